@@ -1,0 +1,1 @@
+"""Roundsman's inspection engine and the rounds, reports and commands around it."""

@@ -1,0 +1,1 @@
+"""One inspection, framework-free: look at an address, keep the facts, judge them."""

@@ -1,0 +1,1 @@
+"""The checks: identity, severity, references and texts in every language, one TOML file per family."""

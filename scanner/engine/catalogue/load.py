@@ -1,0 +1,168 @@
+"""Reads the catalogue's TOML files into immutable entries, and refuses what contradicts itself.
+
+A file holds one table per check, named by its id::
+
+    [TLS-V10]
+    facet = "tls"
+    severity = "medium"
+    cwe = [327]
+    references = ["RFC 8996"]
+    verify = "openssl s_client -connect {hostport} -tls1 -cipher DEFAULT@SECLEVEL=0 </dev/null"
+    en.title = "TLS 1.0 is accepted"
+    en.impact = "…"
+    en.fix = "…"
+    en.evidence = "Accepted with {suites}."
+    zh-Hans.title = "…"
+
+Files named ``services-*.toml`` hold one table per exposed service instead; each makes ``SVC-<CODE>-EXPOSED`` and,
+where a safe proof exists, ``SVC-<CODE>-UNAUTH``, from the shared texts of ``service_texts.toml``. Severities are
+given as ``[from the internet, from inside]``::
+
+    [REDIS]
+    exposed = ["high", "medium"]
+    unauth = ["critical", "critical"]
+    verify = "printf 'INFO server\\r\\n' | nc -w 3 {address} {port}"
+    en.name = "Redis"
+    zh-Hans.name = "Redis 缓存数据库"
+"""
+
+from __future__ import annotations
+
+import string
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from scanner.engine.errors import CatalogueError
+from scanner.engine.model import Facet, Severity, Vantage
+
+
+class Language(StrEnum):
+    ZH_HANS = "zh-Hans"
+    EN = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What people read of a check in one language. ``evidence`` has ``{placeholders}`` for finding params."""
+
+    title: str
+    impact: str
+    fix: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One entry. ``severity_inside`` applies from the internal and isolated vantage points."""
+
+    id: str
+    family: str
+    facet: Facet
+    severity: Severity
+    severity_inside: Severity
+    cwe: tuple[int, ...]
+    references: tuple[str, ...]
+    verify: str
+    texts: Mapping[Language, Text]
+
+    def severity_at(self, vantage: Vantage) -> Severity:
+        """Return the severity seen from ``vantage``."""
+        inside = vantage in (Vantage.INTERNAL, Vantage.ISOLATED)
+        return self.severity_inside if inside else self.severity
+
+
+class Catalogue(Mapping[str, Check]):
+    """Every check by id."""
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self._checks = dict(checks)
+
+    def __getitem__(self, check: str) -> Check:
+        return self._checks[check]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._checks)
+
+    def __len__(self) -> int:
+        return len(self._checks)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Return the shipped catalogue. Raises ``CatalogueError`` naming the file, the check and the field."""
+    tables = {
+        source.name.removesuffix(".toml"): tomllib.loads(source.read_text(encoding="utf-8"))
+        for source in sorted(resources.files(__package__).iterdir(), key=lambda item: item.name)
+        if source.name.endswith(".toml")
+    }
+    texts = tables.pop("service_texts")
+    checks: dict[str, Check] = {}
+    for name, table in tables.items():
+        family, _, _ = name.partition("-")
+        entries = _service_entries(texts, table) if family == "services" else table
+        for check_id, entry in entries.items():
+            if check_id in checks:
+                raise CatalogueError(f"{name}.toml: {check_id} is defined twice; keep one.")
+            checks[check_id] = _check(f"{name}.toml", family, check_id, entry)
+    return Catalogue(checks)
+
+
+def _check(source: str, family: str, check_id: str, entry: dict[str, Any]) -> Check:
+    try:
+        severity = Severity(entry["severity"])
+        return Check(
+            id=check_id,
+            family=family,
+            facet=Facet(entry["facet"]),
+            severity=severity,
+            severity_inside=Severity(entry.get("severity_inside", severity)),
+            cwe=tuple(entry.get("cwe", ())),
+            references=tuple(entry.get("references", ())),
+            verify=entry["verify"],
+            texts={language: Text(**entry[language]) for language in Language},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CatalogueError(f"{source}: {check_id}: {error!r}; see an entry beside it for the form.") from error
+
+
+def _service_entries(texts: dict[str, Any], services: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Expand each service into its two checks, filling the shared texts with the service's name."""
+    entries: dict[str, dict[str, Any]] = {}
+    for code, service in services.items():
+        for suffix in ("EXPOSED", "UNAUTH"):
+            if suffix.lower() not in service:
+                continue
+            severities = service[suffix.lower()]
+            shared = texts[suffix.lower()]
+            entries[f"SVC-{code}-{suffix}"] = {
+                "facet": "service",
+                "severity": severities[0],
+                "severity_inside": severities[-1],
+                "cwe": shared["cwe"],
+                "references": shared["references"],
+                "verify": service["verify"],
+                **{
+                    language: {
+                        field: _fill(template, service=service[language]["name"])
+                        for field, template in (shared[language] | service[language].get(suffix.lower(), {})).items()
+                    }
+                    for language in Language
+                },
+            }
+    return entries
+
+
+class _Keep(dict[str, str]):
+    """Leaves placeholders that are filled later as they are."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def _fill(template: str, **values: str) -> str:
+    return string.Formatter().vformat(template, (), _Keep(values))

@@ -1,0 +1,57 @@
+"""Everything that the engine may raise on purpose.
+
+RoundsmanError
+├── InputError             the person's input can't be used; nothing was sent
+│   └── CatalogueError     a catalogue file contradicts itself or the rules
+├── RefusedByScope         the gate said no; nothing was sent
+├── ToolError              a program we start is missing, too old or failed
+└── ProbeError             one conversation with a scanned host ended early
+    ├── HostSilent         nothing came back in time
+    ├── ConnectionRefused  nobody listens there
+    ├── ConnectionLost     the other side closed in mid-conversation
+    └── UnexpectedReply    what came back is not the protocol that was asked
+
+A ``ProbeError`` never reaches the user as a crash: the pipeline turns it into a gap of the coverage.
+"""
+
+from __future__ import annotations
+
+
+class RoundsmanError(Exception):
+    """Base of every error whose message is meant for a person: it says what happened and what to do."""
+
+
+class InputError(RoundsmanError):
+    """The input can't be used; nothing was sent."""
+
+
+class CatalogueError(InputError):
+    """A catalogue file contradicts itself or the rules that use it."""
+
+
+class RefusedByScope(RoundsmanError):  # noqa: N818 - reads as the event it is
+    """The gate refused an address or port; no packet was sent to it."""
+
+
+class ToolError(RoundsmanError):
+    """A program that Roundsman starts is missing, too old, or failed."""
+
+
+class ProbeError(RoundsmanError):
+    """A conversation with a scanned host ended early."""
+
+
+class HostSilent(ProbeError):  # noqa: N818 - reads as the event it is
+    """Nothing came back in time."""
+
+
+class ConnectionRefused(ProbeError):  # noqa: N818 - reads as the event it is
+    """Nobody listens there."""
+
+
+class ConnectionLost(ProbeError):  # noqa: N818 - reads as the event it is
+    """The other side closed the connection in mid-conversation."""
+
+
+class UnexpectedReply(ProbeError):  # noqa: N818 - reads as the event it is
+    """What came back is not the protocol that was asked."""

@@ -1,0 +1,1 @@
+"""What was seen, one module per way of looking; immutable, without judgement."""

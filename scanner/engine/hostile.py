@@ -1,0 +1,49 @@
+"""Text from a scanned host is hostile: make it printable, short and free of secrets before it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+EVIDENCE_LIMIT = 512
+"""Characters of a reply that are kept as evidence."""
+
+# Cc, Cf (format: bidirectional marks, zero-width), Cs, Co and Cn have no honest use in a banner.
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+_SECRET = re.compile(
+    r"(?i)\b([A-Z0-9_.-]*(?:pass(?:word|wd)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|pwd)[A-Z0-9_.-]*)"
+    r"(\s*[=:]\s*)([^\s&;,]{1,200})"
+)
+
+
+def printable(text: str, limit: int = EVIDENCE_LIMIT) -> str:
+    """Return ``text`` cut to ``limit`` characters, with controls and invisible marks escaped as ``\\xNN``."""
+    return "".join(_escape(char) for char in text[:limit])[:limit]
+
+
+def _escape(char: str) -> str:
+    if unicodedata.category(char) not in _UNPRINTABLE:
+        return char
+    code = ord(char)
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def printable_bytes(data: bytes, limit: int = EVIDENCE_LIMIT) -> str:
+    """Return the beginning of ``data`` as printable text: UTF-8 where it is, escapes where it isn't."""
+    return printable(data[:limit].decode("utf-8", errors="backslashreplace"), limit)
+
+
+def line(text: str, limit: int = 200) -> str:
+    """Return ``text`` as one printable line of at most ``limit`` characters, runs of white space folded."""
+    return printable(" ".join(text.split()), limit)
+
+
+def mask_secrets(text: str) -> str:
+    """Replace values that stand behind a secret-looking name by asterisks and the start of their SHA-256."""
+    return _SECRET.sub(lambda m: f"{m[1]}{m[2]}****(sha256:{_digest(m[3])})", text)
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:12]

@@ -1,0 +1,289 @@
+"""What one inspection asks, sees and concludes, as immutable values.
+
+Facts (``Service`` and what hangs on it) are kept apart from judgement (``Finding``): rules can be replayed
+on stored facts without a packet. All times are timezone-aware UTC. All text that came from a scanned host
+has passed through :mod:`scanner.engine.hostile` and holds no control characters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from scanner.engine.facts.http import HttpFacts
+from scanner.engine.facts.service import Exchange, ServiceFacts
+from scanner.engine.facts.ssh import SshFacts
+from scanner.engine.facts.tls import TlsFacts
+
+__all__ = [
+    "Confidence",
+    "Coverage",
+    "Endpoint",
+    "Exchange",
+    "Facet",
+    "Finding",
+    "Gap",
+    "GapReason",
+    "HostInspection",
+    "Level",
+    "Look",
+    "Outcome",
+    "PortScan",
+    "Service",
+    "Severity",
+    "Target",
+    "Transport",
+    "Vantage",
+]
+
+
+class _Ranked(StrEnum):
+    """A string enum whose members are declared from least to most, and compare in that order."""
+
+    @property
+    def rank(self) -> int:
+        return list(type(self)).index(self)
+
+    def at_least(self, other: _Ranked) -> bool:
+        return self.rank >= other.rank
+
+
+class Severity(_Ranked):
+    """How bad, in the four levels of GB/T 30279-2020 and a hint level below them."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Confidence(_Ranked):
+    """How sure: the ladder of the catalogue.
+
+    ``CONFIRMED`` was observed in protocol and observed again on a second connection; ``PROBABLE`` is strongly
+    implied; ``POSSIBLE`` rests on a banner or on a single observation.
+    """
+
+    POSSIBLE = "possible"
+    PROBABLE = "probable"
+    CONFIRMED = "confirmed"
+
+
+class Transport(StrEnum):
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class Level(_Ranked):
+    """What an authorisation lets a probe send.
+
+    ``GREETING`` (0): connect, read a banner, say hello. ``READ`` (1): one safe unauthenticated read.
+    ``CREDENTIAL`` (2): default communities, anonymous log-in, relay and zone-transfer tests.
+    """
+
+    GREETING = "0"
+    READ = "1"
+    CREDENTIAL = "2"
+
+
+class Vantage(StrEnum):
+    """From where the inspection looks; the same open port weighs less from inside."""
+
+    INTERNET = "internet"
+    GOVERNMENT = "government"
+    INTERNAL = "internal"
+    ISOLATED = "isolated"
+
+
+class Outcome(StrEnum):
+    """How the inspection of one address ended. Only the facets in its coverage were really looked at."""
+
+    INSPECTED = "inspected"
+    PARTIAL = "partial"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
+class Facet(StrEnum):
+    """A way of looking at a port; coverage is kept per facet, and each check names the one it needs."""
+
+    PORT = "port"
+    """Is the port open?"""
+    SERVICE = "service"
+    """What speaks there, and does it serve strangers?"""
+    TLS = "tls"
+    """Which versions, suites and parameters are accepted?"""
+    CERTIFICATE = "certificate"
+    """Which certificate chain is presented?"""
+    HTTP = "http"
+    """What do the first page and its headers say?"""
+    CONTENT = "content"
+    """Are well-known paths exposed?"""
+
+
+class GapReason(StrEnum):
+    """Why something was not inspected. A gap closes no finding and is no sign of health."""
+
+    HOST_SILENT = "host-silent"
+    TIMED_OUT = "timed-out"
+    REFUSED_BY_SCOPE = "refused-by-scope"
+    NEEDS_PRIVILEGE = "needs-privilege"
+    NEEDS_LEVEL = "needs-level"
+    NEEDS_NAME = "needs-name"
+    CLIENT_CERTIFICATE = "client-certificate"
+    CONNECTION_LIMITED = "connection-limited"
+    PROTOCOL_ERROR = "protocol-error"
+    NOT_IDENTIFIED = "not-identified"
+    ALL_PORTS_ANSWER = "all-ports-answer"
+    PROBE_BLOCKED = "probe-blocked"
+    CANCELLED = "cancelled"
+    TOOL_FAILED = "tool-failed"
+    NAME_NOT_RESOLVED = "name-not-resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address to inspect, as it was asked for.
+
+    ``label`` is what the operator wrote; ``address`` the canonical literal it was resolved to, pinned for the
+    whole inspection; ``hostname`` the registered name (ASCII, IDNA-encoded) or None when asked by address.
+    """
+
+    label: str
+    address: str
+    hostname: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """Where a service listens: canonical address, port 1-65535, transport."""
+
+    address: str
+    port: int
+    transport: Transport = Transport.TCP
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An open port and everything seen there.
+
+    ``protocol`` is what was recognised by what it said (``redis``, ``http``, ``ssh``, …) or ``unknown``;
+    ``tls`` tells whether it speaks inside TLS from the first byte. ``product`` and ``version`` are empty
+    when nothing authoritative named them.
+    """
+
+    endpoint: Endpoint
+    protocol: str
+    tls: bool = False
+    product: str = ""
+    version: str = ""
+    cpe: tuple[str, ...] = ()
+    banner: str = ""
+    facts: ServiceFacts | None = None
+    tls_facts: TlsFacts | None = None
+    http: tuple[HttpFacts, ...] = ()
+    ssh: SshFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortScan:
+    """One finished port discovery: which ports were asked (nmap range syntax), which answered how."""
+
+    transport: Transport
+    ports: str
+    open: tuple[int, ...]
+    filtered: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Look:
+    """A facet of an open port that was really inspected to its end."""
+
+    port: int
+    transport: Transport
+    facet: Facet
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was not inspected, and why. ``port`` None means the whole host."""
+
+    reason: GapReason
+    facet: Facet | None = None
+    port: int | None = None
+    transport: Transport = Transport.TCP
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What an inspection of one address really looked at."""
+
+    scans: tuple[PortScan, ...] = ()
+    looks: tuple[Look, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    connections: int = 0
+    requests: int = 0
+
+    def covers(self, facet: Facet, port: int, transport: Transport) -> bool:
+        """Tell whether ``facet`` of this port was inspected, so that "not seen" means "not there".
+
+        A port that a completed discovery found not open counts as inspected for every facet: nothing listens.
+        A whole-host gap without a facet, or a gap of the port itself, means it was not.
+        """
+        for gap in self.gaps:
+            whole_host = gap.port is None and gap.facet in (None, Facet.PORT)
+            this_port = gap.port == port and gap.transport is transport
+            if (whole_host or this_port) and gap.facet in (None, Facet.PORT, facet):
+                return False
+        if Look(port, transport, facet) in self.looks:
+            return True
+        scanned = [scan for scan in self.scans if scan.transport is transport and port_in(scan.ports, port)]
+        return bool(scanned) and all(port not in scan.open for scan in scanned)
+
+
+@dataclass(frozen=True, slots=True)
+class HostInspection:
+    """One address, inspected once: facts and coverage, no judgement.
+
+    ``second_looks`` holds the endpoints that were looked at again to confirm what the first look showed.
+    """
+
+    target: Target
+    outcome: Outcome
+    started: datetime
+    finished: datetime
+    vantage: Vantage
+    level: Level
+    services: tuple[Service, ...] = ()
+    second_looks: tuple[Service, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A judged fact. Its identity for life is (host, port, transport, check).
+
+    ``params`` fill the catalogue's evidence and verify texts; they hold data (names, numbers, suites), never
+    sentences, so that every language can be rendered from them.
+    """
+
+    check: str
+    severity: Severity
+    confidence: Confidence
+    endpoint: Endpoint
+    params: tuple[tuple[str, str], ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+
+
+def port_in(ranges: str, port: int) -> bool:
+    """Tell whether ``port`` lies in nmap-style ranges such as ``"22,80,8000-8100"``."""
+    for part in filter(None, ranges.split(",")):
+        first, _, last = part.partition("-")
+        if int(first) <= port <= int(last or first):
+            return True
+    return False

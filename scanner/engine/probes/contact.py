@@ -1,0 +1,60 @@
+"""What a probe is handed: one endpoint of one target, and the permission to talk to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from scanner.engine.facts.service import Exchange
+from scanner.engine.hostile import mask_secrets, printable_bytes
+from scanner.engine.model import Endpoint, Level, Target
+from scanner.engine.probes.dial import Conversation, Dialer
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One endpoint to talk to. ``tls`` tells that it speaks inside TLS from the first byte."""
+
+    dialer: Dialer
+    target: Target
+    endpoint: Endpoint
+    level: Level
+    tls: bool = False
+
+    @asynccontextmanager
+    async def open(self, timeout: float | None = None) -> AsyncIterator[Conversation]:
+        """Open a conversation, inside TLS where the service wants it. ``timeout`` in seconds; errors as
+        :meth:`Dialer.connect`."""
+        context = permissive_tls() if self.tls else None
+        async with self.dialer.connect(
+            self.endpoint, tls=context, server_name=self.target.hostname, timeout=timeout
+        ) as conversation:
+            yield conversation
+
+    async def ask(self, request: bytes, *, timeout: float = 1.5, any_port: bool = False) -> bytes:
+        """Send one datagram and return the answer; errors as :meth:`Dialer.ask`."""
+        return await self.dialer.ask(self.endpoint, request, timeout=timeout, any_port=any_port)
+
+
+def permissive_tls() -> ssl.SSLContext:
+    """Return a client context that completes a handshake with almost anything.
+
+    It verifies nothing on purpose: the certificate is a fact to be judged later, and nothing secret is ever
+    sent through the connection. Security level 0 and TLS 1.0 are needed to reach the servers worth reporting.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    context.options |= ssl.OP_LEGACY_SERVER_CONNECT if hasattr(ssl, "OP_LEGACY_SERVER_CONNECT") else 0x4
+    return context
+
+
+def exchange(sent: bytes, received: bytes) -> Exchange:
+    """Return the evidence of one request and its reply, printable and with secrets masked, stamped now."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    return Exchange(mask_secrets(printable_bytes(sent)), mask_secrets(printable_bytes(received)), now)

@@ -1,0 +1,248 @@
+"""The only door to a scanned host: every TCP connection and UDP datagram of our own goes through a ``Dialer``.
+
+It asks the gate, counts, keeps the caps (connections per host, overall rate), bounds bytes and time, and stops
+when the inspection is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError, RefusedByScope
+from scanner.engine.model import Endpoint, Transport
+
+Gate = Callable[[Endpoint], str | None]
+"""Answers why an endpoint may not be touched, or None when it may. Asked before every connection."""
+
+READ_LIMIT = 64 * 1024
+"""Bytes that one conversation may receive before it is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Politeness. ``per_host`` connections at once, ``rate`` new connections a second over all hosts (0: no
+    limit), ``connect_timeout`` and ``read_timeout`` in seconds."""
+
+    per_host: int = 10
+    rate: float = 0
+    connect_timeout: float = 3.0
+    read_timeout: float = 3.0
+
+
+class Conversation:
+    """A bounded byte stream with one endpoint. Use it as an async context manager; leaving it closes it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._timeout = timeout
+        self._budget = READ_LIMIT
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close at once; nothing is flushed, because nothing we send needs to arrive."""
+        with contextlib.suppress(Exception):  # closing must not fail, whatever state the peer left behind
+            self._writer.transport.abort()
+
+    async def send(self, data: bytes) -> None:
+        """Send all of ``data``. Raises ``HostSilent`` when the peer doesn't take it, ``ConnectionLost``."""
+        try:
+            self._writer.write(data)
+            async with asyncio.timeout(self._timeout):
+                await self._writer.drain()
+        except TimeoutError as error:
+            raise HostSilent("The host did not take what was sent in time.") from error
+        except (OSError, ssl.SSLError) as error:
+            raise ConnectionLost(f"The connection broke while sending: {error}") from error
+
+    async def receive(self, limit: int = 4096, timeout: float | None = None) -> bytes:
+        """Return the next bytes, at most ``limit``; empty when the peer closed. Raises ``HostSilent``."""
+        allowed = min(limit, self._budget)
+        if allowed <= 0:
+            raise ConnectionLost("The host sent more than one conversation may hold.")
+        try:
+            async with asyncio.timeout(self._timeout if timeout is None else timeout):
+                data = await self._reader.read(allowed)
+        except TimeoutError as error:
+            raise HostSilent("Nothing came back in time.") from error
+        except (OSError, ssl.SSLError) as error:
+            raise ConnectionLost(f"The connection broke while reading: {error}") from error
+        self._budget -= len(data)
+        return data
+
+    async def receive_exactly(self, count: int, timeout: float | None = None) -> bytes:
+        """Return exactly ``count`` bytes within one time-out, or raise ``HostSilent`` / ``ConnectionLost``."""
+        return await self.receive_until(lambda data: len(data) >= count, limit=count, timeout=timeout)
+
+    async def receive_until(
+        self, enough: Callable[[bytes], bool], *, limit: int = 4096, timeout: float | None = None
+    ) -> bytes:
+        """Collect until ``enough(collected)``; at most ``limit`` bytes within one overall time-out.
+
+        Raises ``HostSilent`` when time runs out and ``ConnectionLost`` when the peer closes first; both carry
+        what had arrived in ``error.args[1]``.
+        """
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        data = b""
+        while not enough(data):
+            if len(data) >= limit:
+                return data
+            try:
+                more = await self.receive(limit - len(data), max(0.001, deadline - time.monotonic()))
+            except ProbeError as error:
+                raise type(error)(error.args[0], data) from error
+            if not more:
+                raise ConnectionLost("The host closed the connection before the reply was whole.", data)
+            data += more
+        return data
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str | None) -> None:
+        """Continue inside TLS (after STARTTLS). Raises ``ConnectionLost`` or ``HostSilent``."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._writer.start_tls(context, server_hostname=server_name or "")
+        except TimeoutError as error:
+            raise HostSilent("The TLS handshake did not finish in time.") from error
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise ConnectionLost(f"The TLS handshake failed: {error}") from error
+
+
+class Dialer:
+    """Opens conversations, within the limits and only where the gate allows. One per inspection run.
+
+    ``connections`` counts by address what was opened, for the coverage.
+    """
+
+    def __init__(self, gate: Gate, limits: Limits | None = None) -> None:
+        self._gate = gate
+        self.limits = limits or Limits()
+        self.connections: dict[str, int] = defaultdict(int)
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._next_slot = 0.0
+
+    async def _admit(self, endpoint: Endpoint) -> None:
+        refusal = self._gate(endpoint)
+        if refusal is not None:
+            raise RefusedByScope(refusal)
+        if self.limits.rate > 0:
+            now = time.monotonic()
+            self._next_slot = max(now, self._next_slot) + 1 / self.limits.rate
+            await asyncio.sleep(self._next_slot - 1 / self.limits.rate - now)
+            refusal = self._gate(endpoint)  # the wait may have outlived the permission
+            if refusal is not None:
+                raise RefusedByScope(refusal)
+        self.connections[endpoint.address] += 1
+
+    @contextlib.asynccontextmanager
+    async def slot(self, endpoint: Endpoint) -> AsyncIterator[None]:
+        """Hold one of the host's connection slots; for libraries that open the socket themselves.
+
+        Raises ``RefusedByScope``. Whoever uses it must connect to ``endpoint.address`` and nowhere else.
+        """
+        slots = self._slots.setdefault(endpoint.address, asyncio.Semaphore(self.limits.per_host))
+        async with slots:
+            await self._admit(endpoint)
+            yield
+
+    @contextlib.asynccontextmanager
+    async def connect(
+        self,
+        endpoint: Endpoint,
+        *,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Conversation]:
+        """Open a TCP connection (inside TLS when a context is given) and close it at the end of the block.
+
+        ``timeout`` (seconds) bounds the connection and each later read; the defaults are the limits'.
+        Raises ``RefusedByScope``, ``ConnectionRefused``, ``HostSilent``, ``ConnectionLost``.
+        """
+        async with self.slot(endpoint):
+            reader, writer = await self._open(endpoint, tls, server_name, timeout or self.limits.connect_timeout)
+            async with Conversation(reader, writer, timeout or self.limits.read_timeout) as conversation:
+                yield conversation
+
+    async def _open(
+        self, endpoint: Endpoint, tls: ssl.SSLContext | None, server_name: str | None, timeout: float
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.open_connection(
+                    endpoint.address,
+                    endpoint.port,
+                    ssl=tls,
+                    server_hostname=(server_name or "") if tls is not None else None,
+                    limit=READ_LIMIT,
+                )
+        except TimeoutError as error:
+            raise HostSilent("The connection was not answered in time.") from error
+        except ConnectionRefusedError as error:
+            raise ConnectionRefused("The connection was refused.") from error
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise ConnectionLost(f"The connection could not be opened: {error}") from error
+
+    async def ask(self, endpoint: Endpoint, request: bytes, *, timeout: float = 1.5, any_port: bool = False) -> bytes:
+        """Send one UDP datagram and return the first answer (at most 64 KiB).
+
+        ``any_port`` accepts an answer from another port of the same address, as TFTP does (RFC 1350 section 4).
+        Raises ``HostSilent`` when none comes, ``ConnectionRefused`` on an ICMP port-unreachable.
+        """
+        if endpoint.transport is not Transport.UDP:
+            raise ValueError("ask() is for UDP endpoints; use connect() for TCP.")
+        await self._admit(endpoint)
+        return await _exchange_datagram(endpoint, request, timeout, any_port)
+
+
+class _Answer(asyncio.DatagramProtocol):
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
+        if addr[0] == self._address and not self.reply.done():
+            self.reply.set_result(data)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(ConnectionRefused(f"The datagram was refused: {exc}"))
+
+
+async def _exchange_datagram(endpoint: Endpoint, request: bytes, timeout: float, any_port: bool) -> bytes:
+    loop = asyncio.get_running_loop()
+    peer = (endpoint.address, endpoint.port)
+    try:
+        if any_port:
+            wildcard = "::" if ":" in endpoint.address else "0.0.0.0"  # noqa: S104 - a client socket
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: _Answer(endpoint.address), local_addr=(wildcard, 0)
+            )
+        else:
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: _Answer(endpoint.address), remote_addr=peer
+            )
+    except OSError as error:
+        raise ConnectionRefused(f"The datagram could not be sent: {error}") from error
+    try:
+        transport.sendto(request, peer if any_port else None)
+        async with asyncio.timeout(timeout):
+            return await protocol.reply
+    except TimeoutError as error:
+        raise HostSilent("No datagram came back in time.") from error
+    finally:
+        transport.close()

@@ -1,0 +1,1 @@
+"""Services that speak HTTP: recognised by what their pages say, on any port."""

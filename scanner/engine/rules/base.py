@@ -1,0 +1,83 @@
+"""The form that every rule has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from scanner.engine.catalogue.load import Catalogue
+from scanner.engine.facts.service import Exchange
+from scanner.engine.model import Confidence, Finding, HostInspection, Service, Severity, Target, Vantage
+
+TrustAnchor = bytes
+"""A root certificate, DER."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that a rule may know besides the service itself.
+
+    ``now`` is the time of the inspection, not of the judgement, so that replayed facts judge the same.
+    ``anchors`` are further trusted roots (an organisation's private ones). ``host`` is the whole inspection,
+    for rules that need to know what the other ports said.
+    """
+
+    catalogue: Catalogue
+    host: HostInspection
+    now: datetime
+    anchors: tuple[TrustAnchor, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        return self.host.target
+
+    @property
+    def vantage(self) -> Vantage:
+        return self.host.vantage
+
+    def finding(
+        self,
+        check: str,
+        service: Service,
+        *,
+        severity: Severity | None = None,
+        confidence: Confidence = Confidence.CONFIRMED,
+        exchanges: tuple[Exchange, ...] = (),
+        **params: str,
+    ) -> Finding:
+        """Return a finding of ``check`` on ``service``; severity is the catalogue's for this vantage unless given.
+
+        ``params`` are data for the catalogue's texts. Claim ``CONFIRMED`` only for what was observed in protocol:
+        :func:`scanner.engine.judge.judge` lowers it where the second look didn't see it again.
+        """
+        return Finding(
+            check=check,
+            severity=severity or self.catalogue[check].severity_at(self.vantage),
+            confidence=confidence,
+            endpoint=service.endpoint,
+            params=tuple(sorted(params.items())),
+            exchanges=exchanges,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A judgement on one service. ``checks`` are all the ids it may emit; :func:`judge` holds it to them."""
+
+    checks: frozenset[str]
+    judge: Callable[[Service, Context], Iterable[Finding]]
+
+
+def rule(*checks: str) -> Callable[[Callable[[Service, Context], Iterable[Finding]]], Rule]:
+    """Make a rule of a function, naming the checks that it may emit."""
+
+    def wrap(function: Callable[[Service, Context], Iterable[Finding]]) -> Rule:
+        return Rule(frozenset(checks), function)
+
+    return wrap
+
+
+def worse(severity: Severity, finding: Finding) -> Finding:
+    """Return the finding with at least ``severity``."""
+    return finding if finding.severity.at_least(severity) else replace(finding, severity=severity)

@@ -1,0 +1,37 @@
+"""A service that should not be reachable is: with credentials (``EXPOSED``) or without any (``UNAUTH``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scanner.engine.catalogue.load import catalogue
+from scanner.engine.facts.service import Access
+from scanner.engine.model import Finding, Service
+from scanner.engine.rules.base import Context, Rule
+
+_CHECKS = frozenset(check for check in catalogue() if check.startswith("SVC-"))
+
+
+def _exposure(service: Service, context: Context) -> Iterator[Finding]:
+    facts = service.facts
+    if facts is None:
+        return
+    unauth, exposed = f"SVC-{facts.service}-UNAUTH", f"SVC-{facts.service}-EXPOSED"
+    if facts.access is Access.OPEN and unauth in _CHECKS:
+        check = unauth
+    elif exposed in _CHECKS:
+        check = exposed
+    else:
+        return
+    version = " ".join(filter(None, (facts.product, facts.version)))
+    yield context.finding(
+        check,
+        service,
+        exchanges=facts.exchanges,
+        protocol=service.protocol,
+        version=f", {version}" if version else "",
+        access=facts.attribute("refusal") or facts.access,
+    )
+
+
+RULES = (Rule(_CHECKS, _exposure),)
