@@ -1,0 +1,272 @@
+"""All that a report says about one organisation after one round, as immutable data.
+
+There are no sentences here: titles, impact and fix come from the catalogue and everything else from the locale
+when a report is rendered. Times are UTC; :attr:`Organisation.time_zone` says how to show them. Lists are already
+in the order in which they are to be shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from scanner.engine.model import Confidence, Exchange, Facet, GapReason, Level, Outcome, Severity, Transport, Vantage
+from scanner.remediation.score import OrganisationScore
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name in both languages; either may be empty, not both."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """``language`` is ``zh-Hans`` or ``en``, ``time_zone`` an IANA name, ``supervisor`` the organisation above it."""
+
+    slug: str
+    name: Name
+    language: str
+    time_zone: str
+    supervisor: Name | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """Who allowed the inspection, on what document, how deep, until when. ``until`` None: no end was set."""
+
+    reference: str
+    granted_by: str
+    level: Level
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundInfo:
+    """The round this report is about. ``finished`` is None when it was interrupted."""
+
+    serial: int
+    started: datetime
+    finished: datetime | None
+    profile: str
+    ports: str
+    vantages: tuple[Vantage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreChange:
+    """Both scores over the ``hosts`` that were inspected in this round and in the one before."""
+
+    before: float
+    now: float
+    hosts: int
+    previous_round: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityCount:
+    """Open findings of one severity. ``overdue`` of them have passed their deadline."""
+
+    severity: Severity
+    open: int
+    overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a finding is. ``host`` is the registered hostname, or the address when there is none."""
+
+    host: str
+    address: str
+    port: int
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do: the same check, everywhere it was found. ``deadline`` is the earliest."""
+
+    check: str
+    severity: Severity
+    places: tuple[Place, ...]
+    deadline: datetime | None
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding as it stands after the round.
+
+    ``state`` is the value of ``remediation.lifecycle.State``. ``params`` fill the catalogue's evidence and verify
+    texts. ``seen_now`` is False when this round could not look: the finding stays as it was. ``known_exploited``
+    tells that it is listed as exploited in the wild. ``recurrences`` counts how often it came back.
+    """
+
+    number: int
+    check: str
+    state: str
+    severity: Severity
+    confidence: Confidence
+    place: Place
+    service: str
+    params: tuple[tuple[str, str], ...]
+    exchanges: tuple[Exchange, ...]
+    cwe: tuple[int, ...]
+    references: tuple[str, ...]
+    known_exploited: bool
+    key_target: bool
+    first_seen: datetime
+    last_seen: datetime
+    last_inspected: datetime
+    fixed: datetime | None
+    deadline: datetime | None
+    overdue: bool
+    recurrences: int
+    seen_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why a finding counts as fixed: two looks of this round that covered it and did not see it."""
+
+    finding: Finding
+    first_look: datetime
+    second_look: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What this round changed. ``still_open`` were seen again, ``not_inspected`` stay open because nobody could look.
+
+    ``accepted`` holds accepted risks and false positives; they do not enter the score.
+    """
+
+    new: tuple[Finding, ...]
+    reopened: tuple[Finding, ...]
+    fixed: tuple[Proof, ...]
+    still_open: tuple[Finding, ...]
+    not_inspected: tuple[Finding, ...]
+    accepted: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something was not inspected. ``port`` None means the whole host, ``facet`` None everything there."""
+
+    reason: GapReason
+    facet: Facet | None
+    port: int | None
+    transport: Transport
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotInspected:
+    """A host that was not, or only partly, inspected. ``address`` is empty when the name did not resolve."""
+
+    target: str
+    host: str
+    address: str
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What the round looked at. ``targets`` are registered entries; all the others count hosts (addresses).
+
+    ``not_inspected`` counts hosts with outcome unreachable, refused or error; ``gaps`` lists these, and the
+    partly inspected ones, with their reasons. ``share`` (0 to 1) is inspected plus partial over all hosts.
+    """
+
+    targets: int
+    hosts: int
+    inspected: int
+    partial: int
+    not_inspected: int
+    share: float
+    gaps: tuple[NotInspected, ...]
+    ports: int
+    connections: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The leaf certificate a TLS service presented."""
+
+    subject: str
+    issuer: str
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryService:
+    """An open port. ``tls_versions`` are those it accepts, oldest first; ``findings`` counts its open findings."""
+
+    port: int
+    transport: Transport
+    protocol: str
+    tls: bool
+    product: str
+    version: str
+    tls_versions: tuple[str, ...]
+    certificate: Certificate | None
+    findings: int
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryHost:
+    """A host and what listens there. ``target`` is the registered entry that it came from."""
+
+    host: str
+    address: str
+    target: str
+    key_target: bool
+    outcome: Outcome
+    worst: Severity | None
+    score: float | None
+    services: tuple[InventoryService, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program that took part, and its version."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How it was inspected: tools, and the ways port discovery worked (``syn``, ``connect``, ``udp``)."""
+
+    tools: tuple[Tool, ...]
+    discovery: tuple[str, ...]
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportModel:
+    """The report on one organisation after one round.
+
+    ``fix_first`` holds at most five actions. ``findings`` are all that are open (claimed and accepted ones
+    included, see ``state``), worst first; the fixed ones are in ``changes.fixed`` only.
+    """
+
+    organisation: Organisation
+    round: RoundInfo
+    generated: datetime
+    authorisations: tuple[Authorisation, ...]
+    score: OrganisationScore
+    score_change: ScoreChange | None
+    counts: tuple[SeverityCount, ...]
+    fix_first: tuple[Action, ...]
+    changes: Changes
+    coverage: Coverage
+    findings: tuple[Finding, ...]
+    inventory: tuple[InventoryHost, ...]
+    method: Method

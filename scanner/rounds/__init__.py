@@ -1,0 +1,1 @@
+"""When and by whom targets are inspected, and what each round saw."""
