@@ -1,0 +1,234 @@
+"""What an installation can set, and the Django settings made from it.
+
+Every setting is an environment variable ``ROUNDSMAN_<NAME>`` (or a line of ``.env`` in the current directory); a
+secret may instead be the content of the file that ``ROUNDSMAN_<NAME>_FILE`` names. Importing this module touches
+no disk but to read: :func:`prepare` creates the data directory, keeps the secret key and migrates the database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from scanner.engine.errors import InputError, RoundsmanError
+
+PREFIX = "ROUNDSMAN_"
+ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = ".env"
+
+
+def default_data_dir() -> Path:
+    """``var/`` beside the package in a checkout, else the XDG state directory (XDG Base Directory 0.8)."""
+    project = ROOT / "pyproject.toml"
+    if project.is_file() and 'name = "roundsman"' in project.read_text(encoding="utf-8"):
+        return ROOT / "var"
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
+    return base / "roundsman"
+
+
+def _existing_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no IANA time zone; an example of one is Asia/Shanghai")
+    return name
+
+
+class Settings(BaseSettings):
+    """The settings of one installation. Prefix lengths are in bits; a target may not be wider than they say."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    secret_key: SecretStr | None = Field(default=None, min_length=32)
+    language: Literal["zh-hans", "en"] = "zh-hans"
+    time_zone: Annotated[str, AfterValidator(_existing_time_zone)] = "UTC"
+    widest_ipv4_target: int = Field(default=16, ge=8, le=32)
+    widest_ipv6_target: int = Field(default=112, ge=64, le=128)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del file_secret_settings
+        return init_settings, _SecretFiles(settings_cls), env_settings, dotenv_settings
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads a secret setting from the file that ``ROUNDSMAN_<NAME>_FILE`` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        variables = {**dotenv_values(ENV_FILE), **os.environ}
+        plain = f"{PREFIX}{field_name.upper()}"
+        path = variables.get(f"{plain}_FILE")
+        if not path:
+            return None, field_name, False
+        if variables.get(plain):
+            raise InputError(f"{plain} and {plain}_FILE are both set; keep one of them.")
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{plain}_FILE names {path}, which can't be read: {error}.") from error
+
+    def __call__(self) -> dict[str, Any]:
+        secret_fields = {
+            name: field
+            for name, field in self.settings_cls.model_fields.items()
+            if "SecretStr" in str(field.annotation)
+        }
+        values = {name: self.get_field_value(field, name)[0] for name, field in secret_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def load() -> Settings:
+    """Read the settings of this process.
+
+    Raises ``InputError`` that names each wrong variable; the wrong value itself is shown unless it is secret.
+    """
+    try:
+        return Settings()
+    except SettingsError as error:
+        raise InputError(f"The settings can't be read: {error}.") from error
+    except ValidationError as error:
+        wrong = [_wrong_setting(detail["loc"], detail["msg"], detail.get("input")) for detail in error.errors()]
+        raise InputError("These settings are wrong:\n" + "\n".join(wrong)) from error
+
+
+def _wrong_setting(location: tuple[int | str, ...], message: str, value: object) -> str:
+    name = str(location[0])
+    shown = "" if "secret" in name else f" (it is {value!r})"
+    return f"  {PREFIX}{name.upper()}: {message}{shown}"
+
+
+def _stored_secret_key(data_dir: Path) -> str | None:
+    try:
+        return (data_dir / "secret-key").read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"The secret key in {data_dir} can't be read: {error}; is {PREFIX}DATA_DIR right?") from error
+
+
+installation = load()
+"""The settings of this process, for code that needs more than Django's."""
+
+_data_dir = installation.data_dir.expanduser().absolute()
+DATA_DIR = _data_dir
+
+SECRET_KEY = (
+    installation.secret_key.get_secret_value()
+    if installation.secret_key
+    else _stored_secret_key(_data_dir) or secrets.token_urlsafe(64)
+)
+DEBUG = False
+ALLOWED_HOSTS: list[str] = []
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "targets",
+    "scanner.rounds",
+    "scanner.remediation",
+]
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": _data_dir / "roundsman.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = installation.time_zone
+USE_I18N = True
+LANGUAGE_CODE = installation.language
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+LOCALE_PATHS = [ROOT / "report_templates" / "locale"]
+WIDEST_IPV4_TARGET = installation.widest_ipv4_target
+WIDEST_IPV6_TARGET = installation.widest_ipv6_target
+
+
+def prepare() -> None:
+    """Make this process ready for Django: data directory, secret key, database migrated to the newest form.
+
+    Safe to call twice and from several processes at once. Raises ``RoundsmanError`` that says which path is the
+    matter when the directory or the database can't be used.
+    """
+    import django
+    from django.conf import settings
+    from django.db import DatabaseError
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scanner.settings")
+    try:
+        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if installation.secret_key is None:
+            settings.SECRET_KEY = _keep_secret_key(DATA_DIR, settings.SECRET_KEY)
+        django.setup()
+        with _only_one_migrates(DATA_DIR):
+            _migrate()
+    except OSError as error:
+        raise RoundsmanError(
+            f"The data directory {DATA_DIR} can't be used: {error}. Set {PREFIX}DATA_DIR to one that can be written to."
+        ) from error
+    except DatabaseError as error:
+        raise RoundsmanError(
+            f"The database {DATABASES['default']['NAME']} can't be used: {error}. "
+            "Is another program holding it, or is the disk full?"
+        ) from error
+
+
+def _keep_secret_key(data_dir: Path, key: str) -> str:
+    """Store ``key`` for the next process, mode 0600; return what is stored, which another process may have won."""
+    stored = _stored_secret_key(data_dir)
+    if stored:
+        return stored
+    draft = data_dir / f"secret-key.{os.getpid()}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(key)
+        (data_dir / "secret-key").hardlink_to(draft)
+    except FileExistsError:
+        return _stored_secret_key(data_dir) or key
+    finally:
+        draft.unlink()
+    return key
+
+
+@contextmanager
+def _only_one_migrates(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _migrate() -> None:
+    """Run the migrations that are missing; looking costs a few milliseconds, ``migrate`` hundreds."""
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)

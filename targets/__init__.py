@@ -1,0 +1,1 @@
+"""Organisations, what they own, and who allowed it to be inspected. Importing this package imports no Django."""

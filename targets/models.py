@@ -1,0 +1,239 @@
+"""The register: organisations, contacts, zones, targets, authorisations, exclusions. Retired, never deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
+from django.db import models
+from django.db.models import F, Q
+
+
+class Language(models.TextChoices):
+    CHINESE = "zh-Hans"
+    ENGLISH = "en"
+
+
+class Vantage(models.TextChoices):
+    """From where a zone is inspected; the same values as the engine's ``Vantage``."""
+
+    INTERNET = "internet"
+    GOVERNMENT = "government"
+    INTERNAL = "internal"
+    ISOLATED = "isolated"
+
+
+class TargetKind(models.TextChoices):
+    """The same values as :class:`targets.addresses.Kind`."""
+
+    HOSTNAME = "hostname"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    CIDR = "cidr"
+    URL = "url"
+
+
+class Criticality(models.TextChoices):
+    ORDINARY = "ordinary"
+    KEY = "key"
+
+
+class ContactRole(models.TextChoices):
+    """What a contact is written to for: ``leader`` gets summaries and escalations, ``security`` every report."""
+
+    SECURITY = "security"
+    TECHNICAL = "technical"
+    LEADER = "leader"
+
+
+class Retirable(models.Model):
+    """A row that is retired, never deleted; ``retired_at`` None means it is active."""
+
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+def _validate_time_zone(name: str) -> None:
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r} is no IANA time zone; an example of one is Asia/Shanghai")
+
+
+class Organisation(Retirable):
+    """Who owns targets. ``parent`` is its supervising organisation; ``weight`` (1 to 3) counts in bulletins."""
+
+    slug = models.CharField(max_length=64, unique=True, validators=[validate_slug])
+    name_zh = models.CharField(max_length=200)
+    name_en = models.CharField(max_length=200)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+    language = models.CharField(max_length=10, choices=Language.choices, default=Language.CHINESE)
+    time_zone = models.CharField(max_length=64, default="Asia/Shanghai", validators=[_validate_time_zone])
+    is_key = models.BooleanField(default=False)
+    weight = models.FloatField(default=1.0)
+
+    class Meta:
+        ordering = ("slug",)
+        constraints = (
+            models.CheckConstraint(condition=Q(slug__regex=r"^[a-z0-9][a-z0-9-]*$"), name="organisation_slug_is_plain"),
+            models.CheckConstraint(condition=~Q(name_zh="") | ~Q(name_en=""), name="organisation_has_a_name"),
+            models.CheckConstraint(condition=Q(language__in=Language.values), name="organisation_language_is_known"),
+            models.CheckConstraint(condition=Q(weight__gte=1, weight__lte=3), name="organisation_weight_is_1_to_3"),
+            models.CheckConstraint(condition=~Q(parent=F("pk")), name="organisation_is_not_its_own_parent"),
+        )
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def name(self) -> str:
+        """The name in the organisation's own language, or in the other one when that is empty."""
+        names = (self.name_zh, self.name_en) if self.language == Language.CHINESE else (self.name_en, self.name_zh)
+        return names[0] or names[1]
+
+    def clean(self) -> None:
+        super().clean()
+        self._refuse_cycle()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self._refuse_cycle()
+        super().save(*args, **kwargs)
+
+    def _refuse_cycle(self) -> None:
+        seen = {self.slug}
+        above = self.parent
+        while above is not None:
+            if above.slug in seen:
+                raise ValidationError({"parent": f"{self.slug} would supervise itself, through {above.slug}"})
+            seen.add(above.slug)
+            above = above.parent
+
+
+class Contact(Retirable):
+    """Someone at an organisation who can act."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="contacts")
+    name = models.CharField(max_length=200)
+    email = models.EmailField()
+    role = models.CharField(max_length=20, choices=ContactRole.choices, default=ContactRole.SECURITY)
+    language = models.CharField(max_length=10, choices=Language.choices)
+
+    class Meta:
+        ordering = ("organisation", "email")
+        constraints = (
+            models.UniqueConstraint(fields=("organisation", "email"), name="contact_is_registered_once"),
+            models.CheckConstraint(condition=Q(role__in=ContactRole.values), name="contact_role_is_known"),
+            models.CheckConstraint(condition=Q(language__in=Language.values), name="contact_language_is_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+
+class Zone(models.Model):
+    """A part of the network that is inspected from one vantage."""
+
+    name = models.CharField(max_length=64, unique=True)
+    vantage = models.CharField(max_length=20, choices=Vantage.choices)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(condition=Q(vantage__in=Vantage.values), name="zone_vantage_is_known"),
+            models.CheckConstraint(condition=~Q(name=""), name="zone_has_a_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Target(Retirable):
+    """One registered address. ``value`` is canonical (see :mod:`targets.addresses`), ``display`` has Unicode names.
+
+    ``ports`` replaces the plan's port list for this target; empty means the plan's. ``shared`` says that another
+    organisation may register the same address.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="targets")
+    kind = models.CharField(max_length=10, choices=TargetKind.choices)
+    value = models.CharField(max_length=2048)
+    display = models.CharField(max_length=2048)
+    zone = models.ForeignKey(Zone, on_delete=models.PROTECT, related_name="targets")
+    criticality = models.CharField(max_length=10, choices=Criticality.choices, default=Criticality.ORDINARY)
+    tags = models.JSONField(default=list, blank=True)
+    ports = models.TextField(default="", blank=True)
+    shared = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("organisation", "value")
+        constraints = (
+            models.UniqueConstraint(fields=("organisation", "value"), name="target_is_registered_once"),
+            models.CheckConstraint(condition=Q(kind__in=TargetKind.values), name="target_kind_is_known"),
+            models.CheckConstraint(condition=Q(criticality__in=Criticality.values), name="target_criticality_is_known"),
+            models.CheckConstraint(condition=~Q(value="") & ~Q(value__startswith="-"), name="target_value_is_plain"),
+        )
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Authorisation(Retirable):
+    """Who allowed what to be inspected, on what document, from ``valid_from`` up to, not including, ``valid_until``.
+
+    ``scope`` lists canonical networks, addresses and host names; ``level`` is how far probes may go.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="authorisations")
+    document = models.CharField(max_length=200)
+    allowed_by = models.CharField(max_length=200)
+    valid_from = models.DateTimeField()
+    valid_until = models.DateTimeField()
+    scope = models.JSONField()
+    ports = models.TextField(default="1-65535")
+    level = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("organisation", "document")
+        constraints = (
+            models.UniqueConstraint(fields=("organisation", "document"), name="authorisation_is_registered_once"),
+            models.CheckConstraint(
+                condition=Q(valid_until__gt=F("valid_from")), name="authorisation_ends_after_it_begins"
+            ),
+            models.CheckConstraint(condition=Q(level__in=(0, 1, 2)), name="authorisation_level_is_0_to_2"),
+            models.CheckConstraint(
+                condition=~Q(document="") & ~Q(allowed_by=""), name="authorisation_has_a_document_and_an_author"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.document
+
+
+class Exclusion(Retirable):
+    """What must not be touched, for one organisation or, when it is None, for all; ``until`` None means for ever."""
+
+    organisation = models.ForeignKey(
+        Organisation, on_delete=models.PROTECT, null=True, blank=True, related_name="exclusions"
+    )
+    value = models.CharField(max_length=2048)
+    ports = models.TextField(default="1-65535")
+    reason = models.CharField(max_length=500)
+    until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("organisation", "value", "ports")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organisation", "value", "ports"),
+                name="exclusion_is_registered_once",
+            ),
+            models.UniqueConstraint(
+                fields=("value", "ports"), condition=Q(organisation=None), name="global_exclusion_is_registered_once"
+            ),
+            models.CheckConstraint(condition=~Q(value="") & ~Q(reason=""), name="exclusion_has_a_value_and_a_reason"),
+        )
+
+    def __str__(self) -> str:
+        return self.value

@@ -1,0 +1,122 @@
+"""What the register holds, for the other rooms: plain typed reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from targets.addresses import Kind, Network, parse_target
+from targets.models import Authorisation, Exclusion, Organisation, Target
+from targets.ports import parse_ports
+from targets.scope import AuthorisationTerms, ExclusionTerms, Reach, RefusalReason, Scope
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredTarget:
+    """An active target. ``hostname`` is set when its address must be resolved, ``network`` when it is written.
+
+    ``ports`` (``22,80-90``) replaces the plan's port list; empty means the plan's. ``url_port`` is a URL's port.
+    ``vantage`` is the zone's, with the values of the engine's ``Vantage``.
+    """
+
+    id: int
+    kind: Kind
+    value: str
+    display: str
+    zone: str
+    vantage: str
+    is_key: bool
+    tags: tuple[str, ...]
+    ports: str
+    hostname: str | None
+    network: Network | None
+    url_port: int | None
+
+
+def active_organisations(slugs: Iterable[str] | None = None) -> list[Organisation]:
+    """Active organisations by slug; only those of ``slugs`` when given. Raises ``LookupError`` naming unknown ones."""
+    active = Organisation.objects.filter(retired_at=None).select_related("parent").order_by("slug")
+    if slugs is None:
+        return list(active)
+    wanted = set(slugs)
+    found = [organisation for organisation in active if organisation.slug in wanted]
+    missing = sorted(wanted - {organisation.slug for organisation in found})
+    if missing:
+        known = ", ".join(organisation.slug for organisation in active) or "none is registered"
+        raise LookupError(f"No active organisation is called {', '.join(missing)}. Active organisations: {known}.")
+    return found
+
+
+def registered_targets(organisation: Organisation) -> tuple[RegisteredTarget, ...]:
+    """The active targets of an active organisation; none of a retired one."""
+    rows = Target.objects.filter(
+        organisation=organisation, retired_at=None, organisation__retired_at=None
+    ).select_related("zone")
+    return tuple(_registered(row) for row in rows.order_by("value"))
+
+
+def scope_of(organisation: Organisation | str) -> Scope:
+    """Everything that decides what of ``organisation`` (or its slug) may be touched, as the database has it now."""
+    slug = organisation if isinstance(organisation, str) else organisation.slug
+    current = Organisation.objects.filter(slug=slug).first()
+    if current is None:
+        return Scope(slug, refuse_all=RefusalReason.UNKNOWN_ORGANISATION)
+    if current.retired_at is not None:
+        return Scope(slug, refuse_all=RefusalReason.RETIRED_ORGANISATION)
+    try:
+        return _scope_in_database(current)
+    except ValueError:
+        _log.exception("the register of %s holds a value that can't be read; everything is refused", slug)
+        return Scope(slug, refuse_all=RefusalReason.UNDECIDABLE)
+
+
+def _scope_in_database(organisation: Organisation) -> Scope:
+    values = Target.objects.filter(organisation=organisation, retired_at=None).values_list("value", flat=True)
+    authorisations = Authorisation.objects.filter(organisation=organisation, retired_at=None)
+    exclusions = Exclusion.objects.filter(Q(organisation=organisation) | Q(organisation=None), retired_at=None)
+    return Scope(
+        organisation=organisation.slug,
+        targets=Reach.of(values),
+        authorisations=tuple(_authorisation_terms(row) for row in authorisations),
+        exclusions=tuple(_exclusion_terms(row) for row in exclusions),
+    )
+
+
+def _registered(row: Target) -> RegisteredTarget:
+    parsed = parse_target(row.value)
+    return RegisteredTarget(
+        id=row.pk,
+        kind=parsed.kind,
+        value=row.value,
+        display=row.display,
+        zone=row.zone.name,
+        vantage=row.zone.vantage,
+        is_key=row.criticality == "key",
+        tags=tuple(row.tags),
+        ports=row.ports,
+        hostname=parsed.hostname,
+        network=parsed.network,
+        url_port=parsed.port,
+    )
+
+
+def _authorisation_terms(row: Authorisation) -> AuthorisationTerms:
+    return AuthorisationTerms(
+        id=row.pk,
+        document=row.document,
+        allowed_by=row.allowed_by,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        reach=Reach.of(row.scope),
+        ports=parse_ports(row.ports),
+        level=row.level,
+    )
+
+
+def _exclusion_terms(row: Exclusion) -> ExclusionTerms:
+    return ExclusionTerms(reach=Reach.of([row.value]), reason=row.reason, ports=parse_ports(row.ports), until=row.until)
