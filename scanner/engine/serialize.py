@@ -1,0 +1,58 @@
+"""Facts to bytes and back, so that rules can be replayed on what was seen long ago.
+
+The form is zlib-compressed JSON in an envelope that names its version. A newer version is refused, never guessed:
+half-understood facts would turn "not inspected" into "not there".
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from scanner.engine.errors import InputError
+from scanner.engine.model import HostInspection
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+SCHEMA = "roundsman.host"
+VERSION = 1
+
+
+def dump_host(host: HostInspection) -> bytes:
+    """Return the facts and coverage of one host as compressed, versioned JSON."""
+    facts = _adapter().dump_python(host, mode="json")
+    envelope = {"schema": SCHEMA, "version": VERSION, "host": facts}
+    return zlib.compress(json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def load_host(data: bytes) -> HostInspection:
+    """Return the host that :func:`dump_host` wrote.
+
+    Raises ``InputError`` when the data is damaged, is something else, or was written by a newer Roundsman.
+    """
+    try:
+        envelope = json.loads(zlib.decompress(data))
+        schema, version, facts = envelope["schema"], envelope["version"], envelope["host"]
+    except (zlib.error, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"These stored facts can't be read ({error!r}); inspect the host again.") from error
+    if schema != SCHEMA or not isinstance(version, int):
+        raise InputError(f"These stored facts are {schema!r}, not {SCHEMA!r}; inspect the host again.")
+    if version > VERSION:
+        raise InputError(
+            f"These facts were stored in form {version} by a newer Roundsman; this one reads up to form {VERSION}. "
+            "Upgrade it to read them."
+        )
+    try:
+        return _adapter().validate_python(facts)
+    except ValueError as error:
+        raise InputError(f"These stored facts don't fit form {version}: {error}") from error
+
+
+@cache
+def _adapter() -> TypeAdapter[HostInspection]:
+    from pydantic import TypeAdapter  # here, because the import alone takes longer than most commands
+
+    return TypeAdapter(HostInspection)

@@ -1,0 +1,88 @@
+"""Facts survive storage unchanged, and what can't be understood is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.engine.errors import InputError
+from scanner.engine.facts.service import Access
+from scanner.engine.facts.tls import TlsFacts
+from scanner.engine.model import Coverage, HostInspection, Level, Outcome, Service, Target, Vantage
+from scanner.engine.serialize import SCHEMA, VERSION, dump_host, load_host
+
+AT = dt.datetime(2026, 11, 1, 3, 4, 5, 678, tzinfo=dt.UTC)
+
+# All text of a scanned host has been made printable before it is kept; lone surrogates can't occur.
+st.register_type_strategy(str, st.text(st.characters(exclude_categories=("Cs",)), max_size=12))
+st.register_type_strategy(dt.datetime, st.datetimes(timezones=st.just(dt.UTC)))
+
+
+def small_host() -> HostInspection:
+    return HostInspection(
+        target=Target("example", "192.0.2.1", "example.cn"),
+        outcome=Outcome.INSPECTED,
+        started=AT,
+        finished=AT,
+        vantage=Vantage.INTERNET,
+        level=Level.READ,
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    host=st.builds(
+        HostInspection,
+        services=st.lists(st.from_type(Service), max_size=2).map(tuple),
+        second_looks=st.just(()),
+        coverage=st.from_type(Coverage),
+    )
+)
+def test_every_host_comes_back_as_it_was(host: HostInspection) -> None:
+    assert load_host(dump_host(host)) == host
+
+
+def test_the_types_come_back_too() -> None:
+    host = load_host(dump_host(small_host()))
+    assert isinstance(host.coverage, Coverage)
+    assert host.outcome is Outcome.INSPECTED
+    assert host.started.tzinfo is not None
+    assert Access("open") is Access.OPEN
+    assert TlsFacts(sni=None).sni is None
+
+
+def repack(**changes: object) -> bytes:
+    envelope = {**json.loads(zlib.decompress(dump_host(small_host()))), **changes}
+    return zlib.compress(json.dumps(envelope).encode())
+
+
+def test_facts_of_a_newer_version_are_refused() -> None:
+    with pytest.raises(InputError, match=f"form {VERSION + 1} by a newer Roundsman"):
+        load_host(repack(version=VERSION + 1))
+
+
+@pytest.mark.parametrize("version", ["1", None, 1.5])
+def test_a_version_that_is_no_number_is_refused(version: object) -> None:
+    with pytest.raises(InputError, match=SCHEMA):
+        load_host(repack(version=version))
+
+
+def test_something_else_is_refused() -> None:
+    with pytest.raises(InputError, match=r"roundsman\.lunch"):
+        load_host(repack(schema="roundsman.lunch"))
+
+
+@pytest.mark.parametrize("data", [b"", b"not zlib", zlib.compress(b"not json"), zlib.compress(b"[]")])
+def test_damaged_facts_are_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match="can't be read"):
+        load_host(data)
+
+
+def test_facts_with_an_unknown_outcome_are_refused() -> None:
+    with pytest.raises(InputError, match="don't fit"):
+        load_host(repack(host={"outcome": "splendid"}))
