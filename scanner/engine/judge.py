@@ -31,8 +31,14 @@ def judge(
     return tuple(sorted(findings, key=_worst_first))
 
 
-def needs_second_look(finding: Finding) -> bool:
-    """Tell whether this finding is worth another connection: it weighs something and claims to be confirmed."""
+def doubtful(host: HostInspection) -> frozenset[Endpoint]:
+    """Return the endpoints that must be looked at again before what the first look showed is recorded."""
+    context = Context(catalogue(), host, host.finished)
+    return frozenset(f.endpoint for f in _by_identity(host.services, context).values() if _needs_second_look(f))
+
+
+def _needs_second_look(finding: Finding) -> bool:
+    """A finding is worth another connection when it weighs something and claims to be confirmed."""
     return finding.confidence is Confidence.CONFIRMED and finding.severity is not Severity.INFO
 
 
@@ -51,7 +57,7 @@ def _by_identity(services: Iterable[Service], context: Context) -> dict[Identity
 
 
 def _settle(finding: Finding, seen_again: bool, looked_again: set[Endpoint]) -> Finding:
-    if not needs_second_look(finding) or seen_again:
+    if not _needs_second_look(finding) or seen_again:
         return finding
     once = finding.endpoint in looked_again
     return replace(finding, confidence=Confidence.POSSIBLE if once else Confidence.PROBABLE)

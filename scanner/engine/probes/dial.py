@@ -135,6 +135,10 @@ class Dialer:
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._next_slot = 0.0
 
+    def permits(self, endpoint: Endpoint) -> bool:
+        """Tell whether the gate lets this endpoint be touched now."""
+        return self._gate(endpoint) is None
+
     async def _admit(self, endpoint: Endpoint) -> None:
         refusal = self._gate(endpoint)
         if refusal is not None:

@@ -1,0 +1,108 @@
+"""From what a person typed to what may be inspected: parsed, resolved, expanded, or refused with a reason."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scanner.engine.errors import InputError
+from scanner.engine.model import GapReason, Target
+from scanner.engine.plan import PortSet, PortSpec
+from targets.addresses import Address, AddressError, ParsedTarget, parse_target
+from targets.special import special_range
+
+ASK_ABOVE = 256
+"""Addresses of one argument above which a person is asked."""
+
+REFUSE_ABOVE = 65_536
+"""Addresses of one argument above which nothing is started: register the hosts and run a round instead."""
+
+_NEVER = ("multicast", "broadcast", "unspecified")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One argument: the hosts it stands for, the ports it implies, or why nothing of it will be inspected.
+
+    ``refusal`` is set where nothing will be sent, and ``detail`` then says why.
+    """
+
+    label: str
+    targets: tuple[Target, ...] = ()
+    ports: PortSpec | None = None
+    refusal: GapReason | None = None
+    detail: str = ""
+
+
+def read_addresses(arguments: Iterable[str]) -> tuple[list[ParsedTarget], list[str]]:
+    """Parse every argument. Raises ``InputError`` that lists all that can't be read; nothing is resolved yet."""
+    parsed: dict[str, tuple[str, ParsedTarget]] = {}
+    wrong: list[str] = []
+    for argument in arguments:
+        try:
+            target = parse_target(argument)
+        except AddressError as error:
+            wrong.append(f"{argument!r}: {error}")
+            continue
+        if target.network is not None and target.network.num_addresses > REFUSE_ABOVE:
+            wrong.append(
+                f"{argument!r} holds {target.network.num_addresses} addresses; one inspection takes at most "
+                f"{REFUSE_ABOVE}. Name smaller networks, or register the hosts and run a round."
+            )
+            continue
+        parsed.setdefault(target.value, (argument, target))
+    if wrong:
+        raise InputError("These addresses can't be inspected; nothing was sent.\n  " + "\n  ".join(wrong))
+    return [target for _, target in parsed.values()], [argument for argument, _ in parsed.values()]
+
+
+def count_addresses(parsed: Iterable[ParsedTarget]) -> int:
+    """Return how many addresses the largest network among them holds."""
+    return max((target.network.num_addresses for target in parsed if target.network is not None), default=1)
+
+
+def resolve(label: str, parsed: ParsedTarget) -> Asked:
+    """Turn one parsed argument into the hosts to inspect. Names are resolved once, here, and pinned."""
+    ports = PortSpec(PortSet.LIST, str(parsed.port), ()) if parsed.port is not None else None
+    if parsed.hostname is not None:
+        return _resolve_name(label, parsed.hostname, ports)
+    if parsed.network is None:
+        raise AssertionError("A parsed target is a name or a network.")
+    network = parsed.network
+    addresses = [network.network_address] if network.num_addresses == 1 else list(network.hosts())
+    refusal = _refused_for_good(addresses[0])
+    if refusal:
+        return Asked(label, refusal=GapReason.REFUSED_BY_SCOPE, detail=refusal)
+    return Asked(label, tuple(Target(label, str(address)) for address in addresses), ports)
+
+
+def _resolve_name(label: str, hostname: str, ports: PortSpec | None) -> Asked:
+    try:
+        answers = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        why = f"The name {hostname} could not be resolved ({error.args[-1]}). Check its spelling, or give an address."
+        return Asked(label, refusal=GapReason.NAME_NOT_RESOLVED, detail=why)
+    addresses = dict.fromkeys(ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers)
+    for address in addresses:
+        special = special_range(address)
+        if special is not None and not _is_localhost(hostname):
+            why = (
+                f"The name {hostname} leads to {address}, a {special[0]} address. Such an address is inspected only "
+                "when it is named itself: give the address instead of the name."
+            )
+            return Asked(label, refusal=GapReason.REFUSED_BY_SCOPE, detail=why)
+    return Asked(label, tuple(Target(label, str(address), hostname) for address in addresses), ports)
+
+
+def _is_localhost(hostname: str) -> bool:
+    """RFC 6761 section 6.3: these names mean the loopback interface and nothing else."""
+    return hostname == "localhost" or hostname.endswith(".localhost")
+
+
+def _refused_for_good(address: Address) -> str:
+    special = special_range(address)
+    if special is not None and any(word in special[0].lower() for word in _NEVER):
+        return f"{address} is a {special[0]} address; no single host answers there. Name the host's own address."
+    return ""

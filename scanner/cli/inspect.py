@@ -1,0 +1,189 @@
+"""``roundsman inspect``: one look at the given addresses, for one person, without a database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scanner.cli.asked import ASK_ABOVE, Asked, count_addresses, read_addresses, resolve
+from scanner.cli.progress import Display, display
+from scanner.cli.results import Format, Results
+from scanner.engine.catalogue.load import Language
+from scanner.engine.errors import InputError
+from scanner.engine.inspect import inspect
+from scanner.engine.model import Endpoint, Level, Severity, Target, Vantage
+from scanner.engine.plan import Plan, PortSpec, Profile, parse_ports
+from scanner.engine.probes.dial import Gate, Limits
+from scanner.engine.probes.nmap import find_nmap, is_privileged
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+HOST_SECONDS = 600.0
+"""Seconds that one host may take when no ``--timeout`` says otherwise."""
+
+
+class Exit(IntEnum):
+    """What the process tells its caller."""
+
+    DONE = 0
+    FAIL_ON = 1
+    BAD_INPUT = 2
+    NOT_INSPECTED = 3
+    INTERRUPTED = 130
+
+
+@app.command()
+def inspect_command(
+    addresses: Annotated[
+        list[str], typer.Argument(metavar="ADDRESS…", help="Host names, IPv4 or IPv6 addresses, networks, URLs.")
+    ],
+    authorisation: Annotated[
+        str, typer.Option(help="Who allowed this inspection, on what document. Without it nothing is sent.")
+    ] = "",
+    ports: Annotated[str, typer.Option(help="top100, top1000, all, or a list: 22,80,8000-8100,U:161.")] = "top1000",
+    level: Annotated[
+        int,
+        typer.Option(min=0, max=2, help="0 greetings only, 1 safe reads too, 2 also default communities and the like."),
+    ] = 1,
+    profile: Annotated[Profile, typer.Option(help="How deep to look.")] = Profile.STANDARD,
+    output_format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
+    output: Annotated[Path | None, typer.Option(help="Write there instead of standard output.")] = None,
+    fail_on: Annotated[
+        Severity | None, typer.Option(help="End with status 1 when a finding is at least this severe.")
+    ] = None,
+    max_rate: Annotated[float, typer.Option(min=0, help="At most so many packets or connections a second.")] = 0,
+    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds for everything.")] = None,
+    vantage: Annotated[Vantage, typer.Option(help="From where this machine looks.")] = Vantage.INTERNET,
+    lang: Annotated[Language, typer.Option(help="Language of what is printed.")] = Language.EN,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Don't ask before more than {ASK_ABOVE} addresses.")] = False,
+) -> None:
+    """Inspect addresses that you are authorised to inspect, read-only, and print what was found.
+
+    \b
+    roundsman inspect 192.0.2.10 --authorisation "order 2026-17, J. Smith"
+    roundsman inspect www.example.org 2001:db8::/120 --authorisation "…" --format html --output report.html
+
+    Ends with 0 when done, 1 when --fail-on was reached, 2 on bad input, 3 when something was not inspected.
+    """
+    _require_authorisation(authorisation)
+    spec = parse_ports(ports)
+    parsed, labels = read_addresses(addresses)
+    _confirm_size(count_addresses(parsed), yes)
+    find_nmap()
+    asked = [resolve(label, target) for label, target in zip(labels, parsed, strict=True)]
+    plans = _plans(asked, spec, Level(str(level)), profile, vantage, max_rate, timeout)
+    if not is_privileged():
+        typer.echo("Not run as root: ports are found by full connections (slower).", err=True)
+
+    with Results(asked, lang) as results:
+        started = dt.datetime.now(dt.UTC)
+        with display(sum(len(plan.targets) for plan in plans)) as progress:
+            interrupted = _run(plans, results, progress)
+        results.finish(started, dt.datetime.now(dt.UTC))
+        _write(results, output_format, output)
+        raise typer.Exit(_status(results, fail_on, interrupted))
+
+
+def _require_authorisation(authorisation: str) -> None:
+    if not authorisation.strip():
+        raise InputError(
+            "No authorisation was given, so nothing was sent. Inspecting hosts without their owner's consent is "
+            'forbidden in most places; say who allowed it: --authorisation "who, on what document".'
+        )
+
+
+def _confirm_size(count: int, yes: bool) -> None:
+    if count <= ASK_ABOVE or yes:
+        return
+    question = f"The largest network holds {count} addresses. Inspect all of them?"
+    if not sys.stdin.isatty():
+        raise InputError(f"{question} There is no terminal to ask on; say --yes to mean it.")
+    if not typer.confirm(question):
+        raise typer.Exit(Exit.BAD_INPUT)
+
+
+def _plans(
+    asked: list[Asked],
+    spec: PortSpec,
+    level: Level,
+    profile: Profile,
+    vantage: Vantage,
+    max_rate: float,
+    timeout: float | None,
+) -> list[Plan]:
+    """Make one plan per set of ports: a URL implies its own port, everything else has the command's."""
+    by_ports: dict[PortSpec, dict[Target, None]] = {}
+    for item in asked:
+        by_ports.setdefault(item.ports or spec, {}).update(dict.fromkeys(item.targets))
+    return [
+        Plan(
+            targets=tuple(targets),
+            ports=ports,
+            level=level,
+            profile=profile,
+            vantage=vantage,
+            limits=Limits(rate=max_rate),
+            host_deadline=min(timeout or HOST_SECONDS, HOST_SECONDS),
+            run_deadline=timeout,
+        )
+        for ports, targets in by_ports.items()
+        if targets
+    ]
+
+
+def _run(plans: list[Plan], results: Results, progress: Display) -> bool:
+    """Run the plans one after the other; return True when a person interrupted. What is finished is kept."""
+
+    async def run() -> None:
+        for plan in plans:
+            async with contextlib.aclosing(inspect(plan, _gate(plan), progress.observe)) as inspections:
+                async for inspection in inspections:
+                    results.add(inspection)
+
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _gate(plan: Plan) -> Gate:
+    """Allow exactly the addresses that were named, as they were resolved at the start."""
+    named = {target.address for target in plan.targets}
+
+    def gate(endpoint: Endpoint) -> str | None:
+        return None if endpoint.address in named else f"{endpoint.address} was not named on the command line."
+
+    return gate
+
+
+def _write(results: Results, output_format: Format, output: Path | None) -> None:
+    if output is None:
+        for piece in results.render(output_format):
+            sys.stdout.write(piece)
+        sys.stdout.flush()
+        return
+    part = output.with_name(f".{output.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(results.render(output_format))
+        part.replace(output)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"The report could not be written to {output}: {error.strerror}.") from error
+    typer.echo(f"Written to {output}", err=True)
+
+
+def _status(results: Results, fail_on: Severity | None, interrupted: bool) -> int:
+    if interrupted:
+        return Exit.INTERRUPTED
+    if fail_on is not None and any(severity.at_least(fail_on) for severity in results.severities):
+        return Exit.FAIL_ON
+    return Exit.DONE if results.complete else Exit.NOT_INSPECTED

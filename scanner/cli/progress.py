@@ -1,0 +1,75 @@
+"""How far a run has come: a live bar on a terminal, a plain line per host otherwise; always on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from scanner.engine.inspect import Progress, Stage
+from scanner.engine.model import HostInspection
+
+
+class Display(Protocol):
+    """Something that can be told of progress."""
+
+    def observe(self, progress: Progress) -> None:
+        """Take note of one host's progress; returns at once."""
+
+
+@contextmanager
+def display(total: int) -> Iterator[Display]:
+    """Show the progress of ``total`` hosts until the block ends."""
+    if not sys.stderr.isatty():
+        yield _Lines(total)
+        return
+    with _Bar(total) as bar:
+        yield bar
+
+
+class _Lines:
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+
+    def observe(self, progress: Progress) -> None:
+        if progress.stage is Stage.DONE and progress.inspection is not None:
+            self._done += 1
+            print(f"[{self._done}/{self._total}] {_summary(progress.inspection)}", file=sys.stderr, flush=True)
+
+
+class _Bar:
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        self._progress = RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("finding open ports", total=total)
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def observe(self, progress: Progress) -> None:
+        if progress.stage is Stage.LOOKING:
+            self._progress.update(self._task, description=f"looking at {progress.target.address}")
+        elif progress.stage is Stage.DONE and progress.inspection is not None:
+            self._progress.update(self._task, advance=1, description=_summary(progress.inspection))
+
+
+def _summary(inspection: HostInspection) -> str:
+    services = len(inspection.services)
+    return f"{inspection.target.address}: {inspection.outcome}, {services} open {'port' if services == 1 else 'ports'}"

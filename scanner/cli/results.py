@@ -1,0 +1,117 @@
+"""Keeps what an inspection run found, out of memory, and renders it when all is in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import tempfile
+from collections.abc import Iterator
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+from scanner.cli.asked import Asked
+from scanner.engine.catalogue.load import Language
+from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
+from scanner.reports.inspection_report import (
+    SCHEMA,
+    Refusal,
+    inspection_target,
+    refused_target,
+    render_inspection_html,
+    target_text,
+)
+from scanner.reports.sarif import render_inspection_sarif
+
+Document = dict[str, Any]
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+    SARIF = "sarif"
+
+
+class Results:
+    """Collects hosts by the argument they belong to. What is whole goes to a temporary file at once, judged, so that
+    a thousand hosts take no more memory than ten. Use as a context manager; leaving it deletes the file."""
+
+    def __init__(self, asked: list[Asked], language: Language) -> None:
+        self._language = language
+        self._missing = {item.label: len(item.targets) for item in asked if item.targets}
+        self._hosts: dict[str, list[HostInspection]] = {label: [] for label in self._missing}
+        self._spool = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="roundsman-")  # noqa: SIM115
+        self._times = ("", "")
+        self.severities: set[Severity] = set()
+        self.complete = True
+        for item in asked:
+            if item.refusal is not None:
+                self._refuse(Refusal(item.label, item.refusal, item.detail))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._spool.close()
+
+    def add(self, inspection: HostInspection) -> None:
+        """Take one finished host."""
+        label = inspection.target.label
+        self._hosts[label].append(inspection)
+        self._missing[label] -= 1
+        if not self._missing[label]:
+            self._keep(inspection_target(label, self._hosts.pop(label), self._language))
+
+    def finish(self, started: dt.datetime, finished: dt.datetime) -> None:
+        """Close the collection; what never finished (an interrupted run) is kept as not inspected."""
+        for label, hosts in self._hosts.items():
+            if hosts:
+                self.complete = False
+                self._keep(inspection_target(label, hosts, self._language))
+            else:
+                self._refuse(Refusal(label, GapReason.CANCELLED))
+        self._hosts.clear()
+        self._times = tuple(moment.isoformat(timespec="seconds") for moment in (started, finished))
+
+    def render(self, output_format: Format) -> Iterator[str]:
+        """Yield the document in pieces."""
+        match output_format:
+            case Format.JSON:
+                yield from self._json()
+            case Format.TEXT:
+                for target in self._targets():
+                    yield target_text(target, self._language) + "\n"
+            case Format.HTML:
+                yield render_inspection_html(self._document(), self._language)
+            case Format.SARIF:
+                yield json.dumps(render_inspection_sarif(self._document()), ensure_ascii=False, indent=1)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._keep(refused_target(refusal, self._language))
+
+    def _keep(self, target: Document) -> None:
+        self.complete &= target["outcome"] == Outcome.INSPECTED
+        self.severities.update(Severity(finding["severity"]) for finding in target["findings"])
+        self._spool.write(json.dumps(target, ensure_ascii=False) + "\n")
+
+    def _lines(self) -> Iterator[str]:
+        self._spool.seek(0)
+        return (line.rstrip("\n") for line in self._spool)
+
+    def _targets(self) -> Iterator[Document]:
+        return (json.loads(line) for line in self._lines())
+
+    def _head(self) -> Document:
+        return {"schema": SCHEMA, "started": self._times[0], "finished": self._times[1]}
+
+    def _document(self) -> Document:
+        return {**self._head(), "targets": list(self._targets())}
+
+    def _json(self) -> Iterator[str]:
+        yield json.dumps(self._head())[:-1] + ', "targets": [\n'
+        for number, line in enumerate(self._lines()):
+            yield (",\n" if number else "") + line
+        yield "\n]}\n"

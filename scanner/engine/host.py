@@ -1,0 +1,180 @@
+"""One host: every open port at once, then the second look at what seemed wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from scanner.engine.errors import RefusedByScope
+from scanner.engine.judge import doubtful
+from scanner.engine.model import (
+    Coverage,
+    Endpoint,
+    Facet,
+    Gap,
+    GapReason,
+    HostInspection,
+    Outcome,
+    PortScan,
+    Service,
+    Target,
+    Transport,
+)
+from scanner.engine.plan import Plan, PortSet
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes.discovery import Discovered
+from scanner.engine.probes.port import PortNotes, look_again, look_at_port, look_at_udp
+from scanner.engine.probes.version_scan import VersionScanner
+
+EVERYTHING_OPEN = 200
+"""Open ports from which a host is taken for a device that answers on all of them (a decoy, a load balancer)."""
+
+_EXPECTED_GAPS = {GapReason.NEEDS_LEVEL, GapReason.NEEDS_PRIVILEGE}
+"""Gaps that the authorisation or the installation decided; they don't make an inspection partial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all hosts of a run share."""
+
+    plan: Plan
+    dialer: Dialer
+    versions: VersionScanner
+
+
+@dataclass(slots=True)
+class _Collected:
+    """What has been seen so far; whatever is here when the deadline strikes still counts."""
+
+    services: list[Service] = field(default_factory=list)
+    again: list[Service] = field(default_factory=list)
+    notes: list[PortNotes] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+
+
+async def inspect_host(target: Target, found: Discovered, tools: Tools) -> HostInspection:
+    """Look at one discovered host within the plan's host deadline; never raises but on cancellation."""
+    started = dt.datetime.now(dt.UTC)
+    seen = _Collected(gaps=[found.gap] if found.gap else [])
+    try:
+        async with asyncio.timeout(tools.plan.host_deadline):
+            await _look(target, found.scan, tools, seen)
+    except TimeoutError:
+        seen.gaps.append(Gap(GapReason.TIMED_OUT, detail="the host's time was used up"))
+    except RefusedByScope as refusal:
+        seen.gaps.append(Gap(GapReason.REFUSED_BY_SCOPE, detail=str(refusal)))
+    return _conclude(target, found, tools, seen, started)
+
+
+def not_inspected(target: Target, gap: Gap, tools: Tools) -> HostInspection:
+    """Return the inspection of a host that was not looked at, with the reason."""
+    now = dt.datetime.now(dt.UTC)
+    return _conclude(target, Discovered(target.address, None, gap), tools, _Collected(gaps=[gap]), now)
+
+
+async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Collected) -> None:
+    looks: list[Coroutine[Any, Any, Service | None]] = []
+    opened = scan.open if scan else ()
+    if len(opened) > EVERYTHING_OPEN:
+        seen.gaps.append(Gap(GapReason.ALL_PORTS_ANSWER, Facet.SERVICE, detail=str(len(opened))))
+        opened = ()
+    for port in opened:
+        notes = _notes(target, Endpoint(target.address, port), tools, seen)
+        looks.append(look_at_port(notes.contact, tools.plan.profile, tools.versions, notes))
+    listed = tools.plan.ports.which is PortSet.LIST
+    for port in tools.plan.ports.udp if scan else ():
+        notes = _notes(target, Endpoint(target.address, port, Transport.UDP), tools, seen)
+        if not tools.dialer.permits(notes.contact.endpoint):
+            continue
+        looks.append(look_at_udp(notes.contact, listed=listed, notes=notes))
+    await _gather(looks, seen.services)
+    await _look_again(target, tools, seen)
+
+
+async def _look_again(target: Target, tools: Tools, seen: _Collected) -> None:
+    first = HostInspection(
+        target,
+        Outcome.INSPECTED,
+        started=(now := dt.datetime.now(dt.UTC)),
+        finished=now,
+        vantage=tools.plan.vantage,
+        level=tools.plan.level,
+        services=tuple(seen.services),
+    )
+    again = doubtful(first)
+    looks = []
+    for service in [service for service in seen.services if service.endpoint in again]:
+        notes = PortNotes(_contact(target, service.endpoint, tools))
+        looks.append(_again(service, tools, notes))
+    await _gather(looks, seen.again)
+
+
+async def _again(service: Service, tools: Tools, notes: PortNotes) -> Service | None:
+    """Look again; a second look that broke off neither confirms nor contradicts, so it is left out."""
+    if service.endpoint.transport is Transport.UDP:
+        again = await look_at_udp(notes.contact, listed=True, notes=notes)
+    else:
+        again = await look_again(service, notes.contact, tools.plan.profile, notes)
+    return None if notes.gaps else again
+
+
+async def _gather(looks: list[Coroutine[Any, Any, Service | None]], into: list[Service]) -> None:
+    async def keep(look: Coroutine[Any, Any, Service | None]) -> None:
+        service = await look
+        if service is not None:
+            into.append(service)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for look in looks:
+                group.create_task(keep(look))
+    except* RefusedByScope as refusals:
+        raise refusals.exceptions[0] from None
+    into.sort(key=lambda service: service.endpoint)
+
+
+def _contact(target: Target, endpoint: Endpoint, tools: Tools) -> Contact:
+    return Contact(tools.dialer, target, endpoint, tools.plan.level)
+
+
+def _notes(target: Target, endpoint: Endpoint, tools: Tools, seen: _Collected) -> PortNotes:
+    notes = PortNotes(_contact(target, endpoint, tools))
+    seen.notes.append(notes)
+    return notes
+
+
+def _conclude(
+    target: Target, found: Discovered, tools: Tools, seen: _Collected, started: dt.datetime
+) -> HostInspection:
+    gaps = (*seen.gaps, *(gap for notes in seen.notes for gap in notes.gaps))
+    coverage = Coverage(
+        scans=(found.scan,) if found.scan else (),
+        looks=tuple(sorted({look for notes in seen.notes for look in notes.looks})),
+        gaps=gaps,
+        connections=tools.dialer.connections.pop(target.address, 0),
+        requests=sum(notes.requests for notes in seen.notes),
+    )
+    return HostInspection(
+        target=target,
+        outcome=_outcome(gaps, found),
+        started=started,
+        finished=dt.datetime.now(dt.UTC),
+        vantage=tools.plan.vantage,
+        level=tools.plan.level,
+        services=tuple(seen.services),
+        second_looks=tuple(seen.again),
+        coverage=coverage,
+    )
+
+
+def _outcome(gaps: tuple[Gap, ...], found: Discovered) -> Outcome:
+    reasons = {gap.reason for gap in gaps} - _EXPECTED_GAPS
+    if GapReason.REFUSED_BY_SCOPE in reasons:
+        return Outcome.REFUSED
+    if found.scan is None:
+        return Outcome.ERROR if GapReason.TOOL_FAILED in reasons else Outcome.UNREACHABLE
+    return Outcome.PARTIAL if reasons else Outcome.INSPECTED

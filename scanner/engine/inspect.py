@@ -1,0 +1,149 @@
+"""One inspection run: discovery by groups, hosts as they are found, results as they finish.
+
+There is no barrier between the stages: while one group of hosts is being looked at, the next is discovered, and
+a slow host delays only itself. Queues are short, so memory doesn't grow with the number of hosts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scanner.engine.host import Tools, inspect_host, not_inspected
+from scanner.engine.model import Endpoint, Gap, GapReason, HostInspection, PortScan, Target, Transport
+from scanner.engine.plan import Plan, PortSet, ports_of
+from scanner.engine.probes.dial import Dialer, Gate
+from scanner.engine.probes.discovery import Discovered, as_ranges, discover, tcp_ranges
+from scanner.engine.probes.version_scan import VersionScanner
+
+GROUP = 64
+"""Hosts that one discovery process takes."""
+
+HOSTS_AT_ONCE = 48
+"""Hosts whose ports are looked at in parallel."""
+
+VERSION_DEADLINE = 45.0
+"""Seconds that nmap may spend on naming one group of unknown ports."""
+
+
+class Stage(StrEnum):
+    DISCOVERY = "discovery"
+    LOOKING = "looking"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One host has come to ``stage``; ``inspection`` is there when it is done."""
+
+    stage: Stage
+    target: Target
+    inspection: HostInspection | None = None
+
+
+Observer = Callable[[Progress], None]
+"""Told of each host's progress, in the event loop: it must return at once."""
+
+
+async def inspect(plan: Plan, gate: Gate, observer: Observer | None = None) -> AsyncGenerator[HostInspection, None]:
+    """Inspect every target of ``plan`` and yield each as it finishes.
+
+    ``gate`` is asked before every connection; a target or port that it refuses gets no packet, not even of
+    discovery. Closing the iterator, or cancelling its consumer, ends all probes and child processes. When the run
+    deadline strikes, targets that are not finished are yielded as not inspected.
+    """
+    run = _Run(plan, gate, observer or (lambda _: None))
+    worker = asyncio.create_task(run.work())
+    worker.add_done_callback(lambda _: run.finished.put_nowait(None))
+    try:
+        while (inspection := await run.finished.get()) is not None:
+            run.room.release()
+            yield inspection
+        await worker
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+
+class _Run:
+    """The two stages and the short queues between them."""
+
+    def __init__(self, plan: Plan, gate: Gate, observer: Observer) -> None:
+        self.plan = plan
+        self.gate = gate
+        self.observe = observer
+        self.tools = Tools(plan, Dialer(gate, plan.limits), VersionScanner(VERSION_DEADLINE))
+        self.finished: asyncio.Queue[HostInspection | None] = asyncio.Queue()
+        self.room = asyncio.Semaphore(HOSTS_AT_ONCE)
+        self._found: asyncio.Queue[tuple[Target, Discovered] | None] = asyncio.Queue(GROUP)
+        self._unfinished = set(plan.targets)
+
+    async def work(self) -> None:
+        """Run both stages to the end, or to the run deadline; what is left then gets its gap."""
+        workers = max(1, min(HOSTS_AT_ONCE, len(self.plan.targets)))
+        try:
+            async with asyncio.timeout(self.plan.run_deadline), asyncio.TaskGroup() as stages:
+                stages.create_task(self._discover_all(workers))
+                for _ in range(workers):
+                    stages.create_task(self._look_at_found())
+        except TimeoutError:
+            late = Gap(GapReason.TIMED_OUT, detail="the run's time was used up")
+            for target in tuple(self._unfinished):
+                await self._finish(not_inspected(target, late, self.tools))
+        finally:
+            await self.tools.versions.close()
+
+    async def _discover_all(self, workers: int) -> None:
+        ranges = await asyncio.to_thread(tcp_ranges, self.plan.ports)
+        for group, permitted in self._groups(ranges):
+            await self._discover(group, permitted)
+        for _ in range(workers):
+            await self._found.put(None)
+
+    def _groups(self, ranges: str) -> Iterator[tuple[list[Target], str]]:
+        """Split the targets into groups that one nmap process can take: one IP version, the same permitted ports."""
+        waiting: dict[tuple[bool, str], list[Target]] = {}
+        for target in self.plan.targets:
+            key = (":" in target.address, self._permitted(target.address, ranges))
+            group = waiting.setdefault(key, [])
+            group.append(target)
+            if len(group) == GROUP:
+                yield waiting.pop(key), key[1]
+        for (_, permitted), group in waiting.items():
+            yield group, permitted
+
+    def _permitted(self, address: str, ranges: str) -> str:
+        allowed = {port for port in ports_of(ranges) if self.gate(Endpoint(address, port)) is None}
+        return as_ranges(allowed)
+
+    async def _discover(self, group: list[Target], ranges: str) -> None:
+        for target in group:
+            self.observe(Progress(Stage.DISCOVERY, target))
+        found: dict[str, Discovered] = {}
+        if ranges:
+            addresses = list(dict.fromkeys(target.address for target in group))
+            rate, deadline = self.plan.limits.rate, self.plan.host_deadline
+            found = await discover(addresses, ranges, rate=rate, host_deadline=deadline)
+        for target in group:
+            await self._found.put((target, found.get(target.address) or self._without_tcp(target)))
+
+    def _without_tcp(self, target: Target) -> Discovered:
+        """No TCP port was asked: none was wanted, or the gate refuses them all, and says why."""
+        if not self.plan.ports.tcp and self.plan.ports.which is PortSet.LIST:
+            return Discovered(target.address, PortScan(Transport.TCP, "", (), 0, "none"))
+        refusal = self.gate(Endpoint(target.address, next(ports_of(tcp_ranges(self.plan.ports))))) or ""
+        return Discovered(target.address, None, Gap(GapReason.REFUSED_BY_SCOPE, detail=refusal))
+
+    async def _look_at_found(self) -> None:
+        while (item := await self._found.get()) is not None:
+            target, found = item
+            self.observe(Progress(Stage.LOOKING, target))
+            await self._finish(await inspect_host(target, found, self.tools))
+
+    async def _finish(self, inspection: HostInspection) -> None:
+        await self.room.acquire()
+        self._unfinished.discard(inspection.target)
+        self.observe(Progress(Stage.DONE, inspection.target, inspection))
+        self.finished.put_nowait(inspection)

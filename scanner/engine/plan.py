@@ -1,0 +1,108 @@
+"""What to look at and how deep: ports, profile and limits of one inspection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from scanner.engine.errors import InputError
+from scanner.engine.model import Level, Target, Vantage
+from scanner.engine.probes.dial import Limits
+
+ALL_PORTS = "1-65535"
+
+UDP_SHORT_LIST = (53, 69, 111, 123, 137, 161, 389, 623, 1434, 1900, 11211)
+"""UDP ports of services that leak or amplify; asked unless the ports are listed by hand."""
+
+UDP_LISTED_LIMIT = 64
+"""A hand-written list of at most this many bare ports is asked over UDP too: each costs a few datagrams."""
+
+
+class Profile(StrEnum):
+    """How deep. ``QUICK`` recognises and tests access, TLS and headers; ``STANDARD`` adds well-known web paths;
+    ``DEEP`` adds the tests that need a full handshake library (sslyze)."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    DEEP = "deep"
+
+
+class PortSet(StrEnum):
+    TOP100 = "top100"
+    TOP1000 = "top1000"
+    ALL = "all"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class PortSpec:
+    """Which ports to ask. ``tcp`` and ``udp`` are nmap-style ranges; for the top sets ``tcp`` is empty and
+    filled by discovery, which knows nmap's frequencies."""
+
+    which: PortSet = PortSet.TOP1000
+    tcp: str = ""
+    udp: tuple[int, ...] = UDP_SHORT_LIST
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One inspection. ``host_deadline`` bounds one address and ``run_deadline`` everything, in seconds."""
+
+    targets: tuple[Target, ...]
+    ports: PortSpec = field(default_factory=PortSpec)
+    level: Level = Level.READ
+    profile: Profile = Profile.STANDARD
+    vantage: Vantage = Vantage.INTERNET
+    limits: Limits = field(default_factory=Limits)
+    host_deadline: float = 600.0
+    run_deadline: float | None = None
+
+
+def parse_ports(text: str) -> PortSpec:
+    """Read ``top100``, ``top1000``, ``all`` or a list such as ``22,80,8000-8100,T:443,U:161``.
+
+    A bare number means TCP and, in a short list, the UDP services Roundsman knows; ``T:`` and ``U:`` switch the
+    transport for what follows, as in nmap. Raises ``InputError`` naming the part that can't be read.
+    """
+    word = text.strip().lower()
+    if word in (PortSet.TOP100, PortSet.TOP1000):
+        return PortSpec(PortSet(word))
+    if word == PortSet.ALL:
+        return PortSpec(PortSet.ALL, ALL_PORTS)
+    tcp: list[str] = []
+    udp: set[int] = set()
+    bare: set[int] = set()
+    transport = ""
+    for item in filter(None, (part.strip() for part in word.split(","))):
+        if item[:2] in ("t:", "u:"):
+            transport, item = item[0], item[2:]
+        first, last = _range(item, text)
+        if transport == "u":
+            udp.update(range(first, last + 1))
+            continue
+        tcp.append(f"{first}-{last}" if last > first else str(first))
+        if not transport:
+            bare.update(range(first, last + 1))
+    if not tcp and not udp:
+        raise InputError(f"No ports in {text!r}. Write top100, top1000, all, or a list such as 22,80,8000-8100,U:161.")
+    udp.update(bare if len(bare) <= UDP_LISTED_LIMIT else bare.intersection(UDP_SHORT_LIST))
+    return PortSpec(PortSet.LIST, ",".join(tcp), tuple(sorted(udp)))
+
+
+def ports_of(ranges: str) -> Iterator[int]:
+    """Yield every port of nmap-style ranges such as ``"22,8000-8100"``."""
+    for part in filter(None, ranges.split(",")):
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def _range(item: str, whole: str) -> tuple[int, int]:
+    first, dash, last = item.partition("-")
+    if first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit())):
+        low, high = int(first), int(last or first)
+        if 1 <= low <= high <= 65535:
+            return low, high
+    raise InputError(
+        f"{item!r} in {whole!r} is not a port or range. Ports run from 1 to 65535; write for example 22,80,8000-8100."
+    )

@@ -1,0 +1,89 @@
+"""Which TCP ports are open: one nmap process per group of hosts (a process per host costs eight times as much)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from scanner.engine.errors import ToolError
+from scanner.engine.model import Gap, GapReason, PortScan, Transport
+from scanner.engine.plan import PortSet, PortSpec
+from scanner.engine.probes.nmap import is_privileged, run_nmap, top_ports
+from scanner.engine.probes.services.registry import PROBES
+from scanner.engine.probes.services.web.registry import WEB_PROBES
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What discovery says of one address: the finished scan, or the gap where it should be."""
+
+    address: str
+    scan: PortScan | None
+    gap: Gap | None = None
+
+
+def tcp_ranges(spec: PortSpec) -> str:
+    """Return the TCP ports to ask as ranges: nmap's most frequent ones and those of every service we know.
+
+    nmap's first thousand leave out Redis, MongoDB, Docker and most others that must not be exposed.
+    """
+    if spec.which in (PortSet.LIST, PortSet.ALL):
+        return spec.tcp
+    count = 100 if spec.which is PortSet.TOP100 else 1000
+    known = {port for probe in PROBES if probe.transport is Transport.TCP for port in probe.ports}
+    known.update(port for probe in WEB_PROBES for port in probe.ports)
+    return as_ranges({*top_ports(count), *known})
+
+
+def as_ranges(ports: set[int]) -> str:
+    """Return ports as the shortest list of ascending ranges: ``{1, 2, 3, 9}`` gives ``"1-3,9"``."""
+    parts: list[list[int]] = []
+    for port in sorted(ports):
+        if parts and parts[-1][1] == port - 1:
+            parts[-1][1] = port
+        else:
+            parts.append([port, port])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+async def discover(addresses: list[str], ranges: str, *, rate: float, host_deadline: float) -> dict[str, Discovered]:
+    """Scan ``addresses`` (all of one IP version) and return what was found, for each of them.
+
+    ``rate`` caps packets a second (0: nmap's own pace); ``host_deadline`` in seconds ends a slow host alone.
+    A host that nmap gave up on, or that answered nothing at all, has a gap and no scan: it isn't "no ports".
+    """
+    options = ["-n", "-Pn", "-T4", "--max-retries", "3", "-p", ranges]
+    options += ["-sS", "--privileged"] if is_privileged() else ["-sT", "--unprivileged"]
+    options += ["--host-timeout", f"{max(1, int(host_deadline))}s", "--min-hostgroup", str(min(64, len(addresses)))]
+    if rate > 0:
+        options += ["--max-rate", f"{rate:g}"]
+    if ":" in addresses[0]:
+        options.append("-6")
+    deadline = host_deadline * (1 + len(addresses) // 64) + 30
+    try:
+        document = await run_nmap(options, addresses, deadline)
+    except ToolError as error:
+        failed = Gap(GapReason.TOOL_FAILED, detail=str(error))
+        return {address: Discovered(address, None, failed) for address in addresses}
+    found = {result.address: result for result in (_host(host, ranges) for host in document.iter("host"))}
+    silent = Gap(GapReason.HOST_SILENT, detail="nmap reported nothing about this address")
+    return {address: found.get(address, Discovered(address, None, silent)) for address in addresses}
+
+
+def _host(host: Element, ranges: str) -> Discovered:
+    address = next(item.get("addr", "") for item in host.iter("address") if item.get("addrtype") in ("ipv4", "ipv6"))
+    if host.get("timedout") == "true":
+        return Discovered(address, None, Gap(GapReason.TIMED_OUT, detail="the port scan ran out of time"))
+    states = {
+        int(port.get("portid", "0")): state.get("state", "")
+        for port in host.iter("port")
+        for state in port.iter("state")
+    }
+    hidden = {extra.get("state", ""): int(extra.get("count", "0")) for extra in host.iter("extraports")}
+    opened = tuple(sorted(port for port, state in states.items() if state == "open"))
+    closed = sum(state == "closed" for state in states.values()) + hidden.get("closed", 0)
+    filtered = sum("filtered" in state for state in states.values()) + hidden.get("filtered", 0)
+    if not opened and not closed:
+        return Discovered(address, None, Gap(GapReason.HOST_SILENT, detail="no port answered, neither open nor closed"))
+    method = "syn" if is_privileged() else "connect"
+    return Discovered(address, PortScan(Transport.TCP, ranges, opened, filtered, method))

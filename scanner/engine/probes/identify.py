@@ -1,0 +1,187 @@
+"""What speaks on an open TCP port: our own first look, one to three round trips for most ports.
+
+Several short questions are asked at once, each on a connection of its own: silence (does it speak first?), a TLS
+hello, an HTTP request, the greetings of the protocols that usually live on this port. The first certain answer
+wins. A port that stays silent is then offered every other greeting we know, because exposed services hide on odd
+ports. What nothing recognises is left to nmap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from scanner.engine.errors import ConnectionLost, ProbeError, RefusedByScope
+from scanner.engine.hostile import printable_bytes
+from scanner.engine.model import Transport
+from scanner.engine.probes import tls_hello
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.registry import PROBES
+from scanner.engine.probes.ssh import recognises_ssh
+
+HTTP_REQUEST = b"GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: Roundsman/0.1\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+
+BANNER_WAIT = 1.5
+"""Seconds that a port may take to speak first, and to answer a greeting."""
+
+SLOW_BANNER_WAIT = 12.0
+"""Seconds for ports whose usual service speaks first: mail servers delay their greeting to deter spam."""
+
+TLS_GRACE = 0.4
+"""Seconds that a port which has answered HTTP gets to say that it wanted TLS."""
+
+_TCP_PROBES = tuple(probe for probe in PROBES if probe.transport is Transport.TCP)
+_SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
+_ANSWER = tuple(probe for probe in _TCP_PROBES if probe.greeting)
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """What a port is. ``protocol`` is ``unknown`` when nothing recognised it; ``closes_at_once`` tells that it accepts
+    connections only to drop them (an address rule, or a tarpit)."""
+
+    protocol: str
+    tls: bool = False
+    banner: str = ""
+    probe: ServiceProbe | None = None
+    closes_at_once: bool = False
+
+    @property
+    def known(self) -> bool:
+        return self.protocol != "unknown"
+
+
+UNKNOWN = Identification("unknown")
+
+
+async def identify(contact: Contact) -> Identification:
+    """Name what speaks on the port, and inside TLS when it speaks TLS.
+
+    Never raises ``ProbeError``: a port that can't be named is ``UNKNOWN``. Raises ``RefusedByScope``.
+    """
+    found = await _first_look(contact, with_tls=True)
+    if found.protocol != "tls":
+        return found
+    inside = await _first_look(replace(contact, tls=True), with_tls=False)
+    return replace(inside if inside.known else found, tls=True)
+
+
+async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
+    port = contact.endpoint.port
+    likely = [probe for probe in _ANSWER if port in probe.ports]
+    questions = [_wait_for_banner(contact, BANNER_WAIT), _ask_http(contact), *(_greet(contact, p) for p in likely)]
+    if with_tls:
+        questions.append(_ask_tls(contact))
+    first = await _first_certain(questions, prefer_tls=with_tls)
+    if first.known:
+        return first
+    rest = [_greet(contact, probe) for probe in _ANSWER if probe not in likely]
+    if with_tls:
+        rest.append(_ask_ssl2(contact))
+    if any(port in probe.ports for probe in _SPEAK_FIRST):
+        rest.append(_wait_for_banner(contact, SLOW_BANNER_WAIT))
+    second = await _first_certain(rest, prefer_tls=False)
+    if second.known:
+        return second
+    return replace(first, banner=first.banner or second.banner, closes_at_once=first.closes_at_once)
+
+
+async def _first_certain(
+    questions: Iterable[asyncio.Future[Identification] | object], prefer_tls: bool
+) -> Identification:
+    """Return the first answer that names the port; the others are cancelled.
+
+    An HTTP answer waits a moment for TLS: servers tell plain HTTP on a TLS port off in plain HTTP.
+    """
+    tasks = {asyncio.ensure_future(question) for question in questions}  # type: ignore[arg-type]  # coroutines
+    unnamed: list[Identification] = []
+    held: Identification | None = None
+    try:
+        pending = set(tasks)
+        while pending:
+            done, pending = await asyncio.wait(
+                pending, timeout=TLS_GRACE if held else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                break
+            for answer in (task.result() for task in done):
+                if answer.protocol == "http" and prefer_tls and pending:
+                    held = held or answer
+                elif answer.known:
+                    return answer
+                else:
+                    unnamed.append(answer)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return held or _summary(unnamed)
+
+
+def _summary(unnamed: list[Identification]) -> Identification:
+    banner = next((answer.banner for answer in unnamed if answer.banner), "")
+    return replace(UNKNOWN, banner=banner, closes_at_once=bool(unnamed) and all(a.closes_at_once for a in unnamed))
+
+
+async def _converse(contact: Contact, request: bytes, wait: float) -> tuple[bytes, bool]:
+    """Send ``request`` (nothing when empty) and return the first reply and whether the peer just closed."""
+    try:
+        async with contact.open() as conversation:
+            if request:
+                await conversation.send(request)
+            reply = await conversation.receive(2048, timeout=wait)
+            return reply, not reply
+    except RefusedByScope:
+        raise
+    except ConnectionLost:
+        return b"", True
+    except ProbeError:
+        return b"", False
+
+
+def _by_reply(reply: bytes, closed: bool) -> Identification:
+    """Recognise what any protocol would say unasked, or to a request that isn't its own."""
+    banner = printable_bytes(reply)
+    if recognises_ssh(reply):
+        return Identification("ssh", banner=banner)
+    for probe in _SPEAK_FIRST:
+        if probe.recognises(reply):
+            return Identification(probe.protocol, banner=banner, probe=probe)
+    for probe in _TCP_PROBES:
+        if probe.also_recognises is not None and probe.also_recognises(reply):
+            return Identification(probe.protocol, banner=banner, probe=probe)
+    return Identification("unknown", banner=banner, closes_at_once=closed)
+
+
+async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
+    reply, closed = await _converse(contact, b"", wait)
+    return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
+
+
+async def _ask_http(contact: Contact) -> Identification:
+    host = (contact.target.hostname or contact.endpoint.address).encode("ascii", "ignore")
+    reply, closed = await _converse(contact, HTTP_REQUEST % host, BANNER_WAIT)
+    if reply.startswith((b"HTTP/1.", b"HTTP/2")):
+        return Identification("http", banner=printable_bytes(reply))
+    return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
+
+
+async def _ask_tls(contact: Contact) -> Identification:
+    reply, closed = await _converse(contact, tls_hello.HELLO, BANNER_WAIT)
+    if tls_hello.recognises(reply):
+        return Identification("tls")
+    return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
+
+
+async def _ask_ssl2(contact: Contact) -> Identification:
+    reply, closed = await _converse(contact, tls_hello.SSL2_HELLO, BANNER_WAIT)
+    return Identification("tls") if tls_hello.recognises(reply) else replace(UNKNOWN, closes_at_once=closed)
+
+
+async def _greet(contact: Contact, probe: ServiceProbe) -> Identification:
+    reply, closed = await _converse(contact, probe.greeting, BANNER_WAIT)
+    if reply and probe.recognises(reply):
+        return Identification(probe.protocol, banner=printable_bytes(reply), probe=probe)
+    return replace(UNKNOWN, banner=printable_bytes(reply), closes_at_once=closed)

@@ -1,0 +1,139 @@
+"""Runs lab cases through the whole engine and compares what was found with the known truth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scanner.engine.inspect import inspect
+from scanner.engine.judge import judge
+from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
+from scanner.engine.plan import Plan, Profile, parse_ports
+from scanner.engine.probes.dial import Gate
+from tests.lab.case import LabCase, case_folder
+
+Place = tuple[int | str, str]
+"""(port, check); a UDP port is written ``"161/udp"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one case showed. ``missed`` and ``false_alarms`` are empty when it is right."""
+
+    case: LabCase
+    inspection: HostInspection
+    findings: tuple[Finding, ...]
+    found: frozenset[Place]
+    missed: frozenset[Place]
+    false_alarms: frozenset[Place]
+    misnamed: frozenset[tuple[int, str]]
+
+    @property
+    def right(self) -> bool:
+        outcome_as_expected = self.inspection.outcome == self.case.outcome
+        return outcome_as_expected and not (self.missed or self.false_alarms or self.misnamed)
+
+    def explain(self) -> str:
+        """Return what is wrong, for a test's failure message."""
+        return (
+            f"{self.case.name}: outcome {self.inspection.outcome} (expected {self.case.outcome}); "
+            f"missed {sorted(map(str, self.missed))}; false alarms {sorted(map(str, self.false_alarms))}; "
+            f"services not recognised {sorted(self.misnamed)}; gaps {self.inspection.coverage.gaps}; "
+            f"found {[(f.endpoint.port, f.check, str(f.severity), str(f.confidence)) for f in self.findings]}"
+        )
+
+
+def run_case(case: LabCase, *, profile: Profile = Profile.STANDARD) -> Verdict:
+    """Start the case's server, inspect its address as a user would, and compare."""
+    folder = case_folder(case.name)
+    try:
+        with case.start(case.address, folder):
+            return compare(case, asyncio.run(_inspect(case, profile)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _inspect(case: LabCase, profile: Profile) -> HostInspection:
+    plan = Plan(
+        targets=(Target(case.name, case.address, case.hostname),),
+        ports=parse_ports(case.ports),
+        level=Level(str(case.level)),
+        profile=profile,
+        host_deadline=60,
+    )
+    async with contextlib.aclosing(inspect(plan, _only(case.address))) as inspections:
+        async for inspection in inspections:
+            return inspection
+    raise AssertionError("The engine yielded nothing for one target.")
+
+
+def _only(address: str) -> Gate:
+    def gate(endpoint: Endpoint) -> str | None:
+        return None if endpoint.address == address else "not this case's address"
+
+    return gate
+
+
+def compare(case: LabCase, inspection: HostInspection) -> Verdict:
+    """Hold an inspection against the case's truth.
+
+    A finding is a false alarm when the case names it as a silence, or when it is neither expected nor tolerated.
+    Hints (severity info) that the case doesn't mention are no alarms.
+    """
+    findings = judge(inspection)
+    found = {_place(finding): finding for finding in findings}
+    alarms = {
+        place
+        for place, finding in found.items()
+        if place not in case.expected
+        and (
+            finding.check in case.silent
+            or (finding.check not in case.tolerated and finding.severity is not Severity.INFO)
+        )
+    }
+    services = {(service.endpoint.port, _name(service.protocol, service.facts)) for service in inspection.services}
+    return Verdict(
+        case=case,
+        inspection=inspection,
+        findings=findings,
+        found=frozenset(found),
+        missed=frozenset(case.expected - found.keys()),
+        false_alarms=frozenset(alarms),
+        misnamed=frozenset(case.services - services),
+    )
+
+
+def _name(protocol: str, facts: object) -> str:
+    return str(getattr(facts, "service", protocol)).lower() if protocol == "http" and facts else protocol
+
+
+def _place(finding: Finding) -> Place:
+    endpoint = finding.endpoint
+    port: int | str = f"{endpoint.port}/udp" if endpoint.transport is Transport.UDP else endpoint.port
+    return port, finding.check
+
+
+def counts(verdicts: Iterable[Verdict]) -> dict[str, dict[str, int]]:
+    """Return per check: positive cases, negative cases, true positives, false positives, false negatives."""
+    table: dict[str, dict[str, int]] = {}
+
+    def row(check: str) -> dict[str, int]:
+        return table.setdefault(check, {"positive": 0, "negative": 0, "tp": 0, "fp": 0, "fn": 0})
+
+    for verdict in verdicts:
+        case = verdict.case
+        expected = {check for _, check in case.expected}
+        for check in expected:
+            row(check)["positive"] += 1
+        for check in case.silent - expected:
+            row(check)["negative"] += 1
+        for _, check in case.expected & verdict.found:
+            row(check)["tp"] += 1
+        for _, check in verdict.missed:
+            row(check)["fn"] += 1
+        for _, check in verdict.false_alarms:
+            row(check)["fp"] += 1
+    return table
