@@ -87,6 +87,10 @@ class Organisation(Retirable):
     def __str__(self) -> str:
         return self.slug
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self._refuse_cycle()
+        super().save(*args, **kwargs)
+
     @property
     def name(self) -> str:
         """The name in the organisation's own language, or in the other one when that is empty."""
@@ -96,10 +100,6 @@ class Organisation(Retirable):
     def clean(self) -> None:
         super().clean()
         self._refuse_cycle()
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self._refuse_cycle()
-        super().save(*args, **kwargs)
 
     def _refuse_cycle(self) -> None:
         seen = {self.slug}

@@ -154,9 +154,9 @@ class Scope:
         ``hostname`` is the registered name that was resolved to ``address``; None when the address was registered
         itself. Never raises: what can't be decided is refused.
         """
+        if self.refuse_all:
+            return Decision(reason=self.refuse_all, params=(("organisation", self.organisation),))
         try:
-            if self.refuse_all:
-                raise _Refused(self.refuse_all, organisation=self.organisation)
             question = _understood(address, port, transport, when, hostname)
             self._refuse_excluded(question)
             self._refuse_unregistered(question)

@@ -1,0 +1,127 @@
+"""What in the register needs attention before the next round: names, overlaps, authorisations."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from targets.addresses import parse_address
+from targets.models import Organisation
+from targets.query import RegisteredTarget, registered_targets, scope_of
+from targets.registry.overlaps import find_overlaps
+from targets.registry.store import current_register
+from targets.scope import AuthorisationTerms, Scope
+
+SOON = timedelta(days=30)
+"""How long before its end an authorisation needs attention."""
+
+Resolver = Callable[[str], list[str]]
+Answers = dict[str, list[str]]
+"""The addresses of each host name; none when it does not resolve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something that someone should look at."""
+
+    organisation: str
+    subject: str
+    text: str
+
+
+def resolve(hostname: str) -> list[str]:
+    """The addresses of ``hostname``, as this machine's resolver gives them. Raises ``OSError`` when there is none."""
+    return sorted(
+        {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)}
+    )
+
+
+def check_register(
+    organisations: Iterable[Organisation], now: datetime, resolver: Resolver | None = resolve
+) -> list[Attention]:
+    """Look at ``organisations``; with ``resolver`` None no name is resolved."""
+    chosen = list(organisations)
+    slugs = {organisation.slug for organisation in chosen}
+    found: list[Attention] = []
+    for organisation in chosen:
+        scope = scope_of(organisation)
+        targets = registered_targets(organisation)
+        answers = _resolved(targets, resolver) if resolver else {}
+        found += _authorisations(scope, targets, now, answers)
+        if resolver:
+            found += _names(scope, targets, now, answers)
+    for overlap in find_overlaps(current_register().target_owners()):
+        (owner, target), (other_owner, other) = overlap.narrow, overlap.wide
+        if slugs & {owner.slug, other_owner.slug}:
+            text = f"overlaps {other.address} of {other_owner.slug}; mark one as shared or remove it"
+            found.append(Attention(owner.slug, target.address, text))
+    return found
+
+
+def _resolved(targets: Iterable[RegisteredTarget], resolver: Resolver) -> Answers:
+    names = sorted({target.hostname for target in targets if target.hostname})
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return dict(zip(names, pool.map(lambda name: _answer(resolver, name), names), strict=True))
+
+
+def _answer(resolver: Resolver, hostname: str) -> list[str]:
+    try:
+        return resolver(hostname)
+    except (OSError, UnicodeError):
+        return []
+
+
+def _authorisations(
+    scope: Scope, targets: Iterable[RegisteredTarget], now: datetime, answers: Answers
+) -> Iterator[Attention]:
+    for target in targets:
+        covering = [terms for terms in scope.authorisations if _covers(terms, target, answers)]
+        if not covering:
+            if not target.hostname:
+                yield Attention(scope.organisation, target.display, "no authorisation covers it; it is not inspected")
+            continue
+        last = max(covering, key=lambda terms: terms.valid_until)
+        if last.valid_until <= now:
+            text = f"its authorisation {last.document} ended on {last.valid_until:%Y-%m-%d}; it is not inspected"
+            yield Attention(scope.organisation, target.display, text)
+        elif all(terms.valid_from > now for terms in covering):
+            text = f"its authorisation {last.document} does not begin before {last.valid_from:%Y-%m-%d}"
+            yield Attention(scope.organisation, target.display, text)
+        elif last.valid_until <= now + SOON:
+            text = f"its authorisation {last.document} ends on {last.valid_until:%Y-%m-%d}; renew it"
+            yield Attention(scope.organisation, target.display, text)
+
+
+def _covers(terms: AuthorisationTerms, target: RegisteredTarget, answers: Answers) -> bool:
+    if target.network:
+        return terms.reach.includes(target.network)
+    name = target.hostname or ""
+    return name in terms.reach.hostnames or any(
+        terms.reach.covers(parse_address(address)) for address in answers.get(name, ())
+    )
+
+
+def _names(scope: Scope, targets: Iterable[RegisteredTarget], now: datetime, answers: Answers) -> Iterator[Attention]:
+    for target in targets:
+        if not target.hostname:
+            continue
+        addresses = answers[target.hostname]
+        if not addresses:
+            yield Attention(scope.organisation, target.display, "the name does not resolve; it is not inspected")
+        for address in addresses:
+            refusal = _refusal(scope, target, address, target.hostname, now)
+            if refusal:
+                text = f"resolves to {address}, which may not be touched: {refusal}"
+                yield Attention(scope.organisation, target.display, text)
+
+
+def _refusal(scope: Scope, target: RegisteredTarget, address: str, hostname: str, now: datetime) -> str:
+    """Why no authorised port of ``address`` may be touched, or nothing when one may be."""
+    ports = {target.url_port} if target.url_port else {terms.ports[0][0] for terms in scope.authorisations}
+    decisions = [scope.decide(address, port, "tcp", now, hostname) for port in sorted(ports) or [443]]
+    if any(decision.allowed for decision in decisions):
+        return ""
+    return str(decisions[0].reason)

@@ -1,0 +1,1 @@
+"""The register as files: read YAML and CSV, compare with the database, apply, export."""

@@ -1,0 +1,91 @@
+"""What can only be seen by looking at several values together: duplicates, unknown references, cycles, overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from targets.registry.overlaps import find_overlaps
+from targets.registry.plan import SECTIONS
+from targets.registry.problems import Problem, suggestion
+from targets.registry.specs import OrganisationSpec, Register, Spec
+
+_KEY_FIELDS = {"contacts": "email", "targets": "address", "authorisations": "document", "exclusions": "address"}
+
+
+def cross_problems(wanted: Register, whole: Register) -> list[Problem]:
+    """Everything wrong between the values of ``wanted``, which makes the register ``whole``."""
+    problems = list(_duplicates(wanted.organisations, "slug"))
+    problems += _zone_contradictions(wanted)
+    problems += _duplicates(wanted.exclusions or (), "address")
+    for organisation in wanted.organisations:
+        for section in SECTIONS:
+            problems += _duplicates(getattr(organisation, section) or (), f"{section}.{_KEY_FIELDS[section]}")
+        problems += _unknown_zones(organisation, {zone.name for zone in whole.zones})
+        problems += _wrong_parent(organisation, {other.slug: other for other in whole.organisations})
+    problems += _overlaps(whole)
+    return problems
+
+
+def _duplicates(specs: Iterable[Spec], field: str) -> Iterator[Problem]:
+    first: dict[str, Spec] = {}
+    for spec in specs:
+        if spec.key and spec.key in first:
+            yield Problem(
+                spec.place, field, f"{spec.key!r} was given before, at {first[spec.key].place}", "keep one of them"
+            )
+        first.setdefault(spec.key, spec)
+
+
+def _zone_contradictions(wanted: Register) -> Iterator[Problem]:
+    first = {zone.name: zone for zone in reversed(wanted.zones)}
+    for zone in wanted.zones:
+        other = first[zone.name]
+        if zone.vantage != other.vantage:
+            yield Problem(
+                zone.place,
+                "zones.vantage",
+                f"zone {zone.name!r} is {zone.vantage} here and {other.vantage} at {other.place}",
+                "give a zone one vantage",
+            )
+
+
+def _unknown_zones(organisation: OrganisationSpec, known: set[str]) -> Iterator[Problem]:
+    for target in organisation.targets or ():
+        if target.zone and target.zone not in known:
+            right = suggestion(target.zone, known) or "declare it under 'zones:'"
+            yield Problem(target.place, "targets.zone", f"zone {target.zone!r} is unknown", right)
+
+
+def _wrong_parent(organisation: OrganisationSpec, whole: dict[str, OrganisationSpec]) -> Iterator[Problem]:
+    if not organisation.parent:
+        return
+    if organisation.parent not in whole:
+        right = suggestion(organisation.parent, whole.keys() - {organisation.slug})
+        yield Problem(organisation.place, "parent", f"organisation {organisation.parent!r} is unknown", right)
+        return
+    chain = [organisation.slug]
+    above = organisation.parent
+    while above and above not in chain and above in whole:
+        chain.append(above)
+        above = whole[above].parent
+    if above == organisation.slug:
+        path = " → ".join([*chain, above])
+        yield Problem(
+            organisation.place, "parent", f"the organisation would supervise itself: {path}", "break the circle"
+        )
+
+
+def _overlaps(whole: Register) -> Iterator[Problem]:
+    for overlap in find_overlaps(whole.target_owners()):
+        (owner, target), (other_owner, other) = overlap.narrow, overlap.wide
+        if not target.place.file:
+            (owner, target), (other_owner, other) = overlap.wide, overlap.narrow
+        if not target.place.file:
+            continue
+        where = f" ({other.place})" if other.place.file else ""
+        yield Problem(
+            target.place,
+            "targets.address",
+            f"{target.address} of {owner.slug} overlaps {other.address} of {other_owner.slug}{where}",
+            "remove one, or write 'shared: true' when both answer for it",
+        )

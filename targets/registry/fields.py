@@ -1,0 +1,160 @@
+"""Reads the fields of one YAML mapping; whatever is wrong is noted, and a harmless value stands in for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from targets.addresses import ParsedTarget, parse_target
+from targets.ports import format_ports, parse_ports
+from targets.registry.document import Entry, Mapping, Scalar, Sequence
+from targets.registry.problems import Place, Problem, suggestion
+
+_WORDS = {"true": True, "yes": True, "false": False, "no": False}
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Fields:
+    """The fields of the mapping at ``path``. Keys outside ``known`` are noted at once."""
+
+    mapping: Mapping
+    path: str
+    known: Collection[str]
+    problems: list[Problem]
+    _entries: dict[str, Entry] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._entries = {entry.key: entry for entry in self.mapping.entries}
+        for entry in self.mapping.entries:
+            if entry.key not in self.known:
+                self.note(entry.place, entry.key, "this key is unknown", suggestion(entry.key, self.known))
+
+    @property
+    def place(self) -> Place:
+        return self.mapping.place
+
+    def place_of(self, key: str) -> Place:
+        return self._entries[key].place if key in self._entries else self.place
+
+    def note(self, place: Place, key: str, wrong: str, right: str = "") -> None:
+        self.problems.append(Problem(place, ".".join(filter(None, (self.path, key))), wrong, right))
+
+    def text(self, key: str, default: str | None = None, longest: int = 200) -> str:
+        """One line of text; required when there is no ``default``."""
+        found = self._scalar(key)
+        if found is None:
+            if default is None and not self._is_collection(key):
+                self.note(self.place, key, "this is missing", f"add '{key}: …'")
+            return default or ""
+        text = found.text.strip()
+        if len(text) > longest:
+            self.note(found.place, key, f"this has {len(text)} characters", f"write at most {longest}")
+        elif not text.isprintable():
+            self.note(found.place, key, "this holds a line break or an unprintable character", "write plain text")
+        elif not text and default is None:
+            self.note(found.place, key, "this is empty", "write a value")
+        else:
+            return text
+        return ""
+
+    def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
+        value = self.text(key, default)
+        if value and value not in choices:
+            self.note(self.place_of(key), key, f"{value!r} is not known", suggestion(value, choices))
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self.text(key, "false")
+        if value.casefold() not in _WORDS:
+            self.note(self.place_of(key), key, f"{value!r} is neither true nor false", "write true or false")
+        return _WORDS.get(value.casefold(), False)
+
+    def number(self, key: str, default: float, least: float, most: float) -> float:
+        value = self.text(key, str(default))
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not least <= number <= most:
+            self.note(self.place_of(key), key, f"{value!r} is out of range", f"write a number from {least} to {most}")
+            return default
+        return number
+
+    def parsed(self, key: str, parse: Callable[[str], T], stand_in: T) -> T:
+        """A required value that ``parse`` understands; its ``ValueError`` becomes the problem."""
+        text = self.text(key, longest=2048)
+        if not text:
+            return stand_in
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.note(self.place_of(key), key, str(error))
+            return stand_in
+
+    def address(self, key: str) -> ParsedTarget | None:
+        return self.parsed(key, _target_or_none, None)
+
+    def ports(self, key: str, default: str) -> str:
+        """A port list, written as one text, one number or a list of both."""
+        texts = self.texts(key) if self._is_collection(key) else (self.text(key, "", longest=100_000),)
+        joined = ",".join(filter(None, texts))
+        if not joined:
+            return default
+        try:
+            return format_ports(parse_ports(joined))
+        except ValueError as error:
+            self.note(self.place_of(key), key, str(error))
+            return default
+
+    def moment(self, key: str, parse: Callable[[str], datetime]) -> datetime:
+        return self.parsed(key, parse, datetime.min.replace(tzinfo=UTC))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of short texts; a single one may stand alone."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return ()
+        nodes = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
+        texts: list[str] = []
+        for node in nodes:
+            if not isinstance(node, Scalar):
+                self.note(node.place, key, "this must be a list of plain values", "write [one, two]")
+            elif node.text.strip() and not node.is_null:
+                texts.append(node.text.strip())
+        return tuple(texts)
+
+    def items(self, key: str) -> tuple[Mapping, ...] | None:
+        """A list of mappings; None when the key was left out."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if isinstance(entry.value, Scalar) and entry.value.is_null:
+            return ()
+        if not isinstance(entry.value, Sequence):
+            self.note(entry.place, key, "this must be a list", "begin each item with '- '")
+            return ()
+        mappings = tuple(item for item in entry.value.items if isinstance(item, Mapping))
+        for item in entry.value.items:
+            if not isinstance(item, Mapping):
+                self.note(item.place, key, "an item must hold keys", "write for example '- address: 192.0.2.1'")
+        return mappings
+
+    def _is_collection(self, key: str) -> bool:
+        return key in self._entries and not isinstance(self._entries[key].value, Scalar)
+
+    def _scalar(self, key: str) -> Scalar | None:
+        entry = self._entries.get(key)
+        if entry is None or (isinstance(entry.value, Scalar) and entry.value.is_null):
+            return None
+        if not isinstance(entry.value, Scalar):
+            self.note(entry.place, key, "this must be a single value", "write one value behind the colon")
+            return None
+        return entry.value
+
+
+def _target_or_none(text: str) -> ParsedTarget | None:
+    return parse_target(text)

@@ -1,0 +1,246 @@
+"""YAML files → :class:`Register`. Every problem of every file is collected before anything is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from targets.addresses import AddressError, Network, ParsedTarget, parse_target
+from targets.registry.document import Mapping, load_document
+from targets.registry.fields import Fields
+from targets.registry.problems import BadInput, Place, Problem
+from targets.registry.specs import (
+    AuthorisationSpec,
+    ContactSpec,
+    ExclusionSpec,
+    OrganisationSpec,
+    Register,
+    TargetSpec,
+    ZoneSpec,
+)
+from targets.registry.times import parse_begin, parse_end
+
+LANGUAGES = ("zh-Hans", "en")
+VANTAGES = ("internet", "government", "internal", "isolated")
+ROLES = ("security", "technical", "leader")
+CRITICALITIES = ("ordinary", "key")
+LEVELS = {"0": 0, "1": 1, "2": 2}
+DEFAULT_TIME_ZONE = "Asia/Shanghai"
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+_EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The widest networks that may be registered as targets, as prefix lengths in bits."""
+
+    ipv4: int = 16
+    ipv6: int = 112
+
+    def refusal(self, network: Network) -> str:
+        """Why ``network`` is too wide to be a target, or nothing."""
+        widest = self.ipv4 if isinstance(network, IPv4Network) else self.ipv6
+        if network.prefixlen >= widest:
+            return ""
+        return f"{network} holds {network.num_addresses} addresses; a target is at most a /{widest}"
+
+
+def yaml_files(path: Path) -> list[Path]:
+    """``path`` itself, or the YAML files of the directory ``path`` by name. Raises ``BadInput`` when there is none."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+    if not files:
+        raise BadInput([Problem(Place(str(path)), "", "the directory holds no .yaml file", "name a file to read")])
+    return files
+
+
+def read_register(files: Iterable[Path], limits: Limits) -> tuple[Register, list[Problem]]:
+    """Read YAML files as one register, with everything that is wrong within single values."""
+    problems: list[Problem] = []
+    zones: list[ZoneSpec] = []
+    organisations: list[OrganisationSpec] = []
+    exclusions: tuple[ExclusionSpec, ...] | None = None
+    for file in files:
+        try:
+            mapping = load_document(file)
+        except BadInput as error:
+            problems += error.problems
+            continue
+        top = Fields(mapping, "", ("zones", "organisations", "exclusions"), problems)
+        zones += [_zone(item, f"zones[{index}]", problems) for index, item in enumerate(top.items("zones") or (), 1)]
+        organisations += [
+            _OrganisationReader(item, f"organisations[{index}]", limits, problems).read()
+            for index, item in enumerate(top.items("organisations") or (), 1)
+        ]
+        items = top.items("exclusions")
+        if items is not None:
+            found = tuple(
+                _exclusion(item, f"exclusions[{index}]", ZoneInfo(DEFAULT_TIME_ZONE), problems)
+                for index, item in enumerate(items, 1)
+            )
+            exclusions = (exclusions or ()) + found
+    return Register(tuple(zones), tuple(organisations), exclusions), problems
+
+
+def _zone(item: Mapping, path: str, problems: list[Problem]) -> ZoneSpec:
+    fields = Fields(item, path, ("name", "vantage"), problems)
+    return ZoneSpec(fields.text("name", longest=64), fields.choice("vantage", VANTAGES), fields.place)
+
+
+def _exclusion(item: Mapping, path: str, zone: ZoneInfo, problems: list[Problem]) -> ExclusionSpec:
+    fields = Fields(item, path, ("address", "ports", "reason", "until"), problems)
+    parsed = fields.address("address")
+    has_end = any(entry.key == "until" for entry in item.entries)
+    return ExclusionSpec(
+        address=_value(parsed),
+        reason=fields.text("reason", longest=500),
+        ports=fields.ports("ports", "1-65535"),
+        until=fields.moment("until", partial(parse_end, zone=zone)) if has_end else None,
+        place=fields.place,
+    )
+
+
+def _value(parsed: ParsedTarget | None) -> str:
+    return parsed.value if parsed else ""
+
+
+class _OrganisationReader:
+    """Reads one item of ``organisations``."""
+
+    _KNOWN = (
+        "slug", "name_zh", "name_en", "parent", "language", "time_zone", "key_organisation", "weight", "retired",
+        "contacts", "targets", "authorisations", "exclusions",
+    )  # fmt: skip
+
+    def __init__(self, item: Mapping, path: str, limits: Limits, problems: list[Problem]) -> None:
+        self._fields = Fields(item, path, self._KNOWN, problems)
+        self._path = path
+        self._limits = limits
+        self._problems = problems
+
+    def read(self) -> OrganisationSpec:
+        fields = self._fields
+        slug = fields.text("slug", longest=64)
+        if slug and not _SLUG.fullmatch(slug):
+            fields.note(
+                fields.place_of("slug"), "slug", f"{slug!r} is no slug", "use a-z, 0-9 and hyphens, such as city-water"
+            )
+        name_zh, name_en = fields.text("name_zh", ""), fields.text("name_en", "")
+        if not name_zh and not name_en:
+            fields.note(fields.place, "name_zh", "the organisation has no name", "add 'name_zh: …' or 'name_en: …'")
+        language = fields.choice("language", LANGUAGES, "zh-Hans")
+        time_zone = self._time_zone()
+        zone = ZoneInfo(time_zone)
+        return OrganisationSpec(
+            slug=slug,
+            name_zh=name_zh,
+            name_en=name_en,
+            parent=fields.text("parent", ""),
+            language=language,
+            time_zone=time_zone,
+            key_organisation=fields.flag("key_organisation"),
+            weight=fields.number("weight", 1.0, 1, 3),
+            retired=fields.flag("retired"),
+            contacts=self._section("contacts", partial(self._contact, language=language)),
+            targets=self._section("targets", self._target),
+            authorisations=self._section("authorisations", partial(self._authorisation, zone=zone)),
+            exclusions=self._section("exclusions", lambda item, path: _exclusion(item, path, zone, self._problems)),
+            place=fields.place,
+        )
+
+    def _section(self, key: str, read: Callable[[Mapping, str], T]) -> tuple[T, ...] | None:
+        items = self._fields.items(key)
+        if items is None:
+            return None
+        return tuple(read(item, f"{self._path}.{key}[{index}]") for index, item in enumerate(items, 1))
+
+    def _time_zone(self) -> str:
+        name = self._fields.text("time_zone", DEFAULT_TIME_ZONE)
+        if name in available_timezones():
+            return name
+        self._fields.note(
+            self._fields.place_of("time_zone"),
+            "time_zone",
+            f"{name!r} is no IANA time zone",
+            "write for example Asia/Shanghai or Europe/London",
+        )
+        return DEFAULT_TIME_ZONE
+
+    def _contact(self, item: Mapping, path: str, language: str) -> ContactSpec:
+        fields = Fields(item, path, ("name", "email", "role", "language"), self._problems)
+        email = fields.text("email", longest=254)
+        if email and not _EMAIL.fullmatch(email):
+            fields.note(fields.place_of("email"), "email", f"{email!r} is no e-mail address", "write name@example.org")
+        return ContactSpec(
+            email=email,
+            name=fields.text("name"),
+            role=fields.choice("role", ROLES, "security"),
+            language=fields.choice("language", LANGUAGES, language),
+            place=fields.place,
+        )
+
+    def _target(self, item: Mapping, path: str) -> TargetSpec:
+        known = ("address", "zone", "criticality", "tags", "ports", "shared")
+        fields = Fields(item, path, known, self._problems)
+        parsed = fields.address("address")
+        if parsed and parsed.network:
+            too_wide = self._limits.refusal(parsed.network)
+            if too_wide:
+                right = "register the networks that are really in use"
+                fields.note(fields.place_of("address"), "address", too_wide, right)
+        return TargetSpec(
+            address=_value(parsed),
+            zone=fields.text("zone", longest=64),
+            criticality=fields.choice("criticality", CRITICALITIES, "ordinary"),
+            tags=tuple(sorted(set(fields.texts("tags")))),
+            ports=fields.ports("ports", ""),
+            shared=fields.flag("shared"),
+            place=fields.place,
+        )
+
+    def _authorisation(self, item: Mapping, path: str, zone: ZoneInfo) -> AuthorisationSpec:
+        known = ("document", "allowed_by", "valid_from", "valid_until", "scope", "ports", "level")
+        fields = Fields(item, path, known, self._problems)
+        begins = fields.moment("valid_from", partial(parse_begin, zone=zone))
+        ends = fields.moment("valid_until", partial(parse_end, zone=zone))
+        if begins.year > 1 and ends.year > 1 and ends <= begins:
+            fields.note(
+                fields.place_of("valid_until"),
+                "valid_until",
+                "the authorisation ends before it begins",
+                f"write a date after {begins.astimezone(zone).date()}",
+            )
+        return AuthorisationSpec(
+            document=fields.text("document"),
+            allowed_by=fields.text("allowed_by"),
+            valid_from=begins,
+            valid_until=ends,
+            scope=self._scope(fields),
+            ports=fields.ports("ports", "1-65535"),
+            level=LEVELS.get(fields.choice("level", LEVELS, "0"), 0),
+            place=fields.place,
+        )
+
+    def _scope(self, fields: Fields) -> tuple[str, ...]:
+        values: set[str] = set()
+        written = fields.texts("scope")
+        for text in written:
+            try:
+                values.add(parse_target(text).value)
+            except AddressError as error:
+                fields.note(fields.place_of("scope"), "scope", str(error))
+        if not written:
+            fields.note(
+                fields.place_of("scope"), "scope", "this is missing", "list what may be inspected: [192.0.2.0/24]"
+            )
+        return tuple(sorted(values))

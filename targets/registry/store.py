@@ -1,0 +1,200 @@
+"""The register in the database: read as specs, and written from a plan in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import transaction
+
+from targets import models
+from targets.addresses import parse_target
+from targets.registry.plan import EVERYONE, Action, Change, Noun, compare, merge
+from targets.registry.specs import (
+    AuthorisationSpec,
+    ContactSpec,
+    ExclusionSpec,
+    OrganisationSpec,
+    Register,
+    Spec,
+    TargetSpec,
+    ZoneSpec,
+)
+
+Row = TypeVar("Row", models.Contact, models.Target, models.Authorisation, models.Exclusion)
+
+
+class RegisterChanged(Exception):  # noqa: N818 - reads as the event it is
+    """The register is not what it was when the plan was made; nothing was written."""
+
+
+def current_register() -> Register:
+    """Everything that is registered and not retired; retired organisations are marked as such."""
+    contacts = _by_organisation(models.Contact.objects.filter(retired_at=None), _contact)
+    targets = _by_organisation(models.Target.objects.filter(retired_at=None).select_related("zone"), _target)
+    authorisations = _by_organisation(models.Authorisation.objects.filter(retired_at=None), _authorisation)
+    exclusions = _by_organisation(models.Exclusion.objects.filter(retired_at=None), _exclusion)
+    return Register(
+        zones=tuple(ZoneSpec(zone.name, zone.vantage) for zone in models.Zone.objects.all()),
+        organisations=tuple(
+            OrganisationSpec(
+                slug=row.slug,
+                name_zh=row.name_zh,
+                name_en=row.name_en,
+                parent=row.parent.slug if row.parent else "",
+                language=row.language,
+                time_zone=row.time_zone,
+                key_organisation=row.is_key,
+                weight=row.weight,
+                retired=row.retired_at is not None,
+                contacts=tuple(contacts[row.pk]),
+                targets=tuple(targets[row.pk]),
+                authorisations=tuple(authorisations[row.pk]),
+                exclusions=tuple(exclusions[row.pk]),
+            )
+            for row in models.Organisation.objects.select_related("parent")
+        ),
+        exclusions=tuple(exclusions[None]),
+    )
+
+
+@transaction.atomic
+def apply_changes(wanted: Register, agreed: tuple[Change, ...], when: datetime) -> None:
+    """Write ``agreed``, the changes that were shown for ``wanted``, all or none.
+
+    Raises ``RegisterChanged`` when the database has moved on and the changes would now be others.
+    """
+    current = current_register()
+    if compare(current, merge(current, wanted)) != agreed:
+        raise RegisterChanged("The register was changed by someone else meanwhile; nothing was written. Try again.")
+    _write_zones([change for change in agreed if change.noun is Noun.ZONE])
+    _write_organisations([change.spec for change in agreed if isinstance(change.spec, OrganisationSpec)], when)
+    by_slug = {organisation.slug: organisation for organisation in models.Organisation.objects.all()}
+    zones = {zone.name: zone for zone in models.Zone.objects.all()}
+    by_section: dict[tuple[str, Noun], list[Change]] = defaultdict(list)
+    for change in agreed:
+        by_section[change.organisation, change.noun].append(change)
+    for (slug, noun), changes in by_section.items():
+        organisation = None if slug == EVERYONE else by_slug[slug]
+        match noun:
+            case Noun.CONTACT:
+                _write(models.Contact, organisation, changes, when, zones)
+            case Noun.TARGET:
+                _write(models.Target, organisation, changes, when, zones)
+            case Noun.AUTHORISATION:
+                _write(models.Authorisation, organisation, changes, when, zones)
+            case Noun.EXCLUSION:
+                _write(models.Exclusion, organisation, changes, when, zones)
+
+
+def _by_organisation(rows: Iterable[Any], convert: Any) -> dict[int | None, list[Any]]:
+    grouped: dict[int | None, list[Any]] = defaultdict(list)
+    for row in rows:
+        grouped[row.organisation_id].append(convert(row))
+    return grouped
+
+
+def _contact(row: models.Contact) -> ContactSpec:
+    return ContactSpec(row.email, row.name, row.role, row.language)
+
+
+def _target(row: models.Target) -> TargetSpec:
+    return TargetSpec(row.value, row.zone.name, row.criticality, tuple(row.tags), row.ports, row.shared)
+
+
+def _authorisation(row: models.Authorisation) -> AuthorisationSpec:
+    return AuthorisationSpec(
+        row.document, row.allowed_by, row.valid_from, row.valid_until, tuple(row.scope), row.ports, row.level
+    )
+
+
+def _exclusion(row: models.Exclusion) -> ExclusionSpec:
+    return ExclusionSpec(row.value, row.reason, row.ports, row.until)
+
+
+def _spec_key(row: models.Contact | models.Target | models.Authorisation | models.Exclusion) -> str:
+    match row:
+        case models.Contact():
+            return row.email
+        case models.Target():
+            return row.value
+        case models.Authorisation():
+            return row.document
+        case models.Exclusion():
+            return _exclusion(row).key
+
+
+def _write_zones(changes: Iterable[Change]) -> None:
+    for change in changes:
+        if isinstance(change.spec, ZoneSpec):
+            models.Zone.objects.update_or_create(name=change.spec.name, defaults={"vantage": change.spec.vantage})
+
+
+def _write_organisations(specs: list[OrganisationSpec], when: datetime) -> None:
+    """Write rows first and parents after, so that neither order nor a reversed pair of parents matters."""
+    for spec in specs:
+        row = models.Organisation.objects.filter(slug=spec.slug).first() or models.Organisation(slug=spec.slug)
+        row.name_zh, row.name_en = spec.name_zh, spec.name_en
+        row.language, row.time_zone = spec.language, spec.time_zone
+        row.is_key, row.weight = spec.key_organisation, spec.weight
+        row.retired_at = (row.retired_at or when) if spec.retired else None
+        row.parent = None
+        row.save()
+    for spec in specs:
+        if spec.parent:
+            row = models.Organisation.objects.get(slug=spec.slug)
+            row.parent = models.Organisation.objects.get(slug=spec.parent)
+            row.save()
+
+
+def _write(
+    model: type[Row],
+    organisation: models.Organisation | None,
+    changes: Iterable[Change],
+    when: datetime,
+    zones: dict[str, models.Zone],
+) -> None:
+    rows = {_spec_key(row): row for row in model.objects.filter(organisation=organisation)}
+    for change in changes:
+        row = rows.get(change.key) or model(organisation=organisation)
+        if change.action is Action.RETIRE:
+            row.retired_at = when
+        else:
+            row.retired_at = None
+            for name, value in _columns(change.spec, zones).items():
+                setattr(row, name, value)
+        row.save()
+
+
+def _columns(spec: Spec, zones: dict[str, models.Zone]) -> dict[str, Any]:
+    match spec:
+        case ContactSpec():
+            return {"email": spec.email, "name": spec.name, "role": spec.role, "language": spec.language}
+        case TargetSpec():
+            parsed = parse_target(spec.address)
+            return {
+                "value": spec.address,
+                "kind": parsed.kind.value,
+                "display": parsed.display,
+                "zone": zones[spec.zone],
+                "criticality": spec.criticality,
+                "tags": list(spec.tags),
+                "ports": spec.ports,
+                "shared": spec.shared,
+            }
+        case AuthorisationSpec():
+            return {
+                "document": spec.document,
+                "allowed_by": spec.allowed_by,
+                "valid_from": spec.valid_from,
+                "valid_until": spec.valid_until,
+                "scope": list(spec.scope),
+                "ports": spec.ports,
+                "level": spec.level,
+            }
+        case ExclusionSpec():
+            return {"value": spec.address, "ports": spec.ports, "reason": spec.reason, "until": spec.until}
+        case ZoneSpec() | OrganisationSpec():
+            raise TypeError(f"{spec.key} is written on its own")

@@ -1,0 +1,177 @@
+"""Targets of one organisation from CSV, as spreadsheets save it: UTF-8 with or without BOM, or GB18030/GBK."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from targets.addresses import parse_target
+from targets.ports import format_ports, parse_ports
+from targets.registry.document import read_text_file
+from targets.registry.problems import BadInput, Place, Problem, suggestion
+from targets.registry.reading import Limits
+from targets.registry.specs import OrganisationSpec, TargetSpec
+
+T = TypeVar("T")
+
+_COLUMNS = {
+    "address": "address", "zone": "zone", "criticality": "criticality", "tags": "tags", "ports": "ports",
+    "shared": "shared", "地址": "address", "区域": "zone", "重要程度": "criticality", "标签": "tags", "端口": "ports",
+    "共享": "shared",
+}  # fmt: skip
+_REQUIRED = ("address", "zone")
+_CRITICALITY = {"": "ordinary", "ordinary": "ordinary", "key": "key", "一般": "ordinary", "重点": "key"}
+_FLAGS = {"": False, "no": False, "false": False, "否": False, "yes": True, "true": True, "是": True}
+
+
+def read_targets(path: Path, limits: Limits) -> tuple[TargetSpec, ...]:
+    """Read the rows of a CSV file with a header line; see ``docs/targets-csv.md``.
+
+    Raises ``BadInput`` with every wrong cell: its row, counted as a spreadsheet shows it, and its column.
+    """
+    text = _decoded(read_text_file(path), path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        place = Place(str(path), reader.line_num)
+        raise BadInput([Problem(place, "", f"this is no valid CSV: {error}", "save it again as CSV")]) from error
+    header = _header(lines[0][1], path)
+    problems: list[Problem] = []
+    rows = [
+        _Row(Place(str(path), line), dict(zip(header, cells, strict=False)), problems).read(limits)
+        for line, cells in _filled(lines[1:], len(header), path, problems)
+    ]
+    if problems:
+        raise BadInput(problems)
+    if not rows:
+        raise BadInput([Problem(Place(str(path)), "", "the file has a header but no rows", "add one target a row")])
+    return tuple(rows)
+
+
+def with_targets(organisation: OrganisationSpec, rows: tuple[TargetSpec, ...]) -> OrganisationSpec:
+    """``organisation`` with ``rows`` added to its targets, or in place of those with the same address.
+
+    Raises ``BadInput`` when an address comes twice in ``rows``.
+    """
+    seen: dict[str, TargetSpec] = {}
+    problems: list[Problem] = []
+    for row in rows:
+        if row.address in seen:
+            line = seen[row.address].place.line
+            problems.append(
+                Problem(row.place, "address", f"{row.address} was given before, in row {line}", "keep one of them")
+            )
+        seen.setdefault(row.address, row)
+    if problems:
+        raise BadInput(problems)
+    existing = {target.address: target for target in organisation.targets or ()}
+    return replace(
+        organisation,
+        targets=tuple((existing | seen).values()),
+        contacts=None,
+        authorisations=None,
+        exclusions=None,
+    )
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    """GB18030 contains GBK and GB 2312; UTF-8 comes first because Chinese GBK text is hardly ever valid UTF-8."""
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise BadInput(
+        [Problem(Place(str(path)), "", "the text is neither UTF-8 nor GB18030/GBK", "save it as 'CSV UTF-8'")]
+    )
+
+
+def _header(cells: list[str], path: Path) -> list[str]:
+    place = Place(str(path), 1)
+    names = [_COLUMNS.get(cell.casefold(), "") for cell in cells]
+    problems = [
+        Problem(place, cell or "(empty)", "this column is unknown", suggestion(cell, _COLUMNS))
+        for cell, name in zip(cells, names, strict=True)
+        if not name
+    ]
+    problems += [
+        Problem(
+            place, name, "this column is missing", "begin with the line: address,zone,criticality,tags,ports,shared"
+        )
+        for name in _REQUIRED
+        if name not in names
+    ]
+    problems += [
+        Problem(place, name, "this column comes twice", "keep one of them")
+        for name in sorted({name for name in names if name and names.count(name) > 1})
+    ]
+    if problems:
+        raise BadInput(problems)
+    return names
+
+
+def _filled(
+    lines: list[tuple[int, list[str]]], width: int, path: Path, problems: list[Problem]
+) -> list[tuple[int, list[str]]]:
+    filled = [(line, cells) for line, cells in lines if any(cells)]
+    for line, cells in filled:
+        if len(cells) > width and any(cells[width:]):
+            right = 'quote a cell that holds commas, such as "80,443"'
+            problems.append(Problem(Place(str(path), line), "", f"the row has {len(cells)} cells, not {width}", right))
+    return filled
+
+
+class _Row:
+    """One row's cells by column; what is wrong with one is noted."""
+
+    def __init__(self, place: Place, cells: dict[str, str], problems: list[Problem]) -> None:
+        self._place = place
+        self._cells = cells
+        self._problems = problems
+
+    def read(self, limits: Limits) -> TargetSpec:
+        return TargetSpec(
+            address=self._checked("address", lambda text: _address(text, limits)),
+            zone=self._checked("zone", _present),
+            criticality=self._word("criticality", _CRITICALITY),
+            tags=tuple(sorted({tag.strip() for tag in self._cells.get("tags", "").split(";") if tag.strip()})),
+            ports=self._checked("ports", lambda text: format_ports(parse_ports(text)) if text else ""),
+            shared=self._word("shared", _FLAGS),
+            place=self._place,
+        )
+
+    def _checked(self, column: str, parse: Callable[[str], str]) -> str:
+        try:
+            return parse(self._cells.get(column, ""))
+        except ValueError as error:
+            self._problems.append(Problem(self._place, column, str(error)))
+            return ""
+
+    def _word(self, column: str, words: dict[str, T]) -> T:
+        text = self._cells.get(column, "")
+        if text.casefold() not in words:
+            self._problems.append(
+                Problem(self._place, column, f"{text!r} is not known", suggestion(text, filter(None, words)))
+            )
+            return words[""]
+        return words[text.casefold()]
+
+
+def _address(text: str, limits: Limits) -> str:
+    parsed = parse_target(text)
+    if parsed.network and limits.refusal(parsed.network):
+        raise ValueError(limits.refusal(parsed.network))
+    return parsed.value
+
+
+def _present(text: str) -> str:
+    if not text:
+        raise ValueError("it is empty; write the name of a registered zone")
+    return text
