@@ -1,0 +1,38 @@
+# roundsman: make demo, make test. Every target sets up what it needs by itself.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+
+.PHONY: help setup demo test check accuracy bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 12
+
+setup: ## Install Debian packages (when permitted) and the Python environment in .venv
+	@./tools/setup
+
+demo: setup ## Start weak servers on loopback, register two organisations, inspect them, write their reports
+	@$(PYTHON) -m tests.lab.demo
+
+check: setup ## Static checks: formatting, lint, types, import rules, translations of the catalogue
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+
+test: check ## Everything: static checks and all tests, against real servers on loopback
+	@.venv/bin/pytest -n 2 --dist worksteal
+
+accuracy: setup ## Precision and recall per check, over the lab of real servers
+	@$(PYTHON) -m tests.lab.accuracy
+
+bench: setup ## Speed and memory beside nmap and testssl.sh, in one run (takes about fifteen minutes)
+	@$(PYTHON) -m tests.bench.run
+
+lock: setup ## Renew the hashed requirements from pyproject.toml
+	@.tools/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--python-version 3.11 pyproject.toml -o requirements.lock
+	@.tools/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--python-version 3.11 --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what setup, tests and demo made
+	@rm -rf .venv .tools var .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
