@@ -1,0 +1,145 @@
+"""Opens TLS inside a plain-text protocol: the few lines that each protocol says before the ClientHello."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from scanner.engine.errors import UnexpectedReply
+from scanner.engine.probes.dial import Conversation
+
+EHLO_NAME = "roundsman.invalid"
+"""A name under which the inspection greets mail servers; RFC 2606 keeps it from belonging to anyone."""
+
+# LDAP ExtendedRequest 1.3.6.1.4.1.1466.20037, message 1 (RFC 4511 section 4.14).
+_LDAP_REQUEST = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
+# PostgreSQL SSLRequest (protocol documentation, section "Message Formats").
+_POSTGRES_REQUEST = bytes.fromhex("0000000804d2162f")
+# TPKT, X.224 connection request, RDP negotiation request for TLS and CredSSP (MS-RDPBCGR 2.2.1.1).
+_RDP_REQUEST = bytes.fromhex("030000130ee000000000000100080003000000")
+# CLIENT_SSL, CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION and CLIENT_PLUGIN_AUTH, 16 MiB packets, utf8
+# (MySQL "Protocol::SSLRequest").
+_MYSQL_REQUEST = bytes.fromhex("20000001018a080000000001210000000000000000000000000000000000000000000000")
+_MYSQL_CLIENT_SSL = 0x0800
+
+
+async def upgrade(conversation: Conversation, protocol: str, name: str | None = None) -> None:
+    """Bring ``conversation`` to the point where a ClientHello is due. ``name`` is what XMPP streams are opened to.
+
+    Raises ``UnexpectedReply`` when the server declines or speaks something else, ``HostSilent``, ``ConnectionLost``;
+    ``ValueError`` when ``protocol`` is not among ``STARTTLS``.
+    """
+    if protocol not in _UPGRADES:
+        raise ValueError(f"There is no STARTTLS for {protocol!r}.")
+    await _UPGRADES[protocol](conversation, name or EHLO_NAME)
+
+
+def _declined(protocol: str) -> UnexpectedReply:
+    return UnexpectedReply(f"The {protocol} server does not offer STARTTLS, or declined it.")
+
+
+def _reply_whole(data: bytes) -> bool:
+    """A reply of SMTP or FTP ends with a line whose code is followed by a space (RFC 5321 section 4.2.1)."""
+    return bool(re.search(rb"(?:^|\n)\d{3}(?: [^\n]*)?\r?\n$", data))
+
+
+async def _reply(conversation: Conversation) -> bytes:
+    return await conversation.receive_until(_reply_whole, limit=8192)
+
+
+async def _smtp(conversation: Conversation, _: str) -> None:
+    if not (await _reply(conversation)).startswith(b"220"):
+        raise _declined("SMTP")
+    await conversation.send(f"EHLO {EHLO_NAME}\r\n".encode())
+    if b"STARTTLS" not in (await _reply(conversation)).upper():
+        raise _declined("SMTP")
+    await conversation.send(b"STARTTLS\r\n")
+    if not (await _reply(conversation)).startswith(b"220"):
+        raise _declined("SMTP")
+
+
+async def _ftp(conversation: Conversation, _: str) -> None:
+    if not (await _reply(conversation)).startswith(b"220"):
+        raise _declined("FTP")
+    await conversation.send(b"AUTH TLS\r\n")
+    if not (await _reply(conversation)).startswith(b"234"):
+        raise _declined("FTP")
+
+
+async def _imap(conversation: Conversation, _: str) -> None:
+    if not (await conversation.receive_until(lambda data: data.endswith(b"\n"))).startswith(b"* OK"):
+        raise _declined("IMAP")
+    await conversation.send(b"a1 STARTTLS\r\n")
+    reply = await conversation.receive_until(lambda data: bool(re.search(rb"(?:^|\n)a1 [^\n]*\n", data)))
+    if not re.search(rb"(?:^|\n)a1 OK", reply):
+        raise _declined("IMAP")
+
+
+async def _pop3(conversation: Conversation, _: str) -> None:
+    if not (await conversation.receive_until(lambda data: data.endswith(b"\n"))).startswith(b"+OK"):
+        raise _declined("POP3")
+    await conversation.send(b"STLS\r\n")
+    if not (await conversation.receive_until(lambda data: data.endswith(b"\n"))).startswith(b"+OK"):
+        raise _declined("POP3")
+
+
+async def _ldap(conversation: Conversation, _: str) -> None:
+    await conversation.send(_LDAP_REQUEST)
+    reply = await conversation.receive_until(lambda data: len(data) >= 2 and len(data) >= 2 + (data[1] & 0x7F))
+    # ExtendedResponse [APPLICATION 24] whose first element is the enumerated result code; 0 is success.
+    if not re.search(rb"^\x30.{1,8}\x78.{1,5}\x0a\x01\x00", reply, re.DOTALL):
+        raise _declined("LDAP")
+
+
+async def _xmpp(conversation: Conversation, name: str) -> None:
+    quoted = re.sub(r"[^A-Za-z0-9.:-]", "", name)
+    await conversation.send(
+        f"<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+        f"to='{quoted}' version='1.0'>".encode()
+    )
+    features = await conversation.receive_until(lambda data: b"</stream:features>" in data, limit=16_384)
+    if b"urn:ietf:params:xml:ns:xmpp-tls" not in features:
+        raise _declined("XMPP")
+    await conversation.send(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    if b"<proceed" not in await conversation.receive_until(lambda data: data.rstrip().endswith(b">")):
+        raise _declined("XMPP")
+
+
+async def _postgresql(conversation: Conversation, _: str) -> None:
+    await conversation.send(_POSTGRES_REQUEST)
+    if await conversation.receive(1) != b"S":
+        raise _declined("PostgreSQL")
+
+
+async def _mysql(conversation: Conversation, _: str) -> None:
+    head = await conversation.receive_exactly(4)
+    packet = await conversation.receive_exactly(min(int.from_bytes(head[:3], "little"), 4096))
+    version_end = packet.find(b"\0", 1)
+    # Capability flags follow the version, the thread id (4), eight bytes of challenge and a filler.
+    flags = int.from_bytes(packet[version_end + 14 : version_end + 16], "little")
+    if packet[:1] != b"\x0a" or version_end < 0 or not flags & _MYSQL_CLIENT_SSL:
+        raise _declined("MySQL")
+    await conversation.send(_MYSQL_REQUEST)
+
+
+async def _rdp(conversation: Conversation, _: str) -> None:
+    await conversation.send(_RDP_REQUEST)
+    reply = await conversation.receive_exactly(19)
+    # A negotiation response (type 2) that selects TLS (1) or CredSSP (2); anything else is standard RDP security.
+    if reply[5] & 0xF0 != 0xD0 or reply[11] != 2 or reply[15] not in (1, 2):
+        raise _declined("RDP")
+
+
+_UPGRADES: dict[str, Callable[[Conversation, str], Awaitable[None]]] = {
+    "smtp": _smtp,
+    "ftp": _ftp,
+    "imap": _imap,
+    "pop3": _pop3,
+    "ldap": _ldap,
+    "xmpp": _xmpp,
+    "postgresql": _postgresql,
+    "mysql": _mysql,
+    "rdp": _rdp,
+}
+STARTTLS: frozenset[str] = frozenset(_UPGRADES)
+"""The protocols, by the name given to a port, that can be upgraded."""

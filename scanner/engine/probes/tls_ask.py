@@ -1,0 +1,93 @@
+"""Says hello to one server as often as needed, and tells a refusal from an accident."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
+from scanner.engine.facts.tls import TlsVersion
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.starttls import upgrade
+from scanner.engine.probes.tls_flight import INTERNAL_ERROR, FlightReader, ServerFlight
+from scanner.engine.probes.tls_wire import CODES, Hello
+
+LANES = 4
+"""Connections to one server at a time."""
+CONNECTION_LIMIT = 700
+"""Connections for one look; a server that takes every suite of every version needs about 600."""
+
+
+class ConnectionLimited(ProbeError):  # noqa: N818 - reads as the event it is
+    """The server stopped answering what it had answered before."""
+
+
+def accepted(flight: ServerFlight, version: TlsVersion) -> bool:
+    """Tell whether the answer is a ServerHello of exactly that version (with suites, where SSL 2.0 lists them)."""
+    return flight.version == CODES[version] and (version is not TlsVersion.SSL2 or bool(flight.ssl2_suites))
+
+
+class Asker:
+    """One server under one name. ``control`` is a hello that it answered, to test it with when it goes quiet."""
+
+    def __init__(self, contact: Contact, name: str | None, starttls: str) -> None:
+        self.contact = contact
+        self.name = name
+        self.starttls = starttls
+        self.connections = 0
+        self.control: Hello | None = None
+        self.alerts: set[int] = set()
+        self._lanes = asyncio.Semaphore(LANES)
+
+    async def ask(self, hello: Hello) -> ServerFlight:
+        """Send one hello on a fresh connection. Raises ``ProbeError``; a close or reset is an answer, ``closed``."""
+        async with self._lanes:
+            if self.connections >= CONNECTION_LIMIT:
+                raise ConnectionLimited(f"The limit of {CONNECTION_LIMIT} connections for one server is used up.")
+            self.connections += 1
+            async with self.contact.dialer.connect(self.contact.endpoint) as conversation:
+                if self.starttls:
+                    await upgrade(conversation, self.starttls, self.name)
+                reader = FlightReader(ssl2=hello.version is TlsVersion.SSL2)
+                deadline = time.monotonic() + self.contact.dialer.limits.read_timeout
+                try:
+                    await conversation.send(hello.encode())
+                    while not reader.over:
+                        data = await conversation.receive(16_384, max(0.001, deadline - time.monotonic()))
+                        if not data:
+                            break
+                        reader.feed(data)
+                except HostSilent:
+                    if not reader.flight.version:
+                        raise
+                except ConnectionLost:
+                    pass
+                flight = reader.end()
+        if flight.alert is not None:
+            self.alerts.add(flight.alert)
+        if accepted(flight, hello.version) and self.control is None:
+            self.control = hello
+        return flight
+
+    async def settle(self, hello: Hello) -> ServerFlight:
+        """Ask, and once more when the answer could be an accident.
+
+        A refusal counts when it is an alert, or when the connection is closed twice while the control is still
+        answered in between: Schannel refuses without a word, but so does a host that limits connections, which
+        raises ``ConnectionLimited``.
+        """
+        try:
+            flight = await self.ask(hello)
+        except UnexpectedReply:
+            raise
+        except ProbeError:
+            await asyncio.sleep(0.2)
+            flight = await self.ask(hello)
+        if flight.version or (flight.alert is not None and flight.alert not in (0, INTERNAL_ERROR)):
+            return flight
+        flight = await self.ask(hello)
+        if flight.version or self.control is None:
+            return flight
+        if not (await self.ask(self.control)).version:
+            raise ConnectionLimited("The server stopped answering hellos that it had answered before.")
+        return flight
