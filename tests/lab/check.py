@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scanner.engine.inspect import inspect
@@ -116,24 +115,31 @@ def _place(finding: Finding) -> Place:
     return port, finding.check
 
 
-def counts(verdicts: Iterable[Verdict]) -> dict[str, dict[str, int]]:
-    """Return per check: positive cases, negative cases, true positives, false positives, false negatives."""
-    table: dict[str, dict[str, int]] = {}
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A verdict as check ids only, for counting over many cases and across processes.
 
-    def row(check: str) -> dict[str, int]:
-        return table.setdefault(check, {"positive": 0, "negative": 0, "tp": 0, "fp": 0, "fn": 0})
+    ``silent`` are the checks this case is a negative case of: those it forbids, none of which it expects.
+    """
 
-    for verdict in verdicts:
-        case = verdict.case
-        expected = {check for _, check in case.expected}
-        for check in expected:
-            row(check)["positive"] += 1
-        for check in case.silent - expected:
-            row(check)["negative"] += 1
-        for _, check in case.expected & verdict.found:
-            row(check)["tp"] += 1
-        for _, check in verdict.missed:
-            row(check)["fn"] += 1
-        for _, check in verdict.false_alarms:
-            row(check)["fp"] += 1
-    return table
+    case: str
+    expected: tuple[str, ...]
+    silent: tuple[str, ...]
+    hits: tuple[str, ...]
+    missed: tuple[str, ...]
+    alarms: tuple[str, ...]
+    wrong: str
+
+
+def tally(case: LabCase) -> Tally:
+    """Run one case and count it; ``wrong`` explains what was not as it should be, or is empty."""
+    verdict = run_case(case)
+    return Tally(
+        case=case.name,
+        expected=tuple(check for _, check in case.expected),
+        silent=tuple(case.silent),
+        hits=tuple(check for _, check in case.expected & verdict.found),
+        missed=tuple(check for _, check in verdict.missed),
+        alarms=tuple(check for _, check in verdict.false_alarms),
+        wrong="" if verdict.right else verdict.explain(),
+    )

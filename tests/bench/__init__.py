@@ -1,0 +1,1 @@
+"""Speed and memory beside what one would run today, in one run on one machine: ``make bench``."""

@@ -1,0 +1,59 @@
+"""Times a command and watches the memory of it and all its children."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psutil
+
+SAMPLE = 0.2
+"""Seconds between two looks at memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run: wall-clock seconds, and the peak of the summed proportional set size (PSS) in MB (10⁶ bytes)."""
+
+    seconds: float
+    peak_mb: float
+
+
+def measure(command: Sequence[str], *, accept: Sequence[int] = (0,), limit: float = 900) -> Measured:
+    """Run ``command`` to its end, at most ``limit`` seconds, and return what it took.
+
+    Raises ``RuntimeError`` when it ends with a status not in ``accept``: a failed run measures nothing.
+    """
+    started = time.monotonic()
+    child = psutil.Popen(list(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    peak = 0.0
+    while child.poll() is None:
+        peak = max(peak, _memory(child))
+        if time.monotonic() - started > limit:
+            child.kill()
+            raise RuntimeError(f"{command[0]} did not finish within {limit:.0f} s")
+        time.sleep(SAMPLE if time.monotonic() - started > 2 else 0.02)
+    if child.returncode not in accept:
+        raise RuntimeError(f"{' '.join(command)} ended with status {child.returncode}")
+    return Measured(time.monotonic() - started, peak)
+
+
+def median_of(runs: int, command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Measured:
+    """Return the median time and the median peak of ``runs`` runs."""
+    measured = [measure(command, accept=accept) for _ in range(runs)]
+    return Measured(
+        statistics.median(run.seconds for run in measured), statistics.median(run.peak_mb for run in measured)
+    )
+
+
+def _memory(process: psutil.Popen) -> float:
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += member.memory_full_info().pss
+    return total / 1e6

@@ -1,0 +1,107 @@
+"""``make bench``: our figures, the peers' and the ratios, on the same hosts, in one run.
+
+It moves into a network namespace of its own first, so that the fleet is reachable by nobody else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.fleet import addresses, fleet
+from tests.bench.measure import Measured, median_of
+from tests.lab.case import program
+
+ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
+AUTHORISED = ["--authorisation", "bench on loopback"]
+INSPECTED = (0, 3)
+
+NMAP = ["nmap", "-n", "-Pn", "-sS", "-T4", "-sV", "--script", "ssl-enum-ciphers,ssl-cert,http-title,http-headers"]
+NMAP_TUNED = [*NMAP, "--min-parallelism", "500"]
+
+
+def main() -> int:
+    """Run all rows, or those named on the command line, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", choices=["fleet", "tls", "memory", "help", []], help="rows to run (all)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each command, of which the median is printed")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("make bench needs root: it makes a network namespace, and nmap's SYN scan needs raw sockets.")
+        return 2
+    if os.environ.get("ROUNDSMAN_BENCH_INSIDE") != "yes":
+        inside = {**os.environ, "ROUNDSMAN_BENCH_INSIDE": "yes"}
+        command = ["unshare", "--net", sys.executable, "-m", "tests.bench.run", *sys.argv[1:]]
+        return subprocess.run(command, env=inside, check=False).returncode
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder, fleet(Path(folder)):
+        _bench(set(options.rows) or {"fleet", "tls", "memory", "help"}, options.runs)
+    return 0
+
+
+def _bench(rows: set[str], runs: int) -> None:
+    console = Console()
+    console.print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {_nmap_version()}"
+    )
+    table = Table("what", "Roundsman", "peer", "ratio", title=f"Medians of {runs} runs")
+    if "fleet" in rows:
+        _fleet_rows(table, runs)
+    if "tls" in rows:
+        _tls_row(table, runs)
+    if "memory" in rows:
+        _memory_rows(table)
+    if "help" in rows:
+        shown = median_of(max(5, runs), [ROUNDSMAN, "--help"])
+        table.add_row("roundsman --help", _seconds(shown), "0.4 s allowed", f"{0.4 / shown.seconds:.1f}")
+    console.print(table)
+
+
+def _fleet_rows(table: Table, runs: int) -> None:
+    hosts = addresses(64)
+    ours = median_of(runs, [ROUNDSMAN, "inspect", *hosts, *AUTHORISED, "--format", "json"], accept=INSPECTED)
+    for name, command in (("nmap with scripts", NMAP), ("nmap with scripts, tuned", NMAP_TUNED)):
+        peer = median_of(runs, [*command, *hosts])
+        table.add_row(f"64 hosts of six services, beside {name}", _seconds(ours), _seconds(peer), _ratio(ours, peer))
+
+
+def _tls_row(table: Table, runs: int) -> None:
+    ours = median_of(runs, [ROUNDSMAN, "inspect", "127.30.0.1", "--ports", "443", *AUTHORISED], accept=INSPECTED)
+    command = [program("testssl"), "--quiet", "--color", "0", "--warnings", "off", "127.30.0.1:443"]
+    peer = median_of(1, command, accept=range(256))
+    table.add_row("one HTTPS host, beside testssl.sh", _seconds(ours), _seconds(peer), _ratio(ours, peer))
+
+
+def _memory_rows(table: Table) -> None:
+    peaks = {}
+    for count in (256, 1024):
+        command = [ROUNDSMAN, "inspect", *addresses(count), *AUTHORISED, "--format", "json"]
+        measured = median_of(1, command, accept=INSPECTED)
+        peaks[count] = measured.peak_mb
+        table.add_row(f"{count} hosts: time and peak memory", _seconds(measured), f"{measured.peak_mb:.0f} MB", "")
+    table.add_row("peak memory, 1,024 hosts over 256", "", "1.2 allowed", f"{peaks[1024] / peaks[256]:.2f}")
+
+
+def _seconds(measured: Measured) -> str:
+    return f"{measured.seconds:.2f} s"
+
+
+def _ratio(ours: Measured, peer: Measured) -> str:
+    return f"{peer.seconds / ours.seconds:.1f}"
+
+
+def _nmap_version() -> str:
+    shown = subprocess.run(["nmap", "--version"], capture_output=True, text=True, check=True).stdout
+    return shown.splitlines()[0].partition("(")[0].strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""``make accuracy``: precision and recall per check, over every case of the lab."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from rich.console import Console
+from rich.table import Table
+
+from scanner.engine.catalogue.load import catalogue
+from tests.lab.case import LabCase
+from tests.lab.check import Tally, tally
+from tests.lab.registry import all_cases
+
+AT_ONCE = 4
+"""Cases run at the same time: most of their time is waiting."""
+
+
+def main() -> int:
+    """Run every case, print the table, and return 0 only when precision and recall are 1.0 throughout."""
+    console = Console()
+    tallies: list[Tally] = []
+    wrong: list[str] = []
+    cases = all_cases()
+    with ProcessPoolExecutor(AT_ONCE) as pool:
+        for number, done in enumerate(as_completed([pool.submit(tally, case) for case in cases]), start=1):
+            result = done.result()
+            tallies.append(result)
+            console.print(f"[{number}/{len(cases)}] {result.case}: {'right' if not result.wrong else 'WRONG'}")
+            if result.wrong:
+                wrong.append(result.wrong)
+    return _print(console, cases, tallies, wrong)
+
+
+def _print(console: Console, cases: Iterable[LabCase], tallies: list[Tally], wrong: list[str]) -> int:
+    table = Table("check", "positive cases", "negative cases", "precision", "recall")
+    both = 0
+    true, false, missed = 0, 0, 0
+    checks = sorted({check for result in tallies for check in (*result.expected, *result.silent, *result.alarms)})
+    for check in checks:
+        positive = sum(check in result.expected for result in tallies)
+        negative = sum(check in result.silent for result in tallies)
+        right = sum(result.hits.count(check) for result in tallies)
+        alarms = sum(result.alarms.count(check) for result in tallies)
+        gone = sum(result.missed.count(check) for result in tallies)
+        both += bool(positive and negative)
+        true, false, missed = true + right, false + alarms, missed + gone
+        table.add_row(check, str(positive), str(negative), _ratio(right, right + alarms), _ratio(right, right + gone))
+    console.print(table)
+    for explanation in wrong:
+        console.print(explanation, style="red", markup=False)
+    uncovered = sorted(set(catalogue()) - {check for result in tallies for check in result.expected})
+    console.print(f"Checks without a positive case: {', '.join(uncovered) or 'none'}", markup=False)
+    console.print(f"{len(tallies)} cases, {len(checks)} checks, {both} of them with a positive and a negative case")
+    console.print(f"precision {_ratio(true, true + false)}, recall {_ratio(true, true + missed)}")
+    return 1 if wrong else 0
+
+
+def _ratio(part: int, whole: int) -> str:
+    """A check that was only ever silent, and rightly so, has nothing to divide."""
+    return f"{part / whole:.3g}" if whole else "–"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
