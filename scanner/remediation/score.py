@@ -266,7 +266,7 @@ def _mean_of_worst(ordered: Sequence[HostScore], mass: float) -> float:
 
 
 def _organisation_cap(host: HostScore) -> float:
-    if host.worst_confirmed not in ORGANISATION_CAP:
+    if host.worst_confirmed is None or host.worst_confirmed not in ORGANISATION_CAP:
         return 100
     plain, strict = ORGANISATION_CAP[host.worst_confirmed]
     return strict if host.weight >= KEY_WEIGHT or host.worst_confirmed_overdue else plain

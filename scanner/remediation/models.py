@@ -1,0 +1,134 @@
+"""Findings as they stand, their history, and how each organisation scored after each round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage
+from scanner.engine.plan import Profile
+from scanner.remediation.lifecycle import Happened, Standing, State
+
+
+class Finding(models.Model):
+    """One finding for life: (organisation, host, port, transport, check); its number is its primary key.
+
+    ``host`` is the registered hostname, or the address when there is none; ``addresses`` are those where it was
+    seen since it was opened. ``profile``, ``level`` and ``vantage`` are those of the look that last saw it: a
+    shallower look, or one from elsewhere, can't tell that it is gone. ``exchanges`` is the evidence last seen, as
+    objects with ``sent``, ``received`` and ``at``.
+    """
+
+    organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="findings")
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField()
+    transport = models.CharField(max_length=3, choices=[(each, each) for each in Transport])
+    check_id = models.CharField(max_length=64)
+    addresses = models.JSONField(default=list)
+    state = models.CharField(max_length=16, choices=[(each, each) for each in State])
+    severity = models.CharField(max_length=8, choices=[(each, each) for each in Severity])
+    confidence = models.CharField(max_length=9, choices=[(each, each) for each in Confidence])
+    key_target = models.BooleanField(default=False)
+    known_exploited = models.BooleanField(default=False)
+    params = models.JSONField(default=list)
+    exchanges = models.JSONField(default=list)
+    profile = models.CharField(max_length=10, choices=[(each, each) for each in Profile])
+    level = models.CharField(max_length=1, choices=[(each, each) for each in Level])
+    vantage = models.CharField(max_length=10, choices=[(each, each) for each in Vantage])
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    last_inspected = models.DateTimeField()
+    fixed = models.DateTimeField(null=True, blank=True)
+    deadline = models.DateTimeField(null=True, blank=True)
+    recurrences = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ("organisation", "host", "port", "transport", "check_id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organisation", "host", "port", "transport", "check_id"), name="finding_is_one_for_life"
+            ),
+            models.CheckConstraint(condition=models.Q(state__in=list(State)), name="finding_state_is_known"),
+            models.CheckConstraint(
+                condition=models.Q(state=State.FIXED, fixed__isnull=False)
+                | (~models.Q(state=State.FIXED) & models.Q(fixed__isnull=True)),
+                name="finding_is_fixed_at_a_time",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.check_id} on {self.host} {self.port}/{self.transport}"
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands, as the state machine knows it."""
+        return Standing(
+            state=State(self.state),
+            severity=Severity(self.severity),
+            confidence=Confidence(self.confidence),
+            key_target=self.key_target,
+            first_seen=self.first_seen,
+            last_seen=self.last_seen,
+            last_inspected=self.last_inspected,
+            fixed=self.fixed,
+            recurrences=self.recurrences,
+        )
+
+    @standing.setter
+    def standing(self, standing: Standing) -> None:
+        self.state = standing.state
+        self.severity = standing.severity
+        self.confidence = standing.confidence
+        self.key_target = standing.key_target
+        self.first_seen = standing.first_seen
+        self.last_seen = standing.last_seen
+        self.last_inspected = standing.last_inspected
+        self.fixed = standing.fixed
+        self.recurrences = standing.recurrences
+        self.deadline = standing.deadline
+
+
+class FindingEvent(models.Model):
+    """Something that happened to a finding; written once, never changed. ``detail`` holds data, no sentences."""
+
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="events")
+    round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, related_name="finding_events")
+    kind = models.CharField(max_length=16, choices=[(each, each) for each in Happened])
+    at = models.DateTimeField()
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=("finding", "round", "kind"), name="event_happens_once_a_round"),
+            models.CheckConstraint(condition=models.Q(kind__in=list(Happened)), name="event_kind_is_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.finding}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert the event. Raises ``TypeError`` on a change: history is only added to."""
+        if self.pk is not None:
+            raise TypeError("The history of a finding is only added to.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Raise ``TypeError``: history is only added to."""
+        raise TypeError("The history of a finding is only added to.")
+
+
+class RoundScore(models.Model):
+    """How an organisation scored after a round; ``score`` is an ``OrganisationScore`` with all its terms."""
+
+    organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="scores")
+    round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, related_name="scores")
+    score = models.JSONField()
+
+    class Meta:
+        ordering = ("organisation", "round")
+        constraints = (models.UniqueConstraint(fields=("organisation", "round"), name="organisation_is_scored_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.organisation} in round {self.round_id}"

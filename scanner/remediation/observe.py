@@ -1,0 +1,158 @@
+"""What one round says about each finding of an organisation. Only proof of absence counts as not seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from scanner.engine.catalogue.load import catalogue
+from scanner.engine.judge import judge
+from scanner.engine.model import Facet, HostInspection, Outcome, Transport
+from scanner.engine.model import Finding as Judged
+from scanner.engine.plan import Profile
+from scanner.remediation.lifecycle import Look, Observation
+from scanner.remediation.models import Finding
+from scanner.rounds.models import HostResult, LookNumber
+
+Identity = tuple[str, int, Transport, str]
+"""Host, port, transport and check: what a finding is known by within its organisation."""
+
+LOOKED = frozenset({Outcome.INSPECTED, Outcome.PARTIAL})
+"""Outcomes after which the coverage tells, port by port, what was really looked at."""
+
+_DEPTH = list(Profile)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One stored look at one host, judged."""
+
+    result_id: int
+    host: str
+    profile: Profile
+    key_target: bool
+    inspection: HostInspection
+    found: Mapping[Identity, Judged]
+
+    @property
+    def address(self) -> str:
+        return self.inspection.target.address
+
+    def proves_absence(self, finding: Finding) -> bool:
+        """Tell whether this look could have seen ``finding`` and did not.
+
+        It must have covered what the check needs, as deep and from where it was last seen. A check that left the
+        catalogue can't be looked for any more.
+        """
+        check = catalogue().get(finding.check_id)
+        transport = Transport(finding.transport)
+        if check is None or self.inspection.outcome not in LOOKED:
+            return False
+        if not self.inspection.coverage.covers(check.facet, finding.port, transport):
+            return False
+        return finding.vantage == self.inspection.vantage and (
+            self._nothing_listens(finding.port, transport) or self._as_deep_as(finding)
+        )
+
+    def _as_deep_as(self, finding: Finding) -> bool:
+        as_deep = _DEPTH.index(self.profile) >= _DEPTH.index(Profile(finding.profile))
+        return as_deep and int(self.inspection.level) >= int(finding.level)
+
+    def _nothing_listens(self, port: int, transport: Transport) -> bool:
+        open_there = any(port in scan.open for scan in self.inspection.coverage.scans if scan.transport is transport)
+        return not open_there and self.inspection.coverage.covers(Facet.PORT, port, transport)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the round says about one finding: the look for the state machine, and where and how it was judged."""
+
+    look: Look
+    judged: Judged | None = None
+    looked: Looked | None = None
+    addresses: tuple[str, ...] = ()
+    first_look: datetime | None = None
+
+
+class RoundView:
+    """Everything that one round saw of one organisation."""
+
+    def __init__(self, results: Iterable[HostResult], profile: Profile) -> None:
+        self._first: dict[tuple[str, str], Looked] = {}
+        self._again: dict[tuple[str, str], Looked] = {}
+        self._seen: dict[Identity, list[Looked]] = defaultdict(list)
+        for result in results:
+            looked = read(result, profile)
+            looks = self._first if result.look == LookNumber.FIRST else self._again
+            looks[looked.host, looked.address] = looked
+            for identity in looked.found:
+                self._seen[identity].append(looked)
+
+    def seen(self) -> frozenset[Identity]:
+        """The identities of all findings that this round saw."""
+        return frozenset(self._seen)
+
+    def doubtful(self, finding: Finding) -> list[Looked]:
+        """Return the first looks that no longer saw ``finding``, when all of them prove it; else nothing.
+
+        These hosts need a second look before the finding may count as fixed.
+        """
+        firsts = [self._first.get((finding.host, address)) for address in finding.addresses]
+        proofs = [looked for looked in firsts if looked is not None and looked.proves_absence(finding)]
+        gone = identity_of(finding) not in self._seen and firsts and len(proofs) == len(firsts)
+        return proofs if gone else []
+
+    def witness(self, looked: Looked) -> int | None:
+        """Return a TCP port that was open and without gaps, to show in a second look that the host is still up."""
+        troubled = {gap.port for gap in looked.inspection.coverage.gaps}
+        opened = (port for scan in looked.inspection.coverage.scans for port in scan.open if port not in troubled)
+        return min(opened, default=None)
+
+    def observe_seen(self, identity: Identity) -> Observed:
+        """Return what the round says of a finding that it saw, at its worst."""
+        looks = self._seen[identity]
+        worst = max(looks, key=lambda each: (each.found[identity].severity.rank, each.found[identity].confidence.rank))
+        judged = worst.found[identity]
+        look = Look(
+            Observation.SEEN,
+            max(each.inspection.finished for each in looks),
+            judged.severity,
+            judged.confidence,
+            key_target=any(each.key_target for each in looks),
+        )
+        return Observed(look, judged, worst, tuple(sorted({each.address for each in looks})))
+
+    def observe(self, finding: Finding, now: datetime) -> Observed:
+        """Return what the round says of a known finding: seen, gone in both looks, or not inspected."""
+        identity = identity_of(finding)
+        if identity in self._seen:
+            return self.observe_seen(identity)
+        firsts = self.doubtful(finding)
+        seconds = [self._again.get((finding.host, address)) for address in finding.addresses]
+        confirmed = [
+            second
+            for second in seconds
+            if second is not None and second.inspection.outcome is Outcome.INSPECTED and second.proves_absence(finding)
+        ]
+        if not firsts or len(confirmed) != len(seconds):
+            return Observed(Look(Observation.NOT_INSPECTED, now))
+        when = max(second.inspection.finished for second in confirmed)
+        first_look = max(first.inspection.finished for first in firsts)
+        return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look)
+
+
+def read(result: HostResult, profile: Profile) -> Looked:
+    """Load one stored look and judge its facts."""
+    inspection = result.inspection()
+    found = {
+        (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
+        for judged in judge(inspection)
+    }
+    return Looked(result.pk, result.host, profile, result.key_target, inspection, found)
+
+
+def identity_of(finding: Finding) -> Identity:
+    """Return what a stored finding is known by."""
+    return finding.host, finding.port, Transport(finding.transport), finding.check_id

@@ -1,0 +1,74 @@
+"""Scores an organisation after a round from its findings and coverage, and keeps the score with all its terms."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from typing import TYPE_CHECKING
+
+from scanner.engine.model import Confidence, Outcome, Severity, Vantage
+from scanner.remediation.lifecycle import State, age
+from scanner.remediation.models import Finding, RoundScore
+from scanner.remediation.observe import LOOKED
+from scanner.remediation.score import KEY_WEIGHT, OrganisationScore, Scored, score_host, score_organisation
+from scanner.rounds.models import HostResult, LookNumber, Round
+from targets.models import Organisation, TargetKind
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+IN_SCORE = (State.OPEN, State.CLAIMED)
+
+
+def store_score(this: Round, organisation: Organisation) -> None:
+    """Score the organisation as it stands after this round; a score that is already there stays."""
+    score = _adapter().dump_python(_score(this, organisation), mode="json")
+    RoundScore.objects.get_or_create(round=this, organisation=organisation, defaults={"score": score})
+
+
+def load_score(row: RoundScore) -> OrganisationScore:
+    """Return a stored score with its terms."""
+    return _adapter().validate_python(row.score)
+
+
+def never_answered(this: Round, organisation: Organisation) -> set[int]:
+    """Return the results of addresses inside registered networks where nothing has ever answered.
+
+    An unused address of a network is no host: it counts neither as inspected nor as missed.
+    """
+    results = HostResult.objects.filter(organisation=organisation, look=LookNumber.FIRST)
+    answered = results.filter(outcome__in=LOOKED, round__lte=this.pk).values("address")
+    silent = results.filter(round=this, outcome=Outcome.UNREACHABLE, target__kind=TargetKind.CIDR)
+    return set(silent.exclude(address__in=answered).values_list("pk", flat=True))
+
+
+def _score(this: Round, organisation: Organisation) -> OrganisationScore:
+    results = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST).defer("facts")
+    unused = never_answered(this, organisation)
+    counted = [result for result in results if result.pk not in unused]
+    looked = [result for result in counted if result.outcome in LOOKED]
+    weights: dict[str, float] = {}
+    for result in looked:
+        weights[result.host] = max(weights.get(result.host, 1), KEY_WEIGHT if result.key_target else 1)
+    findings: dict[str, list[Scored]] = defaultdict(list)
+    at = this.finished or max((result.finished for result in looked), default=this.created)
+    for finding in Finding.objects.filter(organisation=organisation, state__in=IN_SCORE):
+        findings[finding.host].append(
+            Scored(
+                check=finding.check_id,
+                severity=Severity(finding.severity),
+                confidence=Confidence(finding.confidence),
+                exposure=Vantage(finding.vantage),
+                known_exploited=finding.known_exploited,
+                age=age(finding.first_seen, finding.deadline, at),
+            )
+        )
+    hosts = [score_host(host, findings[host], weight) for host, weight in weights.items()]
+    return score_organisation(hosts, len(looked) / len(counted) if counted else 0)
+
+
+@cache
+def _adapter() -> TypeAdapter[OrganisationScore]:
+    from pydantic import TypeAdapter  # here, because the import alone takes longer than most commands
+
+    return TypeAdapter(OrganisationScore)

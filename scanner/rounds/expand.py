@@ -1,0 +1,135 @@
+"""From registered targets to hosts that may be inspected: networks expanded, names resolved and pinned, scope asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import chain
+
+from scanner.engine.model import Gap, GapReason, Level, Target, Transport, Vantage
+from scanner.engine.plan import PortSet, PortSpec, parse_ports, ports_of
+from scanner.engine.probes.discovery import as_ranges, tcp_ranges
+from scanner.rounds.gate import one_of_each, port_borders, refusal
+from targets.addresses import AddressError, Network, parse_address
+from targets.query import RegisteredTarget
+from targets.scope import Scope
+
+HOSTS_PER_TARGET = 65_536
+"""Addresses that one registered network may stand for in a round."""
+
+Resolve = Callable[[str], list[str]]
+"""Every address of a name, canonical and without repetition; raises ``OSError`` when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host of a round, permitted at planning time when ``gap`` is None; ``gap`` says why it is not."""
+
+    registered: RegisteredTarget
+    target: Target
+    ports: PortSpec
+    level: Level = Level.GREETING
+    gap: Gap | None = None
+
+    @property
+    def vantage(self) -> Vantage:
+        return Vantage(self.registered.vantage)
+
+
+def resolve_name(hostname: str) -> list[str]:
+    """Ask the system's resolver for every address of ``hostname``. Raises ``OSError`` when it has none."""
+    answers = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
+    literals = (str(answer[4][0]).partition("%")[0] for answer in answers)
+    return list(dict.fromkeys(str(parse_address(literal)) for literal in literals))
+
+
+def expand(
+    registered: Iterable[RegisteredTarget], scope: Scope, ports: PortSpec, resolve: Resolve = resolve_name
+) -> list[Host]:
+    """Return every host that the targets stand for, once each; those not to be inspected carry the reason.
+
+    A host that several targets name is inspected once, on all their ports, as a key target if any of them is.
+    Raises ``ToolError`` when nmap, which knows the most frequent ports, is missing.
+    """
+    hosts: dict[tuple[str, str | None], Host] = {}
+    for host in chain.from_iterable(_hosts_of(target, ports, resolve) for target in registered):
+        key = (host.target.address, host.target.hostname)
+        hosts[key] = _merged(hosts[key], host) if key in hosts else host
+    return permit(hosts.values(), scope)
+
+
+def permit(hosts: Iterable[Host], scope: Scope) -> list[Host]:
+    """Ask the scope about each host: it gets the level it may be inspected at, or the gap that says why not."""
+    now = dt.datetime.now(dt.UTC)
+    samples = cache(partial(_samples, port_borders(scope)))
+    return [host if host.gap else _permitted(host, scope, samples(host.ports), now) for host in hosts]
+
+
+def _hosts_of(registered: RegisteredTarget, ports: PortSpec, resolve: Resolve) -> Iterator[Host]:
+    ports = _ports_of(registered, ports)
+    if registered.network is not None:
+        yield from _in_network(registered, registered.network, ports)
+    elif registered.hostname is not None:
+        try:
+            addresses = resolve(registered.hostname)
+        except (OSError, AddressError) as error:
+            gap = Gap(GapReason.NAME_NOT_RESOLVED, detail=str(error.args[-1]))
+            yield Host(registered, Target(registered.value, "", registered.hostname), ports, gap=gap)
+            return
+        for address in addresses:
+            yield Host(registered, Target(registered.value, address, registered.hostname), ports)
+
+
+def _in_network(registered: RegisteredTarget, network: Network, ports: PortSpec) -> Iterator[Host]:
+    if network.num_addresses > HOSTS_PER_TARGET:
+        gap = Gap(GapReason.REFUSED_BY_SCOPE, detail=f"too-wide addresses={network.num_addresses}")
+        yield Host(registered, Target(registered.value, str(network)), ports, gap=gap)
+        return
+    for address in [network.network_address] if network.num_addresses == 1 else network.hosts():
+        yield Host(registered, Target(registered.value, str(address)), ports)
+
+
+def _ports_of(registered: RegisteredTarget, ports: PortSpec) -> PortSpec:
+    if registered.ports:
+        own = parse_ports(registered.ports)
+        return union(own, PortSpec(PortSet.LIST, str(registered.url_port), ())) if registered.url_port else own
+    if registered.url_port is not None:
+        return PortSpec(PortSet.LIST, str(registered.url_port), ())
+    return ports
+
+
+def union(one: PortSpec, other: PortSpec) -> PortSpec:
+    """Return a specification that asks at least what both ask, the same one when that is enough."""
+    first, second = set(ports_of(tcp_ranges(one))), set(ports_of(tcp_ranges(other)))
+    if second <= first and set(other.udp) <= set(one.udp):
+        return one
+    if first <= second and set(one.udp) <= set(other.udp):
+        return other
+    return PortSpec(PortSet.LIST, as_ranges(first | second), tuple(sorted({*one.udp, *other.udp})))
+
+
+def _merged(known: Host, again: Host) -> Host:
+    first, second = sorted((known, again), key=lambda host: not host.registered.is_key)
+    return replace(first, ports=union(first.ports, second.ports))
+
+
+def _samples(borders: tuple[int, ...], ports: PortSpec) -> list[tuple[int, Transport]]:
+    """Return enough of the ports to learn what the scope says of all of them."""
+    tcp = one_of_each(ports_of(tcp_ranges(ports)), borders)
+    udp = one_of_each(ports.udp, borders)
+    return [*((port, Transport.TCP) for port in tcp), *((port, Transport.UDP) for port in udp)]
+
+
+def _permitted(host: Host, scope: Scope, asked: list[tuple[int, Transport]], now: dt.datetime) -> Host:
+    """Ask the scope. The level is the lowest of all permitted ports, so that none is probed deeper than allowed."""
+    target = host.target
+    decisions = [
+        scope.decide(target.address, port, transport, now, hostname=target.hostname) for port, transport in asked
+    ]
+    levels = [decision.level for decision in decisions if decision.level is not None]
+    if levels:
+        return replace(host, level=Level(str(min(levels))))
+    return replace(host, gap=Gap(GapReason.REFUSED_BY_SCOPE, detail=refusal(decisions[0])))

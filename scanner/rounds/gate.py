@@ -1,0 +1,64 @@
+"""The engine's gate, answered by an organisation's scope."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+
+from scanner.engine.model import Endpoint, Level
+from targets.scope import Decision, Scope
+
+
+class ScopeGate:
+    """Says why an endpoint may not be touched, or None; ask it like a function.
+
+    ``names`` are the registered host names that were resolved to each address (None for an address that is
+    registered itself); all of them must be permitted. An authorisation that no longer reaches ``level`` refuses.
+    Answers are remembered until :meth:`renew`, one for each run of ports that no rule of the scope tells apart.
+    """
+
+    def __init__(self, scope: Scope, names: Mapping[str, Iterable[str | None]], level: Level) -> None:
+        self._names = {address: tuple(hostnames) for address, hostnames in names.items()}
+        self._level = level
+        self.renew(scope)
+
+    def renew(self, scope: Scope) -> None:
+        """Forget every answer and decide by ``scope`` and the clock as they are now."""
+        self._scope = scope
+        self._borders = port_borders(scope)
+        self._when = dt.datetime.now(dt.UTC)
+        self._answers: dict[tuple[str, int, str], str | None] = {}
+
+    def __call__(self, endpoint: Endpoint) -> str | None:
+        key = (endpoint.address, bisect_right(self._borders, endpoint.port), endpoint.transport)
+        if key not in self._answers:
+            self._answers[key] = self._decide(endpoint)
+        return self._answers[key]
+
+    def _decide(self, endpoint: Endpoint) -> str | None:
+        for hostname in self._names.get(endpoint.address, (None,)):
+            decision = self._scope.decide(
+                endpoint.address, endpoint.port, endpoint.transport, self._when, hostname=hostname
+            )
+            if not decision.allowed:
+                return refusal(decision)
+            if decision.level is None or decision.level < int(self._level):
+                return f"level-lowered level={decision.level}"
+        return None
+
+
+def port_borders(scope: Scope) -> tuple[int, ...]:
+    """Return the ports where some rule of the scope begins to hold or ceases to; between them all ports are alike."""
+    ranges = [*(rule.ports for rule in scope.authorisations), *(rule.ports for rule in scope.exclusions)]
+    return tuple(sorted({border for ports in ranges for first, last in ports for border in (first, last + 1)}))
+
+
+def one_of_each(ports: Iterable[int], borders: tuple[int, ...]) -> list[int]:
+    """Return one port of each run of ports that the borders tell apart."""
+    return list({bisect_right(borders, port): port for port in ports}.values())
+
+
+def refusal(decision: Decision) -> str:
+    """Return a refusal as data for a gap: its reason and the values that belong to it."""
+    return " ".join([str(decision.reason), *(f"{name}={value}" for name, value in decision.params)])

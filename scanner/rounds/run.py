@@ -1,0 +1,63 @@
+"""Lets ordinary, blocking code consume the asynchronous engine host by host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+
+from scanner.engine.model import HostInspection
+from scanner.engine.plan import Plan
+from scanner.engine.probes.dial import Gate
+
+Engine = Callable[[Plan, Gate], AsyncIterator[HostInspection]]
+"""What :func:`scanner.engine.inspect.inspect` is once its observer is chosen."""
+
+PAUSE = 2.0
+"""Seconds after which a silent engine hands control back for a moment."""
+
+
+def run_engine(engine: Engine, plan: Plan, gate: Gate, meanwhile: Callable[[], None]) -> Iterator[HostInspection]:
+    """Yield each host of ``plan`` as it finishes; the event loop stands still while the caller works with it.
+
+    ``meanwhile`` is called between hosts and at least every ``PAUSE`` seconds, outside the event loop, so that it
+    may use the database. Closing the iterator, or Ctrl-C, ends the engine and its child processes.
+    """
+    with asyncio.Runner() as runner:
+        hosts = engine(plan, gate)
+        waiting: asyncio.Task[HostInspection | None] | None = None
+        try:
+            while True:
+                meanwhile()
+                waiting = runner.run(_wait(hosts, waiting))
+                if not waiting.done():
+                    continue
+                host = waiting.result()
+                if host is None:
+                    return
+                waiting = None
+                yield host
+        finally:
+            runner.run(_end(hosts, waiting))
+
+
+async def _wait(
+    hosts: AsyncIterator[HostInspection], waiting: asyncio.Task[HostInspection | None] | None
+) -> asyncio.Task[HostInspection | None]:
+    task = waiting or asyncio.create_task(_next(hosts))
+    await asyncio.wait({task}, timeout=PAUSE)
+    return task
+
+
+async def _next(hosts: AsyncIterator[HostInspection]) -> HostInspection | None:
+    return await anext(hosts, None)
+
+
+async def _end(hosts: AsyncIterator[HostInspection], waiting: asyncio.Task[HostInspection | None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+    close = getattr(hosts, "aclose", None)
+    if close is not None:
+        await close()
