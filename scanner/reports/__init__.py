@@ -1,0 +1,1 @@
+"""What a report says (``model``, ``query``) and how it looks (``render``)."""

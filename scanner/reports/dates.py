@@ -1,0 +1,42 @@
+"""Dates as an organisation reads them: in its language and its time zone."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from scanner.engine.catalogue.load import Language
+
+# Day first and month in letters: no reader takes 3/4 for April when March was meant.
+_PATTERNS = {Language.EN: ("en_GB", "d MMM y"), Language.ZH_HANS: ("zh_Hans", "y年M月d日")}
+
+
+class Dates:
+    """Writes moments for one reader. ``now`` is when the report was made: nothing here reads a clock."""
+
+    def __init__(self, language: Language, zone: str, now: datetime) -> None:
+        self.zone = zone
+        self._zone = ZoneInfo(zone)
+        self._locale, self._pattern = _PATTERNS[language]
+        self._today = self._local(now)
+
+    def day(self, moment: datetime) -> str:
+        """Return the local date, written out."""
+        return format_date(self._local(moment), self._pattern, locale=self._locale)
+
+    def moment(self, moment: datetime) -> str:
+        """Return the local date and time to the minute."""
+        return f"{self.day(moment)} {moment.astimezone(self._zone):%H:%M}"
+
+    def days_until(self, moment: datetime) -> int:
+        """Return how many calendar days remain; 0 means today, less is past."""
+        return (self._local(moment) - self._today).days
+
+    def days_since(self, moment: datetime) -> int:
+        """Return how many calendar days have passed."""
+        return -self.days_until(moment)
+
+    def _local(self, moment: datetime) -> date:
+        return moment.astimezone(self._zone).date()

@@ -1,0 +1,280 @@
+"""The result of ``roundsman inspect``, for one person and without a database: JSON, plain text and HTML.
+
+The document's schema is published as ``docs/inspection.schema.json``. Targets are turned into their part of the
+document one at a time, so that a caller can stream them and forget each host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from scanner.engine.catalogue.load import Language
+from scanner.engine.hostile import line
+from scanner.engine.judge import judge
+from scanner.engine.model import (
+    Coverage,
+    Endpoint,
+    Finding,
+    Gap,
+    GapReason,
+    HostInspection,
+    Outcome,
+    Service,
+    Severity,
+)
+from scanner.reports import page, texts
+from scanner.reports.words import Words, words
+
+SCHEMA = "roundsman.inspection/1"
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A target to which nothing was sent. ``detail`` says more than the reason does, in the user's language."""
+
+    label: str
+    reason: GapReason = GapReason.REFUSED_BY_SCOPE
+    detail: str = ""
+
+
+_REFUSAL_OUTCOMES = {
+    GapReason.REFUSED_BY_SCOPE: Outcome.REFUSED,
+    GapReason.NEEDS_LEVEL: Outcome.REFUSED,
+    GapReason.NAME_NOT_RESOLVED: Outcome.UNREACHABLE,
+    GapReason.HOST_SILENT: Outcome.UNREACHABLE,
+}
+
+Results = Iterable[tuple[str, tuple[HostInspection, ...]]]
+
+
+def inspection_document(
+    results: Results, started: datetime, finished: datetime, language: Language, refusals: Iterable[Refusal] = ()
+) -> Document:
+    """Return the whole document; times are written in UTC, ISO 8601 with seconds."""
+    targets = [inspection_target(label, hosts, language) for label, hosts in results]
+    targets.extend(refused_target(refusal, language) for refusal in refusals)
+    return {"schema": SCHEMA, "started": _time(started), "finished": _time(finished), "targets": targets}
+
+
+def inspection_target(label: str, hosts: Sequence[HostInspection], language: Language) -> Document:
+    """Return one target's part of the document: what its addresses showed, judged, worst finding first."""
+    vocabulary = words(language)
+    outcome = overall_outcome(host.outcome for host in hosts)
+    gaps = [gap for host in hosts for gap in host.coverage.gaps]
+    findings = [(finding, host) for host in hosts for finding in judge(host)]
+    findings.sort(key=lambda pair: (-pair[0].severity.rank, -pair[0].confidence.rank))
+    return {
+        "target": line(label),
+        "outcome": str(outcome),
+        "reason": "" if outcome is Outcome.INSPECTED else _reason(gaps, vocabulary),
+        "addresses": sorted({host.target.address for host in hosts if host.target.address}),
+        "coverage": _coverage(hosts, vocabulary),
+        "services": [_service(service) for host in hosts for service in host.services],
+        "findings": [_finding(finding, host, language) for finding, host in findings],
+    }
+
+
+def refused_target(refusal: Refusal, language: Language) -> Document:
+    """Return the part of the document for a target to which nothing was sent."""
+    gap = Gap(refusal.reason, detail=refusal.detail)
+    return {
+        "target": line(refusal.label),
+        "outcome": str(_REFUSAL_OUTCOMES.get(refusal.reason, Outcome.ERROR)),
+        "reason": gap_sentence(gap.reason, gap.detail, words(language)),
+        "addresses": [],
+        "coverage": {
+            "scans": [],
+            "inspected": [],
+            "not_inspected": [_gap("", gap, words(language))],
+            "connections": 0,
+            "requests": 0,
+        },
+        "services": [],
+        "findings": [],
+    }
+
+
+def overall_outcome(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return what became of a target as a whole: one address left out makes it partial."""
+    seen = set(outcomes)
+    if len(seen) == 1:
+        return seen.pop()
+    if seen & {Outcome.INSPECTED, Outcome.PARTIAL}:
+        return Outcome.PARTIAL
+    return next((worst for worst in (Outcome.ERROR, Outcome.REFUSED) if worst in seen), Outcome.UNREACHABLE)
+
+
+def gap_sentence(reason: GapReason, detail: str, vocabulary: Words) -> str:
+    """Return why something was not inspected, as a sentence."""
+    sentence = vocabulary(f"gap.{reason}")
+    return vocabulary("gaps.with_detail", sentence=sentence, detail=line(detail)) if detail else sentence
+
+
+def render_inspection_text(results: Results, language: Language, refusals: Iterable[Refusal] = ()) -> str:
+    """Return the plain-text summary of every target. Nothing a host said can put a control character into it."""
+    parts = [target_text(inspection_target(label, hosts, language), language) for label, hosts in results]
+    parts.extend(target_text(refused_target(refusal, language), language) for refusal in refusals)
+    return "\n".join(parts)
+
+
+def target_text(target: Document, language: Language) -> str:
+    """Return the plain-text summary of one target's part of the document."""
+    return "\n".join(_text_lines(target, words(language))) + "\n"
+
+
+def render_inspection_html(document: Document, language: Language) -> str:
+    """Return the document as one self-contained HTML page."""
+    findings = [finding for target in document["targets"] for finding in target["findings"]]
+    counts = {severity: sum(f["severity"] == severity for f in findings) for severity in reversed(Severity)}
+    return page.render(
+        "inspection.html",
+        language,
+        document=document,
+        counts=counts,
+        text_of=lambda check: texts.text(check, language),
+        where=_gap_where,
+        hostport=lambda finding: texts.Place(finding["address"], finding["port"]).hostport,
+    )
+
+
+def _text_lines(target: Document, vocabulary: Words) -> Iterator[str]:
+    findings = target["findings"]
+    outcome = vocabulary(f"outcome.{target['outcome']}")
+    yield vocabulary("inspect.headline", target=target["target"], outcome=outcome)
+    yield "=" * 72
+    if target["reason"]:
+        yield target["reason"]
+    if target["services"]:
+        yield vocabulary("inspect.services", n=len(target["services"]))
+    if target["outcome"] in (Outcome.INSPECTED, Outcome.PARTIAL):
+        yield vocabulary("inspect.findings", n=len(findings)) if findings else vocabulary("inspect.no_findings")
+    for finding in findings:
+        yield ""
+        yield from _finding_lines(finding, vocabulary)
+    gaps = target["coverage"]["not_inspected"]
+    if any(gap["message"] != target["reason"] for gap in gaps):
+        yield ""
+        yield vocabulary("gaps.title")
+        for gap in gaps:
+            yield vocabulary("inspect.gap", where=_gap_where(gap, vocabulary), why=gap["message"])
+
+
+def _finding_lines(finding: Document, vocabulary: Words) -> Iterator[str]:
+    severity = vocabulary(f"severity.{finding['severity']}").upper()
+    confidence = vocabulary(f"confidence.{finding['confidence']}")
+    yield vocabulary("inspect.finding", severity=severity, title=finding["title"], check=finding["check"])
+    endpoint = texts.Place(finding["address"], finding["port"]).hostport
+    where = vocabulary("inspect.where", endpoint=endpoint, transport=finding["transport"], confidence=confidence)
+    rows = (
+        ("label.where", where),
+        ("label.evidence", finding["evidence"]),
+        ("label.fix", finding["remediation"]),
+        ("label.verify", finding["verify"]),
+    )
+    for label, value in rows:
+        if value:
+            yield vocabulary("inspect.row", label=vocabulary(label), value=value)
+
+
+def _gap_where(gap: Document, vocabulary: Words) -> str:
+    what = vocabulary(f"facet.{gap['facet']}") if gap["facet"] else vocabulary("gaps.everything")
+    if gap["port"] is None:
+        where = gap["address"] or vocabulary("gaps.target")
+    else:
+        where = f"{texts.Place(gap['address'], gap['port']).hostport}/{gap['transport']}"
+    return vocabulary("gaps.where", where=where, what=what)
+
+
+def _finding(finding: Finding, host: HostInspection, language: Language) -> Document:
+    params = dict(finding.params)
+    place = _place(finding.endpoint, host)
+    text = texts.text(finding.check, language)
+    return {
+        "check": finding.check,
+        "severity": str(finding.severity),
+        "confidence": str(finding.confidence),
+        "address": place.address,
+        "port": place.port,
+        "transport": str(finding.endpoint.transport),
+        "title": text.title,
+        "evidence": texts.evidence(finding.check, params, language),
+        "remediation": text.fix,
+        "verify": texts.verify(finding.check, params, place),
+    }
+
+
+def _place(endpoint: Endpoint, host: HostInspection) -> texts.Place:
+    tls = any(service.tls for service in host.services if service.endpoint == endpoint)
+    return texts.Place(endpoint.address, endpoint.port, host.target.hostname, tls)
+
+
+def _service(service: Service) -> Document:
+    facts = service.facts
+    named_by_facts = facts is not None and service.protocol == "http"
+    return {
+        "address": service.endpoint.address,
+        "port": service.endpoint.port,
+        "transport": str(service.endpoint.transport),
+        "service": line(facts.service.lower() if facts and named_by_facts else service.protocol),
+        "product": line(service.product or (facts.product if facts else "")),
+        "version": line(service.version or (facts.version if facts else "")),
+        "cpe": [line(cpe) for cpe in service.cpe],
+        "tls": service.tls,
+    }
+
+
+def _coverage(hosts: Sequence[HostInspection], vocabulary: Words) -> Document:
+    everywhere: list[tuple[str, Coverage]] = [(host.target.address, host.coverage) for host in hosts]
+    return {
+        "scans": [
+            {
+                "address": address,
+                "transport": str(scan.transport),
+                "ports": scan.ports,
+                "open": list(scan.open),
+                "filtered": scan.filtered,
+                "method": scan.method,
+            }
+            for address, coverage in everywhere
+            for scan in coverage.scans
+        ],
+        "inspected": [
+            {"address": address, "port": look.port, "transport": str(look.transport), "facet": str(look.facet)}
+            for address, coverage in everywhere
+            for look in sorted(coverage.looks)
+        ],
+        "not_inspected": [_gap(address, gap, vocabulary) for address, coverage in everywhere for gap in coverage.gaps],
+        "connections": sum(coverage.connections for _, coverage in everywhere),
+        "requests": sum(coverage.requests for _, coverage in everywhere),
+    }
+
+
+def _gap(address: str, gap: Gap, vocabulary: Words) -> Document:
+    return {
+        "address": address,
+        "port": gap.port,
+        "transport": str(gap.transport),
+        "facet": str(gap.facet) if gap.facet else None,
+        "reason": str(gap.reason),
+        "message": gap_sentence(gap.reason, gap.detail, vocabulary),
+    }
+
+
+def _reason(gaps: Sequence[Gap], vocabulary: Words) -> str:
+    """Say what kept the target from being inspected: what concerns a whole host, else the commonest single reason."""
+    whole = [gap for gap in gaps if gap.port is None and not gap.facet]
+    chosen = whole or gaps
+    if not chosen:
+        return vocabulary("gaps.unknown")
+    reasons = [gap.reason for gap in chosen]
+    commonest = max(chosen, key=lambda gap: (reasons.count(gap.reason), gap.reason))
+    return gap_sentence(commonest.reason, commonest.detail, vocabulary)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,33 @@
+"""Renders the HTML templates: sandboxed, escaping everything, with every style inline and nothing from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+from jinja2 import PackageLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup
+
+from scanner.engine.catalogue.load import Language
+from scanner.reports.words import words
+
+
+def render(template: str, language: Language, **context: object) -> str:
+    """Return the page. Raises ``jinja2.UndefinedError`` when the template asks for what the context lacks."""
+    return _environment().get_template(template).render(t=words(language), language=str(language), **context)
+
+
+@cache
+def _environment() -> SandboxedEnvironment:
+    environment = SandboxedEnvironment(
+        loader=PackageLoader("report_templates", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = resources.files("report_templates") / "css" / "report.css"
+    # Our own style sheet is the one text that must not be escaped.
+    environment.globals["css"] = Markup(style.read_text(encoding="utf-8"))  # noqa: S704
+    return environment

@@ -1,0 +1,193 @@
+"""Renders an organisation's report: one self-contained HTML page, and the same as JSON.
+
+Both depend on the model alone: the same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from scanner.engine.catalogue.load import Language, Text
+from scanner.engine.model import Severity
+from scanner.remediation.score import MEAN_PART, WORST_PART
+from scanner.reports import page, texts
+from scanner.reports.dates import Dates
+from scanner.reports.inspection_report import gap_sentence
+from scanner.reports.model import Finding, Name, Place, ReportModel
+from scanner.reports.words import words
+
+SCHEMA = "roundsman.report/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The findings of one check: one repair usually closes them all."""
+
+    check: str
+    severity: Severity
+    text: Text
+    findings: tuple[Finding, ...]
+
+
+def render_html(model: ReportModel) -> str:
+    """Return the report as one HTML page in the organisation's language, without script or outside resource."""
+    language = Language(model.organisation.language)
+    view = _View(model, language)
+    groups = view.groups()
+    return page.render(
+        "report.html",
+        language,
+        model=model,
+        dates=Dates(language, model.organisation.time_zone, model.generated),
+        name=view.name,
+        text_of=lambda check: texts.text(check, language),
+        evidence=view.evidence,
+        verify=view.verify,
+        hostport=view.hostport,
+        why=lambda reason: gap_sentence(reason.reason, reason.detail, words(language)),
+        serious=[group for group in groups if group.severity is not Severity.INFO],
+        hints=[group for group in groups if group.severity is Severity.INFO],
+        mean_part=MEAN_PART,
+        worst_part=WORST_PART,
+        verdict=_verdict(model),
+        severities=list(reversed(Severity)),
+    )
+
+
+def render_json(model: ReportModel) -> str:
+    """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC."""
+    language = Language(model.organisation.language)
+    view = _View(model, language)
+    document = _plain(model)
+    document["schema"] = SCHEMA
+    document["language"] = str(language)
+    document["findings"] = [view.finding(finding) for finding in model.findings]
+    document["changes"] = _changes(model, view)
+    for action, shown in zip(model.fix_first, document["fix_first"], strict=True):
+        text = texts.text(action.check, language)
+        shown |= {"title": text.title, "fix": text.fix}
+    for host, shown in zip(model.coverage.gaps, document["coverage"]["gaps"], strict=True):
+        for reason, entry in zip(host.reasons, shown["reasons"], strict=True):
+            entry["message"] = gap_sentence(reason.reason, reason.detail, words(language))
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+
+
+class _View:
+    """Answers the questions that both renderings ask about a model in one language."""
+
+    def __init__(self, model: ReportModel, language: Language) -> None:
+        self._model = model
+        self._language = language
+        self._tls = {
+            (host.address, service.port, service.transport)
+            for host in model.inventory
+            for service in host.services
+            if service.tls
+        }
+
+    def name(self, name: Name) -> str:
+        """Return a name in the report's language, or in the other one when that is all there is."""
+        return (name.zh or name.en) if self._language is Language.ZH_HANS else (name.en or name.zh)
+
+    def hostport(self, place: Place) -> str:
+        """Return host and port, with an IPv6 address in brackets."""
+        host = f"[{place.host}]" if ":" in place.host else place.host
+        return f"{host}:{place.port}"
+
+    def evidence(self, finding: Finding) -> str:
+        return texts.evidence(finding.check, dict(finding.params), self._language)
+
+    def verify(self, finding: Finding) -> str:
+        place = finding.place
+        where = texts.Place(
+            place.address,
+            place.port,
+            hostname=place.host if place.host != place.address else None,
+            tls=(place.address, place.port, place.transport) in self._tls,
+        )
+        return texts.verify(finding.check, dict(finding.params), where)
+
+    def groups(self) -> list[Group]:
+        """Return the open findings by check, in the order in which the first of each appears."""
+        by_check: dict[str, list[Finding]] = {}
+        for finding in self._model.findings:
+            by_check.setdefault(finding.check, []).append(finding)
+        return [
+            Group(
+                check=check,
+                severity=max((finding.severity for finding in found), key=lambda severity: severity.rank),
+                text=texts.text(check, self._language),
+                findings=tuple(found),
+            )
+            for check, found in by_check.items()
+        ]
+
+    def finding(self, finding: Finding) -> dict[str, Any]:
+        """Return a finding as plain data, with its texts."""
+        text = texts.text(finding.check, self._language)
+        data: dict[str, Any] = _plain(finding)
+        return data | {
+            "title": text.title,
+            "impact": text.impact,
+            "fix": text.fix,
+            "evidence": self.evidence(finding),
+            "verify": self.verify(finding),
+            "params": dict(finding.params),
+        }
+
+
+def _verdict(model: ReportModel) -> str:
+    """Return the key of the one sentence that sums the report up."""
+    if model.score.value is None:
+        return "nothing_inspected"
+    if any(count.overdue for count in model.counts):
+        return "overdue"
+    worst = next((count.severity for count in _worst_first(model) if count.open), None)
+    if worst is None or worst is Severity.INFO:
+        return "clean" if model.coverage.not_inspected + model.coverage.partial == 0 else "clean_partly"
+    return "urgent" if worst.at_least(Severity.HIGH) else "planned"
+
+
+def _worst_first(model: ReportModel) -> list[Any]:
+    return sorted(model.counts, key=lambda count: -count.severity.rank)
+
+
+def _changes(model: ReportModel, view: _View) -> dict[str, Any]:
+    changes = model.changes
+
+    def numbers(findings: Iterable[Finding]) -> list[int]:
+        return [finding.number for finding in findings]
+
+    return {
+        "new": numbers(changes.new),
+        "reopened": numbers(changes.reopened),
+        "still_open": numbers(changes.still_open),
+        "not_inspected": numbers(changes.not_inspected),
+        "accepted": numbers(changes.accepted),
+        "fixed": [
+            {
+                "finding": view.finding(proof.finding),
+                "first_look": _plain(proof.first_look),
+                "second_look": _plain(proof.second_look),
+            }
+            for proof in changes.fixed
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Turn the model's dataclasses, enums and times into what JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,138 @@
+"""Fills the catalogue's texts with what was seen. The texts are ours; what was seen is hostile.
+
+Evidence becomes plain text for a page or a terminal. A verify text becomes a command that a person pastes into a
+shell, so every value is quoted for the place where it stands: outside quotes, in single or in double quotes.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from scanner.engine.catalogue.load import Language, Text, catalogue
+from scanner.engine.hostile import line
+from scanner.reports.words import MISSING, fill, words
+
+TEXT_LIMIT = 1000
+"""Characters of one filled-in value."""
+
+_SAFE = re.compile(r"[A-Za-z0-9._:/@%+=,-]+")
+_SAFE_NESTED = re.compile(r"[A-Za-z0-9._:/@%+=,\[\]-]+")
+_SUBSTITUTION = re.compile(r"\$\(|`|<<")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a finding lives: canonical address, port, and the name it was registered under, if any."""
+
+    address: str
+    port: int
+    hostname: str | None = None
+    tls: bool = False
+
+    @property
+    def host(self) -> str:
+        """The address as URLs write it: IPv6 in brackets (RFC 3986 section 3.2.2)."""
+        return f"[{self.address}]" if ":" in self.address else self.address
+
+    @property
+    def hostport(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        return self.hostname or self.address
+
+    @property
+    def url(self) -> str:
+        scheme = "https" if self.tls else "http"
+        host = self.hostname or self.host
+        default = self.port == (443 if self.tls else 80)
+        return f"{scheme}://{host}/" if default else f"{scheme}://{host}:{self.port}/"
+
+
+def text(check: str, language: Language) -> Text:
+    """Return the texts of ``check``; one that left the catalogue keeps its id as its title."""
+    entry = catalogue().get(check)
+    return entry.texts[language] if entry else Text(title=check, impact=MISSING, fix=MISSING, evidence=MISSING)
+
+
+def evidence(check: str, params: Mapping[str, str], language: Language) -> str:
+    """Return what was seen, as one printable line. Words of our own among the params are translated."""
+    vocabulary = words(language)
+    values = {}
+    for name, value in params.items():
+        known = f"param.{name}.{value}"
+        values[name] = vocabulary(known) if vocabulary.has(known) else line(value, TEXT_LIMIT)
+    return fill(text(check, language).evidence, values)
+
+
+def verify(check: str, params: Mapping[str, str], place: Place) -> str:
+    """Return a shell command that shows the finding, with every value quoted; empty when the check has none."""
+    entry = catalogue().get(check)
+    return command(entry.verify, params, place) if entry else ""
+
+
+def command(template: str, params: Mapping[str, str], place: Place) -> str:
+    """Fill a command template. The place wins over params of the same name, except for ``name`` and ``url``."""
+    values = {
+        "name": place.name,
+        "url": place.url,
+        **params,
+        "address": place.address,
+        "port": str(place.port),
+        "host": place.host,
+        "hostport": place.hostport,
+    }
+    nested = bool(_SUBSTITUTION.search(template))
+    filled = ""
+    for literal, field in _pieces(template):
+        filled += literal
+        if field is not None:
+            filled += _quoted(line(values.get(field, MISSING), TEXT_LIMIT), filled, nested)
+    return filled
+
+
+def _pieces(template: str) -> Iterator[tuple[str, str | None]]:
+    for literal, field, _, _ in string.Formatter().parse(template):
+        yield literal, field
+
+
+def _quoted(value: str, before: str, nested: bool) -> str:
+    """Quote ``value`` for where it stands after ``before``.
+
+    Inside a command substitution or a here-document no quoting is safe, and a word that begins with a dash would
+    be read as an option: such values are left out, and so is what an interactive shell expands between double quotes.
+    """
+    quote = _open_quote(before)
+    starts_word = not before or before[-1].isspace() or (bool(quote) and before[-2:-1].isspace())
+    if starts_word and value.startswith("-"):
+        return MISSING
+    if _SAFE.fullmatch(value):
+        return value
+    if nested:
+        return value if _SAFE_NESTED.fullmatch(value) else MISSING
+    if quote == "'":
+        return value.replace("'", "'\\''")
+    if quote == '"':
+        return MISSING if "!" in value else re.sub(r'([\\"$`])', r"\\\1", value)
+    return shlex.quote(value)
+
+
+def _open_quote(shell: str) -> str:
+    """Return the quote that is still open at the end of ``shell`` (POSIX shell, section 2.2), or nothing."""
+    quote = ""
+    escaped = False
+    for char in shell:
+        if escaped:
+            escaped = False
+        elif char == "\\" and quote != "'":
+            escaped = True
+        elif char == quote:
+            quote = ""
+        elif not quote and char in "'\"":
+            quote = char
+    return quote
