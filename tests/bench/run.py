@@ -19,6 +19,7 @@ from rich.table import Table
 from tests.bench.fleet import addresses, fleet
 from tests.bench.measure import Measured, median_of
 from tests.lab.case import program
+from tests.lab.namespace import run_inside
 
 ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 AUTHORISED = ["--authorisation", "bench on loopback"]
@@ -37,11 +38,9 @@ def main() -> int:
     if os.geteuid() != 0:
         print("make bench needs root: it makes a network namespace, and nmap's SYN scan needs raw sockets.")
         return 2
-    if os.environ.get("ROUNDSMAN_BENCH_INSIDE") != "yes":
-        inside = {**os.environ, "ROUNDSMAN_BENCH_INSIDE": "yes"}
-        command = ["unshare", "--net", sys.executable, "-m", "tests.bench.run", *sys.argv[1:]]
-        return subprocess.run(command, env=inside, check=False).returncode
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    status = run_inside("tests.bench.run")
+    if status is not None:
+        return status
     with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder, fleet(Path(folder)):
         _bench(set(options.rows) or {"fleet", "tls", "memory", "help"}, options.runs)
     return 0
