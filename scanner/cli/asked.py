@@ -89,7 +89,7 @@ def _resolve_name(label: str, hostname: str, ports: PortSpec | None) -> Asked:
         special = special_range(address)
         if special is not None and not _is_localhost(hostname):
             why = (
-                f"The name {hostname} leads to {address}, a {special[0]} address. Such an address is inspected only "
+                f"The name {hostname} leads to {address}, which is special ({special[0]}). Such an address is inspected only "
                 "when it is named itself: give the address instead of the name."
             )
             return Asked(label, refusal=GapReason.REFUSED_BY_SCOPE, detail=why)
@@ -104,5 +104,5 @@ def _is_localhost(hostname: str) -> bool:
 def _refused_for_good(address: Address) -> str:
     special = special_range(address)
     if special is not None and any(word in special[0].lower() for word in _NEVER):
-        return f"{address} is a {special[0]} address; no single host answers there. Name the host's own address."
+        return f"{address} is special ({special[0]}): no single host answers there. Name the host's own address."
     return ""

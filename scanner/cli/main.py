@@ -1,12 +1,13 @@
-"""The ``roundsman`` command: a group whose parts are imported only when they are used, so that help is instant."""
+"""The ``roundsman`` command. Its parts are imported only when they are used, so that help is instant."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated
 
-import click
+import typer
 
 from scanner.engine.errors import RoundsmanError
 
@@ -21,48 +22,60 @@ _COMMANDS = {
 
 _WITHOUT_DATABASE = {"inspect"}
 
-
-class _LazyGroup(click.Group):
-    """A group that knows its commands' names and help, and imports one only to run it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _ = _COMMANDS[cmd_name]
-        if cmd_name not in _WITHOUT_DATABASE and not {"--help", "-h"} & set(sys.argv):
-            import_module("scanner.settings").prepare()
-        typer_main: Any = import_module("typer.main")
-        command: click.Command = typer_main.get_command(import_module(module).app)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+_root = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="roundsman")
-def roundsman() -> None:
+@_root.callback(invoke_without_command=True)
+def roundsman(
+    ctx: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
     """Inspect registered hosts for open ports, weak TLS and exposed services, and report what to fix first.
 
     \b
-    One person, one look:      roundsman inspect 192.0.2.10 --authorisation "order 2026-17"
-    An office, for good:       roundsman targets apply register.yaml
-                               roundsman round run
-                               roundsman report build
+    One person, one look:   roundsman inspect 192.0.2.10 --authorisation "order 2026-17"
+    An office, for good:    roundsman targets apply register.yaml
+                            roundsman round run
+                            roundsman report build
 
     Every command explains itself with --help.
     """
+    if show_version:
+        typer.echo(f"roundsman {version('roundsman')}")
+    elif ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 def main() -> None:
     """Run the command; an error meant for people is printed as one, without a traceback, and ends with status 2."""
     try:
-        roundsman()
+        name = sys.argv[1] if len(sys.argv) > 1 else ""
+        if name in _COMMANDS:
+            _run(name, sys.argv[2:])
+        else:
+            _list_commands()
+            _root(prog_name="roundsman")
     except RoundsmanError as error:
-        click.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    module, _ = _COMMANDS[name]
+    if name not in _WITHOUT_DATABASE and not {"--help", "-h"} & set(arguments):
+        import_module("scanner.settings").prepare()
+    import_module(module).app(arguments, prog_name=f"roundsman {name}")
+
+
+def _list_commands() -> None:
+    """Let the root's help name the commands; none of them is reached through it."""
+    for name, (_, text) in _COMMANDS.items():
+        _root.command(name, help=text, short_help=text)(_not_reached)
+
+
+def _not_reached() -> None:
+    raise AssertionError("Commands are dispatched before the root is asked.")
