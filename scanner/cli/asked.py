@@ -89,8 +89,8 @@ def _resolve_name(label: str, hostname: str, ports: PortSpec | None) -> Asked:
         special = special_range(address)
         if special is not None and not _is_localhost(hostname):
             why = (
-                f"The name {hostname} leads to {address}, which is special ({special[0]}). Such an address is inspected only "
-                "when it is named itself: give the address instead of the name."
+                f"The name {hostname} leads to {address}, which is special ({special[0]}). "
+                "Such an address is inspected only when it is named itself: give the address instead of the name."
             )
             return Asked(label, refusal=GapReason.REFUSED_BY_SCOPE, detail=why)
     return Asked(label, tuple(Target(label, str(address), hostname) for address in addresses), ports)
