@@ -1,0 +1,82 @@
+"""Consoles for databases and brokers that are recognised by their first page."""
+
+from __future__ import annotations
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Level
+from scanner.engine.probes.http_session import HttpSession
+from scanner.engine.probes.services.web.base import WebServiceProbe
+from scanner.engine.probes.services.web.dialogue import Dialogue, begins_json, location, title
+
+
+def _is_mongo_express(root: HttpReply) -> bool:
+    return root.status == 200 and title(root).endswith("Mongo Express")
+
+
+async def _look_at_mongo_express(session: HttpSession, _level: Level) -> ServiceFacts | None:
+    """Its first page is the list of databases; whoever sees it may edit them."""
+    dialogue = Dialogue(session)
+    root = await dialogue.ask("/", keep_body=False)
+    if not _is_mongo_express(root):
+        return None
+    return dialogue.facts("MONGO-EXPRESS", Access.OPEN, "mongo-express")
+
+
+def _is_rabbit(root: HttpReply) -> bool:
+    return title(root) == "RabbitMQ Management"
+
+
+async def _look_at_rabbit(session: HttpSession, level: Level) -> ServiceFacts | None:
+    dialogue = Dialogue(session)
+    if not _is_rabbit(await dialogue.ask("/", keep_body=False)):
+        return None
+    access = Access.UNKNOWN
+    if level.at_least(Level.READ):
+        access = await dialogue.access("/api/overview", lambda r: begins_json(r, "management_version"))
+    return dialogue.facts("RABBIT-MANAGEMENT", access, "RabbitMQ")
+
+
+def _is_phpmyadmin(root: HttpReply) -> bool:
+    return any(cookie.startswith(("phpMyAdmin", "pma_lang=")) for cookie in root.all_headers("set-cookie"))
+
+
+async def _look_at_phpmyadmin(session: HttpSession, _level: Level) -> ServiceFacts | None:
+    dialogue = Dialogue(session)
+    root = await dialogue.ask("/", keep_body=False)
+    if not _is_phpmyadmin(root):
+        return None
+    access = Access.RESTRICTED if 'name="pma_password"' in root.body else Access.UNKNOWN
+    return dialogue.facts("PHPMYADMIN", access, "phpMyAdmin")
+
+
+def _is_adminer(root: HttpReply) -> bool:
+    return title(root).endswith("Adminer") and "adminer.org" in root.body
+
+
+async def _look_at_adminer(session: HttpSession, _level: Level) -> ServiceFacts | None:
+    dialogue = Dialogue(session)
+    root = await dialogue.ask("/", keep_body=False)
+    if not _is_adminer(root):
+        return None
+    return dialogue.facts("ADMINER", Access.RESTRICTED, "Adminer")
+
+
+def _is_pgadmin(root: HttpReply) -> bool:
+    return any(c.startswith(("pga4_session=", "PGADMIN_LANGUAGE=")) for c in root.all_headers("set-cookie"))
+
+
+async def _look_at_pgadmin(session: HttpSession, _level: Level) -> ServiceFacts | None:
+    dialogue = Dialogue(session)
+    root = await dialogue.ask("/", keep_body=False)
+    if not _is_pgadmin(root):
+        return None
+    access = Access.RESTRICTED if location(root).endswith("/login") else Access.UNKNOWN
+    return dialogue.facts("PGADMIN", access, "pgAdmin")
+
+
+MONGO_EXPRESS = WebServiceProbe("MONGO-EXPRESS", frozenset(), suspects=_is_mongo_express, look=_look_at_mongo_express)
+RABBIT_MANAGEMENT = WebServiceProbe("RABBIT-MANAGEMENT", frozenset(), suspects=_is_rabbit, look=_look_at_rabbit)
+PHPMYADMIN = WebServiceProbe("PHPMYADMIN", frozenset(), suspects=_is_phpmyadmin, look=_look_at_phpmyadmin)
+ADMINER = WebServiceProbe("ADMINER", frozenset(), suspects=_is_adminer, look=_look_at_adminer)
+PGADMIN = WebServiceProbe("PGADMIN", frozenset(), suspects=_is_pgadmin, look=_look_at_pgadmin)

@@ -1,0 +1,154 @@
+"""Databases that speak HTTP."""
+
+from __future__ import annotations
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Level
+from scanner.engine.probes.http_session import HttpSession
+from scanner.engine.probes.services.web.base import WebServiceProbe
+from scanner.engine.probes.services.web.dialogue import (
+    Dialogue,
+    begins_json,
+    json_object,
+    json_text,
+    judge_access,
+    not_found_in_plain_text,
+    title,
+)
+
+
+def _is_couchdb(root: HttpReply) -> bool:
+    return json_text(root, "couchdb") == "Welcome" or (root.header("server") or "").startswith("CouchDB/")
+
+
+async def _look_at_couchdb(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """``/`` welcomes everyone; a stranger with the role ``_admin``, or who may list the databases, is too much."""
+    dialogue = Dialogue(session)
+    root = await dialogue.ask("/")
+    if not _is_couchdb(root):
+        return None
+    access = Access.UNKNOWN
+    if level.at_least(Level.READ):
+        user = json_object(await dialogue.ask("/_session")).get("userCtx")
+        if isinstance(user, dict) and user.get("name") is None and "_admin" in (user.get("roles") or ()):
+            access = Access.OPEN
+        else:
+            access = await dialogue.access("/_all_dbs", lambda r: r.body.lstrip().startswith("["))
+    return dialogue.facts("COUCHDB", access, "Apache CouchDB", json_text(root, "version"))
+
+
+async def _look_at_clickhouse(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """``SELECT version()`` needs a user wherever the default one has a password; GET allows no writes."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    reply = await dialogue.ask("/?query=SELECT%20version()")
+    if reply.status == 200 and reply.header("x-clickhouse-format"):
+        return dialogue.facts("CLICKHOUSE", Access.OPEN, "ClickHouse", reply.body)
+    code = reply.header("x-clickhouse-exception-code") or ""
+    if code or "DB::Exception" in reply.body:
+        refused = reply.status in (401, 403) or code in _CLICKHOUSE_REFUSALS
+        return dialogue.facts("CLICKHOUSE", Access.RESTRICTED if refused else Access.UNKNOWN, "ClickHouse")
+    return None
+
+
+# REQUIRED_PASSWORD and AUTHENTICATION_FAILED (ClickHouse src/Common/ErrorCodes.cpp)
+_CLICKHOUSE_REFUSALS = frozenset({"194", "516"})
+
+
+async def _look_at_influx(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Version 1 lists its databases when authentication is off; version 2 is open while nobody has set it up."""
+    dialogue = Dialogue(session)
+    ping = await dialogue.ask("/ping")
+    version = ping.header("x-influxdb-version")
+    if not version:
+        return None
+    access = Access.UNKNOWN
+    if level.at_least(Level.READ):
+        if version.lstrip("v").startswith("1."):
+            access = await dialogue.access("/query?q=SHOW%20DATABASES", lambda r: begins_json(r, "results", "series"))
+        else:
+            allowed = json_object(await dialogue.ask("/api/v2/setup")).get("allowed")
+            access = Access.OPEN if allowed is True else Access.RESTRICTED if allowed is False else Access.UNKNOWN
+    return dialogue.facts("INFLUX", access, "InfluxDB", version)
+
+
+async def _look_at_neo4j(session: HttpSession, _level: Level) -> ServiceFacts | None:
+    """The discovery document is public by design: it shows the version and proves no access."""
+    dialogue = Dialogue(session)
+    root = await dialogue.ask("/")
+    if not _is_neo4j(root):
+        return None
+    return dialogue.facts("NEO4J", Access.UNKNOWN, "Neo4j", json_text(root, "neo4j_version"))
+
+
+def _is_neo4j(root: HttpReply) -> bool:
+    keys = json_object(root).keys()
+    modern = "neo4j_version" in keys and not keys.isdisjoint({"bolt_routing", "bolt_direct", "bolt"})
+    old = begins_json(root, "management", "data") and "/db/data/" in root.body
+    return root.status == 200 and (modern or old)
+
+
+async def _look_at_qdrant(session: HttpSession, level: Level) -> ServiceFacts | None:
+    dialogue = Dialogue(session)
+    root = await dialogue.ask("/")
+    if not _is_qdrant(root):
+        return None
+    access = Access.UNKNOWN
+    if level.at_least(Level.READ):
+        access = await dialogue.access("/collections", lambda r: begins_json(r, "result", "collections"))
+    return dialogue.facts("QDRANT", access, "Qdrant", json_text(root, "version"))
+
+
+def _is_qdrant(root: HttpReply) -> bool:
+    return json_text(root, "title").startswith("qdrant - ")
+
+
+async def _look_at_chroma(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """The heartbeat is public; the default tenant is not where authentication is on."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    for api in ("/api/v2", "/api/v1"):
+        if "nanosecond heartbeat" in json_object(await dialogue.ask(f"{api}/heartbeat")):
+            access = await dialogue.access(
+                f"{api}/tenants/default_tenant", lambda r: json_text(r, "name") == "default_tenant"
+            )
+            return dialogue.facts("CHROMA", access, "Chroma")
+    return None
+
+
+def _may_be_chroma(root: HttpReply) -> bool:
+    return root.status == 404 and (root.body.strip() == "" or json_object(root) == {"detail": "Not Found"})
+
+
+async def _look_at_weaviate(session: HttpSession, level: Level) -> ServiceFacts | None:
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    meta = await dialogue.ask("/v1/meta")
+    if not (begins_json(meta, "hostname", "version", "modules") or "anonymous access not enabled" in meta.body):
+        return None
+    access = judge_access(meta, proven=True)
+    return dialogue.facts("WEAVIATE", access, "Weaviate", json_text(meta, "version"))
+
+
+def _may_be_weaviate(root: HttpReply) -> bool:
+    return root.status == 404 and "path / was not found" in root.body
+
+
+def _may_be_influx(root: HttpReply) -> bool:
+    named = root.header("x-influxdb-version") is not None or title(root) == "InfluxDB"
+    return named or not_found_in_plain_text(root)
+
+
+COUCHDB = WebServiceProbe("COUCHDB", frozenset({5984, 6984}), suspects=_is_couchdb, look=_look_at_couchdb)
+CLICKHOUSE = WebServiceProbe(
+    "CLICKHOUSE", frozenset({8123}), suspects=lambda r: r.body.strip() == "Ok.", look=_look_at_clickhouse
+)
+INFLUX = WebServiceProbe("INFLUX", frozenset({8086}), suspects=_may_be_influx, look=_look_at_influx)
+NEO4J = WebServiceProbe("NEO4J", frozenset({7474}), suspects=_is_neo4j, look=_look_at_neo4j)
+QDRANT = WebServiceProbe("QDRANT", frozenset({6333}), suspects=_is_qdrant, look=_look_at_qdrant)
+CHROMA = WebServiceProbe("CHROMA", frozenset(), suspects=_may_be_chroma, look=_look_at_chroma)
+WEAVIATE = WebServiceProbe("WEAVIATE", frozenset(), suspects=_may_be_weaviate, look=_look_at_weaviate)

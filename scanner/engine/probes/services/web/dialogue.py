@@ -1,0 +1,144 @@
+"""Asks one product's questions over HTTP, reads the answers sceptically and keeps them as evidence."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
+from scanner.engine.hostile import line
+from scanner.engine.probes.contact import exchange
+from scanner.engine.probes.http_session import HttpSession
+
+REPLY_LIMIT = 4096
+"""Bytes of a reply that a service probe reads."""
+
+_TITLE = re.compile(r"<title[^>]*>([^<]{0,200})</title", re.IGNORECASE)
+_VERSION = re.compile(r"v?(\d[0-9A-Za-z.+~_-]{0,40})")
+_UNKEPT_HEADERS = frozenset({"set-cookie", "date", "connection", "content-security-policy"})
+
+
+class Dialogue:
+    """One look at one product: every request and the beginning of its reply become evidence."""
+
+    def __init__(self, session: HttpSession) -> None:
+        self._session = session
+        self._exchanges: list[Exchange] = []
+
+    @property
+    def port(self) -> int:
+        return self._session.contact.endpoint.port
+
+    async def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        keep_body: bool = True,
+    ) -> HttpReply:
+        """Send one request and return the reply, its body cut at 4 KiB; errors as :meth:`HttpSession.get`.
+
+        ``keep_body`` False leaves the body out of the evidence, for replies that hold what the service stores.
+        """
+        reply = await self._session.get(path, method=method, headers=headers, content=content, limit=REPLY_LIMIT)
+        sent = f"{method} {path} HTTP/1.1\r\n".encode() + (content or b"")
+        shown = [f"{name}: {value}" for name, value in reply.headers if name not in _UNKEPT_HEADERS]
+        kept = keep_body or reply.status >= 400
+        body = reply.body if kept else f"({reply.body_bytes} bytes, not kept)"
+        received = "\r\n".join((f"HTTP {reply.status}", *shown[:8], "", body))
+        self._exchanges.append(exchange(sent, received.encode()))
+        return reply
+
+    async def access(self, path: str, proof: Callable[[HttpReply], bool]) -> Access:
+        """Ask for something that should need credentials, and tell what a stranger is given; the body is not kept."""
+        reply = await self.ask(path, keep_body=False)
+        return judge_access(reply, proven=proof(reply))
+
+    def facts(self, service: str, access: Access, product: str, version: str = "", **attributes: str) -> ServiceFacts:
+        """Return what was learnt, with all that was said as evidence."""
+        if access is Access.RESTRICTED:
+            attributes.setdefault("refusal", "credentials")
+        return ServiceFacts(
+            service=service,
+            access=access,
+            product=product,
+            version=clean_version(version),
+            attributes=tuple(sorted(attributes.items())),
+            exchanges=tuple(self._exchanges),
+        )
+
+
+def judge_access(reply: HttpReply, *, proven: bool) -> Access:
+    """Tell whether a reply serves a stranger (200 and ``proven``), refuses (401, 403, log-in page), or neither."""
+    if reply.status == 200 and proven:
+        return Access.OPEN
+    if reply.status in (401, 403) or re.search(r"login|signin|sign_in|auth", location(reply), re.IGNORECASE):
+        return Access.RESTRICTED
+    return Access.UNKNOWN
+
+
+def title(reply: HttpReply) -> str:
+    """Return the text of the page's title, or an empty string."""
+    found = _TITLE.search(reply.body)
+    return line(found[1]) if found else ""
+
+
+def location(reply: HttpReply) -> str:
+    """Return the path a reply redirects to, without scheme, host and query; empty when it doesn't redirect."""
+    if not 300 <= reply.status < 400:
+        return ""
+    try:
+        return urlsplit(reply.header("location") or "").path
+    except ValueError:
+        return ""
+
+
+def is_html(reply: HttpReply) -> bool:
+    """Tell whether the reply is a page for people."""
+    return "html" in (reply.header("content-type") or "").lower() or reply.body.lstrip()[:1] == "<"
+
+
+def json_value(reply: HttpReply) -> Any:
+    """Return the body as JSON, or None when it isn't (or was cut)."""
+    try:
+        return json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def json_object(reply: HttpReply) -> dict[str, Any]:
+    """Return the body as a JSON object; empty when it is anything else."""
+    value = json_value(reply)
+    return value if isinstance(value, dict) else {}
+
+
+def json_text(reply: HttpReply, name: str) -> str:
+    """Return the first string field of that name in a JSON body that may have been cut; empty when there is none."""
+    if reply.body.lstrip()[:1] not in ("{", "["):
+        return ""
+    found = re.search(rf'"{re.escape(name)}"\s*:\s*"([^"\\]{{1,200}})"', reply.body)
+    return line(found[1]) if found else ""
+
+
+def begins_json(reply: HttpReply, *names: str) -> bool:
+    """Tell whether the body begins as JSON and holds every one of these keys (it may have been cut)."""
+    if reply.body.lstrip()[:1] not in ("{", "["):
+        return False
+    return all(re.search(rf'"{re.escape(name)}"\s*:', reply.body) for name in names)
+
+
+def not_found_in_plain_text(reply: HttpReply) -> bool:
+    """Recognise the 404 of Go's own HTTP router, which many infrastructure services answer at their root."""
+    return reply.status == 404 and reply.body.strip() == "404 page not found"
+
+
+def clean_version(text: str) -> str:
+    """Return the version number at the start of ``text``; empty when there is none."""
+    found = _VERSION.match(text.strip())
+    return found[1] if found else ""

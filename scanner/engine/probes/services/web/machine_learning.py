@@ -1,0 +1,104 @@
+"""Notebooks and model servers."""
+
+from __future__ import annotations
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Level
+from scanner.engine.probes.http_session import HttpSession
+from scanner.engine.probes.services.web.base import WebServiceProbe
+from scanner.engine.probes.services.web.dialogue import Dialogue, begins_json, json_object, json_text, location, title
+
+
+def _may_be_jupyter(root: HttpReply) -> bool:
+    tornado = (root.header("server") or "").startswith("TornadoServer/")
+    return tornado and location(root).rstrip("/").endswith(("/tree", "/lab", "/login"))
+
+
+async def _look_at_jupyter(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """The version is public; the server's status is not where a token or password is set."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    api = await dialogue.ask("/api")
+    tornado = (api.header("server") or "").startswith("TornadoServer/")
+    if not tornado or api.status != 200 or json_object(api).keys() != {"version"}:
+        return None
+    access = await dialogue.access("/api/status", lambda r: begins_json(r, "kernels", "last_activity"))
+    return dialogue.facts("JUPYTER", access, "Jupyter Server", json_text(api, "version"))
+
+
+def _is_ollama(root: HttpReply) -> bool:
+    return root.status == 200 and root.body.strip() == "Ollama is running"
+
+
+async def _look_at_ollama(session: HttpSession, level: Level) -> ServiceFacts | None:
+    dialogue = Dialogue(session)
+    if not _is_ollama(await dialogue.ask("/")):
+        return None
+    access, version = Access.UNKNOWN, ""
+    if level.at_least(Level.READ):
+        version = json_text(await dialogue.ask("/api/version"), "version")
+        access = await dialogue.access("/api/tags", lambda r: begins_json(r, "models"))
+    return dialogue.facts("OLLAMA", access, "Ollama", version)
+
+
+async def _look_at_vllm(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Many servers list models in this form; only vLLM signs them as their owner."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    models = await dialogue.ask("/v1/models", keep_body=False)
+    if models.status != 200 or json_text(models, "owned_by") != "vllm":
+        return None
+    version = json_text(await dialogue.ask("/version"), "version")
+    return dialogue.facts("VLLM", Access.OPEN, "vLLM", version)
+
+
+def _may_be_vllm(root: HttpReply) -> bool:
+    return root.status == 404 and json_object(root) == {"detail": "Not Found"}
+
+
+async def _look_at_comfyui(session: HttpSession, level: Level) -> ServiceFacts | None:
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    stats = await dialogue.ask("/system_stats", keep_body=False)
+    if stats.status != 200 or not begins_json(stats, "system", "python_version", "devices", "vram_total"):
+        return None
+    return dialogue.facts("COMFYUI", Access.OPEN, "ComfyUI", json_text(stats, "comfyui_version"))
+
+
+async def _look_at_open_webui(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Its public configuration says whether it asks anyone to log in."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    config = json_object(await dialogue.ask("/api/config"))
+    features = config.get("features")
+    if "Open WebUI" not in str(config.get("name", "")) or not isinstance(features, dict):
+        return None
+    asks = features.get("auth")
+    access = Access.OPEN if asks is False else Access.RESTRICTED if asks is True else Access.UNKNOWN
+    return dialogue.facts("OPENWEBUI", access, "Open WebUI", str(config.get("version", "")))
+
+
+async def _look_at_langflow(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """The version is public by design; what more a stranger may do can't be asked without logging in."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    version = await dialogue.ask("/api/v1/version")
+    if not json_text(version, "package").startswith("Langflow"):
+        return None
+    return dialogue.facts("LANGFLOW", Access.UNKNOWN, "Langflow", json_text(version, "version"))
+
+
+JUPYTER = WebServiceProbe("JUPYTER", frozenset({8888, 8889, 8890}), suspects=_may_be_jupyter, look=_look_at_jupyter)
+OLLAMA = WebServiceProbe("OLLAMA", frozenset({11434}), suspects=_is_ollama, look=_look_at_ollama)
+VLLM = WebServiceProbe("VLLM", frozenset(), suspects=_may_be_vllm, look=_look_at_vllm)
+COMFYUI = WebServiceProbe("COMFYUI", frozenset({8188}), suspects=lambda r: title(r) == "ComfyUI", look=_look_at_comfyui)
+OPENWEBUI = WebServiceProbe(
+    "OPENWEBUI", frozenset(), suspects=lambda r: "Open WebUI" in title(r), look=_look_at_open_webui
+)
+LANGFLOW = WebServiceProbe("LANGFLOW", frozenset(), suspects=lambda r: title(r) == "Langflow", look=_look_at_langflow)

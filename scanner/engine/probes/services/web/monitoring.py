@@ -1,0 +1,128 @@
+"""Monitoring: Prometheus and its exporters, Grafana, Netdata, Splunk, Graylog."""
+
+from __future__ import annotations
+
+import re
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Level
+from scanner.engine.probes.http_session import HttpSession
+from scanner.engine.probes.services.web.base import WebServiceProbe
+from scanner.engine.probes.services.web.dialogue import (
+    Dialogue,
+    begins_json,
+    json_object,
+    json_text,
+    location,
+    not_found_in_plain_text,
+    title,
+)
+
+_EXPORTER_PORTS = frozenset({9100, 9104, 9113, 9115, 9117, 9121, 9187, 9216, 9256, 9308, 9419})
+
+
+async def _look_at_prometheus(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Its relatives answer the build information too; only Prometheus itself has the admin API's flag."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    build = await dialogue.ask("/api/v1/status/buildinfo")
+    if build.status != 200 or not begins_json(build, "status", "version", "goVersion"):
+        return None
+    flags = await dialogue.ask("/api/v1/status/flags", keep_body=False)
+    admin = json_text(flags, "web.enable-admin-api")
+    if not admin:
+        return None
+    attributes = {"admin-api": "enabled"} if admin == "true" else {}
+    return dialogue.facts("PROMETHEUS", Access.OPEN, "Prometheus", json_text(build, "version"), **attributes)
+
+
+def _may_be_prometheus(root: HttpReply) -> bool:
+    return location(root) in ("/graph", "/query") or title(root).startswith("Prometheus Time Series")
+
+
+async def _look_at_exporter(session: HttpSession, level: Level) -> ServiceFacts | None:
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    metrics = await dialogue.ask("/metrics")
+    if metrics.status != 200 or not _EXPOSITION.match(metrics.body):
+        return None
+    build = re.search(r'^(\w{1,40})_build_info\{[^}]*version="([^"]{1,40})"', metrics.body, re.MULTILINE)
+    name = build[1].replace("_", " ") if build else "metrics exporter"
+    return dialogue.facts("EXPORTER", Access.OPEN, name, build[2] if build else "")
+
+
+# The text format that Prometheus documents: a comment with the metric's name comes first.
+_EXPOSITION = re.compile(r"# (?:HELP|TYPE) [A-Za-z_:][A-Za-z0-9_:]*[ \n]")
+
+
+def _may_be_exporter(root: HttpReply) -> bool:
+    """Landing pages of exporters consist of a link to their metrics."""
+    links = root.status == 200 and re.search(r"""href=["']?/metrics["'\s>]""", root.body) is not None
+    return links or not_found_in_plain_text(root)
+
+
+async def _look_at_grafana(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Health is public by design; the organisation is shown to strangers only where anonymous access is on."""
+    dialogue = Dialogue(session)
+    health = await dialogue.ask("/api/health")
+    if health.status not in (200, 503) or not {"database", "version", "commit"} <= json_object(health).keys():
+        return None
+    access = Access.UNKNOWN
+    if level.at_least(Level.READ):
+        access = await dialogue.access("/api/org", lambda r: begins_json(r, "id", "name"))
+    return dialogue.facts("GRAFANA", access, "Grafana", json_text(health, "version"))
+
+
+def _may_be_grafana(root: HttpReply) -> bool:
+    to_login = location(root) == "/login" and '<a href="/login' in root.body  # the body that Go's router gives
+    return to_login or title(root) == "Grafana"
+
+
+async def _look_at_netdata(session: HttpSession, level: Level) -> ServiceFacts | None:
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    info = await dialogue.ask("/api/v1/info", keep_body=False)
+    if info.status == 200 and begins_json(info, "version", "uid", "mirrored_hosts"):
+        return dialogue.facts("NETDATA", Access.OPEN, "Netdata", json_text(info, "version"))
+    if (info.header("server") or "").startswith("Netdata Embedded HTTP Server"):
+        access = Access.RESTRICTED if info.status in (401, 403) else Access.UNKNOWN
+        return dialogue.facts("NETDATA", access, "Netdata")
+    return None
+
+
+def _may_be_netdata(root: HttpReply) -> bool:
+    return (root.header("server") or "").startswith("Netdata Embedded HTTP Server") or "netdata" in title(root).lower()
+
+
+def _is_splunk(root: HttpReply) -> bool:
+    return root.header("server") == "Splunkd"
+
+
+async def _look_at_splunk(session: HttpSession, _level: Level) -> ServiceFacts | None:
+    dialogue = Dialogue(session)
+    if not _is_splunk(await dialogue.ask("/", keep_body=False)):
+        return None
+    return dialogue.facts("SPLUNK", Access.UNKNOWN, "Splunk")
+
+
+def _is_graylog(root: HttpReply) -> bool:
+    return root.header("x-graylog-node-id") is not None
+
+
+async def _look_at_graylog(session: HttpSession, _level: Level) -> ServiceFacts | None:
+    dialogue = Dialogue(session)
+    if not _is_graylog(await dialogue.ask("/", keep_body=False)):
+        return None
+    return dialogue.facts("GRAYLOG", Access.UNKNOWN, "Graylog")
+
+
+PROMETHEUS = WebServiceProbe("PROMETHEUS", frozenset({9090}), suspects=_may_be_prometheus, look=_look_at_prometheus)
+EXPORTER = WebServiceProbe("EXPORTER", _EXPORTER_PORTS, suspects=_may_be_exporter, look=_look_at_exporter)
+GRAFANA = WebServiceProbe("GRAFANA", frozenset(), suspects=_may_be_grafana, look=_look_at_grafana)
+NETDATA = WebServiceProbe("NETDATA", frozenset({19999}), suspects=_may_be_netdata, look=_look_at_netdata)
+SPLUNK = WebServiceProbe("SPLUNK", frozenset(), suspects=_is_splunk, look=_look_at_splunk)
+GRAYLOG = WebServiceProbe("GRAYLOG", frozenset(), suspects=_is_graylog, look=_look_at_graylog)
