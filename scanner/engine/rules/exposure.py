@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.service import Access
-from scanner.engine.model import Finding, Service
+from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, Rule
+
+_TURNED_AWAY = {"protected-mode": Severity.LOW, "host-acl": Severity.INFO}
+"""Refusals by the caller's address: the service is reachable, but doesn't serve whoever reaches it from here."""
 
 _CHECKS = frozenset(check for check in catalogue() if check.startswith("SVC-"))
 
@@ -27,6 +30,7 @@ def _exposure(service: Service, context: Context) -> Iterator[Finding]:
     yield context.finding(
         check,
         service,
+        severity=_TURNED_AWAY.get(facts.attribute("refusal")),
         exchanges=facts.exchanges,
         protocol=service.protocol,
         version=f", {version}" if version else "",

@@ -1,19 +1,29 @@
-"""Redis and its forks: does it answer ``INFO`` to a stranger?"""
+"""Redis and its forks: does it answer ``INFO`` to a stranger?
+
+Attributes: ``tls`` (see :mod:`.channel`), ``refusal``: ``credentials`` or ``protected-mode``.
+"""
 
 from __future__ import annotations
 
 import re
 
-from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.errors import UnexpectedReply
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
+from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.channel import clear_only
 
 PING = b"PING\r\n"
 INFO = b"INFO server\r\n"
 
 # Errors that only this protocol words this way (redis/src/server.c, acl.c, networking.c).
 _REFUSALS = (b"-NOAUTH", b"-DENIED Redis", b"-NOPERM", b"-WRONGPASS", b"-ERR operation not permitted")
-_VERSION = re.compile(rb"(?:redis|valkey)_version:([0-9][0-9A-Za-z.+~-]{0,31})")
+_VERSIONS = (
+    ("Valkey", re.compile(rb"^valkey_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
+    ("Redis", re.compile(rb"^redis_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
+)
+_BULK = re.compile(rb"\A\$(\d{1,7})\r\n")
 
 
 def recognises(reply: bytes) -> bool:
@@ -29,22 +39,39 @@ def also_recognises(reply: bytes) -> bool:
 async def look(contact: Contact) -> ServiceFacts:
     """Ask for the server section of ``INFO``, which needs credentials wherever any are set.
 
-    ``PING`` proves nothing: an ACL may let strangers ping and no more.
+    ``PING`` proves nothing: an ACL may let strangers ping and no more. It is all that is sent at the level of
+    greetings.
     """
+    request = INFO if contact.level.at_least(Level.READ) else PING
     async with contact.open() as conversation:
-        await conversation.send(INFO)
+        await conversation.send(request)
         reply = await conversation.receive_until(_whole, limit=4096)
-    evidence = (exchange(INFO, reply),)
-    version = _VERSION.search(reply)
-    if reply.startswith(b"$") and version:
-        return ServiceFacts("REDIS", Access.OPEN, "Redis", version[1].decode(), exchanges=evidence)
-    reason = "protected-mode" if reply.startswith(b"-DENIED") else "credentials"
-    return ServiceFacts("REDIS", Access.RESTRICTED, "Redis", attributes=(("refusal", reason),), exchanges=evidence)
+    return _facts(contact, reply, (exchange(request, reply),))
+
+
+def _facts(contact: Contact, reply: bytes, evidence: tuple[Exchange, ...]) -> ServiceFacts:
+    channel = clear_only(contact)
+    if reply.startswith(b"-DENIED"):
+        refusal = (("refusal", "protected-mode"),)
+        return ServiceFacts("REDIS", Access.RESTRICTED, "Redis", attributes=refusal, exchanges=evidence)
+    if reply.startswith(_REFUSALS):
+        attributes = (*channel, ("refusal", "credentials"))
+        return ServiceFacts("REDIS", Access.RESTRICTED, "Redis", attributes=attributes, exchanges=evidence)
+    for product, pattern in _VERSIONS:
+        version = pattern.search(reply)
+        if reply.startswith(b"$") and version:
+            return ServiceFacts("REDIS", Access.OPEN, product, version[1].decode(), channel, evidence)
+    if reply.startswith((b"+PONG\r\n", b"-ERR unknown command")):
+        return ServiceFacts("REDIS", Access.UNKNOWN, "Redis", attributes=channel, exchanges=evidence)
+    raise UnexpectedReply("Redis answered INFO with neither its server section nor a refusal.")
 
 
 def _whole(data: bytes) -> bool:
-    """A bulk reply is whole once the version is in; an error is one line."""
-    return bool(_VERSION.search(data)) or (data.startswith(b"-") and data.endswith(b"\r\n"))
+    """A bulk reply carries its length (RESP2); anything else is one line."""
+    bulk = _BULK.match(data)
+    if bulk:
+        return len(data) >= bulk.end() + int(bulk[1]) + 2
+    return not data.startswith(b"$") and data.endswith(b"\r\n")
 
 
 PROBE = ServiceProbe(

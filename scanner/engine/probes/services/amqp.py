@@ -1,0 +1,87 @@
+"""AMQP brokers: the mechanisms of Connection.Start (AMQP 0-9-1 section 1.4.2), or the header of an AMQP 1.0 broker.
+
+Attributes: ``tls`` (see :mod:`.channel`), ``mechanisms``: SASL mechanisms; ``refusal``: ``credentials``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from scanner.engine.errors import UnexpectedReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.hostile import line
+from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.channel import clear_only
+from scanner.engine.probes.wire import Fields
+
+HEADER = b"AMQP\x00\x00\x09\x01"
+
+_OTHER_HEADERS = (b"AMQP\x00\x01\x00\x00", b"AMQP\x03\x01\x00\x00", b"AMQP\x02\x01\x00\x00", b"AMQP\x01\x01\x00\x0a")
+_METHOD_FRAME = 1
+_CONNECTION_START = b"\x00\x0a\x00\x0a"
+_FRAME_END = b"\xce"
+_TEXT = rb"S\x00\x00\x00([\x00-\x7f])"
+_PRODUCT = re.compile(rb"\x07product" + _TEXT)
+_VERSION = re.compile(rb"\x07version" + _TEXT)
+
+
+def recognises(reply: bytes) -> bool:
+    """Tell whether the reply is Connection.Start of protocol 0-9, or another version's header."""
+    start = reply[:1] == bytes((_METHOD_FRAME,)) and reply[7:11] == _CONNECTION_START and reply[11:13] == b"\x00\x09"
+    return start or reply in _OTHER_HEADERS
+
+
+def also_recognises(reply: bytes) -> bool:
+    """Recognise the header that a broker sends back to whatever is not AMQP."""
+    return reply == HEADER or reply in _OTHER_HEADERS
+
+
+async def look(contact: Contact) -> ServiceFacts:
+    """Send the protocol header, read what the broker starts with, and hang up before any log-in."""
+    async with contact.open() as conversation:
+        await conversation.send(HEADER)
+        reply = await conversation.receive_until(_whole, limit=16 * 1024)
+    evidence, channel = (exchange(HEADER, reply),), clear_only(contact)
+    if reply in _OTHER_HEADERS:
+        return ServiceFacts("AMQP", Access.UNKNOWN, attributes=channel, exchanges=evidence)
+    if not recognises(reply):
+        raise UnexpectedReply("The AMQP broker answered its header with something else.")
+    mechanisms = _mechanisms(reply)
+    open_to_all = "ANONYMOUS" in mechanisms.split()
+    access = Access.OPEN if open_to_all else Access.RESTRICTED
+    attributes = (*channel, ("mechanisms", mechanisms))
+    if not open_to_all:
+        attributes = (*attributes, ("refusal", "credentials"))
+    product, version = _property(_PRODUCT, reply), _property(_VERSION, reply)
+    return ServiceFacts("AMQP", access, product, version, attributes, evidence)
+
+
+def _whole(data: bytes) -> bool:
+    if data.startswith(b"AMQP"):
+        return len(data) >= len(HEADER)
+    return len(data) >= 7 and len(data) >= int.from_bytes(data[3:7], "big") + 8
+
+
+def _mechanisms(reply: bytes) -> str:
+    fields = Fields(reply)
+    fields.take(7 + 4 + 2)  # frame header, class and method, protocol version
+    fields.take(fields.unsigned(4))  # server properties
+    return line(fields.take(fields.unsigned(4)).decode("ascii", errors="replace"))
+
+
+def _property(pattern: re.Pattern[bytes], reply: bytes) -> str:
+    match = pattern.search(reply)
+    if match is None:
+        return ""
+    return line(reply[match.end() : match.end() + match[1][0]].decode("utf-8", errors="replace"), 40)
+
+
+PROBE = ServiceProbe(
+    protocol="amqp",
+    ports=frozenset({5671, 5672}),
+    greeting=HEADER,
+    recognises=recognises,
+    also_recognises=also_recognises,
+    look=look,
+)

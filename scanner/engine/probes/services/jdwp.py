@@ -1,0 +1,34 @@
+"""A Java debug port (JDWP): whoever shakes hands may run code in the virtual machine, so the handshake is the proof.
+
+Nothing is asked of the virtual machine. The greeting adds the first four bytes of a packet that is never finished:
+a debugger's port sends back the handshake alone, an echo service everything.
+"""
+
+from __future__ import annotations
+
+from scanner.engine.errors import UnexpectedReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.services.base import ServiceProbe
+
+HANDSHAKE = b"JDWP-Handshake"
+_UNFINISHED = b"\x00\x00\x00\x0b"
+GREETING = HANDSHAKE + _UNFINISHED
+
+
+def recognises(reply: bytes) -> bool:
+    """Tell whether the handshake came back, and nothing that repeats what followed it."""
+    return reply.startswith(HANDSHAKE) and not reply.startswith(GREETING[: len(HANDSHAKE) + 2])
+
+
+async def look(contact: Contact) -> ServiceFacts:
+    """Shake hands and hang up."""
+    async with contact.open() as conversation:
+        await conversation.send(GREETING)
+        reply = await conversation.receive_until(lambda data: len(data) >= len(HANDSHAKE), limit=256)
+    if not recognises(reply):
+        raise UnexpectedReply("The debug port did not shake hands.")
+    return ServiceFacts("JDWP", Access.OPEN, exchanges=(exchange(GREETING, reply),))
+
+
+PROBE = ServiceProbe("jdwp", frozenset({5005, 8787, 9009}), GREETING, recognises, look)

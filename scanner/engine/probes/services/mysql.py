@@ -1,0 +1,102 @@
+"""MySQL and its relatives, by the handshake packet that the server sends first.
+
+One connection, nothing sent: whether an account without a password exists is not asked.
+Attributes: ``tls`` (see :mod:`.channel`), ``refusal``: ``credentials``, ``host-acl`` (this address may not log in at
+all), ``connection-errors`` (the server turns this address away since it hung up too often, as we do) or
+``too-many-connections``; ``auth_plugin``; ``interface``: ``x-protocol``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from scanner.engine.errors import UnexpectedReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.hostile import line
+from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.channel import Attributes, upgrade
+from scanner.engine.probes.wire import Fields
+
+_PROTOCOL_10 = 0x0A
+_CLIENT_SSL = 0x0800
+_ERROR = 0xFF
+_REFUSALS = {1040: "too-many-connections", 1129: "connection-errors", 1130: "host-acl", 1203: "too-many-connections"}
+"""ER_CON_COUNT_ERROR, ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED, ER_TOO_MANY_USER_CONNECTIONS."""
+
+_X_PROTOCOL_HELLO = b"\x05\x00\x00\x00\x0b\x08\x05\x1a\x00"
+"""The notice with which MySQL's X Protocol greets (Mysqlx.Notice SERVER_HELLO)."""
+
+_RELATIVES = (
+    ("MariaDB", re.compile(r"^(?:5\.5\.5-)?(\d+\.\d+\.\d+)-MariaDB")),
+    ("TiDB", re.compile(r"-TiDB-v?(\d+\.\d+\.\d+)")),
+    ("OceanBase", re.compile(r"-OceanBase(?:[_ A-Z]*)-v?(\d+\.\d+\.\d+)", re.IGNORECASE)),
+    ("MySQL", re.compile(r"^(\d+\.\d+\.\d+)")),
+)
+
+
+def recognises(banner: bytes) -> bool:
+    """Tell whether the server's first bytes are a handshake (version 10), a refusal by host, or X Protocol's hello."""
+    if banner.startswith(_X_PROTOCOL_HELLO):
+        return True
+    if len(banner) < 8 or int.from_bytes(banner[:3], "little") != len(banner) - 4 or banner[3] > 1:
+        return False
+    if banner[4] == _ERROR:
+        return int.from_bytes(banner[5:7], "little") in _REFUSALS
+    return banner[4] == _PROTOCOL_10 and bool(re.match(rb"\d+\.\d+[\x20-\x7e]{0,100}\0", banner[5:]))
+
+
+async def look(contact: Contact) -> ServiceFacts:
+    """Read the first packet: version, capabilities, or why this address is turned away."""
+    async with contact.open() as conversation:
+        banner = await conversation.receive_until(_whole, limit=1024)
+    evidence = (exchange(b"", banner),)
+    if banner.startswith(_X_PROTOCOL_HELLO):
+        attributes: Attributes = (("interface", "x-protocol"),)
+        return ServiceFacts("MYSQL", Access.RESTRICTED, "MySQL", "", attributes, evidence)
+    packet = Fields(banner[4:], "little")
+    kind = packet.unsigned(1)
+    if kind == _ERROR:
+        refusal = _REFUSALS.get(packet.unsigned(2))
+        if refusal is None:
+            raise UnexpectedReply("MySQL answered with an error instead of its handshake.")
+        product = "MariaDB" if b"MariaDB" in banner else ""
+        return ServiceFacts("MYSQL", Access.RESTRICTED, product, "", (("refusal", refusal),), evidence)
+    if kind != _PROTOCOL_10:
+        raise UnexpectedReply(f"MySQL's handshake has version {kind}, which is not known.")
+    product, version, capabilities, plugin = _handshake(packet)
+    attributes = (*upgrade(contact, bool(capabilities & _CLIENT_SSL)), ("refusal", "credentials"))
+    if plugin:
+        attributes = (*attributes, ("auth_plugin", plugin))
+    return ServiceFacts("MYSQL", Access.RESTRICTED, product, version, attributes, evidence)
+
+
+def _whole(data: bytes) -> bool:
+    return len(data) >= 9 and len(data) >= int.from_bytes(data[:3], "little") + 4
+
+
+def _handshake(packet: Fields) -> tuple[str, str, int, str]:
+    """Return product, version, capability flags and authentication plug-in of a HandshakeV10 payload."""
+    text = packet.text_until_nul().decode("ascii", errors="replace")
+    product, version = next(
+        ((name, match[1]) for name, pattern in _RELATIVES if (match := pattern.search(text))), ("", "")
+    )
+    packet.take(4 + 8 + 1)  # thread id, first part of the nonce, filler
+    capabilities = packet.unsigned(2)
+    if not packet.left:
+        return product, version, capabilities, ""
+    packet.take(1 + 2)  # character set, status
+    capabilities |= packet.unsigned(2) << 16
+    nonce_length = packet.unsigned(1)
+    packet.take(10 + max(13, nonce_length - 8))
+    plugin = packet.text_until_nul().decode("ascii", errors="replace") if packet.left else ""
+    return product, version, capabilities, line(plugin, 64)
+
+
+PROBE = ServiceProbe(
+    protocol="mysql",
+    ports=frozenset({3306, 3307, 33060, 4000, 2881, 2883}),
+    greeting=b"",
+    recognises=recognises,
+    look=look,
+)

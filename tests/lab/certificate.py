@@ -1,0 +1,24 @@
+"""A sound but self-signed certificate for lab servers whose TLS is not what the case is about."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.lab.case import program
+
+
+def self_signed(folder: Path, address: str) -> tuple[Path, Path]:
+    """Write a 90-day P-256 certificate for ``address`` into ``folder``; return the paths of certificate and key."""
+    certificate, key = folder / "server.crt", folder / "server.key"
+    subprocess.run(
+        [
+            *(program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-nodes", "-days", "90", "-subj", "/CN=lab", "-addext", f"subjectAltName=IP:{address}"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    key.chmod(0o600)
+    return certificate, key
