@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from scanner.engine.catalogue.load import Catalogue, catalogue
 from scanner.engine.model import Confidence, Endpoint, Finding, HostInspection, Service, Severity
-from scanner.engine.rules import exposure
+from scanner.engine.rules import databases, exposure
 from scanner.engine.rules.base import Context, Rule, TrustAnchor
 
-RULES: tuple[Rule, ...] = (*exposure.RULES,)
+RULES: tuple[Rule, ...] = (*exposure.RULES, *databases.RULES)
 
 Identity = tuple[str, int, str, str]
 
