@@ -9,25 +9,32 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 
 from django.db import DatabaseError, transaction
 
 from scanner.engine.inspect import Observer, inspect
 from scanner.engine.model import Coverage, Gap, GapReason, HostInspection, Level, Outcome, Target, Transport, Vantage
 from scanner.engine.plan import Plan, PortSet, PortSpec, Profile, parse_ports, ports_of
+from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.discovery import as_ranges
 from scanner.engine.serialize import dump_host
 from scanner.rounds.expand import Host, Resolve, expand, permit, resolve_name
 from scanner.rounds.gate import ScopeGate
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from scanner.rounds.run import Engine, run_engine
+from scanner.rounds.tools import tool_versions
 from targets.models import Organisation
 from targets.query import RegisteredTarget, active_organisations, registered_targets, scope_of
 
 _log = logging.getLogger(__name__)
+
+
+def _nobody_watches(hosts: int) -> AbstractContextManager[Observer]:
+    del hosts
+    return nullcontext(lambda _: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +47,37 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How a round reaches the world; tests hand in others. ``observer`` hears of every host's progress."""
+    """How a round reaches the world: which engine, which resolver, and who watches.
 
-    observer: Observer | None = None
-    engine: Engine | None = None
+    ``watch`` is given the number of hosts and returns a context whose value hears of every host's progress.
+    """
+
+    watch: Callable[[int], AbstractContextManager[Observer]] = _nobody_watches
     resolve: Resolve = resolve_name
+    engine: Callable[[Plan, Gate, Observer], AsyncIterator[HostInspection]] = inspect
 
-    def inspecting(self) -> Engine:
-        return self.engine or partial(inspect, observer=self.observer)
+    def work_off(self, jobs: Sequence[_Job]) -> None:
+        """Inspect every host of the jobs that has no result yet."""
+        with self.watch(sum(len(job.left()) for job in jobs)) as observer:
+            for job in jobs:
+                job.inspect(lambda plan, gate: self.engine(plan, gate, observer))
 
 
 def plan_round(slugs: Iterable[str] | None, *, profile: Profile, ports: str, requested_by: str) -> Round:
     """Create a round over these organisations (None: all active ones); nothing is inspected yet.
 
-    Raises ``LookupError`` naming an unknown organisation and ``InputError`` for ports that can't be read.
+    Raises ``LookupError`` naming an unknown organisation, ``InputError`` for ports that can't be read, ``ToolError``
+    when nmap is missing.
     """
     parse_ports(ports)
     organisations = active_organisations(slugs)
     with transaction.atomic():
         created = Round.objects.create(
-            profile=profile, ports=ports, requested_by=requested_by, created=dt.datetime.now(dt.UTC)
+            profile=profile,
+            ports=ports,
+            requested_by=requested_by,
+            created=dt.datetime.now(dt.UTC),
+            tools=tool_versions(),
         )
         created.organisations.set(organisations)
     return created
@@ -82,8 +100,7 @@ def execute(round_id: int, ways: Ways | None = None) -> None:
             scope = scope_of(organisation)
             hosts = expand(registered_targets(organisation), scope, ports, ways.resolve)
             jobs.append(_Job(this, organisation, LookNumber.FIRST, tuple(hosts)))
-        for job in jobs:
-            job.inspect(ways.inspecting())
+        ways.work_off(jobs)
     except KeyboardInterrupt:
         for job in jobs:
             job.account_for(job.left(), Gap(GapReason.CANCELLED))
@@ -103,6 +120,7 @@ def look_again(round_id: int, wanted: Iterable[Again], ways: Ways | None = None)
         return
     ports = {again.result_id: again.ports for again in wanted}
     firsts = list(HostResult.objects.filter(round=this, look=LookNumber.FIRST, pk__in=ports).defer("facts"))
+    jobs: list[_Job] = []
     for organisation in Organisation.objects.filter(pk__in={first.organisation_id for first in firsts}):
         registered = {target.id: target for target in registered_targets(organisation)}
         hosts = [
@@ -111,7 +129,8 @@ def look_again(round_id: int, wanted: Iterable[Again], ways: Ways | None = None)
             if first.organisation_id == organisation.pk and first.target_id in registered
         ]
         permitted = tuple(permit(hosts, scope_of(organisation)))
-        _Job(this, organisation, LookNumber.AGAIN, permitted).inspect(ways.inspecting())
+        jobs.append(_Job(this, organisation, LookNumber.AGAIN, permitted))
+    ways.work_off(jobs)
 
 
 @dataclass(frozen=True, slots=True)

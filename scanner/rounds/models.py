@@ -29,6 +29,7 @@ class Round(models.Model):
     """One pass over the targets of some organisations; its number is its primary key.
 
     ``ports`` is what was asked for (``top1000``, ``22,80``); ``followed`` tells when its findings were followed.
+    ``tools`` holds the version of each program by its name.
     """
 
     organisations = models.ManyToManyField("targets.Organisation", related_name="rounds")
@@ -36,6 +37,7 @@ class Round(models.Model):
     profile = models.CharField(max_length=10, choices=[(profile, profile) for profile in Profile])
     ports = models.TextField()
     requested_by = models.CharField(max_length=200)
+    tools = models.JSONField(default=dict)
     created = models.DateTimeField()
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)

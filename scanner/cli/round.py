@@ -1,0 +1,191 @@
+"""``roundsman round``: inspect the registered targets and follow their findings.
+
+Django's models are imported by the commands only, so that ``--help`` needs no database.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanner.cli.prompts import confirm
+from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.plan import Profile
+
+if TYPE_CHECKING:
+    from scanner.engine.inspect import Observer
+    from scanner.rounds.models import Round
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Inspect the registered targets and follow their findings.",
+)
+
+SHOWN = 20
+"""Rounds that ``list`` shows when no number is given."""
+
+
+class Exit(IntEnum):
+    """What the process tells its caller."""
+
+    DONE = 0
+    DECLINED = 1
+    BAD_INPUT = 2
+    NOT_INSPECTED = 3
+    INTERRUPTED = 130
+
+
+@app.command()
+def run(
+    organisation: Annotated[
+        list[str] | None, typer.Option(help="Slug of one to inspect; may be given several times. Default: all.")
+    ] = None,
+    profile: Annotated[Profile, typer.Option(help="How deep to look.")] = Profile.STANDARD,
+    ports: Annotated[
+        str, typer.Option(help="top100, top1000, all, or a list: 22,80,8000-8100,U:161. A target's own list wins.")
+    ] = "top1000",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Inspect the registered targets now, keep what was seen, and follow every finding.
+
+    Only what a valid authorisation covers is touched. A finding counts as fixed when two looks of this round
+    covered it and did not see it; a host that could not be inspected closes nothing. Ctrl-C stops within seconds
+    and keeps what was seen.
+
+    Exit status: 0 done, 1 declined, 2 bad input, 3 done, but something was not inspected.
+    """
+    from scanner.rounds.execute import plan_round
+    from targets.query import active_organisations, registered_targets
+
+    with clear_errors():
+        chosen = active_organisations(organisation or None)
+        targets = sum(len(registered_targets(each)) for each in chosen)
+        if not targets:
+            raise InputError("Nothing is registered to inspect; 'roundsman targets apply FILE' begins.")
+        if not yes and not confirm(f"Inspect {targets} target(s) of {len(chosen)} organisation(s) now?"):
+            typer.echo("Nothing was inspected.")
+            raise typer.Exit(Exit.DECLINED)
+        slugs = [each.slug for each in chosen]
+        this = plan_round(slugs, profile=profile, ports=ports, requested_by=_user())
+    _carry_out(this.pk)
+
+
+@app.command()
+def resume(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+    """Go on with a round that was broken off by a crash, a full disk or a locked database.
+
+    Hosts that have a result are not inspected again. Exit status: as 'run'.
+    """
+    with clear_errors():
+        this = _round(number)
+    _carry_out(this.pk)
+
+
+@app.command("list")
+def list_rounds(limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the newest.")] = SHOWN) -> None:
+    """Show the newest rounds, newest first."""
+    from scanner.rounds.models import Round
+
+    with clear_errors():
+        rounds = list(Round.objects.order_by("-pk").prefetch_related("organisations")[:limit])
+    if not rounds:
+        typer.echo("There is no round yet; 'roundsman round run' makes one.")
+    for this in rounds:
+        slugs = ", ".join(each.slug for each in this.organisations.all())
+        typer.echo(f"{this.pk:>6}  {this.created:%Y-%m-%d %H:%M}Z  {this.state:<9}  {this.profile:<8}  {slugs}")
+
+
+@app.command()
+def show(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+    """Show how a round went: every host that was not fully inspected, and why."""
+    with clear_errors():
+        _print_round(_round(number))
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn what can go wrong into a message and status 2. What was stored before stays stored."""
+    from django.conf import settings
+    from django.db import DatabaseError
+
+    try:
+        yield
+    except (RoundsmanError, LookupError) as error:
+        typer.echo(f"Error: {error.args[0]}", err=True)
+        raise typer.Exit(Exit.BAD_INPUT) from error
+    except DatabaseError as error:
+        path = settings.DATABASES["default"]["NAME"]
+        typer.echo(
+            f"Error: the database {path} could not be used: {error}. What was stored until then is kept. "
+            "See that no other program holds it and that the disk has room, then go on with 'roundsman round resume'.",
+            err=True,
+        )
+        raise typer.Exit(Exit.BAD_INPUT) from error
+
+
+def _carry_out(number: int) -> None:
+    from scanner.flow import carry_out
+    from scanner.rounds.execute import Ways
+
+    typer.echo(f"Round {number} begins.", err=True)
+    try:
+        with clear_errors():
+            carry_out(number, Ways(watch=_watch))
+            this = _round(number)
+            whole = _print_round(this)
+    except KeyboardInterrupt:
+        typer.echo(f"\nRound {number} was cancelled; what was seen until then is kept.", err=True)
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    if not whole:
+        raise typer.Exit(Exit.NOT_INSPECTED)
+
+
+@contextmanager
+def _watch(hosts: int) -> Iterator[Observer]:
+    from scanner.cli.progress import display
+
+    with display(hosts) as shown:
+        yield shown.observe
+
+
+def _round(number: int) -> Round:
+    from scanner.rounds.models import Round
+
+    this = Round.objects.filter(pk=number).first()
+    if this is None:
+        raise InputError(f"There is no round {number}; 'roundsman round list' shows them.")
+    return this
+
+
+def _print_round(this: Round) -> bool:
+    """Print how the round went; return whether everything was inspected."""
+    from scanner.engine.model import Outcome
+    from scanner.rounds.models import HostResult, LookNumber
+
+    typer.echo(f"Round {this.pk}: {this.state}, {this.profile}, ports {this.ports}, by {this.requested_by}")
+    results = HostResult.objects.filter(round=this, look=LookNumber.FIRST).select_related("organisation")
+    whole = True
+    for organisation in this.organisations.order_by("slug"):
+        rows = results.filter(organisation=organisation)
+        missed = rows.exclude(outcome=Outcome.INSPECTED)
+        typer.echo(f"  {organisation.slug}: {rows.count()} host(s), {missed.count()} not or only partly inspected")
+        for row in missed.iterator(chunk_size=100):
+            reasons = sorted({f"{gap.reason} {gap.detail}".strip() for gap in row.inspection().coverage.gaps})
+            typer.echo(f"    {row.host} {row.address}: {row.outcome}; {'; '.join(reasons)}")
+        whole = whole and not missed.exists()
+    return whole
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

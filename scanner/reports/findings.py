@@ -1,0 +1,102 @@
+"""Findings as a report shows them, what a round changed of them, and their counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Container, Iterable, Mapping
+
+from scanner.engine.catalogue.load import catalogue
+from scanner.engine.model import Confidence, Exchange, Severity, Transport
+from scanner.remediation.lifecycle import EXEMPT, Happened, State
+from scanner.remediation.models import Finding as FindingRow
+from scanner.remediation.models import FindingEvent
+from scanner.reports.model import Changes, Finding, Place, Proof, SeverityCount
+
+OPEN_STATES = (State.OPEN, State.CLAIMED)
+
+Events = Mapping[Happened, FindingEvent]
+"""What one round recorded of one finding."""
+
+_SEEN = {Happened.OPENED, Happened.SEEN, Happened.REOPENED, Happened.CLAIM_REFUTED}
+
+
+def report_finding(
+    row: FindingRow, services: Mapping[tuple[str, int, Transport], str], events: Events, now: dt.datetime
+) -> Finding:
+    """Return a stored finding for the report. ``services`` names what listens at (host, port, transport)."""
+    check = catalogue().get(row.check_id)
+    return Finding(
+        number=row.pk,
+        check=row.check_id,
+        state=row.state,
+        severity=Severity(row.severity),
+        confidence=Confidence(row.confidence),
+        place=Place(row.host, next(iter(row.addresses), ""), row.port, Transport(row.transport)),
+        service=services.get((row.host, row.port, Transport(row.transport)), ""),
+        params=tuple((name, value) for name, value in row.params),
+        exchanges=tuple(Exchange(**exchange) for exchange in row.exchanges),
+        cwe=check.cwe if check else (),
+        references=check.references if check else (),
+        known_exploited=row.known_exploited,
+        key_target=row.key_target,
+        first_seen=row.first_seen,
+        last_seen=row.last_seen,
+        last_inspected=row.last_inspected,
+        fixed=row.fixed,
+        deadline=row.deadline,
+        overdue=row.state in OPEN_STATES and row.deadline is not None and row.deadline < now,
+        recurrences=row.recurrences,
+        seen_now=not _SEEN.isdisjoint(events),
+    )
+
+
+def changes_of(findings: Mapping[int, Finding], events: Mapping[int, Events]) -> Changes:
+    """Sort the findings, by number, into what the round did to them; within each, worst first."""
+
+    def those(*kinds: Happened, states: Container[str] = tuple(State)) -> tuple[Finding, ...]:
+        chosen = (
+            finding
+            for number, finding in findings.items()
+            if finding.state in states and not events.get(number, {}).keys().isdisjoint(kinds)
+        )
+        return tuple(sorted(chosen, key=worst_first))
+
+    return Changes(
+        new=those(Happened.OPENED),
+        reopened=those(Happened.REOPENED),
+        fixed=tuple(_proof(finding, events[finding.number][Happened.FIXED]) for finding in those(Happened.FIXED)),
+        still_open=those(Happened.SEEN, Happened.CLAIM_REFUTED, states=OPEN_STATES),
+        not_inspected=those(Happened.NOT_INSPECTED, states=OPEN_STATES),
+        accepted=tuple(sorted((each for each in findings.values() if each.state in EXEMPT), key=worst_first)),
+    )
+
+
+def count(findings: Iterable[Finding]) -> tuple[SeverityCount, ...]:
+    """Count open findings of every severity, worst first; severities without any are there with zero."""
+    listed = list(findings)
+    return tuple(
+        SeverityCount(
+            severity,
+            open=sum(each.severity is severity for each in listed),
+            overdue=sum(each.severity is severity and each.overdue for each in listed),
+        )
+        for severity in reversed(Severity)
+    )
+
+
+def worst_first(finding: Finding) -> tuple[int, int, str, int, str, str]:
+    """The order in which findings are shown."""
+    place = finding.place
+    return (
+        -finding.severity.rank,
+        -finding.confidence.rank,
+        place.host,
+        place.port,
+        place.transport,
+        finding.check,
+    )
+
+
+def _proof(finding: Finding, event: FindingEvent) -> Proof:
+    looks = (dt.datetime.fromisoformat(event.detail[name]) for name in ("first_look", "second_look"))
+    return Proof(finding, *looks)

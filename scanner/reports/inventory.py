@@ -1,0 +1,72 @@
+"""The hosts that answered and what listens there."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+
+from scanner.engine.facts.tls import Answer, TlsFacts
+from scanner.engine.hostile import line
+from scanner.engine.model import HostInspection, Outcome, Service
+from scanner.remediation.score import OrganisationScore
+from scanner.reports.model import Certificate, Finding, InventoryHost, InventoryService
+from scanner.rounds.models import HostResult
+
+Where = tuple[str, int, str]
+"""Host, port and transport."""
+
+
+def inventory_of(
+    inspections: Sequence[tuple[HostResult, HostInspection]], findings: Iterable[Finding], score: OrganisationScore
+) -> tuple[InventoryHost, ...]:
+    """Return every host that was looked at, with its services, in the order of the results."""
+    listed = sorted(findings, key=lambda finding: finding.severity.rank)
+    worst = {finding.place.host: finding.severity for finding in listed}
+    counts = Counter((each.place.host, each.place.port, str(each.place.transport)) for each in listed)
+    scores = {host.host: host.value for host in score.hosts}
+    return tuple(
+        InventoryHost(
+            host=row.host,
+            address=row.address,
+            target=row.target.display,
+            key_target=row.key_target,
+            outcome=Outcome(row.outcome),
+            worst=worst.get(row.host),
+            score=scores.get(row.host),
+            services=tuple(_service(service, row.host, counts) for service in inspection.services),
+        )
+        for row, inspection in inspections
+        if inspection.coverage.scans or inspection.services
+    )
+
+
+def certificate_of(facts: TlsFacts | None) -> Certificate | None:
+    """Return the leaf certificate as far as it can be read; None when there is none or it is malformed."""
+    leaf = next((chain[0] for chain in facts.chains if chain), None) if facts else None
+    if leaf is None:
+        return None
+    try:
+        parsed = x509.load_der_x509_certificate(base64.b64decode(leaf))
+        subject, issuer = parsed.subject.rfc4514_string(), parsed.issuer.rfc4514_string()
+        return Certificate(line(subject), line(issuer), parsed.not_valid_after_utc)
+    except (ValueError, TypeError, binascii.Error, x509.InvalidVersion):
+        return None
+
+
+def _service(service: Service, host: str, counts: Counter[Where]) -> InventoryService:
+    facts = service.tls_facts
+    return InventoryService(
+        port=service.endpoint.port,
+        transport=service.endpoint.transport,
+        protocol=service.protocol,
+        tls=service.tls,
+        product=service.product,
+        version=service.version,
+        tls_versions=tuple(version for version, answer in facts.versions if answer is Answer.YES) if facts else (),
+        certificate=certificate_of(facts),
+        findings=counts[host, service.endpoint.port, service.endpoint.transport],
+    )
