@@ -10,6 +10,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from scanner.engine.catalogue.load import Language
+from scanner.engine.hostile import printable
 from scanner.reports.words import words
 
 
@@ -18,12 +19,18 @@ def render(template: str, language: Language, **context: object) -> str:
     return _environment().get_template(template).render(t=words(language), language=str(language), **context)
 
 
+def _printable(value: object) -> object:
+    """Escape control characters once more, whatever a record from elsewhere may hold."""
+    return printable(value, 6 * len(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> SandboxedEnvironment:
     environment = SandboxedEnvironment(
         loader=PackageLoader("report_templates", "report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
