@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from scanner.engine.hostile import line
-from targets.registry.plan import Action, Change
+from targets.addresses import Kind, parse_target
+from targets.registry.plan import Action, Change, Noun
 from targets.registry.problems import Problem
 from targets.registry.specs import Register
 
@@ -37,6 +38,9 @@ def print_plan(changes: Sequence[Change]) -> None:
     console.print(table)
     counts = Counter(change.action for change in changes)
     console.print(f"{counts[Action.ADD]} to add, {counts[Action.CHANGE]} to change, {counts[Action.RETIRE]} to retire.")
+    addresses = sum(_addresses(change) for change in changes)
+    if addresses:
+        console.print(f"The networks to add hold {addresses} addresses.")
 
 
 def print_problems(problems: Iterable[Problem]) -> None:
@@ -72,6 +76,14 @@ def print_attention(found: Iterable[Attention]) -> None:
     for item in found:
         table.add_row(item.organisation, Text(item.subject, overflow="fold"), Text(item.text, overflow="fold"))
     _console().print(table)
+
+
+def _addresses(change: Change) -> int:
+    """How many addresses a network that is added as a target holds; 0 for anything else."""
+    if change.noun is not Noun.TARGET or change.action is not Action.ADD:
+        return 0
+    parsed = parse_target(change.key)
+    return parsed.network.num_addresses if parsed.network and parsed.kind is Kind.CIDR else 0
 
 
 def _fields(change: Change) -> str:
