@@ -37,6 +37,10 @@ _EXPECTED_GAPS = {GapReason.NEEDS_LEVEL, GapReason.NEEDS_PRIVILEGE}
 """Gaps that the authorisation or the installation decided; they don't make an inspection partial."""
 
 
+_TIME_TO_CONCLUDE = 0.5
+"""Seconds before the run's end at which a host stops, so that what it has seen is still reported."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What all hosts of a run share."""
@@ -44,6 +48,15 @@ class Tools:
     plan: Plan
     dialer: Dialer
     versions: VersionScanner
+    ends_at: float | None = None
+    """When the run must be over, by the event loop's clock."""
+
+    def seconds_left(self) -> float:
+        """Return how long one host may still take: its own deadline, or what is left of the run's."""
+        if self.ends_at is None:
+            return self.plan.host_deadline
+        left = self.ends_at - asyncio.get_running_loop().time() - _TIME_TO_CONCLUDE
+        return max(0.0, min(self.plan.host_deadline, left))
 
 
 @dataclass(slots=True)
@@ -61,7 +74,7 @@ async def inspect_host(target: Target, found: Discovered, tools: Tools) -> HostI
     started = dt.datetime.now(dt.UTC)
     seen = _Collected(gaps=[found.gap] if found.gap else [])
     try:
-        async with asyncio.timeout(tools.plan.host_deadline):
+        async with asyncio.timeout(tools.seconds_left()):
             await _look(target, found.scan, tools, seen)
     except TimeoutError:
         seen.gaps.append(Gap(GapReason.TIMED_OUT, detail="the host's time was used up"))

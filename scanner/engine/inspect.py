@@ -74,7 +74,8 @@ class _Run:
         self.plan = plan
         self.gate = gate
         self.observe = observer
-        self.tools = Tools(plan, Dialer(gate, plan.limits), VersionScanner(VERSION_DEADLINE))
+        ends_at = asyncio.get_running_loop().time() + plan.run_deadline if plan.run_deadline else None
+        self.tools = Tools(plan, Dialer(gate, plan.limits), VersionScanner(VERSION_DEADLINE), ends_at)
         self.finished: asyncio.Queue[HostInspection | None] = asyncio.Queue()
         self.room = asyncio.Semaphore(HOSTS_AT_ONCE)
         self._found: asyncio.Queue[tuple[Target, Discovered] | None] = asyncio.Queue(GROUP)
@@ -124,8 +125,8 @@ class _Run:
         found: dict[str, Discovered] = {}
         if ranges:
             addresses = list(dict.fromkeys(target.address for target in group))
-            rate, deadline = self.plan.limits.rate, self.plan.host_deadline
-            found = await discover(addresses, ranges, rate=rate, host_deadline=deadline)
+            rate, seconds = self.plan.limits.rate, self.tools.seconds_left()
+            found = await discover(addresses, ranges, rate=rate, host_deadline=seconds)
         for target in group:
             await self._found.put((target, found.get(target.address) or self._without_tcp(target)))
 

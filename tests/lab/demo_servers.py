@@ -107,6 +107,7 @@ def demo_servers(folder: Path) -> Iterator[None]:
         ]
         servers.enter_context(process(snmpd, folder=folder))
         servers.enter_context(_silent_server("127.20.2.4", 5000))
+        _run(program("iptables"), "-A", "INPUT", "-d", "127.20.1.5", "-j", "DROP")  # this host answers nothing
         yield
 
 
