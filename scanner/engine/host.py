@@ -77,7 +77,7 @@ async def inspect_host(target: Target, found: Discovered, tools: Tools) -> HostI
         async with asyncio.timeout(tools.seconds_left()):
             await _look(target, found.scan, tools, seen)
     except TimeoutError:
-        seen.gaps.append(Gap(GapReason.TIMED_OUT, detail="the host's time was used up"))
+        seen.gaps.append(Gap(GapReason.TIMED_OUT))
     except RefusedByScope as refusal:
         seen.gaps.append(Gap(GapReason.REFUSED_BY_SCOPE, detail=str(refusal)))
     return _conclude(target, found, tools, seen, started)

@@ -90,7 +90,7 @@ class _Run:
                 for _ in range(workers):
                     stages.create_task(self._look_at_found())
         except TimeoutError:
-            late = Gap(GapReason.TIMED_OUT, detail="the run's time was used up")
+            late = Gap(GapReason.TIMED_OUT)
             for target in tuple(self._unfinished):
                 await self._finish(not_inspected(target, late, self.tools))
         finally:

@@ -135,6 +135,8 @@ class GapReason(StrEnum):
     NEEDS_NAME = "needs-name"
     CLIENT_CERTIFICATE = "client-certificate"
     CONNECTION_LIMITED = "connection-limited"
+    CONNECTION_BROKEN = "connection-broken"
+    CLOSES_AT_ONCE = "closes-at-once"
     PROTOCOL_ERROR = "protocol-error"
     NOT_IDENTIFIED = "not-identified"
     ALL_PORTS_ANSWER = "all-ports-answer"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from scanner.engine.errors import ToolError
-from scanner.engine.model import Gap, GapReason, PortScan, Transport
+from scanner.engine.model import Facet, Gap, GapReason, PortScan, Transport
 from scanner.engine.plan import PortSet, PortSpec
 from scanner.engine.probes.nmap import is_privileged, run_nmap, top_ports
 from scanner.engine.probes.services.registry import PROBES
@@ -74,14 +74,14 @@ async def discover(addresses: list[str], ranges: str, *, rate: float, host_deadl
         failed = Gap(GapReason.TOOL_FAILED, detail=str(error))
         return {address: Discovered(address, None, failed) for address in addresses}
     found = {result.address: result for result in (_host(host, ranges) for host in document.iter("host"))}
-    silent = Gap(GapReason.HOST_SILENT, detail="nmap reported nothing about this address")
+    silent = Gap(GapReason.HOST_SILENT)
     return {address: found.get(address, Discovered(address, None, silent)) for address in addresses}
 
 
 def _host(host: Element, ranges: str) -> Discovered:
     address = next(item.get("addr", "") for item in host.iter("address") if item.get("addrtype") in ("ipv4", "ipv6"))
     if host.get("timedout") == "true":
-        return Discovered(address, None, Gap(GapReason.TIMED_OUT, detail="the port scan ran out of time"))
+        return Discovered(address, None, Gap(GapReason.TIMED_OUT, Facet.PORT))
     states = {
         int(port.get("portid", "0")): state.get("state", "")
         for port in host.iter("port")
@@ -92,6 +92,6 @@ def _host(host: Element, ranges: str) -> Discovered:
     closed = sum(state == "closed" for state in states.values()) + hidden.get("closed", 0)
     filtered = sum("filtered" in state for state in states.values()) + hidden.get("filtered", 0)
     if not opened and not closed:
-        return Discovered(address, None, Gap(GapReason.HOST_SILENT, detail="no port answered, neither open nor closed"))
+        return Discovered(address, None, Gap(GapReason.HOST_SILENT))
     method = "syn" if is_privileged() else "connect"
     return Discovered(address, PortScan(Transport.TCP, ranges, opened, filtered, method))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from scanner.engine.errors import ProbeError, ToolError
+from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError, ToolError
 from scanner.engine.facts.http import HttpFacts, HttpReply
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
@@ -52,8 +52,19 @@ class PortNotes:
         try:
             return await look
         except ProbeError as error:
-            self.missed(facet, GapReason.PROTOCOL_ERROR, str(error.args[0] if error.args else error))
+            self.missed(facet, reason_of(error))
             return None
+
+
+def reason_of(error: ProbeError) -> GapReason:
+    """Return why a probe that broke off inspected nothing."""
+    match error:
+        case HostSilent():
+            return GapReason.TIMED_OUT
+        case ConnectionLost() | ConnectionRefused():
+            return GapReason.CONNECTION_BROKEN
+        case _:
+            return GapReason.PROTOCOL_ERROR
 
 
 async def look_at_port(contact: Contact, profile: Profile, versions: VersionScanner, notes: PortNotes) -> Service:
@@ -114,8 +125,8 @@ async def _ask_nmap(
             notes.missed(Facet.SERVICE, GapReason.TOOL_FAILED, str(error))
     if named is None:
         if not found.tls:
-            detail = "it closes every connection at once" if found.closes_at_once else ""
-            notes.missed(Facet.SERVICE, GapReason.NOT_IDENTIFIED, detail)
+            closes = GapReason.CLOSES_AT_ONCE if found.closes_at_once else GapReason.NOT_IDENTIFIED
+            notes.missed(Facet.SERVICE, closes)
         return service
     return replace(service, protocol=named.protocol, product=named.product, version=named.version, cpe=named.cpe)
 
