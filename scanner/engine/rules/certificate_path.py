@@ -1,0 +1,91 @@
+"""Builds a path from a leaf to a trusted root, leaving time and name aside."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from scanner.engine.intel.roots import trusted_roots
+from scanner.engine.rules.x509_view import View, is_signed_by, view
+
+_DEPTH = 8
+"""Certificates in one path at most."""
+
+
+class Verdict(StrEnum):
+    PUBLIC = "public"
+    """A path ends at a root that the machine trusts."""
+    PRIVATE = "private"
+    """A path ends at one of the organisation's own roots."""
+    SELF_SIGNED = "self-signed"
+    INCOMPLETE = "incomplete"
+    """The issuer was not sent, and the certificate says where it could be fetched."""
+    UNTRUSTED = "untrusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """``outdated`` are the intermediates outside their validity that every path needs."""
+
+    verdict: Verdict
+    outdated: tuple[View, ...] = ()
+
+
+def find_path(sent: tuple[View, ...], anchors: tuple[bytes, ...], now: dt.datetime) -> Path:
+    """Judge the chain as sent, leaf first. ``anchors`` are further trusted roots, DER.
+
+    A path of valid intermediates is preferred; where there is none, one with outdated intermediates still shows
+    that the issuer is trusted.
+    """
+    leaf = sent[0]
+    private = tuple(root for root in map(view, anchors) if root is not None)
+    for only_valid in (True, False):
+        middle = tuple(
+            seen for seen in sent[1:] if seen.is_ca and (not only_valid or seen.not_before <= now <= seen.not_after)
+        )
+        for path in _paths(leaf, middle, (leaf,)):
+            if _anchored(path[-1], private):
+                return Path(Verdict.PRIVATE, _outdated(path, now))
+            if _publicly_anchored(path[-1]):
+                return Path(Verdict.PUBLIC, _outdated(path, now))
+    return Path(_without_path(leaf, sent))
+
+
+def _outdated(path: tuple[View, ...], now: dt.datetime) -> tuple[View, ...]:
+    return tuple(seen for seen in path[1:] if not seen.not_before <= now <= seen.not_after)
+
+
+def _paths(tip: View, middle: tuple[View, ...], path: tuple[View, ...]) -> Iterator[tuple[View, ...]]:
+    """Yield every way up from ``tip`` through what was sent, shortest first."""
+    yield path
+    if len(path) >= _DEPTH:
+        return
+    for parent in middle:
+        if parent not in path and is_signed_by(tip, parent):
+            yield from _paths(parent, middle, (*path, parent))
+
+
+def _anchored(tip: View, roots: tuple[View, ...]) -> bool:
+    return any(tip.certificate == root.certificate or is_signed_by(tip, root) for root in roots)
+
+
+def _publicly_anchored(tip: View) -> bool:
+    known = trusted_roots()
+    for root in known.get(tip.certificate.subject.public_bytes(), ()):
+        if root == tip.certificate:
+            return True
+    found = known.get(tip.certificate.issuer.public_bytes(), ())
+    return _anchored(tip, tuple(seen for seen in (view(root.public_bytes(Encoding.DER)) for root in found) if seen))
+
+
+def _without_path(leaf: View, sent: tuple[View, ...]) -> Verdict:
+    if leaf.is_self_issued and is_signed_by(leaf, leaf):
+        return Verdict.SELF_SIGNED
+    issuer_sent = any(is_signed_by(leaf, parent) for parent in sent[1:])
+    if leaf.ca_issuers and not issuer_sent:
+        return Verdict.INCOMPLETE
+    return Verdict.UNTRUSTED

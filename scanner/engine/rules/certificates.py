@@ -1,0 +1,234 @@
+"""The certificates a server presents, judged from their bytes: time, name, trust, strength."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from scanner.engine.facts.tls import Answer, TlsFacts
+from scanner.engine.model import Confidence, Finding, Service, Severity
+from scanner.engine.rules.base import Context, Rule, rule
+from scanner.engine.rules.certificate_path import Path, Verdict, find_path
+from scanner.engine.rules.tls import s_client_options
+from scanner.engine.rules.x509_view import View, is_signed_by, view
+
+# Longest lifetime of a public certificate by date of issue: CA/Browser Forum Baseline Requirements 6.3.2, SC-081v3.
+_LIFETIMES = (
+    (dt.datetime(2029, 3, 15, tzinfo=dt.UTC), 47),
+    (dt.datetime(2027, 3, 15, tzinfo=dt.UTC), 100),
+    (dt.datetime(2026, 3, 15, tzinfo=dt.UTC), 200),
+    (dt.datetime(2020, 9, 1, tzinfo=dt.UTC), 398),
+    (dt.datetime(2018, 3, 1, tzinfo=dt.UTC), 825),
+)
+
+_DEFAULTS = re.compile(
+    r"Kubernetes Ingress Controller Fake Certificate|TRAEFIK DEFAULT CERT|Internet Widgits Pty|SomeOrganization"
+    r"|Plesk|Parallels Panel|FortiGate|Fortinet|SonicWALL|Default Company Ltd|snakeoil|localhost\.localdomain"
+    r"|cPanel, Inc\. Default|Ubiquiti|pfSense webConfigurator Self-Signed|VMware Installer|Hikvision|HTTPS-Self-Signed"
+    r"|DrayTek|Zyxel|QNAP NAS|Synology Inc|iDRAC|iLO default|Self-Signed-Certificate-\d|Cisco-Self-Signed"
+    r"|IOS-Self-Signed|TP-LINK|MikroTik|OPNsense|WebLogic|CertGenCA|Huawei.*Default",
+    re.IGNORECASE,
+)
+_SM2_SIGNATURE = "1.2.156.10197.1.501"
+"""SM2 with SM3 (GM/T 0006): paths signed so can't be verified here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    leaf: View
+    sent: tuple[View, ...]
+    path: Path
+
+
+def _chains(facts: TlsFacts, context: Context) -> list[_Chain]:
+    chains: list[_Chain] = []
+    for encoded in facts.chains:
+        views = [view(b64decode(der)) for der in encoded]
+        if views and views[0] is not None:
+            sent = tuple(seen for seen in views if seen is not None)
+            chains.append(_Chain(sent[0], sent, find_path(sent, context.anchors, context.now)))
+    return chains
+
+
+def _finding(
+    check: str,
+    service: Service,
+    context: Context,
+    facts: TlsFacts,
+    leaf: View,
+    *,
+    severity: Severity | None = None,
+    **params: str,
+) -> Finding:
+    return context.finding(
+        check,
+        service,
+        severity=severity,
+        confidence=Confidence.CONFIRMED,
+        exchanges=(),
+        subject=leaf.subject or ", ".join(leaf.names[:3]),
+        issuer=leaf.issuer,
+        options=s_client_options(facts),
+        **params,
+    )
+
+
+@rule("CERT-EXPIRED", "CERT-NOTYET", "CERT-EXPIRING")
+def validity(service: Service, context: Context) -> Iterator[Finding]:
+    """Judge the dates of every leaf, and of the intermediates that the path can't do without."""
+    facts = service.tls_facts
+    if facts is None:
+        return
+    for chain in _chains(facts, context):
+        for certificate in (chain.leaf, *chain.path.outdated):
+            left, life = certificate.not_after - context.now, certificate.not_after - certificate.not_before
+            if left < dt.timedelta(0):
+                check = "CERT-EXPIRED"
+            elif certificate.not_before > context.now:
+                check = "CERT-NOTYET"
+            elif left < (life / 3 if life <= dt.timedelta(days=100) else dt.timedelta(days=30)):
+                check = "CERT-EXPIRING"
+            else:
+                continue
+            yield _finding(
+                check,
+                service,
+                context,
+                facts,
+                certificate,
+                days=str(abs(left.days)),
+                not_before=_day(certificate.not_before),
+                not_after=_day(certificate.not_after),
+            )
+
+
+def _day(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%d")
+
+
+@rule("CERT-HOSTNAME", "CERT-NO-SAN")
+def identity(service: Service, context: Context) -> Iterator[Finding]:
+    """Compare the registered name with the certificate's (RFC 9525); without a registered name nothing is compared."""
+    facts = service.tls_facts
+    if facts is None:
+        return
+    name = context.target.hostname
+    for chain in _chains(facts, context):
+        leaf = chain.leaf
+        if not leaf.has_san:
+            yield _finding("CERT-NO-SAN", service, context, facts, leaf)
+        names = leaf.names if leaf.has_san else (leaf.common_name.lower(),)
+        if name and facts.sni == name and not any(_covers(pattern, name.lower().rstrip(".")) for pattern in names):
+            shown = ", ".join((*leaf.names, *leaf.addresses)[:8]) or leaf.common_name
+            yield _finding("CERT-HOSTNAME", service, context, facts, leaf, asked=name, names=shown)
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """Match one DNS name; a wildcard stands for exactly the whole leftmost label (RFC 9525 section 6.3)."""
+    if pattern.startswith("*."):
+        first, _, rest = name.partition(".")
+        return bool(first) and rest == pattern[2:]
+    return pattern == name
+
+
+@rule("CERT-SELFSIGNED", "CERT-UNTRUSTED", "CERT-CHAIN-MISSING", "CERT-CHAIN-ORDER")
+def trust(service: Service, context: Context) -> Iterator[Finding]:
+    """Judge the path to a trusted root, time and name left aside."""
+    facts = service.tls_facts
+    if facts is None:
+        return
+    checks = {
+        Verdict.SELF_SIGNED: "CERT-SELFSIGNED",
+        Verdict.UNTRUSTED: "CERT-UNTRUSTED",
+        Verdict.INCOMPLETE: "CERT-CHAIN-MISSING",
+    }
+    for chain in _chains(facts, context):
+        leaf = chain.leaf
+        if chain.path.verdict in checks and leaf.certificate.signature_algorithm_oid.dotted_string != _SM2_SIGNATURE:
+            yield _finding(checks[chain.path.verdict], service, context, facts, leaf, not_after=_day(leaf.not_after))
+        problems = _disorder(chain.sent)
+        if problems:
+            yield _finding("CERT-CHAIN-ORDER", service, context, facts, leaf, problems=", ".join(problems))
+
+
+def _disorder(sent: tuple[View, ...]) -> list[str]:
+    """Name what is untidy about a chain as sent: ``duplicate``, ``root``, ``order``."""
+    problems: list[str] = []
+    certificates = [seen.certificate for seen in sent]
+    unique = list(dict.fromkeys(certificates))
+    if len(unique) < len(certificates):
+        problems.append("duplicate")
+    if len(unique) > 1 and any(seen.is_self_issued and is_signed_by(seen, seen) for seen in sent[1:]):
+        problems.append("root")
+    if any(child.issuer != parent.subject for child, parent in pairwise(unique)):
+        problems.append("order")
+    return problems
+
+
+@rule("CERT-SIG-WEAK", "CERT-KEY-WEAK", "CERT-EXP-1")
+def strength(service: Service, context: Context) -> Iterator[Finding]:
+    """Judge signatures and keys of leaf and intermediates; a root's own signature protects nothing."""
+    facts = service.tls_facts
+    if facts is None:
+        return
+    for chain in _chains(facts, context):
+        for certificate in chain.sent:
+            if certificate is not chain.leaf and certificate.is_self_issued:
+                continue
+            if certificate.digest in ("md5", "md2", "sha1") and not certificate.is_self_issued:
+                severity = Severity.MEDIUM if certificate.digest == "sha1" else Severity.HIGH
+                algorithm = certificate.digest.upper()
+                yield _finding(
+                    "CERT-SIG-WEAK", service, context, facts, certificate, severity=severity, algorithm=algorithm
+                )
+            weakness = _key_weakness(certificate)
+            if weakness is not None:
+                key = f"{certificate.key} {certificate.bits}"
+                yield _finding("CERT-KEY-WEAK", service, context, facts, certificate, severity=weakness, key=key)
+            if certificate.exponent == 1:
+                yield _finding("CERT-EXP-1", service, context, facts, certificate)
+
+
+def _key_weakness(certificate: View) -> Severity | None:
+    """Return how weak the key is (CA/Browser Forum Baseline Requirements 6.1.5), or None."""
+    if certificate.key == "RSA" and certificate.bits < 2048:
+        return Severity.HIGH if certificate.bits < 1024 else Severity.MEDIUM
+    if certificate.key == "DSA" or (certificate.key == "EC" and certificate.bits < 256):
+        return Severity.MEDIUM
+    return None
+
+
+@rule("CERT-LONG", "CERT-SCT", "CERT-OCSP-STAPLE", "CERT-DEFAULT")
+def practice(service: Service, context: Context) -> Iterator[Finding]:
+    """Judge what public certificate authorities promise, and certificates that came with the product."""
+    facts = service.tls_facts
+    if facts is None:
+        return
+    for chain in _chains(facts, context):
+        leaf = chain.leaf
+        public = chain.path.verdict is Verdict.PUBLIC
+        days, limit = (leaf.not_after - leaf.not_before).days, _longest_life(leaf.not_before)
+        if limit and days > limit and chain.path.verdict is not Verdict.SELF_SIGNED:
+            severity = Severity.LOW if public else Severity.INFO
+            yield _finding(
+                "CERT-LONG", service, context, facts, leaf, severity=severity, days=str(days), limit=str(limit)
+            )
+        if public and leaf.scts == 0:
+            yield _finding("CERT-SCT", service, context, facts, leaf)
+        if facts.ocsp_stapled is Answer.NO and (leaf.ocsp or leaf.must_staple):
+            severity = Severity.MEDIUM if leaf.must_staple else Severity.INFO
+            responder = leaf.ocsp[0] if leaf.ocsp else "-"
+            yield _finding("CERT-OCSP-STAPLE", service, context, facts, leaf, severity=severity, responder=responder)
+        if _DEFAULTS.search(f"{leaf.subject} {leaf.issuer}"):
+            yield _finding("CERT-DEFAULT", service, context, facts, leaf)
+
+
+def _longest_life(issued: dt.datetime) -> int:
+    return next((days for since, days in _LIFETIMES if issued >= since), 0)
+
+
+RULES: tuple[Rule, ...] = (validity, identity, trust, strength, practice)

@@ -1,0 +1,220 @@
+"""A certificate from a scanned host, read leniently: what can't be read is None, and nothing raises."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+from scanner.engine.hostile import line
+
+# The errors that cryptography raises on malformed or unsupported content; pyo3 adds ones derived from Exception.
+_RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
+"""AlgorithmIdentifier rsaEncryption with NULL parameters (RFC 3279 section 2.3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One certificate. ``names`` are its DNS names, lower case; ``addresses`` its IP names.
+
+    ``key`` is ``RSA``, ``EC``, ``DSA`` or empty; ``bits`` the size of modulus, curve field or prime; ``exponent``
+    RSA's public exponent. ``digest`` is the hash of the signature (``sha256``, ``md5``) or empty for schemes
+    without one. ``scts`` counts embedded certificate time stamps.
+    """
+
+    certificate: x509.Certificate
+    subject: str
+    issuer: str
+    not_before: dt.datetime
+    not_after: dt.datetime
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    common_name: str
+    has_san: bool
+    key: str
+    bits: int
+    exponent: int
+    digest: str
+    is_ca: bool
+    ocsp: tuple[str, ...]
+    ca_issuers: tuple[str, ...]
+    must_staple: bool
+    scts: int
+
+    @property
+    def is_self_issued(self) -> bool:
+        return self.certificate.issuer == self.certificate.subject
+
+
+@lru_cache(maxsize=4096)
+def view(der: bytes) -> View | None:
+    """Return what ``der`` says, or None when it isn't a certificate that can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return _read(x509.load_der_x509_certificate(der))
+        except Exception:  # noqa: BLE001 - hostile bytes raise a dozen kinds of error, and all mean the same
+            return None
+
+
+def is_signed_by(child: View, parent: View) -> bool:
+    """Tell whether ``parent`` issued ``child``: by name and by signature, old hashes included."""
+    return child.certificate.issuer == parent.certificate.subject and _verifies(child.certificate, parent.certificate)
+
+
+@lru_cache(maxsize=8192)
+def _verifies(child: x509.Certificate, parent: x509.Certificate) -> bool:
+    try:
+        child.verify_directly_issued_by(parent)
+    except ValueError:  # a hash that is refused nowadays: SHA-1 or MD5
+        return _verifies_old(child, parent)
+    except Exception:  # noqa: BLE001 - a key or signature that can't be read verifies nothing
+        return False
+    return True
+
+
+def _verifies_old(child: x509.Certificate, parent: x509.Certificate) -> bool:
+    try:
+        key, digest = parent.public_key(), child.signature_hash_algorithm
+        if digest is None:
+            return False
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(child.signature, child.tbs_certificate_bytes, padding.PKCS1v15(), digest)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(child.signature, child.tbs_certificate_bytes, ec.ECDSA(digest))
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    except Exception:  # noqa: BLE001 - as above
+        return False
+    return True
+
+
+def _read(certificate: x509.Certificate) -> View:
+    names, addresses, has_san = _subject_alternatives(certificate)
+    key, bits, exponent = _key(certificate)
+    ocsp, ca_issuers = _access(certificate)
+    return View(
+        certificate=certificate,
+        subject=_name(certificate.subject),
+        issuer=_name(certificate.issuer),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        names=names,
+        addresses=addresses,
+        common_name=_common_name(certificate),
+        has_san=has_san,
+        key=key,
+        bits=bits,
+        exponent=exponent,
+        digest=_digest(certificate),
+        is_ca=_is_ca(certificate),
+        ocsp=ocsp,
+        ca_issuers=ca_issuers,
+        must_staple=_extension(certificate, x509.TLSFeature) is not None,
+        scts=_scts(certificate),
+    )
+
+
+def _name(name: x509.Name) -> str:
+    return line(name.rfc4514_string())
+
+
+def _common_name(certificate: x509.Certificate) -> str:
+    found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return line(str(found[-1].value)) if found else ""
+
+
+def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except Exception:  # noqa: BLE001 - absent, repeated or malformed: there is nothing to read
+        return None
+
+
+def _subject_alternatives(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    value = _extension(certificate, x509.SubjectAlternativeName)
+    if not isinstance(value, x509.SubjectAlternativeName):
+        return (), (), False
+    names = tuple(line(name).lower().rstrip(".") for name in value.get_values_for_type(x509.DNSName))
+    addresses = tuple(str(address) for address in value.get_values_for_type(x509.IPAddress))
+    return names, addresses, bool(names or addresses)
+
+
+def _access(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    value = _extension(certificate, x509.AuthorityInformationAccess)
+    if not isinstance(value, x509.AuthorityInformationAccess):
+        return (), ()
+    found: dict[x509.ObjectIdentifier, list[str]] = {}
+    for entry in value:
+        if isinstance(entry.access_location, x509.UniformResourceIdentifier):
+            found.setdefault(entry.access_method, []).append(line(entry.access_location.value))
+    return (
+        tuple(found.get(AuthorityInformationAccessOID.OCSP, ())),
+        tuple(found.get(AuthorityInformationAccessOID.CA_ISSUERS, ())),
+    )
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    value = _extension(certificate, x509.BasicConstraints)
+    return isinstance(value, x509.BasicConstraints) and value.ca
+
+
+def _scts(certificate: x509.Certificate) -> int:
+    value = _extension(certificate, x509.PrecertificateSignedCertificateTimestamps)
+    return len(list(value)) if isinstance(value, x509.PrecertificateSignedCertificateTimestamps) else 0
+
+
+def _digest(certificate: x509.Certificate) -> str:
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except Exception:  # noqa: BLE001 - an algorithm that isn't known, such as SM3
+        return ""
+    return algorithm.name if algorithm is not None else ""
+
+
+def _key(certificate: x509.Certificate) -> tuple[str, int, int]:
+    try:
+        key = certificate.public_key()
+    except Exception:  # noqa: BLE001 - a key that can't be loaded may still be an RSA key with an absurd exponent
+        return _rsa_by_hand(certificate.tbs_certificate_bytes)
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA", key.key_size, key.public_numbers().e
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return "EC", key.key_size, 0
+    if isinstance(key, dsa.DSAPublicKey):
+        return "DSA", key.key_size, 0
+    return "", 0, 0
+
+
+def _rsa_by_hand(tbs: bytes) -> tuple[str, int, int]:
+    """Read an RSA key that libraries refuse to load (RFC 3279 section 2.3.1)."""
+    start = tbs.find(_RSA_ENCRYPTION)
+    if start < 0:
+        return "", 0, 0
+    try:
+        bit_string, _ = _der(tbs[start + len(_RSA_ENCRYPTION) :])
+        sequence, _ = _der(bit_string[1:])
+        modulus, rest = _der(sequence)
+        exponent, _ = _der(rest)
+    except IndexError:
+        return "", 0, 0
+    return "RSA", int.from_bytes(modulus).bit_length(), int.from_bytes(exponent)
+
+
+def _der(data: bytes) -> tuple[bytes, bytes]:
+    """Return the content of the first DER element and what follows it."""
+    length, start = data[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(data[2:start])
+    if start + length > len(data):
+        raise IndexError("The element is longer than its container.")
+    return data[start : start + length], data[start + length :]
