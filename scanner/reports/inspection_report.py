@@ -137,6 +137,7 @@ def render_inspection_html(document: Document, language: Language) -> str:
         document=document,
         counts=counts,
         text_of=lambda check: texts.text(check, language),
+        gaps_of=_gaps_to_tell,
         where=_gap_where,
         hostport=lambda finding: texts.Place(finding["address"], finding["port"]).hostport,
     )
@@ -156,8 +157,8 @@ def _text_lines(target: Document, vocabulary: Words) -> Iterator[str]:
     for finding in findings:
         yield ""
         yield from _finding_lines(finding, vocabulary)
-    gaps = target["coverage"]["not_inspected"]
-    if any(gap["message"] != target["reason"] for gap in gaps):
+    gaps = _gaps_to_tell(target)
+    if gaps:
         yield ""
         yield vocabulary("gaps.title")
         for gap in gaps:
@@ -179,6 +180,16 @@ def _finding_lines(finding: Document, vocabulary: Words) -> Iterator[str]:
     for label, value in rows:
         if value:
             yield vocabulary("inspect.row", label=vocabulary(label), value=value)
+
+
+def _gaps_to_tell(target: Document) -> list[Document]:
+    """Return the gaps that the target's reason has not told already."""
+    told = target["reason"]
+    return [
+        gap
+        for gap in target["coverage"]["not_inspected"]
+        if gap["port"] is not None or gap["facet"] or gap["message"] != told or len(target["addresses"]) > 1
+    ]
 
 
 def _gap_where(gap: Document, vocabulary: Words) -> str:

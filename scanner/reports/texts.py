@@ -92,7 +92,8 @@ def command(template: str, params: Mapping[str, str], place: Place) -> str:
     for literal, field in _pieces(template):
         filled += literal
         if field is not None:
-            filled += _quoted(line(values.get(field, MISSING), TEXT_LIMIT), filled, nested)
+            value = values.get(field)
+            filled += MISSING if value is None else _quoted(line(value, TEXT_LIMIT), filled, nested)
     return filled
 
 

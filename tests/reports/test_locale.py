@@ -1,0 +1,153 @@
+"""Both languages say everything, with the same placeholders, and every word of the engine has its text."""
+
+from __future__ import annotations
+
+import re
+import string
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from scanner.engine.catalogue.load import Language, catalogue
+from scanner.engine.model import Confidence, Facet, GapReason, Level, Outcome, Severity, Transport, Vantage
+from scanner.remediation.lifecycle import State
+from scanner.remediation.score import Grade
+from scanner.reports.words import MISSING, Words, fill, words
+
+MODULES = Path(__file__).parents[2] / "scanner" / "reports"
+TEMPLATES = Path(str(resources.files("report_templates"))) / "report"
+
+
+def placeholders(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+
+
+def keys(vocabulary: Words) -> dict[str, set[str]]:
+    """Every key with its placeholders; singular and plural count as one key with the plural's."""
+    found = {}
+    for key, template in vocabulary.items():
+        if not key.endswith(".one"):
+            found[key.removesuffix(".other")] = placeholders(template)
+    return found
+
+
+def test_both_languages_hold_the_same_keys_with_the_same_placeholders() -> None:
+    english, chinese = keys(words(Language.EN)), keys(words(Language.ZH_HANS))
+
+    assert english == chinese
+    assert len(english) > 150
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_singular_has_a_plural_and_asks_for_nothing_more(language: Language) -> None:
+    texts = dict(words(language).items())
+    singulars = [key for key in texts if key.endswith(".one")]
+
+    for key in singulars:
+        plural = texts[key.removesuffix(".one") + ".other"]
+        assert placeholders(texts[key]) <= placeholders(plural)
+        assert "n" in placeholders(plural)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_no_text_is_empty_and_no_placeholder_looks_inside_its_value(language: Language) -> None:
+    for key, template in words(language).items():
+        assert template.strip() or key == "inventory.separator", key
+        assert all(re.fullmatch("[a-z_]+", name) for name in placeholders(template)), key
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize(
+    ("prefix", "kind"),
+    [
+        ("severity", Severity),
+        ("confidence", Confidence),
+        ("outcome", Outcome),
+        ("facet", Facet),
+        ("gap", GapReason),
+        ("vantage", Vantage),
+        ("level", Level),
+        ("transport", Transport),
+        ("state", State),
+        ("grade", Grade),
+    ],
+)
+def test_every_word_of_the_engine_has_a_text(language: Language, prefix: str, kind: type[Severity]) -> None:
+    texts = dict(words(language).items())
+
+    assert {key for key in texts if key.startswith(f"{prefix}.")} == {f"{prefix}.{member.value}" for member in kind}
+
+
+def test_every_key_that_a_template_or_module_asks_for_exists() -> None:
+    sources = [*TEMPLATES.iterdir(), *MODULES.glob("*.py")]
+    asked = set()
+    for source in sources:
+        asked.update(
+            re.findall(r"""\b(?:t|vocabulary)\(\s*['"]([a-z_.]+[a-z_])['"]\s*[,)]""", source.read_text("utf-8"))
+        )
+
+    assert len(asked) > 80
+    assert asked <= set(keys(words(Language.EN)))
+
+
+def test_every_key_is_used() -> None:
+    used = "".join(path.read_text("utf-8") for path in [*TEMPLATES.iterdir(), *MODULES.glob("*.py")])
+    by_prefix = (
+        *("severity", "confidence", "outcome", "facet", "gap", "vantage", "level", "transport", "state", "grade"),
+        *("param", "section", "verdict", "limit", "glossary", "discovery", "score", "list", "changes"),
+    )
+
+    unused = [key for key in keys(words(Language.EN)) if key.split(".")[0] not in by_prefix and key not in used]
+
+    assert unused == []
+
+
+def test_the_chinese_file_uses_full_width_punctuation_and_the_english_one_none() -> None:
+    for key, template in words(Language.ZH_HANS).items():
+        assert not re.search(r"[一-鿿]\s*[,;:?!()]|[,;:?!()]\s*[一-鿿]", template), key
+    for key, template in words(Language.EN).items():
+        assert not re.search(r"[　-〿＀-￯一-鿿]", template), key
+
+
+def test_the_chinese_texts_keep_off_words_that_a_read_only_inspection_must_not_use() -> None:
+    for key, template in words(Language.ZH_HANS).items():
+        assert not re.search("攻击|入侵|黑客|渗透|拿下|等保得分|责令|合格", template), key
+
+
+def test_the_score_is_called_an_internal_index_and_not_inspected_is_not_called_safe() -> None:
+    chinese = words(Language.ZH_HANS)
+
+    assert chinese("score.nature") == "网络安全风险监测指数（内部巡检指标，不作为等级测评结论）。"
+    assert chinese("coverage.not_clean") == "未检测不等于安全。"
+
+
+def test_catalogue_texts_ask_for_the_same_things_in_both_languages() -> None:
+    for check in catalogue().values():
+        english, chinese = check.texts[Language.EN], check.texts[Language.ZH_HANS]
+        assert placeholders(english.evidence) == placeholders(chinese.evidence), check.id
+
+
+def test_the_locale_files_list_their_tables_in_the_same_order() -> None:
+    folder = resources.files("report_templates") / "locale"
+    english, chinese = (tomllib.loads((folder / f"{name}.toml").read_text("utf-8")) for name in ("en", "zh_Hans"))
+
+    assert list(english) == list(chinese)
+
+
+def test_one_thing_is_singular_and_two_are_plural() -> None:
+    english = words(Language.EN)
+
+    assert english("findings.places", n=1) == "1 place"
+    assert english("findings.places", n=2) == "2 places"
+
+
+def test_a_missing_value_becomes_a_dash_and_a_value_is_never_a_template() -> None:
+    assert fill("{a} and {b}", {"a": "{b.__class__}"}) == f"{{b.__class__}} and {MISSING}"
+    assert fill("{a.real} {a[0]} {a!r:>9}", {"a": "x"}) == f"{MISSING} {MISSING} x"
+
+
+def test_an_unknown_key_is_an_error_and_not_a_blank() -> None:
+    with pytest.raises(KeyError):
+        words(Language.EN)("no.such.key")

@@ -1,0 +1,199 @@
+"""A report says what the model says: in the organisation's language, completely, and nothing of a host's making."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.engine.facts.service import Exchange
+from scanner.reports.model import ReportModel
+from scanner.reports.render import render_html, render_json
+from tests.reports import sample, skeleton
+
+MODELS = [sample.busy, sample.clean, sample.unreachable, sample.crowded]
+LANGUAGES = ["en", "zh-Hans"]
+EVERYWHERE = pytest.mark.parametrize("language", LANGUAGES)
+EVERY_MODEL = pytest.mark.parametrize("model", MODELS)
+Make = Callable[[str], ReportModel]
+
+
+def said_by_a_host(text: str) -> ReportModel:
+    """The busy model, with everything that a host can say replaced by ``text``."""
+    model = sample.busy()
+    findings = tuple(
+        replace(
+            each,
+            params=tuple((name, text) for name, _ in each.params),
+            exchanges=(Exchange(text, text, ""),),
+            service=text,
+            references=(text,),
+        )
+        for each in model.findings
+    )
+    gaps = tuple(
+        replace(gap, reasons=tuple(replace(reason, detail=text) for reason in gap.reasons))
+        for gap in model.coverage.gaps
+    )
+    inventory = tuple(
+        replace(
+            host,
+            services=tuple(
+                replace(
+                    service,
+                    product=text,
+                    version=text,
+                    protocol=text,
+                    tls_versions=(text,) if service.tls else (),
+                    certificate=service.certificate and replace(service.certificate, subject=text, issuer=text),
+                )
+                for service in host.services
+            ),
+        )
+        for host in model.inventory
+    )
+    return replace(model, findings=findings, coverage=replace(model.coverage, gaps=gaps), inventory=inventory)
+
+
+PLAIN = skeleton.elements(render_html(said_by_a_host("x")))
+BREAKOUTS = st.sampled_from(
+    ["<script>", "</style>", "-->", "<!--", "'", '"', "&", "&#60;", "<img src=x>", "]]>", "{{7*7}}", "{%", "\x00", "‮"]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.one_of(st.text(min_size=1, max_size=40), st.lists(BREAKOUTS, min_size=1, max_size=6).map("".join)))
+def test_nothing_a_host_says_changes_an_element_or_attribute(text: str) -> None:
+    assert skeleton.elements(render_html(said_by_a_host(text))) == PLAIN
+
+
+@EVERYWHERE
+@EVERY_MODEL
+def test_a_page_runs_nothing_and_fetches_nothing(model: Make, language: str) -> None:
+    html = render_html(model(language))
+
+    assert "<script" not in html.lower()
+    for tag, attributes in skeleton.elements(html):
+        assert tag not in ("script", "link", "iframe", "object", "embed", "form", "base", "img")
+        for name, value in attributes:
+            assert not name.startswith("on")
+            assert name not in ("style", "src", "srcset", "action", "background")
+            assert name != "href" or (value or "").startswith("#")
+    assert not re.search(r"url\(|@import", html)
+    assert "default-src 'none'" in html
+
+
+@EVERYWHERE
+@EVERY_MODEL
+def test_the_same_model_gives_the_same_bytes(model: Make, language: str) -> None:
+    assert render_html(model(language)) == render_html(model(language))
+    assert render_json(model(language)) == render_json(model(language))
+
+
+@EVERYWHERE
+@EVERY_MODEL
+def test_a_page_is_in_its_language_and_well_structured(model: Make, language: str) -> None:
+    elements = skeleton.elements(render_html(model(language)))
+    tags = [tag for tag, _ in elements]
+    ids = [value for _, attributes in elements for name, value in attributes if name == "id"]
+    targets = [value for _, attributes in elements for name, value in attributes if name == "href"]
+
+    assert elements[0] == ("html", (("lang", language),))
+    assert tags.count("h1") == 1
+    assert len(ids) == len(set(ids))
+    assert {target[1:] for target in targets if target} <= set(ids)
+    assert all(dict(attributes).get("scope") in ("col", "row") for tag, attributes in elements if tag == "th")
+
+
+@EVERY_MODEL
+def test_an_english_page_holds_no_chinese(model: Make) -> None:
+    assert not re.search("[一-鿿]", render_html(model("en")))
+
+
+def test_the_card_says_what_to_fix_first_until_when_and_what_is_overdue() -> None:
+    text = skeleton.text(render_html(sample.busy()))
+
+    assert "57.8 of 100" in text
+    assert "Some findings have passed their deadline" in text
+    assert "was due 21 Nov 2026, 2 days ago" in text
+    assert "by 24 Nov 2026 (1 day left)" in text
+    assert "9.3 points better than in round 11 (compared on 4 hosts)" in text
+
+
+def test_every_finding_is_shown_with_evidence_and_command() -> None:
+    model = sample.busy()
+    html = render_html(model)
+
+    for finding in model.findings:
+        assert f'id="f{finding.number}"' in html
+    assert "printf 'INFO server\\r\\n' | nc -w 3 2001:db8::10 6380" in skeleton.text(html)
+    assert html.count("<article") == 2
+
+
+def test_what_was_not_inspected_is_named_with_its_reason_in_both_languages() -> None:
+    assert "a firewall drops our packets" in skeleton.text(render_html(sample.busy("en")))
+    assert "检测报文被防火墙丢弃" in skeleton.text(render_html(sample.busy("zh-Hans")))
+
+
+def test_a_report_without_any_inspected_host_gives_no_good_news() -> None:
+    text = skeleton.text(render_html(sample.unreachable()))
+
+    assert "Nothing could be inspected" in text
+    assert "No score" in text
+    assert "nothing was found" not in text
+    assert "Nothing is waiting" not in text
+
+
+def test_a_clean_report_says_within_which_bounds_it_is_clean() -> None:
+    assert "在本次检测范围、视角和时间内，未发现需要整改的隐患。" in skeleton.text(render_html(sample.clean("zh-Hans")))
+
+
+def test_partly_inspected_and_clean_is_not_called_clean() -> None:
+    model = sample.clean()
+    model = replace(model, coverage=replace(model.coverage, inspected=3, partial=1))
+
+    assert "The rest is unknown." in skeleton.text(render_html(model))
+
+
+def test_dates_are_in_the_time_zone_of_the_organisation() -> None:
+    late = replace(sample.clean("zh-Hans"), generated=sample.NOW + timedelta(hours=2))
+
+    assert "2026年11月24日 00:30（Asia/Shanghai）" in skeleton.text(render_html(late))
+
+
+def test_a_missing_name_falls_back_to_the_other_language() -> None:
+    model = sample.clean("zh-Hans")
+    named = replace(model, organisation=replace(model.organisation, name=replace(model.organisation.name, zh="")))
+
+    assert "Example City Library" in skeleton.text(render_html(named))
+
+
+@EVERYWHERE
+@EVERY_MODEL
+def test_json_holds_schema_texts_and_every_finding(model: Make, language: str) -> None:
+    made = model(language)
+    document = json.loads(render_json(made))
+
+    assert document["schema"] == "roundsman.report/1"
+    assert document["language"] == language
+    assert [each["number"] for each in document["findings"]] == [each.number for each in made.findings]
+    for finding in document["findings"]:
+        assert all(finding[field] for field in ("title", "impact", "fix", "evidence", "verify"))
+    for gap in document["coverage"]["gaps"]:
+        assert all(reason["message"] for reason in gap["reasons"])
+
+
+def test_json_keys_are_sorted_and_times_are_utc() -> None:
+    text = render_json(sample.busy())
+    document = json.loads(text)
+
+    assert text == json.dumps(document, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+    assert document["generated"] == "2026-11-23T14:30:00Z"
+    assert document["changes"]["new"] == [103, 106]
+    assert document["changes"]["fixed"][0]["second_look"] == "2026-11-23T14:26:00Z"

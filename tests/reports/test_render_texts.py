@@ -1,0 +1,100 @@
+"""Catalogue texts are filled with what hosts said, and commands stay the commands that we wrote."""
+
+from __future__ import annotations
+
+import subprocess
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.engine.catalogue.load import Language, catalogue
+from scanner.engine.hostile import line
+from scanner.reports import texts
+from scanner.reports.texts import Place
+from scanner.reports.words import MISSING
+from tests.reports.sample import HOSTILE
+
+V4, V6 = Place("192.0.2.1", 443, "www.example.org", tls=True), Place("2001:db8::1", 8443)
+
+FRAGMENTS = st.sampled_from(
+    ["'", '"', "\\", "$(id)", "`id`", ";", "\n", "-", "!", "|", "&", "{x}", "%s", "*", "隐患", "<<E"]
+)
+VALUES = st.one_of(st.text(max_size=30), st.lists(FRAGMENTS, max_size=8).map("".join))
+
+
+def shell_prints(command: str) -> str:
+    """What a real shell prints for the command; it has no programs to start, only its built-in printf."""
+    done = subprocess.run(["/bin/sh", "-c", command], env={"PATH": ""}, capture_output=True, text=True, timeout=10)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_an_ipv6_address_is_bracketed_where_a_port_follows() -> None:
+    assert V6.hostport == "[2001:db8::1]:8443"
+    assert texts.command("nc {address} {port}", {}, V6) == "nc 2001:db8::1 8443"
+    assert texts.command("openssl s_client -connect {hostport}", {}, V6) == (
+        "openssl s_client -connect '[2001:db8::1]:8443'"
+    )
+
+
+def test_the_url_has_the_name_and_leaves_out_the_default_port() -> None:
+    assert V4.url == "https://www.example.org/"
+    assert V6.url == "http://[2001:db8::1]:8443/"
+    assert texts.command("curl -I {url}", {"url": "https://other.example.org/"}, V4) == (
+        "curl -I https://other.example.org/"
+    )
+
+
+def test_params_cannot_move_a_command_to_another_host() -> None:
+    assert texts.command("nc {address} {port}", {"address": "203.0.113.9", "port": "1"}, V4) == "nc 192.0.2.1 443"
+
+
+@pytest.mark.parametrize(
+    "template", ["printf '%s\\n' {x}", "printf '%s\\n' '{x}'", 'printf "%s\\n" "{x}"', "printf '%s\\n' a{x}"]
+)
+@settings(max_examples=60, deadline=None)
+@given(value=VALUES)
+def test_a_real_shell_takes_any_value_as_one_word(template: str, value: str) -> None:
+    shown = line(value, texts.TEXT_LIMIT)
+    prefix = "a" if template.endswith("a{x}") else ""
+
+    printed = shell_prints(texts.command(template, {"x": value}, V4))
+
+    assert printed in (f"{prefix}{shown}\n", f"{prefix}{MISSING}\n")
+
+
+@pytest.mark.parametrize("template", ['printf %s "$(printf %s {x})"', "printf %s `printf %s {x}`"])
+def test_no_value_that_needs_quoting_enters_a_command_substitution(template: str) -> None:
+    assert MISSING in texts.command(template, {"x": HOSTILE}, V4)
+    assert "plain-1.2" in texts.command(template, {"x": "plain-1.2"}, V4)
+
+
+def test_a_value_that_looks_like_an_option_is_left_out() -> None:
+    assert texts.command("curl {x} {url}", {"x": "-oevil"}, V4) == f"curl {MISSING} https://www.example.org/"
+    assert texts.command("curl '{x}'", {"x": "-oevil"}, V4) == f"curl '{MISSING}'"
+
+
+def test_a_missing_param_becomes_a_dash() -> None:
+    assert texts.evidence("SVC-REDIS-UNAUTH", {}, Language.EN).count(MISSING) == 2
+    assert texts.command("dig {zone}", {}, V4) == f"dig {MISSING}"
+
+
+def test_our_own_words_among_the_params_are_translated() -> None:
+    assert "任何人均可访问" in texts.evidence("SVC-REDIS-EXPOSED", {"access": "open"}, Language.ZH_HANS)
+
+
+def test_a_check_that_left_the_catalogue_keeps_its_id_as_title() -> None:
+    assert texts.text("OLD-CHECK", Language.EN).title == "OLD-CHECK"
+    assert texts.evidence("OLD-CHECK", {"x": "y"}, Language.EN) == MISSING
+    assert texts.verify("OLD-CHECK", {}, V4) == ""
+
+
+@pytest.mark.parametrize("language", Language)
+def test_no_catalogue_text_breaks_on_hostile_params(language: Language) -> None:
+    names = ("access", "protocol", "version", "suites", "name", "path", "subject")
+    params = dict.fromkeys(names, HOSTILE)
+    for check in catalogue():
+        for filled in (texts.evidence(check, params, language), texts.verify(check, params, V6)):
+            assert not any(unicodedata.category(char) in ("Cc", "Cf") for char in filled), check
