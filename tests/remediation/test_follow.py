@@ -1,0 +1,248 @@
+"""Findings across whole rounds: what closes them, and all that must not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from scanner.engine.model import HostInspection, Outcome, Target
+from scanner.engine.plan import Plan, Profile
+from scanner.flow import carry_out
+from scanner.remediation.follow import follow_round
+from scanner.remediation.models import Finding, FindingEvent, RoundScore
+from scanner.remediation.scores import load_score
+from scanner.rounds.models import HostResult, LookNumber, Round
+from tests.rounds.world import (
+    Answer,
+    Engine,
+    authorise,
+    half_seen_redis,
+    open_redis,
+    open_web,
+    organisation,
+    planned,
+    register,
+    silent,
+    timed_out,
+    ways,
+)
+
+pytestmark = pytest.mark.django_db
+
+HOST = "192.0.2.10"
+CHECK = "SVC-REDIS-UNAUTH"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    owner = organisation()
+    register(owner, HOST)
+    authorise(owner, HOST)
+    return Engine({HOST: open_redis})
+
+
+def a_round(engine: Engine, answer: Answer | None = None, profile: Profile = Profile.STANDARD, ports: str = "") -> int:
+    if answer is not None:
+        engine.answers[HOST] = answer
+    number = planned(profile=profile, ports=ports or "80,6379")
+    carry_out(number, ways(engine))
+    return number
+
+
+def finding() -> Finding:
+    return Finding.objects.get(check_id=CHECK)
+
+
+def events(number: int) -> list[str]:
+    return list(FindingEvent.objects.filter(round=number, finding__check_id=CHECK).values_list("kind", flat=True))
+
+
+def test_what_is_seen_is_opened_with_its_evidence(engine: Engine) -> None:
+    number = a_round(engine)
+    opened = finding()
+    assert (opened.state, opened.severity, opened.host, opened.addresses) == ("open", "critical", HOST, [HOST])
+    assert opened.exchanges[0]["received"] == "redis_version:7.0.15"
+    assert opened.deadline == opened.first_seen + dt.timedelta(days=3)
+    assert events(number) == ["opened"]
+
+
+def test_a_host_that_times_out_is_reported_as_not_inspected_and_its_findings_stay_open(engine: Engine) -> None:
+    a_round(engine)
+    number = a_round(engine, timed_out)
+    result = HostResult.objects.get(round=number)
+    assert result.outcome == Outcome.UNREACHABLE
+    assert [gap.reason for gap in result.inspection().coverage.gaps] == ["timed-out"]
+    assert finding().state == "open"
+    assert events(number) == ["not-inspected"]
+
+
+@pytest.mark.parametrize("answer", [silent, half_seen_redis])
+def test_an_inspection_that_could_not_tell_closes_nothing(engine: Engine, answer: Answer) -> None:
+    a_round(engine)
+    number = a_round(engine, answer)
+    assert finding().state == "open"
+    assert events(number) == ["not-inspected"]
+
+
+def test_another_port_list_closes_nothing(engine: Engine) -> None:
+    a_round(engine)
+    number = a_round(engine, open_web, ports="80")
+    assert finding().state == "open"
+    assert events(number) == ["not-inspected"]
+
+
+def test_a_refused_host_closes_nothing(engine: Engine) -> None:
+    a_round(engine)
+    owner = finding().organisation
+    owner.authorisations.update(valid_until=dt.datetime.now(dt.UTC))
+    number = a_round(engine)
+    assert HostResult.objects.get(round=number).outcome == Outcome.REFUSED
+    assert len(engine.plans) == 1
+    assert finding().state == "open"
+
+
+def test_two_covering_looks_that_do_not_see_it_fix_it(engine: Engine) -> None:
+    a_round(engine)
+    number = a_round(engine, open_web)
+    fixed = finding()
+    assert fixed.state == "fixed"
+    assert events(number) == ["fixed"]
+    looks = HostResult.objects.filter(round=number).order_by("look")
+    assert [result.look for result in looks] == [LookNumber.FIRST, LookNumber.AGAIN]
+    detail = FindingEvent.objects.get(round=number, finding=fixed).detail
+    assert detail["first_look"] == looks[0].finished.isoformat()
+    assert detail["second_look"] == looks[1].finished.isoformat()
+
+
+def test_the_second_look_asks_only_the_port_in_question_and_one_that_shows_life(engine: Engine) -> None:
+    a_round(engine)
+    a_round(engine, open_web)
+    assert engine.plans[-1].ports.tcp == "80,6379"
+    assert engine.plans[-1].ports.udp == ()
+
+
+def in_turn(*answers: Answer) -> Answer:
+    left = iter(answers)
+    return lambda target, plan: next(left)(target, plan)
+
+
+@pytest.mark.parametrize("second", [timed_out, silent, half_seen_redis])
+def test_a_second_look_that_could_not_tell_keeps_it_open(engine: Engine, second: Answer) -> None:
+    a_round(engine)
+    number = a_round(engine, in_turn(open_web, second))
+    assert finding().state == "open"
+    assert events(number) == ["not-inspected"]
+
+
+def test_a_second_look_that_sees_it_again_keeps_it_open(engine: Engine) -> None:
+    a_round(engine)
+    number = a_round(engine, in_turn(open_web, open_redis))
+    assert finding().state == "open"
+    assert events(number) == ["seen"]
+
+
+def redis_with_a_password(target: Target, plan: Plan) -> HostInspection:
+    """Redis still listens, and was looked at to the end, but serves no strangers any more."""
+    return replace(open_redis(target, plan), services=(), second_looks=())
+
+
+@pytest.mark.parametrize(
+    ("profile", "level", "state"),
+    [
+        (Profile.STANDARD, "1", "fixed"),
+        (Profile.DEEP, "1", "fixed"),
+        (Profile.QUICK, "1", "open"),
+        (Profile.STANDARD, "2", "open"),
+    ],
+)
+def test_only_a_look_as_deep_as_the_one_that_saw_it_can_tell_that_it_is_gone(
+    engine: Engine, profile: Profile, level: str, state: str
+) -> None:
+    a_round(engine)
+    Finding.objects.update(level=level)
+    a_round(engine, redis_with_a_password, profile=profile)
+    assert finding().state == state
+
+
+def test_a_look_from_elsewhere_can_not_tell(engine: Engine) -> None:
+    a_round(engine)
+    Finding.objects.update(vantage="internal")
+    a_round(engine, open_web)
+    assert finding().state == "open"
+
+
+def test_what_comes_back_keeps_its_number_and_its_first_day(engine: Engine) -> None:
+    a_round(engine)
+    before = finding()
+    a_round(engine, open_web)
+    number = a_round(engine, open_redis)
+    after = finding()
+    assert (after.pk, after.first_seen, after.state, after.recurrences) == (before.pk, before.first_seen, "open", 1)
+    assert events(number) == ["reopened"]
+
+
+def snapshot() -> list[object]:
+    return [list(model.objects.order_by("pk").values()) for model in (Finding, FindingEvent, HostResult, RoundScore)]
+
+
+@pytest.mark.parametrize("answer", [open_redis, open_web, timed_out])
+def test_the_same_round_carried_out_twice_changes_nothing(engine: Engine, answer: Answer) -> None:
+    a_round(engine)
+    number = a_round(engine, answer)
+    before = snapshot()
+    carry_out(number, ways(engine))
+    follow_round(number)
+    assert snapshot() == before
+
+
+def test_following_again_after_a_crash_changes_nothing(engine: Engine) -> None:
+    a_round(engine)
+    number = a_round(engine, open_web)
+    before = snapshot()[:2]
+    RoundScore.objects.filter(round=number).delete()
+    Round.objects.filter(pk=number).update(followed=None)
+    follow_round(number)
+    assert snapshot()[:2] == before
+
+
+def test_history_is_only_added_to(engine: Engine) -> None:
+    number = a_round(engine)
+    event = FindingEvent.objects.get(round=number, finding__check_id=CHECK)
+    with pytest.raises(TypeError, match="only added to"):
+        event.save()
+    with pytest.raises(TypeError, match="only added to"):
+        event.delete()
+
+
+def test_a_name_with_two_addresses_is_fixed_only_when_both_are(engine: Engine) -> None:
+    owner = organisation("power")
+    register(owner, "db.example.cn")
+    authorise(owner, "db.example.cn")
+    names = {"db.example.cn": ["192.0.2.21", "192.0.2.22"]}
+    engine.answers |= {"192.0.2.21": open_redis, "192.0.2.22": open_redis}
+    carry_out(planned("power"), ways(engine, names))
+    followed = Finding.objects.get(organisation=owner, check_id=CHECK)
+    assert followed.addresses == ["192.0.2.21", "192.0.2.22"]
+    engine.answers["192.0.2.21"] = open_web
+    carry_out(planned("power"), ways(engine, names))
+    followed.refresh_from_db()
+    assert followed.state == "open"
+    engine.answers["192.0.2.22"] = open_web
+    carry_out(planned("power"), ways(engine, {"db.example.cn": ["192.0.2.21"]}))
+    followed.refresh_from_db()
+    assert followed.state == "open", "the other address was not looked at"
+    carry_out(planned("power"), ways(engine, names))
+    followed.refresh_from_db()
+    assert followed.state == "fixed"
+
+
+def test_the_score_follows_the_findings_and_leaves_out_what_was_not_inspected(engine: Engine) -> None:
+    owner = Round.objects.get(pk=a_round(engine)).organisations.get()
+    register(owner, "192.0.2.11")
+    engine.answers["192.0.2.11"] = timed_out
+    owner.authorisations.update(scope=["192.0.2.0/24"])
+    score = load_score(RoundScore.objects.get(round=a_round(engine)))
+    assert [host.host for host in score.hosts] == [HOST]
+    assert (score.hosts[0].value, score.coverage, score.provisional) == (pytest.approx(55), 0.5, True)

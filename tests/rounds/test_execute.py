@@ -1,0 +1,270 @@
+"""A round accounts for every registered host: inspected, or not and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+
+import pytest
+from django.db import OperationalError
+
+from scanner.engine.errors import InputError
+from scanner.engine.inspect import Observer, Progress, Stage
+from scanner.engine.model import Endpoint, GapReason, HostInspection, Level, Outcome, Vantage
+from scanner.engine.plan import Plan, Profile
+from scanner.engine.probes.dial import Gate
+from scanner.rounds.execute import Ways, execute, plan_round
+from scanner.rounds.models import HostResult, Round
+from targets.models import Exclusion, Organisation
+from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, ways
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def owner() -> Organisation:
+    return organisation()
+
+
+def executed(engine: Engine, names: dict[str, list[str]] | None = None) -> dict[str, HostResult]:
+    number = planned()
+    execute(number, ways(engine, names))
+    assert Round.objects.get(pk=number).state == "done"
+    return {result.address or result.hostname: result for result in HostResult.objects.filter(round=number)}
+
+
+def reason(result: HostResult) -> tuple[GapReason, str]:
+    (gap,) = result.inspection().coverage.gaps
+    return gap.reason, gap.detail
+
+
+def test_facts_are_kept_as_they_were_seen(owner: Organisation) -> None:
+    register(owner, "192.0.2.10", key=True)
+    authorise(owner, "192.0.2.10")
+    result = executed(Engine({"192.0.2.10": open_redis}))["192.0.2.10"]
+    assert (result.outcome, result.key_target, result.ports_open) == (Outcome.INSPECTED, True, 1)
+    assert (result.ports_asked, result.connections) == (2, 3)
+    assert result.inspection().services[0].version == "7.0.15"
+
+
+def test_a_network_is_expanded_and_what_is_excluded_is_refused_without_a_packet(owner: Organisation) -> None:
+    register(owner, "192.0.2.8/30")
+    authorise(owner, "192.0.2.0/24")
+    Exclusion.objects.create(organisation=owner, value="192.0.2.9", reason="heart monitor")
+    engine = Engine({"192.0.2.10": open_web})
+    results = executed(engine)
+    assert set(results) == {"192.0.2.9", "192.0.2.10"}
+    assert results["192.0.2.9"].outcome == Outcome.REFUSED
+    assert reason(results["192.0.2.9"]) == (
+        GapReason.REFUSED_BY_SCOPE,
+        "excluded address=192.0.2.9 why=heart monitor",
+    )
+    assert [target.address for plan in engine.plans for target in plan.targets] == ["192.0.2.10"]
+
+
+def test_a_network_that_is_too_wide_is_refused_and_said_so(owner: Organisation) -> None:
+    register(owner, "10.0.0.0/8", "192.0.2.10")
+    authorise(owner, "10.0.0.0/8", "192.0.2.10")
+    results = executed(Engine({"192.0.2.10": open_web}))
+    assert reason(results["10.0.0.0/8"]) == (GapReason.REFUSED_BY_SCOPE, "too-wide addresses=16777216")
+    assert results["192.0.2.10"].outcome == Outcome.INSPECTED
+
+
+def test_every_address_of_a_name_is_inspected_and_the_name_is_pinned(owner: Organisation) -> None:
+    register(owner, "www.example.cn")
+    authorise(owner, "www.example.cn")
+    engine = Engine({"192.0.2.1": open_web, "2001:db8::1": open_web})
+    results = executed(engine, {"www.example.cn": ["192.0.2.1", "2001:db8::1"]})
+    assert {(result.address, result.hostname) for result in results.values()} == {
+        ("192.0.2.1", "www.example.cn"),
+        ("2001:db8::1", "www.example.cn"),
+    }
+    assert all(target.hostname == "www.example.cn" for plan in engine.plans for target in plan.targets)
+
+
+def test_a_name_that_does_not_resolve_is_an_error_with_its_reason(owner: Organisation) -> None:
+    register(owner, "gone.example.cn")
+    authorise(owner, "gone.example.cn")
+    result = executed(Engine())["gone.example.cn"]
+    assert (result.outcome, result.address) == (Outcome.ERROR, "")
+    assert reason(result) == (GapReason.NAME_NOT_RESOLVED, "Name or service not known")
+
+
+def test_a_name_that_leads_to_a_special_address_is_refused(owner: Organisation) -> None:
+    register(owner, "rebind.example.cn")
+    authorise(owner, "rebind.example.cn")
+    engine = Engine()
+    result = executed(engine, {"rebind.example.cn": ["169.254.169.254"]})["169.254.169.254"]
+    assert result.outcome == Outcome.REFUSED
+    assert engine.plans == []
+
+
+def test_without_an_authorisation_nothing_is_inspected(owner: Organisation) -> None:
+    register(owner, "192.0.2.10")
+    engine = Engine()
+    assert reason(executed(engine)["192.0.2.10"])[0] is GapReason.REFUSED_BY_SCOPE
+    assert engine.plans == []
+
+
+def test_level_and_vantage_are_those_of_authorisation_and_zone(owner: Organisation) -> None:
+    register(owner, "192.0.2.10")
+    register(owner, "192.0.2.11", vantage="internal")
+    authorise(owner, "192.0.2.10", level=2)
+    authorise(owner, "192.0.2.11", level=0, document="Order 2")
+    engine = Engine({"192.0.2.10": open_web, "192.0.2.11": open_web})
+    executed(engine)
+    assert {(plan.targets[0].address, plan.level, plan.vantage) for plan in engine.plans} == {
+        ("192.0.2.10", Level.CREDENTIAL, Vantage.INTERNET),
+        ("192.0.2.11", Level.GREETING, Vantage.INTERNAL),
+    }
+
+
+def test_a_host_with_ports_of_different_levels_is_inspected_at_the_lowest(owner: Organisation) -> None:
+    register(owner, "192.0.2.10")
+    authorise(owner, "192.0.2.10", level=2, ports="6379")
+    authorise(owner, "192.0.2.10", level=1, ports="80", document="Order 2")
+    engine = Engine({"192.0.2.10": open_web})
+    executed(engine)
+    assert [plan.level for plan in engine.plans] == [Level.READ]
+
+
+def test_a_url_is_inspected_on_its_port_and_a_target_on_its_own_ports(owner: Organisation) -> None:
+    register(owner, "https://192.0.2.10:8443/app")
+    register(owner, "192.0.2.11", ports="6379,7000-7002")
+    authorise(owner, "192.0.2.0/24")
+    assert_ports = {"192.0.2.10": "8443", "192.0.2.11": "6379,7000-7002"}
+    engine = Engine(dict.fromkeys(assert_ports, open_web))
+    executed(engine)
+    assert {plan.targets[0].address: plan.ports.tcp for plan in engine.plans} == assert_ports
+
+
+def test_a_host_that_two_targets_name_is_inspected_once_on_all_their_ports(owner: Organisation) -> None:
+    register(owner, "192.0.2.10")
+    register(owner, "https://192.0.2.10:8443/app", key=True)
+    authorise(owner, "192.0.2.10")
+    engine = Engine({"192.0.2.10": open_web})
+    result = executed(engine)["192.0.2.10"]
+    assert [plan.ports.tcp for plan in engine.plans] == ["80,6379,8443"]
+    assert result.key_target
+
+
+def test_what_the_register_forbids_during_a_round_is_no_longer_touched(owner: Organisation) -> None:
+    register(owner, "192.0.2.10", "192.0.2.11")
+    authorise(owner, "192.0.2.0/24")
+    asked: dict[str, str | None] = {}
+
+    async def engine(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
+        first, second = plan.targets
+        asked[first.address] = gate(Endpoint(first.address, 80))
+        yield open_web(first, plan)
+        asked[second.address] = gate(Endpoint(second.address, 80))
+
+    number = planned()
+    original = HostResult.save
+
+    def save_and_forbid(self: HostResult, *args: object, **kwargs: object) -> None:
+        original(self, *args, **kwargs)  # type: ignore[arg-type]
+        if self.address == "192.0.2.10":
+            owner.authorisations.update(valid_until=dt.datetime.now(dt.UTC))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HostResult, "save", save_and_forbid)
+        execute(number, Ways(engine=engine))
+    assert asked["192.0.2.10"] is None
+    assert (asked["192.0.2.11"] or "").startswith("authorisation-ended")
+    left = HostResult.objects.get(round=number, address="192.0.2.11")
+    assert (left.outcome, reason(left)[0]) == (Outcome.ERROR, GapReason.TOOL_FAILED)
+
+
+def test_ctrl_c_keeps_what_was_seen_and_accounts_for_the_rest(owner: Organisation) -> None:
+    register(owner, "192.0.2.10", "192.0.2.11")
+    other = organisation("power")
+    register(other, "192.0.2.12")
+    for each in (owner, other):
+        authorise(each, "192.0.2.0/24")
+
+    async def engine(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
+        if plan.targets[0].address != "192.0.2.12":
+            raise KeyboardInterrupt
+        yield open_web(plan.targets[0], plan)
+
+    number = planned()
+    with pytest.raises(KeyboardInterrupt):
+        execute(number, Ways(engine=engine))
+    assert Round.objects.get(pk=number).state == "cancelled"
+    results = {result.address: result for result in HostResult.objects.filter(round=number)}
+    assert results["192.0.2.12"].outcome == Outcome.INSPECTED
+    assert reason(results["192.0.2.10"])[0] is GapReason.CANCELLED
+    assert reason(results["192.0.2.11"])[0] is GapReason.CANCELLED
+
+
+def test_an_engine_that_fails_leaves_its_hosts_not_inspected(owner: Organisation) -> None:
+    register(owner, "192.0.2.10")
+    authorise(owner, "192.0.2.10")
+
+    async def engine(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
+        raise RuntimeError("a bug")
+        yield
+
+    number = planned()
+    execute(number, Ways(engine=engine))
+    result = HostResult.objects.get(round=number)
+    assert (result.outcome, reason(result)[0]) == (Outcome.ERROR, GapReason.TOOL_FAILED)
+
+
+def test_a_locked_database_loses_only_the_host_in_work_and_the_round_goes_on_later(
+    owner: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(owner, "192.0.2.10", "192.0.2.11")
+    authorise(owner, "192.0.2.0/24")
+    engine = Engine({"192.0.2.10": open_web, "192.0.2.11": open_web})
+    number = planned()
+    save = HostResult.save
+
+    def locked(self: HostResult, *args: object, **kwargs: object) -> None:
+        if self.address == "192.0.2.11":
+            raise OperationalError("database is locked")
+        save(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HostResult, "save", locked)
+        with pytest.raises(OperationalError):
+            execute(number, ways(engine))
+    assert [result.address for result in HostResult.objects.filter(round=number)] == ["192.0.2.10"]
+    execute(number, ways(engine))
+    assert [target.address for target in engine.plans[-1].targets] == ["192.0.2.11"]
+    assert HostResult.objects.filter(round=number).count() == 2
+
+
+def test_each_organisation_is_inspected_by_its_own_register(owner: Organisation) -> None:
+    other = organisation("power")
+    register(owner, "192.0.2.10")
+    register(other, "192.0.2.10", shared=True)
+    authorise(owner, "192.0.2.10")
+    number = planned()
+    execute(number, ways(Engine({"192.0.2.10": open_web})))
+    outcomes = HostResult.objects.filter(round=number).values_list("organisation__slug", "outcome")
+    assert dict(outcomes) == {"water": "inspected", "power": "refused"}
+
+
+def test_the_observer_hears_of_every_host(owner: Organisation) -> None:
+    register(owner, "192.0.2.10")
+    authorise(owner, "192.0.2.10")
+    heard: list[Stage] = []
+
+    async def engine(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
+        for target in plan.targets:
+            observer(Progress(Stage.DONE, target))
+            yield open_web(target, plan)
+
+    execute(planned(), Ways(engine=engine, watch=lambda hosts: nullcontext(lambda p: heard.append(p.stage))))
+    assert heard == [Stage.DONE]
+
+
+def test_bad_ports_and_unknown_organisations_make_no_round(owner: Organisation) -> None:
+    with pytest.raises(InputError, match="70000"):
+        plan_round(None, profile=Profile.STANDARD, ports="70000", requested_by="tester")
+    with pytest.raises(LookupError, match="nobody"):
+        plan_round(["nobody"], profile=Profile.STANDARD, ports="80", requested_by="tester")
+    assert not Round.objects.exists()

@@ -1,0 +1,139 @@
+"""A small register and an engine that answers as it is told, for tests in which no packet is the point."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
+from scanner.engine.inspect import Observer
+from scanner.engine.model import (
+    Coverage,
+    Endpoint,
+    Facet,
+    Gap,
+    GapReason,
+    HostInspection,
+    Look,
+    Outcome,
+    PortScan,
+    Service,
+    Target,
+    Transport,
+)
+from scanner.engine.plan import Plan, Profile
+from scanner.engine.probes.dial import Gate
+from scanner.rounds.execute import Ways, plan_round
+from targets.addresses import parse_target
+from targets.models import Authorisation, Organisation, Zone
+from targets.models import Target as TargetRow
+
+REDIS = 6379
+PORTS = "80,6379"
+
+
+def organisation(slug: str = "water", **fields: object) -> Organisation:
+    values = {"name_zh": "水务局", "name_en": "Water Office", **fields}
+    return Organisation.objects.create(slug=slug, **values)
+
+
+def register(owner: Organisation, *values: str, key: bool = False, vantage: str = "internet", **fields: object) -> None:
+    zone, _ = Zone.objects.get_or_create(name=vantage, defaults={"vantage": vantage})
+    for value in values:
+        parsed = parse_target(value)
+        TargetRow.objects.create(
+            organisation=owner,
+            kind=parsed.kind,
+            value=parsed.value,
+            display=parsed.display,
+            zone=zone,
+            criticality="key" if key else "ordinary",
+            **fields,
+        )
+
+
+def authorise(owner: Organisation, *scope: str, level: int = 1, document: str = "Order 1", **fields: object) -> None:
+    now = dt.datetime.now(dt.UTC)
+    values = {"valid_from": now - dt.timedelta(days=1), "valid_until": now + dt.timedelta(days=365), **fields}
+    Authorisation.objects.create(
+        organisation=owner, document=document, allowed_by="Director", scope=list(scope), level=level, **values
+    )
+
+
+Answer = Callable[[Target, Plan], HostInspection]
+
+
+@dataclass
+class Engine:
+    """Asks the gate as the real one does, answers per address, and remembers the plans it was given."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    plans: list[Plan] = field(default_factory=list)
+
+    async def __call__(self, plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
+        self.plans.append(plan)
+        for target in plan.targets:
+            assert gate(Endpoint(target.address, REDIS)) is None
+            yield self.answers[target.address](target, plan)
+
+
+def ways(engine: Engine, names: dict[str, list[str]] | None = None) -> Ways:
+    def resolve(hostname: str) -> list[str]:
+        if names is None or hostname not in names:
+            raise OSError(-2, "Name or service not known")
+        return names[hostname]
+
+    return Ways(engine=engine, resolve=resolve)
+
+
+def planned(*slugs: str, profile: Profile = Profile.STANDARD, ports: str = PORTS) -> int:
+    return plan_round(slugs or None, profile=profile, ports=ports, requested_by="tester").pk
+
+
+def open_redis(target: Target, plan: Plan) -> HostInspection:
+    """A Redis that answers strangers, seen twice."""
+    endpoint = Endpoint(target.address, REDIS)
+    exchange = Exchange("INFO server", "redis_version:7.0.15", "2026-11-01T00:00:00.000+00:00")
+    facts = ServiceFacts("REDIS", Access.OPEN, "Redis", "7.0.15", exchanges=(exchange,))
+    service = Service(endpoint, "redis", product="Redis", version="7.0.15", facts=facts)
+    return _inspected(target, plan, (REDIS,), (service,), (service,))
+
+
+def open_web(target: Target, plan: Plan) -> HostInspection:
+    """A web server and nothing else."""
+    return _inspected(target, plan, (80,), (Service(Endpoint(target.address, 80), "http"),))
+
+
+def timed_out(target: Target, plan: Plan) -> HostInspection:
+    return _ended(target, plan, Outcome.UNREACHABLE, Gap(GapReason.TIMED_OUT, detail="the port scan ran out of time"))
+
+
+def silent(target: Target, plan: Plan) -> HostInspection:
+    return _ended(target, plan, Outcome.UNREACHABLE, Gap(GapReason.HOST_SILENT))
+
+
+def half_seen_redis(target: Target, plan: Plan) -> HostInspection:
+    """Redis is open, but the conversation broke off: nobody knows whether it serves strangers."""
+    scan = PortScan(Transport.TCP, plan.ports.tcp, (REDIS,), 0, "connect")
+    gap = Gap(GapReason.PROTOCOL_ERROR, Facet.SERVICE, REDIS)
+    now = dt.datetime.now(dt.UTC)
+    coverage = Coverage((scan,), (Look(REDIS, Transport.TCP, Facet.PORT),), (gap,))
+    service = Service(Endpoint(target.address, REDIS), "unknown")
+    return HostInspection(
+        target, Outcome.PARTIAL, now, now, plan.vantage, plan.level, services=(service,), coverage=coverage
+    )
+
+
+def _inspected(
+    target: Target, plan: Plan, ports: tuple[int, ...], services: tuple[Service, ...], again: tuple[Service, ...] = ()
+) -> HostInspection:
+    now = dt.datetime.now(dt.UTC)
+    looks = tuple(Look(port, Transport.TCP, facet) for port in ports for facet in (Facet.PORT, Facet.SERVICE))
+    coverage = Coverage((PortScan(Transport.TCP, plan.ports.tcp, ports, 0, "connect"),), looks, connections=3)
+    return HostInspection(target, Outcome.INSPECTED, now, now, plan.vantage, plan.level, services, again, coverage)
+
+
+def _ended(target: Target, plan: Plan, outcome: Outcome, gap: Gap) -> HostInspection:
+    now = dt.datetime.now(dt.UTC)
+    return HostInspection(target, outcome, now, now, plan.vantage, plan.level, coverage=Coverage(gaps=(gap,)))
