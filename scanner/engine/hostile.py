@@ -14,7 +14,7 @@ _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 _SECRET = re.compile(
     r"(?i)\b([A-Z0-9_.-]*(?:pass(?:word|wd)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|pwd)[A-Z0-9_.-]*)"
-    r"(\s*[=:]\s*)([^\s&;,]{1,200})"
+    r"([\"']?\s*[=:]\s*[\"']?)([^\s&;,\"']{1,200})"
 )
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from scanner.engine.catalogue.load import Catalogue, catalogue
 from scanner.engine.model import Confidence, Endpoint, Finding, HostInspection, Service, Severity
-from scanner.engine.rules import certificates, databases, exposure, tls
+from scanner.engine.rules import certificates, databases, exposure, tls, web
 from scanner.engine.rules.base import Context, Rule, TrustAnchor
 
-RULES: tuple[Rule, ...] = (*exposure.RULES, *databases.RULES, *tls.RULES, *certificates.RULES)
+RULES: tuple[Rule, ...] = (*exposure.RULES, *databases.RULES, *tls.RULES, *certificates.RULES, *web.RULES)
 
 Identity = tuple[str, int, str, str]
 

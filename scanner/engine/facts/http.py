@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 class HttpReply:
     """One answer. ``headers`` keep the order and repetition they had; names are lower case.
 
-    ``body`` is decoded leniently, cut, and already free of secret values; ``body_bytes`` is how much was read.
+    ``body`` is decoded leniently and cut; in stored facts it is a short excerpt, free of secret values.
+    ``body_bytes`` is how much was read. ``at`` is when it came, UTC, ISO 8601.
     """
 
     method: str
@@ -18,6 +20,7 @@ class HttpReply:
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
     body_bytes: int = 0
+    at: str = ""
 
     def header(self, name: str) -> str | None:
         """Return the first header of that (lower-case) name."""
@@ -26,6 +29,33 @@ class HttpReply:
     def all_headers(self, name: str) -> tuple[str, ...]:
         """Return every header of that (lower-case) name, in order."""
         return tuple(value for key, value in self.headers if key == name)
+
+    @property
+    def content_type(self) -> str:
+        """The media type, lower case, without parameters; empty when none was sent."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the first page's HTML says, bounded.
+
+    ``policy`` is a Content-Security-Policy of a meta element, ``referrer`` its referrer policy. ``refresh`` is where
+    a meta refresh or a script sends the browser at once. ``password_actions`` holds, for each form with a password
+    field, the absolute URL it is sent to. ``plain_active`` and ``plain_passive`` are subresources named by an
+    ``http:`` URL, in the two classes of W3C Mixed Content. ``folders`` are directories of the same site that the
+    page links to, made of plain characters only.
+    """
+
+    title: str = ""
+    generator: str = ""
+    policy: str = ""
+    referrer: str = ""
+    refresh: str = ""
+    password_actions: tuple[str, ...] = ()
+    plain_active: tuple[str, ...] = ()
+    plain_passive: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +70,55 @@ class ExposedPath:
     reply: HttpReply
     details: tuple[tuple[str, str], ...] = ()
 
+    def detail(self, name: str) -> str:
+        """Return the named detail, or an empty string."""
+        return dict(self.details).get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class CrossOrigin:
+    """What a request from a foreign ``origin`` was told: Access-Control-Allow-Origin and -Credentials."""
+
+    origin: str
+    allowed: str
+    credentials: bool
+
 
 @dataclass(frozen=True, slots=True)
 class HttpFacts:
     """A site: scheme, Host header sent, first page, random-path baselines and the paths that proved exposed.
 
-    ``blocked`` is true when everything, random paths included, got the same refusal (401, 403, a WAF page):
-    the content checks then show nothing either way.
+    ``trace`` tells whether TRACE gave our own header back; None when it was not asked. ``methods`` are those that
+    OPTIONS advertised. ``blocked`` is true when everything, random paths included, got the same refusal (401, 403, a
+    WAF page): the content checks then show nothing either way. ``complete`` is False when the look ended early
+    (``ended`` says why), in which case absences prove nothing.
     """
 
     scheme: str
     host: str
     root: HttpReply | None = None
+    page: Page | None = None
     baselines: tuple[HttpReply, ...] = ()
     exposed: tuple[ExposedPath, ...] = ()
-    replies: tuple[HttpReply, ...] = ()
+    cross_origin: tuple[CrossOrigin, ...] = ()
+    trace: bool | None = None
+    methods: tuple[str, ...] = ()
     blocked: bool = False
     complete: bool = True
     ended: str = ""
     requests: int = 0
+
+    @property
+    def url(self) -> str:
+        """``scheme://host[:port]``, without a trailing slash."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def by_name(self) -> bool:
+        """Tell whether a host name was asked for, rather than the bare address."""
+        name = self.host.rpartition(":")[0] if self.host.rpartition(":")[2].isdigit() else self.host
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return True
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import ssl
 import time
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ BODY_LIMIT = 256 * 1024
 
 HEADER_LIMIT = 100
 """Headers of a reply that are kept."""
+
+HEADER_LENGTH = 4096
+"""Characters of a header's value that are kept; content security policies are long."""
 
 REQUEST_LIMIT = 60
 """Requests that one site gets in one look."""
@@ -47,15 +51,19 @@ class HttpSession:
         self.name = host or (f"[{address}]" if ":" in address else address)
         self.host = self.name if port == (443 if contact.tls else 80) else f"{self.name}:{port}"
         self.requests = 0
-        self._sni = host
         self._tokens, self._refilled = float(BURST), time.monotonic()
         literal = f"[{address}]" if ":" in address else address
-        self._client = httpx.AsyncClient(
-            base_url=f"{self.scheme}://{literal}:{port}",
+        self._base = f"{self.scheme}://{literal}:{port}"
+        limits = contact.dialer.limits
+        self._extensions: dict[str, object] = {
+            "timeout": httpx.Timeout(limits.read_timeout, connect=limits.connect_timeout).as_dict()
+        }
+        if host:
+            self._extensions["sni_hostname"] = host
+        # The bare transport, not a client: it knows no redirects, cookies, proxies or decompression.
+        self._transport = httpx.AsyncHTTPTransport(
             verify=_shared_context(),
-            follow_redirects=False,
             trust_env=False,
-            timeout=httpx.Timeout(contact.dialer.limits.read_timeout, connect=contact.dialer.limits.connect_timeout),
             limits=httpx.Limits(max_connections=2, max_keepalive_connections=2),
         )
 
@@ -63,7 +71,7 @@ class HttpSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def get(
         self,
@@ -93,7 +101,9 @@ class HttpSession:
             except httpx.ConnectError as error:
                 kind = ConnectionRefused if "refused" in str(error).lower() else ConnectionLost
                 raise kind(f"The connection could not be opened: {error}") from error
-            except (httpx.RemoteProtocolError, httpx.DecodingError, httpx.InvalidURL, ValueError) as error:
+            except (httpx.RemoteProtocolError, httpx.InvalidURL, ValueError) as error:
+                if "disconnected" in str(error):
+                    raise ConnectionLost("The web server closed the connection without an answer.") from error
                 raise UnexpectedReply(f"The reply is not valid HTTP: {line(str(error))}") from error
             except (httpx.HTTPError, ssl.SSLError, OSError) as error:
                 raise ConnectionLost(f"The connection broke: {line(str(error))}") from error
@@ -101,9 +111,9 @@ class HttpSession:
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None, limit: int
     ) -> HttpReply:
-        request = self._client.build_request(
+        request = httpx.Request(
             method,
-            path,
+            self._base + path,
             content=content,
             headers={
                 "Host": self.host,
@@ -112,19 +122,20 @@ class HttpSession:
                 "Accept-Encoding": "identity",
                 **headers,
             },
-            extensions={"sni_hostname": self._sni} if self._sni else None,
+            extensions=self._extensions,
         )
-        reply = await self._client.send(request, stream=True)
+        reply = await self._transport.handle_async_request(request)
         try:
-            body = b""
+            body = bytearray()
             async for chunk in reply.aiter_raw():
                 body += chunk[: limit - len(body)]
                 if len(body) >= limit:
                     break
         finally:
             await reply.aclose()
-            self._client.cookies.clear()
-        kept = [(name.lower(), line(value, 1000)) for name, value in reply.headers.multi_items()[:HEADER_LIMIT]]
+        kept = [
+            (name.lower(), line(value, HEADER_LENGTH)) for name, value in reply.headers.multi_items()[:HEADER_LIMIT]
+        ]
         return HttpReply(
             method=method,
             path=path,
@@ -132,6 +143,7 @@ class HttpSession:
             headers=tuple(kept),
             body=body.decode("utf-8", errors="replace"),
             body_bytes=len(body),
+            at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         )
 
     async def _pace(self) -> None:

@@ -1,0 +1,289 @@
+"""What a web site shows to a stranger: its first page, how it answers odd requests, and well-known paths.
+
+A path counts as exposed only when it is answered with 200, its content has the signature of what it should be, and
+neither random paths nor a made-up neighbour of it are answered with the same: sites that answer everything with one
+page are common. Secret values are masked before anything is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from scanner.engine.errors import ConnectionLost, ProbeError
+from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page
+from scanner.engine.hostile import line, mask_secrets
+from scanner.engine.model import Level
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.http_compare import Fingerprint
+from scanner.engine.probes.http_page import read_page
+from scanner.engine.probes.http_paths import SNIFF, WellKnown, folder, well_known
+from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
+from scanner.engine.probes.http_session import HttpSession, RequestBudgetSpent
+from scanner.engine.probes.http_signatures import Proof, excerpt, is_html, listing
+
+LOOK_SECONDS = 45.0
+"""A site is looked at for no longer than this; what was not asked by then is not inspected."""
+
+PATH_SECONDS = 5.0
+"""One path gets no longer than this."""
+
+UNANSWERED_LIMIT = 3
+"""Unanswered requests in a row after which a site is left alone."""
+
+FOLDER_LIMIT = 4
+"""Directories, taken from the links of the first page, that are asked for a listing."""
+
+ROOT_EXCERPT = 4096
+"""Characters of the first page that are kept."""
+
+_REFUSALS = frozenset({401, 403, 406, 429, 503})
+_KEPT_HEADERS, _KEPT_HEADER_LENGTH, _HEADER_CHARACTERS = 40, 500, 8192
+_ACTUATOR_READABLE = ("env", "jolokia", "gateway")
+
+
+class _GivenUp(ProbeError):  # noqa: N818 - reads as the event it is
+    """The site stopped answering; what was not asked is not inspected."""
+
+
+async def look(contact: Contact, *, host: str | None, again: HttpFacts | None = None) -> HttpFacts:
+    """Look at the site that ``host`` (None: the bare address) names on this endpoint.
+
+    At most 60 requests; at the greeting level only the first page. ``again`` is an earlier look whose findings are to
+    be seen once more: only what it found is asked again. Raises ``ProbeError`` when not even the first page comes;
+    later failures end the look early (``complete`` False).
+    """
+    async with HttpSession(contact, host) as session:
+        site = _Site(session, host)
+        await site.first_page()
+        if contact.level is not Level.GREETING:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await site.behaviour(again)
+                    await site.content(again)
+            except TimeoutError:
+                site.ended = f"The look was ended after {LOOK_SECONDS:g} seconds."
+            except ProbeError as error:
+                site.ended = str(error.args[0])
+        return site.facts()
+
+
+@dataclass(slots=True)
+class _Site:
+    """A look in progress: what was seen so far."""
+
+    session: HttpSession
+    name: str | None
+    root: HttpReply | None = None
+    page: Page | None = None
+    strangers: list[Fingerprint] = field(default_factory=list)
+    baselines: list[HttpReply] = field(default_factory=list)
+    exposed: list[ExposedPath] = field(default_factory=list)
+    cross_origin: list[CrossOrigin] = field(default_factory=list)
+    trace: bool | None = None
+    methods: tuple[str, ...] = ()
+    blocked: bool = False
+    refused: bool = False
+    unanswered: list[str] = field(default_factory=list)
+    in_a_row: int = 0
+    ended: str = ""
+
+    async def first_page(self) -> None:
+        reply = await self.session.get("/")
+        text = reply.body
+        if is_html(reply):
+            self.page = read_page(text, f"{self.session.scheme}://{self.session.host}")
+        self.root = _kept(reply, excerpt_length=ROOT_EXCERPT)
+        if reply.status == 200:
+            for kind, signature in (("listing", listing), ("admin-panel", admin_panel), ("installer", installer)):
+                self._note(kind, reply, signature(reply))
+        self._note("error-stack", reply, stack_trace(reply))
+
+    async def behaviour(self, again: HttpFacts | None) -> None:
+        """Ask random paths, a foreign origin, TRACE and OPTIONS; none of them changes anything."""
+        word = secrets.token_hex(8)
+        for path in (f"/{word}", f"/{word}.php", f"/{word}/.git/config"):
+            if reply := await self.ask(path):
+                self.baselines.append(_kept(reply, excerpt_length=0))
+                self.strangers.append(Fingerprint.of(reply))
+                self._note("error-stack", reply, stack_trace(reply))
+        statuses = {reply.status for reply in (self.root, *self.baselines) if reply is not None}
+        self.blocked = len(statuses) == 1 and statuses <= _REFUSALS
+        if self.blocked:
+            return
+        if again is None or again.cross_origin:
+            await self._ask_as_foreigner()
+        if again is None or again.trace:
+            await self._ask_trace()
+        if again is None or again.methods:
+            options = await self.ask("/", method="OPTIONS")
+            self.methods = _methods(options) if options else ()
+
+    async def _ask_as_foreigner(self) -> None:
+        for origin in (f"https://{secrets.token_hex(8)}.invalid", "null"):
+            reply = await self.ask("/", headers={"Origin": origin})
+            allowed = reply.header("access-control-allow-origin") if reply else None
+            if reply and allowed:
+                with_credentials = (reply.header("access-control-allow-credentials") or "").lower() == "true"
+                self.cross_origin.append(CrossOrigin(origin, line(allowed), with_credentials))
+
+    async def _ask_trace(self) -> None:
+        value = secrets.token_hex(8)
+        reply = await self.ask("/", method="TRACE", headers={"X-Probe": value})
+        if reply is not None:
+            self.trace = reply.status == 200 and reply.content_type == "message/http" and value in reply.body
+
+    async def content(self, again: HttpFacts | None) -> None:
+        """Ask the well-known paths, and the directories that the first page links to for a listing."""
+        if self.blocked:
+            return
+        location = (self.root.header("location") if self.root else None) or ""
+        questions = [*well_known(self.name, location)]
+        if self.page is not None:
+            questions += [folder(path) for path in self.page.folders[:FOLDER_LIMIT]]
+        if again is not None:
+            seen = {(path.kind, path.reply.path) for path in again.exposed}
+            questions = [question for question in questions if (question.kind, question.path) in seen]
+        for question in questions:
+            await self._examine(question)
+        await self._notice_late_block()
+
+    async def _notice_late_block(self) -> None:
+        """A firewall that lost patience in the middle refuses random paths too, which it didn't at first."""
+        if not self.refused or not self.baselines or self.baselines[0].status in _REFUSALS:
+            return
+        reply = await self.ask(f"/{secrets.token_hex(8)}")
+        self.blocked = reply is not None and reply.status in _REFUSALS
+
+    async def _examine(self, question: WellKnown) -> None:
+        reply = await self._ask_path(question, question.path)
+        if reply is None:
+            return
+        self.refused = self.refused or reply.status in _REFUSALS
+        proof = self._prove(question, reply)
+        if proof is None:
+            return
+        stranger = await self._ask_path(question, question.sibling.format(random=secrets.token_hex(8)))
+        if (
+            stranger is None
+            or question.signature(stranger)
+            or Fingerprint.of(reply).same_page(Fingerprint.of(stranger))
+        ):
+            return
+        if question.also is not None:
+            path, signature = question.also
+            second = await self.ask(path)
+            proof = signature(second) if second is not None and second.status == 200 else None
+            if proof is None or second is None:
+                return
+            reply = second
+        if question.kind == "actuator":
+            proof = replace(proof, details=(*proof.details, *await self._actuator_access(proof)))
+        self._note(question.kind, reply, proof)
+
+    def _prove(self, question: WellKnown, reply: HttpReply) -> Proof | None:
+        if reply.status not in ((200, 206) if question.ranged else (200,)):
+            return None
+        seen = Fingerprint.of(reply)
+        if any(seen.same_page(stranger) for stranger in self.strangers):
+            return None
+        return question.signature(reply)
+
+    async def _actuator_access(self, proof: Proof) -> list[tuple[str, str]]:
+        """Ask by HEAD whether sensitive endpoints are answered. Not heapdump: even HEAD makes Spring write the dump."""
+        listed = dict(proof.details)["endpoints"].split(", ")
+        opened: list[str] = []
+        for name in _ACTUATOR_READABLE:
+            path = "/actuator/gateway/routes" if name == "gateway" else f"/actuator/{name}"
+            if name in listed and (reply := await self.ask(path, method="HEAD")) and reply.status == 200:
+                opened.append(name)
+        return [("open", ", ".join(opened))]
+
+    async def _ask_path(self, question: WellKnown, path: str) -> HttpReply | None:
+        headers = {"Range": f"bytes=0-{question.limit - 1}"} if question.ranged else None
+        return await self.ask(path, headers=headers, limit=question.limit)
+
+    async def ask(
+        self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, limit: int = SNIFF
+    ) -> HttpReply | None:
+        """Return the reply; None when none came, which leaves the look incomplete.
+
+        A connection that broke is tried once more: a kept-alive one may have been closed under us.
+        """
+        for _ in range(2):
+            try:
+                reply = await self.session.get(path, method=method, headers=headers, limit=limit, seconds=PATH_SECONDS)
+            except ConnectionLost:
+                continue
+            except RequestBudgetSpent:
+                raise
+            except ProbeError:
+                break
+            self.in_a_row = 0
+            return reply
+        self.unanswered.append(path)
+        self.in_a_row += 1
+        if self.in_a_row >= UNANSWERED_LIMIT:
+            raise _GivenUp("The web server stopped answering.")
+        return None
+
+    def _note(self, kind: str, reply: HttpReply, proof: Proof | None) -> None:
+        if proof is not None:
+            self.exposed.append(ExposedPath(kind, replace(_kept(reply), body=proof.excerpt), proof.details))
+
+    def facts(self) -> HttpFacts:
+        ended = self.ended
+        if not ended and self.unanswered:
+            ended = f"No valid answer for {', '.join(self.unanswered[:5])}."
+        return HttpFacts(
+            scheme=self.session.scheme,
+            host=self.session.host,
+            root=self.root,
+            page=self.page,
+            baselines=tuple(self.baselines),
+            exposed=tuple(self.exposed),
+            cross_origin=tuple(self.cross_origin),
+            trace=self.trace,
+            methods=self.methods,
+            blocked=self.blocked,
+            complete=not ended,
+            ended=ended,
+            requests=self.session.requests,
+        )
+
+
+def _methods(reply: HttpReply) -> tuple[str, ...]:
+    listed = ",".join((*reply.all_headers("allow"), *reply.all_headers("public")))
+    names = re.findall(r"[A-Z]{2,20}", listed)
+    if reply.header("dav"):
+        names.append("DAV")
+    return tuple(dict.fromkeys(names))[:20]
+
+
+def _kept(reply: HttpReply, *, excerpt_length: int | None = None) -> HttpReply:
+    """Return the reply as it is stored: few and short headers, no cookie values, an excerpt without secrets."""
+    headers: list[tuple[str, str]] = []
+    room = _HEADER_CHARACTERS
+    for name, value in reply.headers[:_KEPT_HEADERS]:
+        masked = _cookie_without_value(value) if name == "set-cookie" else mask_secrets(value)
+        masked = masked if name == "content-security-policy" else masked[:_KEPT_HEADER_LENGTH]
+        room -= len(name) + len(masked)
+        if room < 0:
+            break
+        headers.append((name[:100], masked))
+    body = excerpt(reply.body) if excerpt_length is None else mask_secrets(_flat(reply.body[:excerpt_length]))
+    return replace(reply, headers=tuple(headers), body=body)
+
+
+def _flat(text: str) -> str:
+    return line(text, len(text))
+
+
+def _cookie_without_value(header: str) -> str:
+    pair, _, attributes = header.partition(";")
+    name, equals, value = pair.partition("=")
+    shown = "****" if value.strip() else ""
+    return f"{name.strip()[:100]}{equals}{shown};{attributes}"

@@ -1,0 +1,94 @@
+"""The well-known paths that a site is asked for: a fixed list, each with the signature that proves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scanner.engine.probes import http_products as products
+from scanner.engine.probes import http_signatures as signatures
+from scanner.engine.probes.http_signatures import Signature
+
+SNIFF = 32 * 1024
+"""Bytes of a well-known path that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class WellKnown:
+    """One path. ``sibling`` is a path of the same kind with ``{random}`` in it: what it answers with, ``path`` must
+    not answer with too. ``also`` is a second path whose signature must hold as well. ``limit`` is how many bytes are
+    asked for and read; ``ranged`` asks for only those by a Range header."""
+
+    kind: str
+    path: str
+    signature: Signature
+    sibling: str
+    limit: int = SNIFF
+    ranged: bool = False
+    also: tuple[str, Signature] | None = None
+
+
+def _archive(name: str) -> WellKnown:
+    extension = name.partition(".")[2]
+    return WellKnown("backup", f"/{name}", signatures.archive, "/{random}." + extension, limit=32, ranged=True)
+
+
+_ALWAYS = (
+    WellKnown("git", "/.git/HEAD", signatures.git_head, "/.git/{random}", also=("/.git/config", signatures.git_config)),
+    WellKnown("env", "/.env", signatures.env_file, "/.{random}"),
+    WellKnown(
+        "svn", "/.svn/wc.db", signatures.starts_with("SQLite format 3\x00"), "/.svn/{random}.db", 16, ranged=True
+    ),
+    WellKnown(
+        "hg",
+        "/.hg/requires",
+        signatures.starts_with("revlogv1", "dotencode", "fncache", "generaldelta", "share-safe"),
+        "/.hg/{random}",
+        64,
+    ),
+    WellKnown("bzr", "/.bzr/branch-format", signatures.starts_with("Bazaar-NG meta directory"), "/.bzr/{random}", 64),
+    WellKnown("ds-store", "/.DS_Store", signatures.starts_with("\x00\x00\x00\x01Bud1"), "/.{random}", 16, ranged=True),
+    _archive("backup.zip"),
+    _archive("www.zip"),
+    _archive("backup.tar.gz"),
+    WellKnown("backup", "/backup.sql", signatures.sql_dump, "/{random}.sql", limit=512, ranged=True),
+    WellKnown("backup", "/web.config.bak", signatures.web_config, "/{random}.config.bak", limit=4096),
+    WellKnown("config", "/web.config", signatures.web_config, "/{random}.config"),
+    WellKnown("config", "/WEB-INF/web.xml", signatures.web_xml, "/WEB-INF/{random}.xml", limit=4096),
+    WellKnown("config", "/config.json", signatures.config_json, "/{random}.json"),
+    WellKnown("config", "/.aws/credentials", signatures.aws_credentials, "/.aws/{random}", limit=4096),
+    WellKnown("config", "/id_rsa", signatures.private_key, "/{random}", limit=128),
+    WellKnown("config", "/.vscode/sftp.json", signatures.sftp_json, "/.vscode/{random}.json", limit=4096),
+    WellKnown("phpinfo", "/phpinfo.php", signatures.php_info, "/{random}.php"),
+    WellKnown("phpinfo", "/info.php", signatures.php_info, "/{random}.php"),
+    WellKnown("server-status", "/server-status", signatures.server_status, "/{random}"),
+    WellKnown("nginx-status", "/nginx_status", signatures.nginx_status, "/{random}", limit=512),
+    WellKnown("actuator", "/actuator", signatures.actuator, "/{random}"),
+    WellKnown("druid", "/druid/index.html", signatures.druid, "/druid/{random}.html"),
+    WellKnown("swagger", "/v3/api-docs", signatures.api_description, "/v3/{random}"),
+    WellKnown("swagger", "/v2/api-docs", signatures.api_description, "/v2/{random}"),
+    WellKnown("swagger", "/openapi.json", signatures.api_description, "/{random}.json"),
+    WellKnown("swagger", "/swagger-ui/index.html", signatures.api_pages, "/swagger-ui/{random}.html"),
+    WellKnown("admin-panel", "/phpmyadmin/", products.admin_panel, "/{random}/"),
+    WellKnown("installer", "/install/index.php", products.installer, "/install/{random}.php"),
+    WellKnown("cross-domain", "/crossdomain.xml", signatures.cross_domain, "/{random}.xml", limit=4096),
+    WellKnown("security-txt", "/.well-known/security.txt", signatures.security_txt, "/.well-known/{random}.txt", 4096),
+)
+
+_WORDPRESS_SETUP = ("/wp-admin/install.php", "/wp-admin/setup-config.php")
+
+
+def well_known(name: str | None, location: str) -> tuple[WellKnown, ...]:
+    """Return the paths to ask for on a site registered under ``name`` whose first page redirects to ``location``."""
+    named = (_archive(f"{name}.zip"), _archive(f"{name}.tar.gz")) if name else ()
+    # A WordPress that isn't set up yet sends every visitor to its installer, so nobody else needs to be asked.
+    setup = tuple(
+        WellKnown("installer", path, products.installer, "/wp-admin/{random}.php")
+        for path in _WORDPRESS_SETUP
+        if path in location
+    )
+    return (*_ALWAYS, *named, *setup)
+
+
+def folder(path: str) -> WellKnown:
+    """Return the question whether the directory ``path`` lists its files."""
+    return WellKnown("listing", path, signatures.listing, "/{random}/")

@@ -1,0 +1,84 @@
+"""Pages that give themselves away: installers left open, administration panels, debug pages and stack traces."""
+
+from __future__ import annotations
+
+import re
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.hostile import line
+from scanner.engine.probes.http_signatures import Proof, is_html
+
+_TITLE = re.compile(r"(?i)<title[^<>]{0,100}>([^<]{0,200})")
+
+_PANELS = (
+    ("phpMyAdmin", r"phpMyAdmin", r'name="pma_username"'),
+    ("Adminer", r"Adminer", r"""name=['"]auth\[driver\]"""),
+    ("Webmin", r"Login to Webmin|Webmin", r"""action=["']/?session_login\.cgi|name=["']?user["']?"""),
+    ("宝塔", r"宝塔(?:Linux)?面板", r"<form|<input|<div"),
+    ("cPanel", r"cPanel Login|WHM Login|Webmail Login", r'id="login_form"'),
+    ("Plesk", r"Plesk", r'name="login_name"|id="login_name"|plesk'),
+)
+
+_INSTALLERS = (
+    ("WordPress", r"WordPress", r'name="weblog_title"|install\.php\?step=\d|id="language-continue"'),
+    ("WordPress", r"WordPress", r"setup-config\.php\?step=\d"),
+    ("Discuz!", r"Discuz!.{0,20}安装向导|Discuz!.{0,20}Installation", r"<form|step="),
+    ("Nextcloud", r"Nextcloud|ownCloud", r'(?s)name="adminlogin".{0,4000}name="adminpass"'),
+)
+_INSTALLED = re.compile(r"(?i)already installed|already exists|install\.lock|已经?安装过|已安装")
+
+
+def _title(reply: HttpReply) -> str:
+    found = _TITLE.search(reply.body)
+    return line(found[1], 120) if found else ""
+
+
+def admin_panel(reply: HttpReply) -> Proof | None:
+    """Return the proof of an administration panel's own login page."""
+    return _by_title_and_mark(reply, _PANELS)
+
+
+def installer(reply: HttpReply) -> Proof | None:
+    """Return the proof of a set-up wizard that would still run; one that says it is done doesn't count."""
+    return None if _INSTALLED.search(reply.body) else _by_title_and_mark(reply, _INSTALLERS)
+
+
+def _by_title_and_mark(reply: HttpReply, products: tuple[tuple[str, str, str], ...]) -> Proof | None:
+    title = _title(reply)
+    if not title or not is_html(reply):
+        return None
+    for product, in_title, mark in products:
+        if re.search(in_title, title) and re.search(mark, reply.body):
+            return Proof(title, (("product", product), ("title", title)))
+    return None
+
+
+# Framework, severity, and what its page of a development setting holds. The first that matches names the page.
+_TRACES = (
+    ("Django", "high", r"You(?:'|&#x27;|&#39;|’)re seeing this error because you have <code>DEBUG = True</code>"),
+    ("Laravel Ignition", "high", r"window\.ignite\s*[=(]|Ignition\\|<title>[^<]{0,200}🧨|laravel-ignition"),
+    ("Whoops", "high", r"Whoops! There was an error\.|Whoops\\Exception\\"),
+    ("Werkzeug", "high", r"<title>[^<]{0,200}// Werkzeug Debugger|EVALEX\s*=\s*(?:true|false)"),
+    ("Symfony", "medium", r"Symfony Exception|Symfony\\Component\\\w+\\Exception\\"),
+    ("Spring", "medium", r"(?s)Whitelabel Error Page.{0,3000}\bat (?:org|java|com)\.[\w.$]+\("),
+    ("ASP.NET", "medium", r"(?s)Server Error in '[^']{0,100}' Application\..{0,20000}<b>Stack Trace:</b>"),
+    ("Rails", "medium", r"<h1>Routing Error</h1>|Rails\.root:|Action Controller: Exception caught"),
+    ("Python", "medium", r"Traceback \(most recent call last\):"),
+    ("Java", "medium", r"\bat [a-z][\w.$]{3,120}\.[\w$<>]{1,60}\([\w$]{1,60}\.java:\d{1,6}\)"),
+    (
+        "PHP",
+        "medium",
+        r"(?:Fatal error|Parse error|Warning)(?:</b>)?:\s[^\n]{1,300} in (?:<b>)?/[^\s<]{1,200}(?:</b>)? on line",
+    ),
+    ("Node.js", "medium", r"\bat [^\n<]{1,120} \(?(?:/|[A-Z]:\\)[^\n<]{1,200}\.js:\d{1,6}:\d{1,6}\)?"),
+)
+
+
+def stack_trace(reply: HttpReply) -> Proof | None:
+    """Return the proof of a debug page or stack trace in an error reply (status 400 and above)."""
+    if reply.status < 400:
+        return None
+    for framework, severity, pattern in _TRACES:
+        if found := re.search(pattern, reply.body):
+            return Proof(line(found[0], 100), (("framework", framework), ("severity", severity)))
+    return None

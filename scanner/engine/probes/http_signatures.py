@@ -1,0 +1,268 @@
+"""What the content of a well-known path must look like before it counts as exposed.
+
+A signature takes a reply and returns its proof, or None. The proof holds no secret value: names of keys, a version,
+the first bytes of an archive.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.hostile import line, mask_secrets, printable
+
+EXCERPT = 200
+"""Characters of a proof's excerpt."""
+
+_NAMES = 12
+"""Names (keys, files, endpoints) that a proof lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why a reply is what it seems: an excerpt to show, without secrets, and named details."""
+
+    excerpt: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+Signature = Callable[[HttpReply], Proof | None]
+
+
+def is_html(reply: HttpReply) -> bool:
+    """Tell whether the reply is, or claims to be, an HTML page."""
+    return "html" in reply.content_type or reply.body[:200].lstrip().lower().startswith(("<!doctype html", "<html"))
+
+
+def git_head(reply: HttpReply) -> Proof | None:
+    first = reply.body.strip()
+    if is_html(reply) or not re.fullmatch(r"ref: refs/[\w./-]{1,200}|[0-9a-f]{40}|[0-9a-f]{64}", first):
+        return None
+    return Proof(first)
+
+
+def git_config(reply: HttpReply) -> Proof | None:
+    text = reply.body
+    if is_html(reply) or not re.search(r"(?m)^\s*\[core\]\s*$", text) or "repositoryformatversion" not in text:
+        return None
+    remote = re.search(r"(?m)^\s*url\s*=\s*(\S{1,300})", text)
+    url = line(re.sub(r"//[^/@\s]+@", "//****@", remote[1])) if remote else "-"
+    return Proof(f"[core] repositoryformatversion; url = {url}", (("remote", url),))
+
+
+def starts_with(*beginnings: str) -> Signature:
+    """Return the signature of a file that begins with one of these (bytes that aren't UTF-8 stand as U+FFFD)."""
+
+    def signature(reply: HttpReply) -> Proof | None:
+        if is_html(reply):
+            return None
+        magic = next((beginning for beginning in beginnings if reply.body.startswith(beginning)), None)
+        return Proof(printable(magic), (("size", _size(reply)),)) if magic else None
+
+    return signature
+
+
+def _size(reply: HttpReply) -> str:
+    total = re.fullmatch(r"bytes \d+-\d+/(\d{1,18})", reply.header("content-range") or "")
+    declared = total[1] if total else reply.header("content-length") or ""
+    return declared if declared.isdigit() else "?"
+
+
+archive = starts_with("PK\x03\x04", "PK\x05\x06", "\x1f\ufffd\x08", "Rar!\x1a\x07", "7z\ufffd\ufffd'\x1c")
+
+
+def sql_dump(reply: HttpReply) -> Proof | None:
+    dump = re.match(
+        r"\s*(?:/\*!\S{0,40}[^\n]{0,80}\n)?(?:--\s*)?"
+        r"(-- (?:MySQL|MariaDB) dump|-- PostgreSQL database dump|-- phpMyAdmin SQL Dump|-- Dump(?:ed|ing) [^\n]{0,40}|"
+        r"CREATE (?:TABLE|DATABASE)|DROP TABLE|INSERT INTO)",
+        reply.body,
+    )
+    return Proof(printable(dump[1]), (("size", _size(reply)),)) if dump and not is_html(reply) else None
+
+
+_ENV_LINE = re.compile(r"(?m)^(?:export )?([A-Z_][A-Z0-9_]{0,60})=(.*)$")
+_ENV_SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|PWD")
+_ENV_GRAVE = re.compile(
+    r"^(?:DB|DATABASE|MYSQL|PG|POSTGRES|MONGO|REDIS|ORACLE|AWS|S3|OSS|COS|OBS|ALI|ALIYUN|TENCENT|QCLOUD|HUAWEI|AZURE|GCP|GOOGLE)_?"
+    r"\w*(?:PASS|PWD|SECRET|KEY|URL)"
+)
+
+
+def env_file(reply: HttpReply) -> Proof | None:
+    text = reply.body
+    if "<" in text or is_html(reply) or reply.content_type.startswith(("image/", "application/json")):
+        return None
+    pairs = [(found[1], found[2].strip().strip("'\"")) for found in _ENV_LINE.finditer(text)]
+    secrets = [name for name, value in pairs if value and _ENV_SECRET.search(name)]
+    if len(pairs) < 2 or not secrets:
+        return None
+    names = list(dict.fromkeys([*secrets, *(name for name, _ in pairs)]))[:_NAMES]
+    grave = any(_ENV_GRAVE.match(name) for name in secrets)
+    excerpt = " ".join(f"{name}=****" for name in names)
+    return Proof(excerpt[:EXCERPT], (("keys", ", ".join(names)), ("grave", "yes" if grave else "no")))
+
+
+def php_info(reply: HttpReply) -> Proof | None:
+    version = re.search(r"PHP Version (?:</?[a-z0-9 =\"]{1,30}>|\s){0,4}([\d.]{3,12})", reply.body)
+    if not is_html(reply) or "phpinfo()" not in reply.body or version is None:
+        return None
+    return Proof(f"phpinfo() PHP Version {version[1]}", (("version", version[1]),))
+
+
+def server_status(reply: HttpReply) -> Proof | None:
+    text = reply.body
+    if "Apache Server Status for" not in text or "Server Version:" not in text:
+        return None
+    version = re.search(r"Server Version: ([^<\n]{1,120})", text)
+    shown = line(version[1]) if version else "?"
+    return Proof(f"Apache Server Status; Server Version: {shown}", (("version", shown),))
+
+
+def nginx_status(reply: HttpReply) -> Proof | None:
+    status = re.match(r"Active connections: \d{1,9}\s*\nserver accepts handled requests\s*\n[ \d]{5,60}", reply.body)
+    return Proof(printable(status[0])) if status else None
+
+
+def druid(reply: HttpReply) -> Proof | None:
+    return (
+        Proof("Druid Stat Index") if is_html(reply) and re.search(r"<title>\s*Druid Stat Index", reply.body) else None
+    )
+
+
+def actuator(reply: HttpReply) -> Proof | None:
+    links = _object(reply).get("_links")
+    if not isinstance(links, dict) or "self" not in links:
+        return None
+    names = sorted({re.sub(r"[^\w.-].*", "", str(name).partition("-")[0])[:40] for name in links} - {"self", ""})
+    listed = ", ".join(names[:30])
+    return Proof(f"_links: {listed}"[:EXCERPT], (("endpoints", listed),))
+
+
+def api_description(reply: HttpReply) -> Proof | None:
+    text = reply.body
+    version = re.search(r'"(?:swagger|openapi)"\s{0,5}:\s{0,5}"([23]\.[\d.]{1,8})"', text)
+    if is_html(reply) or not text.lstrip().startswith("{") or version is None or '"paths"' not in text:
+        return None
+    title = re.search(r'"title"\s{0,5}:\s{0,5}"([^"]{1,80})"', text)
+    shown = line(title[1], 80) if title else "?"
+    return Proof(f"OpenAPI {version[1]}: {shown}", (("title", shown),))
+
+
+def api_pages(reply: HttpReply) -> Proof | None:
+    found = is_html(reply) and re.search(r"<title>\s*Swagger UI\s*</title>", reply.body) and "swagger-ui" in reply.body
+    return Proof("Swagger UI", (("title", "Swagger UI"),)) if found else None
+
+
+def web_xml(reply: HttpReply) -> Proof | None:
+    found = not is_html(reply) and re.search(r"<web-app[\s>]", reply.body)
+    return Proof("<web-app>", (("severity", "medium"), ("holds", "web-app"))) if found else None
+
+
+def web_config(reply: HttpReply) -> Proof | None:
+    if is_html(reply) or not re.search(r"<configuration[\s>]", reply.body):
+        return None
+    sections = re.findall(r"<(connectionStrings|appSettings|system\.web|system\.webServer)\b", reply.body)
+    if not sections:
+        return None
+    holds = ", ".join(dict.fromkeys(sections))
+    severity = "high" if "connectionStrings" in sections else "medium"
+    return Proof(f"<configuration>: {holds}", (("severity", severity), ("holds", holds)))
+
+
+_SECRET_FIELD = re.compile(r"(?i)(?:password|passwd|pwd|secret|secret_?key|private_?key|access_?key(?:_?secret)?)$")
+
+
+def config_json(reply: HttpReply) -> Proof | None:
+    found = [
+        name
+        for name, value in _fields(_object(reply))
+        if _SECRET_FIELD.search(name) and re.fullmatch(r"[!-~]{4,500}", value) and value.lower() != name.lower()
+    ]
+    if not found:
+        return None
+    holds = line(", ".join(dict.fromkeys(found[:_NAMES])))
+    return Proof(f"{holds}: ****", (("severity", "high"), ("holds", holds)))
+
+
+def sftp_json(reply: HttpReply) -> Proof | None:
+    settings = _object(reply)
+    if not isinstance(settings.get("host"), str) or not {"username", "remotePath"} & settings.keys():
+        return None
+    severity = "critical" if settings.get("password") else "high"
+    holds = line(", ".join(str(name) for name in list(settings)[:_NAMES]))
+    return Proof(holds, (("severity", severity), ("holds", holds)))
+
+
+def aws_credentials(reply: HttpReply) -> Proof | None:
+    found = re.search(r"(?m)^\s*aws_secret_access_key\s*=\s*\S{16,}", reply.body)
+    if not found or is_html(reply) or "[" not in reply.body:
+        return None
+    return Proof("aws_secret_access_key = ****", (("severity", "critical"), ("holds", "aws_secret_access_key")))
+
+
+def private_key(reply: HttpReply) -> Proof | None:
+    found = re.match(r"\s*(-----BEGIN (?:RSA |OPENSSH |EC |DSA |ENCRYPTED )?PRIVATE KEY-----)", reply.body)
+    return Proof(found[1], (("severity", "critical"), ("holds", found[1].strip("-")))) if found else None
+
+
+def security_txt(reply: HttpReply) -> Proof | None:
+    contact = re.search(r"(?mi)^Contact:\s*(\S{3,200})", reply.body)
+    return Proof(line(contact[0])) if contact and not is_html(reply) else None
+
+
+def cross_domain(reply: HttpReply) -> Proof | None:
+    policy = re.search(r"""<allow-access-from\b[^<>]{0,200}\bdomain=["']\*["'][^<>]{0,100}>""", reply.body)
+    return Proof(line(policy[0])) if policy and "<cross-domain-policy" in reply.body else None
+
+
+_LISTING = re.compile(
+    r"(?i)<title>\s*(Index of /[^<]{0,120}|Directory listing for /[^<]{0,120})|(\[To Parent Directory\])|"
+    r"<h1>\s*(Directory Listing For [^<]{0,120})"
+)
+_LISTED = re.compile(r"""(?i)<a\s[^<>]{0,100}?href\s*=\s*["']([^"'?#<>]{1,120})["']""")
+
+
+def listing(reply: HttpReply) -> Proof | None:
+    found = _LISTING.search(reply.body) if is_html(reply) else None
+    if found is None:
+        return None
+    names = (line(name, 60) for name in _LISTED.findall(reply.body) if not name.startswith(("/", "..", "http")))
+    shown = list(dict.fromkeys(names))
+    title = line(next(filter(None, found.groups())), 120)
+    # Names that tell of backups or settings come first: they make the listing worse.
+    shown.sort(key=lambda name: not _GRAVE_NAME.search(name))
+    grave = "yes" if any(_GRAVE_NAME.search(name) for name in shown) else "no"
+    return Proof(title, (("title", title), ("names", ", ".join(shown[:5])), ("grave", grave)))
+
+
+_GRAVE_NAME = re.compile(r"(?i)backup|\.bak$|\.sql|\.dump$|config|passw|\.env|\.key$|\.pem$|\.pfx$|\.mdb$|id_rsa")
+
+
+def _object(reply: HttpReply) -> dict[str, object]:
+    if is_html(reply) or not reply.body.lstrip("\ufeff \r\n\t").startswith("{"):
+        return {}
+    try:
+        value = json.loads(reply.body.lstrip("\ufeff"))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _fields(value: object, depth: int = 4) -> Iterator[tuple[str, str]]:
+    """Yield the name and value of every string in nested objects, to a bounded depth."""
+    if not isinstance(value, dict) or depth == 0:
+        return
+    for name, inner in list(value.items())[:200]:
+        if isinstance(inner, str):
+            yield name, inner
+        else:
+            yield from _fields(inner, depth - 1)
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of ``text`` as one printable line without secret values."""
+    return mask_secrets(line(text[:2000], EXCERPT))

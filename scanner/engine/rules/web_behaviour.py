@@ -1,0 +1,97 @@
+"""How a site answers odd requests: foreign origins, TRACE, OPTIONS, addresses that don't exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scanner.engine.model import Confidence, Finding, Service, Severity
+from scanner.engine.rules.base import Context, rule
+from scanner.engine.rules.web_site import answering, exposed, listed, pages, quote, quote_root
+
+_WRITING = ("PUT", "DELETE", "DAV", "PROPFIND", "MKCOL", "COPY", "MOVE", "PROPPATCH")
+_DEFAULT_TITLES = (
+    "Welcome to nginx", "Test Page for the Nginx", "Apache2 Debian Default Page", "Apache2 Ubuntu Default Page",
+    "Apache2 Default Page", "Test Page for the Apache HTTP Server", "HTTP Server Test Page", "IIS Windows Server",
+    "IIS Windows", "IIS7", "Welcome to OpenResty", "Welcome to tengine", "Apache Tomcat/", "WAMPSERVER Homepage",
+    "Welcome to XAMPP", "Welcome to CentOS", "恭喜，站点创建成功", "没有找到站点", "Domain Default page",
+)  # fmt: skip
+
+
+@rule("WEB-CORS")
+def cross_origin(service: Service, context: Context) -> Iterator[Finding]:
+    """A foreign origin is named back as allowed (Fetch standard, CORS protocol); ``*`` alone is no flaw."""
+    for site in answering(service):
+        granted = [answer for answer in site.cross_origin if answer.allowed == answer.origin]
+        # "null" without credentials is what any sandboxed page could be told by "*" as well.
+        granted = [answer for answer in granted if answer.credentials or answer.origin != "null"]
+        if granted:
+            with_credentials = any(answer.credentials for answer in granted)
+            kinds = ["null" if answer.origin == "null" else "https://….invalid" for answer in granted]
+            yield context.finding(
+                "WEB-CORS",
+                service,
+                severity=Severity.MEDIUM if with_credentials else Severity.LOW,
+                exchanges=quote_root(site),
+                site=site.url,
+                origins=listed(kinds),
+                credentials="true" if with_credentials else "false",
+            )
+
+
+@rule("WEB-TRACE")
+def trace(service: Service, context: Context) -> Iterator[Finding]:
+    for site in answering(service):
+        if site.trace:
+            yield context.finding("WEB-TRACE", service, exchanges=quote_root(site), site=site.url)
+
+
+@rule("WEB-METHODS")
+def methods(service: Service, context: Context) -> Iterator[Finding]:
+    """OPTIONS advertises methods that write. None is tried, so the finding is only possible; APIs use them rightly."""
+    for site in pages(service):
+        writing = [method for method in site.methods if method in _WRITING]
+        if writing:
+            yield context.finding(
+                "WEB-METHODS",
+                service,
+                confidence=Confidence.POSSIBLE,
+                exchanges=quote_root(site),
+                site=site.url,
+                methods=listed(writing),
+            )
+
+
+@rule("WEB-ERROR-STACK")
+def error_stack(service: Service, context: Context) -> Iterator[Finding]:
+    found = exposed(service, "error-stack")
+    if found:
+        site, path = found[0]
+        yield context.finding(
+            "WEB-ERROR-STACK",
+            service,
+            severity=Severity(path.detail("severity")),
+            exchanges=(quote(site, path.reply),),
+            site=site.url,
+            framework=path.detail("framework"),
+            seen=path.reply.body,
+        )
+
+
+@rule("WEB-DEFAULT-PAGE")
+def default_page(service: Service, context: Context) -> Iterator[Finding]:
+    for site in pages(service):
+        title = site.page.title if site.page else ""
+        if title.startswith(_DEFAULT_TITLES):
+            yield context.finding("WEB-DEFAULT-PAGE", service, exchanges=quote_root(site), site=site.url, title=title)
+
+
+@rule("WEB-SECURITYTXT")
+def security_txt(service: Service, context: Context) -> Iterator[Finding]:
+    """RFC 9116: where to report a flaw. Absence counts only when the look was whole."""
+    for site in pages(service):
+        looked = site.by_name and service.tls and site.complete and not site.blocked
+        if looked and not any(path.kind == "security-txt" for path in site.exposed):
+            yield context.finding("WEB-SECURITYTXT", service, site=site.url)
+
+
+RULES = (cross_origin, trace, methods, error_stack, default_page, security_txt)

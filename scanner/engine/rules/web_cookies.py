@@ -1,0 +1,89 @@
+"""Cookies and their attributes (RFC 6265bis). Only names are known here; the probe dropped the values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.model import Finding, Service, Severity
+from scanner.engine.rules.base import Context, rule
+from scanner.engine.rules.web_site import answering, listed, quote_root
+
+_SESSION = re.compile(r"(?i)sess|sid$|^sid|auth|token|jwt|login|remember|sso|satoken|ticket|\.aspxauth")
+# Double-submit cookies must be readable by the page's own script, and have no use for a thief without the session.
+_ANTI_FORGERY = re.compile(r"(?i)csrf|xsrf|antiforgery|requestverification")
+_ANALYTICS = re.compile(
+    r"^(?:_ga|_gid|_gat|__utm|_pk_|_hj|_fbp|_clck|_clsk|Hm_l|HMACCOUNT|UM_distinctid|CNZZDATA|sensorsdata)"
+)
+_DELETED = re.compile(r"(?i)max-age=(?:0|-\d+)\b|expires=[^;]*\b(?:1970|1969|1900)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cookie:
+    name: str
+    attributes: str
+
+    def has(self, attribute: str) -> bool:
+        return re.search(rf"(?i)(?:^|;)\s*{attribute}\s*(?:;|=|$)", self.attributes) is not None
+
+    @property
+    def same_site(self) -> str:
+        found = re.search(r"(?i)(?:^|;)\s*samesite\s*=\s*(\w+)", self.attributes)
+        return found[1].lower() if found else ""
+
+    @property
+    def carries_session(self) -> bool:
+        return bool(_SESSION.search(self.name)) and not _ANTI_FORGERY.search(self.name)
+
+
+def _cookies(reply: HttpReply | None) -> tuple[_Cookie, ...]:
+    """Return the cookies that a reply sets; those it deletes, and those of known analytics, don't count."""
+    set_now = []
+    for header in reply.all_headers("set-cookie") if reply else ():
+        pair, _, attributes = header.partition(";")
+        name, _, value = pair.partition("=")
+        if value and not _DELETED.search(attributes) and not _ANALYTICS.match(name):
+            set_now.append(_Cookie(name, attributes))
+    return tuple(set_now)
+
+
+@rule("WEB-COOKIE-SECURE", "WEB-COOKIE-HTTPONLY", "WEB-COOKIE-SAMESITE")
+def cookies(service: Service, context: Context) -> Iterator[Finding]:
+    if service.facts is not None:
+        return
+    judgements: dict[str, Callable[[_Cookie], bool]] = {
+        "WEB-COOKIE-SECURE": lambda cookie: service.tls and not cookie.has("secure"),
+        "WEB-COOKIE-HTTPONLY": lambda cookie: cookie.carries_session and not cookie.has("httponly"),
+        "WEB-COOKIE-SAMESITE": lambda cookie: _lets_others_send(cookie),
+    }
+    for site in answering(service):
+        for check, is_weak in judgements.items():
+            weak = [cookie for cookie in _cookies(site.root) if is_weak(cookie)]
+            if weak:
+                yield context.finding(
+                    check,
+                    service,
+                    severity=_severity(check, weak),
+                    exchanges=quote_root(site),
+                    site=site.url,
+                    cookies=listed([cookie.name for cookie in weak]),
+                )
+
+
+def _lets_others_send(cookie: _Cookie) -> bool:
+    if cookie.same_site == "none":
+        return not cookie.has("secure")
+    return cookie.carries_session and not cookie.same_site
+
+
+def _severity(check: str, weak: list[_Cookie]) -> Severity | None:
+    if check == "WEB-COOKIE-SECURE" and any(cookie.carries_session for cookie in weak):
+        return Severity.MEDIUM
+    if check == "WEB-COOKIE-SAMESITE" and any(cookie.same_site == "none" for cookie in weak):
+        return Severity.LOW
+    return None
+
+
+RULES = (cookies,)

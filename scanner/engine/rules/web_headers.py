@@ -1,0 +1,108 @@
+"""Headers that tell a browser to be careful, and headers that tell too much."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from scanner.engine.facts.http import HttpFacts
+from scanner.engine.model import Finding, Service, Severity
+from scanner.engine.rules.base import Context, rule
+from scanner.engine.rules.web_site import answering, listed, pages, quote_root
+
+HSTS_AGE = 31_536_000
+"""Seconds a browser should remember HTTPS: one year, the least that preload lists accept (hstspreload.org)."""
+
+_VERSION_HEADERS = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "x-generator")
+_VERSION = re.compile(r"\d+\.\d+|/\d")
+_ADDRESS = re.compile(r"(?<![\d.])(?:10|127|172|192)\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.])")
+
+
+@rule("WEB-HSTS")
+def hsts(service: Service, context: Context) -> Iterator[Finding]:
+    """RFC 6797: HTTPS only, host names only (8.1.1 has browsers ignore it on an address), the first header counts."""
+    if not service.tls or service.facts is not None:
+        return
+    for site in answering(service):
+        root = site.root
+        if root is None or not site.by_name or not 200 <= root.status < 400:
+            continue
+        sent = root.header("strict-transport-security")
+        age = re.search(r'(?i)max-age\s*=\s*"?(\d{1,12})', sent or "")
+        seconds = int(age[1]) if age else 0
+        if seconds < HSTS_AGE:
+            yield context.finding(
+                "WEB-HSTS", service, exchanges=quote_root(site), site=site.url, header=sent or "-", seconds=str(seconds)
+            )
+
+
+@rule("WEB-CSP", "WEB-XFO", "WEB-XCTO", "WEB-REFERRER", "WEB-PERMISSIONS")
+def missing(service: Service, context: Context) -> Iterator[Finding]:
+    """Headers that a page for browsers should send; replies that are no page are passed over."""
+    for site in pages(service):
+        for check in _missing_headers(site):
+            login = check == "WEB-CSP" and site.page is not None and bool(site.page.password_actions)
+            severity = Severity.LOW if login else None
+            yield context.finding(check, service, severity=severity, exchanges=quote_root(site), site=site.url)
+
+
+def _missing_headers(site: HttpFacts) -> Iterator[str]:
+    root, page = site.root, site.page
+    if root is None or page is None:
+        return
+    policies = ", ".join(root.all_headers("content-security-policy"))
+    if not policies and not page.policy:
+        yield "WEB-CSP"
+    # CSP Level 3, 6.4.2: frame-ancestors replaces X-Frame-Options, but not from a meta element.
+    if root.header("x-frame-options") is None and "frame-ancestors" not in policies.lower():
+        yield "WEB-XFO"
+    if "nosniff" not in (root.header("x-content-type-options") or "").lower():
+        yield "WEB-XCTO"
+    if root.header("referrer-policy") is None and not page.referrer:
+        yield "WEB-REFERRER"
+    if root.header("permissions-policy") is None:
+        yield "WEB-PERMISSIONS"
+
+
+@rule("WEB-VERSION")
+def version(service: Service, context: Context) -> Iterator[Finding]:
+    if service.facts is not None:
+        return
+    for site in answering(service):
+        told = [
+            f"{name}: {value}"
+            for name, value in (site.root.headers if site.root else ())
+            if name in _VERSION_HEADERS and _VERSION.search(value)
+        ]
+        if site.page is not None and _VERSION.search(site.page.generator):
+            told.append(f"generator: {site.page.generator}")
+        if told:
+            yield context.finding(
+                "WEB-VERSION", service, exchanges=quote_root(site), site=site.url, versions=listed(told)
+            )
+
+
+@rule("WEB-INTERNAL-IP")
+def internal_address(service: Service, context: Context) -> Iterator[Finding]:
+    """A private address in the headers of a host that is itself reached by a public one (RFC 1918)."""
+    if not ipaddress.ip_address(service.endpoint.address).is_global:
+        return
+    for site in answering(service):
+        text = " ".join(value for _, value in (site.root.headers if site.root else ()))
+        told = [found for found in _ADDRESS.findall(text) if _is_private(found)]
+        if told:
+            yield context.finding(
+                "WEB-INTERNAL-IP", service, exchanges=quote_root(site), site=site.url, addresses=listed(told)
+            )
+
+
+def _is_private(text: str) -> bool:
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return address.is_private and not address.is_loopback
+
+
+RULES = (hsts, missing, version, internal_address)

@@ -1,0 +1,111 @@
+"""Pages and passwords that travel in clear text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
+
+from scanner.engine.facts.http import HttpFacts
+from scanner.engine.model import Facet, Finding, Service, Severity, Transport
+from scanner.engine.rules.base import Context, rule
+from scanner.engine.rules.web_site import answering, listed, pages, quote_root
+
+HTTPS_PORT = 443
+
+
+@rule("WEB-HTTP-ONLY", "WEB-NO-REDIRECT")
+def clear_text(service: Service, context: Context) -> Iterator[Finding]:
+    """A site without HTTPS anywhere on the host, or with HTTPS that it doesn't lead visitors to.
+
+    "Nowhere" needs port 443 to have been inspected. A site that HTTPS pages tell browsers to preload needs no redirect.
+    """
+    if service.tls or service.facts is not None:
+        return
+    for site in answering(service):
+        if not _serves_in_clear(site):
+            continue
+        status = str(site.root.status if site.root else 0)
+        if any(other.tls and any(facts.root for facts in other.http) for other in context.host.services):
+            if not _preloaded(context):
+                yield context.finding(
+                    "WEB-NO-REDIRECT", service, exchanges=quote_root(site), site=site.url, status=status
+                )
+        elif _https_is_absent(context):
+            login = site.page is not None and bool(site.page.password_actions)
+            severity = Severity.HIGH if login else None
+            yield context.finding(
+                "WEB-HTTP-ONLY", service, severity=severity, exchanges=quote_root(site), site=site.url, status=status
+            )
+
+
+def _serves_in_clear(site: HttpFacts) -> bool:
+    """Tell whether a visitor stays on clear text: a page that sends nobody to https, or a redirect within http."""
+    root = site.root
+    if root is None:
+        return False
+    if 300 <= root.status < 400:
+        target = urljoin(f"{site.url}/", root.header("location") or "")
+        return target.startswith("http:") and urlsplit(target).netloc == site.host
+    return 200 <= root.status < 300 and site.page is not None and not site.page.refresh.startswith("https:")
+
+
+def _preloaded(context: Context) -> bool:
+    return any(
+        "preload" in (facts.root.header("strict-transport-security") or "").lower()
+        for service in context.host.services
+        if service.tls
+        for facts in service.http
+        if facts.root is not None
+    )
+
+
+def _https_is_absent(context: Context) -> bool:
+    """Tell whether port 443 was inspected and, with no TLS service that stayed unread, nothing there speaks HTTPS."""
+    coverage = context.host.coverage
+    unread = any(service.tls and service.protocol in ("http", "unknown") for service in context.host.services)
+    return not unread and coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
+
+
+@rule("CLR-HTTP-LOGIN")
+def clear_login(service: Service, context: Context) -> Iterator[Finding]:
+    """A form with a password field that is sent by http."""
+    for site in answering(service):
+        actions = [a for a in (site.page.password_actions if site.page else ()) if a.startswith("http:")]
+        if actions and not (site.page and site.page.refresh.startswith("https:")):
+            yield context.finding(
+                "CLR-HTTP-LOGIN", service, exchanges=quote_root(site), site=site.url, actions=listed(actions)
+            )
+
+
+@rule("CLR-BASIC")
+def clear_basic(service: Service, context: Context) -> Iterator[Finding]:
+    """Basic authentication (RFC 7617) outside TLS: the password is only encoded. Digest and NTLM are different."""
+    if service.tls:
+        return
+    for site in answering(service):
+        challenges = site.root.all_headers("www-authenticate") if site.root else ()
+        if any(challenge.lower().startswith("basic") or ", basic " in challenge.lower() for challenge in challenges):
+            yield context.finding(
+                "CLR-BASIC", service, exchanges=quote_root(site), site=site.url, challenge=listed(challenges)
+            )
+
+
+@rule("WEB-MIXED")
+def mixed(service: Service, context: Context) -> Iterator[Finding]:
+    """W3C Mixed Content: scripts, frames and forms by http on an https page are active, pictures and media passive."""
+    if not service.tls:
+        return
+    for site in pages(service):
+        page, root = site.page, site.root
+        if page is None or root is None:
+            continue
+        policies = f"{root.header('content-security-policy') or ''} {page.policy}".lower()
+        urls = page.plain_active or page.plain_passive
+        if urls and "upgrade-insecure-requests" not in policies:
+            severity = Severity.MEDIUM if page.plain_active else Severity.LOW
+            yield context.finding(
+                "WEB-MIXED", service, severity=severity, exchanges=quote_root(site), site=site.url, urls=listed(urls)
+            )
+
+
+RULES = (clear_text, clear_login, clear_basic, mixed)
