@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from targets.addresses import Address, Network
@@ -39,21 +40,28 @@ _RANGES = (
     ("cloud-metadata", "fd00:42::42/128"),  # Scaleway
 )
 
+_REMEMBERED = 4096
+"""Addresses whose answer is kept: a host is asked about once for each of its ports."""
+
+_WITH_IPV4_INSIDE = (ip_network("64:ff9b::/96"), ip_network("::/96"))
+
 SPECIAL_RANGES: tuple[tuple[str, Network], ...] = tuple((name, ip_network(text)) for name, text in _RANGES)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def special_range(address: Address) -> tuple[str, Network] | None:
     """The narrowest special range that holds ``address`` with its name, or None for an ordinary address."""
     found = [(name, network) for name, network in SPECIAL_RANGES if address in network]
     return max(found, key=lambda pair: pair[1].prefixlen, default=None)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def faces(address: Address) -> tuple[Address, ...]:
     """``address`` and the IPv4 addresses that a gateway would turn it into, so that an exclusion holds for all."""
     if not isinstance(address, IPv6Address):
         return (address,)
     inner: list[Address] = []
-    if address in ip_network("64:ff9b::/96") or address in ip_network("::/96"):
+    if any(address in network for network in _WITH_IPV4_INSIDE):
         inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
     if address.sixtofour:
         inner.append(address.sixtofour)

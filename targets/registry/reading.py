@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
@@ -114,6 +114,12 @@ def _value(parsed: ParsedTarget | None) -> str:
     return parsed.value if parsed else ""
 
 
+@cache
+def _time_zones() -> set[str]:
+    """Every IANA time zone of this machine; finding them walks a directory tree, so it is done once."""
+    return available_timezones()
+
+
 class _OrganisationReader:
     """Reads one item of ``organisations``."""
 
@@ -166,7 +172,7 @@ class _OrganisationReader:
 
     def _time_zone(self) -> str:
         name = self._fields.text("time_zone", DEFAULT_TIME_ZONE)
-        if name in available_timezones():
+        if name in _time_zones():
             return name
         self._fields.note(
             self._fields.place_of("time_zone"),

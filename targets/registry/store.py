@@ -157,6 +157,7 @@ def _write(
     zones: dict[str, models.Zone],
 ) -> None:
     rows = {_spec_key(row): row for row in model.objects.filter(organisation=organisation)}
+    new: list[Row] = []
     for change in changes:
         row = rows.get(change.key) or model(organisation=organisation)
         if change.action is Action.RETIRE:
@@ -165,7 +166,11 @@ def _write(
             row.retired_at = None
             for name, value in _columns(change.spec, zones).items():
                 setattr(row, name, value)
-        row.save()
+        if row.pk is None:
+            new.append(row)
+        else:
+            row.save()
+    model.objects.bulk_create(new)
 
 
 def _columns(spec: Spec, zones: dict[str, models.Zone]) -> dict[str, Any]:
