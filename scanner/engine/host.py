@@ -145,8 +145,11 @@ async def _gather(looks: list[Coroutine[Any, Any, Service | None]], into: list[S
         async with asyncio.TaskGroup() as group:
             for look in looks:
                 group.create_task(keep(look))
-    except* RefusedByScope as refusals:
-        raise refusals.exceptions[0] from None
+    except ExceptionGroup as errors:
+        refusals, others = errors.split(RefusedByScope)
+        if others is not None or refusals is None:
+            raise
+        raise RefusedByScope(str(refusals.exceptions[0])) from None
     into.sort(key=lambda service: service.endpoint)
 
 

@@ -1,0 +1,40 @@
+"""What a person may write for ports."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.engine.errors import InputError
+from scanner.engine.plan import UDP_SHORT_LIST, PortSet, parse_ports, ports_of
+
+
+def test_top_sets_leave_the_tcp_ports_to_discovery_and_ask_the_udp_short_list() -> None:
+    spec = parse_ports("top1000")
+    assert (spec.which, spec.tcp, spec.udp) == (PortSet.TOP1000, "", UDP_SHORT_LIST)
+
+
+def test_a_bare_number_means_tcp_and_in_a_short_list_udp_too() -> None:
+    spec = parse_ports("22,161")
+    assert (spec.tcp, spec.udp) == ("22,161", (22, 161))
+
+
+def test_a_wide_range_is_not_asked_over_udp_port_by_port() -> None:
+    assert parse_ports("1-1000").udp == tuple(port for port in UDP_SHORT_LIST if port <= 1000)
+
+
+def test_a_letter_switches_the_transport_of_what_follows_as_in_nmap() -> None:
+    spec = parse_ports("T:80,8080,U:161,623")
+    assert (spec.tcp, spec.udp) == ("80,8080", (161, 623))
+
+
+@pytest.mark.parametrize("text", ["", "  ", "0", "65536", "80-", "-80", "90-80", "http", "80;443", "٨٠", "1-2-3"])
+def test_anything_else_is_refused_with_the_part_that_is_wrong(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_ports(text)
+
+
+@given(st.sets(st.integers(1, 65535), min_size=1, max_size=50))
+def test_every_listed_port_is_asked(ports: set[int]) -> None:
+    assert set(ports_of(parse_ports(",".join(map(str, ports))).tcp)) == ports
