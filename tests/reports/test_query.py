@@ -1,0 +1,295 @@
+"""The report model says what the database holds: findings, changes, coverage, priorities."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from scanner.engine.errors import InputError
+from scanner.engine.facts.tls import TlsFacts
+from scanner.engine.model import Confidence, GapReason, Severity, Transport, Vantage
+from scanner.flow import carry_out
+from scanner.remediation.models import Finding as FindingRow
+from scanner.reports import model
+from scanner.reports.inventory import certificate_of
+from scanner.reports.priorities import fix_first
+from scanner.reports.query import latest_round, report_model
+from scanner.rounds.models import Round
+from targets.models import Organisation
+from tests.rounds.world import (
+    Engine,
+    authorise,
+    open_redis,
+    open_web,
+    organisation,
+    planned,
+    register,
+    silent,
+    timed_out,
+    ways,
+)
+
+NOW = dt.datetime.now(dt.UTC)
+CHECK = "SVC-REDIS-UNAUTH"
+
+
+@pytest.fixture
+def owner(db: None) -> Organisation:
+    above = organisation("city", name_zh="市网信办", name_en="City Office")
+    owner = organisation(parent=above, time_zone="Asia/Shanghai")
+    register(owner, "192.0.2.10", key=True)
+    register(owner, "192.0.2.11", "192.0.2.12")
+    authorise(owner, "192.0.2.0/24")
+    return owner
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine({"192.0.2.10": open_redis, "192.0.2.11": open_web, "192.0.2.12": timed_out})
+
+
+def report(owner: Organisation, engine: Engine) -> model.ReportModel:
+    number = planned("water")
+    carry_out(number, ways(engine))
+    return report_model(owner, Round.objects.get(pk=number), dt.datetime.now(dt.UTC))
+
+
+def test_who_when_and_by_whose_leave(owner: Organisation, engine: Engine) -> None:
+    said = report(owner, engine)
+    assert said.organisation.name == model.Name("水务局", "Water Office")
+    assert said.organisation.supervisor == model.Name("市网信办", "City Office")
+    assert (said.organisation.language, said.organisation.time_zone) == ("zh-Hans", "Asia/Shanghai")
+    assert [(each.reference, each.granted_by) for each in said.authorisations] == [("Order 1", "Director")]
+    assert said.round.vantages == (Vantage.INTERNET,)
+    assert said.round.finished is not None
+    assert {tool.name: tool.version for tool in said.method.tools}["nmap"]
+    assert said.method.discovery == ("connect",)
+
+
+def test_what_was_not_inspected_is_listed_with_its_reason(owner: Organisation, engine: Engine) -> None:
+    coverage = report(owner, engine).coverage
+    assert (coverage.targets, coverage.hosts, coverage.inspected, coverage.not_inspected) == (3, 3, 2, 1)
+    assert coverage.share == pytest.approx(2 / 3)
+    (gap,) = coverage.gaps
+    assert (gap.host, gap.outcome) == ("192.0.2.12", "unreachable")
+    assert gap.reasons == (
+        model.Reason(GapReason.TIMED_OUT, None, None, Transport.TCP, "the port scan ran out of time"),
+    )
+
+
+def test_findings_carry_their_place_evidence_and_deadline(owner: Organisation, engine: Engine) -> None:
+    said = report(owner, engine)
+    (finding,) = said.findings
+    assert (finding.check, finding.severity, finding.service) == (CHECK, Severity.CRITICAL, "redis")
+    assert finding.place == model.Place("192.0.2.10", "192.0.2.10", 6379, Transport.TCP)
+    assert finding.exchanges[0].sent == "INFO server"
+    assert finding.key_target
+    assert finding.deadline == finding.first_seen + dt.timedelta(days=1.5)
+    assert 306 in finding.cwe
+    assert [(count.severity, count.open) for count in said.counts][:2] == [(Severity.CRITICAL, 1), (Severity.HIGH, 0)]
+    assert said.fix_first == (
+        model.Action(CHECK, Severity.CRITICAL, (finding.place,), finding.deadline, overdue=False),
+    )
+
+
+def test_the_score_carries_its_terms(owner: Organisation, engine: Engine) -> None:
+    score = report(owner, engine).score
+    assert score.provisional
+    assert score.grade is None
+    assert score.hosts[0].terms[0].check == CHECK
+
+
+def test_changes_from_new_to_fixed_with_proof_to_reopened(owner: Organisation, engine: Engine) -> None:
+    first = report(owner, engine)
+    assert [each.check for each in first.changes.new] == [CHECK]
+    assert first.score_change is None
+    engine.answers["192.0.2.10"] = open_web
+    second = report(owner, engine)
+    (proof,) = second.changes.fixed
+    assert proof.finding.number == first.findings[0].number
+    assert proof.first_look <= proof.second_look
+    assert second.findings == ()
+    assert second.score_change is not None
+    assert second.score_change.before < second.score_change.now
+    assert (second.score_change.hosts, second.score_change.previous_round) == (2, first.round.serial)
+    engine.answers["192.0.2.10"] = open_redis
+    third = report(owner, engine)
+    assert [each.number for each in third.changes.reopened] == [first.findings[0].number]
+    assert third.findings[0].recurrences == 1
+
+
+def test_what_stays_open_is_told_apart_from_what_nobody_could_look_at(owner: Organisation, engine: Engine) -> None:
+    report(owner, engine)
+    assert [each.seen_now for each in report(owner, engine).changes.still_open] == [True]
+    engine.answers["192.0.2.10"] = silent
+    said = report(owner, engine)
+    assert said.changes.still_open == ()
+    (finding,) = said.changes.not_inspected
+    assert not finding.seen_now
+    assert finding in said.findings
+
+
+def test_accepted_risks_are_shown_but_not_counted(owner: Organisation, engine: Engine) -> None:
+    report(owner, engine)
+    FindingRow.objects.update(state="accepted")
+    said = report(owner, engine)
+    assert [each.check for each in said.changes.accepted] == [CHECK]
+    assert [each.state for each in said.findings] == ["accepted"]
+    assert all(count.open == 0 for count in said.counts)
+    assert said.fix_first == ()
+    assert all(not host.terms for host in said.score.hosts)
+
+
+def test_the_inventory_lists_what_listens(owner: Organisation, engine: Engine) -> None:
+    hosts = {host.host: host for host in report(owner, engine).inventory}
+    assert set(hosts) == {"192.0.2.10", "192.0.2.11"}
+    (service,) = hosts["192.0.2.10"].services
+    assert (service.port, service.protocol, service.version, service.findings) == (6379, "redis", "7.0.15", 1)
+    assert (hosts["192.0.2.10"].worst, hosts["192.0.2.11"].worst) == (Severity.CRITICAL, None)
+
+
+def test_addresses_of_a_network_where_nothing_ever_answered_are_no_hosts(owner: Organisation, engine: Engine) -> None:
+    register(owner, "192.0.2.16/30")
+    engine.answers |= {"192.0.2.17": open_web, "192.0.2.18": silent}
+    coverage = report(owner, engine).coverage
+    assert (coverage.hosts, coverage.unused) == (4, 1)
+    engine.answers["192.0.2.17"] = silent
+    coverage = report(owner, engine).coverage
+    assert (coverage.hosts, coverage.unused) == (4, 1), "it answered once, so it is missed now"
+    assert "192.0.2.17" in {gap.host for gap in coverage.gaps}
+
+
+def test_the_newest_round_is_the_one_reported(owner: Organisation, engine: Engine) -> None:
+    assert latest_round(owner) is None
+    serial = report(owner, engine).round.serial
+    newest = latest_round(owner)
+    assert newest is not None
+    assert newest.pk == serial
+
+
+def test_a_round_that_was_not_followed_can_not_be_reported(owner: Organisation) -> None:
+    with pytest.raises(InputError, match="roundsman round show"):
+        report_model(owner, Round.objects.get(pk=planned("water")), NOW)
+
+
+def test_more_findings_take_no_more_queries(owner: Organisation, engine: Engine) -> None:
+    said = report(owner, engine)
+    this = Round.objects.get(pk=said.round.serial)
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        report_model(owner, this, NOW)
+    first = FindingRow.objects.get()
+    for port in range(1, 20):
+        FindingRow.objects.create(
+            **{
+                field.attname: getattr(first, field.attname)
+                for field in FindingRow._meta.concrete_fields
+                if field.attname not in ("id", "port")
+            },
+            port=port,
+        )
+    with CaptureQueriesContext(connection) as many:
+        report_model(owner, this, NOW)
+    assert len(many) == len(few)
+
+
+def a_finding(check: str, severity: Severity, host: str = "h", **fields: object) -> model.Finding:
+    values: dict[str, object] = {
+        "known_exploited": False,
+        "key_target": False,
+        "deadline": NOW,
+        "overdue": False,
+        "confidence": Confidence.CONFIRMED,
+        **fields,
+    }
+    return model.Finding(
+        number=1,
+        check=check,
+        state="open",
+        severity=severity,
+        place=model.Place(host, host, 80, Transport.TCP),
+        service="",
+        params=(),
+        exchanges=(),
+        cwe=(),
+        references=(),
+        first_seen=NOW,
+        last_seen=NOW,
+        last_inspected=NOW,
+        fixed=None,
+        recurrences=0,
+        seen_now=True,
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def test_the_same_check_on_many_hosts_is_one_action() -> None:
+    later = NOW + dt.timedelta(days=1)
+    (action,) = fix_first(
+        [a_finding("X", Severity.HIGH, "b", deadline=later), a_finding("X", Severity.HIGH, "a", overdue=True)]
+    )
+    assert [place.host for place in action.places] == ["a", "b"]
+    assert (action.deadline, action.overdue) == (NOW, True)
+
+
+def test_urgency_goes_by_severity_then_exploitation_certainty_key_targets_and_reach() -> None:
+    in_order = [
+        [a_finding("A", Severity.CRITICAL, confidence=Confidence.POSSIBLE)],
+        [a_finding("B", Severity.HIGH, known_exploited=True)],
+        [a_finding("C", Severity.HIGH, key_target=True)],
+        [a_finding("D", Severity.HIGH, "1"), a_finding("D", Severity.HIGH, "2")],
+        [a_finding("E", Severity.HIGH)],
+        [a_finding("F", Severity.HIGH, confidence=Confidence.POSSIBLE)],
+    ]
+    actions = fix_first(finding for group in reversed(in_order) for finding in group)
+    assert [action.check for action in actions] == ["A", "B", "C", "D", "E"]
+
+
+def test_hints_are_no_actions() -> None:
+    assert fix_first([a_finding("A", Severity.INFO)]) == ()
+
+
+def certificate() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "www.example.cn\n")])
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+        .not_valid_after(dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
+        .sign(key, hashes.SHA256())
+    )
+    return base64.b64encode(signed.public_bytes(serialization.Encoding.DER)).decode()
+
+
+def test_the_leaf_certificate_is_read_and_its_text_made_harmless() -> None:
+    read = certificate_of(TlsFacts(sni=None, chains=((certificate(),),)))
+    assert read is not None
+    assert read.subject.startswith("CN=www.example.cn")
+    assert "\n" not in read.subject
+    assert read.not_after == dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("chains", [(), ((),), (("AAAA",),), (("not base64!",),)])
+def test_a_certificate_that_can_not_be_read_is_left_out(chains: tuple[tuple[str, ...], ...]) -> None:
+    assert certificate_of(TlsFacts(sni=None, chains=chains)) is None
+    assert certificate_of(None) is None
+
+
+def test_reports_of_the_same_state_are_equal(owner: Organisation, engine: Engine) -> None:
+    said = report(owner, engine)
+    again = report_model(owner, Round.objects.get(pk=said.round.serial), NOW)
+    assert replace(said, generated=NOW) == again

@@ -1,0 +1,84 @@
+"""The gate answers as the scope does, port by port, and forgets when it is renewed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from ipaddress import ip_network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.engine.model import Endpoint, Level, Transport
+from scanner.engine.plan import ports_of
+from scanner.rounds.gate import ScopeGate, one_of_each, port_borders
+from targets.scope import AuthorisationTerms, ExclusionTerms, Reach, Scope
+
+ADDRESS = "192.0.2.10"
+REACH = Reach(frozenset({ip_network(ADDRESS)}))
+NOW = dt.datetime.now(dt.UTC)
+
+
+def scope(
+    allowed: tuple[tuple[int, int], ...], excluded: tuple[tuple[int, int], ...] = (), *, level: int = 1, days: int = 1
+) -> Scope:
+    terms = AuthorisationTerms(
+        1, "Order 1", "Director", NOW - dt.timedelta(days=9), NOW + dt.timedelta(days=days), REACH, allowed, level
+    )
+    exclusions = (ExclusionTerms(REACH, "printer", excluded),) if excluded else ()
+    return Scope("water", REACH, (terms,), exclusions)
+
+
+ranges = st.lists(
+    st.tuples(st.integers(1, 60), st.integers(0, 9)).map(lambda pair: (pair[0], pair[0] + pair[1])), max_size=4
+).map(tuple)
+
+
+@given(ranges, ranges)
+def test_the_gate_says_of_every_port_what_the_scope_says(
+    allowed: tuple[tuple[int, int], ...], excluded: tuple[tuple[int, int], ...]
+) -> None:
+    rules = scope(allowed, excluded)
+    gate = ScopeGate(rules, {ADDRESS: [None]}, Level.READ)
+    for port in range(1, 80):
+        expected = rules.decide(ADDRESS, port, "tcp", dt.datetime.now(dt.UTC)).allowed
+        assert (gate(Endpoint(ADDRESS, port)) is None) == expected
+
+
+@given(ranges, ranges)
+def test_one_port_of_each_run_is_enough_to_know_them_all(
+    allowed: tuple[tuple[int, int], ...], excluded: tuple[tuple[int, int], ...]
+) -> None:
+    rules = scope(allowed, excluded)
+
+    def answers(ports: list[int]) -> set[bool]:
+        return {rules.decide(ADDRESS, port, "tcp", NOW).allowed for port in ports}
+
+    assert answers(one_of_each(ports_of("1-80"), port_borders(rules))) == answers(list(range(1, 81)))
+
+
+def test_an_address_that_no_scope_registers_is_refused() -> None:
+    gate = ScopeGate(scope(((1, 65535),)), {}, Level.READ)
+    assert (gate(Endpoint("192.0.2.11", 80)) or "").startswith("address-not-registered")
+
+
+def test_a_level_that_was_lowered_refuses() -> None:
+    gate = ScopeGate(scope(((1, 65535),), level=1), {ADDRESS: [None]}, Level.CREDENTIAL)
+    assert (gate(Endpoint(ADDRESS, 80)) or "").startswith("level-lowered")
+
+
+def test_every_name_of_an_address_must_be_permitted() -> None:
+    gate = ScopeGate(scope(((1, 65535),)), {ADDRESS: [None, "other.example.cn"]}, Level.READ)
+    assert (gate(Endpoint(ADDRESS, 80)) or "").startswith("name-not-registered")
+
+
+def test_renewing_forgets_what_was_allowed() -> None:
+    gate = ScopeGate(scope(((1, 65535),)), {ADDRESS: [None]}, Level.READ)
+    assert gate(Endpoint(ADDRESS, 80)) is None
+    gate.renew(scope(((1, 65535),), days=-1))
+    assert (gate(Endpoint(ADDRESS, 80)) or "").startswith("authorisation-ended")
+
+
+def test_transports_are_asked_apart() -> None:
+    gate = ScopeGate(scope(((161, 161),)), {ADDRESS: [None]}, Level.READ)
+    assert gate(Endpoint(ADDRESS, 161, Transport.UDP)) is None
+    assert gate(Endpoint(ADDRESS, 162, Transport.UDP)) is not None
