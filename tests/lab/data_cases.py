@@ -16,9 +16,12 @@ _CLEAR = "DB-CLEARTEXT"
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 
-def _memcached(port: int, *options: str, users: str = "") -> Start:
+def _memcached(port: int, *options: str, users: str = "", sasl: str = "") -> Start:
+    """``users`` is the file of the text protocol's own log-in, ``sasl`` the configuration of SASL."""
+
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
+        folder.chmod(0o755)
         command = [
             program("memcached"),
             "-l",
@@ -30,12 +33,15 @@ def _memcached(port: int, *options: str, users: str = "") -> Start:
             *_as_user("-u", "memcache"),
             *options,
         ]
+        configuration = folder / "memcached.conf"
         if users:
-            auth_file = folder / "users"
-            auth_file.write_text(users)
-            folder.chmod(0o755)
-            command += ["-Y", str(auth_file)]
-        with process(command, folder=folder, wait_for=(address, port)):
+            configuration.write_text(users)
+            command += ["-Y", str(configuration)]
+        if sasl:
+            configuration.write_text(sasl)
+            command.append("-S")
+        environment = {"SASL_CONF_PATH": str(configuration)}
+        with process(command, folder=folder, wait_for=(address, port), env=environment):
             yield
 
     return start
@@ -167,7 +173,7 @@ CASES = (
         name="memcached-sasl",
         address="127.10.7.4",
         ports="11211",
-        start=_memcached(11211, "-S"),
+        start=_memcached(11211, sasl="mech_list: plain\n"),
         expected=frozenset({(11211, "SVC-MEMCACHED-EXPOSED"), (11211, _CLEAR)}),
         silent=frozenset({"SVC-MEMCACHED-UNAUTH"}),
         services=frozenset({(11211, "memcached")}),

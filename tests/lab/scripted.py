@@ -14,8 +14,11 @@ Answer = Callable[[bytes], bytes | None]
 """What is sent back for one received request; None hangs up."""
 
 
-def scripted(port: int, answer: Answer, *, banner: bytes = b"") -> Start:
-    """Return a server that sends ``banner`` on connection, then answers each request until it has no answer."""
+def scripted(port: int, answer: Answer, *, banner: bytes = b"", once: bool = False) -> Start:
+    """Return a server that sends ``banner`` on connection, then answers each request until it has no answer.
+
+    With ``once`` it hangs up after the first answer.
+    """
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -28,6 +31,8 @@ def scripted(port: int, answer: Answer, *, banner: bytes = b"") -> Start:
                     if reply is None:
                         return
                     self.request.sendall(reply)
+                    if once:
+                        return
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True

@@ -71,6 +71,9 @@ async def identify(contact: Contact) -> Identification:
 async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     port = contact.endpoint.port
     likely = [probe for probe in _ANSWER if port in probe.ports]
+    for probe in likely:
+        if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
+            return alone
     questions = [_wait_for_banner(contact, BANNER_WAIT), _ask_http(contact), *(_greet(contact, p) for p in likely)]
     if with_tls:
         questions.append(_ask_tls(contact))
@@ -163,9 +166,10 @@ async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
 async def _ask_http(contact: Contact) -> Identification:
     host = (contact.target.hostname or contact.endpoint.address).encode("ascii", "ignore")
     reply, closed = await _converse(contact, HTTP_REQUEST % host, BANNER_WAIT)
-    if reply.startswith((b"HTTP/1.", b"HTTP/2")):
+    named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
+    if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
         return Identification("http", banner=printable_bytes(reply))
-    return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
+    return named
 
 
 async def _ask_tls(contact: Contact) -> Identification:

@@ -67,7 +67,7 @@ def _mechanisms(reply: bytes) -> str:
     fields = Fields(reply)
     fields.take(7 + 4 + 2)  # frame header, class and method, protocol version
     fields.take(fields.unsigned(4))  # server properties
-    return line(fields.take(fields.unsigned(4)).decode("ascii", errors="replace"))
+    return " ".join(sorted(line(fields.take(fields.unsigned(4)).decode("ascii", errors="replace")).split()))
 
 
 def _property(pattern: re.Pattern[bytes], reply: bytes) -> str:

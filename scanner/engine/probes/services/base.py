@@ -23,7 +23,8 @@ class ServiceProbe:
     (to the greeting, or as a banner) and must be certain: a doubtful reply is not recognised. ``ports`` are the
     ports where this greeting is tried first; other silent ports get it too, later. ``look`` is the safe
     dialogue. ``also_recognises`` decides on the reply to other protocols' greetings where that is certain too
-    (Redis answers an HTTP request with an error of its own).
+    (Redis answers an HTTP request with an error of its own). ``one_at_a_time`` tells that the service takes a single
+    connection, so that on its ports its greeting goes out before anything else.
     """
 
     protocol: str
@@ -33,3 +34,4 @@ class ServiceProbe:
     look: Look
     transport: Transport = Transport.TCP
     also_recognises: Callable[[bytes], bool] | None = None
+    one_at_a_time: bool = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.engine.errors import ConnectionLost, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, HostSilent, UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
@@ -33,11 +33,11 @@ async def look(contact: Contact) -> ServiceFacts:
         await conversation.send(NAMES)
         try:
             reply = await conversation.receive_until(lambda _: False, limit=4096)
-        except ConnectionLost as closed:
-            reply = closed.args[1]
+        except (ConnectionLost, HostSilent) as ended:
+            reply = ended.args[1]
     if not recognises(reply):
         raise UnexpectedReply("Erlang's port mapper answered with something else.")
-    attributes = (("nodes", str(len(_NODE.findall(reply)))),)
+    attributes = (("nodes", str(len(_NODE.findall(reply[4:])))),)
     evidence = (exchange(NAMES, reply),)
     return ServiceFacts("EPMD", Access.UNKNOWN, "Erlang port mapper", "", attributes, evidence)
 

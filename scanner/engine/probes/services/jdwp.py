@@ -6,7 +6,9 @@ a debugger's port sends back the handshake alone, an echo service everything.
 
 from __future__ import annotations
 
-from scanner.engine.errors import UnexpectedReply
+import asyncio
+
+from scanner.engine.errors import ConnectionRefused, UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
@@ -15,6 +17,9 @@ HANDSHAKE = b"JDWP-Handshake"
 _UNFINISHED = b"\x00\x00\x00\x0b"
 GREETING = HANDSHAKE + _UNFINISHED
 
+_RETRY_AFTER = (0.1, 0.3, 0.6)
+"""Seconds until a debug port that has just been left listens again."""
+
 
 def recognises(reply: bytes) -> bool:
     """Tell whether the handshake came back, and nothing that repeats what followed it."""
@@ -22,7 +27,16 @@ def recognises(reply: bytes) -> bool:
 
 
 async def look(contact: Contact) -> ServiceFacts:
-    """Shake hands and hang up."""
+    """Shake hands and hang up. A debug port stops listening while it is connected, so it may need another try."""
+    for wait in _RETRY_AFTER:
+        try:
+            return await _shake_hands(contact)
+        except ConnectionRefused:
+            await asyncio.sleep(wait)
+    return await _shake_hands(contact)
+
+
+async def _shake_hands(contact: Contact) -> ServiceFacts:
     async with contact.open() as conversation:
         await conversation.send(GREETING)
         reply = await conversation.receive_until(lambda data: len(data) >= len(HANDSHAKE), limit=256)
@@ -31,4 +45,11 @@ async def look(contact: Contact) -> ServiceFacts:
     return ServiceFacts("JDWP", Access.OPEN, exchanges=(exchange(GREETING, reply),))
 
 
-PROBE = ServiceProbe("jdwp", frozenset({5005, 8787, 9009}), GREETING, recognises, look)
+PROBE = ServiceProbe(
+    protocol="jdwp",
+    ports=frozenset({5005, 8787, 9009}),
+    greeting=GREETING,
+    recognises=recognises,
+    look=look,
+    one_at_a_time=True,
+)

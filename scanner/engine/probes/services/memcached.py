@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 
-from scanner.engine.errors import ConnectionLost, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, HostSilent, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
@@ -48,8 +48,8 @@ async def look(contact: Contact) -> ServiceFacts:
     """Ask for the version, then (at the level of reads) for the general statistics; in text, else in binary."""
     async with contact.open() as conversation:
         try:
-            reply = await _line(conversation, VERSION)
-        except ConnectionLost:
+            reply = await _line(conversation, VERSION, timeout=1.5)
+        except (ConnectionLost, HostSilent):
             return await _look_in_binary(contact)
         evidence = [exchange(VERSION, reply)]
         if reply == _UNAUTHENTICATED:
@@ -79,9 +79,9 @@ async def _look_in_binary(contact: Contact) -> ServiceFacts:
     return _facts(contact, access, version, evidence)
 
 
-async def _line(conversation: Conversation, request: bytes) -> bytes:
+async def _line(conversation: Conversation, request: bytes, timeout: float | None = None) -> bytes:
     await conversation.send(request)
-    return await conversation.receive_until(lambda data: data.endswith(b"\r\n"), limit=4096)
+    return await conversation.receive_until(lambda data: data.endswith(b"\r\n"), limit=4096, timeout=timeout)
 
 
 async def _binary(conversation: Conversation, request: bytes) -> tuple[int, bytes, Exchange]:
