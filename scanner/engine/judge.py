@@ -7,10 +7,20 @@ from dataclasses import replace
 
 from scanner.engine.catalogue.load import Catalogue, catalogue
 from scanner.engine.model import Confidence, Endpoint, Finding, HostInspection, Service, Severity
-from scanner.engine.rules import certificates, databases, exposure, tls, web
+from scanner.engine.rules import certificates, cleartext, databases, exposure, mail, network, ssh, tls, web
 from scanner.engine.rules.base import Context, Rule, TrustAnchor
 
-RULES: tuple[Rule, ...] = (*exposure.RULES, *databases.RULES, *tls.RULES, *certificates.RULES, *web.RULES)
+RULES: tuple[Rule, ...] = (
+    *exposure.RULES,
+    *databases.RULES,
+    *cleartext.RULES,
+    *ssh.RULES,
+    *mail.RULES,
+    *network.RULES,
+    *tls.RULES,
+    *certificates.RULES,
+    *web.RULES,
+)
 
 Identity = tuple[str, int, str, str]
 

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from scanner.engine.model import Finding, Service
 from scanner.engine.rules.base import Context, rule
 
+_OTHER_CHECKS = {"FTP", "SMTP", "IMAP", "POP3", "LDAP", "RDP"}
+"""Services whose missing encryption has a check of its own."""
+
 
 @rule("DB-CLEARTEXT")
 def clear_text(service: Service, context: Context) -> Iterator[Finding]:
     """The connection is not inside TLS and the service offers no upgrade to it."""
     facts = service.facts
-    if facts is None or service.tls or facts.attribute("tls") != "refused":
+    if facts is None or service.tls or facts.attribute("tls") != "refused" or facts.service in _OTHER_CHECKS:
         return
     yield context.finding(
         "DB-CLEARTEXT",

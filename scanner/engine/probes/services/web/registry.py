@@ -5,6 +5,7 @@ What many services also show (metrics) comes last.
 
 from __future__ import annotations
 
+from scanner.engine.probes.services import http_proxy
 from scanner.engine.probes.services.web import (
     computing,
     config_centres,
@@ -72,8 +73,6 @@ WEB_PROBES: tuple[WebServiceProbe, ...] = (
     storage.WEBDAV,
     consoles.MONGO_EXPRESS,
     consoles.RABBIT_MANAGEMENT,
-    consoles.PHPMYADMIN,
-    consoles.ADMINER,
     consoles.PGADMIN,
     printing.CUPS,
     monitoring.PROMETHEUS,
@@ -82,4 +81,5 @@ WEB_PROBES: tuple[WebServiceProbe, ...] = (
     monitoring.SPLUNK,
     monitoring.GRAYLOG,
     monitoring.EXPORTER,
+    http_proxy.PROXY,
 )

@@ -1,0 +1,129 @@
+"""DNS over UDP and TCP: open recursion, the version, and (with permission) zone transfers.
+
+Attributes: ``recursion``: ``open``, ``closed``, or ``unproven`` when recursion is said to be available but did not
+succeed; ``version``: what ``version.bind`` said; ``transfer``: the zone that was handed out; ``bytes_in`` and
+``bytes_out`` of the recursive question, as seen by the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
+from scanner.engine.model import Level, Target, Transport
+from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.services import dns_messages as dns
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.channel import Attributes
+
+_VERSION_ID, _RECURSION_ID, _TRANSFER_ID = 0x526D, 0x526E, 0x526F
+FOREIGN_NAME = "example.org"
+"""A name that exists (RFC 2606) and that the inspected server has no business answering for."""
+
+VERSION_BIND = dns.query(_VERSION_ID, "version.bind", dns.TXT, dns.CHAOS)
+FOREIGN_A = dns.query(_RECURSION_ID, FOREIGN_NAME, dns.A, flags=dns.RECURSION_DESIRED)
+RECURSION_TIMEOUT = 5.0
+
+Ask = Callable[[bytes], Awaitable[bytes]]
+
+
+def framed(message: bytes) -> bytes:
+    """Put the length in front, as TCP wants it (RFC 1035 section 4.2.2)."""
+    return len(message).to_bytes(2, "big") + message
+
+
+def recognises(reply: bytes) -> bool:
+    """Tell whether the datagram is the response to our question for the version."""
+    try:
+        return dns.parse(reply).number == _VERSION_ID and reply[2] & 0x80 != 0 and len(reply) >= 12
+    except UnexpectedReply:
+        return False
+
+
+def recognises_framed(reply: bytes) -> bool:
+    """Tell whether the stream starts with the response to our question for the version."""
+    return len(reply) == 2 + int.from_bytes(reply[:2], "big") and recognises(reply[2:])
+
+
+async def look(contact: Contact) -> ServiceFacts:
+    """Ask for the version and a foreign name; over TCP, with permission, for the registered name's zones."""
+    over_tcp = contact.endpoint.transport is Transport.TCP
+
+    async def ask(message: bytes) -> bytes:
+        if over_tcp:
+            return await _stream(contact, message)
+        return await contact.ask(message, timeout=RECURSION_TIMEOUT)
+
+    reply = await ask(VERSION_BIND)
+    evidence = [exchange(VERSION_BIND, reply)]
+    version = dns.text(dns.parse(reply))
+    attributes: Attributes = (("version", version),) if version else ()
+    recursion = ""
+    if contact.level.at_least(Level.READ):
+        recursion, sizes = await _recursion(ask, evidence)
+        attributes = (*attributes, ("recursion", recursion), *sizes)
+    if over_tcp and contact.level.at_least(Level.CREDENTIAL):
+        attributes = (*attributes, *await _transfers(contact, evidence))
+    access = Access.OPEN if recursion == "open" else Access.UNKNOWN
+    product = "BIND" if "-Debian" in version or version.startswith("9.") else ""
+    return ServiceFacts("DNS", access, product, version if product else "", attributes, tuple(evidence))
+
+
+async def _recursion(ask: Ask, evidence: list[Exchange]) -> tuple[str, Attributes]:
+    """Silence means that nothing was resolved for us, so it is closed to us."""
+    try:
+        reply = await ask(FOREIGN_A)
+    except ProbeError:
+        return "closed", ()
+    evidence.append(exchange(FOREIGN_A, reply))
+    answer = dns.parse(reply)
+    sizes = (("bytes_in", str(len(FOREIGN_A))), ("bytes_out", str(len(reply))))
+    if not answer.recursion_available or answer.number != _RECURSION_ID:
+        return "closed", sizes
+    return ("open" if dns.answers(answer, dns.A) else "unproven"), sizes
+
+
+async def _transfers(contact: Contact, evidence: list[Exchange]) -> Attributes:
+    """Ask for the transfer of each zone that the registered name may lie in, and stop at the first message."""
+    for zone in _zones(contact.target):
+        request = dns.query(_TRANSFER_ID, zone, dns.AXFR)
+        try:
+            reply = await _stream(contact, request)
+            answer = dns.parse(reply)
+        except ProbeError:
+            continue
+        evidence.append(exchange(request, reply))
+        if answer.number == _TRANSFER_ID and dns.answers(answer, dns.SOA):
+            return (("transfer", zone),)
+    return ()
+
+
+def _zones(target: Target) -> tuple[str, ...]:
+    """The registered name and its parents of two labels or more, at most three."""
+    labels = (target.hostname or "").strip(".").split(".")
+    return tuple(".".join(labels[start:]) for start in range(max(0, len(labels) - 1)))[:3]
+
+
+async def _stream(contact: Contact, message: bytes) -> bytes:
+    async with contact.open(timeout=RECURSION_TIMEOUT) as conversation:
+        await conversation.send(framed(message))
+        size = int.from_bytes(await conversation.receive_exactly(2), "big")
+        return await conversation.receive_exactly(min(size, 16384))
+
+
+TCP_PROBE = ServiceProbe(
+    protocol="dns",
+    ports=frozenset({53}),
+    greeting=framed(VERSION_BIND),
+    recognises=recognises_framed,
+    look=look,
+)
+UDP_PROBE = ServiceProbe(
+    protocol="dns",
+    ports=frozenset({53}),
+    greeting=VERSION_BIND,
+    recognises=recognises,
+    look=look,
+    transport=Transport.UDP,
+)

@@ -1,0 +1,105 @@
+"""FTP: must a password travel in clear, and (with permission) does the server let ``anonymous`` in?
+
+Attributes: ``tls`` (see :mod:`.channel`); ``clear_login``: ``accepted`` or ``refused``, what ``USER`` earned outside
+TLS where TLS is offered; ``anonymous``: ``accepted`` or ``refused``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from scanner.engine.errors import ConnectionLost, UnexpectedReply
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
+from scanner.engine.model import Level
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.channel import Attributes, upgrade
+from scanner.engine.probes.services.replies import ReplyReader
+
+BANNER_TIMEOUT = 15.0
+"""Seconds that a server may take to greet; some look up the client's name first."""
+
+_GREETING = re.compile(rb"\A220[ -]")
+_NAMES_ITSELF = re.compile(
+    rb"(?i)(?<![a-z])(?:[sv]?s?ftpd?|proftpd|pureftpd)(?![a-z])|FileZilla|Serv-U|Xlight|ftp server"
+)
+_MAIL = re.compile(rb"(?i)\bE?SMTP\b|\bLMTP\b")
+_PRODUCTS = (
+    ("vsftpd", re.compile(r"\(vsFTPd (\d[\w.]{0,15})\)")),
+    ("ProFTPD", re.compile(r"ProFTPD (\d[\w.]{0,15})")),
+    ("Pure-FTPd", re.compile(r"Pure-FTPd()")),
+    ("FileZilla Server", re.compile(r"FileZilla Server (?:version )?(\d[\w.]{0,15})")),
+    ("Microsoft ftpd", re.compile(r"Microsoft FTP Service()")),
+)
+_LOGGED_IN, _NEEDS_PASSWORD, _TLS_READY = 230, 331, 234
+
+
+def recognises(banner: bytes) -> bool:
+    """Tell whether the banner is FTP's: code 220 and a text that names FTP. SMTP greets with 220 as well."""
+    return bool(_GREETING.match(banner) and _NAMES_ITSELF.search(banner) and not _MAIL.search(banner))
+
+
+async def look(contact: Contact) -> ServiceFacts:
+    """Ask for AUTH TLS; where it is there, whether a log-in may do without (the user is ``roundsman``, no password).
+
+    With permission, log in as ``anonymous`` and quit at once: only 230 counts, because many servers ask every user
+    for a password and then refuse.
+    """
+    attributes, banner, evidence = await _channel(contact)
+    tls = dict(attributes).get("tls")
+    if tls == "offered" and contact.level.at_least(Level.READ):
+        said, more = await _log_in(contact, b"roundsman", None)
+        attributes, evidence = (*attributes, ("clear_login", said)), (*evidence, *more)
+    access = Access.UNKNOWN
+    if contact.level.at_least(Level.CREDENTIAL):
+        said, more = await _log_in(contact, b"anonymous", b"scan@example.org")
+        attributes, evidence = (*attributes, ("anonymous", said)), (*evidence, *more)
+        access = Access.OPEN if said == "accepted" else Access.RESTRICTED
+    product, version = _product(banner)
+    return ServiceFacts("FTP", access, product, version, attributes, evidence)
+
+
+async def _channel(contact: Contact) -> tuple[Attributes, str, tuple[Exchange, ...]]:
+    async with contact.open() as conversation:
+        replies = ReplyReader(conversation)
+        greeting = await replies.greeting(BANNER_TIMEOUT)
+        if greeting.code != 220:
+            raise UnexpectedReply(f"The FTP server greeted with code {greeting.code}; it takes no one now.")
+        if contact.tls:
+            return (), greeting.text, tuple(replies.evidence)
+        await replies.ask(b"FEAT")
+        answer = await replies.ask(b"AUTH TLS")
+        if answer.code != _TLS_READY:
+            await replies.say(b"QUIT")
+        return upgrade(contact, offered=answer.code == _TLS_READY), greeting.text, tuple(replies.evidence)
+
+
+async def _log_in(contact: Contact, user: bytes, password: bytes | None) -> tuple[str, tuple[Exchange, ...]]:
+    """Return ``accepted`` or ``refused`` for a user name (without a password: for being asked for one)."""
+    async with contact.open() as conversation:
+        replies = ReplyReader(conversation)
+        await replies.greeting(BANNER_TIMEOUT)
+        answer = await replies.ask(b"USER " + user)
+        accepted = answer.code in (_LOGGED_IN, _NEEDS_PASSWORD)
+        if password is not None and answer.code == _NEEDS_PASSWORD:
+            try:
+                answer = await replies.ask(b"PASS " + password)
+                accepted = answer.code == _LOGGED_IN
+            except ConnectionLost:
+                accepted = False
+        elif password is not None:
+            accepted = answer.code == _LOGGED_IN
+        if accepted:
+            await replies.say(b"QUIT")
+        return "accepted" if accepted else "refused", tuple(replies.evidence[1:])
+
+
+def _product(banner: str) -> tuple[str, str]:
+    for product, pattern in _PRODUCTS:
+        found = pattern.search(banner)
+        if found:
+            return product, found[1]
+    return "", ""
+
+
+PROBE = ServiceProbe(protocol="ftp", ports=frozenset({21, 2121, 990}), greeting=b"", recognises=recognises, look=look)

@@ -1,0 +1,112 @@
+"""LDAP over TCP: StartTLS, and what an anonymous bind may read.
+
+Attributes: ``tls`` (see :mod:`.channel`); ``bind``: ``accepted`` or ``refused`` for an anonymous bind; ``read``: what
+it then read: ``nothing``, ``rootDSE`` or (with permission to look further) ``entry``.
+"""
+
+from __future__ import annotations
+
+from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
+from scanner.engine.model import Level
+from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.services import ber
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.channel import Attributes, upgrade
+
+BIND_RESPONSE, SEARCH_ENTRY, SEARCH_DONE, EXTENDED_RESPONSE = 0x61, 0x64, 0x65, 0x78
+_START_TLS_OID = b"1.3.6.1.4.1.1466.20037"
+_SUCCESS = 0
+
+BIND = ber.ldap_message(1, ber.tlv(0x60, ber.integer(3) + ber.octets(b"") + ber.tlv(0x80, b"")))
+"""An anonymous simple bind (RFC 4513 section 5.1.1)."""
+
+START_TLS = ber.ldap_message(1, ber.tlv(0x77, ber.tlv(0x80, _START_TLS_OID)))
+
+
+def search(message: int, base: bytes, *attributes: bytes) -> bytes:
+    """Return a search for the base object itself, at most one entry, one second, filter ``(objectClass=*)``."""
+    body = (
+        ber.octets(base)
+        + ber.enumerated(0)
+        + ber.enumerated(0)
+        + ber.integer(1)
+        + ber.integer(1)
+        + ber.boolean(False)
+        + ber.tlv(0x87, b"objectClass")
+        + ber.tlv(0x30, b"".join(map(ber.octets, attributes)))
+    )
+    return ber.ldap_message(message, ber.tlv(0x63, body))
+
+
+ROOT_DSE = search(2, b"", b"namingContexts")
+
+
+def recognises(reply: bytes) -> bool:
+    """Tell whether the reply is an LDAP bind response to our message 1."""
+    try:
+        return ber.operation(reply) == (1, BIND_RESPONSE)
+    except UnexpectedReply:
+        return False
+
+
+async def look(contact: Contact) -> ServiceFacts:
+    """Bind anonymously and read the root DSE; with permission read one entry's name of a naming context."""
+    attributes, evidence = await _start_tls(contact)
+    async with contact.open() as conversation:
+        reply, said = await _ask(conversation, BIND)
+        evidence.append(said)
+        if not recognises(reply):
+            raise UnexpectedReply("The LDAP server answered the bind with something else.")
+        bound = ber.result_code(reply) == _SUCCESS
+        attributes = (*attributes, ("bind", "accepted" if bound else "refused"))
+        if bound and contact.level.at_least(Level.READ):
+            read = await _read(conversation, contact.level, evidence)
+            attributes = (*attributes, ("read", read))
+    access = Access.OPEN if ("read", "entry") in attributes else Access.UNKNOWN if bound else Access.RESTRICTED
+    return ServiceFacts("LDAP", access, attributes=attributes, exchanges=tuple(evidence))
+
+
+async def _start_tls(contact: Contact) -> tuple[Attributes, list[Exchange]]:
+    if contact.tls:
+        return (), []
+    async with contact.open() as conversation:
+        reply, said = await _ask(conversation, START_TLS)
+    offered = ber.operation(reply)[1] == EXTENDED_RESPONSE and ber.result_code(reply) == _SUCCESS
+    return upgrade(contact, offered), [said]
+
+
+async def _read(conversation: Conversation, level: Level, evidence: list[Exchange]) -> str:
+    reply, said = await _ask(conversation, ROOT_DSE)
+    evidence.append(said)
+    if ber.operation(reply)[1] != SEARCH_ENTRY:
+        return "nothing"
+    contexts = ber.attribute_values(reply, b"namingContexts")
+    if not level.at_least(Level.CREDENTIAL) or not contexts:
+        return "rootDSE"
+    try:
+        reply, said = await _ask(conversation, search(3, contexts[0], b"1.1"))
+    except ProbeError:
+        return "rootDSE"
+    evidence.append(said)
+    return "entry" if ber.operation(reply)[1] == SEARCH_ENTRY else "rootDSE"
+
+
+async def _ask(conversation: Conversation, request: bytes) -> tuple[bytes, Exchange]:
+    """Send one request and read until its first message, and of a search its end, is whole."""
+    await conversation.send(request)
+    is_search = ber.operation(request)[1] == 0x63
+
+    def enough(data: bytes) -> bool:
+        messages = ber.whole_messages(data)
+        done = messages and (not is_search or ber.operation(messages[-1])[1] == SEARCH_DONE)
+        return bool(done)
+
+    reply = await conversation.receive_until(enough, limit=8192)
+    return reply, exchange(request, reply)
+
+
+PROBE = ServiceProbe(
+    protocol="ldap", ports=frozenset({389, 636, 3268, 3269}), greeting=BIND, recognises=recognises, look=look
+)

@@ -1,0 +1,112 @@
+"""SMTP: STARTTLS, passwords in clear, VRFY, and (with permission) relaying for strangers.
+
+Attributes: ``tls`` (see :mod:`.channel`); ``auth_clear``: mechanisms offered before TLS, joined by spaces;
+``submission``: ``yes`` when mail is handed in here (port 587, or AUTH is offered); ``vrfy``: the reply's code;
+``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when the sender itself was refused.
+"""
+
+from __future__ import annotations
+
+import re
+
+from scanner.engine.errors import ConnectionLost, UnexpectedReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Level
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.channel import Attributes, upgrade
+from scanner.engine.probes.services.replies import Reply, ReplyReader
+
+BANNER_TIMEOUT = 30.0
+"""Seconds that a server may delay its greeting to tell hurried spammers from mail servers."""
+
+HELO_NAME = b"inspection.example.org"
+SENDER = b"<inspection@example.org>"
+RECIPIENT = b"<relay-test@example.net>"
+"""Names reserved for documentation (RFC 2606): nobody's mail, and no message is ever sent."""
+
+_BANNER = re.compile(rb"\A220[ -][^\n]*?(?:\bE?SMTP\b|\bLMTP\b)", re.IGNORECASE)
+_PRODUCTS = (
+    ("Postfix", re.compile(r"\bPostfix()\b")),
+    ("Exim", re.compile(r"\bExim (\d[\w.]{0,15})")),
+    ("Sendmail", re.compile(r"\bSendmail (\d[\w.]{0,15})")),
+    ("Microsoft Exchange", re.compile(r"Microsoft ESMTP MAIL Service()")),
+    ("OpenSMTPD", re.compile(r"\bOpenSMTPD()\b")),
+    ("Coremail", re.compile(r"\bCoremail()\b")),
+)
+
+
+def recognises(banner: bytes) -> bool:
+    """Tell whether the banner is a mail server's: code 220 and a first line that names (E)SMTP."""
+    return bool(_BANNER.match(banner))
+
+
+async def look(contact: Contact) -> ServiceFacts:
+    """Say EHLO; ask VRFY for ``postmaster``; with permission ask whether a stranger's mail would be relayed.
+
+    The relay test stops after RCPT TO and resets: DATA is never sent.
+    """
+    async with contact.open() as conversation:
+        replies = ReplyReader(conversation)
+        greeting = await replies.greeting(BANNER_TIMEOUT)
+        if greeting.code != 220:
+            raise UnexpectedReply(f"The mail server greeted with code {greeting.code}; it takes no one now.")
+        hello = await replies.ask(b"EHLO " + HELO_NAME)
+        if hello.code != 250:
+            hello = await replies.ask(b"HELO " + HELO_NAME)
+        attributes = _offered(contact, hello)
+        if contact.level.at_least(Level.READ):
+            attributes = (*attributes, ("vrfy", str((await replies.ask(b"VRFY postmaster")).code)))
+        relay = ""
+        if contact.level.at_least(Level.CREDENTIAL):
+            relay = await _relay(replies)
+            attributes = (*attributes, ("relay", relay))
+        await _quit(replies)
+    product, version = _product(greeting.text)
+    access = {"accepted": Access.OPEN, "refused": Access.RESTRICTED}.get(relay, Access.UNKNOWN)
+    return ServiceFacts("SMTP", access, product, version, attributes, tuple(replies.evidence))
+
+
+def _offered(contact: Contact, hello: Reply) -> Attributes:
+    extensions = {words[0].upper(): words[1:] for line in hello.lines[1:] if (words := line.split())}
+    mechanisms = {mechanism.upper() for mechanism in extensions.get("AUTH", [])}
+    mechanisms.update(name[5:] for name in extensions if name.startswith("AUTH="))
+    attributes = upgrade(contact, offered="STARTTLS" in extensions)
+    if mechanisms or contact.endpoint.port == 587:
+        attributes = (*attributes, ("submission", "yes"))
+    if mechanisms and not contact.tls:
+        attributes = (*attributes, ("auth_clear", " ".join(sorted(mechanisms))))
+    return attributes
+
+
+async def _relay(replies: ReplyReader) -> str:
+    sender = await replies.ask(b"MAIL FROM:" + SENDER)
+    if sender.code != 250:
+        sender = await replies.ask(b"MAIL FROM:<>")
+    if sender.code != 250:
+        return "no-sender"
+    recipient = await replies.ask(b"RCPT TO:" + RECIPIENT)
+    await replies.ask(b"RSET")
+    if recipient.code in (250, 251):
+        return "accepted"
+    return "deferred" if 400 <= recipient.code < 500 else "refused"
+
+
+async def _quit(replies: ReplyReader) -> None:
+    try:
+        await replies.say(b"QUIT")
+    except ConnectionLost:
+        return
+
+
+def _product(banner: str) -> tuple[str, str]:
+    for product, pattern in _PRODUCTS:
+        found = pattern.search(banner)
+        if found:
+            return product, found[1]
+    return "", ""
+
+
+PROBE = ServiceProbe(
+    protocol="smtp", ports=frozenset({25, 465, 587, 2525}), greeting=b"", recognises=recognises, look=look
+)

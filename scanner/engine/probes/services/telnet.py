@@ -1,0 +1,73 @@
+"""Telnet (RFC 854): a log-in prompt that sends everything in clear.
+
+Attributes: ``prompt``: ``yes`` when a log-in or password prompt was shown.
+"""
+
+from __future__ import annotations
+
+import re
+
+from scanner.engine.errors import ConnectionLost, HostSilent
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.services.base import ServiceProbe
+
+PROMPT_TIMEOUT = 6.0
+"""Seconds for options to be settled and the prompt to appear."""
+
+READ_LIMIT = 4096
+"""Bytes of banner that are read in search of a prompt."""
+
+_WILL, _WONT, _DO, _DONT = 0xFB, 0xFC, 0xFD, 0xFE
+_NEGOTIATION = re.compile(rb"\xff([\xfb-\xfe])(.)", re.DOTALL)
+# Options of the IANA registry: 0 to 49, and 200 upwards for what games added.
+_STARTS = re.compile(rb"\A\xff[\xfb-\xfe][\x00-\x31]")
+_PROMPT = re.compile(rb"(?i)(?:login|user ?name|account|password)[^\n:]{0,20}: ?\Z")
+
+
+def recognises(banner: bytes) -> bool:
+    """Tell whether the banner is Telnet's: it starts to negotiate options, or ends in a log-in prompt."""
+    return bool(_STARTS.match(banner) or _PROMPT.search(_text(banner)))
+
+
+async def look(contact: Contact) -> ServiceFacts:
+    """Refuse every option and read on until a prompt shows; no name is ever entered."""
+    async with contact.open(timeout=PROMPT_TIMEOUT) as conversation:
+        received = await _read_to_prompt(conversation)
+    if not received:
+        raise ConnectionLost("The server closed the connection without a word.")
+    prompt = bool(_PROMPT.search(_text(received)))
+    attributes = (("prompt", "yes" if prompt else "no"),)
+    return ServiceFacts("TELNET", Access.UNKNOWN, attributes=attributes, exchanges=(exchange(b"", received),))
+
+
+async def _read_to_prompt(conversation: Conversation) -> bytes:
+    received, answered = b"", 0
+    try:
+        while len(received) < READ_LIMIT and not _PROMPT.search(_text(received)):
+            data = await conversation.receive()
+            if not data:
+                break
+            received += data
+            wanted = list(_NEGOTIATION.finditer(received, answered))
+            if wanted:
+                answered = wanted[-1].end()
+                await conversation.send(b"".join(map(_refuse, wanted)))
+    except (HostSilent, ConnectionLost):
+        if not received:
+            raise
+    return received
+
+
+def _refuse(wanted: re.Match[bytes]) -> bytes:
+    """Answer an offer with DONT and a request with WONT; a refusal needs no answer (RFC 1143)."""
+    answer = {_WILL: _DONT, _DO: _WONT}.get(wanted[1][0])
+    return bytes([0xFF, answer]) + wanted[2] if answer else b""
+
+
+def _text(data: bytes) -> bytes:
+    return _NEGOTIATION.sub(b"", data)[-200:]
+
+
+PROBE = ServiceProbe(protocol="telnet", ports=frozenset({23, 2323}), greeting=b"", recognises=recognises, look=look)

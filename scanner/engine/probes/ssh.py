@@ -1,0 +1,220 @@
+"""SSH before anyone logs in: identification, algorithm lists, one host key, and (with permission) the log-in methods.
+
+One connection serves all of it (RFC 4253). The key exchange is ours, so that servers far older than any library
+still supports can be looked at; nothing depends on its secrecy, only on reaching the next message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.facts.service import Exchange
+from scanner.engine.facts.ssh import SshFacts, SshHostKey
+from scanner.engine.hostile import line, printable
+from scanner.engine.model import Level
+from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.ssh_kex import METHODS, KeyExchange
+from scanner.engine.probes.ssh_transport import CIPHERS, MACS, Packets, name_list, string, take_name_list, take_string
+from scanner.engine.probes.wire import Fields
+
+CLIENT_BANNER = b"SSH-2.0-Roundsman"
+BANNER_LIMIT = 8192
+"""Bytes of lines that a server may send before its identification string (RFC 4253 section 4.2 sets no limit)."""
+
+_KEXINIT, _NEWKEYS = 20, 21
+_IGNORABLE = {2, 4}  # MSG_IGNORE, MSG_DEBUG
+_SERVICE_REQUEST, _SERVICE_ACCEPT = 5, 6
+_USERAUTH_REQUEST, _USERAUTH_FAILURE, _USERAUTH_SUCCESS = 50, 51, 52
+
+# RSA first: its size is what a host key is judged by.
+_HOST_KEY_ALGORITHMS = (
+    "rsa-sha2-512", "rsa-sha2-256", "ssh-rsa", "ssh-dss",
+    "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-ed25519",
+)  # fmt: skip
+
+_EC_BITS = {"ecdsa-sha2-nistp256": 256, "ecdsa-sha2-nistp384": 384, "ecdsa-sha2-nistp521": 521, "ssh-ed25519": 256}
+
+
+def recognises_ssh(banner: bytes) -> bool:
+    """Tell whether the greeting holds an SSH identification string (RFC 4253 section 4.2)."""
+    return any(text.startswith((b"SSH-1.", b"SSH-2.0-")) for text in banner.split(b"\n")[:20])
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """The name lists of a KEXINIT message, client-to-server direction where there are two."""
+
+    payload: bytes
+    kex: tuple[str, ...]
+    host_key_algorithms: tuple[str, ...]
+    ciphers: tuple[str, ...]
+    macs: tuple[str, ...]
+    compression: tuple[str, ...]
+
+
+async def look(contact: Contact) -> SshFacts:
+    """Read the identification string and KEXINIT, then exchange keys to see a host key.
+
+    At the level of credentials the log-in methods are asked for with method ``none`` and a random user, which a
+    server logs as one failed log-in. ``host_keys`` stays empty and ``auth_methods`` None when the server shares no
+    algorithm with us. Raises ``ProbeError`` when not even the lists were seen.
+    """
+    async with contact.open() as conversation:
+        banner, rest = await _banner(conversation)
+        evidence = [exchange(b"", banner)]
+        text = line(banner.decode("utf-8", "backslashreplace"), 255)
+        if not banner.startswith((b"SSH-2.", b"SSH-1.99-")):
+            return SshFacts(text, exchanges=tuple(evidence))
+        await conversation.send(CLIENT_BANNER + b"\r\n")
+        packets = Packets(conversation, rest)
+        offer = _parse(await _next(packets))
+        evidence.append(_lists(offer, evidence[0].at))
+        keys: tuple[SshHostKey, ...] = ()
+        methods: tuple[str, ...] | None = None
+        try:
+            secured = await _exchange_keys(packets, banner, offer)
+            if secured is not None:
+                keys = (_host_key(secured.host_key),)
+                if contact.level.at_least(Level.CREDENTIAL):
+                    methods = await _auth_methods(packets, secured)
+        except ProbeError:
+            if contact.level.at_least(Level.CREDENTIAL):
+                raise
+    if methods is not None:
+        evidence.append(exchange(b"USERAUTH_REQUEST none", ",".join(methods).encode()))
+    return SshFacts(
+        banner=text,
+        kex=offer.kex,
+        host_key_algorithms=offer.host_key_algorithms,
+        ciphers=offer.ciphers,
+        macs=offer.macs,
+        compression=offer.compression,
+        host_keys=keys,
+        auth_methods=methods,
+        exchanges=tuple(evidence),
+    )
+
+
+async def _banner(conversation: Conversation) -> tuple[bytes, bytes]:
+    """Return the identification string and what came after it."""
+    data = await conversation.receive_until(_has_identification, limit=BANNER_LIMIT)
+    while b"\n" in data:
+        text, _, data = data.partition(b"\n")
+        if text.startswith(b"SSH-"):
+            return text.rstrip(b"\r"), data
+    raise UnexpectedReply("The server sent no SSH identification string.")
+
+
+def _has_identification(data: bytes) -> bool:
+    return any(text.startswith(b"SSH-") for text in data.split(b"\n")[:-1])
+
+
+async def _next(packets: Packets) -> bytes:
+    """Return the next message that asks for something."""
+    for _ in range(16):
+        payload = await packets.receive()
+        if payload and payload[0] not in _IGNORABLE:
+            return payload
+    raise UnexpectedReply("The server sends nothing but messages to be ignored.")
+
+
+def _parse(payload: bytes) -> _Offer:
+    fields = Fields(payload)
+    if fields.unsigned(1) != _KEXINIT:
+        raise UnexpectedReply("The server's first message is not KEXINIT.")
+    fields.take(16)
+    lists = [tuple(printable(name, 80) for name in take_name_list(fields)) for _ in range(8)]
+    kex, host_key, c2s_cipher, s2c_cipher, c2s_mac, s2c_mac, compression, _ = lists
+    ciphers = tuple(dict.fromkeys((*c2s_cipher, *s2c_cipher)))
+    macs = tuple(dict.fromkeys((*c2s_mac, *s2c_mac)))
+    return _Offer(payload, kex, host_key, ciphers, macs, compression)
+
+
+def _lists(offer: _Offer, at: str) -> Exchange:
+    received = (
+        f"kex={','.join(offer.kex)} host-key={','.join(offer.host_key_algorithms)} "
+        f"ciphers={','.join(offer.ciphers)} macs={','.join(offer.macs)}"
+    )
+    return Exchange(printable(CLIENT_BANNER.decode()), printable(received), at)
+
+
+def _first_common(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str | None:
+    return next((name for name in ours if name in theirs), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Secured:
+    """The outcome of a key exchange: the host key blob, and what the session keys are derived from."""
+
+    host_key: bytes
+    cipher: str
+    mac: str
+    derive: Callable[[bytes, int], bytes]
+
+
+async def _exchange_keys(packets: Packets, server_banner: bytes, offer: _Offer) -> _Secured | None:
+    kex = _first_common(tuple(METHODS), offer.kex)
+    host_key = _first_common(_HOST_KEY_ALGORITHMS, offer.host_key_algorithms)
+    cipher = _first_common(tuple(CIPHERS), offer.ciphers)
+    mac = _first_common(tuple(MACS), offer.macs)
+    if kex is None or host_key is None or cipher is None or mac is None:
+        return None
+    names = (kex, host_key, cipher, cipher, mac, mac, "none", "none", "", "")
+    ours = bytes([_KEXINIT]) + os.urandom(16) + b"".join(name_list(name) for name in names) + bytes(5)
+    await packets.send(ours)
+    method: KeyExchange = METHODS[kex]()
+    await packets.send(bytes([method.request]) + method.public)
+    reply = Fields(await _next(packets))
+    if reply.unsigned(1) != method.reply:
+        raise UnexpectedReply("The server refused the key exchange.")
+    blob, theirs = take_string(reply), take_string(reply)
+    secret = method.secret(theirs)
+    texts = (CLIENT_BANNER, server_banner, ours, offer.payload, blob)
+    hashed = hashlib.new(
+        method.hash_name, b"".join(map(string, texts)) + method.public + string(theirs) + secret
+    ).digest()
+
+    def derive(letter: bytes, size: int) -> bytes:
+        key = hashlib.new(method.hash_name, secret + hashed + letter + hashed).digest()
+        while len(key) < size:
+            key += hashlib.new(method.hash_name, secret + hashed + key).digest()
+        return key[:size]
+
+    return _Secured(blob, cipher, mac, derive)
+
+
+def _host_key(blob: bytes) -> SshHostKey:
+    """Read algorithm and size from a public key blob (RFC 4253 section 6.6, RFC 5656 section 3.1)."""
+    fields = Fields(blob)
+    algorithm = take_string(fields).decode("ascii", "replace")
+    if algorithm == "ssh-rsa":
+        take_string(fields)
+    bits = _EC_BITS.get(algorithm) or int.from_bytes(take_string(fields), "big").bit_length()
+    fingerprint = b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    return SshHostKey(printable(algorithm, 80), bits, fingerprint)
+
+
+async def _auth_methods(packets: Packets, secured: _Secured) -> tuple[str, ...]:
+    """Ask with method ``none`` which methods may continue (RFC 4252 section 5.2)."""
+    await packets.send(bytes([_NEWKEYS]))
+    if (await _next(packets))[0] != _NEWKEYS:
+        raise UnexpectedReply("The server did not take the new keys.")
+    packets.secure(secured.cipher, secured.mac, secured.derive)
+    await packets.send(bytes([_SERVICE_REQUEST]) + string(b"ssh-userauth"))
+    user = f"roundsman-{os.urandom(4).hex()}".encode()
+    request = bytes([_USERAUTH_REQUEST]) + string(user) + string(b"ssh-connection") + string(b"none")
+    for _ in range(8):
+        payload = await _next(packets)
+        if payload[0] == _SERVICE_ACCEPT:
+            await packets.send(request)
+        elif payload[0] == _USERAUTH_FAILURE:
+            return tuple(printable(name, 80) for name in take_name_list(Fields(payload[1:])))
+        elif payload[0] == _USERAUTH_SUCCESS:
+            return ("none",)
+    raise UnexpectedReply("The server did not say which log-in methods it takes.")

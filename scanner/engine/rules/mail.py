@@ -1,0 +1,58 @@
+"""SMTP, IMAP and POP3: passwords in clear, missing encryption, relaying, leaked addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scanner.engine.model import Confidence, Finding, Service, Severity
+from scanner.engine.rules.base import Context, rule, worse
+
+_READABLE = {"PLAIN", "LOGIN"}
+_CONFIRMED_ADDRESS = {"250", "251"}
+
+
+@rule("SMTP-NOSTARTTLS", "SMTP-AUTH-CLEAR")
+def encryption(service: Service, context: Context) -> Iterator[Finding]:
+    """Report SMTP without STARTTLS (worse where mail is handed in), and passwords before TLS.
+
+    Mechanisms that don't send the password itself (CRAM-MD5) are low.
+    """
+    facts = service.facts
+    if facts is None or facts.service != "SMTP":
+        return
+    if facts.attribute("tls") == "refused":
+        finding = context.finding("SMTP-NOSTARTTLS", service, exchanges=facts.exchanges)
+        yield worse(Severity.MEDIUM, finding) if facts.attribute("submission") else finding
+    mechanisms = facts.attribute("auth_clear")
+    if mechanisms:
+        severity = None if set(mechanisms.split()) & _READABLE else Severity.LOW
+        yield context.finding(
+            "SMTP-AUTH-CLEAR", service, severity=severity, exchanges=facts.exchanges, mechanisms=mechanisms
+        )
+
+
+@rule("SMTP-OPENRELAY", "SMTP-VRFY")
+def behaviour(service: Service, context: Context) -> Iterator[Finding]:
+    """Report relaying and VRFY. A server may accept a recipient and drop the mail later, so relaying is probable;
+    code 252 ("cannot verify") gives nothing away."""
+    facts = service.facts
+    if facts is None or facts.service != "SMTP":
+        return
+    if facts.attribute("relay") == "accepted":
+        yield context.finding("SMTP-OPENRELAY", service, confidence=Confidence.PROBABLE, exchanges=facts.exchanges)
+    if facts.attribute("vrfy") in _CONFIRMED_ADDRESS:
+        yield context.finding("SMTP-VRFY", service, exchanges=facts.exchanges, code=facts.attribute("vrfy"))
+
+
+@rule("IMAP-CLEAR", "POP-CLEAR")
+def mailboxes(service: Service, context: Context) -> Iterator[Finding]:
+    """Report mailboxes that take a password outside TLS."""
+    facts = service.facts
+    if facts is None or facts.service not in ("IMAP", "POP3") or facts.attribute("clear_login") != "accepted":
+        return
+    check = "IMAP-CLEAR" if facts.service == "IMAP" else "POP-CLEAR"
+    login, tls = facts.attribute("clear_login"), facts.attribute("tls") or "-"
+    yield context.finding(check, service, exchanges=facts.exchanges, login=login, tls=tls)
+
+
+RULES = (encryption, behaviour, mailboxes)
