@@ -1,0 +1,173 @@
+"""``round``, ``report`` and ``finding`` at the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+from typer.testing import CliRunner, Result
+
+from scanner.cli import finding, report, round  # noqa: A004 - the command's own name
+from scanner.remediation.models import Finding
+from scanner.rounds import execute
+from scanner.rounds.models import HostResult, Round
+from targets.models import Organisation
+from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, register, timed_out
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """The round command, with an engine that sends nothing."""
+    engine = Engine({"192.0.2.10": open_redis})
+    real = execute.Ways
+    monkeypatch.setattr(execute, "Ways", lambda watch: real(watch=watch, engine=engine))
+    return engine
+
+
+@pytest.fixture
+def owner() -> Organisation:
+    owner = organisation(language="en")
+    register(owner, "192.0.2.10")
+    authorise(owner, "192.0.2.0/24")
+    return owner
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(round.app, ["run", "--yes", "--ports", "80,6379", *arguments])
+
+
+def test_a_round_ends_with_status_0_when_everything_was_inspected(owner: Organisation, engine: Engine) -> None:
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "water: 1 host(s), 0 not or only partly inspected" in result.stdout
+    assert Round.objects.get().followed is not None
+
+
+def test_a_round_ends_with_status_3_and_the_reason_when_something_was_not(owner: Organisation, engine: Engine) -> None:
+    engine.answers["192.0.2.10"] = timed_out
+    result = run()
+    assert result.exit_code == 3
+    assert "192.0.2.10" in result.stdout
+    assert "timed-out" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--organisation", "nobody"], "No active organisation is called nobody"),
+        (["--ports", "70000"], "'70000' in '70000' is not a port or range"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_makes_no_round(
+    owner: Organisation, engine: Engine, arguments: list[str], complaint: str
+) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert not Round.objects.exists()
+
+
+def test_without_targets_the_next_step_is_named() -> None:
+    result = run()
+    assert result.exit_code == 2
+    assert "roundsman targets apply" in result.stderr
+
+
+def test_nobody_to_ask_is_bad_input(owner: Organisation, engine: Engine) -> None:
+    result = CliRunner().invoke(round.app, ["run"])
+    assert result.exit_code == 2
+    assert "--yes" in result.stderr
+    assert not Round.objects.exists()
+
+
+def test_a_locked_database_is_said_clearly_and_resume_goes_on(
+    owner: Organisation, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HostResult, "save", locked)
+        result = run()
+    assert result.exit_code == 2
+    assert "database is locked" in result.stderr
+    assert "roundsman round resume" in result.stderr
+    resumed = CliRunner().invoke(round.app, ["resume", str(Round.objects.get().pk)])
+    assert resumed.exit_code == 0
+    assert Finding.objects.get().state == "open"
+
+
+def test_rounds_are_listed_and_shown(owner: Organisation, engine: Engine) -> None:
+    assert "no round yet" in CliRunner().invoke(round.app, ["list"]).stdout
+    run()
+    number = Round.objects.get().pk
+    listed = CliRunner().invoke(round.app, ["list"]).stdout
+    assert str(number) in listed
+    assert "water" in listed
+    assert "done" in CliRunner().invoke(round.app, ["show", str(number)]).stdout
+    missing = CliRunner().invoke(round.app, ["show", "999"])
+    assert (missing.exit_code, "no round 999" in missing.stderr) == (2, True)
+
+
+def test_findings_are_listed_worst_first_and_shown_with_their_history(owner: Organisation, engine: Engine) -> None:
+    assert "No such finding" in CliRunner().invoke(finding.app, ["list"]).stdout
+    run()
+    number = Finding.objects.get().pk
+    listed = CliRunner().invoke(finding.app, ["list", "--severity", "high"]).stdout
+    assert "SVC-REDIS-UNAUTH" in listed
+    shown = CliRunner().invoke(finding.app, ["show", str(number)]).stdout
+    assert "redis_version:7.0.15" in shown
+    assert "opened" in shown
+    engine.answers["192.0.2.10"] = open_web
+    run()
+    assert "No such finding" in CliRunner().invoke(finding.app, ["list"]).stdout
+    assert "fixed" in CliRunner().invoke(finding.app, ["list", "--state", "fixed"]).stdout
+    assert CliRunner().invoke(finding.app, ["show", "999"]).exit_code == 2
+
+
+def build(*arguments: str) -> Result:
+    return CliRunner().invoke(report.app, ["build", *arguments])
+
+
+def test_reports_are_written_in_both_forms_and_their_paths_printed(
+    owner: Organisation, engine: Engine, tmp_path: Path
+) -> None:
+    run()
+    number = Round.objects.get().pk
+    result = build("--output", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    page, data = (Path(path) for path in result.stdout.split())
+    assert (page.name, data.name) == (f"water-{number}.html", f"water-{number}.json")
+    assert "Water Office" in page.read_text(encoding="utf-8")
+    assert json.loads(data.read_text(encoding="utf-8"))["findings"][0]["check"] == "SVC-REDIS-UNAUTH"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [page.name, data.name]
+
+
+def test_only_an_organisation_that_was_named_must_have_a_round(
+    owner: Organisation, engine: Engine, tmp_path: Path
+) -> None:
+    assert build("--output", str(tmp_path)).exit_code == 2
+    run()
+    organisation("power")
+    assert build("--output", str(tmp_path)).exit_code == 0
+    named = build("--organisation", "power", "--output", str(tmp_path))
+    assert (named.exit_code, "covers power" in named.stderr) == (2, True)
+    assert build("--round", "999", "--output", str(tmp_path)).exit_code == 2
+
+
+def test_a_place_that_can_not_be_written_to_is_bad_input(owner: Organisation, engine: Engine, tmp_path: Path) -> None:
+    run()
+    (tmp_path / "file").write_text("")
+    result = build("--output", str(tmp_path / "file"))
+    assert result.exit_code == 2
+    assert "--output" in result.stderr
+
+
+@pytest.mark.parametrize("app", [round.app, report.app, finding.app])
+def test_help_explains_itself(app: object) -> None:
+    assert CliRunner().invoke(app, ["--help"]).exit_code == 0  # type: ignore[arg-type]
