@@ -123,6 +123,8 @@ class Fields:
         for node in nodes:
             if not isinstance(node, Scalar):
                 self.note(node.place, key, "this must be a list of plain values", "write [one, two]")
+            elif not node.text.strip().isprintable():
+                self.note(node.place, key, "this holds a line break or an unprintable character", "write plain text")
             elif node.text.strip() and not node.is_null:
                 texts.append(node.text.strip())
         return tuple(texts)

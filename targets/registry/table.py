@@ -141,7 +141,7 @@ class _Row:
             address=self._checked("address", lambda text: _address(text, limits)),
             zone=self._checked("zone", _present),
             criticality=self._word("criticality", _CRITICALITY),
-            tags=tuple(sorted({tag.strip() for tag in self._cells.get("tags", "").split(";") if tag.strip()})),
+            tags=tuple(sorted({tag.strip() for tag in self._checked("tags", _printable).split(";") if tag.strip()})),
             ports=self._checked("ports", lambda text: format_ports(parse_ports(text)) if text else ""),
             shared=self._word("shared", _FLAGS),
             place=self._place,
@@ -169,6 +169,12 @@ def _address(text: str, limits: Limits) -> str:
     if parsed.network and limits.refusal(parsed.network):
         raise ValueError(limits.refusal(parsed.network))
     return parsed.value
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it holds a line break or an unprintable character; write plain words")
+    return text
 
 
 def _present(text: str) -> str:

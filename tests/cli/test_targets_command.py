@@ -200,6 +200,8 @@ class TestBadInput:
             (HEAD + "zones2: []\n", "this key is unknown"),
             ("zones: [{name: a, vantage: internet}, {name: a, vantage: internal}]\n", "give a zone one vantage"),
             ("organisations: [{slug: x, name_en: x, contacts: [{name: A, email: a b}]}]\n", "no e-mail address"),
+            (HEAD + "organisations:\n" + water(r'address: 192.0.2.1, tags: ["\e[2J"]'), "unprintable character"),
+            (HEAD + r'organisations: [{slug: x, name_en: "\e[2J"}]', "unprintable character"),
             ("organisations: [{slug: x, name_en: x, weight: 1e9}]\n", "a number from 1 to 3"),
             ("organisations: [{slug: x, name_en: x, retired: perhaps}]\n", "write true or false"),
         ],
@@ -210,6 +212,7 @@ class TestBadInput:
         output = run("apply", file, "--yes", status=2)
         assert said in output
         assert "register.yaml" in output
+        assert "\x1b" not in output
         assert Organisation.objects.count() == 0
 
     def test_a_file_that_is_not_utf8_or_too_large_or_missing_is_named(self, tmp_path: Path) -> None:
@@ -405,6 +408,7 @@ class TestCsv:
             (b"address,zone\n", "no rows"),
             (b"adress,zone\n1.2.3.4,internet\n", "did you mean address?"),
             (b"address\n1.2.3.4\n", "this column is missing"),
+            (b"address,zone,tags\n1.2.3.4,internet,\x1b[2J\n", "hosts.csv:2: tags: it holds"),
             (b"address,zone,zone\n1.2.3.4,internet,internet\n", "comes twice"),
             (b"address,zone\n1.2.3.4,internet\n1.2.3.4/32,internet\n", "was given before, in row 2"),
             (b"address,zone\n1.2.3.4,intranet\n", "zone 'intranet' is unknown"),
