@@ -37,31 +37,6 @@ async def _look_at_rabbit(session: HttpSession, level: Level) -> ServiceFacts | 
     return dialogue.facts("RABBIT-MANAGEMENT", access, "RabbitMQ")
 
 
-def _is_phpmyadmin(root: HttpReply) -> bool:
-    return any(cookie.startswith(("phpMyAdmin", "pma_lang=")) for cookie in root.all_headers("set-cookie"))
-
-
-async def _look_at_phpmyadmin(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    dialogue = Dialogue(session)
-    root = await dialogue.ask("/", keep_body=False)
-    if not _is_phpmyadmin(root):
-        return None
-    access = Access.RESTRICTED if 'name="pma_password"' in root.body else Access.UNKNOWN
-    return dialogue.facts("PHPMYADMIN", access, "phpMyAdmin")
-
-
-def _is_adminer(root: HttpReply) -> bool:
-    return title(root).endswith("Adminer") and "adminer.org" in root.body
-
-
-async def _look_at_adminer(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    dialogue = Dialogue(session)
-    root = await dialogue.ask("/", keep_body=False)
-    if not _is_adminer(root):
-        return None
-    return dialogue.facts("ADMINER", Access.RESTRICTED, "Adminer")
-
-
 def _is_pgadmin(root: HttpReply) -> bool:
     return any(c.startswith(("pga4_session=", "PGADMIN_LANGUAGE=")) for c in root.all_headers("set-cookie"))
 
@@ -77,6 +52,4 @@ async def _look_at_pgadmin(session: HttpSession, _level: Level) -> ServiceFacts 
 
 MONGO_EXPRESS = WebServiceProbe("MONGO-EXPRESS", frozenset(), suspects=_is_mongo_express, look=_look_at_mongo_express)
 RABBIT_MANAGEMENT = WebServiceProbe("RABBIT-MANAGEMENT", frozenset(), suspects=_is_rabbit, look=_look_at_rabbit)
-PHPMYADMIN = WebServiceProbe("PHPMYADMIN", frozenset(), suspects=_is_phpmyadmin, look=_look_at_phpmyadmin)
-ADMINER = WebServiceProbe("ADMINER", frozenset(), suspects=_is_adminer, look=_look_at_adminer)
 PGADMIN = WebServiceProbe("PGADMIN", frozenset(), suspects=_is_pgadmin, look=_look_at_pgadmin)

@@ -32,6 +32,10 @@ def _elastic_product(root: HttpReply) -> str:
     return "Elasticsearch" if refused and begins_json(root, "error", "root_cause") else ""
 
 
+def _may_be_elastic(root: HttpReply) -> bool:
+    return bool(_elastic_product(root)) or begins_json(root, "cluster_name", "cluster_uuid")
+
+
 async def _look_at_elastic(session: HttpSession, level: Level) -> ServiceFacts | None:
     """``/`` names it; the cluster's health needs credentials wherever any are set."""
     dialogue = Dialogue(session)
@@ -90,9 +94,7 @@ async def _look_at_solr(session: HttpSession, level: Level) -> ServiceFacts | No
     return None
 
 
-ELASTIC = WebServiceProbe(
-    "ELASTIC", frozenset({9200, 9201}), suspects=lambda r: bool(_elastic_product(r)), look=_look_at_elastic
-)
+ELASTIC = WebServiceProbe("ELASTIC", frozenset({9200, 9201}), suspects=_may_be_elastic, look=_look_at_elastic)
 KIBANA = WebServiceProbe("KIBANA", frozenset({5601}), suspects=_is_kibana, look=_look_at_kibana)
 SOLR = WebServiceProbe(
     "SOLR", frozenset({8983}), suspects=lambda r: location(r).startswith("/solr"), look=_look_at_solr
