@@ -39,7 +39,7 @@ async def _look_at_prometheus(session: HttpSession, level: Level) -> ServiceFact
 
 
 def _may_be_prometheus(root: HttpReply) -> bool:
-    return location(root) in ("/graph", "/query") or title(root).startswith("Prometheus Time Series")
+    return location(root).endswith(("/graph", "/query")) or title(root).startswith("Prometheus Time Series")
 
 
 async def _look_at_exporter(session: HttpSession, level: Level) -> ServiceFacts | None:
