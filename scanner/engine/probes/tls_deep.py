@@ -1,0 +1,139 @@
+"""What needs a real handshake: asked of sslyze, in a child process that can be ended.
+
+sslyze carries an old OpenSSL of its own and may hang or crash on a hostile server, so it never runs in this process.
+Its tests are the non-exploiting ones: Heartbleed is told by an echo of sslyze's own bytes, ROBOT by alerts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+
+from scanner.engine.errors import ProbeError
+from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.probes.contact import Contact
+
+DEADLINE = 60.0
+"""Seconds for one server."""
+OUTPUT_LIMIT = 64 * 1024
+"""Bytes that the child may print."""
+
+STARTTLS = {
+    "smtp": "SMTP",
+    "imap": "IMAP",
+    "pop3": "POP3",
+    "ftp": "FTP",
+    "ldap": "LDAP",
+    "xmpp": "XMPP",
+    "rdp": "RDP",
+    "postgresql": "POSTGRES",
+}
+"""Protocols that sslyze can upgrade, under its names for them."""
+
+_FIELDS = {
+    "heartbleed": "heartbleed",
+    "openssl_ccs_injection": "ccs_injection",
+    "session_renegotiation": "client_renegotiation",
+    "tls_1_3_early_data": "early_data",
+}
+"""sslyze's commands and the facts that they answer."""
+
+_BEFORE_13 = (TlsVersion.SSL3, TlsVersion.TLS10, TlsVersion.TLS11, TlsVersion.TLS12)
+
+
+async def look_deeper(
+    contact: Contact, facts: TlsFacts, *, http: bool = False, again: TlsFacts | None = None, deadline: float = DEADLINE
+) -> TlsFacts:
+    """Return ``facts`` with what sslyze could answer; the rest stays untested.
+
+    ``http`` allows the test for early data, which sends an HTTP request. ``again`` is a first look's result: then
+    only what it found present is asked once more. Raises ``RefusedByScope``; a failed or late sslyze only leaves
+    answers untested.
+    """
+    commands = _commands(facts, http=http, again=again)
+    if not commands or (facts.starttls and facts.starttls not in STARTTLS):
+        return facts
+    request = {
+        "hostname": facts.sni or contact.endpoint.address,
+        "address": contact.endpoint.address,
+        "port": contact.endpoint.port,
+        "starttls": STARTTLS.get(facts.starttls, ""),
+        "commands": commands,
+    }
+    async with contact.dialer.slot(contact.endpoint):
+        try:
+            answers = await _run(json.dumps(request), deadline)
+        except (ProbeError, ValueError, OSError):  # untested is untested, whatever the reason
+            return facts
+    robot = answers.get("robot")
+    return replace(
+        facts,
+        heartbleed=_answer(answers.get("heartbleed")),
+        ccs_injection=_answer(answers.get("openssl_ccs_injection")),
+        client_renegotiation=_answer(answers.get("session_renegotiation")),
+        early_data=_answer(answers.get("tls_1_3_early_data")),
+        robot=robot if robot in ("none", "weak", "strong") else "",
+    )
+
+
+def _answer(value: object) -> Answer:
+    if value is None:
+        return Answer.UNTESTED
+    return Answer.YES if value is True else Answer.NO
+
+
+def _commands(facts: TlsFacts, *, http: bool, again: TlsFacts | None) -> list[str]:
+    """Return the commands that can have an answer here.
+
+    sslyze talks the highest version a server speaks and reports the good result where its test doesn't exist in
+    that version: Heartbleed and CCS injection can't be tested where TLS 1.3 is spoken.
+    """
+    modern = facts.accepts(TlsVersion.TLS13) is Answer.YES
+    classic = any(facts.accepts(version) is Answer.YES for version in _BEFORE_13)
+    commands: list[str] = []
+    if classic and not modern:
+        commands += ["heartbleed", "openssl_ccs_injection"]
+    if classic:
+        commands.append("session_renegotiation")
+    if any(suite.suite.startswith("TLS_RSA_") for suite in facts.suites):
+        commands.append("robot")
+    if modern and http and not facts.starttls:
+        commands.append("tls_1_3_early_data")
+    if again is None:
+        return commands
+    present = {command for command, field in _FIELDS.items() if getattr(again, field) is Answer.YES}
+    present |= {"robot"} if again.robot in ("weak", "strong") else set()
+    return [command for command in commands if command in present]
+
+
+async def _run(request: str, deadline: float) -> dict[str, object]:
+    """Run the worker and return what it printed; its whole process group ends with this call."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "scanner.engine.probes.tls_deep_worker",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(deadline):
+            assert process.stdin is not None  # noqa: S101 - asked for above
+            assert process.stdout is not None  # noqa: S101 - asked for above
+            process.stdin.write(request.encode())
+            process.stdin.close()
+            printed = await process.stdout.read(OUTPUT_LIMIT)
+    except TimeoutError:
+        return {}
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.shield(process.wait())
+    answers = json.loads(printed or b"{}")
+    return answers if isinstance(answers, dict) else {}

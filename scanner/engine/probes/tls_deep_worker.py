@@ -1,0 +1,74 @@
+"""The child process in which sslyze runs: one request as JSON on standard input, its answers on standard output.
+
+Printed are booleans (is it there?) by sslyze's command name, and ``none``, ``weak`` or ``strong`` for ROBOT. A test
+that sslyze did not complete is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from sslyze.connection_helpers.opportunistic_tls_helpers import ProtocolWithOpportunisticTlsEnum
+from sslyze.plugins.scan_commands import ScanCommand
+from sslyze.plugins.session_renegotiation_plugin import SessionRenegotiationExtraArgument
+from sslyze.scanner.models import ScanCommandsExtraArguments, ServerScanRequest
+from sslyze.scanner.scan_command_attempt import ScanCommandAttemptStatusEnum
+from sslyze.scanner.scanner import Scanner
+from sslyze.server_setting import ServerNetworkConfiguration, ServerNetworkLocation
+
+RENEGOTIATIONS = 3
+"""Renegotiations asked for: enough to see that they are not refused, too few to be a burden."""
+
+_ROBOT = {
+    "VULNERABLE_WEAK_ORACLE": "weak",
+    "VULNERABLE_STRONG_ORACLE": "strong",
+    "NOT_VULNERABLE_NO_ORACLE": "none",
+    "NOT_VULNERABLE_RSA_NOT_SUPPORTED": "none",
+}
+
+_READ: dict[str, Callable[[Any], bool | str | None]] = {
+    "heartbleed": lambda result: bool(result.is_vulnerable_to_heartbleed),
+    "openssl_ccs_injection": lambda result: bool(result.is_vulnerable_to_ccs_injection),
+    "session_renegotiation": lambda result: result.client_renegotiations_success_count >= RENEGOTIATIONS,
+    "tls_1_3_early_data": lambda result: bool(result.supports_early_data),
+    "robot": lambda result: _ROBOT.get(result.robot_result.name),
+}
+
+
+def main() -> None:
+    """Carry out the request on standard input."""
+    request = json.load(sys.stdin)
+    starttls = request["starttls"]
+    scan = ServerScanRequest(
+        server_location=ServerNetworkLocation(
+            hostname=request["hostname"], port=request["port"], ip_address=request["address"]
+        ),
+        network_configuration=ServerNetworkConfiguration(
+            tls_server_name_indication=request["hostname"],
+            tls_opportunistic_encryption=ProtocolWithOpportunisticTlsEnum(starttls) if starttls else None,
+            network_timeout=5,
+            network_max_retries=1,
+        ),
+        scan_commands={ScanCommand(command) for command in request["commands"]},
+        scan_commands_extra_arguments=ScanCommandsExtraArguments(
+            session_renegotiation=SessionRenegotiationExtraArgument(client_renegotiation_attempts=RENEGOTIATIONS)
+        ),
+    )
+    scanner = Scanner(per_server_concurrent_connections_limit=2)
+    scanner.queue_scans([scan])
+    answers: dict[str, bool | str] = {}
+    for result in scanner.get_results():
+        for command in request["commands"] if result.scan_result else ():
+            attempt = getattr(result.scan_result, command)
+            if attempt.status is ScanCommandAttemptStatusEnum.COMPLETED:
+                answer = _READ[command](attempt.result)
+                if answer is not None:
+                    answers[command] = answer
+    print(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()
