@@ -14,6 +14,8 @@ from scanner.engine.probes.tls_wire import CODES, Hello
 
 LANES = 4
 """Connections to one server at a time."""
+_MYSQL_BAD_HANDSHAKE = b"\xff\x13\x04"
+"""ER_HANDSHAKE_ERROR after the packet header: MySQL turns a hello down in its own protocol, without an alert."""
 CONNECTION_LIMIT = 700
 """Connections for one look; a server that takes every suite of every version needs about 600."""
 
@@ -54,7 +56,7 @@ class Asker:
                     await conversation.send(hello.encode())
                     while not reader.over:
                         data = await conversation.receive(16_384, max(0.001, deadline - time.monotonic()))
-                        if not data:
+                        if not data or data[4:7] == _MYSQL_BAD_HANDSHAKE:
                             break
                         reader.feed(data)
                 except HostSilent:
