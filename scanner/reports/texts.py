@@ -19,6 +19,9 @@ from scanner.reports.words import MISSING, fill, words
 TEXT_LIMIT = 1000
 """Characters of one filled-in value."""
 
+OPTIONS = "options"
+"""The one param that stands for several words; rules compose it of our own options and the registered name."""
+
 _SAFE = re.compile(r"[A-Za-z0-9._:/@%+=,-]+")
 _SAFE_NESTED = re.compile(r"[A-Za-z0-9._:/@%+=,\[\]-]+")
 _SUBSTITUTION = re.compile(r"\$\(|`|<<")
@@ -92,14 +95,22 @@ def command(template: str, params: Mapping[str, str], place: Place) -> str:
     for literal, field in _pieces(template):
         filled += literal
         if field is not None:
-            value = values.get(field)
-            filled += MISSING if value is None else _quoted(line(value, TEXT_LIMIT), filled, nested)
+            filled += _options(values) if field == OPTIONS else _word(values.get(field), filled, nested)
     return filled
 
 
 def _pieces(template: str) -> Iterator[tuple[str, str | None]]:
     for literal, field, _, _ in string.Formatter().parse(template):
         yield literal, field
+
+
+def _options(values: Mapping[str, str]) -> str:
+    """Return the options that a rule chose: words that may begin with a dash, each quoted for itself; often none."""
+    return " ".join(shlex.quote(word) for word in line(values.get(OPTIONS, ""), TEXT_LIMIT).split())
+
+
+def _word(value: str | None, before: str, nested: bool) -> str:
+    return MISSING if value is None else _quoted(line(value, TEXT_LIMIT), before, nested)
 
 
 def _quoted(value: str, before: str, nested: bool) -> str:

@@ -1,4 +1,4 @@
-"""Takes the pictures of the documentation: sample reports, rendered and photographed by headless Chromium.
+"""Takes the pictures of the documentation: an ordinary report, rendered and photographed by headless Chromium.
 
 Run from the checkout: ``python -m tests.reports.pictures [DIRECTORY]``.
 """
@@ -13,17 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scanner.reports.render import render_html
-from tests.reports import sample
+from tests.reports.showcase import showcase
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-WIDTHS = {"desk": (1100, 1900), "phone": (390, 1900)}
-MODELS = {
-    "busy": sample.busy,
-    "clean": sample.clean,
-    "unreachable": sample.unreachable,
-    "crowded": sample.crowded,
-}
-LANGUAGES = ("en", "zh-Hans")
+SHOTS = (("en", "desk", 1100, 1240), ("zh-Hans", "desk", 1100, 1240), ("zh-Hans", "phone", 500, 1240))
+"""Language, device and window in pixels; headless Chromium makes no window narrower than 500."""
+
 SECONDS = 60
 _CHROMIUM = shutil.which("chromium") or "chromium"
 
@@ -55,17 +50,15 @@ def photograph(page: Path, picture: Path, width: int, height: int, *options: str
 
 
 def make(directory: Path) -> Iterator[Path]:
-    """Render and photograph every sample in both languages and widths."""
+    """Render the ordinary report and photograph it."""
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as pages:
-        for name, model in MODELS.items():
-            for language in LANGUAGES:
-                page = Path(pages) / f"{name}-{language}.html"
-                page.write_text(render_html(model(language)), encoding="utf-8")
-                for device, (width, height) in WIDTHS.items():
-                    picture = directory / f"{name}-{language}-{device}.png"
-                    photograph(page, picture, width, height)
-                    yield picture
+        for language, device, width, height in SHOTS:
+            page = Path(pages) / f"report-{language}.html"
+            page.write_text(render_html(showcase(language)), encoding="utf-8")
+            picture = directory / f"report-{language}-{device}.png"
+            photograph(page, picture, width, height)
+            yield picture
 
 
 if __name__ == "__main__":

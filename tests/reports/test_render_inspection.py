@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import unicodedata
@@ -12,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scanner.engine.catalogue.load import Language
+from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.model import Facet, GapReason, Outcome
 from scanner.reports.inspection_report import (
     Refusal,
@@ -151,3 +152,16 @@ def test_rendering_an_inspection_never_imports_django() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+def test_the_html_counts_nothing_where_nothing_was_looked_at() -> None:
+    silent = inspection_document([], sample.NOW, sample.NOW, Language.EN, REFUSALS)
+
+    assert "<b>0</b>" not in render_inspection_html(silent, Language.EN)
+    assert "<b>0</b>" in render_inspection_html(document(), Language.EN)
+
+
+def test_every_check_of_the_catalogue_is_an_id_that_the_schema_allows() -> None:
+    pattern = SCHEMA["$defs"]["finding"]["properties"]["check"]["pattern"]
+
+    assert [check for check in catalogue() if not re.fullmatch(pattern, check)] == []

@@ -76,6 +76,17 @@ def test_a_value_that_looks_like_an_option_is_left_out() -> None:
     assert texts.command("curl '{x}'", {"x": "-oevil"}, V4) == f"curl '{MISSING}'"
 
 
+def test_the_options_of_a_rule_stay_separate_words() -> None:
+    template = "openssl s_client -connect {hostport} {options} -tls1"
+
+    with_options = texts.command(template, {"options": "-servername www.example.org -starttls smtp"}, V4)
+    hostile = texts.command(template, {"options": "-servername $(id);x"}, V4)
+
+    assert with_options.endswith("192.0.2.1:443 -servername www.example.org -starttls smtp -tls1")
+    assert hostile.endswith("-servername '$(id);x' -tls1")
+    assert MISSING not in texts.command(template, {}, V4)
+
+
 def test_a_missing_param_becomes_a_dash() -> None:
     assert texts.evidence("SVC-REDIS-UNAUTH", {}, Language.EN).count(MISSING) == 2
     assert texts.command("dig {zone}", {}, V4) == f"dig {MISSING}"
