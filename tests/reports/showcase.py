@@ -80,15 +80,15 @@ def showcase(language: str = "en") -> m.ReportModel:
     )  # fmt: skip
 
 
-def _finding(number: int, check: str, where: m.Place, days: int, **params: str) -> m.Finding:
+def _finding(number: int, check: str, where: m.Place, due: int, **params: str) -> m.Finding:
     return finding(
         number,
         check,
         where,
         params=tuple(params.items()),
         exchanges=(),
-        deadline=NOW + timedelta(days=days),
-        overdue=days < 0,
+        deadline=NOW + timedelta(days=due),
+        overdue=due < 0,
     )
 
 

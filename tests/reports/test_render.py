@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from scanner.engine.facts.service import Exchange
 from scanner.reports.model import ReportModel
 from scanner.reports.render import render_html, render_json
-from tests.reports import sample, skeleton
+from tests.reports import sample, showcase, skeleton
 
-MODELS = [sample.busy, sample.clean, sample.unreachable, sample.crowded]
+MODELS = [sample.busy, sample.clean, sample.unreachable, sample.crowded, showcase.showcase]
 LANGUAGES = ["en", "zh-Hans"]
 EVERYWHERE = pytest.mark.parametrize("language", LANGUAGES)
 EVERY_MODEL = pytest.mark.parametrize("model", MODELS)
