@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 
 from django.db import DatabaseError, transaction
@@ -165,13 +165,14 @@ class _Job:
 
     def _inspect_plan(self, plan: Plan, hosts: list[Host], engine: Engine) -> None:
         by_key = {_key(host.target): host for host in hosts}
-        for inspection in self._results(plan, engine):
-            host = by_key.pop(_key(inspection.target), None)
-            if host is not None:
-                self.store(host, inspection)
+        with closing(self._results(plan, engine)) as results:
+            for inspection in results:
+                host = by_key.pop(_key(inspection.target), None)
+                if host is not None:
+                    self.store(host, inspection)
         self.account_for(by_key.values(), Gap(GapReason.TOOL_FAILED, detail="the engine ended early"))
 
-    def _results(self, plan: Plan, engine: Engine) -> Iterator[HostInspection]:
+    def _results(self, plan: Plan, engine: Engine) -> Generator[HostInspection, None, None]:
         """Run the engine behind a gate that follows the register. Should it fail, what is left is accounted for."""
         names: dict[str, list[str | None]] = defaultdict(list)
         for target in plan.targets:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
 from scanner.engine.model import HostInspection
 from scanner.engine.plan import Plan
@@ -25,39 +24,32 @@ def run_engine(engine: Engine, plan: Plan, gate: Gate, meanwhile: Callable[[], N
     """
     with asyncio.Runner() as runner:
         hosts = engine(plan, gate)
-        waiting: asyncio.Task[HostInspection | None] | None = None
+        waiting = runner.get_loop().create_task(_next(hosts))
         try:
             while True:
                 meanwhile()
-                waiting = runner.run(_wait(hosts, waiting))
+                runner.run(_wait(waiting))
                 if not waiting.done():
                     continue
                 host = waiting.result()
                 if host is None:
                     return
-                waiting = None
                 yield host
+                waiting = runner.get_loop().create_task(_next(hosts))
         finally:
             runner.run(_end(hosts, waiting))
-
-
-async def _wait(
-    hosts: AsyncIterator[HostInspection], waiting: asyncio.Task[HostInspection | None] | None
-) -> asyncio.Task[HostInspection | None]:
-    task = waiting or asyncio.create_task(_next(hosts))
-    await asyncio.wait({task}, timeout=PAUSE)
-    return task
 
 
 async def _next(hosts: AsyncIterator[HostInspection]) -> HostInspection | None:
     return await anext(hosts, None)
 
 
-async def _end(hosts: AsyncIterator[HostInspection], waiting: asyncio.Task[HostInspection | None] | None) -> None:
-    if waiting is not None and not waiting.done():
-        waiting.cancel()
-        with suppress(asyncio.CancelledError):
-            await waiting
-    close = getattr(hosts, "aclose", None)
-    if close is not None:
-        await close()
+async def _wait(waiting: asyncio.Task[HostInspection | None]) -> None:
+    await asyncio.wait({waiting}, timeout=PAUSE)
+
+
+async def _end(hosts: AsyncIterator[HostInspection], waiting: asyncio.Task[HostInspection | None]) -> None:
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    if isinstance(hosts, AsyncGenerator):
+        await hosts.aclose()
