@@ -26,6 +26,9 @@ from scanner.engine.probes.version_scan import VersionScanner
 
 T = TypeVar("T")
 
+_OURS = {"ms-wbt-server": "rdp", "netbios-ssn": "smb", "microsoft-ds": "smb", "ssl/http": "http", "rfb": "vnc"}
+"""nmap's names of protocols that go by another name here."""
+
 _SERVER = re.compile(r"^([A-Za-z][A-Za-z0-9 _.-]{1,40}?)/(\d[\w.+~-]{0,30})")
 _SSH_SOFTWARE = re.compile(r"^SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d\S{0,30})")
 
@@ -73,14 +76,18 @@ async def look_at_port(contact: Contact, profile: Profile, versions: VersionScan
     service = Service(contact.endpoint, found.protocol, tls=found.tls, banner=found.banner)
     if not found.known or found.protocol == "tls":
         service = await _ask_nmap(service, found, profile, versions, notes)
+        found = replace(found, protocol=service.protocol, probe=_probe_of(service.protocol))
     return await _look(service, found, contact, profile, notes)
 
 
 async def look_again(service: Service, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
     """Look once more, on new connections, at what the first look reported; for confirmation."""
-    probe = next((p for p in PROBES if p.protocol == service.protocol), None)
-    found = Identification(service.protocol, service.tls, service.banner, probe)
+    found = Identification(service.protocol, service.tls, service.banner, _probe_of(service.protocol))
     return await _look(service, found, contact, profile, notes)
+
+
+def _probe_of(protocol: str) -> ServiceProbe | None:
+    return next((probe for probe in PROBES if probe.protocol == protocol), None)
 
 
 async def _look(known: Service, found: Identification, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
@@ -95,7 +102,7 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
             service = await _look_at_ssh(known, inner, notes)
         case _ if found.probe is not None:
             facts = await notes.attempt(Facet.SERVICE, found.probe.look(inner))
-            service = replace(known, facts=facts, **_product(facts))
+            service = _with_facts(known, facts)
     if not known.tls and known.protocol in starttls.STARTTLS and _offers_tls(service):
         tls_facts = await _look_at_tls(contact, known.protocol, known.tls_facts, profile, notes)
     if known.protocol != "unknown":
@@ -180,7 +187,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     if product:
         service = replace(service, product=product[1], version=product[2])
     recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known, notes))
-    return replace(service, facts=recognised, **_product(recognised)) if recognised else service
+    return _with_facts(service, recognised)
 
 
 def _literal(contact: Contact) -> str:
@@ -233,10 +240,11 @@ async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Se
     return replace(known, ssh=facts, product=product, version=version)
 
 
-def _product(facts: ServiceFacts | None) -> dict[str, str]:
+def _with_facts(service: Service, facts: ServiceFacts | None) -> Service:
+    """Attach what a probe learned; a product that it named is better than a banner's."""
     if facts is None or not facts.product:
-        return {}
-    return {"product": facts.product, "version": facts.version}
+        return replace(service, facts=facts)
+    return replace(service, facts=facts, product=facts.product, version=facts.version)
 
 
 def _offers_tls(service: Service) -> bool:
@@ -255,7 +263,7 @@ async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Se
         if reply and probe.recognises(reply):
             facts = await notes.attempt(Facet.SERVICE, probe.look(contact))
             notes.looked(Facet.PORT, *(() if facts is None else (Facet.SERVICE,)))
-            return replace(Service(contact.endpoint, probe.protocol, facts=facts), **_product(facts))
+            return _with_facts(Service(contact.endpoint, probe.protocol), facts)
     return None
 
 
