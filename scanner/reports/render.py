@@ -49,6 +49,7 @@ def render_html(model: ReportModel) -> str:
         evidence=view.evidence,
         verify=view.verify,
         hostport=view.hostport,
+        references=references,
         why=lambda reason: gap_sentence(reason.reason, reason.detail, words(language)),
         serious=[group for group in groups if group.severity is not Severity.INFO],
         hints=[group for group in groups if group.severity is Severity.INFO],
@@ -139,6 +140,11 @@ class _View:
             "verify": self.verify(finding),
             "params": dict(finding.params),
         }
+
+
+def references(finding: Finding) -> list[str]:
+    """Return what a finding cites, weaknesses (CWE) first, each once."""
+    return list(dict.fromkeys((*(f"CWE-{cwe}" for cwe in finding.cwe), *finding.references)))
 
 
 def _verdict(model: ReportModel) -> str:

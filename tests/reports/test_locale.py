@@ -151,3 +151,11 @@ def test_a_missing_value_becomes_a_dash_and_a_value_is_never_a_template() -> Non
 def test_an_unknown_key_is_an_error_and_not_a_blank() -> None:
     with pytest.raises(KeyError):
         words(Language.EN)("no.such.key")
+
+
+def test_every_refusal_that_a_probe_reports_has_words() -> None:
+    probes = (MODULES.parent / "engine" / "probes" / "services").rglob("*.py")
+    refusals = {word for probe in probes for word in re.findall(r'"refusal", "([a-z-]+)"', probe.read_text("utf-8"))}
+
+    assert "credentials" in refusals
+    assert [word for word in refusals if not words(Language.ZH_HANS).has(f"param.access.{word}")] == []
