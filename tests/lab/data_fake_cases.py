@@ -216,7 +216,7 @@ _REDIS_DENIES = (
     b"Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by "
     b"editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the "
     b"server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' "
-    b"option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above "
+    b"option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above "
     b"things in order for the server to start accepting connections from the outside.\r\n"
 )
 """What Redis 7.0 sends to a caller from another machine, which no caller on loopback ever is."""

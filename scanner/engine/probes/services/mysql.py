@@ -1,9 +1,10 @@
 """MySQL and its relatives, by the handshake packet that the server sends first.
 
-One connection, nothing sent: whether an account without a password exists is not asked.
-Attributes: ``tls`` (see :mod:`.channel`), ``refusal``: ``credentials``, ``host-acl`` (this address may not log in at
-all), ``connection-errors`` (the server turns this address away since it hung up too often, as we do) or
-``too-many-connections``; ``auth_plugin``; ``interface``: ``x-protocol``.
+One connection, nothing sent: whether an account without a password exists is not asked. Every connection that ends
+before a log-in counts against the caller: after ``max_connect_errors`` of them (100) the server turns its address
+away until an administrator intervenes, so there must be few.
+Attributes: ``tls`` (see :mod:`.channel`), ``refusal``: ``credentials`` or ``host-acl`` (this address may not log in
+at all); ``auth_plugin``; ``interface``: ``x-protocol``.
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ from scanner.engine.probes.wire import Fields
 _PROTOCOL_10 = 0x0A
 _CLIENT_SSL = 0x0800
 _ERROR = 0xFF
-_REFUSALS = {1040: "too-many-connections", 1129: "connection-errors", 1130: "host-acl", 1203: "too-many-connections"}
-"""ER_CON_COUNT_ERROR, ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED, ER_TOO_MANY_USER_CONNECTIONS."""
+_HOST_NOT_PRIVILEGED = 1130
+_TURNED_AWAY = {
+    1040: "MySQL has no connection to spare; inspect it again later.",
+    1129: "MySQL blocks our address after too many broken connections; FLUSH HOSTS on the server lifts that.",
+    1203: "MySQL has no connection to spare; inspect it again later.",
+}
+"""ER_CON_COUNT_ERROR, ER_HOST_IS_BLOCKED, ER_TOO_MANY_USER_CONNECTIONS: they hide what the server is like."""
 
 _X_PROTOCOL_HELLO = b"\x05\x00\x00\x00\x0b\x08\x05\x1a\x00"
 """The notice with which MySQL's X Protocol greets (Mysqlx.Notice SERVER_HELLO)."""
@@ -42,7 +48,8 @@ def recognises(banner: bytes) -> bool:
     if len(banner) < 8 or int.from_bytes(banner[:3], "little") != len(banner) - 4 or banner[3] > 1:
         return False
     if banner[4] == _ERROR:
-        return int.from_bytes(banner[5:7], "little") in _REFUSALS
+        code = int.from_bytes(banner[5:7], "little")
+        return code == _HOST_NOT_PRIVILEGED or code in _TURNED_AWAY
     return banner[4] == _PROTOCOL_10 and bool(re.match(rb"\d+\.\d+[\x20-\x7e]{0,100}\0", banner[5:]))
 
 
@@ -57,11 +64,11 @@ async def look(contact: Contact) -> ServiceFacts:
     packet = Fields(banner[4:], "little")
     kind = packet.unsigned(1)
     if kind == _ERROR:
-        refusal = _REFUSALS.get(packet.unsigned(2))
-        if refusal is None:
-            raise UnexpectedReply("MySQL answered with an error instead of its handshake.")
+        code = packet.unsigned(2)
+        if code != _HOST_NOT_PRIVILEGED:
+            raise UnexpectedReply(_TURNED_AWAY.get(code, f"MySQL answered with error {code} instead of its handshake."))
         product = "MariaDB" if b"MariaDB" in banner else ""
-        return ServiceFacts("MYSQL", Access.RESTRICTED, product, "", (("refusal", refusal),), evidence)
+        return ServiceFacts("MYSQL", Access.RESTRICTED, product, "", (("refusal", "host-acl"),), evidence)
     if kind != _PROTOCOL_10:
         raise UnexpectedReply(f"MySQL's handshake has version {kind}, which is not known.")
     product, version, capabilities, plugin = _handshake(packet)
