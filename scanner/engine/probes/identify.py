@@ -9,8 +9,9 @@ ports. What nothing recognises is left to nmap.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from scanner.engine.errors import ConnectionLost, ProbeError, RefusedByScope
 from scanner.engine.hostile import printable_bytes
@@ -55,6 +56,9 @@ class Identification:
 
 UNKNOWN = Identification("unknown")
 
+Question = Coroutine[Any, Any, Identification]
+"""One thing said to the port, on a connection of its own."""
+
 
 async def identify(contact: Contact) -> Identification:
     """Name what speaks on the port, and inside TLS when it speaks TLS.
@@ -74,13 +78,17 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     for probe in likely:
         if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
             return alone
-    questions = [_wait_for_banner(contact, BANNER_WAIT), _ask_http(contact), *(_greet(contact, p) for p in likely)]
+    questions: list[Question] = [
+        _wait_for_banner(contact, BANNER_WAIT),
+        _ask_http(contact),
+        *(_greet(contact, p) for p in likely),
+    ]
     if with_tls:
         questions.append(_ask_tls(contact))
     first = await _first_certain(questions, prefer_tls=with_tls)
     if first.known:
         return first
-    rest = [_greet(contact, probe) for probe in _ANSWER if probe not in likely]
+    rest: list[Question] = [_greet(contact, probe) for probe in _ANSWER if probe not in likely]
     if with_tls:
         rest.append(_ask_ssl2(contact))
     if any(port in probe.ports for probe in _SPEAK_FIRST):
@@ -91,14 +99,12 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     return replace(first, banner=first.banner or second.banner, closes_at_once=first.closes_at_once)
 
 
-async def _first_certain(
-    questions: Iterable[asyncio.Future[Identification] | object], prefer_tls: bool
-) -> Identification:
+async def _first_certain(questions: Iterable[Question], *, prefer_tls: bool) -> Identification:
     """Return the first answer that names the port; the others are cancelled.
 
     An HTTP answer waits a moment for TLS: servers tell plain HTTP on a TLS port off in plain HTTP.
     """
-    tasks = {asyncio.ensure_future(question) for question in questions}  # type: ignore[arg-type]  # coroutines
+    tasks = {asyncio.create_task(question) for question in questions}
     unnamed: list[Identification] = []
     held: Identification | None = None
     try:
