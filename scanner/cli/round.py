@@ -168,6 +168,7 @@ def _round(number: int) -> Round:
 def _print_round(this: Round) -> bool:
     """Print how the round went; return whether everything was inspected."""
     from scanner.engine.model import Outcome
+    from scanner.remediation.scores import never_answered
     from scanner.rounds.models import HostResult, LookNumber
 
     typer.echo(f"Round {this.pk}: {this.state}, {this.profile}, ports {this.ports}, by {this.requested_by}")
@@ -175,8 +176,10 @@ def _print_round(this: Round) -> bool:
     whole = True
     for organisation in this.organisations.order_by("slug"):
         rows = results.filter(organisation=organisation)
-        missed = rows.exclude(outcome=Outcome.INSPECTED)
-        typer.echo(f"  {organisation.slug}: {rows.count()} host(s), {missed.count()} not or only partly inspected")
+        unused = never_answered(this, organisation)
+        missed = rows.exclude(outcome=Outcome.INSPECTED).exclude(pk__in=unused)
+        hosts = f"{rows.count() - len(unused)} host(s), {missed.count()} not or only partly inspected"
+        typer.echo(f"  {organisation.slug}: {hosts}" + (f", {len(unused)} unused address(es)" if unused else ""))
         for row in missed.iterator(chunk_size=100):
             reasons = sorted({f"{gap.reason} {gap.detail}".strip() for gap in row.inspection().coverage.gaps})
             typer.echo(f"    {row.host} {row.address}: {row.outcome}; {'; '.join(reasons)}")

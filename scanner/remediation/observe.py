@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scanner.engine.catalogue.load import catalogue
@@ -27,7 +27,7 @@ _DEPTH = list(Profile)
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One stored look at one host, judged."""
+    """One stored look at one host, judged; ``inspection`` keeps the coverage and leaves out the facts."""
 
     result_id: int
     host: str
@@ -150,7 +150,8 @@ def read(result: HostResult, profile: Profile) -> Looked:
         (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
         for judged in judge(inspection)
     }
-    return Looked(result.pk, result.host, profile, result.key_target, inspection, found)
+    without_facts = replace(inspection, services=(), second_looks=())
+    return Looked(result.pk, result.host, profile, result.key_target, without_facts, found)
 
 
 def identity_of(finding: Finding) -> Identity:

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from scanner.engine.model import HostInspection, Outcome
+from scanner.engine.model import Outcome
+from scanner.reports.inventory import Seen
 from scanner.reports.model import Coverage, NotInspected, Reason
-from scanner.rounds.models import HostResult
 
 
-def coverage_of(inspections: Sequence[tuple[HostResult, HostInspection]], unused: Set[int]) -> Coverage:
+def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
     """Count the round's first looks. ``unused`` are the results of addresses where nothing has ever answered."""
-    rows = [(row, inspection) for row, inspection in inspections if row.pk not in unused]
-    inspected = sum(row.outcome == Outcome.INSPECTED for row, _ in rows)
-    partial = sum(row.outcome == Outcome.PARTIAL for row, _ in rows)
+    hosts = [look for look in looks if look.row.pk not in unused]
+    inspected = sum(look.inspection.outcome is Outcome.INSPECTED for look in hosts)
+    partial = sum(look.inspection.outcome is Outcome.PARTIAL for look in hosts)
     return Coverage(
-        targets=len({row.target_id for row, _ in inspections}),
-        hosts=len(rows),
+        targets=len({look.row.target_id for look in looks}),
+        hosts=len(hosts),
         inspected=inspected,
         partial=partial,
-        not_inspected=len(rows) - inspected - partial,
-        share=(inspected + partial) / len(rows) if rows else 0,
-        gaps=tuple(_gap(row, inspection) for row, inspection in rows if inspection.coverage.gaps),
-        ports=sum(row.ports_asked for row, _ in rows),
-        connections=sum(row.connections for row, _ in inspections),
-        requests=sum(row.requests for row, _ in inspections),
+        not_inspected=len(hosts) - inspected - partial,
+        share=(inspected + partial) / len(hosts) if hosts else 0,
+        gaps=tuple(_gap(look) for look in hosts if look.inspection.coverage.gaps),
+        ports=sum(look.row.ports_asked for look in hosts),
+        connections=sum(look.row.connections for look in looks),
+        requests=sum(look.row.requests for look in looks),
         unused=len(unused),
     )
 
 
-def _gap(row: HostResult, inspection: HostInspection) -> NotInspected:
-    reasons = dict.fromkeys(
-        Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in inspection.coverage.gaps
-    )
-    return NotInspected(row.target.display, row.host, row.address, Outcome(row.outcome), tuple(reasons))
+def _gap(look: Seen) -> NotInspected:
+    row, gaps = look.row, look.inspection.coverage.gaps
+    reasons = dict.fromkeys(Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in gaps)
+    return NotInspected(row.target.display, row.host, row.address, look.inspection.outcome, tuple(reasons))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.hostile import line
-from scanner.engine.model import HostInspection, Outcome, Service
+from scanner.engine.model import HostInspection, Service
 from scanner.remediation.score import OrganisationScore
 from scanner.reports.model import Certificate, Finding, InventoryHost, InventoryService
 from scanner.rounds.models import HostResult
@@ -20,8 +21,25 @@ Where = tuple[str, int, str]
 """Host, port and transport."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A first look of the round: its row, what listened there, and its inspection without the facts."""
+
+    row: HostResult
+    services: tuple[InventoryService, ...]
+    inspection: HostInspection
+
+
+def seen(row: HostResult) -> Seen:
+    """Read a stored look and keep of it what a report shows, so that memory holds the facts of one host only."""
+    inspection = row.inspection()
+    row.facts = b""
+    services = tuple(_service(service) for service in inspection.services)
+    return Seen(row, services, replace(inspection, services=(), second_looks=()))
+
+
 def inventory_of(
-    inspections: Sequence[tuple[HostResult, HostInspection]], findings: Iterable[Finding], score: OrganisationScore
+    looks: Iterable[Seen], findings: Iterable[Finding], score: OrganisationScore
 ) -> tuple[InventoryHost, ...]:
     """Return every host that was looked at, with its services, in the order of the results."""
     listed = sorted(findings, key=lambda finding: finding.severity.rank)
@@ -30,17 +48,17 @@ def inventory_of(
     scores = {host.host: host.value for host in score.hosts}
     return tuple(
         InventoryHost(
-            host=row.host,
-            address=row.address,
-            target=row.target.display,
-            key_target=row.key_target,
-            outcome=Outcome(row.outcome),
-            worst=worst.get(row.host),
-            score=scores.get(row.host),
-            services=tuple(_service(service, row.host, counts) for service in inspection.services),
+            host=look.row.host,
+            address=look.row.address,
+            target=look.row.target.display,
+            key_target=look.row.key_target,
+            outcome=look.inspection.outcome,
+            worst=worst.get(look.row.host),
+            score=scores.get(look.row.host),
+            services=tuple(_counted(service, look.row.host, counts) for service in look.services),
         )
-        for row, inspection in inspections
-        if inspection.coverage.scans or inspection.services
+        for look in looks
+        if look.inspection.coverage.scans or look.services
     )
 
 
@@ -57,7 +75,11 @@ def certificate_of(facts: TlsFacts | None) -> Certificate | None:
         return None
 
 
-def _service(service: Service, host: str, counts: Counter[Where]) -> InventoryService:
+def _counted(service: InventoryService, host: str, counts: Counter[Where]) -> InventoryService:
+    return replace(service, findings=counts[host, service.port, service.transport])
+
+
+def _service(service: Service) -> InventoryService:
     facts = service.tls_facts
     return InventoryService(
         port=service.endpoint.port,
@@ -68,5 +90,5 @@ def _service(service: Service, host: str, counts: Counter[Where]) -> InventorySe
         version=service.version,
         tls_versions=tuple(version for version, answer in facts.versions if answer is Answer.YES) if facts else (),
         certificate=certificate_of(facts),
-        findings=counts[host, service.endpoint.port, service.endpoint.transport],
+        findings=0,
     )

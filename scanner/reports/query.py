@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from scanner.engine.errors import InputError
-from scanner.engine.model import HostInspection, Level, Vantage
+from scanner.engine.model import Level, Vantage
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent, RoundScore
@@ -17,23 +18,15 @@ from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model
 from scanner.reports.coverage import coverage_of
 from scanner.reports.findings import OPEN_STATES, changes_of, count, report_finding, worst_first
-from scanner.reports.inventory import inventory_of
+from scanner.reports.inventory import Seen, inventory_of, seen
 from scanner.reports.priorities import fix_first
-from scanner.rounds.models import HostResult, LookNumber, Round
+from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.models import Authorisation, Organisation
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A first look of the round: its row and its facts."""
-
-    row: HostResult
-    inspection: HostInspection
-
-
 def latest_round(organisation: Organisation) -> Round | None:
-    """Return the newest followed round of the organisation, or None when there is none."""
-    newest = RoundScore.objects.filter(organisation=organisation).order_by("-round").select_related("round").first()
+    """Return the organisation's newest round that ran to its end and was followed, or None when there is none."""
+    newest = _finished_scores(organisation).select_related("round").first()
     return newest.round if newest else None
 
 
@@ -44,12 +37,12 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     """
     score = _score(organisation, this)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
-    stored = [Stored(row, row.inspection()) for row in rows.select_related("target").iterator(chunk_size=100)]
+    looks = [seen(row) for row in rows.select_related("target").iterator(chunk_size=100)]
     events = _events(organisation, this)
     services = {
-        (each.row.host, service.endpoint.port, service.endpoint.transport): service.protocol
-        for each in stored
-        for service in each.inspection.services
+        (look.row.host, service.port, service.transport): service.protocol
+        for look in looks
+        for service in look.services
     }
     findings = {
         row.pk: report_finding(row, services, events.get(row.pk, {}), now)
@@ -57,10 +50,9 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     }
     open_ones = tuple(sorted((each for each in findings.values() if each.state in OPEN_STATES), key=worst_first))
     changes = changes_of(findings, events)
-    inspections = [(each.row, each.inspection) for each in stored]
     return model.ReportModel(
         organisation=_organisation(organisation),
-        round=_round(this, inspections),
+        round=_round(this, looks),
         generated=now,
         authorisations=_authorisations(organisation, this),
         score=score,
@@ -68,11 +60,17 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         counts=count(open_ones),
         fix_first=fix_first(open_ones),
         changes=changes,
-        coverage=coverage_of(inspections, never_answered(this, organisation)),
+        coverage=coverage_of(looks, never_answered(this, organisation)),
         findings=tuple(sorted((*open_ones, *changes.accepted), key=worst_first)),
-        inventory=inventory_of(inspections, open_ones, score),
-        method=_method(this, inspections),
+        inventory=inventory_of(looks, open_ones, score),
+        method=_method(this, looks),
     )
+
+
+def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
+    """The organisation's scores after rounds that ran to their end, newest first."""
+    finished = RoundScore.objects.filter(organisation=organisation, round__state=RoundState.DONE)
+    return finished.order_by("-round")
 
 
 def _score(organisation: Organisation, this: Round) -> OrganisationScore:
@@ -86,7 +84,7 @@ def _score(organisation: Organisation, this: Round) -> OrganisationScore:
 
 
 def _score_change(organisation: Organisation, this: Round, now: OrganisationScore) -> model.ScoreChange | None:
-    before = RoundScore.objects.filter(organisation=organisation, round__lt=this.pk).order_by("-round").first()
+    before = _finished_scores(organisation).filter(round__lt=this.pk).first()
     values = compared(load_score(before), now) if before else None
     if before is None or values is None:
         return None
@@ -111,14 +109,14 @@ def _organisation(row: Organisation) -> model.Organisation:
     )
 
 
-def _round(this: Round, inspections: list[tuple[HostResult, HostInspection]]) -> model.RoundInfo:
+def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     return model.RoundInfo(
         serial=this.pk,
         started=this.started or this.created,
         finished=this.finished,
         profile=this.profile,
         ports=this.ports,
-        vantages=tuple(sorted({each.vantage for _, each in inspections}, key=list(Vantage).index)),
+        vantages=tuple(sorted({look.inspection.vantage for look in looks}, key=list(Vantage).index)),
     )
 
 
@@ -133,9 +131,9 @@ def _authorisations(organisation: Organisation, this: Round) -> tuple[model.Auth
     )
 
 
-def _method(this: Round, inspections: list[tuple[HostResult, HostInspection]]) -> model.Method:
-    scans = {scan.method for _, each in inspections for scan in each.coverage.scans}
-    looked = {each.level for _, each in inspections if each.coverage.scans}
+def _method(this: Round, looks: list[Seen]) -> model.Method:
+    scans = {scan.method for look in looks for scan in look.inspection.coverage.scans}
+    looked = {look.inspection.level for look in looks if look.inspection.coverage.scans}
     return model.Method(
         tools=tuple(model.Tool(name, version) for name, version in sorted(this.tools.items())),
         discovery=tuple(sorted(scans)),

@@ -58,7 +58,10 @@ class Ways:
 
     def work_off(self, jobs: Sequence[_Job]) -> None:
         """Inspect every host of the jobs that has no result yet."""
-        with self.watch(sum(len(job.left()) for job in jobs)) as observer:
+        hosts = sum(len(job.left()) for job in jobs)
+        if not hosts:
+            return
+        with self.watch(hosts) as observer:
             for job in jobs:
                 job.inspect(lambda plan, gate: self.engine(plan, gate, observer))
 

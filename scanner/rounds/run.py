@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
 from scanner.engine.model import HostInspection
@@ -13,21 +14,24 @@ Engine = Callable[[Plan, Gate], AsyncIterator[HostInspection]]
 """What :func:`scanner.engine.inspect.inspect` is once its observer is chosen."""
 
 PAUSE = 2.0
-"""Seconds after which a silent engine hands control back for a moment."""
+"""Seconds after which the engine hands control back for a moment, whether a host is done or not."""
 
 
 def run_engine(engine: Engine, plan: Plan, gate: Gate, meanwhile: Callable[[], None]) -> Iterator[HostInspection]:
     """Yield each host of ``plan`` as it finishes; the event loop stands still while the caller works with it.
 
-    ``meanwhile`` is called between hosts and at least every ``PAUSE`` seconds, outside the event loop, so that it
-    may use the database. Closing the iterator, or Ctrl-C, ends the engine and its child processes.
+    ``meanwhile`` is called about every ``PAUSE`` seconds, outside the event loop, so that it may use the database.
+    Closing the iterator, or Ctrl-C, ends the engine and its child processes.
     """
     with asyncio.Runner() as runner:
         hosts = engine(plan, gate)
         waiting = runner.get_loop().create_task(_next(hosts))
+        called = time.monotonic()
         try:
             while True:
-                meanwhile()
+                if time.monotonic() - called >= PAUSE:
+                    meanwhile()
+                    called = time.monotonic()
                 runner.run(_wait(waiting))
                 if not waiting.done():
                     continue

@@ -14,6 +14,7 @@ from scanner.engine.inspect import Observer, Progress, Stage
 from scanner.engine.model import Endpoint, GapReason, HostInspection, Level, Outcome, Vantage
 from scanner.engine.plan import Plan, Profile
 from scanner.engine.probes.dial import Gate
+from scanner.rounds import run
 from scanner.rounds.execute import Ways, execute, plan_round
 from scanner.rounds.models import HostResult, Round
 from targets.models import Exclusion, Organisation
@@ -170,6 +171,7 @@ def test_what_the_register_forbids_during_a_round_is_no_longer_touched(owner: Or
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HostResult, "save", save_and_forbid)
+        patch.setattr(run, "PAUSE", 0)
         execute(number, Ways(engine=engine))
     assert asked["192.0.2.10"] is None
     assert (asked["192.0.2.11"] or "").startswith("authorisation-ended")
