@@ -197,3 +197,17 @@ def test_json_keys_are_sorted_and_times_are_utc() -> None:
     assert document["generated"] == "2026-11-23T14:30:00Z"
     assert document["changes"]["new"] == [103, 106]
     assert document["changes"]["fixed"][0]["second_look"] == "2026-11-23T14:26:00Z"
+
+
+def test_a_first_report_does_not_list_everything_twice() -> None:
+    html = render_html(sample.crowded())
+
+    assert "everything under Findings is new" in skeleton.text(html)
+    assert html.count('href="#f') < len(sample.crowded().findings)
+
+
+def test_a_later_report_lists_what_is_new_and_what_came_back() -> None:
+    text = skeleton.text(render_html(sample.busy()))
+
+    assert "2 new, 1 reopened, 1 fixed and proven, 2 still open." in text
+    assert "came back once" in text
