@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from scanner.engine.facts.service import Exchange
 from scanner.engine.hostile import mask_secrets, printable_bytes
@@ -39,8 +40,9 @@ class Contact:
         return await self.dialer.ask(self.endpoint, request, timeout=timeout, any_port=any_port)
 
 
+@cache
 def permissive_tls() -> ssl.SSLContext:
-    """Return a client context that completes a handshake with almost anything.
+    """Return a client context that completes a handshake with almost anything; one for all, as making one is slow.
 
     It verifies nothing on purpose: the certificate is a fact to be judged later, and nothing secret is ever
     sent through the connection. Security level 0 and TLS 1.0 are needed to reach the servers worth reporting.

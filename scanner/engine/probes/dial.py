@@ -44,11 +44,13 @@ class Limits:
 class Conversation:
     """A bounded byte stream with one endpoint. Use it as an async context manager; leaving it closes it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float, budget: int = READ_LIMIT
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._timeout = timeout
-        self._budget = READ_LIMIT
+        self._budget = budget
 
     async def __aenter__(self) -> Self:
         return self
@@ -183,15 +185,17 @@ class Dialer:
         tls: ssl.SSLContext | None = None,
         server_name: str | None = None,
         timeout: float | None = None,
+        budget: int = READ_LIMIT,
     ) -> AsyncIterator[Conversation]:
         """Open a TCP connection (inside TLS when a context is given) and close it at the end of the block.
 
-        ``timeout`` (seconds) bounds the connection and each later read; the defaults are the limits'.
+        ``timeout`` (seconds) bounds the connection and each later read; the defaults are the limits'. ``budget`` is
+        how many bytes may be received in all.
         Raises ``RefusedByScope``, ``ConnectionRefused``, ``HostSilent``, ``ConnectionLost``.
         """
         async with self.slot(endpoint):
             reader, writer = await self._open(endpoint, tls, server_name, timeout or self.limits.connect_timeout)
-            async with Conversation(reader, writer, timeout or self.limits.read_timeout) as conversation:
+            async with Conversation(reader, writer, timeout or self.limits.read_timeout, budget) as conversation:
                 yield conversation
 
     async def _open(

@@ -1,23 +1,34 @@
-"""Bounded HTTP requests to one endpoint, pinned to its address."""
+"""Bounded HTTP/1.1 requests to one endpoint, pinned to its address, over as few connections as the server allows.
+
+The protocol is h11's (RFC 9112); the connections are the dialer's, so that the gate, the caps and the counts hold for
+HTTP as for everything else. Nothing is followed, stored or decompressed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import ssl
 import time
 from collections.abc import Mapping
-from functools import cache
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
-import httpx
+import h11
 
-from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.hostile import line
 from scanner.engine.probes.contact import Contact, permissive_tls
+from scanner.engine.probes.dial import Conversation
 
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are read."""
+
+HEAD_LIMIT = 100 * 1024
+"""Bytes of a status line and headers beyond which a reply is no HTTP worth reading."""
+
+CONNECTION_BUDGET = 4 * 1024 * 1024
+"""Bytes that one kept-alive connection may receive in all."""
 
 HEADER_LIMIT = 100
 """Headers of a reply that are kept."""
@@ -28,8 +39,11 @@ HEADER_LENGTH = 4096
 REQUEST_LIMIT = 60
 """Requests that one site gets in one look."""
 
-BURST, RATE = 30, 5.0
+BURST, RATE = 40, 5.0
 """A site gets at most ``BURST`` requests at once, then ``RATE`` a second."""
+
+READ_SIZE = 32 * 1024
+"""Bytes asked of the socket at a time."""
 
 USER_AGENT = "Roundsman/0.1 (authorised read-only inspection)"
 
@@ -38,8 +52,17 @@ class RequestBudgetSpent(ProbeError):  # noqa: N818 - reads as the event it is
     """The site's request limit is used up; what was not asked is not inspected."""
 
 
+@dataclass(slots=True)
+class _Connection:
+    """One connection and the state of HTTP on it."""
+
+    conversation: Conversation
+    http: h11.Connection
+    holder: AsyncExitStack
+
+
 class HttpSession:
-    """Sends requests to one endpoint under one Host name. Redirects are not followed and cookies not kept.
+    """Sends requests to one endpoint under one Host name, one at a time. Redirects are not followed.
 
     Use as an async context manager. ``requests`` counts what was sent.
     """
@@ -51,27 +74,17 @@ class HttpSession:
         self.name = host or (f"[{address}]" if ":" in address else address)
         self.host = self.name if port == (443 if contact.tls else 80) else f"{self.name}:{port}"
         self.requests = 0
+        self._sni = host
         self._tokens, self._refilled = float(BURST), time.monotonic()
-        literal = f"[{address}]" if ":" in address else address
-        self._base = f"{self.scheme}://{literal}:{port}"
-        limits = contact.dialer.limits
-        self._extensions: dict[str, object] = {
-            "timeout": httpx.Timeout(limits.read_timeout, connect=limits.connect_timeout).as_dict()
-        }
-        if host:
-            self._extensions["sni_hostname"] = host
-        # The bare transport, not a client: it knows no redirects, cookies, proxies or decompression.
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=_shared_context(),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=2, max_keepalive_connections=2),
-        )
+        self._turn = asyncio.Lock()
+        self._idle: _Connection | None = None
 
     async def __aenter__(self) -> HttpSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._transport.aclose()
+        if self._idle is not None:
+            await self._idle.holder.aclose()
 
     async def get(
         self,
@@ -88,63 +101,67 @@ class HttpSession:
         Raises ``HostSilent``, ``ConnectionRefused``, ``ConnectionLost``, ``UnexpectedReply`` (not HTTP),
         ``RequestBudgetSpent``, ``RefusedByScope``.
         """
-        if self.requests >= REQUEST_LIMIT:
-            raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
-        await self._pace()
-        self.requests += 1
-        async with self.contact.dialer.slot(self.contact.endpoint):
+        request = [
+            h11.Request(method=method, target=path, headers=self._headers(headers or {}, content)),
+            *([h11.Data(data=content)] if content else []),
+            h11.EndOfMessage(),
+        ]
+        async with self._turn:
+            if self.requests >= REQUEST_LIMIT:
+                raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
+            await self._pace()
+            self.requests += 1
             try:
                 async with asyncio.timeout(seconds):
-                    return await self._send(method, path, headers or {}, content, limit)
-            except (TimeoutError, httpx.TimeoutException) as error:
+                    response, body = await self._exchange(request, limit)
+            except TimeoutError as error:
                 raise HostSilent("The web server did not answer in time.") from error
-            except httpx.ConnectError as error:
-                kind = ConnectionRefused if "refused" in str(error).lower() else ConnectionLost
-                raise kind(f"The connection could not be opened: {error}") from error
-            except (httpx.RemoteProtocolError, httpx.InvalidURL, ValueError) as error:
-                if "disconnected" in str(error):
-                    raise ConnectionLost("The web server closed the connection without an answer.") from error
+            except h11.RemoteProtocolError as error:
                 raise UnexpectedReply(f"The reply is not valid HTTP: {line(str(error))}") from error
-            except (httpx.HTTPError, ssl.SSLError, OSError) as error:
-                raise ConnectionLost(f"The connection broke: {line(str(error))}") from error
+        return _reply(method, path, response, body)
 
-    async def _send(
-        self, method: str, path: str, headers: Mapping[str, str], content: bytes | None, limit: int
-    ) -> HttpReply:
-        request = httpx.Request(
-            method,
-            self._base + path,
-            content=content,
-            headers={
-                "Host": self.host,
-                "User-Agent": USER_AGENT,
-                "Accept": "*/*",
-                "Accept-Encoding": "identity",
-                **headers,
-            },
-            extensions=self._extensions,
+    def _headers(self, more: Mapping[str, str], content: bytes | None) -> list[tuple[str, str]]:
+        headers = {"Host": self.host, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **more}
+        if content is not None:
+            headers["Content-Length"] = str(len(content))
+        return list(headers.items())
+
+    async def _exchange(self, request: list[h11.Event], limit: int) -> tuple[h11.Response, bytes]:
+        """Use the idle connection; when the server has meanwhile closed it, use a new one."""
+        connection, self._idle = self._idle, None
+        if connection is not None:
+            try:
+                return await self._talk(connection, request, limit)
+            except ConnectionLost:
+                pass  # keep-alive ended between two requests, which is the server's right (RFC 9112 section 9.3)
+        return await self._talk(await self._open(), request, limit)
+
+    async def _open(self) -> _Connection:
+        holder = AsyncExitStack()
+        conversation = await holder.enter_async_context(
+            self.contact.dialer.connect(
+                self.contact.endpoint,
+                tls=permissive_tls() if self.contact.tls else None,
+                server_name=self._sni,
+                budget=CONNECTION_BUDGET,
+            )
         )
-        reply = await self._transport.handle_async_request(request)
+        return _Connection(conversation, h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT), holder)
+
+    async def _talk(self, connection: _Connection, request: list[h11.Event], limit: int) -> tuple[h11.Response, bytes]:
+        """Send a request and read its reply; the connection is kept when both sides allow it, else closed."""
+        keep = False
         try:
-            body = bytearray()
-            async for chunk in reply.aiter_raw():
-                body += chunk[: limit - len(body)]
-                if len(body) >= limit:
-                    break
+            sent = b"".join(connection.http.send(event) or b"" for event in request)
+            await connection.conversation.send(sent)
+            response, body, whole = await _receive(connection, limit)
+            if whole and connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE:
+                connection.http.start_next_cycle()
+                self._idle, keep = connection, True
+            return response, body
         finally:
-            await reply.aclose()
-        kept = [
-            (name.lower(), line(value, HEADER_LENGTH)) for name, value in reply.headers.multi_items()[:HEADER_LIMIT]
-        ]
-        return HttpReply(
-            method=method,
-            path=path,
-            status=reply.status_code,
-            headers=tuple(kept),
-            body=body.decode("utf-8", errors="replace"),
-            body_bytes=len(body),
-            at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-        )
+            if not keep:
+                await connection.holder.aclose()
 
     async def _pace(self) -> None:
         now = time.monotonic()
@@ -155,7 +172,41 @@ class HttpSession:
             await asyncio.sleep(-self._tokens / RATE)
 
 
-@cache
-def _shared_context() -> ssl.SSLContext:
-    """One context for all sessions: building one costs more than a request."""
-    return permissive_tls()
+async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:
+    """Return the response, at most ``limit`` bytes of its body, and whether that was all of it."""
+    response: h11.Response | None = None
+    body = bytearray()
+    while True:
+        event = connection.http.next_event()
+        if event is h11.NEED_DATA:
+            data = await connection.conversation.receive(READ_SIZE)
+            if not data and response is None:
+                raise ConnectionLost("The web server closed the connection without an answer.")
+            connection.http.receive_data(data)
+        elif isinstance(event, h11.Response):
+            response = event
+        elif isinstance(event, h11.Data):
+            body += event.data[: limit - len(body)]
+        elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed) or event is h11.PAUSED:
+            break
+        if response is not None and len(body) >= limit:
+            return response, bytes(body), False
+    if response is None:
+        raise ConnectionLost("The web server closed the connection without an answer.")
+    return response, bytes(body), True
+
+
+def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpReply:
+    kept = response.headers.raw_items()[:HEADER_LIMIT]
+    return HttpReply(
+        method=method,
+        path=path,
+        status=response.status_code,
+        headers=tuple(
+            (name.decode("ascii", "replace").lower(), line(value.decode("utf-8", "replace"), HEADER_LENGTH))
+            for name, value in kept
+        ),
+        body=body.decode("utf-8", errors="replace"),
+        body_bytes=len(body),
+        at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+    )
