@@ -1,8 +1,8 @@
 """What a web site shows to a stranger: its first page, how it answers odd requests, and well-known paths.
 
 A path counts as exposed only when it is answered with 200, its content has the signature of what it should be, and
-neither random paths nor a made-up neighbour of it are answered with the same: sites that answer everything with one
-page are common. Secret values are masked before anything is kept.
+neither random paths nor a made-up neighbour of it (same folder, same extension) are answered with the same: sites that
+answer everything with one page are common. Secret values are masked before anything is kept.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class _Site:
     async def behaviour(self, again: HttpFacts | None) -> None:
         """Ask random paths, a foreign origin, TRACE and OPTIONS; none of them changes anything."""
         word = secrets.token_hex(8)
-        for path in (f"/{word}", f"/{word}.php", f"/{word}/.git/config"):
+        for path in (f"/{word}", f"/{word}/.git/config"):
             if reply := await self.ask(path):
                 self.baselines.append(_kept(reply, excerpt_length=0))
                 self.strangers.append(Fingerprint.of(reply))
@@ -123,12 +123,17 @@ class _Site:
             self.methods = _methods(options) if options else ()
 
     async def _ask_as_foreigner(self) -> None:
+        """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins."""
         for origin in (f"https://{secrets.token_hex(8)}.invalid", "null"):
             reply = await self.ask("/", headers={"Origin": origin})
-            allowed = reply.header("access-control-allow-origin") if reply else None
-            if reply and allowed:
+            if reply is None:
+                return
+            allowed = reply.header("access-control-allow-origin")
+            if allowed:
                 with_credentials = (reply.header("access-control-allow-credentials") or "").lower() == "true"
                 self.cross_origin.append(CrossOrigin(origin, line(allowed), with_credentials))
+            elif "origin" not in (reply.header("vary") or "").lower():
+                return
 
     async def _ask_trace(self) -> None:
         value = secrets.token_hex(8)
@@ -176,10 +181,10 @@ class _Site:
         if question.also is not None:
             path, signature = question.also
             second = await self.ask(path)
-            proof = signature(second) if second is not None and second.status == 200 else None
-            if proof is None or second is None:
+            more = signature(second) if second is not None and second.status == 200 else None
+            if more is None:
                 return
-            reply = second
+            proof = Proof(f"{proof.excerpt} | {more.excerpt}", more.details)
         if question.kind == "actuator":
             proof = replace(proof, details=(*proof.details, *await self._actuator_access(proof)))
         self._note(question.kind, reply, proof)
@@ -211,19 +216,25 @@ class _Site:
     ) -> HttpReply | None:
         """Return the reply; None when none came, which leaves the look incomplete.
 
-        A connection that broke is tried once more: a kept-alive one may have been closed under us.
+        A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE
+        or OPTIONS is a way to refuse the method, and leaves nothing open.
         """
+        hung_up = False
         for _ in range(2):
             try:
                 reply = await self.session.get(path, method=method, headers=headers, limit=limit, seconds=PATH_SECONDS)
             except ConnectionLost:
+                hung_up = True
                 continue
             except RequestBudgetSpent:
                 raise
             except ProbeError:
+                hung_up = False
                 break
             self.in_a_row = 0
             return reply
+        if hung_up and method in ("TRACE", "OPTIONS"):
+            return None
         self.unanswered.append(path)
         self.in_a_row += 1
         if self.in_a_row >= UNANSWERED_LIMIT:

@@ -174,7 +174,7 @@ async def _ask_http(contact: Contact) -> Identification:
     reply, closed = await _converse(contact, HTTP_REQUEST % host, BANNER_WAIT)
     named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
-        return Identification("http", banner=printable_bytes(reply))
+        return Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
     return named
 
 

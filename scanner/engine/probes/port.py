@@ -180,7 +180,8 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
         sites.append(facts)
         notes.requests += facts.requests
         notes.looked(Facet.HTTP)
-        _note_content(facts, contact, notes)
+        if again is None or not ((again.blocked and facts.blocked) or contact.level is Level.GREETING):
+            _note_content(facts, contact, notes)  # a second look that sees as little as the first is whole
     root = next((site.root for site in sites if site.root is not None), None)
     product = _SERVER.match(root.header("server") or "") if root else None
     service = replace(known, http=tuple(sites))
