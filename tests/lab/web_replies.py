@@ -325,7 +325,7 @@ PORTAINER_CLAIMED: Table = {**_PORTAINER, "GET /api/users/admin/check": Reply(20
 _JENKINS = {"X-Jenkins": "2.426.2", "Server": "Jetty(10.0.18)"}
 JENKINS_OPEN: Table = {
     "GET /": page("Dashboard [Jenkins]", **_JENKINS),
-    "GET /script": page("Jenkins", "<h1>Script Console</h1>", **_JENKINS),
+    "GET /script": page("Jenkins", f"<!-- {'menu ' * 1000} --><h1>Script Console</h1>", **_JENKINS),
     "GET /api/json?tree=mode": data({"_class": "hudson.model.Hudson", "mode": "NORMAL"}, **_JENKINS),
 }
 JENKINS_FORBIDS = page("", "Authentication required", 403, **_JENKINS)
@@ -436,3 +436,4 @@ PGADMIN_LOGIN: Table = {
 }
 SPLUNK: Table = {"GET /": Reply(200, b"<?xml version='1.0'?><feed/>", (("Server", "Splunkd"),))}
 GRAYLOG: Table = {"GET /": page("Graylog Web Interface", **{"X-Graylog-Node-ID": "6f8a"})}
+CUPS_FORBIDS = page("Forbidden - CUPS v2.4.2", "<h1>Forbidden</h1>", 403, Server="CUPS/2.4 IPP/2.1")

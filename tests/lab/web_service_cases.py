@@ -1,131 +1,13 @@
-"""Services that speak HTTP, open and closed. Real software where Debian ships it, faithful answers for the rest."""
+"""Services that speak HTTP and that Debian doesn't ship, by their documented answers: open, closed, on odd ports."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-
-from scanner.engine.catalogue.load import catalogue
 from tests.lab import web_replies as web
-from tests.lab.case import LabCase, Start, process, program
+from tests.lab.access import access_case, exposed, unauth
+from tests.lab.case import Start
 from tests.lab.http_answers import GO_NOT_FOUND, TOMCAT_NOT_FOUND, Reply, answers, data, page, together
 
-NOT_ABOUT_ACCESS = frozenset(check for check in catalogue() if not check.startswith("SVC-"))
-"""These servers are about who is let in; what their pages and certificates lack is not their subject."""
-
 NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
-
-
-Place = tuple[int | str, str]
-
-
-def _unauth(**ports: int) -> frozenset[Place]:
-    return frozenset((port, f"SVC-{code.replace('_', '-')}-UNAUTH") for code, port in ports.items())
-
-
-def _exposed(**ports: int) -> frozenset[Place]:
-    return frozenset((port, f"SVC-{code.replace('_', '-')}-EXPOSED") for code, port in ports.items())
-
-
-def _case(
-    name: str,
-    last: int,
-    start: Start,
-    expected: frozenset[Place],
-    *,
-    ports: str = "",
-    silent: frozenset[str] = frozenset(),
-    outcome: str = "inspected",
-) -> LabCase:
-    """Return a case at 127.10.6.``last``; nothing but ``expected`` may be said about who is let in."""
-    found = {check for _, check in expected}
-    opposite = {check.replace("EXPOSED", "UNAUTH") for check in found} & catalogue().keys()
-    return LabCase(
-        name=name,
-        address=f"127.10.6.{last}",
-        ports=ports or ",".join(str(port) for port, _ in sorted(expected, key=str)),
-        start=start,
-        expected=expected,
-        silent=silent | (opposite - found),
-        tolerated=NOT_ABOUT_ACCESS,
-        outcome=outcome,
-    )
-
-
-def _etcd(port: int, *, auth: bool = False) -> Start:
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        url, peer = f"http://{address}:{port}", f"http://{address}:{port + 1}"
-        command = [
-            *(program("etcd"), "--name", "lab", "--data-dir", str(folder / "etcd")),
-            *("--listen-client-urls", url, "--advertise-client-urls", url),
-            *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"lab={peer}"),
-        ]
-        with process(command, folder=folder, wait_for=(address, port)):
-            if auth:
-                _etcdctl(url, "user", "add", "root:only-for-the-lab")
-                _etcdctl(url, "user", "grant-role", "root", "root")
-                _etcdctl(url, "auth", "enable")
-            yield
-
-    return start
-
-
-def _etcdctl(url: str, *words: str) -> None:
-    subprocess.run(
-        [program("etcdctl"), f"--endpoints={url}", *words],
-        check=True,
-        capture_output=True,
-        timeout=20,
-        env={**os.environ, "ETCDCTL_API": "3"},
-    )
-
-
-def _prometheus(port: int, *options: str) -> Start:
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        config = folder / "prometheus.yml"
-        config.write_text("global: {scrape_interval: 1h}\n")
-        command = [
-            *(program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / f'tsdb-{port}'}"),
-            *(f"--web.listen-address={address}:{port}", *options),
-        ]
-        with process(command, folder=folder, wait_for=(address, port)):
-            yield
-
-    return start
-
-
-@contextlib.contextmanager
-def _node_exporter(address: str, folder: Path) -> Iterator[None]:
-    command = [program("prometheus-node-exporter"), f"--web.listen-address={address}:9100"]
-    with process(command, folder=folder, wait_for=(address, 9100)):
-        yield
-
-
-def _docker_registry(port: int, *, auth: bool = False) -> Start:
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        config = {
-            "version": 0.1,
-            "storage": {"filesystem": {"rootdirectory": str(folder / f"images-{port}")}},
-            "http": {"addr": f"{address}:{port}", "secret": "only-for-the-lab"},
-        }
-        if auth:
-            users = folder / "users"
-            users.write_text("lab:$2y$05$3Qm9Wq0oYvT3l3i6o2Zt6uJ3m1vZcQm0m1c6kM3p8nYgq2F9l3m2K\n")
-            config["auth"] = {"htpasswd": {"realm": "registry", "path": str(users)}}
-        written = folder / f"registry-{port}.yml"
-        written.write_text(json.dumps(config))  # JSON is YAML
-        with process([program("docker-registry"), "serve", str(written)], folder=folder, wait_for=(address, port)):
-            yield
-
-    return start
-
 
 USUAL_PORTS = "2375,2379,4646,5000,5601,5984,8081,8088,8123,8200,8500,8848,8888,9090,9100,9200,9229,9870,9999,11434"
 
@@ -135,7 +17,7 @@ def _everywhere(answer: Reply) -> Start:
 
 
 DATABASES = (
-    _case(
+    access_case(
         "web-databases-open",
         1,
         together(
@@ -149,7 +31,7 @@ DATABASES = (
             answers(8000, web.CHROMA_OPEN, web.FASTAPI_NOT_FOUND),
             answers(8080, web.WEAVIATE_OPEN, web.WEAVIATE_NOT_FOUND),
         ),
-        _unauth(
+        unauth(
             ELASTIC=9200,
             KIBANA=5601,
             SOLR=8983,
@@ -161,7 +43,7 @@ DATABASES = (
             WEAVIATE=8080,
         ),
     ),
-    _case(
+    access_case(
         "web-databases-with-credentials",
         2,
         together(
@@ -177,7 +59,7 @@ DATABASES = (
             answers(8000, web.CHROMA_REFUSES, web.FASTAPI_NOT_FOUND),
             answers(8080, web.WEAVIATE_REFUSES, web.WEAVIATE_NOT_FOUND),
         ),
-        _exposed(
+        exposed(
             ELASTIC=9200,
             KIBANA=5601,
             SOLR=8983,
@@ -189,13 +71,13 @@ DATABASES = (
             CHROMA=8000,
             WEAVIATE=8080,
         )
-        | _exposed(ELASTIC=9201),
+        | exposed(ELASTIC=9201),
         outcome="partial",
     ),
 )
 
 CONFIG_CENTRES = (
-    _case(
+    access_case(
         "web-config-centres-open",
         3,
         together(
@@ -206,9 +88,9 @@ CONFIG_CENTRES = (
             answers(4646, web.NOMAD_OPEN, GO_NOT_FOUND),
             answers(8200, web.VAULT_NEW, GO_NOT_FOUND),
         ),
-        _unauth(NACOS=8848, EUREKA=8761, CONSUL=8500, NOMAD=4646, VAULT=8200) | _unauth(CONSUL=8501),
+        unauth(NACOS=8848, EUREKA=8761, CONSUL=8500, NOMAD=4646, VAULT=8200) | unauth(CONSUL=8501),
     ),
-    _case(
+    access_case(
         "web-config-centres-public-by-design-only",
         4,
         together(
@@ -218,14 +100,12 @@ CONFIG_CENTRES = (
             answers(4646, web.NOMAD_REFUSES, GO_NOT_FOUND),
             answers(8200, web.VAULT_READY, GO_NOT_FOUND),
         ),
-        _exposed(NACOS=8848, EUREKA=8761, CONSUL=8500, NOMAD=4646, VAULT=8200),
+        exposed(NACOS=8848, EUREKA=8761, CONSUL=8500, NOMAD=4646, VAULT=8200),
     ),
-    _case("etcd-open", 5, _etcd(2379), _unauth(ETCD=2379), silent=frozenset({"SVC-EXPORTER-UNAUTH"})),
-    _case("etcd-with-auth", 6, _etcd(2379, auth=True), _exposed(ETCD=2379), silent=frozenset({"SVC-EXPORTER-UNAUTH"})),
 )
 
 COMPUTING = (
-    _case(
+    access_case(
         "web-computing-open",
         7,
         together(
@@ -239,7 +119,7 @@ COMPUTING = (
             answers(8888, web.DRUID_OPEN, NOT_FOUND),
             answers(8083, web.ZEPPELIN_OPEN, NOT_FOUND),
         ),
-        _unauth(
+        unauth(
             HADOOP_YARN=8088,
             HDFS=9870,
             HBASE=16010,
@@ -251,7 +131,7 @@ COMPUTING = (
             ZEPPELIN=8083,
         ),
     ),
-    _case(
+    access_case(
         "web-computing-with-login",
         8,
         together(
@@ -263,13 +143,13 @@ COMPUTING = (
             answers(8089, web.SUPERSET_LOGIN, NOT_FOUND),
             answers(9999, {}, web.XXL_JOB),
         ),
-        _exposed(HADOOP_YARN=8088, HDFS=9870, SPARK=8080, AIRFLOW=8082, ZEPPELIN=8083, SUPERSET=8089, XXL_JOB=9999),
+        exposed(HADOOP_YARN=8088, HDFS=9870, SPARK=8080, AIRFLOW=8082, ZEPPELIN=8083, SUPERSET=8089, XXL_JOB=9999),
         outcome="partial",
     ),
 )
 
 CONTAINERS = (
-    _case(
+    access_case(
         "web-containers-open",
         9,
         together(
@@ -279,9 +159,9 @@ CONTAINERS = (
             answers(8080, web.K8S_OPEN, GO_NOT_FOUND),
             answers(9000, web.PORTAINER_UNCLAIMED, NOT_FOUND),
         ),
-        _unauth(DOCKER=2375, KUBELET=10250, K8S_API=8080, PORTAINER=9000) | _unauth(KUBELET=10255),
+        unauth(DOCKER=2375, KUBELET=10250, K8S_API=8080, PORTAINER=9000) | unauth(KUBELET=10255),
     ),
-    _case(
+    access_case(
         "web-containers-closed",
         10,
         together(
@@ -292,20 +172,14 @@ CONTAINERS = (
             answers(6443, web.K8S_VERSION_ONLY, web.K8S_FORBIDS, tls=True),
             answers(9000, web.PORTAINER_CLAIMED, NOT_FOUND),
         ),
-        _exposed(DOCKER=2375, KUBELET=10250, K8S_API=6443, PORTAINER=9000) | _exposed(KUBELET=10350),
+        exposed(DOCKER=2375, KUBELET=10250, K8S_API=6443, PORTAINER=9000) | exposed(KUBELET=10350),
         ports="2375,2376,6443,9000,10250,10350",
         outcome="partial",
-    ),
-    _case(
-        "docker-registry",
-        11,
-        together(_docker_registry(5000), _docker_registry(5443, auth=True)),
-        _unauth(REGISTRY=5000) | _exposed(REGISTRY=5443),
     ),
 )
 
 TEAMS = (
-    _case(
+    access_case(
         "web-tools-and-models-open",
         12,
         together(
@@ -318,11 +192,11 @@ TEAMS = (
             answers(8188, web.COMFYUI_OPEN, NOT_FOUND),
             answers(3000, web.open_webui(auth=False), NOT_FOUND),
         ),
-        _unauth(
+        unauth(
             JENKINS=8080, SONAR=9000, DEBUG=9229, JUPYTER=8888, OLLAMA=11434, VLLM=8000, COMFYUI=8188, OPENWEBUI=3000
         ),
     ),
-    _case(
+    access_case(
         "web-tools-and-models-closed",
         13,
         together(
@@ -337,10 +211,10 @@ TEAMS = (
             answers(8085, web.NEXUS, NOT_FOUND),
             answers(8000, web.OTHER_MODELS, web.FASTAPI_NOT_FOUND),
         ),
-        _exposed(
+        exposed(
             JENKINS=8080, SONAR=9000, JUPYTER=8888, OPENWEBUI=3000, LANGFLOW=7860, GITLAB=8929, GITEA=3001, NEXUS=8085
         )
-        | _exposed(JENKINS=8081),
+        | exposed(JENKINS=8081),
         ports="3000,3001,7860,8000,8080,8081,8085,8888,8929,9000",
         silent=frozenset({"SVC-VLLM-UNAUTH"}),
         outcome="partial",
@@ -348,7 +222,7 @@ TEAMS = (
 )
 
 STORAGE_AND_MONITORING = (
-    _case(
+    access_case(
         "web-storage-and-monitoring-open",
         14,
         together(
@@ -358,9 +232,9 @@ STORAGE_AND_MONITORING = (
             answers(19999, web.NETDATA_OPEN, NOT_FOUND),
             answers(8081, web.MONGO_EXPRESS_OPEN, NOT_FOUND),
         ),
-        _unauth(MINIO=9000, WEBDAV=8080, GRAFANA=3000, NETDATA=19999, MONGO_EXPRESS=8081),
+        unauth(MINIO=9000, WEBDAV=8080, GRAFANA=3000, NETDATA=19999, MONGO_EXPRESS=8081),
     ),
-    _case(
+    access_case(
         "web-storage-and-monitoring-closed",
         15,
         together(
@@ -372,8 +246,9 @@ STORAGE_AND_MONITORING = (
             answers(5050, web.PGADMIN_LOGIN, NOT_FOUND),
             answers(8089, web.SPLUNK, NOT_FOUND),
             answers(9001, web.GRAYLOG, NOT_FOUND),
+            answers(631, {}, web.CUPS_FORBIDS),
         ),
-        _exposed(
+        exposed(
             MINIO=9000,
             WEBDAV=8080,
             GRAFANA=3000,
@@ -382,20 +257,14 @@ STORAGE_AND_MONITORING = (
             PGADMIN=5050,
             SPLUNK=8089,
             GRAYLOG=9001,
+            CUPS=631,
         ),
         outcome="partial",
-    ),
-    _case(
-        "prometheus-and-node-exporter",
-        16,
-        together(_prometheus(9090), _prometheus(9091, "--web.enable-admin-api"), _node_exporter),
-        _unauth(PROMETHEUS=9090, EXPORTER=9100) | _unauth(PROMETHEUS=9091),
-        silent=frozenset({"SVC-JETDIRECT-EXPOSED", "SVC-INFLUX-EXPOSED"}),
     ),
 )
 
 ELSEWHERE = (
-    _case(
+    access_case(
         "web-services-on-odd-ports",
         17,
         together(
@@ -404,14 +273,13 @@ ELSEWHERE = (
             answers(21434, web.OLLAMA_OPEN, GO_NOT_FOUND),
             answers(16443, web.K8S_VERSION_ONLY, web.K8S_FORBIDS, tls=True),
             answers(19999, {}, web.XXL_JOB),
-            _etcd(22379),
         ),
-        _unauth(ELASTIC=18200, DOCKER=12375, OLLAMA=21434, ETCD=22379) | _exposed(K8S_API=16443, XXL_JOB=19999),
+        unauth(ELASTIC=18200, DOCKER=12375, OLLAMA=21434) | exposed(K8S_API=16443, XXL_JOB=19999),
         outcome="partial",
     ),
-    _case("web-page-everywhere", 18, _everywhere(page("Welcome", "Hello")), frozenset(), ports=USUAL_PORTS),
-    _case("web-json-everywhere", 19, _everywhere(data({"status": "ok"})), frozenset(), ports=USUAL_PORTS),
-    _case(
+    access_case("web-page-everywhere", 18, _everywhere(page("Welcome", "Hello")), frozenset(), ports=USUAL_PORTS),
+    access_case("web-json-everywhere", 19, _everywhere(data({"status": "ok"})), frozenset(), ports=USUAL_PORTS),
+    access_case(
         "web-refusal-everywhere",
         20,
         _everywhere(data({"error": "Unauthorized"}, 401)),

@@ -69,7 +69,7 @@ async def _look_at_airflow(session: HttpSession, level: Level) -> ServiceFacts |
         health = await dialogue.ask("/api/v2/monitor/health")
         if not {"metadatabase", "scheduler"} <= json_object(health).keys():
             return None
-    access = await dialogue.access("/home", lambda r: title(r) == "DAGs - Airflow")
+    access = await dialogue.access("/home", lambda r: title(r).startswith("DAGs - "))
     return dialogue.facts("AIRFLOW", access, "Apache Airflow")
 
 

@@ -10,6 +10,11 @@ from scanner.engine.probes.services.web.base import WebServiceProbe
 from scanner.engine.probes.services.web.dialogue import Dialogue, begins_json, clean_version, json_text, location, title
 
 
+def _is_jenkins_console(reply: HttpReply) -> bool:
+    """Jenkins gives this page to administrators only; its heading may come after what is read of it."""
+    return reply.header("x-jenkins") is not None and "j_spring_security_check" not in reply.body
+
+
 async def _look_at_jenkins(session: HttpSession, level: Level) -> ServiceFacts | None:
     """Only the script console gives strangers the host; anonymous reading is noted, some projects want it."""
     dialogue = Dialogue(session)
@@ -19,7 +24,7 @@ async def _look_at_jenkins(session: HttpSession, level: Level) -> ServiceFacts |
         return None
     access, anonymous = Access.UNKNOWN, "unknown"
     if level.at_least(Level.READ):
-        access = await dialogue.access("/script", lambda r: "Script Console" in r.body)
+        access = await dialogue.access("/script", _is_jenkins_console)
         read = await dialogue.access("/api/json?tree=mode", lambda r: begins_json(r, "mode"))
         anonymous = {Access.OPEN: "read", Access.RESTRICTED: "nothing"}.get(read, "unknown")
     return dialogue.facts("JENKINS", access, "Jenkins", version, anonymous=anonymous)
@@ -113,7 +118,7 @@ def _may_be_debugger(root: HttpReply) -> bool:
 JENKINS = WebServiceProbe(
     "JENKINS", frozenset(), suspects=lambda r: r.header("x-jenkins") is not None, look=_look_at_jenkins
 )
-SONAR = WebServiceProbe("SONAR", frozenset(), suspects=lambda r: title(r) == "SonarQube", look=_look_at_sonar)
+SONAR = WebServiceProbe("SONAR", frozenset(), suspects=lambda r: title(r).startswith("SonarQube"), look=_look_at_sonar)
 NEXUS = WebServiceProbe("NEXUS", frozenset(), suspects=_is_nexus, look=_look_at_nexus)
 GITLAB = WebServiceProbe("GITLAB", frozenset(), suspects=_is_gitlab, look=_look_at_gitlab)
 GITEA = WebServiceProbe("GITEA", frozenset(), suspects=lambda r: _sets_cookie(r, "i_like_gitea"), look=_look_at_gitea)

@@ -19,7 +19,12 @@ REPLY_LIMIT = 4096
 
 _TITLE = re.compile(r"<title[^>]*>([^<]{0,200})</title", re.IGNORECASE)
 _VERSION = re.compile(r"v?(\d[0-9A-Za-z.+~_-]{0,40})")
-_UNKEPT_HEADERS = frozenset({"set-cookie", "date", "connection", "content-security-policy"})
+_COMMON_HEADERS = re.compile(
+    r"set-cookie|date|connection|keep-alive|trailer|transfer-encoding|content-length|content-security-policy|vary|"
+    r"strict-transport-security|x-frame-options|x-xss-protection|x-content-type-options|cache-control|pragma|expires|"
+    r"access-control-.*|referrer-policy|permissions-policy|cross-origin-.*"
+)
+"""Headers that tell nothing about a product, or that hold secrets: they are left out of the evidence."""
 
 
 class Dialogue:
@@ -48,7 +53,7 @@ class Dialogue:
         """
         reply = await self._session.get(path, method=method, headers=headers, content=content, limit=REPLY_LIMIT)
         sent = f"{method} {path} HTTP/1.1\r\n".encode() + (content or b"")
-        shown = [f"{name}: {value}" for name, value in reply.headers if name not in _UNKEPT_HEADERS]
+        shown = [f"{name}: {value}" for name, value in reply.headers if not _COMMON_HEADERS.fullmatch(name)]
         kept = keep_body or reply.status >= 400
         body = reply.body if kept else f"({reply.body_bytes} bytes, not kept)"
         received = "\r\n".join((f"HTTP {reply.status}", *shown[:8], "", body))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
@@ -74,13 +76,12 @@ async def _look_at_open_webui(session: HttpSession, level: Level) -> ServiceFact
     if not level.at_least(Level.READ):
         return None
     dialogue = Dialogue(session)
-    config = json_object(await dialogue.ask("/api/config"))
-    features = config.get("features")
-    if "Open WebUI" not in str(config.get("name", "")) or not isinstance(features, dict):
+    config = await dialogue.ask("/api/config")
+    if "Open WebUI" not in json_text(config, "name") or not begins_json(config, "features"):
         return None
-    asks = features.get("auth")
-    access = Access.OPEN if asks is False else Access.RESTRICTED if asks is True else Access.UNKNOWN
-    return dialogue.facts("OPENWEBUI", access, "Open WebUI", str(config.get("version", "")))
+    asks = re.search(r'"auth"\s*:\s*(true|false)', config.body)
+    access = Access.UNKNOWN if asks is None else Access.RESTRICTED if asks[1] == "true" else Access.OPEN
+    return dialogue.facts("OPENWEBUI", access, "Open WebUI", json_text(config, "version"))
 
 
 async def _look_at_langflow(session: HttpSession, level: Level) -> ServiceFacts | None:

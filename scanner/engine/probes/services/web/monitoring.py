@@ -50,7 +50,7 @@ async def _look_at_exporter(session: HttpSession, level: Level) -> ServiceFacts 
     if metrics.status != 200 or not _EXPOSITION.match(metrics.body):
         return None
     build = re.search(r'^(\w{1,40})_build_info\{[^}]*version="([^"]{1,40})"', metrics.body, re.MULTILINE)
-    name = build[1].replace("_", " ") if build else "metrics exporter"
+    name = build[1].replace("_", " ") if build else ""
     return dialogue.facts("EXPORTER", Access.OPEN, name, build[2] if build else "")
 
 
