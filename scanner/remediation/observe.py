@@ -14,6 +14,7 @@ from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import Look, Observation
 from scanner.remediation.models import Finding
+from scanner.remediation.tested import untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 
 Identity = tuple[str, int, Transport, str]
@@ -27,7 +28,11 @@ _DEPTH = list(Profile)
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One stored look at one host, judged; ``inspection`` keeps the coverage and leaves out the facts."""
+    """One stored look at one host, judged.
+
+    ``inspection`` keeps the coverage and leaves out the facts; ``untested`` are the (port, transport, check) that
+    it could not answer for although it covered their facet.
+    """
 
     result_id: int
     host: str
@@ -35,6 +40,7 @@ class Looked:
     key_target: bool
     inspection: HostInspection
     found: Mapping[Identity, Judged]
+    untested: frozenset[tuple[int, Transport, str]]
 
     @property
     def address(self) -> str:
@@ -49,6 +55,8 @@ class Looked:
         check = catalogue().get(finding.check_id)
         transport = Transport(finding.transport)
         if check is None or self.inspection.outcome not in LOOKED:
+            return False
+        if (finding.port, transport, check.id) in self.untested:
             return False
         if not self.inspection.coverage.covers(check.facet, finding.port, transport):
             return False
@@ -150,8 +158,13 @@ def read(result: HostResult, profile: Profile) -> Looked:
         (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
         for judged in judge(inspection)
     }
+    untested = frozenset(
+        (service.endpoint.port, service.endpoint.transport, check)
+        for service in inspection.services
+        for check in untested_checks(service)
+    )
     without_facts = replace(inspection, services=(), second_looks=())
-    return Looked(result.pk, result.host, profile, result.key_target, without_facts, found)
+    return Looked(result.pk, result.host, profile, result.key_target, without_facts, found, untested)
 
 
 def identity_of(finding: Finding) -> Identity:

@@ -1,0 +1,49 @@
+"""Which checks rest on one answer of a TLS server that may be missing although the server was looked at.
+
+Coverage is kept per facet; a test inside a facet can still fail on its own, as when the program that makes it
+runs out of time. Such a look can't tell that what the check reports is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.model import Service
+
+Answered = Callable[[TlsFacts], Answer | str]
+
+UP_TO_12 = (TlsVersion.SSL3, TlsVersion.TLS10, TlsVersion.TLS11, TlsVersion.TLS12)
+ONLY_13 = (TlsVersion.TLS13,)
+
+TESTS: Mapping[str, tuple[Answered, tuple[TlsVersion, ...]]] = {
+    "TLS-COMP": (lambda facts: facts.compression, UP_TO_12),
+    "TLS-SCSV": (lambda facts: facts.fallback_scsv, UP_TO_12),
+    "TLS-EMS": (lambda facts: facts.extended_master_secret, UP_TO_12),
+    "TLS-SIGHASH": (lambda facts: facts.sha1_signature, UP_TO_12),
+    "TLS-RENEG-INSEC": (lambda facts: facts.secure_renegotiation, UP_TO_12),
+    "TLS-RENEG-DOS": (lambda facts: facts.client_renegotiation, UP_TO_12),
+    "TLS-HEARTBLEED": (lambda facts: facts.heartbleed, UP_TO_12),
+    "TLS-CCS": (lambda facts: facts.ccs_injection, UP_TO_12),
+    "TLS-ROBOT": (lambda facts: facts.robot, UP_TO_12),
+    "TLS-PREF": (lambda facts: facts.server_preference, UP_TO_12),
+    "TLS-0RTT": (lambda facts: facts.early_data, ONLY_13),
+    "CERT-OCSP-STAPLE": (lambda facts: facts.ocsp_stapled, UP_TO_12 + ONLY_13),
+}
+"""Check → its answer (``UNTESTED`` or empty when missing), and the versions in which the question makes sense."""
+
+
+def untested_checks(service: Service) -> frozenset[str]:
+    """Return the checks that the look at ``service`` can't answer although it looked at TLS.
+
+    A question about versions that the server refuses needs no answer: what it asks about can't be there.
+    """
+    facts = service.tls_facts
+    if facts is None:
+        return frozenset()
+    return frozenset(
+        check
+        for check, (answered, versions) in TESTS.items()
+        if answered(facts) in (Answer.UNTESTED, "")
+        and any(facts.accepts(version) is not Answer.NO for version in versions)
+    )

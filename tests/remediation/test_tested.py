@@ -1,0 +1,94 @@
+"""A TLS test that did not run proves nothing, though the server was looked at."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from scanner.engine.catalogue.load import catalogue
+from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.model import (
+    Coverage,
+    Endpoint,
+    Facet,
+    HostInspection,
+    Level,
+    Look,
+    Outcome,
+    PortScan,
+    Service,
+    Target,
+    Transport,
+    Vantage,
+)
+from scanner.engine.plan import Profile
+from scanner.engine.serialize import dump_host
+from scanner.remediation.lifecycle import Observation
+from scanner.remediation.models import Finding
+from scanner.remediation.observe import RoundView
+from scanner.remediation.tested import TESTS, untested_checks
+from scanner.rounds.models import HostResult, LookNumber
+
+ADDRESS = "192.0.2.10"
+NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+
+
+def facts(*accepted: TlsVersion, heartbleed: Answer = Answer.UNTESTED) -> TlsFacts:
+    versions = tuple((version, Answer.YES if version in accepted else Answer.NO) for version in TlsVersion)
+    return TlsFacts(sni=None, versions=versions, heartbleed=heartbleed)
+
+
+def https(seen: TlsFacts) -> Service:
+    return Service(Endpoint(ADDRESS, 443), "http", tls=True, tls_facts=seen)
+
+
+def test_every_check_named_here_is_in_the_catalogue() -> None:
+    assert set(TESTS) <= set(catalogue())
+
+
+def test_an_answer_that_is_missing_leaves_its_check_untested() -> None:
+    assert "TLS-HEARTBLEED" in untested_checks(https(facts(TlsVersion.TLS12)))
+    assert "TLS-HEARTBLEED" not in untested_checks(https(facts(TlsVersion.TLS12, heartbleed=Answer.NO)))
+    assert "TLS-ROBOT" in untested_checks(https(facts(TlsVersion.TLS12)))
+    assert "TLS-ROBOT" not in untested_checks(https(replace(facts(TlsVersion.TLS12), robot="none")))
+
+
+def test_what_the_accepted_versions_do_not_have_needs_no_test() -> None:
+    assert untested_checks(https(facts(TlsVersion.TLS13))) == {"TLS-0RTT", "CERT-OCSP-STAPLE"}
+    assert "TLS-0RTT" not in untested_checks(https(facts(TlsVersion.TLS12)))
+    assert untested_checks(Service(Endpoint(ADDRESS, 22), "ssh")) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("answer", "observation"),
+    [(Answer.NO, Observation.NOT_SEEN), (Answer.UNTESTED, Observation.NOT_INSPECTED), (Answer.YES, Observation.SEEN)],
+)
+def test_heartbleed_is_gone_only_when_it_was_tested_for_and_not_there(answer: Answer, observation: Observation) -> None:
+    coverage = Coverage((PortScan(Transport.TCP, "443", (443,), 0, "connect"),), (Look(443, Transport.TCP, Facet.TLS),))
+    look = HostInspection(
+        Target(ADDRESS, ADDRESS),
+        Outcome.INSPECTED,
+        NOW,
+        NOW,
+        Vantage.INTERNET,
+        Level.READ,
+        services=(https(facts(TlsVersion.TLS12, heartbleed=answer)),),
+        coverage=coverage,
+    )
+    rows = [
+        HostResult(pk=number, look=number, address=ADDRESS, outcome=look.outcome, facts=dump_host(look))
+        for number in LookNumber
+    ]
+    finding = Finding(
+        host=ADDRESS,
+        port=443,
+        transport="tcp",
+        check_id="TLS-HEARTBLEED",
+        addresses=[ADDRESS],
+        profile=Profile.DEEP,
+        level=Level.READ,
+        vantage=Vantage.INTERNET,
+    )
+    assert RoundView(rows, Profile.DEEP).observe(finding, NOW).look.observation is observation
