@@ -40,6 +40,8 @@ class LabCase:
     hostname: str | None = None
     level: int = 1
     outcome: str = "inspected"
+    anchors: tuple[bytes, ...] = ()
+    """Root certificates, DER, that the case's organisation has registered as its own."""
     needs: tuple[str, ...] = ()
     """Programs that must be on PATH."""
 

@@ -82,7 +82,7 @@ def compare(case: LabCase, inspection: HostInspection) -> Verdict:
     A finding is a false alarm when the case names it as a silence, or when it is neither expected nor tolerated.
     Hints (severity info) that the case doesn't mention are no alarms.
     """
-    findings = judge(inspection)
+    findings = judge(inspection, anchors=case.anchors)
     found = {_place(finding): finding for finding in findings}
     alarms = {
         place

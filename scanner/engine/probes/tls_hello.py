@@ -184,12 +184,12 @@ class Sweep:
         silences = 0
         trouble: ProbeError | None = None
         for hello in self._openers():
+            if silences >= 2 and hello.version is not TlsVersion.SSL2:
+                continue  # silent to TLS; only the oldest of hellos may still be understood
             try:
                 flight = await self.asker.ask(hello)
             except HostSilent as error:
                 silences, trouble = silences + 1, error
-                if silences == 2:
-                    raise
                 continue
             except UnexpectedReply as error:
                 if trouble is not None and hello.version is not TlsVersion.SSL2:
@@ -251,7 +251,8 @@ class Sweep:
             self._suites.setdefault((version, suite), flight)
         if flight.group:
             self._groups.setdefault(flight.group)
-        if flight.certificates and len(self._chains) < CHAINS and version is not TlsVersion.TLCP:
+        if flight.certificates and len(self._chains) < CHAINS and version in OLD:
+            # SSL 2.0 has room for the leaf only, and TLCP sends a pair of leaves: neither is a chain to judge.
             self._chains.setdefault(flight.certificates)
         if version in OLD:
             self._note_features(flight)

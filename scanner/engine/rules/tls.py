@@ -242,7 +242,7 @@ def dated_suites(service: Service, context: Context) -> Iterator[Finding]:
 def _key_exchange(
     service: Service, context: Context, facts: TlsFacts, suites: tuple[AcceptedSuite, ...]
 ) -> Iterator[Finding]:
-    static = [suite for suite in suites if _is_static_rsa(suite.suite)]
+    static = [suite for suite in suites if _is_static_rsa(suite.suite) and not _is_null(suite.suite)]
     if not static:
         return
     if any(_is_forward_secret(suite) and not _is_anonymous(suite.suite) for suite in suites):

@@ -1,0 +1,138 @@
+"""One well-configured nginx after another, each with a certificate that is wrong in its own way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.lab.case import LabCase, Start
+from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, resign, rsa_key
+from tests.lab.tls_servers import modern_nginx
+
+RSA_ROOT = issue("Roundsman lab RSA root", key=rsa_key(2048), is_ca=True, until=NOW + 3000 * DAY)
+"""For MD5, with which no elliptic key signs."""
+ANCHORS = (ROOT.der, RSA_ROOT.der)
+NAME = "www.lab"
+RELAXED = "ECDHE+AESGCM@SECLEVEL=0"
+"""Without the security level that refuses to load weak certificates."""
+
+_EVERYTHING = frozenset(
+    {
+        "CERT-EXPIRED",
+        "CERT-NOTYET",
+        "CERT-EXPIRING",
+        "CERT-HOSTNAME",
+        "CERT-NO-SAN",
+        "CERT-SELFSIGNED",
+        "CERT-UNTRUSTED",
+        "CERT-CHAIN-MISSING",
+        "CERT-CHAIN-ORDER",
+        "CERT-SIG-WEAK",
+        "CERT-KEY-WEAK",
+        "CERT-EXP-1",
+        "CERT-LONG",
+        "CERT-SCT",
+        "CERT-OCSP-STAPLE",
+        "CERT-DEFAULT",
+    }
+)
+
+
+def _leaf(**options: object) -> Issued:
+    fields: dict[str, object] = {"names": [NAME], **options}
+    return issue(NAME, INTERMEDIATE, **fields)  # type: ignore[arg-type]
+
+
+def _case(
+    number: int,
+    name: str,
+    issued: Issued,
+    *expected: str,
+    chain: bytes | None = None,
+    hostname: str | None = NAME,
+    anchors: tuple[bytes, ...] = ANCHORS,
+    protocols: str = "TLSv1.2 TLSv1.3",
+    start: Start | None = None,
+) -> LabCase:
+    return LabCase(
+        name=f"certificate-{name}",
+        address=f"127.10.3.{number}",
+        ports="443",
+        hostname=hostname,
+        start=start or modern_nginx(443, issued, chain=chain, protocols=protocols),
+        anchors=anchors,
+        expected=frozenset((443, check) for check in expected),
+        silent=_EVERYTHING - set(expected),
+    )
+
+
+def _old_signature(digest: str) -> Start:
+    """An nginx whose leaf is signed with an old hash by the lab's RSA root, which OpenSSL is asked for at start-up."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        leaf = issue(NAME, RSA_ROOT, names=[NAME], key=rsa_key(2048))
+        signed = resign(leaf, RSA_ROOT, digest, folder)
+        with modern_nginx(443, leaf, chain=signed, ciphers=RELAXED)(address, folder):
+            yield
+
+    return start
+
+
+_self_signed = issue("own.lab", names=[NAME])
+_self_expired = issue("own.lab", names=[NAME], until=NOW - DAY)
+_plain = _leaf()
+_missing = _leaf(aia=AIA)
+_long = _leaf(since=NOW - 100 * DAY, until=NOW + 700 * DAY)
+_old_intermediate = issue("Roundsman lab old intermediate", ROOT, is_ca=True, until=NOW - DAY, since=NOW - 400 * DAY)
+_below_old = issue(NAME, _old_intermediate, names=[NAME])
+_default = issue("TRAEFIK DEFAULT CERT", names=["abc.traefik.default"])
+
+CASES = (
+    _case(1, "good", _plain),
+    _case(2, "expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED"),
+    _case(3, "not-yet-valid", _leaf(since=NOW + 3 * DAY), "CERT-NOTYET"),
+    _case(4, "other-name", _leaf(names=["mail.lab"]), "CERT-HOSTNAME"),
+    _case(5, "other-name-asked-by-ip", _leaf(names=["mail.lab"]), hostname=None),
+    _case(6, "no-alternative-name", _leaf(names=[]), "CERT-NO-SAN"),
+    _case(7, "intermediate-missing", _missing, "CERT-CHAIN-MISSING", chain=_missing.pem),
+    _case(8, "root-included", _plain, "CERT-CHAIN-ORDER", chain=_plain.pem + INTERMEDIATE.pem + ROOT.pem),
+    _case(9, "leaf-sent-twice", _plain, "CERT-CHAIN-ORDER", chain=_plain.pem + _plain.pem + INTERMEDIATE.pem),
+    _case(10, "self-signed", _self_signed, "CERT-SELFSIGNED", chain=_self_signed.pem),
+    _case(11, "self-signed-and-expired", _self_expired, "CERT-SELFSIGNED", "CERT-EXPIRED", chain=_self_expired.pem),
+    _case(12, "unknown-authority", _plain, "CERT-UNTRUSTED", anchors=()),
+    _case(
+        13,
+        "rsa-1024",
+        _leaf(key=rsa_key(1024)),
+        "CERT-KEY-WEAK",
+        "TLS-SIGHASH",
+        start=modern_nginx(443, _leaf(key=rsa_key(1024)), ciphers=RELAXED),
+    ),
+    _case(14, "sha-1", _plain, "CERT-SIG-WEAK", "TLS-SIGHASH", start=_old_signature("sha1")),
+    _case(15, "md5", _plain, "CERT-SIG-WEAK", "TLS-SIGHASH", start=_old_signature("md5")),
+    _case(16, "12-days-left-of-90", _leaf(since=NOW - 78 * DAY, until=NOW + 12 * DAY), "CERT-EXPIRING"),
+    _case(17, "12-days-left-of-14", _leaf(since=NOW - 2 * DAY, until=NOW + 12 * DAY)),
+    _case(18, "20-days-left-of-a-year", _leaf(since=NOW - 345 * DAY, until=NOW + 20 * DAY), "CERT-EXPIRING"),
+    _case(19, "800-days", _long, "CERT-LONG"),
+    _case(20, "address-as-name", _leaf(names=[], addresses=["127.10.3.20"]), hostname=None),
+    _case(21, "wildcard", _leaf(names=["*.lab"])),
+    _case(22, "wildcard-covers-one-label-only", _leaf(names=["*.lab"]), "CERT-HOSTNAME", hostname="a.b.lab"),
+    _case(23, "rsa-2048", _leaf(key=rsa_key(2048))),
+    _case(24, "p-384", _leaf(key=ec.generate_private_key(ec.SECP384R1()))),
+    _case(25, "expired-intermediate", _below_old, "CERT-EXPIRED", chain=_below_old.pem + _old_intermediate.pem),
+    _case(
+        26,
+        "product-default",
+        _default,
+        "CERT-DEFAULT",
+        "CERT-SELFSIGNED",
+        chain=_default.pem,
+        hostname=None,
+    ),
+    _case(27, "self-signed-but-registered", _self_signed, chain=_self_signed.pem, anchors=(_self_signed.der,)),
+    _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
+)

@@ -1,0 +1,105 @@
+"""A small certificate authority for the lab: new keys every run, nothing kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+DAY = dt.timedelta(days=1)
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+AIA = "http://ca.lab.invalid/issuer.crt"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate and its key."""
+
+    certificate: x509.Certificate
+    key: Key
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def key_pem(self) -> bytes:
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+
+def issue(
+    name: str,
+    issuer: Issued | None = None,
+    *,
+    key: Key | None = None,
+    names: Iterable[str] = (),
+    addresses: Iterable[str] = (),
+    since: dt.datetime = NOW - 30 * DAY,
+    until: dt.datetime = NOW + 60 * DAY,
+    is_ca: bool = False,
+    aia: str = "",
+) -> Issued:
+    """Issue a certificate; self-signed without an ``issuer``. The default lives 90 days and has 60 left."""
+    own = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(own.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(since)
+        .not_valid_after(until)
+        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+    )
+    alternatives: list[x509.GeneralName] = [x509.DNSName(entry) for entry in names]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(entry)) for entry in addresses]
+    if alternatives:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    if aia:
+        where = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(aia))
+        builder = builder.add_extension(x509.AuthorityInformationAccess([where]), critical=False)
+    return Issued(builder.sign(issuer.key if issuer else own, hashes.SHA256()), own)
+
+
+def rsa_key(bits: int) -> rsa.RSAPrivateKey:
+    """Return a new RSA key; the lab also needs ones that are too short."""
+    return rsa.generate_private_key(65537, bits)
+
+
+def resign(leaf: Issued, issuer: Issued, digest: str, folder: Path) -> bytes:
+    """Return ``leaf`` signed again with an old hash (``sha1``, ``md5``), PEM; only OpenSSL still does that."""
+    for file, content in (
+        ("old-leaf.pem", leaf.pem),
+        ("old-leaf.key", leaf.key_pem),
+        ("old-ca.pem", issuer.pem),
+        ("old-ca.key", issuer.key_pem),
+    ):
+        (folder / file).write_bytes(content)
+    name = leaf.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = ",".join(f"DNS:{entry}" for entry in name.get_values_for_type(x509.DNSName))
+    (folder / "old.cnf").write_text(f"subjectAltName={names}\n")
+    request = ["openssl", "x509", "-x509toreq", "-in", "old-leaf.pem", "-signkey", "old-leaf.key", "-out", "old.csr"]
+    sign = ["openssl", "x509", "-req", "-in", "old.csr", f"-{digest}", "-CA", "old-ca.pem", "-CAkey", "old-ca.key"]
+    sign += ["-set_serial", "77", "-days", "60", "-extfile", "old.cnf", "-out", "old-signed.pem"]
+    for command in (request, sign):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return (folder / "old-signed.pem").read_bytes()
+
+
+ROOT = issue("Roundsman lab root", is_ca=True, until=NOW + 3000 * DAY)
+INTERMEDIATE = issue("Roundsman lab intermediate", ROOT, is_ca=True, until=NOW + 1500 * DAY)
