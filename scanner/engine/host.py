@@ -72,7 +72,7 @@ class _Collected:
 async def inspect_host(target: Target, found: Discovered, tools: Tools) -> HostInspection:
     """Look at one discovered host within the plan's host deadline; never raises but on cancellation."""
     started = dt.datetime.now(dt.UTC)
-    seen = _Collected(gaps=[found.gap] if found.gap else [])
+    seen = _Collected(gaps=[*([found.gap] if found.gap else []), *found.excluded])
     try:
         async with asyncio.timeout(tools.seconds_left()):
             await _look(target, found.scan, tools, seen)
@@ -188,9 +188,14 @@ def _conclude(
 
 
 def _outcome(gaps: tuple[Gap, ...], found: Discovered) -> Outcome:
-    reasons = {gap.reason for gap in gaps} - _EXPECTED_GAPS
+    reasons = {gap.reason for gap in gaps if gap.reason not in _EXPECTED_GAPS and not _excluded_port(gap)}
     if GapReason.REFUSED_BY_SCOPE in reasons:
         return Outcome.REFUSED
     if found.scan is None:
         return Outcome.ERROR if GapReason.TOOL_FAILED in reasons else Outcome.UNREACHABLE
     return Outcome.PARTIAL if reasons else Outcome.INSPECTED
+
+
+def _excluded_port(gap: Gap) -> bool:
+    """A single port that must not be touched is as the owner wants it; it is told, but the host is inspected."""
+    return gap.reason is GapReason.REFUSED_BY_SCOPE and gap.port is not None

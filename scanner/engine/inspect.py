@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scanner.engine.host import Tools, inspect_host, not_inspected
-from scanner.engine.model import Endpoint, Gap, GapReason, HostInspection, PortScan, Target, Transport
+from scanner.engine.model import Endpoint, Facet, Gap, GapReason, HostInspection, PortScan, Target, Transport
 from scanner.engine.plan import Plan, PortSet, ports_of
 from scanner.engine.probes.dial import Dialer, Gate
 from scanner.engine.probes.discovery import Discovered, as_ranges, discover, tcp_ranges
@@ -23,6 +23,9 @@ GROUP = 64
 
 HOSTS_AT_ONCE = 24
 """Hosts whose ports are looked at in parallel."""
+
+EXCLUSIONS_NAMED = 64
+"""Refused ports that are named one by one; an authorisation for a few ports is told by the ranges that were asked."""
 
 VERSION_DEADLINE = 45.0
 """Seconds that nmap may spend on naming one group of unknown ports."""
@@ -127,8 +130,21 @@ class _Run:
             addresses = list(dict.fromkeys(target.address for target in group))
             rate, seconds = self.plan.limits.rate, self.tools.seconds_left()
             found = await discover(addresses, ranges, rate=rate, host_deadline=seconds)
+        excluded = self._excluded(group[0], ranges)
         for target in group:
-            await self._found.put((target, found.get(target.address) or self._without_tcp(target)))
+            discovered = found.get(target.address) or self._without_tcp(target)
+            await self._found.put((target, replace(discovered, excluded=excluded)))
+
+    def _excluded(self, target: Target, permitted: str) -> tuple[Gap, ...]:
+        """Return a gap for each port that was wanted and is refused; the group shares them, as it shares the rest."""
+        wanted = set(ports_of(tcp_ranges(self.plan.ports))) if permitted else set()
+        refused = sorted(wanted.difference(ports_of(permitted)))
+        if len(refused) > EXCLUSIONS_NAMED:
+            return ()
+        return tuple(
+            Gap(GapReason.REFUSED_BY_SCOPE, Facet.PORT, port, detail=self.gate(Endpoint(target.address, port)) or "")
+            for port in refused
+        )
 
     def _without_tcp(self, target: Target) -> Discovered:
         """No TCP port was asked: none was wanted, or the gate refuses them all, and says why."""

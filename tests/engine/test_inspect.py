@@ -99,8 +99,12 @@ def test_a_refused_port_gets_no_packet_while_the_others_are_inspected() -> None:
     with listener("127.11.0.4", 7002) as seen:
         [inspection] = look(plan_for("127.11.0.4", ports="7001-7003"), gate)
     assert seen == []
+    assert inspection.outcome is Outcome.INSPECTED
     assert inspection.coverage.covers(Facet.PORT, 7001, Transport.TCP)
     assert not inspection.coverage.covers(Facet.PORT, 7002, Transport.TCP)
+    assert [(gap.reason, gap.port, gap.detail) for gap in inspection.coverage.gaps] == [
+        (GapReason.REFUSED_BY_SCOPE, 7002, "excluded")
+    ]
 
 
 def test_permission_withdrawn_in_mid_inspection_stops_the_host() -> None:

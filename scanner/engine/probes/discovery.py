@@ -15,11 +15,15 @@ from scanner.engine.probes.services.web.registry import WEB_PROBES
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """What discovery says of one address: the finished scan, or the gap where it should be."""
+    """What discovery says of one address: the finished scan, or the gap where it should be.
+
+    ``excluded`` are gaps of single ports that were wanted but must not be touched.
+    """
 
     address: str
     scan: PortScan | None
     gap: Gap | None = None
+    excluded: tuple[Gap, ...] = ()
 
 
 def tcp_ranges(spec: PortSpec) -> str:

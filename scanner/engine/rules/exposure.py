@@ -33,14 +33,13 @@ def _exposure(service: Service, context: Context) -> Iterator[Finding]:
         check = exposed
     else:
         return
-    version = " ".join(filter(None, (facts.product, facts.version)))
     yield context.finding(
         check,
         service,
         severity=_severity(facts),
         exchanges=facts.exchanges,
         protocol=service.protocol,
-        version=f", {version}" if version else "",
+        product=" ".join(filter(None, (facts.product, facts.version))),
         access=facts.attribute("refusal") or facts.access,
     )
 
