@@ -13,7 +13,6 @@ from tests.lab.case import LabCase, Start, process, program
 from tests.lab.certificate import self_signed
 
 _CLEAR = "DB-CLEARTEXT"
-_OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 
 def _memcached(port: int, *options: str, users: str = "", sasl: str = "") -> Start:
@@ -114,6 +113,32 @@ def _mariadb(port: int, *options: str, accounts: str = "", tls: bool = False) ->
             *(f"--bind-address={address}", f"--port={port}", f"--socket={folder}/socket", "--skip-name-resolve"),
             *("--innodb-buffer-pool-size=8M", "--innodb-flush-log-at-trx-commit=0", *security, *options),
         ]
+        with process(command, folder=folder, wait_for=(address, port)):
+            yield
+
+    return start
+
+
+def _nats(port: int, *options: str) -> Start:
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        command = [program("nats-server"), "--addr", address, "--port", str(port), *options]
+        with process(command, folder=folder, wait_for=(address, port)):
+            yield
+
+    return start
+
+
+def _zabbix_agent(port: int, *, servers: str) -> Start:
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        configuration = folder / "agent.conf"
+        configuration.write_text(
+            f"ListenIP={address}\nListenPort={port}\nServer={servers}\nLogType=console\nAllowRoot=1\n"
+            f"PidFile={folder}/agent.pid\nStartAgents=2\n"
+        )
+        folder.chmod(0o777)
+        command = [program("zabbix_agentd"), "-f", "-c", str(configuration)]
         with process(command, folder=folder, wait_for=(address, port)):
             yield
 
@@ -223,9 +248,8 @@ CASES = (
         address="127.10.7.22",
         ports="15432",
         start=_postgresql(15432, "host all all all scram-sha-256", tls=True),
-        expected=frozenset({(15432, "SVC-POSTGRES-EXPOSED")}),
+        expected=frozenset({(15432, "SVC-POSTGRES-EXPOSED"), (15432, "CERT-SELFSIGNED")}),
         silent=frozenset({"SVC-POSTGRES-UNAUTH", _CLEAR, "PG-CLEARTEXT-AUTH"}),
-        tolerated=_OWN_CERTIFICATE,
         services=frozenset({(15432, "postgresql")}),
         needs=("postgres", "initdb", "openssl"),
     ),
@@ -244,9 +268,8 @@ CASES = (
         address="127.10.7.24",
         ports="5432",
         start=_postgresql(5432, "hostssl all all all trust", tls=True),
-        expected=frozenset({(5432, "SVC-POSTGRES-UNAUTH")}),
+        expected=frozenset({(5432, "SVC-POSTGRES-UNAUTH"), (5432, "CERT-SELFSIGNED")}),
         silent=frozenset({"SVC-POSTGRES-EXPOSED", _CLEAR, "PG-CLEARTEXT-AUTH"}),
-        tolerated=_OWN_CERTIFICATE,
         services=frozenset({(5432, "postgresql")}),
         needs=("postgres", "initdb", "openssl"),
     ),
@@ -274,10 +297,47 @@ CASES = (
         address="127.10.7.33",
         ports="3306",
         start=_mariadb(3306, accounts=_ACCOUNT, tls=True),
-        expected=frozenset({(3306, "SVC-MYSQL-EXPOSED")}),
+        expected=frozenset({(3306, "SVC-MYSQL-EXPOSED"), (3306, "CERT-SELFSIGNED")}),
         silent=frozenset({_CLEAR}),
-        tolerated=_OWN_CERTIFICATE,
         services=frozenset({(3306, "mysql")}),
         needs=("mariadbd", "mariadb-install-db", "openssl"),
+    ),
+    LabCase(
+        name="nats-open",
+        address="127.10.7.41",
+        ports="4222",
+        start=_nats(4222),
+        expected=frozenset({(4222, "SVC-NATS-UNAUTH"), (4222, _CLEAR)}),
+        silent=frozenset({"SVC-NATS-EXPOSED"}),
+        services=frozenset({(4222, "nats")}),
+        needs=("nats-server",),
+    ),
+    LabCase(
+        name="nats-password",
+        address="127.10.7.42",
+        ports="4222",
+        start=_nats(4222, "--user", "lab", "--pass", "only-for-the-lab"),
+        expected=frozenset({(4222, "SVC-NATS-EXPOSED"), (4222, _CLEAR)}),
+        silent=frozenset({"SVC-NATS-UNAUTH"}),
+        services=frozenset({(4222, "nats")}),
+        needs=("nats-server",),
+    ),
+    LabCase(
+        name="zabbix-agent-for-anyone",
+        address="127.10.7.51",
+        ports="10050",
+        start=_zabbix_agent(10050, servers="0.0.0.0/0"),
+        expected=frozenset({(10050, "SVC-ZABBIX-UNAUTH")}),
+        services=frozenset({(10050, "zabbix")}),
+        needs=("zabbix_agentd",),
+    ),
+    LabCase(
+        name="zabbix-agent-for-its-server",
+        address="127.10.7.52",
+        ports="10050",
+        start=_zabbix_agent(10050, servers="192.0.2.1"),
+        silent=frozenset({"SVC-ZABBIX-UNAUTH", "SVC-ZABBIX-EXPOSED"}),
+        outcome="partial",
+        needs=("zabbix_agentd",),
     ),
 )

@@ -305,17 +305,6 @@ CASES = (
         silent=("SVC-KAFKA-UNAUTH",),
     ),
     _case(
-        20,
-        "nats-open",
-        4222,
-        "nats",
-        hangs_up,
-        "SVC-NATS-UNAUTH",
-        _CLEAR,
-        banner=_nats(auth_required=False),
-        silent=("SVC-NATS-EXPOSED",),
-    ),
-    _case(
         21,
         "nats-credentials-and-tls",
         4222,

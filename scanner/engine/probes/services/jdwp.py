@@ -22,8 +22,8 @@ _RETRY_AFTER = (0.1, 0.3, 0.6)
 
 
 def recognises(reply: bytes) -> bool:
-    """Tell whether the handshake came back, and nothing that repeats what followed it."""
-    return reply.startswith(HANDSHAKE) and not reply.startswith(GREETING[: len(HANDSHAKE) + 2])
+    """Tell whether the handshake came back, and not what followed it; a suspended program may add an event."""
+    return reply.startswith(HANDSHAKE) and not reply.startswith(GREETING)
 
 
 async def look(contact: Contact) -> ServiceFacts:
