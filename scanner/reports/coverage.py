@@ -22,7 +22,7 @@ def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
         not_inspected=len(hosts) - inspected - partial,
         share=(inspected + partial) / len(hosts) if hosts else 0,
         gaps=tuple(_gap(look) for look in hosts if look.inspection.coverage.gaps),
-        ports=sum(look.row.ports_asked for look in hosts),
+        ports=sum(look.row.ports_open for look in hosts),
         connections=sum(look.row.connections for look in looks),
         requests=sum(look.row.requests for look in looks),
         unused=len(unused),

@@ -180,7 +180,8 @@ class Coverage:
 
     ``not_inspected`` counts hosts with outcome unreachable, refused or error; ``gaps`` lists these, and the
     partly inspected ones, with their reasons. ``share`` (0 to 1) is inspected plus partial over all hosts.
-    ``unused`` addresses of registered networks, where nothing has ever answered, are in no other count.
+    ``ports`` counts open ports. ``unused`` addresses of registered networks, where nothing has ever answered, are in
+    no other count.
     """
 
     targets: int

@@ -106,7 +106,8 @@ def execute(round_id: int, ways: Ways | None = None) -> None:
         ways.work_off(jobs)
     except KeyboardInterrupt:
         for job in jobs:
-            job.account_for(job.left(), Gap(GapReason.CANCELLED))
+            for host in job.left():
+                job.account_for(host, host.gap or Gap(GapReason.CANCELLED))
         _mark(this, RoundState.CANCELLED)
         raise
     _mark(this, RoundState.DONE)
@@ -156,7 +157,7 @@ class _Job:
         left = self.left()
         for host in left:
             if host.gap:
-                self.account_for([host], host.gap)
+                self.account_for(host, host.gap)
         plans: dict[tuple[Level, Vantage, PortSpec], list[Host]] = defaultdict(list)
         for host in left:
             if not host.gap:
@@ -173,7 +174,8 @@ class _Job:
                 host = by_key.pop(_key(inspection.target), None)
                 if host is not None:
                     self.store(host, inspection)
-        self.account_for(by_key.values(), Gap(GapReason.TOOL_FAILED, detail="the engine ended early"))
+        for host in by_key.values():
+            self.account_for(host, Gap(GapReason.TOOL_FAILED, detail="the engine ended early"))
 
     def _results(self, plan: Plan, engine: Engine) -> Generator[HostInspection, None, None]:
         """Run the engine behind a gate that follows the register. Should it fail, what is left is accounted for."""
@@ -188,15 +190,12 @@ class _Job:
         except Exception:  # noqa: BLE001 - whatever went wrong, the hosts it left are reported as not inspected
             _log.exception("the engine failed in %s of %s", self.round, self.organisation)
 
-    def account_for(self, hosts: Iterable[Host], gap: Gap) -> None:
-        """Store hosts that were not inspected, with the reason."""
+    def account_for(self, host: Host, gap: Gap) -> None:
+        """Store a host that was not inspected, with the reason."""
         now = dt.datetime.now(dt.UTC)
         outcome = Outcome.REFUSED if gap.reason is GapReason.REFUSED_BY_SCOPE else Outcome.ERROR
-        for host in hosts:
-            coverage = Coverage(gaps=(gap,))
-            self.store(
-                host, HostInspection(host.target, outcome, now, now, host.vantage, host.level, coverage=coverage)
-            )
+        coverage = Coverage(gaps=(gap,))
+        self.store(host, HostInspection(host.target, outcome, now, now, host.vantage, host.level, coverage=coverage))
 
     def store(self, host: Host, inspection: HostInspection) -> None:
         """Store one host in a transaction of its own; a result that is already there stays."""

@@ -79,6 +79,7 @@ def test_what_was_not_inspected_is_listed_with_its_reason(owner: Organisation, e
     coverage = report(owner, engine).coverage
     assert (coverage.targets, coverage.hosts, coverage.inspected, coverage.not_inspected) == (3, 3, 2, 1)
     assert coverage.share == pytest.approx(2 / 3)
+    assert (coverage.ports, coverage.connections) == (2, 6)
     (gap,) = coverage.gaps
     assert (gap.host, gap.outcome) == ("192.0.2.12", "unreachable")
     assert gap.reasons == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 from django.db import OperationalError
@@ -180,7 +181,7 @@ def test_what_the_register_forbids_during_a_round_is_no_longer_touched(owner: Or
 
 
 def test_ctrl_c_keeps_what_was_seen_and_accounts_for_the_rest(owner: Organisation) -> None:
-    register(owner, "192.0.2.10", "192.0.2.11")
+    register(owner, "192.0.2.10", "192.0.2.11", "gone.example.cn")
     other = organisation("power")
     register(other, "192.0.2.12")
     for each in (owner, other):
@@ -193,12 +194,13 @@ def test_ctrl_c_keeps_what_was_seen_and_accounts_for_the_rest(owner: Organisatio
 
     number = planned()
     with pytest.raises(KeyboardInterrupt):
-        execute(number, Ways(engine=engine))
+        execute(number, replace(ways(Engine()), engine=engine))
     assert Round.objects.get(pk=number).state == "cancelled"
     results = {result.address: result for result in HostResult.objects.filter(round=number)}
     assert results["192.0.2.12"].outcome == Outcome.INSPECTED
     assert reason(results["192.0.2.10"])[0] is GapReason.CANCELLED
     assert reason(results["192.0.2.11"])[0] is GapReason.CANCELLED
+    assert reason(results[""])[0] is GapReason.NAME_NOT_RESOLVED
 
 
 def test_an_engine_that_fails_leaves_its_hosts_not_inspected(owner: Organisation) -> None:
