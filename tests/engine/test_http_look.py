@@ -1,0 +1,186 @@
+"""One look at a site over real sockets: how much is asked, what is kept, and what a difficult server can do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scanner.engine.errors import ProbeError
+from scanner.engine.facts.http import HttpFacts
+from scanner.engine.model import Endpoint, Level, Target
+from scanner.engine.probes import http
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer, Limits
+from tests.lab import web_sites as sites
+from tests.lab.web_servers import nginx, sends
+
+pytestmark = pytest.mark.lab
+
+ADDRESS, PORT = "127.10.5.201", 8080
+Reply = Callable[[bytes], Iterator[bytes]]
+
+
+def answer(body: bytes = b"<html></html>", status: str = "200 OK", headers: str = "Content-Type: text/html") -> bytes:
+    return f"HTTP/1.1 {status}\r\n{headers}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+def look(*, level: Level = Level.READ, again: HttpFacts | None = None, host: str | None = None) -> HttpFacts:
+    dialer = Dialer(lambda endpoint: None if endpoint.address == ADDRESS else "not this test's", Limits(read_timeout=1))
+    contact = Contact(dialer, Target("lab", ADDRESS), Endpoint(ADDRESS, PORT), level)
+    return asyncio.run(http.look(contact, host=host, again=again))
+
+
+@contextlib.contextmanager
+def serving(reply: Reply, folder: Path) -> Iterator[list[str]]:
+    """Run a server that answers with ``reply``; yields the request lines it got."""
+    asked: list[str] = []
+
+    def note(request: bytes) -> Iterator[bytes]:
+        asked.append(request.split(b"\r\n", 1)[0].decode())
+        yield from reply(request)
+
+    with sends(PORT, note)(ADDRESS, folder):
+        yield asked
+
+
+def test_the_greeting_level_asks_for_the_first_page_only(tmp_path: Path) -> None:
+    with serving(lambda _: iter([answer()]), tmp_path) as asked:
+        facts = look(level=Level.GREETING)
+    assert asked == ["GET / HTTP/1.1"]
+    assert facts.requests == 1
+    assert facts.root is not None
+
+
+def test_nothing_but_reading_methods_is_sent_and_not_too_often(tmp_path: Path) -> None:
+    with serving(lambda _: iter([answer(status="404 Not Found")]), tmp_path) as asked:
+        facts = look(host="portal.lab.test")
+    assert {line.split()[0] for line in asked} <= {"GET", "HEAD", "OPTIONS", "TRACE"}
+    assert len(asked) == facts.requests <= 40
+    assert facts.complete
+
+
+def test_the_second_look_asks_only_for_what_was_found(tmp_path: Path) -> None:
+    server = "server { listen @address@:8080; location /files/ { autoindex on; } }"
+    with nginx(server, port=PORT, fill=sites.repository)(ADDRESS, tmp_path):
+        first = look()
+        second = look(again=first)
+    assert {path.kind for path in first.exposed} == {"git", "env", "listing"} == {path.kind for path in second.exposed}
+    assert second.requests < 12
+
+
+def test_no_secret_and_little_else_is_kept(tmp_path: Path) -> None:
+    server = f'server {{ listen @address@:8080; add_header Set-Cookie "sid={sites.SECRET}; Path=/"; }}'
+    with nginx(server, port=PORT, fill=sites.leftovers)(ADDRESS, tmp_path):
+        facts = look()
+    assert {path.kind for path in facts.exposed} == {"backup", "config", "cross-domain"}
+    assert facts.root is not None
+    assert facts.root.header("set-cookie") == "sid=****; Path=/"
+    assert sites.SECRET not in repr(facts)
+    assert len(repr(facts)) < 10_000
+
+
+def test_a_server_that_does_not_speak_http_is_an_error(tmp_path: Path) -> None:
+    with serving(lambda _: iter([b"SSH-2.0-lab\r\n"]), tmp_path), pytest.raises(ProbeError):
+        look()
+
+
+def test_a_server_that_hangs_after_the_first_page_leaves_the_look_incomplete(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        if not request.startswith(b"GET / "):
+            time.sleep(3)
+        yield answer()
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert not facts.complete
+    assert facts.ended
+    assert facts.root is not None
+
+
+def test_one_path_without_an_answer_leaves_the_look_incomplete_and_the_rest_seen(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        if request.startswith(b"GET /.git/HEAD "):
+            return
+        yield (
+            answer(sites.ENV.encode(), headers="Content-Type: text/plain")
+            if request.startswith(b"GET /.env ")
+            else answer(b"<html>no</html>", "404 Not Found")
+        )
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert not facts.complete
+    assert "/.git/HEAD" in facts.ended
+    assert [path.kind for path in facts.exposed] == ["env"]
+
+
+def test_hanging_up_on_trace_and_options_is_a_refusal(tmp_path: Path) -> None:
+    with serving(lambda r: iter([] if r[:4] in (b"TRAC", b"OPTI") else [answer(status="404 No")]), tmp_path):
+        facts = look()
+    assert facts.complete
+    assert facts.trace is None
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "503 Busy"])
+def test_a_server_that_refuses_everything_is_blocked_and_soon_left_alone(tmp_path: Path, status: str) -> None:
+    with serving(lambda _: iter([answer(status=status)]), tmp_path):
+        facts = look()
+    assert facts.blocked
+    assert facts.requests <= 4
+
+
+def test_a_firewall_that_loses_patience_is_noticed(tmp_path: Path) -> None:
+    count = 0
+
+    def reply(_: bytes) -> Iterator[bytes]:
+        nonlocal count
+        count += 1
+        yield answer(status="404 Not Found" if count < 12 else "403 Forbidden")
+
+    with serving(reply, tmp_path):
+        assert look().blocked
+
+
+def test_a_rule_against_dotfiles_is_no_block(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield answer(status="403 Forbidden" if b"/." in request.split(b"\r\n")[0] else "404 Not Found")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert not facts.blocked
+    assert facts.complete
+
+
+def test_a_neighbour_with_the_same_content_unmasks_a_catch_all(tmp_path: Path) -> None:
+    """Every name in the folder is answered, and the random paths tried first are not: only a neighbour tells."""
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        dotted = request.startswith(b"GET /.") and b"/.git" not in request
+        yield answer(sites.ENV.encode(), headers="Content-Type: text/plain") if dotted else answer(status="404 No")
+
+    with serving(reply, tmp_path):
+        assert look().exposed == ()
+
+
+def test_redirects_are_recorded_and_never_followed(tmp_path: Path) -> None:
+    redirect = answer(b"", "302 Found", "Location: http://127.10.5.202:8080/elsewhere")
+    with serving(lambda _: iter([redirect]), tmp_path) as asked:
+        facts = look()
+    assert facts.root is not None
+    assert facts.root.header("location") == "http://127.10.5.202:8080/elsewhere"
+    assert not any("elsewhere" in line for line in asked)
+
+
+def test_what_is_kept_of_a_hostile_page_is_printable(tmp_path: Path) -> None:
+    body = sites.HOSTILE_TITLE.encode() + b"\xff\xfe\x00\x9b"
+    with serving(lambda _: iter([answer(body)]), tmp_path):
+        facts = look(level=Level.GREETING)
+    assert facts.page is not None
+    assert "\x1b" not in facts.page.title
+    assert "\u202e" not in facts.page.title
+    assert not any(char in folder for folder in facts.page.folders for char in ";$()`'\"")

@@ -1,0 +1,140 @@
+"""A path is what it seems only when its content proves it, and the proof holds no secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.probes import http_products as products
+from scanner.engine.probes import http_signatures as signatures
+from scanner.engine.probes.http_compare import Fingerprint
+from scanner.engine.probes.http_signatures import Signature
+
+SECRET = "only-for-the-test-4711"
+ENV = f"APP_NAME=Portal\nDB_PASSWORD={SECRET}\n"
+
+
+def reply(body: str, content_type: str = "text/plain", status: int = 200, path: str = "/x") -> HttpReply:
+    return HttpReply("GET", path, status, (("content-type", content_type),), body, len(body.encode()))
+
+
+PROVEN: tuple[tuple[Signature, str], ...] = (
+    (signatures.git_head, "ref: refs/heads/main\n"),
+    (signatures.git_head, "a" * 40),
+    (
+        signatures.git_config,
+        f'[core]\n\trepositoryformatversion = 0\n[remote "o"]\n\turl = https://u:{SECRET}@h/r.git\n',
+    ),
+    (signatures.env_file, ENV),
+    (signatures.archive, "PK\x03\x04\x14"),
+    (signatures.archive, b"\x1f\x8b\x08\x00".decode("utf-8", "replace")),
+    (signatures.sql_dump, f"-- MySQL dump 10.13\n-- INSERT '{SECRET}'"),
+    (signatures.sql_dump, "/*!999999\\- enable the sandbox mode */\n-- MariaDB dump 10.19"),
+    (signatures.sql_dump, "--\n-- PostgreSQL database dump\n--"),
+    (signatures.nginx_status, "Active connections: 1 \nserver accepts handled requests\n 1 1 1 \nReading: 0"),
+    (signatures.config_json, json.dumps({"db": {"host": "h", "password": SECRET}})),
+    (signatures.sftp_json, json.dumps({"host": "h", "username": "u", "password": SECRET})),
+    (signatures.aws_credentials, f"[default]\naws_secret_access_key = {SECRET}"),
+    (signatures.private_key, "-----BEGIN RSA PRIVATE KEY-----\nabc"),
+    (signatures.actuator, json.dumps({"_links": {"self": {}, "env": {}, "env-toMatch": {}}})),
+    (signatures.api_description, '{"swagger": "2.0", "info": {"title": "A"}, "paths": {}}'),
+    (signatures.security_txt, "Contact: mailto:a@lab.test"),
+)
+NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
+    (signatures.git_head, "not found"),
+    (signatures.git_config, "<html>[core] repositoryformatversion</html>"),
+    (signatures.env_file, "APP_NAME=Portal\nDB_PASSWORD=\n"),
+    (signatures.env_file, "APP_NAME=Portal\nAPP_ENV=x\n"),
+    (signatures.env_file, f"<p>{ENV}"),
+    (signatures.env_file, f"DB_PASSWORD={SECRET}"),
+    (signatures.archive, "<html>PK\x03\x04"),
+    (signatures.nginx_status, "x"),
+    (signatures.server_status, "x"),
+    (signatures.php_info, "<?php phpinfo(); // PHP Version 8.2"),
+    (signatures.config_json, json.dumps({"password": "Password", "apiKey": "AIza-public", "secret": "two words"})),
+    (signatures.config_json, "{" * 100_000),
+    (signatures.actuator, json.dumps({"_links": {"next": {}}})),
+    (signatures.actuator, json.dumps([1])),
+    (signatures.api_description, '<html>{"openapi": "3.0.1", "paths": {}}'),
+    (signatures.security_txt, "<html>Contact: us</html>"),
+    (signatures.private_key, "the file begins with -----BEGIN RSA PRIVATE KEY-----"),
+)
+
+
+@pytest.mark.parametrize(("signature", "body"), PROVEN)
+def test_the_real_thing_is_proved_without_its_secrets(signature: Signature, body: str) -> None:
+    proof = signature(reply(body))
+    assert proof is not None
+    assert SECRET not in repr(proof)
+
+
+@pytest.mark.parametrize(("signature", "body"), NOT_PROVEN)
+def test_what_only_resembles_it_is_no_proof(signature: Signature, body: str) -> None:
+    assert signature(reply(body)) is None
+
+
+def test_the_same_content_served_as_a_page_is_no_proof() -> None:
+    for signature, body in PROVEN:
+        if signature not in (signatures.private_key, signatures.nginx_status):
+            assert signature(reply(body, "text/html")) is None, body
+
+
+def test_an_environment_file_with_database_passwords_is_grave_and_its_key_names_are_told() -> None:
+    proof = signatures.env_file(reply(ENV))
+    assert proof is not None
+    assert dict(proof.details) == {"keys": "DB_PASSWORD, APP_NAME", "grave": "yes"}
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["<title>Index of /files/</title>", "<h1>Directory listing for /</h1><title>Directory listing for /</title>"],
+)
+def test_listings_are_recognised_with_the_worst_names_first(title: str) -> None:
+    body = f'<html>{title}<a href="../">..</a><a href="a.txt">a</a><a href="site-backup.zip">b</a></html>'
+    proof = signatures.listing(reply(body, "text/html"))
+    assert proof is not None
+    assert dict(proof.details)["names"] == "site-backup.zip, a.txt"
+    assert dict(proof.details)["grave"] == "yes"
+
+
+def test_an_article_about_listings_is_none() -> None:
+    assert signatures.listing(reply("<html><title>How to stop Index of / pages</title></html>", "text/html")) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "framework"),
+    [
+        ("You're seeing this error because you have <code>DEBUG = True</code> in", "Django"),
+        ("Traceback (most recent call last):\n File", "Python"),
+        ("<h1>Whitelabel Error Page</h1><div>x</div> at org.springframework.web.X(", "Spring"),
+        ("java.lang.X\n\tat com.lab.portal.Web.handle(Web.java:12)", "Java"),
+        ("<b>Fatal error</b>: Uncaught Error: x in /var/www/a.php on line 3", "PHP"),
+        ("Error: x\n    at f (/srv/app/node_modules/x/index.js:10:5)", "Node.js"),
+    ],
+)
+def test_stack_traces_are_recognised_in_errors_only(body: str, framework: str) -> None:
+    proof = products.stack_trace(reply(body, "text/html", 500))
+    assert proof is not None
+    assert dict(proof.details)["framework"] == framework
+    assert products.stack_trace(reply(body, "text/html", 200)) is None
+
+
+def test_an_installer_that_says_it_is_done_is_none() -> None:
+    open_ = '<html><title>WordPress &rsaquo; Installation</title><input name="weblog_title"></html>'
+    done = "<html><title>WordPress &rsaquo; Installation</title><h1>Already Installed</h1></html>"
+    assert products.installer(reply(open_, "text/html")) is not None
+    assert products.installer(reply(done, "text/html")) is None
+
+
+def test_a_page_with_changing_numbers_and_its_own_path_is_the_same_page() -> None:
+    first = reply("<h1>Nothing at /a1b2 for you</h1> request 8f3a9c, sorry about that", path="/a1b2")
+    other = reply("<h1>Nothing at /.env for you</h1> request 77d0e1, sorry about that", path="/.env")
+    assert Fingerprint.of(first).same_page(Fingerprint.of(other))
+
+
+def test_a_different_page_or_status_is_not_the_same() -> None:
+    page = reply("Welcome to the portal of the lab")
+    assert not Fingerprint.of(page).same_page(Fingerprint.of(reply(ENV)))
+    assert not Fingerprint.of(page).same_page(Fingerprint.of(reply("Welcome to the portal of the lab", status=404)))
