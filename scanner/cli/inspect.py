@@ -165,19 +165,25 @@ def _gate(plan: Plan) -> Gate:
 
 
 def _write(results: Results, output_format: Format, output: Path | None) -> None:
-    if output is None:
-        for piece in results.render(output_format):
-            sys.stdout.write(piece)
-        sys.stdout.flush()
-        return
-    part = output.with_name(f".{output.name}.part")
+    """Write to standard output, or to a file that appears only when it is whole."""
     try:
-        with part.open("w", encoding="utf-8") as file:
-            file.writelines(results.render(output_format))
-        part.replace(output)
+        if output is None:
+            sys.stdout.writelines(results.render(output_format))
+            sys.stdout.flush()
+            return
+        part = output.with_name(f".{output.name}.part")
+        try:
+            with part.open("w", encoding="utf-8") as file:
+                file.writelines(results.render(output_format))
+            part.replace(output)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(f"The report could not be written to {output}: {error.strerror}.") from error
+        where = output or "standard output"
+        raise InputError(
+            f"The report could not be written to {where}: {error.strerror}. Free space or choose another "
+            "place with --output, and run again."
+        ) from error
     typer.echo(f"Written to {output}", err=True)
 
 

@@ -1,0 +1,203 @@
+"""``roundsman inspect`` as a person runs it, against a real Redis on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.lab.case import process, program
+
+ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
+SCHEMA = Path(__file__).parents[2] / "docs" / "inspection.schema.json"
+ALLOWED = ("--authorisation", "the lab's owner")
+ADDRESS, PORT = "127.11.2.1", 6379
+
+pytestmark = pytest.mark.lab
+
+
+def roundsman(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [ROUNDSMAN, "inspect", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("redis")
+    command = [program("redis-server"), "--bind", ADDRESS, "--port", str(PORT), "--save", "", "--protected-mode", "no"]
+    with process(command, folder=folder, wait_for=(ADDRESS, PORT)):
+        yield ADDRESS
+
+
+def test_without_an_authorisation_it_refuses_and_says_why() -> None:
+    ran = roundsman(ADDRESS)
+    assert ran.returncode == 2
+    assert "authorisation" in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_the_json_is_valid_against_the_published_schema_and_names_the_open_redis(redis: str) -> None:
+    ran = roundsman(redis, *ALLOWED, "--ports", "6379", "--format", "json")
+    document = json.loads(ran.stdout)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    assert ran.returncode == 0, ran.stderr
+    [target] = document["targets"]
+    assert (target["target"], target["outcome"], target["addresses"]) == (redis, "inspected", [redis])
+    assert [(service["port"], service["service"]) for service in target["services"]] == [(6379, "redis")]
+    critical = [finding for finding in target["findings"] if finding["severity"] == "critical"]
+    assert [(finding["check"], finding["confidence"]) for finding in critical] == [("SVC-REDIS-UNAUTH", "confirmed")]
+
+
+def test_the_verify_command_shows_the_weakness_to_anyone(redis: str) -> None:
+    document = json.loads(roundsman(redis, *ALLOWED, "--ports", "6379", "--format", "json").stdout)
+    finding = document["targets"][0]["findings"][0]
+    shown = subprocess.run(finding["verify"], shell=True, capture_output=True, text=True, timeout=20, check=False)
+    assert "redis_version" in shown.stdout
+
+
+def test_fail_on_sets_the_status_only_when_it_is_reached(redis: str) -> None:
+    assert roundsman(redis, *ALLOWED, "--ports", "6379", "--fail-on", "critical").returncode == 1
+    assert roundsman("127.11.2.9", *ALLOWED, "--ports", "6379", "--fail-on", "low").returncode == 0
+
+
+def test_the_language_is_the_readers(redis: str) -> None:
+    assert "未授权访问" in roundsman(redis, *ALLOWED, "--ports", "6379", "--lang", "zh-Hans").stdout
+    assert "without credentials" in roundsman(redis, *ALLOWED, "--ports", "6379").stdout
+
+
+@pytest.mark.parametrize("form", ["html", "sarif"])
+def test_a_report_file_appears_whole_where_it_was_asked_for(redis: str, form: str, tmp_path: Path) -> None:
+    report = tmp_path / f"report.{form}"
+    ran = roundsman(redis, *ALLOWED, "--ports", "6379", "--format", form, "--output", str(report))
+    assert ran.returncode == 0, ran.stderr
+    assert "SVC-REDIS-UNAUTH" in report.read_text()
+    assert [path.name for path in tmp_path.iterdir()] == [report.name]
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_report(redis: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [ROUNDSMAN, "inspect", redis, *ALLOWED, "--ports", "6379"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ran.returncode == 2
+    assert "could not be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--", "-oN"], "looks like an option"),
+        (["0.0.0.0/0"], "at most"),
+        (["::/0"], "at most"),
+        (["10.1.0.0/20"], "--yes"),
+        (["fe80::1%eth0"], "zone index"),
+        (["127.0.0.1:80"], "port"),
+        (["127.1"], ""),
+        (["10.0.0.1/8"], "10.0.0.0/8"),
+        (["a..b"], "host name"),
+        (["127.0.0.1", "--ports", "0-70000"], "not a port"),
+        (["127.0.0.1", "--ports", ""], "No ports"),
+        (["127.0.0.1", "--level", "3"], "level"),
+        (["127.0.0.1", "--format", "xml"], "format"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_says_what_is_wrong(arguments: list[str], says: str) -> None:
+    ran = roundsman(*ALLOWED, *arguments)
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_an_unknown_host_is_reported_as_not_inspected_while_the_others_are_inspected(redis: str) -> None:
+    ran = roundsman("no-such-host.invalid", redis, *ALLOWED, "--ports", "6379", "--format", "json")
+    unknown, known = json.loads(ran.stdout)["targets"]
+    assert ran.returncode == 3
+    assert unknown["outcome"] != "inspected"
+    assert unknown["reason"]
+    assert known["outcome"] == "inspected"
+
+
+def test_a_unicode_name_is_asked_for_in_its_ascii_form() -> None:
+    ran = roundsman("bücher.invalid", *ALLOWED, "--format", "json")
+    assert ran.returncode == 3
+    assert "xn--bcher-kva.invalid" in ran.stdout
+
+
+def test_a_name_that_leads_to_loopback_is_refused_but_localhost_is_meant() -> None:
+    ran = roundsman("localhost", *ALLOWED, "--ports", "T:7", "--format", "json")
+    assert {target["outcome"] for target in json.loads(ran.stdout)["targets"]} == {"inspected"}
+
+
+def test_a_url_implies_its_port(redis: str) -> None:
+    ran = roundsman(f"http://{redis}:6379/", *ALLOWED, "--format", "json")
+    [target] = json.loads(ran.stdout)["targets"]
+    assert [service["port"] for service in target["services"]] == [6379]
+
+
+def test_a_missing_nmap_is_named_with_what_to_do(tmp_path: Path) -> None:
+    command = [ROUNDSMAN, "inspect", "127.0.0.1", *ALLOWED]
+    ran = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "apt-get install nmap" in ran.stderr
+
+
+def test_an_old_nmap_is_refused_with_its_version(tmp_path: Path) -> None:
+    old = tmp_path / "nmap"
+    old.write_text("#!/bin/sh\necho 'Nmap version 7.40 ( https://nmap.org )'\n")
+    old.chmod(0o755)
+    command = [ROUNDSMAN, "inspect", "127.0.0.1", *ALLOWED]
+    ran = subprocess.run(
+        command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert "7.40 is too old" in ran.stderr
+
+
+def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(redis: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    silent = [f"127.11.3.{number}" for number in range(1, 200)]
+    command = [ROUNDSMAN, "inspect", redis, *silent, *ALLOWED, "--max-rate", "200", "--format", "json"]
+    child = subprocess.Popen([*command, "--output", str(report)], stderr=subprocess.PIPE, text=True)
+    time.sleep(3)
+    family = psutil.Process(child.pid).children(recursive=True)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=20)
+    assert child.returncode == 130, said
+    assert "Traceback" not in said
+    targets = json.loads(report.read_text())["targets"]
+    assert len(targets) == 200
+    assert any(target["outcome"] != "inspected" for target in targets)
+    assert [member for member in family if member.is_running()] == []
+
+
+def test_inspect_never_imports_django(redis: str) -> None:
+    script = (
+        "import sys; sys.argv = ['roundsman', 'inspect', %r, '--authorisation', 'x', '--ports', '6379']\n"
+        "from scanner.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'django'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script % redis], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_without_privileges_it_works_by_full_connections_and_says_so(redis: str) -> None:
+    command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", ROUNDSMAN, "inspect", redis]
+    ran = subprocess.run(
+        [*command, *ALLOWED, "--ports", "6379", "--format", "json"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "Not run as root" in ran.stderr
+    assert json.loads(ran.stdout)["targets"][0]["findings"]
