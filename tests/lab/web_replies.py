@@ -437,3 +437,18 @@ PGADMIN_LOGIN: Table = {
 SPLUNK: Table = {"GET /": Reply(200, b"<?xml version='1.0'?><feed/>", (("Server", "Splunkd"),))}
 GRAYLOG: Table = {"GET /": page("Graylog Web Interface", **{"X-Graylog-Node-ID": "6f8a"})}
 CUPS_FORBIDS = page("Forbidden - CUPS v2.4.2", "<h1>Forbidden</h1>", 403, Server="CUPS/2.4 IPP/2.1")
+
+# --- More that is known by its first page, or by one public answer
+
+ARGO_CD: Table = {"GET /": page("Argo CD"), "GET /api/version": data({"Version": "v2.9.3+6eba5be"})}
+HARBOR: Table = {
+    "GET /": page("Harbor"),
+    "GET /api/v2.0/systeminfo": data({"auth_mode": "db_auth", "self_registration": False, "primary_auth_mode": False}),
+}
+RANCHER: Table = {"GET /": data({"type": "collection"}, X_Api_Cattle_Auth="false", X_Rancher_Version="v2.8.0")}
+KUBERNETES_DASHBOARD: Table = {"GET /": page("Kubernetes Dashboard", "<kd-root></kd-root>")}
+TIDB_OPEN: Table = {"GET /status": data({"connections": 0, "version": "8.0.11-TiDB-v7.5.0", "git_hash": "069631e"})}
+WINRM_REFUSES: Table = {
+    "POST /wsman": Reply(401, headers=(("Server", "Microsoft-HTTPAPI/2.0"), ("WWW-Authenticate", "Negotiate")))
+}
+HTTP_API_NOT_FOUND = page("Not Found", "<h2>Not Found</h2>", 404, Server="Microsoft-HTTPAPI/2.0")

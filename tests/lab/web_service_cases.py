@@ -158,8 +158,9 @@ CONTAINERS = (
             answers(10255, web.KUBELET_OPEN, GO_NOT_FOUND),
             answers(8080, web.K8S_OPEN, GO_NOT_FOUND),
             answers(9000, web.PORTAINER_UNCLAIMED, NOT_FOUND),
+            answers(10080, web.TIDB_OPEN, GO_NOT_FOUND),
         ),
-        unauth(DOCKER=2375, KUBELET=10250, K8S_API=8080, PORTAINER=9000) | unauth(KUBELET=10255),
+        unauth(DOCKER=2375, KUBELET=10250, K8S_API=8080, PORTAINER=9000, TIDB=10080) | unauth(KUBELET=10255),
     ),
     access_case(
         "web-containers-closed",
@@ -171,9 +172,17 @@ CONTAINERS = (
             answers(10350, {}, web.KUBELET_FORBIDS, tls=True),
             answers(6443, web.K8S_VERSION_ONLY, web.K8S_FORBIDS, tls=True),
             answers(9000, web.PORTAINER_CLAIMED, NOT_FOUND),
+            answers(8081, web.ARGO_CD, NOT_FOUND),
+            answers(8082, web.HARBOR, NOT_FOUND),
+            answers(8083, web.RANCHER, NOT_FOUND),
+            answers(8084, web.KUBERNETES_DASHBOARD, NOT_FOUND),
+            answers(5985, web.WINRM_REFUSES, web.HTTP_API_NOT_FOUND),
+            answers(5357, {}, web.HTTP_API_NOT_FOUND),
         ),
-        exposed(DOCKER=2375, KUBELET=10250, K8S_API=6443, PORTAINER=9000) | exposed(KUBELET=10350),
-        ports="2375,2376,6443,9000,10250,10350",
+        exposed(DOCKER=2375, KUBELET=10250, K8S_API=6443, PORTAINER=9000)
+        | exposed(KUBELET=10350)
+        | exposed(ARGOCD=8081, HARBOR=8082, RANCHER=8083, K8S_DASH=8084, WINRM=5985),
+        ports="2375,2376,5357,5985,6443,8081-8084,9000,10250,10350",
         outcome="partial",
     ),
 )

@@ -7,7 +7,7 @@ from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.http_session import HttpSession
 from scanner.engine.probes.services.web.base import WebServiceProbe
-from scanner.engine.probes.services.web.dialogue import Dialogue, begins_json, location, title
+from scanner.engine.probes.services.web.dialogue import Dialogue, begins_json, title
 
 
 def _is_mongo_express(root: HttpReply) -> bool:
@@ -37,19 +37,5 @@ async def _look_at_rabbit(session: HttpSession, level: Level) -> ServiceFacts | 
     return dialogue.facts("RABBIT-MANAGEMENT", access, "RabbitMQ")
 
 
-def _is_pgadmin(root: HttpReply) -> bool:
-    return any(c.startswith(("pga4_session=", "PGADMIN_LANGUAGE=")) for c in root.all_headers("set-cookie"))
-
-
-async def _look_at_pgadmin(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    dialogue = Dialogue(session)
-    root = await dialogue.ask("/", keep_body=False)
-    if not _is_pgadmin(root):
-        return None
-    access = Access.RESTRICTED if location(root).endswith("/login") else Access.UNKNOWN
-    return dialogue.facts("PGADMIN", access, "pgAdmin")
-
-
 MONGO_EXPRESS = WebServiceProbe("MONGO-EXPRESS", frozenset(), suspects=_is_mongo_express, look=_look_at_mongo_express)
 RABBIT_MANAGEMENT = WebServiceProbe("RABBIT-MANAGEMENT", frozenset(), suspects=_is_rabbit, look=_look_at_rabbit)
-PGADMIN = WebServiceProbe("PGADMIN", frozenset(), suspects=_is_pgadmin, look=_look_at_pgadmin)

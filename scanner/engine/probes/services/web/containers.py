@@ -72,8 +72,31 @@ async def _look_at_portainer(session: HttpSession, level: Level) -> ServiceFacts
     return dialogue.facts("PORTAINER", access, "Portainer", json_text(status, "Version"))
 
 
+async def _look_at_argo_cd(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """The version is public by design."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    named = title(await dialogue.ask("/", keep_body=False)) == "Argo CD"
+    version = json_text(await dialogue.ask("/api/version"), "Version") if named else ""
+    return dialogue.facts("ARGOCD", Access.UNKNOWN, "Argo CD", version) if version else None
+
+
+async def _look_at_harbor(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """What it tells about itself before the log-in is public by design."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    about = await dialogue.ask("/api/v2.0/systeminfo")
+    if about.status != 200 or not begins_json(about, "auth_mode", "self_registration"):
+        return None
+    return dialogue.facts("HARBOR", Access.UNKNOWN, "Harbor", json_text(about, "harbor_version"))
+
+
 DOCKER = WebServiceProbe("DOCKER", frozenset({2375, 2376, 4243}), suspects=_may_be_docker, look=_look_at_docker)
 REGISTRY = WebServiceProbe("REGISTRY", frozenset({5000}), suspects=_may_be_registry, look=_look_at_registry)
 PORTAINER = WebServiceProbe(
     "PORTAINER", frozenset({9443}), suspects=lambda r: title(r) == "Portainer", look=_look_at_portainer
 )
+ARGOCD = WebServiceProbe("ARGOCD", frozenset(), suspects=lambda r: title(r) == "Argo CD", look=_look_at_argo_cd)
+HARBOR = WebServiceProbe("HARBOR", frozenset(), suspects=lambda r: title(r) == "Harbor", look=_look_at_harbor)

@@ -138,6 +138,18 @@ def _may_be_weaviate(root: HttpReply) -> bool:
     return root.status == 404 and "path / was not found" in root.body
 
 
+async def _look_at_tidb(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """The status port has no authentication at all."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    status = await dialogue.ask("/status")
+    _, is_tidb, version = json_text(status, "version").partition("-TiDB-")
+    if status.status != 200 or not is_tidb or not begins_json(status, "connections", "git_hash"):
+        return None
+    return dialogue.facts("TIDB", Access.OPEN, "TiDB", version)
+
+
 def _may_be_influx(root: HttpReply) -> bool:
     named = root.header("x-influxdb-version") is not None or title(root) == "InfluxDB"
     return named or not_found_in_plain_text(root)
@@ -152,3 +164,4 @@ NEO4J = WebServiceProbe("NEO4J", frozenset({7474}), suspects=_is_neo4j, look=_lo
 QDRANT = WebServiceProbe("QDRANT", frozenset({6333}), suspects=_is_qdrant, look=_look_at_qdrant)
 CHROMA = WebServiceProbe("CHROMA", frozenset(), suspects=_may_be_chroma, look=_look_at_chroma)
 WEAVIATE = WebServiceProbe("WEAVIATE", frozenset(), suspects=_may_be_weaviate, look=_look_at_weaviate)
+TIDB = WebServiceProbe("TIDB", frozenset({10080}), suspects=not_found_in_plain_text, look=_look_at_tidb)

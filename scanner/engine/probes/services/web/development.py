@@ -1,4 +1,4 @@
-"""Tools of software teams: Jenkins, SonarQube, Nexus, GitLab, Gitea, Gogs, and debuggers left listening."""
+"""Tools of software teams: Jenkins, SonarQube, GitLab, Gitea, and debuggers left listening."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.http_session import HttpSession
 from scanner.engine.probes.services.web.base import WebServiceProbe
-from scanner.engine.probes.services.web.dialogue import Dialogue, begins_json, clean_version, json_text, location, title
+from scanner.engine.probes.services.web.dialogue import (
+    Dialogue,
+    begins_json,
+    clean_version,
+    json_text,
+    location,
+    sets_cookie,
+    title,
+)
 
 
 def _is_jenkins_console(reply: HttpReply) -> bool:
@@ -46,25 +54,8 @@ async def _look_at_sonar(session: HttpSession, level: Level) -> ServiceFacts | N
 _SONAR_STATES = frozenset({"STARTING", "UP", "DOWN", "RESTARTING", "DB_MIGRATION_NEEDED", "DB_MIGRATION_RUNNING"})
 
 
-def _is_nexus(root: HttpReply) -> bool:
-    return (root.header("server") or "").startswith("Nexus/")
-
-
-async def _look_at_nexus(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    dialogue = Dialogue(session)
-    root = await dialogue.ask("/", keep_body=False)
-    if not _is_nexus(root):
-        return None
-    version = (root.header("server") or "").removeprefix("Nexus/")
-    return dialogue.facts("NEXUS", Access.UNKNOWN, "Sonatype Nexus Repository", version)
-
-
-def _sets_cookie(reply: HttpReply, name: str) -> bool:
-    return any(cookie.startswith(f"{name}=") for cookie in reply.all_headers("set-cookie"))
-
-
 def _is_gitlab(root: HttpReply) -> bool:
-    return _sets_cookie(root, "_gitlab_session") or root.header("x-gitlab-meta") is not None
+    return sets_cookie(root, "_gitlab_session") or root.header("x-gitlab-meta") is not None
 
 
 async def _look_at_gitlab(session: HttpSession, _level: Level) -> ServiceFacts | None:
@@ -79,19 +70,12 @@ async def _look_at_gitlab(session: HttpSession, _level: Level) -> ServiceFacts |
 
 async def _look_at_gitea(session: HttpSession, level: Level) -> ServiceFacts | None:
     dialogue = Dialogue(session)
-    if not _sets_cookie(await dialogue.ask("/", keep_body=False), "i_like_gitea"):
+    if not sets_cookie(await dialogue.ask("/", keep_body=False), "i_like_gitea"):
         return None
     version = ""
     if level.at_least(Level.READ):
         version = json_text(await dialogue.ask("/api/v1/version"), "version")
     return dialogue.facts("GITEA", Access.UNKNOWN, "Gitea", version)
-
-
-async def _look_at_gogs(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    dialogue = Dialogue(session)
-    if not _sets_cookie(await dialogue.ask("/", keep_body=False), "i_like_gogs"):
-        return None
-    return dialogue.facts("GOGS", Access.UNKNOWN, "Gogs")
 
 
 async def _look_at_debugger(session: HttpSession, _level: Level) -> ServiceFacts | None:
@@ -119,8 +103,6 @@ JENKINS = WebServiceProbe(
     "JENKINS", frozenset(), suspects=lambda r: r.header("x-jenkins") is not None, look=_look_at_jenkins
 )
 SONAR = WebServiceProbe("SONAR", frozenset(), suspects=lambda r: title(r).startswith("SonarQube"), look=_look_at_sonar)
-NEXUS = WebServiceProbe("NEXUS", frozenset(), suspects=_is_nexus, look=_look_at_nexus)
 GITLAB = WebServiceProbe("GITLAB", frozenset(), suspects=_is_gitlab, look=_look_at_gitlab)
-GITEA = WebServiceProbe("GITEA", frozenset(), suspects=lambda r: _sets_cookie(r, "i_like_gitea"), look=_look_at_gitea)
-GOGS = WebServiceProbe("GOGS", frozenset(), suspects=lambda r: _sets_cookie(r, "i_like_gogs"), look=_look_at_gogs)
+GITEA = WebServiceProbe("GITEA", frozenset(), suspects=lambda r: sets_cookie(r, "i_like_gitea"), look=_look_at_gitea)
 DEBUG = WebServiceProbe("DEBUG", frozenset({9229, 9222}), suspects=_may_be_debugger, look=_look_at_debugger)

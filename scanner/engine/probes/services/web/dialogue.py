@@ -104,6 +104,11 @@ def location(reply: HttpReply) -> str:
         return ""
 
 
+def sets_cookie(reply: HttpReply, name: str) -> bool:
+    """Tell whether the reply sets a cookie of that name."""
+    return any(cookie.startswith(f"{name}=") for cookie in reply.all_headers("set-cookie"))
+
+
 def is_html(reply: HttpReply) -> bool:
     """Tell whether the reply is a page for people."""
     return "html" in (reply.header("content-type") or "").lower() or reply.body.lstrip()[:1] == "<"

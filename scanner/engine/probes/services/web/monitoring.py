@@ -1,4 +1,4 @@
-"""Monitoring: Prometheus and its exporters, Grafana, Netdata, Splunk, Graylog."""
+"""Monitoring: Prometheus and its exporters, Grafana, Netdata."""
 
 from __future__ import annotations
 
@@ -98,31 +98,7 @@ def _may_be_netdata(root: HttpReply) -> bool:
     return (root.header("server") or "").startswith("Netdata Embedded HTTP Server") or "netdata" in title(root).lower()
 
 
-def _is_splunk(root: HttpReply) -> bool:
-    return root.header("server") == "Splunkd"
-
-
-async def _look_at_splunk(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    dialogue = Dialogue(session)
-    if not _is_splunk(await dialogue.ask("/", keep_body=False)):
-        return None
-    return dialogue.facts("SPLUNK", Access.UNKNOWN, "Splunk")
-
-
-def _is_graylog(root: HttpReply) -> bool:
-    return root.header("x-graylog-node-id") is not None
-
-
-async def _look_at_graylog(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    dialogue = Dialogue(session)
-    if not _is_graylog(await dialogue.ask("/", keep_body=False)):
-        return None
-    return dialogue.facts("GRAYLOG", Access.UNKNOWN, "Graylog")
-
-
 PROMETHEUS = WebServiceProbe("PROMETHEUS", frozenset({9090}), suspects=_may_be_prometheus, look=_look_at_prometheus)
 EXPORTER = WebServiceProbe("EXPORTER", _EXPORTER_PORTS, suspects=_may_be_exporter, look=_look_at_exporter)
 GRAFANA = WebServiceProbe("GRAFANA", frozenset(), suspects=_may_be_grafana, look=_look_at_grafana)
 NETDATA = WebServiceProbe("NETDATA", frozenset({19999}), suspects=_may_be_netdata, look=_look_at_netdata)
-SPLUNK = WebServiceProbe("SPLUNK", frozenset(), suspects=_is_splunk, look=_look_at_splunk)
-GRAYLOG = WebServiceProbe("GRAYLOG", frozenset(), suspects=_is_graylog, look=_look_at_graylog)

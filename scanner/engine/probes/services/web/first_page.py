@@ -1,0 +1,64 @@
+"""Products whose first page names them beyond doubt, and of which no safe request can tell more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scanner.engine.facts.http import HttpReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Level
+from scanner.engine.probes.http_session import HttpSession
+from scanner.engine.probes.services.web.base import WebServiceProbe
+from scanner.engine.probes.services.web.dialogue import Dialogue, clean_version, sets_cookie, title
+
+
+def _probe(service: str, product: str, is_it: Callable[[HttpReply], bool]) -> WebServiceProbe:
+    async def look(session: HttpSession, _level: Level) -> ServiceFacts | None:
+        dialogue = Dialogue(session)
+        root = await dialogue.ask("/", keep_body=False)
+        if not is_it(root):
+            return None
+        server_product, _, version = (root.header("server") or "").partition("/")
+        known = clean_version(version) if server_product in product.split() else ""
+        return dialogue.facts(service, Access.UNKNOWN, product, known or root.header("x-rancher-version") or "")
+
+    return WebServiceProbe(service, frozenset(), suspects=is_it, look=look)
+
+
+def _is_nexus(root: HttpReply) -> bool:
+    return (root.header("server") or "").startswith("Nexus/")
+
+
+def _is_gogs(root: HttpReply) -> bool:
+    return sets_cookie(root, "i_like_gogs")
+
+
+def _is_rancher(root: HttpReply) -> bool:
+    return root.header("x-rancher-version") is not None or root.header("x-api-cattle-auth") is not None
+
+
+def _is_kubernetes_dashboard(root: HttpReply) -> bool:
+    return title(root) == "Kubernetes Dashboard" and "<kd-root" in root.body
+
+
+def _is_splunk(root: HttpReply) -> bool:
+    return root.header("server") == "Splunkd"
+
+
+def _is_graylog(root: HttpReply) -> bool:
+    return root.header("x-graylog-node-id") is not None
+
+
+def _is_pgadmin(root: HttpReply) -> bool:
+    return sets_cookie(root, "pga4_session") or sets_cookie(root, "PGADMIN_LANGUAGE")
+
+
+PROBES = (
+    _probe("NEXUS", "Sonatype Nexus Repository", _is_nexus),
+    _probe("GOGS", "Gogs", _is_gogs),
+    _probe("RANCHER", "Rancher", _is_rancher),
+    _probe("K8S-DASH", "Kubernetes Dashboard", _is_kubernetes_dashboard),
+    _probe("SPLUNK", "Splunk", _is_splunk),
+    _probe("GRAYLOG", "Graylog", _is_graylog),
+    _probe("PGADMIN", "pgAdmin", _is_pgadmin),
+)
