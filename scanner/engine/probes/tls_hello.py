@@ -207,20 +207,17 @@ class Sweep:
     async def _version(self, version: TlsVersion, opened: ServerFlight | None) -> None:
         self._versions[version] = Answer.UNTESTED
         suites = offer(version)
-        chunks = (
-            [suites[at : at + CHUNK] for at in range(0, len(suites), CHUNK)]
-            if self._chunked and version in OLD
-            else [suites]
-        )
-        flight = opened
-        for chunk in chunks:
-            flight = flight or await self.asker.settle(self._hello(version, chunk))
-            await self._eliminate(version, list(chunk), flight)
-            flight = None
-        if self._versions[version] is Answer.YES:
+        flight = opened or await self.asker.settle(self._hello(version, suites))
+        if accepted(flight, version):
+            await self._eliminate(version, list(suites), flight)
             return
         flight = await self.asker.settle(self._second_form(version))
-        await self._eliminate(version, list(suites), flight)
+        if accepted(flight, version):
+            self._note(version, flight)
+        if version in OLD and (self._chunked or accepted(flight, version)):
+            for at in range(0, len(suites), CHUNK):  # the server chokes on long hellos
+                chunk = list(suites[at : at + CHUNK])
+                await self._eliminate(version, chunk, await self.asker.settle(self._hello(version, chunk)))
         if self._versions[version] is not Answer.YES:
             self._refused(version, flight)
 

@@ -1,0 +1,255 @@
+"""The hello sweep against servers that are slow, short of temper, or not TLS at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from scanner.engine.errors import ConnectionRefused, ProbeError
+from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.model import Endpoint, Level, Target
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer, Limits
+from scanner.engine.probes.tls_hello import HELLO, SSL2_HELLO, look, recognises
+from tests.lab.case import LabCase, case_folder
+from tests.lab.lab_ca import INTERMEDIATE, issue, rsa_key
+from tests.lab.tls_cases import CASES
+from tests.lab.tls_servers import modern_nginx
+
+ADDRESS = "127.10.4.1"
+Behaviour = Callable[[socketserver.BaseRequestHandler], None]
+
+
+@contextlib.contextmanager
+def server(behave: Behaviour) -> Iterator[int]:
+    """Run ``behave`` for every connection on a free port of the test's own address."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.settimeout(5)
+            with contextlib.suppress(OSError):
+                behave(self)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+    with Server((ADDRESS, 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield running.server_address[1]
+        finally:
+            running.shutdown()
+            thread.join()
+
+
+def sweep(port: int, address: str = ADDRESS, *, name: str | None = None, again: TlsFacts | None = None) -> TlsFacts:
+    dialer = Dialer(lambda _: None, Limits(connect_timeout=1, read_timeout=0.5))
+    contact = Contact(dialer, Target(address, address, name), Endpoint(address, port), Level.READ)
+    return asyncio.run(look(contact, server_name=name, again=again))
+
+
+def lab(name: str) -> LabCase:
+    return next(case for case in CASES if case.name == name)
+
+
+@contextlib.contextmanager
+def running(name: str) -> Iterator[tuple[str, int]]:
+    case = lab(name)
+    with case.start(case.address, case_folder(name)):
+        yield case.address, int(case.ports)
+
+
+def relay_after(limit: int, address: str, port: int) -> Behaviour:
+    """Return a behaviour that passes ``limit`` connections on to a real server and resets the rest."""
+
+    seen = iter(range(1_000_000))
+
+    def behave(handler: socketserver.BaseRequestHandler) -> None:
+        if next(seen) >= limit:
+            handler.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+            return
+        with socket.create_connection((address, port), timeout=3) as real:
+            real.sendall(handler.request.recv(16_384))
+            while data := real.recv(16_384):
+                handler.request.sendall(data)
+
+    return behave
+
+
+def test_a_web_server_without_tls_is_told_apart() -> None:
+    def plain(handler: socketserver.BaseRequestHandler) -> None:
+        handler.request.recv(4096)
+        handler.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    with server(plain) as port, pytest.raises(ProbeError):
+        sweep(port)
+
+
+def test_a_silent_server_is_given_up_within_seconds() -> None:
+    with server(lambda handler: handler.request.recv(1) and handler.request.recv(65_536) and None) as port:
+        started = asyncio.new_event_loop()
+        try:
+            before = started.time()
+            with pytest.raises(ProbeError):
+                sweep(port)
+            assert started.time() - before < 5
+        finally:
+            started.close()
+
+
+def test_endless_data_is_cut() -> None:
+    def flood(handler: socketserver.BaseRequestHandler) -> None:
+        for _ in range(2000):
+            handler.request.sendall(b"\x16\x03\x03\x40\x00" + b"\x02\x00\xff\xff" + bytes(16_380))
+
+    with server(flood) as port, pytest.raises(ProbeError):
+        sweep(port)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"\x16\x03\x03\x00\x04\x02\x00\x00\x00",
+        b"\x16\x03\x03\x00\x05\x02\x00\x00\x01\x00",
+        b"\x16\x03\x03\xff\xff" + bytes(70_000),
+        b"\x15\x03\x03\x00\x00",
+        b"\x80\x02\x04\x00",
+        bytes(64),
+    ],
+)
+def test_a_malformed_reply_is_a_probe_error_and_never_a_crash(reply: bytes) -> None:
+    def garble(handler: socketserver.BaseRequestHandler) -> None:
+        handler.request.recv(4096)
+        handler.request.sendall(reply)
+
+    with server(garble) as port, pytest.raises(ProbeError):
+        sweep(port)
+
+
+def test_a_closed_port_is_refused() -> None:
+    with server(lambda _: None) as port:
+        pass
+    with pytest.raises(ConnectionRefused):
+        sweep(port)
+
+
+@pytest.mark.lab
+def test_a_server_that_limits_connections_is_never_said_not_to_accept_something() -> None:
+    with running("tls-nginx-old-versions") as (address, port), server(relay_after(3, address, port)) as limited:
+        facts = sweep(limited)
+    assert facts.accepts(TlsVersion.TLS12) is Answer.YES
+    assert not facts.complete
+    assert facts.ended
+    assert facts.accepts(TlsVersion.TLS10) is not Answer.NO
+    assert facts.accepts(TlsVersion.TLS11) is not Answer.NO
+
+
+@pytest.mark.lab
+def test_a_server_that_refuses_by_closing_is_understood_as_refusing() -> None:
+    """Schannel closes without an alert; the relay turns nginx's alerts into that."""
+
+    with running("tls-nginx-old-versions") as (address, port):
+
+        def mute_alerts(handler: socketserver.BaseRequestHandler) -> None:
+            with socket.create_connection((address, port), timeout=3) as real:
+                real.sendall(handler.request.recv(16_384))
+                while (data := real.recv(16_384)) and data[:1] != b"\x15":
+                    handler.request.sendall(data)
+
+        with server(mute_alerts) as muted:
+            facts = sweep(muted)
+    assert facts.complete, facts.ended
+    assert facts.accepts(TlsVersion.TLS13) is Answer.NO
+    assert facts.accepts(TlsVersion.SSL3) is Answer.NO
+    assert facts.accepts(TlsVersion.TLS10) is Answer.YES
+
+
+@pytest.mark.lab
+def test_a_server_that_chokes_on_long_hellos_is_swept_in_pieces() -> None:
+
+    with running("tls-nginx-old-versions") as (address, port):
+        whole = sweep(port, address)
+
+        def choke(handler: socketserver.BaseRequestHandler) -> None:
+            hello = handler.request.recv(16_384)
+            if len(hello) > 480:
+                return
+            with socket.create_connection((address, port), timeout=3) as real:
+                real.sendall(hello)
+                while data := real.recv(16_384):
+                    handler.request.sendall(data)
+
+        with server(choke) as choking:
+            pieces = sweep(choking)
+    strong = {suite.suite for suite in whole.suites if suite.version is TlsVersion.TLS12}
+    assert {suite.suite for suite in pieces.suites if suite.version is TlsVersion.TLS12} == strong
+
+
+@pytest.mark.lab
+def test_records_that_arrive_byte_by_byte_are_put_together() -> None:
+
+    with running("tls-only-rsa-key-exchange") as (address, port):
+
+        def drip(handler: socketserver.BaseRequestHandler) -> None:
+            with socket.create_connection((address, port), timeout=3) as real:
+                real.sendall(handler.request.recv(16_384))
+                while data := real.recv(97):
+                    handler.request.sendall(data)
+
+        with server(drip) as dripping:
+            facts = sweep(dripping)
+    assert facts.complete
+    assert facts.accepts(TlsVersion.TLS12) is Answer.YES
+    assert facts.chains
+
+
+@pytest.mark.lab
+def test_both_leaves_of_a_server_with_two_certificates_are_seen_under_tls_1_3() -> None:
+    folder = case_folder("two-leaves")
+    rsa = issue("two.lab", INTERMEDIATE, names=["two.lab"], key=rsa_key(2048))
+    ec = issue("two.lab", INTERMEDIATE, names=["two.lab"])
+    (folder / "second.pem").write_bytes(rsa.pem + INTERMEDIATE.pem)
+    (folder / "second.key").write_bytes(rsa.key_pem)
+    second = "TLSv1.3; ssl_certificate second.pem; ssl_certificate_key second.key"
+    with modern_nginx(4455, ec, protocols=second)("127.10.4.2", folder):
+        facts = sweep(4455, "127.10.4.2")
+    assert facts.complete, facts.ended
+    assert len(facts.chains) == 2
+
+
+@pytest.mark.lab
+def test_an_ordinary_nginx_costs_few_connections_and_its_confirmation_far_fewer() -> None:
+    with running("tls-modern-nginx") as (address, port):
+        first = sweep(port, address, name="good.lab")
+        second = sweep(port, address, name="good.lab", again=first)
+    assert first.connections <= 60
+    assert second.connections <= 12
+    assert second.chains == first.chains
+    assert second.accepts(TlsVersion.TLS12) is second.accepts(TlsVersion.TLS13) is Answer.YES
+
+
+@pytest.mark.lab
+def test_a_server_that_demands_a_name_is_untested_and_not_refusing() -> None:
+    with running("tls-demands-a-name") as (address, port):
+        facts = sweep(port, address)
+    assert facts.needs_name
+    assert not facts.complete
+    assert {answer for _, answer in facts.versions} == {Answer.UNTESTED}
+
+
+def test_tls_replies_are_recognised_and_others_are_not() -> None:
+    assert recognises(b"\x15\x03\x01\x00\x02\x02\x28")
+    assert recognises(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03")
+    assert not recognises(b"HTTP/1.1 400 Bad Request")
+    assert not recognises(b"SSH-2.0-OpenSSH_9.2")
+    assert not recognises(HELLO)
+    assert not recognises(SSL2_HELLO)
+    assert not recognises(b"")
