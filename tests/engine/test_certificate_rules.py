@@ -1,0 +1,140 @@
+"""What the rules make of certificates that no server would load, and of names and dates at the edge."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import string
+from base64 import b64encode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.engine.catalogue.load import catalogue
+from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.judge import judge
+from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outcome, Service, Severity, Target, Vantage
+from scanner.engine.rules.certificates import _covers
+from scanner.engine.rules.x509_view import view
+from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, issue, rsa_key
+
+GOOD = issue("www.lab", INTERMEDIATE, names=["www.lab"])
+CHAIN = (GOOD.der, INTERMEDIATE.der)
+
+
+def findings(
+    *ders: bytes,
+    name: str | None = "www.lab",
+    at: dt.datetime = NOW,
+    anchors: tuple[bytes, ...] = (ROOT.der,),
+    vantage: Vantage = Vantage.INTERNET,
+) -> dict[str, Finding]:
+    facts = TlsFacts(
+        sni=name,
+        versions=((TlsVersion.TLS12, Answer.YES),),
+        chains=(tuple(b64encode(der).decode() for der in ders),),
+        ocsp_stapled=Answer.NO,
+    )
+    host = HostInspection(
+        target=Target("example", "192.0.2.1", name),
+        outcome=Outcome.INSPECTED,
+        started=at,
+        finished=at,
+        vantage=vantage,
+        level=Level.READ,
+        services=(Service(Endpoint("192.0.2.1", 443), "http", tls=True, tls_facts=facts),),
+    )
+    return {finding.check: finding for finding in judge(host, anchors=anchors)}
+
+
+def test_a_sound_certificate_gives_no_finding() -> None:
+    assert findings(*CHAIN) == {}
+
+
+def test_the_same_facts_judge_by_the_time_of_the_inspection() -> None:
+    assert "CERT-EXPIRED" in findings(*CHAIN, at=NOW + 61 * DAY)
+    assert "CERT-NOTYET" in findings(*CHAIN, at=NOW - 31 * DAY)
+
+
+def test_an_exponent_of_one_is_found_though_libraries_refuse_the_key() -> None:
+    weak = issue("www.lab", INTERMEDIATE, names=["www.lab"], key=rsa_key(2048))
+    # The exponent 65537 becomes 1, and the key's own lengths stay as they are.
+    patched = weak.der.replace(b"\x02\x03\x01\x00\x01", b"\x02\x03\x00\x00\x01", 1)
+    found = findings(patched, INTERMEDIATE.der)
+    assert found["CERT-EXP-1"].severity is Severity.HIGH
+    assert "CERT-EXP-1" not in findings(weak.der, INTERMEDIATE.der)
+
+
+def test_self_signed_weighs_less_inside_and_nothing_once_registered() -> None:
+    own = issue("www.lab", names=["www.lab"])
+    assert findings(own.der)["CERT-SELFSIGNED"].severity is Severity.MEDIUM
+    assert findings(own.der, vantage=Vantage.INTERNAL)["CERT-SELFSIGNED"].severity is Severity.LOW
+    assert findings(own.der, anchors=(own.der,)) == {}
+
+
+def test_a_missing_intermediate_is_not_called_untrusted() -> None:
+    alone = issue("www.lab", INTERMEDIATE, names=["www.lab"], aia=AIA)
+    assert set(findings(alone.der)) == {"CERT-CHAIN-MISSING"}
+    assert set(findings(GOOD.der)) == {"CERT-UNTRUSTED"}
+
+
+def test_an_issuer_of_the_same_name_with_another_key_is_not_trusted() -> None:
+    impostor = issue("Roundsman lab root", is_ca=True)
+    forged = issue("www.lab", impostor, names=["www.lab"])
+    assert set(findings(forged.der)) == {"CERT-UNTRUSTED"}
+
+
+def test_a_leaf_can_not_issue() -> None:
+    not_a_ca = issue("Roundsman lab leaf", ROOT)
+    below = issue("www.lab", not_a_ca, names=["www.lab"])
+    assert "CERT-UNTRUSTED" in findings(below.der, not_a_ca.der)
+
+
+def test_names_are_compared_only_where_one_is_registered() -> None:
+    other = issue("mail.lab", INTERMEDIATE, names=["mail.lab"])
+    assert "CERT-HOSTNAME" in findings(other.der, INTERMEDIATE.der)
+    assert findings(other.der, INTERMEDIATE.der, name=None) == {}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "covered"),
+    [
+        ("www.lab", "www.lab", True),
+        ("*.lab", "www.lab", True),
+        ("*.lab", "a.b.lab", False),
+        ("*.lab", "lab", False),
+        ("w*.lab", "www.lab", False),
+        ("*.b.lab", "a.b.lab", True),
+        ("", "www.lab", False),
+    ],
+)
+def test_a_wildcard_covers_exactly_one_label(pattern: str, name: str, covered: bool) -> None:
+    assert _covers(pattern, name) is covered
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(GOOD.der) - 1), st.integers(0, 255), st.integers(0, 40))
+def test_a_damaged_certificate_never_crashes_the_rules(position: int, value: int, cut: int) -> None:
+    damaged = bytearray(GOOD.der)
+    damaged[position] = value
+    findings(bytes(damaged[: len(damaged) - cut]), INTERMEDIATE.der)
+    view(bytes(damaged))
+
+
+def test_bytes_that_are_no_certificate_raise_no_finding() -> None:
+    assert findings(b"\x30\x03\x02\x01\x01") == {}
+    assert findings(b"") == {}
+
+
+def test_every_text_can_be_filled_from_the_params_of_its_finding() -> None:
+    wrong = issue("x", names=["mail.lab"], key=rsa_key(1024), since=NOW - 900 * DAY, until=NOW - DAY)
+    found = findings(wrong.der, wrong.der) | findings(*CHAIN, at=NOW + 50 * DAY) | findings(*CHAIN, at=NOW - 31 * DAY)
+    found |= findings(GOOD.der) | findings(issue("www.lab", INTERMEDIATE, aia=AIA, until=NOW + 900 * DAY).der)
+    for finding in found.values():
+        check = catalogue()[finding.check]
+        given_names = set(dict(finding.params))
+        for template in (*(text.evidence for text in check.texts.values()), check.verify):
+            wanted = {re.split(r"[.\[]", name)[0] for _, name, _, _ in string.Formatter().parse(template) if name}
+            assert wanted <= given_names | {"address", "port", "host", "hostport", "name"}, finding.check
+    assert len(found) >= 9
