@@ -55,13 +55,22 @@ TOMCAT_NOT_FOUND = page("HTTP Status 404 â€“ Not Found", "<h1>HTTP Status 404 â€
 
 
 def answers(
-    port: int, replies: Mapping[str, Reply], otherwise: Reply, *, tls: bool = False, client_certificate: bool = False
+    port: int,
+    replies: Mapping[str, Reply],
+    otherwise: Reply,
+    *,
+    tls: bool = False,
+    client_certificate: bool = False,
+    only_for: str = "",
 ) -> Start:
-    """Return a server that looks ``"GET /path?query"`` up in ``replies`` and answers ``otherwise`` to the rest."""
+    """Return a server that looks ``"GET /path?query"`` up in ``replies`` and answers ``otherwise`` to the rest.
+
+    With ``only_for`` the table is that host name's alone; under other names everything is ``otherwise``.
+    """
 
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
-        server = _server(address, port, replies, otherwise)
+        server = _server(address, port, replies, otherwise, only_for)
         if tls:
             server.socket = _context(folder, address, client_certificate).wrap_socket(
                 server.socket, server_side=True, do_handshake_on_connect=False
@@ -99,7 +108,7 @@ class _Server(ThreadingHTTPServer):
         """A client that hangs up or fails the TLS handshake is no news."""
 
 
-def _server(address: str, port: int, replies: Mapping[str, Reply], otherwise: Reply) -> _Server:
+def _server(address: str, port: int, replies: Mapping[str, Reply], otherwise: Reply, only_for: str) -> _Server:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 10
@@ -107,7 +116,8 @@ def _server(address: str, port: int, replies: Mapping[str, Reply], otherwise: Re
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             method = "GET" if self.command == "HEAD" else self.command
-            reply = replies.get(f"{method} {self.path}", otherwise)
+            name, _, _ = self.headers.get("Host", "").partition(":")
+            reply = replies.get(f"{method} {self.path}", otherwise) if only_for in ("", name) else otherwise
             self.send_response_only(reply.status)
             for name, value in reply.headers:
                 self.send_header(name, value)

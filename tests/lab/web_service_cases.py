@@ -286,6 +286,13 @@ ELSEWHERE = (
         unauth(ELASTIC=18200, DOCKER=12375, OLLAMA=21434) | exposed(K8S_API=16443, XXL_JOB=19999),
         outcome="partial",
     ),
+    access_case(
+        "web-service-under-its-name-only",
+        24,
+        answers(80, web.GRAFANA_LOGIN, page("Welcome", "Hello"), only_for="grafana.lab"),
+        exposed(GRAFANA=80),
+        hostname="grafana.lab",
+    ),
     access_case("web-page-everywhere", 18, _everywhere(page("Welcome", "Hello")), frozenset(), ports=USUAL_PORTS),
     access_case("web-json-everywhere", 19, _everywhere(data({"status": "ok"})), frozenset(), ports=USUAL_PORTS),
     access_case(

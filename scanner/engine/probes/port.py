@@ -210,10 +210,10 @@ def _note_content(facts: HttpFacts, contact: Contact, notes: PortNotes) -> None:
 async def _recognise_web_service(
     contact: Contact, sites: list[HttpFacts], known: Service, notes: PortNotes
 ) -> ServiceFacts | None:
-    root = next((site.root for site in reversed(sites) if site.root is not None), None)
+    roots = [site.root for site in sites if site.root is not None]
     before = known.facts.service if known.facts else ""
     candidates = [
-        probe for probe in WEB_PROBES if (probe.service == before if before else _worth_trying(probe, contact, root))
+        probe for probe in WEB_PROBES if (probe.service == before if before else _worth_trying(probe, contact, roots))
     ]
     if not candidates:
         return None
@@ -228,8 +228,8 @@ async def _recognise_web_service(
     return None
 
 
-def _worth_trying(probe: WebServiceProbe, contact: Contact, root: HttpReply | None) -> bool:
-    return contact.endpoint.port in probe.ports or (root is not None and probe.suspects(root))
+def _worth_trying(probe: WebServiceProbe, contact: Contact, roots: list[HttpReply]) -> bool:
+    return contact.endpoint.port in probe.ports or any(probe.suspects(root) for root in roots)
 
 
 async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Service:
