@@ -32,6 +32,7 @@ def access_case(
     silent: frozenset[str] = frozenset(),
     outcome: str = "inspected",
     hostname: str | None = None,
+    needs: tuple[str, ...] = (),
 ) -> LabCase:
     """Return a case at 127.10.6.``last``; nothing but ``expected`` may be said about who is let in."""
     found = {check for _, check in expected}
@@ -46,4 +47,5 @@ def access_case(
         tolerated=NOT_ABOUT_ACCESS,
         outcome=outcome,
         hostname=hostname,
+        needs=needs,
     )

@@ -117,15 +117,23 @@ def _cups(address: str, folder: Path) -> Iterator[None]:
 
 
 CASES = (
-    access_case("etcd-open", 5, _etcd(2379), unauth(ETCD=2379), silent=frozenset({"SVC-EXPORTER-UNAUTH"})),
     access_case(
-        "etcd-with-auth", 6, _etcd(2379, auth=True), exposed(ETCD=2379), silent=frozenset({"SVC-EXPORTER-UNAUTH"})
+        "etcd-open", 5, _etcd(2379), unauth(ETCD=2379), silent=frozenset({"SVC-EXPORTER-UNAUTH"}), needs=("etcd",)
+    ),
+    access_case(
+        "etcd-with-auth",
+        6,
+        _etcd(2379, auth=True),
+        exposed(ETCD=2379),
+        silent=frozenset({"SVC-EXPORTER-UNAUTH"}),
+        needs=("etcd", "etcdctl"),
     ),
     access_case(
         "docker-registry",
         11,
         together(_docker_registry(5000), _docker_registry(5443, auth=True)),
         unauth(REGISTRY=5000) | exposed(REGISTRY=5443),
+        needs=("docker-registry",),
     ),
     access_case(
         "prometheus-and-node-exporter",
@@ -133,8 +141,9 @@ CASES = (
         together(_prometheus(9090), _prometheus(9091, "--web.enable-admin-api"), _node_exporter),
         unauth(PROMETHEUS=9090, EXPORTER=9100) | unauth(PROMETHEUS=9091),
         silent=frozenset({"SVC-JETDIRECT-EXPOSED", "SVC-INFLUX-EXPOSED"}),
+        needs=("prometheus", "prometheus-node-exporter"),
     ),
-    access_case("etcd-on-an-odd-port", 21, _etcd(22379), unauth(ETCD=22379), ports="22379"),
+    access_case("etcd-on-an-odd-port", 21, _etcd(22379), unauth(ETCD=22379), ports="22379", needs=("etcd",)),
     # On loopback CUPS serves its own name only, and refuses nobody by address.
-    access_case("cups-open", 22, _cups, unauth(CUPS=631), hostname="localhost", outcome="partial"),
+    access_case("cups-open", 22, _cups, unauth(CUPS=631), hostname="localhost", outcome="partial", needs=("cupsd",)),
 )
