@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from scanner.engine.errors import ConnectionRefused, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, ConnectionRefused, UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
@@ -27,11 +27,12 @@ def recognises(reply: bytes) -> bool:
 
 
 async def look(contact: Contact) -> ServiceFacts:
-    """Shake hands and hang up. A debug port stops listening while it is connected, so it may need another try."""
+    """Shake hands and hang up. A debug port stops listening while it is connected and drops who comes too early, so it
+    may need another try."""
     for wait in _RETRY_AFTER:
         try:
             return await _shake_hands(contact)
-        except ConnectionRefused:
+        except (ConnectionLost, ConnectionRefused):
             await asyncio.sleep(wait)
     return await _shake_hands(contact)
 
