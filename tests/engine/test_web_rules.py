@@ -151,6 +151,16 @@ def test_https_on_any_port_makes_it_a_missing_redirect() -> None:
     assert checks(service(site("http")), service(site(), port=9443)) == {"WEB-NO-REDIRECT"}
 
 
+def test_an_interface_for_programs_inside_tls_is_no_https_site() -> None:
+    interface = service(site(page=None), port=2376, facts=ServiceFacts("DOCKER", Access.RESTRICTED))
+    assert checks(service(site("http")), interface) == {"WEB-HTTP-ONLY"}
+
+
+def test_tls_that_stayed_unread_proves_neither_way() -> None:
+    unread = Service(Endpoint(ADDRESS, 8443), "unknown", tls=True)
+    assert checks(service(site("http")), unread) == set()
+
+
 @pytest.mark.parametrize(
     "clear",
     [

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, exposed, listed, pages, quote, quote_root
+from scanner.engine.rules.web_site import answering, asked, exposed, listed, pages, quote, quote_root
 
 _WRITING = ("PUT", "DELETE", "DAV", "PROPFIND", "MKCOL", "COPY", "MOVE", "PROPPATCH")
 _DEFAULT_TITLES = (
@@ -31,7 +31,12 @@ def cross_origin(service: Service, context: Context) -> Iterator[Finding]:
                 "WEB-CORS",
                 service,
                 severity=Severity.MEDIUM if with_credentials else Severity.LOW,
-                exchanges=quote_root(site),
+                exchanges=asked(
+                    site,
+                    f"GET / HTTP/1.1; Origin: {granted[0].origin}",
+                    f"access-control-allow-origin: {granted[0].allowed}; "
+                    f"access-control-allow-credentials: {'true' if granted[0].credentials else '-'}",
+                ),
                 site=site.url,
                 origins=listed(kinds),
                 credentials="true" if with_credentials else "false",
@@ -42,7 +47,10 @@ def cross_origin(service: Service, context: Context) -> Iterator[Finding]:
 def trace(service: Service, context: Context) -> Iterator[Finding]:
     for site in answering(service):
         if site.trace:
-            yield context.finding("WEB-TRACE", service, exchanges=quote_root(site), site=site.url)
+            exchanges = asked(
+                site, "TRACE / HTTP/1.1; X-Probe: …", "HTTP/1.1 200; content-type: message/http; X-Probe: …"
+            )
+            yield context.finding("WEB-TRACE", service, exchanges=exchanges, site=site.url)
 
 
 @rule("WEB-METHODS")
@@ -55,7 +63,7 @@ def methods(service: Service, context: Context) -> Iterator[Finding]:
                 "WEB-METHODS",
                 service,
                 confidence=Confidence.POSSIBLE,
-                exchanges=quote_root(site),
+                exchanges=asked(site, "OPTIONS / HTTP/1.1", f"allow: {', '.join(site.methods)}"),
                 site=site.url,
                 methods=listed(writing),
             )

@@ -59,6 +59,12 @@ def quote_root(site: HttpFacts) -> tuple[Exchange, ...]:
     return (quote(site, site.root),) if site.root is not None else ()
 
 
+def asked(site: HttpFacts, request: str, answer: str) -> tuple[Exchange, ...]:
+    """Return the exchange of an odd request to the first page, of which only the telling part was kept."""
+    at = site.root.at if site.root is not None else ""
+    return (Exchange(sent=f"{request}; Host: {site.host}", received=answer[:EVIDENCE_LIMIT], at=at),)
+
+
 def listed(names: object) -> str:
     """Return at most five distinct names, in the order given."""
     return ", ".join(list(dict.fromkeys(names))[:SHOWN]) if isinstance(names, (list, tuple)) else str(names)

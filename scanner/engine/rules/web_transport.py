@@ -25,7 +25,7 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
         if not _serves_in_clear(site):
             continue
         status = str(site.root.status if site.root else 0)
-        if any(other.tls and any(facts.root for facts in other.http) for other in context.host.services):
+        if any(_serves_https(other) for other in context.host.services):
             if not _preloaded(context):
                 yield context.finding(
                     "WEB-NO-REDIRECT", service, exchanges=quote_root(site), site=site.url, status=status
@@ -36,6 +36,11 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
             yield context.finding(
                 "WEB-HTTP-ONLY", service, severity=severity, exchanges=quote_root(site), site=site.url, status=status
             )
+
+
+def _serves_https(service: Service) -> bool:
+    """Tell whether a web site answered inside TLS there; a product's interface for programs is none."""
+    return service.tls and service.facts is None and any(site.root is not None for site in service.http)
 
 
 def _serves_in_clear(site: HttpFacts) -> bool:
@@ -61,9 +66,9 @@ def _preloaded(context: Context) -> bool:
 
 def _https_is_absent(context: Context) -> bool:
     """Tell whether port 443 was inspected and, with no TLS service that stayed unread, nothing there speaks HTTPS."""
-    coverage = context.host.coverage
-    unread = any(service.tls and service.protocol in ("http", "unknown") for service in context.host.services)
-    return not unread and coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
+    services = context.host.services
+    unread = any(one.tls and one.facts is None and one.protocol in ("http", "unknown") for one in services)
+    return not unread and context.host.coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
 
 
 @rule("CLR-HTTP-LOGIN")
