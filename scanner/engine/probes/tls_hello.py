@@ -207,7 +207,13 @@ class Sweep:
     async def _version(self, version: TlsVersion, opened: ServerFlight | None) -> None:
         self._versions[version] = Answer.UNTESTED
         suites = offer(version)
-        flight = opened or await self.asker.settle(self._hello(version, suites))
+        try:
+            flight = opened or await self.asker.settle(self._hello(version, suites))
+        except UnexpectedReply:
+            if version is not TlsVersion.TLCP:
+                raise
+            self._versions[version] = Answer.NO  # after an upgrade, some servers refuse its version in plain text
+            return
         if accepted(flight, version):
             await self._eliminate(version, list(suites), flight)
             return
