@@ -15,7 +15,9 @@ from tests.lab.scripted import scripted
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 
-def _sshd(*options: str, key: tuple[str, ...] = ("-t", "ed25519"), port: int = 22) -> Start:
+def sshd(*options: str, key: tuple[str, ...] = ("-t", "ed25519"), port: int = 22) -> Start:
+    """Run OpenSSH with its compiled-in defaults, one host key and these options."""
+
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         Path("/run/sshd").mkdir(exist_ok=True)
@@ -45,7 +47,7 @@ _SSH_CASES = (
         name="ssh-debian-default",
         address="127.10.9.1",
         ports="22",
-        start=_sshd(),
+        start=sshd(),
         expected=frozenset({(22, "SSH-MAC-WEAK")}),
         silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-HOSTKEY-WEAK", "SSH-PASSWORD"}),
         services=frozenset({(22, "ssh")}),
@@ -54,7 +56,7 @@ _SSH_CASES = (
         name="ssh-weak-odd-port",
         address="127.10.9.2",
         ports="2022",
-        start=_sshd(*_WEAK_SSH, key=_RSA_1024, port=2022),
+        start=sshd(*_WEAK_SSH, key=_RSA_1024, port=2022),
         expected=frozenset((2022, check) for check in _WEAK_CHECKS),
         silent=frozenset({"SSH-TERRAPIN", "SSH-PASSWORD", "SSH-V1"}),
         services=frozenset({(2022, "ssh")}),
@@ -63,7 +65,7 @@ _SSH_CASES = (
         name="ssh-keys-only",
         address="127.10.9.3",
         ports="22",
-        start=_sshd("PasswordAuthentication=no", "KbdInteractiveAuthentication=no", "MACs=hmac-sha2-256"),
+        start=sshd("PasswordAuthentication=no", "KbdInteractiveAuthentication=no", "MACs=hmac-sha2-256"),
         silent=frozenset({"SSH-PASSWORD", "SSH-MAC-WEAK", "SSH-TERRAPIN"}),
         level=2,
     ),
@@ -71,7 +73,7 @@ _SSH_CASES = (
         name="ssh-passwords",
         address="127.10.9.4",
         ports="22",
-        start=_sshd("KexAlgorithms=ecdh-sha2-nistp256"),
+        start=sshd("KexAlgorithms=ecdh-sha2-nistp256"),
         expected=frozenset({(22, "SSH-PASSWORD"), (22, "SSH-MAC-WEAK")}),
         silent=frozenset({"SSH-KEX-WEAK"}),
         level=2,

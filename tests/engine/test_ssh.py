@@ -1,0 +1,171 @@
+"""SSH: what is read from a real server, and how the lists are judged."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from scanner.engine.catalogue.load import catalogue
+from scanner.engine.errors import ProbeError
+from scanner.engine.facts.ssh import SshFacts, SshHostKey
+from scanner.engine.model import (
+    Confidence,
+    Endpoint,
+    Finding,
+    HostInspection,
+    Level,
+    Outcome,
+    Service,
+    Severity,
+    Target,
+    Vantage,
+)
+from scanner.engine.probes import ssh
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer
+from scanner.engine.rules.base import Context
+from scanner.engine.rules.ssh import RULES
+from tests.lab.access_cases import CASES, sshd
+from tests.lab.scripted import scripted
+
+ADDRESS = "127.10.9.200"
+NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+SOUND = SshFacts(
+    banner="SSH-2.0-OpenSSH_9.9",
+    kex=("sntrup761x25519-sha512", "curve25519-sha256", "ext-info-s", "kex-strict-s-v00@openssh.com"),
+    host_key_algorithms=("ssh-ed25519", "rsa-sha2-512"),
+    ciphers=("chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com"),
+    macs=("hmac-sha2-256-etm@openssh.com",),
+    host_keys=(SshHostKey("ssh-rsa", 3072, "x"),),
+)
+
+
+def contact(address: str, port: int, level: Level = Level.CREDENTIAL) -> Contact:
+    return Contact(Dialer(lambda _: None), Target(address, address), Endpoint(address, port), level)
+
+
+def judged(facts: SshFacts, vantage: Vantage = Vantage.INTERNET) -> dict[str, Finding]:
+    service = Service(Endpoint(ADDRESS, 22), "ssh", ssh=facts)
+    host = HostInspection(
+        Target("t", ADDRESS), Outcome.INSPECTED, NOW, NOW, vantage, Level.CREDENTIAL, services=(service,)
+    )
+    context = Context(catalogue(), host, NOW)
+    return {finding.check: finding for rule in RULES for finding in rule.judge(service, context)}
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("kex", "cipher", "mac"),
+    [
+        ("curve25519-sha256", "aes128-ctr", "hmac-sha2-256"),
+        ("ecdh-sha2-nistp256", "aes192-ctr", "hmac-sha2-512"),
+        ("diffie-hellman-group14-sha256", "aes256-ctr", "hmac-sha1"),
+        ("diffie-hellman-group14-sha1", "aes128-ctr", "hmac-sha2-256"),
+    ],
+)
+def test_log_in_methods_are_told_over_every_key_exchange_we_know(
+    tmp_path: Path, kex: str, cipher: str, mac: str
+) -> None:
+    with sshd(f"KexAlgorithms={kex}", f"Ciphers={cipher}", f"MACs={mac}")(ADDRESS, tmp_path):
+        facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
+    assert facts.auth_methods == ("publickey", "password", "keyboard-interactive")
+    assert facts.host_keys[0].algorithm == "ssh-ed25519"
+
+
+@pytest.mark.lab
+def test_a_1024_bit_host_key_is_measured(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "ssh-weak-odd-port")
+    with case.start(ADDRESS, tmp_path):
+        facts = asyncio.run(ssh.look(contact(ADDRESS, 2022, Level.GREETING)))
+    assert [(key.algorithm, key.bits) for key in facts.host_keys] == [("ssh-rsa", 1024)]
+    assert facts.auth_methods is None
+
+
+def test_a_server_that_shares_no_key_exchange_still_shows_its_lists(tmp_path: Path) -> None:
+    names = ("diffie-hellman-group1-sha1", "ssh-dss", "3des-cbc", "3des-cbc", "hmac-md5", "hmac-md5", "none", "none")
+    lists = b"".join(len(name).to_bytes(4, "big") + name.encode() for name in (*names, "", ""))
+    payload = b"\x14" + bytes(16) + lists + bytes(5)
+    padding = 8 - (len(payload) + 5) % 8 + 8
+    packet = (len(payload) + padding + 1).to_bytes(4, "big") + bytes([padding]) + payload + bytes(padding)
+    with scripted(22, lambda _: packet, banner=b"SSH-2.0-Old\r\n")(ADDRESS, tmp_path):
+        facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
+    assert (facts.kex, facts.ciphers) == (("diffie-hellman-group1-sha1",), ("3des-cbc",))
+    assert facts.host_keys == ()
+    assert facts.auth_methods is None
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [b"\xff\xff\xff\xff" + bytes(60), b"\0\0\0\x0c\x04" + b"\x14" * 20, b"\0\0\0\x05\xff" + bytes(20), b"HTTP/1.1 "],
+)
+def test_a_broken_packet_ends_the_look_instead_of_the_inspection(tmp_path: Path, packet: bytes) -> None:
+    with (
+        scripted(22, lambda _: packet, banner=b"SSH-2.0-Broken\r\n", once=True)(ADDRESS, tmp_path),
+        pytest.raises(ProbeError),
+    ):
+        asyncio.run(ssh.look(contact(ADDRESS, 22)))
+
+
+def test_lines_before_the_identification_are_skipped() -> None:
+    assert ssh.recognises_ssh(b"Authorised use only\r\nSSH-2.0-x\r\n")
+    assert not ssh.recognises_ssh(b"220 SSH-2.0 gateway\r\n")
+
+
+def test_a_sound_server_has_nothing_to_report() -> None:
+    assert judged(SOUND) == {}
+
+
+def test_strict_key_exchange_decides_on_terrapin_whatever_the_version_is() -> None:
+    old_banner = dataclasses.replace(SOUND, banner="SSH-2.0-OpenSSH_7.4")
+    without = dataclasses.replace(SOUND, kex=("curve25519-sha256",))
+    assert "SSH-TERRAPIN" not in judged(old_banner)
+    assert judged(without)["SSH-TERRAPIN"].severity is Severity.MEDIUM
+
+
+def test_cbc_is_open_to_terrapin_only_together_with_encrypt_then_mac() -> None:
+    plain = dataclasses.replace(SOUND, kex=("curve25519-sha256",), ciphers=("aes128-cbc",), macs=("hmac-sha2-256",))
+    assert "SSH-TERRAPIN" not in judged(plain)
+    assert "SSH-TERRAPIN" in judged(dataclasses.replace(plain, macs=("hmac-sha2-256-etm@openssh.com",)))
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "check", "severity"),
+    [
+        ("kex", "diffie-hellman-group1-sha1", "SSH-KEX-WEAK", Severity.MEDIUM),
+        ("kex", "gss-gex-sha1-toWM5Slw5Ew8Mqkay+al2g==", "SSH-KEX-WEAK", Severity.MEDIUM),
+        ("kex", "diffie-hellman-group14-sha1", "SSH-KEX-WEAK", Severity.LOW),
+        ("ciphers", "arcfour256", "SSH-CIPHER-WEAK", Severity.HIGH),
+        ("ciphers", "none", "SSH-CIPHER-WEAK", Severity.HIGH),
+        ("ciphers", "3des-cbc", "SSH-CIPHER-WEAK", Severity.MEDIUM),
+        ("ciphers", "aes256-cbc", "SSH-CIPHER-WEAK", Severity.LOW),
+        ("macs", "hmac-md5", "SSH-MAC-WEAK", Severity.LOW),
+        ("macs", "hmac-sha1-96", "SSH-MAC-WEAK", Severity.LOW),
+        ("macs", "hmac-sha1", "SSH-MAC-WEAK", Severity.INFO),
+        ("macs", "umac-64@openssh.com", "SSH-MAC-WEAK", Severity.INFO),
+        ("host_key_algorithms", "ssh-dss", "SSH-HOSTKEY-WEAK", Severity.MEDIUM),
+    ],
+)
+def test_an_algorithm_weighs_what_it_is_worth(field: str, name: str, check: str, severity: Severity) -> None:
+    facts = dataclasses.replace(SOUND, **{field: (*getattr(SOUND, field), name)})
+    assert judged(facts)[check].severity is severity
+
+
+def test_sha1_signatures_alone_are_low_and_beside_better_ones_nothing() -> None:
+    only = dataclasses.replace(SOUND, host_key_algorithms=("ssh-rsa",))
+    beside = dataclasses.replace(SOUND, host_key_algorithms=("ssh-rsa", "rsa-sha2-256"))
+    assert judged(only)["SSH-HOSTKEY-WEAK"].severity is Severity.LOW
+    assert "SSH-HOSTKEY-WEAK" not in judged(beside)
+
+
+def test_keyboard_interactive_alone_may_be_a_second_factor() -> None:
+    facts = dataclasses.replace(SOUND, auth_methods=("publickey", "keyboard-interactive"))
+    assert judged(facts)["SSH-PASSWORD"].confidence is Confidence.POSSIBLE
+    assert "SSH-PASSWORD" not in judged(dataclasses.replace(SOUND, auth_methods=("publickey",)))
+
+
+def test_version_1_99_offers_version_1() -> None:
+    assert judged(dataclasses.replace(SOUND, banner="SSH-1.99-Cisco-1.25"))["SSH-V1"].severity is Severity.HIGH
