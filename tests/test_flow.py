@@ -87,7 +87,7 @@ def test_ctrl_c_ends_a_round_within_seconds_keeps_it_and_leaves_no_process(tmp_p
     command = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
     with socket.create_server((ADDRESS, 0), backlog=64) as mute:
         mute.settimeout(60)
-        run = [*command, "round", "run", "--yes", "--ports", str(mute.getsockname()[1])]
+        run = [*command, "round", "run", "--ports", str(mute.getsockname()[1])]
         child = subprocess.Popen(run, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             held = [mute.accept() for _ in range(2)]  # it accepts and never says a word, which keeps the round busy

@@ -71,7 +71,7 @@ def resolve(label: str, parsed: ParsedTarget) -> Asked:
     if parsed.network is None:
         raise AssertionError("A parsed target is a name or a network.")
     network = parsed.network
-    addresses = [network.network_address] if network.num_addresses == 1 else list(network.hosts())
+    addresses: list[Address] = [network.network_address] if network.num_addresses == 1 else list(network.hosts())
     refusal = _refused_for_good(addresses[0])
     if refusal:
         return Asked(label, refusal=GapReason.REFUSED_BY_SCOPE, detail=refusal)

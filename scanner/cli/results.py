@@ -74,7 +74,7 @@ class Results:
             else:
                 self._refuse(Refusal(label, GapReason.CANCELLED))
         self._hosts.clear()
-        self._times = tuple(moment.isoformat(timespec="seconds") for moment in (started, finished))
+        self._times = (started.isoformat(timespec="seconds"), finished.isoformat(timespec="seconds"))
 
     def render(self, output_format: Format) -> Iterator[str]:
         """Yield the document in pieces."""

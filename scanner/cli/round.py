@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli.prompts import confirm
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.plan import Profile
 
@@ -37,7 +36,6 @@ class Exit(IntEnum):
     """What the process tells its caller."""
 
     DONE = 0
-    DECLINED = 1
     BAD_INPUT = 2
     NOT_INSPECTED = 3
     INTERRUPTED = 130
@@ -52,7 +50,6 @@ def run(
     ports: Annotated[
         str, typer.Option(help="top100, top1000, all, or a list: 22,80,8000-8100,U:161. A target's own list wins.")
     ] = "top1000",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Inspect the registered targets now, keep what was seen, and follow every finding.
 
@@ -60,19 +57,15 @@ def run(
     covered it and did not see it; a host that could not be inspected closes nothing. Ctrl-C stops within seconds
     and keeps what was seen.
 
-    Exit status: 0 done, 1 declined, 2 bad input, 3 done, but something was not inspected.
+    Exit status: 0 done, 2 bad input, 3 done, but something was not inspected.
     """
     from scanner.rounds.execute import plan_round
     from targets.query import active_organisations, registered_targets
 
     with clear_errors():
         chosen = active_organisations(organisation or None)
-        targets = sum(len(registered_targets(each)) for each in chosen)
-        if not targets:
+        if not any(registered_targets(each) for each in chosen):
             raise InputError("Nothing is registered to inspect; 'roundsman targets apply FILE' begins.")
-        if not yes and not confirm(f"Inspect {targets} target(s) of {len(chosen)} organisation(s) now?"):
-            typer.echo("Nothing was inspected.")
-            raise typer.Exit(Exit.DECLINED)
         slugs = [each.slug for each in chosen]
         this = plan_round(slugs, profile=profile, ports=ports, requested_by=_user())
     _carry_out(this.pk)

@@ -37,7 +37,7 @@ def owner() -> Organisation:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(round.app, ["run", "--yes", "--ports", "80,6379", *arguments])
+    return CliRunner().invoke(round.app, ["run", "--ports", "80,6379", *arguments])
 
 
 def test_a_round_ends_with_status_0_when_everything_was_inspected(owner: Organisation, engine: Engine) -> None:
@@ -75,13 +75,6 @@ def test_without_targets_the_next_step_is_named() -> None:
     result = run()
     assert result.exit_code == 2
     assert "roundsman targets apply" in result.stderr
-
-
-def test_nobody_to_ask_is_bad_input(owner: Organisation, engine: Engine) -> None:
-    result = CliRunner().invoke(round.app, ["run"])
-    assert result.exit_code == 2
-    assert "--yes" in result.stderr
-    assert not Round.objects.exists()
 
 
 def test_a_locked_database_is_said_clearly_and_resume_goes_on(

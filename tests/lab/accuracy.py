@@ -36,7 +36,12 @@ def main() -> int:
 
 def _tally(name: str) -> Tally:
     """Run one case in a worker process, which finds it by name: a case holds functions that can't be sent."""
-    return tally(next(case for case in all_cases() if case.name == name))
+    case = next(case for case in all_cases() if case.name == name)
+    try:
+        return tally(case)
+    except (OSError, RuntimeError) as error:
+        checks = tuple(check for _, check in case.expected)
+        return Tally(name, checks, (), (), missed=checks, alarms=(), wrong=f"{name}: did not start: {error}")
 
 
 def _print(console: Console, cases: Iterable[LabCase], tallies: list[Tally], wrong: list[str]) -> int:

@@ -26,6 +26,9 @@ from scanner.engine.probes.version_scan import VersionScanner
 
 T = TypeVar("T")
 
+UDP_WAIT = 1.0
+"""Seconds that a datagram's answer may take; longer than any round trip on earth, and a host has many ports."""
+
 _OURS = {"ms-wbt-server": "rdp", "netbios-ssn": "smb", "microsoft-ds": "smb", "ssl/http": "http", "rfb": "vnc"}
 """nmap's names of protocols that go by another name here."""
 
@@ -253,26 +256,35 @@ def _offers_tls(service: Service) -> bool:
 
 
 async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Service | None:
-    """Ask one UDP port the greetings that belong to it (all we know when it was listed by hand); None on silence.
+    """Ask one UDP port the greetings that belong to it (all we know when it was listed by hand).
 
-    Silence proves neither an open nor a closed port, so it leaves no look and no finding.
+    None when nothing was recognised. A port that the host itself calls unreachable (ICMP, RFC 1122 section 4.1.3.1)
+    is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look.
     """
     port = contact.endpoint.port
     candidates = [p for p in PROBES if p.transport is contact.endpoint.transport and (listed or port in p.ports)]
     candidates.sort(key=lambda probe: port not in probe.ports)
-    for probe, reply in zip(candidates, await _ask_each(contact, candidates), strict=True):
+    replies = await asyncio.gather(*(_ask_udp(contact, probe) for probe in candidates))
+    for probe, reply in zip(candidates, replies, strict=True):
         if reply and probe.recognises(reply):
             facts = await notes.attempt(Facet.SERVICE, probe.look(contact))
             notes.looked(Facet.PORT, *(() if facts is None else (Facet.SERVICE,)))
             return _with_facts(Service(contact.endpoint, probe.protocol), facts)
+    if None in replies:
+        notes.looked(*Facet)
     return None
 
 
-async def _ask_each(contact: Contact, candidates: list[ServiceProbe]) -> list[bytes]:
-    async def one(probe: ServiceProbe) -> bytes:
-        try:
-            return await contact.ask(probe.greeting, any_port=True)
-        except ProbeError:
-            return b""
+async def _ask_udp(contact: Contact, probe: ServiceProbe) -> bytes | None:
+    """Return the answer, empty on silence, None when the host says that nothing listens there.
 
-    return list(await asyncio.gather(*(one(probe) for probe in candidates)))
+    On the protocol's own port one lost datagram must not hide the service, so it is asked twice.
+    """
+    for _ in range(2 if contact.endpoint.port in probe.ports else 1):
+        try:
+            return await contact.ask(probe.greeting, timeout=UDP_WAIT, any_port=probe.answers_elsewhere)
+        except ConnectionRefused:
+            return None
+        except ProbeError:
+            continue
+    return b""

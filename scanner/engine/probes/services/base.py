@@ -34,4 +34,5 @@ class ServiceProbe:
     look: Look
     transport: Transport = Transport.TCP
     also_recognises: Callable[[bytes], bool] | None = None
+    answers_elsewhere: bool = False
     one_at_a_time: bool = False

@@ -104,7 +104,9 @@ def _probe(protocol: str, service: str, port: int, request: bytes, recognises: C
             raise UnexpectedReply(f"The {protocol} service answered with something else than before.")
         return _facts(service, request, reply)
 
-    return ServiceProbe(protocol, frozenset({port}), request, recognises, look, Transport.UDP)
+    return ServiceProbe(
+        protocol, frozenset({port}), request, recognises, look, Transport.UDP, answers_elsewhere=True
+    )
 
 
 def _facts(service: str, request: bytes, reply: bytes) -> ServiceFacts:

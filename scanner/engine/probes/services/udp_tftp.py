@@ -32,4 +32,5 @@ PROBE = ServiceProbe(
     recognises=recognises,
     look=look,
     transport=Transport.UDP,
+    answers_elsewhere=True,
 )
