@@ -1,0 +1,60 @@
+"""The catalogue and the rules are one: every check has texts, and every text has a rule that can emit it."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+
+from scanner.engine.catalogue.load import Check, Language, catalogue
+from scanner.engine.judge import RULES
+from scanner.engine.model import Severity, Vantage
+
+CHECKS = sorted(catalogue().values(), key=lambda check: check.id)
+
+EMITTED = {check for rule in RULES for check in rule.checks}
+
+
+def test_what_rules_can_emit_and_what_the_catalogue_holds_are_the_same_set() -> None:
+    assert set(catalogue()) - EMITTED == set(), "in the catalogue, but no rule emits it"
+    assert EMITTED - set(catalogue()) == set(), "a rule emits it, but the catalogue does not hold it"
+
+
+def test_no_two_rules_claim_the_same_check() -> None:
+    claimed = [check for rule in RULES for check in rule.checks]
+    assert sorted(claimed) == sorted(set(claimed))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_check_says_in_both_languages_what_it_is_and_what_to_do(check: Check) -> None:
+    for language in Language:
+        text = check.texts[language]
+        assert all((text.title, text.impact, text.fix, text.evidence)), language
+    assert check.verify
+    assert check.severity.at_least(check.severity_inside), "the internet is the worst place to be seen from"
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_both_languages_show_the_same_facts(check: Check) -> None:
+    english, chinese = (_placeholders(check.texts[language].evidence) for language in (Language.EN, Language.ZH_HANS))
+    assert english == chinese
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_chinese_texts_are_chinese_and_english_ones_are_not(check: Check) -> None:
+    chinese, english = check.texts[Language.ZH_HANS], check.texts[Language.EN]
+    for text in (chinese.title, chinese.impact, chinese.fix):
+        assert any("\u4e00" <= char <= "\u9fff" for char in text), text
+    for text in (english.title, english.impact, english.fix, english.evidence):
+        assert not any("\u4e00" <= char <= "\u9fff" for char in text), text
+
+
+def test_severity_depends_on_where_one_looks_from() -> None:
+    redis = catalogue()["SVC-REDIS-EXPOSED"]
+    assert redis.severity_at(Vantage.INTERNET) is Severity.HIGH
+    assert redis.severity_at(Vantage.GOVERNMENT) is Severity.HIGH
+    assert redis.severity_at(Vantage.INTERNAL) is Severity.MEDIUM
+
+
+def _placeholders(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
