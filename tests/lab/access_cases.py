@@ -128,7 +128,22 @@ def _vsftpd(port: int, *lines: str, tls: bool = False) -> Start:
     return start
 
 
+def _nameless_ftp(request: bytes) -> bytes | None:
+    """An FTP server that doesn't say what it is, nor knows FEAT or AUTH (RFC 959 section 4.2)."""
+    if request[:4].upper() == b"QUIT":
+        return None
+    return b"331 Password please.\r\n" if request[:5].upper() == b"USER " else b"500 What?\r\n"
+
+
 _FTP_CASES = (
+    LabCase(
+        name="ftp-without-a-name",
+        address="127.10.9.16",
+        ports="2100",
+        start=scripted(2100, _nameless_ftp, banner=b"220 Welcome to the archive.\r\n"),
+        expected=frozenset({(2100, "CLR-FTP")}),
+        services=frozenset({(2100, "ftp")}),
+    ),
     LabCase(
         name="telnet-login",
         address="127.10.9.10",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def _postfix(port: int, *lines: str, tls: bool = False) -> Start:
         )
         command = [program("postfix"), "-c", str(configuration), "start-fg"]
         with process(command, folder=folder, wait_for=(address, port)):
-            yield
+            try:
+                yield
+            finally:  # its children have process groups of their own
+                subprocess.run([program("postfix"), "-c", str(configuration), "abort"], check=True, capture_output=True)
 
     return start
 
@@ -86,7 +90,22 @@ def _smtp_that_knows_everyone(request: bytes) -> bytes | None:
     return answers.get(verb, b"502 Command not implemented\r\n")
 
 
+def _nameless_smtp(request: bytes) -> bytes | None:
+    """A mail server whose greeting names no protocol."""
+    answers = {b"EHLO": b"250-mx.lab.example\r\n250 SIZE 1000000\r\n", b"VRFY": b"252 Try it\r\n", b"QUIT": None}
+    return answers.get(request[:4].upper(), b"502 What?\r\n")
+
+
 CASES = (
+    LabCase(
+        name="smtp-without-a-name",
+        address="127.10.10.106",
+        ports="2500",
+        start=scripted(2500, _nameless_smtp, banner=b"220 mx.lab.example ready\r\n"),
+        expected=frozenset({(2500, "SMTP-NOSTARTTLS")}),
+        services=frozenset({(2500, "smtp")}),
+        silent=frozenset({"CLR-FTP", "SMTP-VRFY"}),
+    ),
     LabCase(
         name="postfix-closed",
         address="127.10.10.101",

@@ -18,6 +18,7 @@ from scanner.engine.hostile import printable_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes import tls_hello
 from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.services import code_220
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.ssh import recognises_ssh
@@ -166,7 +167,11 @@ def _by_reply(reply: bytes, closed: bool) -> Identification:
 
 async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
     reply, closed = await _converse(contact, b"", wait)
-    return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
+    found = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
+    if not found.known and reply.startswith((b"220 ", b"220-")):
+        probe = await code_220.tell_apart(contact)
+        return replace(found, protocol=probe.protocol, probe=probe) if probe else found
+    return found
 
 
 async def _ask_http(contact: Contact) -> Identification:
