@@ -62,9 +62,11 @@ def lab(name: str) -> LabCase:
 
 @contextlib.contextmanager
 def running(name: str) -> Iterator[tuple[str, int]]:
+    """Run a lab server on an address of this test's own, so that it can run beside the lab."""
     case = lab(name)
-    with case.start(case.address, case_folder(name)):
-        yield case.address, int(case.ports)
+    address = f"127.10.4.{130 + CASES.index(case)}"
+    with case.start(address, case_folder(name)):
+        yield address, int(case.ports)
 
 
 def relay_after(limit: int, address: str, port: int) -> Behaviour:

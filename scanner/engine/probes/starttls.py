@@ -11,6 +11,10 @@ from scanner.engine.probes.dial import Conversation
 EHLO_NAME = "roundsman.invalid"
 """A name under which the inspection greets mail servers; RFC 2606 keeps it from belonging to anyone."""
 
+REPLY_WAIT = 10.0
+"""Seconds to wait for a line of SMTP or FTP: mail servers hold their greeting back to annoy spammers
+(RFC 5321 section 4.5.3.2.1 has clients wait for five minutes)."""
+
 # LDAP ExtendedRequest 1.3.6.1.4.1.1466.20037, message 1 (RFC 4511 section 4.14).
 _LDAP_REQUEST = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
 # PostgreSQL SSLRequest (protocol documentation, section "Message Formats").
@@ -44,7 +48,7 @@ def _reply_whole(data: bytes) -> bool:
 
 
 async def _reply(conversation: Conversation) -> bytes:
-    return await conversation.receive_until(_reply_whole, limit=8192)
+    return await conversation.receive_until(_reply_whole, limit=8192, timeout=REPLY_WAIT)
 
 
 async def _smtp(conversation: Conversation, _: str) -> None:

@@ -8,6 +8,7 @@ import time
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.starttls import upgrade
 from scanner.engine.probes.tls_flight import INTERNAL_ERROR, FlightReader, ServerFlight
 from scanner.engine.probes.tls_wire import CODES, Hello
@@ -50,26 +51,32 @@ class Asker:
             async with self.contact.dialer.connect(self.contact.endpoint) as conversation:
                 if self.starttls:
                     await upgrade(conversation, self.starttls, self.name)
-                reader = FlightReader(ssl2=hello.version is TlsVersion.SSL2)
-                deadline = time.monotonic() + self.contact.dialer.limits.read_timeout
-                try:
-                    await conversation.send(hello.encode())
-                    while not reader.over:
-                        data = await conversation.receive(16_384, max(0.001, deadline - time.monotonic()))
-                        if not data or data[4:7] == _MYSQL_BAD_HANDSHAKE:
-                            break
-                        reader.feed(data)
-                except HostSilent:
-                    if not reader.flight.version:
-                        raise
-                except ConnectionLost:
-                    pass
-                flight = reader.end()
+                flight = await self._talk(conversation, hello)
         if flight.alert is not None:
             self.alerts.add(flight.alert)
         if accepted(flight, hello.version) and self.control is None:
             self.control = hello
         return flight
+
+    async def _talk(self, conversation: Conversation, hello: Hello) -> ServerFlight:
+        reader = FlightReader(ssl2=hello.version is TlsVersion.SSL2)
+        deadline = time.monotonic() + self.contact.dialer.limits.read_timeout
+        try:
+            await conversation.send(hello.encode())
+            while not reader.over:
+                data = await conversation.receive(16_384, max(0.001, deadline - time.monotonic()))
+                if not data:
+                    break
+                reader.feed(data)
+        except HostSilent:
+            if not reader.flight.version:
+                raise
+        except ConnectionLost:
+            pass
+        except UnexpectedReply:
+            if not self.starttls:  # after an upgrade it is a refusal in the words of the protocol around TLS
+                raise
+        return reader.end()
 
     async def settle(self, hello: Hello) -> ServerFlight:
         """Ask, and once more when the answer could be an accident.

@@ -26,6 +26,7 @@ from scanner.engine.probes.tls_flight import (
     ServerFlight,
     group_label,
 )
+from scanner.engine.probes.tls_kinds import kinds, picks
 from scanner.engine.probes.tls_suites import (
     CURVES_BELOW_256,
     GROUPS,
@@ -124,8 +125,8 @@ class Sweep:
         if not first.suites:
             await self._first_answer()
             return
-        picks = _picks(first)
-        await self._each([self._again(suite.version, numbers) for suite, numbers in _kinds(first).items()])
+        known = picks(first)
+        await self._each([self._again(suite.version, numbers) for suite, numbers in kinds(first).items()])
         if self.asker.control is None and not self.asker.alerts:
             raise ConnectionLost(self.trouble or "The server no longer answers what it answered before.")
         later: list[Awaitable[None]] = [self._modern_chain()]
@@ -142,7 +143,7 @@ class Sweep:
         if first.sha1_signature is not Answer.UNTESTED:
             later.append(self._sha1(SHA1_SIGNATURES))
         if first.server_preference is not Answer.UNTESTED:
-            later.append(self._preference(picks))
+            later.append(self._preference(known))
         await self._each(later)
         if not first.complete:
             self.trouble = self.trouble or first.ended
@@ -151,7 +152,7 @@ class Sweep:
         """Ask side by side. One that ends early leaves its answer untested and does not disturb the others."""
         for result in await asyncio.gather(*questions, return_exceptions=True):
             if isinstance(result, ProbeError):
-                self.trouble = self.trouble or str(result)
+                self.trouble = self.trouble or str(result.args[0])
             elif isinstance(result, BaseException):
                 raise result
 
@@ -334,10 +335,10 @@ class Sweep:
 
     # --- behaviour
 
-    async def _preference(self, picks: Mapping[TlsVersion, Sequence[int]]) -> None:
+    async def _preference(self, order: Mapping[TlsVersion, Sequence[int]]) -> None:
         """Offer the first and the last pick in turned order: a server with a mind of its own picks as before."""
         for version in (*reversed(OLD), TlsVersion.TLS13):
-            suites = picks[version]
+            suites = order[version]
             if len(suites) > 1:
                 flight = await self.asker.settle(self._hello(version, (suites[-1], suites[0])))
                 if accepted(flight, version):
@@ -418,31 +419,3 @@ def _accepted_suite(version: TlsVersion, number: int, flight: ServerFlight) -> A
         group_bits=bits,
         prime_sha256=hashlib.sha256(flight.prime).hexdigest() if flight.prime else "",
     )
-
-
-def _picks(facts: TlsFacts) -> dict[TlsVersion, list[int]]:
-    """Return the numbers of the accepted suites by version, in the order found."""
-    picks: dict[TlsVersion, list[int]] = {version: [] for version in TlsVersion}
-    numbers = {version: {name_of(number): number for number in offer(version)} for version in TlsVersion}
-    for suite in facts.suites:
-        if suite.suite in numbers[suite.version]:
-            picks[suite.version].append(numbers[suite.version][suite.suite])
-    return picks
-
-
-def _kinds(facts: TlsFacts) -> dict[AcceptedSuite, list[int]]:
-    """Sort the accepted suites into kinds that raise the same findings: same version, key exchange, prime and family
-    of cipher. The key is a sample of the kind."""
-    families = ("NULL", "RC4", "RC2", "IDEA", "3DES", "DES", "GCM", "CCM", "POLY1305", "CBC")
-    samples: dict[tuple[str, ...], AcceptedSuite] = {}
-    kinds: dict[AcceptedSuite, list[int]] = {}
-    for version, numbers in _picks(facts).items():
-        by_name = {suite.suite: suite for suite in facts.suites if suite.version is version}
-        for number in numbers:
-            suite = by_name[name_of(number)]
-            exchange, _, cipher = suite.suite.partition("_WITH_")
-            family = next((family for family in families if family in cipher), "")
-            modern = version is TlsVersion.TLS13
-            key = (version, "" if modern else exchange, family, suite.prime_sha256)
-            kinds.setdefault(samples.setdefault(key, suite), []).append(number)
-    return kinds

@@ -1,0 +1,150 @@
+"""TLS inside other protocols, on the real servers of the lab."""
+
+from __future__ import annotations
+
+import asyncio
+import socketserver
+import threading
+from dataclasses import replace
+
+import pytest
+
+from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.model import Endpoint, Level, Target
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes.starttls import STARTTLS, upgrade
+from scanner.engine.probes.tls_deep import look_deeper
+from scanner.engine.probes.tls_hello import look
+from tests.lab.case import case_folder
+from tests.lab.registry import all_cases
+
+
+def contact_for(address: str, port: int) -> Contact:
+    return Contact(Dialer(lambda _: None), Target(address, address), Endpoint(address, port), Level.READ)
+
+
+def sweep(case_name: str, port: int, protocol: str) -> TlsFacts:
+    """Run a lab server on an address of this test's own, so that it can run beside the lab."""
+    case = next(case for case in all_cases() if case.name == case_name)
+    address = f"127.10.4.{100 + sorted(STARTTLS).index(protocol)}"
+    with case.start(address, case_folder(case.name)):
+        return asyncio.run(look(contact_for(address, port), server_name=None, starttls=protocol))
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("case", "port", "protocol"),
+    [
+        ("postgresql-tls-and-scram-odd-port", 15432, "postgresql"),
+        ("mariadb-with-tls", 3306, "mysql"),
+        ("ftp-tls-required", 21, "ftp"),
+        ("ldap-anonymous-reads-nothing", 389, "ldap"),
+        ("postfix-closed", 25, "smtp"),
+        ("dovecot-tls-required", 143, "imap"),
+        ("dovecot-tls-required", 110, "pop3"),
+        ("rdp-xrdp", 3389, "rdp"),
+    ],
+)
+def test_a_real_server_is_swept_after_its_upgrade(case: str, port: int, protocol: str) -> None:
+    facts = sweep(case, port, protocol)
+    assert Answer.YES in (facts.accepts(TlsVersion.TLS12), facts.accepts(TlsVersion.TLS13))
+    assert facts.complete, facts.ended
+    assert facts.chains
+    assert facts.starttls == protocol
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("case", "port", "protocol"),
+    [
+        ("postfix-open-relay-odd-port", 2526, "smtp"),
+        ("dovecot-passwords-in-clear", 143, "imap"),
+        ("dovecot-passwords-in-clear", 110, "pop3"),
+        ("mariadb-in-clear-odd-port", 13306, "mysql"),
+        ("postgresql-password-in-clear", 5432, "postgresql"),
+        ("ftp-anonymous", 21, "ftp"),
+        ("redis-open", 6379, "smtp"),
+    ],
+)
+def test_a_server_that_declines_the_upgrade_is_a_probe_error(case: str, port: int, protocol: str) -> None:
+    with pytest.raises(ProbeError):
+        sweep(case, port, protocol)
+
+
+def test_an_unknown_protocol_is_the_callers_mistake() -> None:
+    assert "telnet" not in STARTTLS
+
+    async def ask() -> None:
+        await upgrade(None, "telnet")  # type: ignore[arg-type]
+
+    with pytest.raises(ValueError, match="telnet"):
+        asyncio.run(ask())
+
+
+class _Jabber(socketserver.BaseRequestHandler):
+    """The opening of an XMPP server that requires TLS (RFC 6120 section 5.4); none is part of the lab."""
+
+    features = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"
+
+    def handle(self) -> None:
+        self.request.settimeout(3)
+        self.request.recv(4096)
+        self.request.sendall(
+            b"<?xml version='1.0'?><stream:stream id='1' xmlns:stream='http://etherx.jabber.org/streams'>"
+            b"<stream:features>" + self.features + b"</stream:features>"
+        )
+        if self.request.recv(4096).startswith(b"<starttls"):
+            self.request.sendall(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+
+
+class _JabberWithoutTls(_Jabber):
+    features = b""
+
+
+def _upgrade_jabber(handler: type[socketserver.BaseRequestHandler]) -> None:
+    async def ask(port: int) -> None:
+        contact = contact_for("127.10.4.5", port)
+        async with contact.open() as conversation:
+            await upgrade(conversation, "xmpp", "lab.example")
+
+    with socketserver.ThreadingTCPServer(("127.10.4.5", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            asyncio.run(ask(server.server_address[1]))
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_xmpp_is_upgraded_where_it_is_offered_and_declined_where_not() -> None:
+    _upgrade_jabber(_Jabber)
+    with pytest.raises(UnexpectedReply):
+        _upgrade_jabber(_JabberWithoutTls)
+
+
+@pytest.mark.lab
+def test_sslyze_answers_what_needs_a_handshake_and_leaves_the_rest_untested() -> None:
+    case = next(case for case in all_cases() if case.name == "tls-nginx-old-versions")
+    with case.start("127.10.4.120", case_folder(case.name)):
+        contact = contact_for("127.10.4.120", 443)
+        facts = asyncio.run(look(contact, server_name=None))
+        deeper = asyncio.run(look_deeper(contact, facts))
+        cut_off = asyncio.run(look_deeper(contact, facts, deadline=0.05))
+        nothing_again = asyncio.run(look_deeper(contact, facts, again=deeper))
+    assert deeper.heartbleed is deeper.ccs_injection is deeper.client_renegotiation is Answer.NO
+    assert deeper.robot == "none"
+    assert deeper.early_data is Answer.UNTESTED
+    assert replace(cut_off, heartbleed=Answer.UNTESTED) == facts
+    assert nothing_again == facts
+
+
+@pytest.mark.lab
+def test_heartbleed_is_not_said_to_be_absent_where_tls_1_3_hides_it() -> None:
+    case = next(case for case in all_cases() if case.name == "tls-modern-nginx")
+    with case.start("127.10.4.120", case_folder(case.name)):
+        contact = contact_for("127.10.4.120", 443)
+        deeper = asyncio.run(look_deeper(contact, asyncio.run(look(contact, server_name=None))))
+    assert deeper.heartbleed is deeper.ccs_injection is Answer.UNTESTED
