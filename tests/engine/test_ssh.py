@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,7 +151,8 @@ def test_cbc_is_open_to_terrapin_only_together_with_encrypt_then_mac() -> None:
     ],
 )
 def test_an_algorithm_weighs_what_it_is_worth(field: str, name: str, check: str, severity: Severity) -> None:
-    facts = dataclasses.replace(SOUND, **{field: (*getattr(SOUND, field), name)})
+    changed: dict[str, Any] = {field: (*getattr(SOUND, field), name)}
+    facts = dataclasses.replace(SOUND, **changed)
     assert judged(facts)[check].severity is severity
 
 

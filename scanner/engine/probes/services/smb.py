@@ -17,6 +17,7 @@ from scanner.engine.probes.services.channel import Attributes
 _SMB1, _SMB2 = b"\xffSMB", b"\xfeSMB"
 _NEGOTIATE = 0x72
 _SIGNING_REQUIRED = 0x0002
+_SMB1_REPLY, _SMB2_REPLY = 0x80, 0x01
 _DIALECTS = (0x0202, 0x0210, 0x0300, 0x0302)
 
 
@@ -50,11 +51,13 @@ def recognises(reply: bytes) -> bool:
 
 
 def _is_smb1(reply: bytes) -> bool:
-    return reply[:1] == b"\0" and reply[4:9] == _SMB1 + bytes([_NEGOTIATE]) and len(reply) >= 39
+    negotiated = reply[:1] == b"\0" and reply[4:9] == _SMB1 + bytes([_NEGOTIATE]) and len(reply) >= 39
+    return negotiated and bool(reply[13] & _SMB1_REPLY)
 
 
 def _is_smb2(reply: bytes) -> bool:
-    return reply[:1] == b"\0" and reply[4:8] == _SMB2 and reply[16:18] == b"\0\0" and len(reply) >= 4 + 64 + 8
+    negotiated = reply[:1] == b"\0" and reply[4:8] == _SMB2 and reply[16:18] == b"\0\0" and len(reply) >= 4 + 64 + 8
+    return negotiated and bool(reply[20] & _SMB2_REPLY)
 
 
 async def look(contact: Contact) -> ServiceFacts:

@@ -1,0 +1,327 @@
+"""Remote access, mail, directories and UDP services: certain recognition, and traps for the rules."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import string
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from scanner.engine.catalogue.load import Language, catalogue
+from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import (
+    Confidence,
+    Endpoint,
+    Finding,
+    HostInspection,
+    Level,
+    Outcome,
+    Service,
+    Severity,
+    Target,
+    Transport,
+    Vantage,
+)
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes.services import (
+    ber,
+    dns,
+    ftp,
+    imap,
+    ldap,
+    pop3,
+    rdp,
+    registry,
+    rsync,
+    smb,
+    smtp,
+    socks,
+    telnet,
+    udp_amplifiers,
+    udp_ntp,
+    udp_snmp,
+    udp_tftp,
+    vnc,
+    x11,
+)
+from scanner.engine.probes.services import dns_messages as messages
+from scanner.engine.rules import cleartext, exposure, mail, network
+from scanner.engine.rules.base import Context
+from tests.lab.scripted import scripted
+
+ADDRESS = "127.10.9.201"
+NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+RULES = (*cleartext.RULES, *mail.RULES, *network.RULES, *exposure.RULES)
+
+
+def contact(port: int, level: Level = Level.READ, *, udp: bool = False) -> Contact:
+    transport = Transport.UDP if udp else Transport.TCP
+    return Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, port, transport), level)
+
+
+def judged(
+    code: str,
+    *attributes: tuple[str, str],
+    access: Access = Access.UNKNOWN,
+    vantage: Vantage = Vantage.INTERNET,
+    udp: bool = False,
+) -> dict[str, Finding]:
+    endpoint = Endpoint(ADDRESS, 1, Transport.UDP if udp else Transport.TCP)
+    service = Service(endpoint, code.lower(), facts=ServiceFacts(code, access, attributes=attributes))
+    host = HostInspection(Target("t", ADDRESS), Outcome.INSPECTED, NOW, NOW, vantage, Level.READ, services=(service,))
+    context = Context(catalogue(), host, NOW)
+    return {finding.check: finding for rule in RULES for finding in rule.judge(service, context)}
+
+
+# --- recognition
+
+
+@pytest.mark.parametrize(
+    ("banner", "protocol"),
+    [
+        (b"220 (vsFTPd 3.0.3)\r\n", "ftp"),
+        (b"220 ProFTPD Server (Debian) [::ffff:192.0.2.1]\r\n", "ftp"),
+        (b"220---------- Welcome to Pure-FTPd [privsep] [TLS] ----------\r\n", "ftp"),
+        (b"220-FileZilla Server 1.7.0\r\n", "ftp"),
+        (b"220 mail.example.org ESMTP Postfix (Debian/GNU)\r\n", "smtp"),
+        (b"220 ftp.example.org ESMTP Exim 4.96\r\n", "smtp"),
+        (b"220 mx Microsoft ESMTP MAIL Service ready\r\n", "smtp"),
+        (b"220 welcome\r\n", ""),
+        (b"* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n", "imap"),
+        (b"+OK Dovecot (Debian) ready.\r\n", "pop3"),
+        (b"+PONG\r\n", ""),
+        (b"@RSYNCD: 32.0 sha512 sha256 md5\n", "rsync"),
+        (b"RFB 003.008\n", "vnc"),
+        (b"\xff\xfd\x18\xff\xfd\x20", "telnet"),
+        (b"\r\nUser Access Verification\r\n\r\nUsername: ", "telnet"),
+        (b"\xff\xfb\x56", ""),
+        (b"\x01Where are you?\n", "rsh"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", ""),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", ""),
+        (b"NBDMAGICIHAVEOPT\x00\x03", "nbd"),
+    ],
+)
+def test_a_banner_is_recognised_by_one_protocol_or_by_none(banner: bytes, protocol: str) -> None:
+    speak_first = (p for p in registry.PROBES if not p.greeting and p.transport is Transport.TCP)
+    assert [probe.protocol for probe in speak_first if probe.recognises(banner)] == [protocol][: bool(protocol)]
+
+
+def test_no_protocol_takes_an_echo_of_its_greeting_for_an_answer() -> None:
+    for probe in registry.PROBES:
+        if probe.greeting:
+            assert not probe.recognises(probe.greeting), probe.protocol
+
+
+@given(st.binary(max_size=200))
+@example(b"\x30\x84\xff\xff\xff\xff")
+@example(udp_snmp.DISCOVERY[:-1])
+@example(ldap.BIND)
+@example(b"\0\0\0\x20\xffSMBr")
+def test_no_reply_makes_recognition_fail(reply: bytes) -> None:
+    for probe in registry.PROBES:
+        assert probe.recognises(reply) in (True, False)
+
+
+@given(st.binary(max_size=120))
+def test_random_bytes_after_our_dns_id_are_read_or_refused(reply: bytes) -> None:
+    try:
+        messages.parse(b"\x52\x6d\x81\x80" + reply)
+    except UnexpectedReply:
+        return
+
+
+def test_a_cut_off_element_is_refused_instead_of_read_short() -> None:
+    with pytest.raises(UnexpectedReply):
+        ber.take(b"\x04\x05abc")
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_x11"),
+    [
+        (b"\x00\x03\x0b\x00\x00\x00\x01\x00No!\x00", True),
+        (b"\x00\x03\x0b\x00\x00\x00\x01\x00No!\x00more", False),
+        (b"\x01\x00\x0b\x00\x00\x00\x20\x00", True),
+        (b"\x01\x00\x0a\x00\x00\x00\x20\x00", False),
+    ],
+)
+def test_an_x11_reply_needs_its_version_and_a_length_that_fits(reply: bytes, is_x11: bool) -> None:
+    assert x11.recognises(reply) is is_x11
+
+
+def test_socks_is_recognised_by_exactly_two_bytes() -> None:
+    assert socks.recognises(b"\x05\xff")
+    assert not socks.recognises(b"\x05\x00\x00")
+
+
+def test_a_remote_desktop_refusal_is_recognised_too() -> None:
+    assert rdp.recognises(b"\x03\x00\x00\x13\x0e\xd0\x00\x00\x12\x34\x00\x03\x00\x08\x00\x05\x00\x00\x00")
+    assert not rdp.recognises(b"\x03\x00\x00\x0b\x06\xd0\x00\x00\x12\x34\x00")
+
+
+def test_an_ntp_answer_must_carry_our_own_time_back() -> None:
+    answer = b"\x24" + bytes(23) + udp_ntp.CLIENT[40:48] + bytes(16)
+    assert udp_ntp.recognises(answer)
+    assert not udp_ntp.recognises(b"\x24" + bytes(47))
+
+
+def test_a_tftp_error_is_recognised_and_its_data_is_not() -> None:
+    assert udp_tftp.recognises(b"\x00\x05\x00\x01File not found\x00")
+    assert not udp_tftp.recognises(b"\x00\x03\x00\x01data")
+
+
+def test_chargen_is_no_quote_and_a_quote_is_no_chargen() -> None:
+    ring = bytes(range(32, 127))
+    assert udp_amplifiers.is_chargen(ring[5:77] + b"\r\n")
+    assert not udp_amplifiers.is_quote(ring[5:77] + b"\r\n")
+    assert udp_amplifiers.is_quote(b"All that glitters is not gold.\r\n")
+    assert not udp_amplifiers.is_chargen(b"All that glitters is not gold, or so it is said by those without. " * 2)
+
+
+# --- dialogues
+
+
+@pytest.mark.parametrize("probe", [ftp, smtp, imap, pop3, rsync, vnc, telnet, smb, rdp, ldap, dns, socks, x11])
+def test_a_server_that_hangs_up_ends_the_look_as_a_probe_error(probe: ModuleType) -> None:
+    async def hang_up_on_the_look() -> None:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), ADDRESS, 0)
+        async with server:
+            with pytest.raises(ProbeError):
+                await asyncio.wait_for(probe.look(contact(server.sockets[0].getsockname()[1])), 10)
+
+    asyncio.run(hang_up_on_the_look())
+
+
+def test_a_mail_server_that_turns_everyone_away_is_not_judged(tmp_path: Path) -> None:
+    busy = scripted(4322, lambda _: None, banner=b"421 ESMTP too busy\r\n")
+    with busy(ADDRESS, tmp_path), pytest.raises(UnexpectedReply):
+        asyncio.run(smtp.look(contact(4322)))
+
+
+def test_a_pop3_server_without_capabilities_is_asked_with_a_user_name(tmp_path: Path) -> None:
+    old = scripted(
+        4323, lambda request: b"+OK\r\n" if request.startswith(b"USER") else b"-ERR what?\r\n", banner=b"+OK ready\r\n"
+    )
+    with old(ADDRESS, tmp_path):
+        assert asyncio.run(pop3.look(contact(4323))).attribute("clear_login") == "accepted"
+        assert asyncio.run(pop3.look(contact(4323, Level.GREETING))).attribute("clear_login") == ""
+
+
+def test_a_vnc_server_of_version_3_3_chooses_the_type_itself(tmp_path: Path) -> None:
+    old = scripted(4324, lambda _: b"\0\0\0\x01", banner=b"RFB 003.003\n")
+    with old(ADDRESS, tmp_path):
+        facts = asyncio.run(vnc.look(contact(4324)))
+    assert facts.access is Access.OPEN
+    assert facts.attribute("types") == "None"
+
+
+def test_a_log_in_by_another_name_does_not_count_as_relaying(tmp_path: Path) -> None:
+    sent: list[bytes] = []
+
+    def answer(request: bytes) -> bytes | None:
+        sent.append(request)
+        verb = request[:4].upper()
+        return {b"EHLO": b"250 mx\r\n", b"MAIL": b"250 ok\r\n", b"RCPT": b"450 later\r\n"}.get(verb, b"252 hm\r\n")
+
+    with scripted(4325, answer, banner=b"220 mx ESMTP\r\n")(ADDRESS, tmp_path):
+        facts = asyncio.run(smtp.look(contact(4325, Level.CREDENTIAL)))
+    assert facts.attribute("relay") == "deferred"
+    assert not any(request.upper().startswith(b"DATA") for request in sent)
+
+
+@pytest.mark.parametrize("level", [Level.GREETING, Level.READ])
+def test_nothing_that_needs_permission_is_sent_without_it(tmp_path: Path, level: Level) -> None:
+    sent: list[bytes] = []
+
+    def answer(request: bytes) -> bytes | None:
+        sent.append(request)
+        return b"500 no\r\n"
+
+    with scripted(4326, answer, banner=b"220 FTP ESMTP\r\n")(ADDRESS, tmp_path):
+        asyncio.run(ftp.look(contact(4326, level)))
+        asyncio.run(smtp.look(contact(4326, level)))
+    assert sent
+    assert not any(request.upper().startswith((b"PASS", b"MAIL", b"RCPT", b"DATA")) for request in sent)
+
+
+# --- judgement
+
+
+def test_dovecots_default_is_fine() -> None:
+    assert judged("IMAP", ("tls", "offered"), ("clear_login", "refused")) == {}
+
+
+def test_cannot_verify_gives_no_address_away() -> None:
+    assert "SMTP-VRFY" not in judged("SMTP", ("tls", "offered"), ("vrfy", "252"))
+
+
+def test_challenge_response_before_tls_is_low_and_a_plain_password_high() -> None:
+    assert judged("SMTP", ("auth_clear", "CRAM-MD5"))["SMTP-AUTH-CLEAR"].severity is Severity.LOW
+    assert judged("SMTP", ("auth_clear", "CRAM-MD5 LOGIN"))["SMTP-AUTH-CLEAR"].severity is Severity.HIGH
+
+
+def test_missing_starttls_weighs_more_where_mail_is_handed_in() -> None:
+    assert judged("SMTP", ("tls", "refused"))["SMTP-NOSTARTTLS"].severity is Severity.LOW
+    handed_in = judged("SMTP", ("tls", "refused"), ("submission", "yes"))
+    assert handed_in["SMTP-NOSTARTTLS"].severity is Severity.MEDIUM
+
+
+def test_an_accepted_recipient_makes_relaying_probable() -> None:
+    assert judged("SMTP", ("relay", "accepted"))["SMTP-OPENRELAY"].confidence is Confidence.PROBABLE
+    assert "SMTP-OPENRELAY" not in judged("SMTP", ("relay", "deferred"))
+
+
+def test_an_anonymous_bind_alone_is_a_hint() -> None:
+    assert judged("LDAP", ("bind", "accepted"), ("read", "rootDSE"))["LDAP-ANON"].severity is Severity.INFO
+    assert judged("LDAP", ("bind", "accepted"), ("read", "entry"))["LDAP-ANON"].severity is Severity.MEDIUM
+
+
+def test_recursion_that_resolves_nothing_is_not_open() -> None:
+    assert "DNS-RECURSION" not in judged("DNS", ("recursion", "unproven"), udp=True)
+    assert "DNS-RECURSION" in judged("DNS", ("recursion", "open"), access=Access.OPEN, udp=True)
+
+
+def test_telnet_without_a_prompt_is_only_possible() -> None:
+    assert judged("TELNET", ("prompt", "no"))["CLR-TELNET"].confidence is Confidence.POSSIBLE
+
+
+def test_an_amplifier_is_high_from_a_factor_of_fifty_on_and_none_below_one() -> None:
+    assert judged("CHARGEN", ("bytes_in", "1"), ("bytes_out", "148"))["AMP-CHARGEN"].severity is Severity.HIGH
+    assert judged("SSDP", ("bytes_in", "100"), ("bytes_out", "300"))["AMP-SSDP"].severity is Severity.MEDIUM
+    assert judged("SSDP", ("bytes_in", "100"), ("bytes_out", "90")) == {}
+
+
+def test_every_evidence_text_is_filled_by_what_its_rule_hands_over() -> None:
+    findings = {
+        **judged("TELNET", ("prompt", "yes")),
+        **judged("RSH"),
+        **judged("TFTP"),
+        **judged("FTP", ("tls", "refused"), ("clear_login", "accepted"), ("anonymous", "accepted")),
+        **judged("VNC", ("types", "None"), ("encrypted", "no"), access=Access.OPEN),
+        **judged("X11", access=Access.OPEN),
+        **judged("RPCBIND", ("programs", "nfs"), ("exports", "/ (*)"), ("everyone", "yes"), access=Access.OPEN),
+        **judged("RSYNC", ("modules", "data")),
+        **judged("SMB", ("smb1", "accepted"), ("signing", "optional")),
+        **judged("RDP", ("nla", "absent"), ("weakest", "tls")),
+        **judged("LDAP", ("tls", "refused"), ("bind", "accepted")),
+        **judged("SMTP", ("tls", "refused"), ("auth_clear", "PLAIN"), ("vrfy", "250"), ("relay", "accepted")),
+        **judged("IMAP", ("clear_login", "accepted")),
+        **judged("POP3", ("clear_login", "accepted")),
+        **judged("SNMP", ("community", "public")),
+        **judged("NTP", ("mode6", "answered"), ("monlist", "answered"), ("bytes_in", "8"), ("bytes_out", "440")),
+        **judged("DNS", ("recursion", "open"), ("version", "9"), ("transfer", "lab.example"), udp=True),
+        **judged("MEMCACHED-UDP", ("bytes_in", "15"), ("bytes_out", "1400")),
+    }
+    assert len(findings) >= 30
+    for check, finding in findings.items():
+        given_params = {name for name, _ in finding.params}
+        known = given_params | {"address", "port", "host", "hostport", "name"}
+        for text in (catalogue()[check].verify, *(catalogue()[check].texts[lang].evidence for lang in Language)):
+            wanted = {field for _, field, _, _ in string.Formatter().parse(text) if field}
+            assert wanted <= known, (check, wanted - known)
