@@ -1,0 +1,123 @@
+"""The documents say what the program does: generated pages are fresh, links lead somewhere, commands are accepted."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.main import get_command
+
+from scanner.cli.main import _COMMANDS
+from scanner.engine.catalogue.load import Language
+from tools.coverage import PAGE, README, render, with_counts
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_INLINE_COMMAND = re.compile(r"`roundsman ([a-z][^`]*)`")
+
+
+def test_the_coverage_page_is_what_its_script_generates() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render(), "Run .venv/bin/python -m tools.coverage."
+
+
+def test_the_readme_counts_the_checks_as_the_catalogue_does() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert readme == with_counts(readme), "Run .venv/bin/python -m tools.coverage."
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_relative_link_leads_to_a_file_and_heading(name: str) -> None:
+    page = ROOT / name
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    broken = [link for link in _LINK.findall(text) if "://" not in link and not _leads_somewhere(page, link)]
+    assert not broken
+
+
+def _leads_somewhere(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.is_file() or ROOT not in target.parents:
+        return False
+    return not anchor or anchor in {_anchor(heading) for heading in _HEADING.findall(target.read_text("utf-8"))}
+
+
+def _anchor(heading: str) -> str:
+    """GitHub's anchor of a heading: lower case, punctuation dropped, spaces to hyphens."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def _blocks(page: Path, *languages: str) -> Iterator[str]:
+    for language, content in _FENCE.findall(page.read_text(encoding="utf-8")):
+        if language in languages:
+            yield content
+
+
+def _shown_commands() -> Iterator[str]:
+    for page in PAGES:
+        for block in _blocks(page, "console"):
+            for shown in re.findall(r"^ *\$ (?:\.venv/bin/)?roundsman (.+)$", block, re.MULTILINE):
+                yield shown.partition(" # ")[0].translate({ord("["): None, ord("]"): None}).strip()
+
+
+@pytest.mark.parametrize("command", sorted(set(_shown_commands())))
+def test_the_parser_accepts_each_command_line_that_is_shown(command: str) -> None:
+    name, *arguments = shlex.split(command)
+    if name == "--version":
+        return
+    parser = get_command(_app(name))
+    context = parser.make_context(f"roundsman {name}", list(arguments), resilient_parsing=False)
+    if hasattr(parser, "commands"):
+        sub = parser.commands[arguments[0]]
+        sub.make_context(arguments[0], arguments[1:], parent=context)
+
+
+@pytest.mark.parametrize("command", sorted({c for p in PAGES for c in _INLINE_COMMAND.findall(p.read_text("utf-8"))}))
+def test_commands_and_options_that_are_mentioned_exist(command: str) -> None:
+    name, *words = command.split()
+    parser = get_command(_app(name))
+    if hasattr(parser, "commands") and words:
+        parser = parser.commands[words[0]]
+    options = {option for parameter in parser.params for option in parameter.opts} | {"--help"}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
+def _app(name: str) -> Typer:
+    app = import_module(_COMMANDS[name][0]).app
+    assert isinstance(app, Typer)
+    return app
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(set(_shown_commands())) > 20
+
+
+def test_the_readme_lists_the_make_targets_that_there_are() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    make = ["make", "--silent", "--no-print-directory", "help"]
+    shown = subprocess.run(make, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert [shown] == list(_blocks(README, "text"))
+
+
+def test_the_worked_example_has_the_form_of_a_rule_and_an_entry() -> None:
+    guide = ROOT / "docs" / "adding-a-check.md"
+    rule, rules, cases = _blocks(guide, "python")
+    for source in (rule, rules, f"CASES = (\n{cases})"):
+        ast.parse(source)
+    (entry,) = (table for block in _blocks(guide, "toml") for table in tomllib.loads(block).values())
+    for language in Language:
+        assert entry[language].keys() == {"title", "impact", "fix", "evidence"}
+    assert re.findall(r"{(\w+)}", entry["en"]["evidence"]) == re.findall(r"{(\w+)}", entry["zh-Hans"]["evidence"])
