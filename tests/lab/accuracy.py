@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scanner.engine.catalogue.load import catalogue
+from tests.lab import namespace
 from tests.lab.case import LabCase
 from tests.lab.check import Tally, tally
 from tests.lab.registry import all_cases
@@ -24,7 +25,7 @@ def main() -> int:
     tallies: list[Tally] = []
     wrong: list[str] = []
     cases = all_cases()
-    with ProcessPoolExecutor(AT_ONCE) as pool:
+    with ProcessPoolExecutor(AT_ONCE, initializer=namespace.enter) as pool:
         for number, done in enumerate(as_completed([pool.submit(_tally, case.name) for case in cases]), start=1):
             result = done.result()
             tallies.append(result)

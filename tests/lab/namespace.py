@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
+
+_CLONE_NEWNET = 0x40000000  # linux/sched.h; Python has os.unshare only from 3.12 on
 
 _INSIDE = "ROUNDSMAN_OWN_NAMESPACE"
 
@@ -21,3 +24,15 @@ def run_inside(module: str) -> int | None:
     unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
     command = [*unshare, sys.executable, "-m", module, *sys.argv[1:]]
     return subprocess.run(command, env={**os.environ, _INSIDE: "yes"}, check=False).returncode
+
+
+def enter() -> bool:
+    """Move this process, and all it starts, into a new network namespace; return False where that isn't permitted.
+
+    Tests that run at the same time then can't take each other's addresses. Must be called before any thread is
+    started.
+    """
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
+        return False
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    return True

@@ -111,13 +111,7 @@ class HttpSession:
                 raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
             await self._pace()
             self.requests += 1
-            try:
-                async with asyncio.timeout(seconds):
-                    response, body = await self._exchange(request, limit)
-            except TimeoutError as error:
-                raise HostSilent("The web server did not answer in time.") from error
-            except h11.RemoteProtocolError as error:
-                raise UnexpectedReply(f"The reply is not valid HTTP: {line(str(error))}") from error
+            response, body = await self._exchange(request, limit, seconds)
         return _reply(method, path, response, body)
 
     def _headers(self, more: Mapping[str, str], content: bytes | None) -> list[tuple[str, str]]:
@@ -126,15 +120,18 @@ class HttpSession:
             headers["Content-Length"] = str(len(content))
         return list(headers.items())
 
-    async def _exchange(self, request: list[h11.Event], limit: int) -> tuple[h11.Response, bytes]:
-        """Use the idle connection; when the server has meanwhile closed it, use a new one."""
+    async def _exchange(self, request: list[h11.Event], limit: int, seconds: float) -> tuple[h11.Response, bytes]:
+        """Use the idle connection; when the server has meanwhile closed it, use a new one.
+
+        Waiting for one of the host's connection slots is not the server's fault, so it is not on its time.
+        """
         connection, self._idle = self._idle, None
         if connection is not None:
             try:
-                return await self._talk(connection, request, limit)
+                return await self._talk(connection, request, limit, seconds)
             except ConnectionLost:
                 pass  # keep-alive ended between two requests, which is the server's right (RFC 9112 section 9.3)
-        return await self._talk(await self._open(), request, limit)
+        return await self._talk(await self._open(), request, limit, seconds)
 
     async def _open(self) -> _Connection:
         holder = AsyncExitStack()
@@ -148,17 +145,24 @@ class HttpSession:
         )
         return _Connection(conversation, h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT), holder)
 
-    async def _talk(self, connection: _Connection, request: list[h11.Event], limit: int) -> tuple[h11.Response, bytes]:
+    async def _talk(
+        self, connection: _Connection, request: list[h11.Event], limit: int, seconds: float
+    ) -> tuple[h11.Response, bytes]:
         """Send a request and read its reply; the connection is kept when both sides allow it, else closed."""
         keep = False
         try:
             sent = b"".join(connection.http.send(event) or b"" for event in request)
-            await connection.conversation.send(sent)
-            response, body, whole = await _receive(connection, limit)
+            async with asyncio.timeout(seconds):
+                await connection.conversation.send(sent)
+                response, body, whole = await _receive(connection, limit)
             if whole and connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE:
                 connection.http.start_next_cycle()
                 self._idle, keep = connection, True
             return response, body
+        except TimeoutError as error:
+            raise HostSilent("The web server did not answer in time.") from error
+        except h11.RemoteProtocolError as error:
+            raise UnexpectedReply(f"The reply is not valid HTTP: {line(str(error))}") from error
         finally:
             if not keep:
                 await connection.holder.aclose()

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from scanner.engine.model import Finding, Service
 from scanner.engine.rules.base import Context, rule
 
-_OTHER_CHECKS = {"FTP", "SMTP", "IMAP", "POP3", "LDAP", "RDP"}
-"""Services whose missing encryption has a check of its own."""
+_HOLDS_DATA = frozenset(
+    {"REDIS", "POSTGRES", "MYSQL", "MSSQL", "MONGODB", "CASSANDRA", "MQTT", "AMQP", "KAFKA", "NATS", "ACTIVEMQ"}
+)
+"""Databases and brokers whose clients and servers commonly speak TLS, so that its absence is a choice."""
 
 
 @rule("DB-CLEARTEXT")
 def clear_text(service: Service, context: Context) -> Iterator[Finding]:
     """The connection is not inside TLS and the service offers no upgrade to it."""
     facts = service.facts
-    if facts is None or service.tls or facts.attribute("tls") != "refused" or facts.service in _OTHER_CHECKS:
+    if facts is None or service.tls or facts.attribute("tls") != "refused" or facts.service not in _HOLDS_DATA:
         return
     yield context.finding(
         "DB-CLEARTEXT",
