@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from scanner.engine.probes.services import ber
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.udp import scripted_udp, wait_until_bound
 
@@ -160,7 +161,35 @@ def _ssdp(request: bytes) -> bytes | None:
     )
 
 
+def _printer_agent(request: bytes) -> bytes | None:
+    """An agent that knows version 1 and the community public only (RFC 1157 section 4.1)."""
+    wanted = ber.tlv(0x06, bytes((0x2B, 6, 1, 2, 1, 1, 1, 0)))
+    if not request[2:].startswith(ber.integer(0) + ber.octets(b"public")) or wanted not in request:
+        return None
+    binding = ber.tlv(0x30, wanted + ber.octets(b"Lab printer 1.0"))
+    _, pdu = list(ber.elements(ber.take(request)[1]))[2]
+    number = ber.tlv(*ber.take(pdu)[:2])
+    response = ber.tlv(0xA2, number + ber.integer(0) * 2 + ber.tlv(0x30, binding))
+    return ber.tlv(0x30, ber.integer(0) + ber.octets(b"public") + response)
+
+
 CASES = (
+    LabCase(
+        name="snmp-version-1-only",
+        address="127.10.11.20",
+        ports="U:161",
+        start=scripted_udp(161, _printer_agent),
+        expected=frozenset({("161/udp", "CLR-SNMP12-PUBLIC")}),
+        services=frozenset({(161, "snmp")}),
+        level=2,
+    ),
+    LabCase(
+        name="snmp-version-1-not-asked",
+        address="127.10.11.21",
+        ports="U:161",
+        start=scripted_udp(161, _printer_agent),
+        silent=frozenset({"CLR-SNMP12-PUBLIC", "SNMP-EXPOSED"}),
+    ),
     LabCase(
         name="snmp-public",
         address="127.10.11.1",

@@ -149,8 +149,8 @@ async def _look_at_tls(
     if facts is None:
         notes.missed(Facet.CERTIFICATE, GapReason.PROTOCOL_ERROR)
         return None
-    if profile is Profile.DEEP and before is None:
-        facts = await tls_deep.look_deeper(contact, facts)
+    if profile is Profile.DEEP:
+        facts = await tls_deep.look_deeper(contact, facts, again=before)
     if facts.complete:
         notes.looked(Facet.TLS)
     elif facts.needs_name and not facts.chains:
@@ -262,7 +262,8 @@ async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Se
     is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look.
     """
     port = contact.endpoint.port
-    candidates = [p for p in PROBES if p.transport is contact.endpoint.transport and (listed or port in p.ports)]
+    allowed = [p for p in PROBES if contact.level.at_least(p.greeting_level)]
+    candidates = [p for p in allowed if p.transport is contact.endpoint.transport and (listed or port in p.ports)]
     candidates.sort(key=lambda probe: port not in probe.ports)
     replies = await asyncio.gather(*(_ask_udp(contact, probe) for probe in candidates))
     for probe, reply in zip(candidates, replies, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from scanner.engine.facts.service import ServiceFacts
-from scanner.engine.model import Transport
+from scanner.engine.model import Level, Transport
 from scanner.engine.probes.contact import Contact
 
 Look = Callable[[Contact], Awaitable[ServiceFacts]]
@@ -24,7 +24,8 @@ class ServiceProbe:
     ports where this greeting is tried first; other silent ports get it too, later. ``look`` is the safe
     dialogue. ``also_recognises`` decides on the reply to other protocols' greetings where that is certain too
     (Redis answers an HTTP request with an error of its own). ``one_at_a_time`` tells that the service takes a single
-    connection, so that on its ports its greeting goes out before anything else.
+    connection, so that on its ports its greeting goes out before anything else. ``greeting_level`` is what the
+    authorisation must allow for a UDP greeting itself to be sent (SNMP's is a community, a credential).
     """
 
     protocol: str
@@ -36,3 +37,4 @@ class ServiceProbe:
     also_recognises: Callable[[bytes], bool] | None = None
     answers_elsewhere: bool = False
     one_at_a_time: bool = False
+    greeting_level: Level = Level.GREETING

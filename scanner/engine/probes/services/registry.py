@@ -91,6 +91,7 @@ PROBES: tuple[ServiceProbe, ...] = (
     dns.TCP_PROBE,
     dns.UDP_PROBE,
     udp_snmp.PROBE,
+    *udp_snmp.OLD_PROBES,
     udp_ntp.PROBE,
     udp_tftp.PROBE,
     udp_ipmi.PROBE,

@@ -71,6 +71,24 @@ async def look(contact: Contact) -> ServiceFacts:
     return ServiceFacts("SNMP", access, attributes=attributes, exchanges=tuple(evidence))
 
 
+def takes_community(reply: bytes) -> bool:
+    """Tell whether the datagram is the response of version 1 or 2c to our GET of sysDescr."""
+    try:
+        _sys_descr(reply)
+        return _message(reply)[0] in (_VERSION_1, _VERSION_2C)
+    except UnexpectedReply:
+        return False
+
+
+async def look_without_engine(contact: Contact) -> ServiceFacts:
+    """Look at an agent that is older than version 3: it answers to a community or not at all."""
+    evidence: list[Exchange] = []
+    accepted = await _community(contact, evidence)
+    if not accepted:
+        raise HostSilent("The SNMP agent no longer answers to the community.")
+    return ServiceFacts("SNMP", Access.OPEN, attributes=accepted, exchanges=tuple(evidence))
+
+
 async def _community(contact: Contact, evidence: list[Exchange]) -> Attributes:
     for community in COMMUNITIES:
         for version in (_VERSION_2C, _VERSION_1):
@@ -125,3 +143,16 @@ PROBE = ServiceProbe(
     look=look,
     transport=Transport.UDP,
 )
+OLD_PROBES = tuple(
+    ServiceProbe(
+        protocol="snmp",
+        ports=frozenset({161}),
+        greeting=get_sys_descr(version, COMMUNITIES[0]),
+        recognises=takes_community,
+        look=look_without_engine,
+        transport=Transport.UDP,
+        greeting_level=Level.CREDENTIAL,
+    )
+    for version in (_VERSION_2C, _VERSION_1)
+)
+"""Agents without version 3 keep silent unless their community is named."""
