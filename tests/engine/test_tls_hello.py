@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -65,8 +67,12 @@ def running(name: str) -> Iterator[tuple[str, int]]:
     """Run a lab server on an address of this test's own, so that it can run beside the lab."""
     case = lab(name)
     address = f"127.10.4.{130 + CASES.index(case)}"
-    with case.start(address, case_folder(name)):
-        yield address, int(case.ports)
+    folder = case_folder(name)
+    try:
+        with case.start(address, folder):
+            yield address, int(case.ports)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def relay_after(limit: int, address: str, port: int) -> Behaviour:
@@ -214,14 +220,13 @@ def test_records_that_arrive_byte_by_byte_are_put_together() -> None:
 
 
 @pytest.mark.lab
-def test_both_leaves_of_a_server_with_two_certificates_are_seen_under_tls_1_3() -> None:
-    folder = case_folder("two-leaves")
+def test_both_leaves_of_a_server_with_two_certificates_are_seen_under_tls_1_3(tmp_path: Path) -> None:
     rsa = issue("two.lab", INTERMEDIATE, names=["two.lab"], key=rsa_key(2048))
     ec = issue("two.lab", INTERMEDIATE, names=["two.lab"])
-    (folder / "second.pem").write_bytes(rsa.pem + INTERMEDIATE.pem)
-    (folder / "second.key").write_bytes(rsa.key_pem)
+    (tmp_path / "second.pem").write_bytes(rsa.pem + INTERMEDIATE.pem)
+    (tmp_path / "second.key").write_bytes(rsa.key_pem)
     second = "TLSv1.3; ssl_certificate second.pem; ssl_certificate_key second.key"
-    with modern_nginx(4455, ec, protocols=second)("127.10.4.2", folder):
+    with modern_nginx(4455, ec, protocols=second)("127.10.4.2", tmp_path):
         facts = sweep(4455, "127.10.4.2")
     assert facts.complete, facts.ended
     assert len(facts.chains) == 2

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 import socketserver
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -21,15 +24,25 @@ from tests.lab.case import case_folder
 from tests.lab.registry import all_cases
 
 
+@contextlib.contextmanager
+def running(case_name: str, address: str) -> Iterator[None]:
+    """Run a lab server on an address of this test's own, so that it can run beside the lab."""
+    case = next(case for case in all_cases() if case.name == case_name)
+    folder = case_folder(case.name)
+    try:
+        with case.start(address, folder):
+            yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def contact_for(address: str, port: int) -> Contact:
     return Contact(Dialer(lambda _: None), Target(address, address), Endpoint(address, port), Level.READ)
 
 
 def sweep(case_name: str, port: int, protocol: str) -> TlsFacts:
-    """Run a lab server on an address of this test's own, so that it can run beside the lab."""
-    case = next(case for case in all_cases() if case.name == case_name)
     address = f"127.10.4.{100 + sorted(STARTTLS).index(protocol)}"
-    with case.start(address, case_folder(case.name)):
+    with running(case_name, address):
         return asyncio.run(look(contact_for(address, port), server_name=None, starttls=protocol))
 
 
@@ -127,8 +140,7 @@ def test_xmpp_is_upgraded_where_it_is_offered_and_declined_where_not() -> None:
 
 @pytest.mark.lab
 def test_sslyze_answers_what_needs_a_handshake_and_leaves_the_rest_untested() -> None:
-    case = next(case for case in all_cases() if case.name == "tls-nginx-old-versions")
-    with case.start("127.10.4.120", case_folder(case.name)):
+    with running("tls-nginx-old-versions", "127.10.4.120"):
         contact = contact_for("127.10.4.120", 443)
         facts = asyncio.run(look(contact, server_name=None))
         deeper = asyncio.run(look_deeper(contact, facts))
@@ -143,8 +155,7 @@ def test_sslyze_answers_what_needs_a_handshake_and_leaves_the_rest_untested() ->
 
 @pytest.mark.lab
 def test_heartbleed_is_not_said_to_be_absent_where_tls_1_3_hides_it() -> None:
-    case = next(case for case in all_cases() if case.name == "tls-modern-nginx")
-    with case.start("127.10.4.120", case_folder(case.name)):
+    with running("tls-modern-nginx", "127.10.4.120"):
         contact = contact_for("127.10.4.120", 443)
         deeper = asyncio.run(look_deeper(contact, asyncio.run(look(contact, server_name=None))))
     assert deeper.heartbleed is deeper.ccs_injection is Answer.UNTESTED
