@@ -105,6 +105,9 @@ def judged(
         (b"\x01Where are you?\n", "rsh"),
         (b"HTTP/1.1 200 OK\r\n\r\n", ""),
         (b"SSH-2.0-OpenSSH_9.2\r\n", ""),
+        (b"Mon Nov 23 23:37:00 2026\r\n", "daytime"),
+        (b"23 NOV 2026 23:37:00 CST\r\n", "daytime"),
+        (b":irc.lab.example NOTICE AUTH :*** Looking up your hostname\r\n", "irc"),
         (b"NBDMAGICIHAVEOPT\x00\x03", "nbd"),
     ],
 )
@@ -292,7 +295,7 @@ def test_telnet_without_a_prompt_is_only_possible() -> None:
 
 
 def test_an_amplifier_is_high_from_a_factor_of_fifty_on_and_none_below_one() -> None:
-    assert judged("CHARGEN", ("bytes_in", "1"), ("bytes_out", "148"))["AMP-CHARGEN"].severity is Severity.HIGH
+    assert judged("CHARGEN-UDP", ("bytes_in", "1"), ("bytes_out", "148"))["AMP-CHARGEN"].severity is Severity.HIGH
     assert judged("SSDP", ("bytes_in", "100"), ("bytes_out", "300"))["AMP-SSDP"].severity is Severity.MEDIUM
     assert judged("SSDP", ("bytes_in", "100"), ("bytes_out", "90")) == {}
 

@@ -89,14 +89,13 @@ _SSH_CASES = (
 )
 
 
-def _inetd(line: str) -> Start:
+def _inetd(line: str, port: int) -> Start:
     """Run one line of inetd.conf; ``{address}`` is this case's."""
 
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         configuration = folder / "inetd.conf"
         configuration.write_text(line.format(address=address) + "\n")
-        port = int(line.split(":")[1].split()[0])
         with process([program("inetd"), "-i", str(configuration)], folder=folder, wait_for=(address, port)):
             yield
 
@@ -148,10 +147,28 @@ _FTP_CASES = (
         name="telnet-login",
         address="127.10.9.10",
         ports="23",
-        start=_inetd("{address}:23 stream tcp nowait root /usr/sbin/in.telnetd in.telnetd"),
+        start=_inetd("{address}:23 stream tcp nowait root /usr/sbin/in.telnetd in.telnetd", 23),
         expected=frozenset({(23, "CLR-TELNET")}),
         services=frozenset({(23, "telnet")}),
         needs=("in.telnetd", "inetd"),
+    ),
+    LabCase(
+        name="inetd-daytime",
+        address="127.10.9.17",
+        ports="T:13",
+        start=_inetd("{address}:daytime stream tcp nowait root internal", 13),
+        expected=frozenset({(13, "SVC-DAYTIME-EXPOSED")}),
+        services=frozenset({(13, "daytime")}),
+        needs=("inetd",),
+    ),
+    LabCase(
+        name="inetd-chargen",
+        address="127.10.9.18",
+        ports="T:19",
+        start=_inetd("{address}:chargen stream tcp nowait root internal", 19),
+        expected=frozenset({(19, "SVC-CHARGEN-EXPOSED")}),
+        silent=frozenset({"AMP-CHARGEN"}),
+        needs=("inetd",),
     ),
     LabCase(
         name="ftp-anonymous",

@@ -10,7 +10,7 @@ from scanner.engine.rules.base import Context, rule, worse
 
 _AMPLIFIERS = {
     "MEMCACHED-UDP": "AMP-MEMCACHED",
-    "CHARGEN": "AMP-CHARGEN",
+    "CHARGEN-UDP": "AMP-CHARGEN",
     "QOTD": "AMP-QOTD",
     "SSDP": "AMP-SSDP",
     "MDNS": "AMP-MDNS",

@@ -104,9 +104,7 @@ def _probe(protocol: str, service: str, port: int, request: bytes, recognises: C
             raise UnexpectedReply(f"The {protocol} service answered with something else than before.")
         return _facts(service, request, reply)
 
-    return ServiceProbe(
-        protocol, frozenset({port}), request, recognises, look, Transport.UDP, answers_elsewhere=True
-    )
+    return ServiceProbe(protocol, frozenset({port}), request, recognises, look, Transport.UDP, answers_elsewhere=True)
 
 
 def _facts(service: str, request: bytes, reply: bytes) -> ServiceFacts:
@@ -140,6 +138,6 @@ PROBES = (
     _probe("cldap", "CLDAP", 389, CLDAP_ROOT_DSE, is_cldap),
     _probe("mssql-browser", "MSSQL-BROWSER", 1434, SQL_BROWSER, is_sql_browser),
     _probe("portmap", "PORTMAP", 111, PORTMAP_DUMP, is_portmap),
-    _probe("chargen", "CHARGEN", 19, NOTHING, is_chargen),
+    _probe("chargen-udp", "CHARGEN-UDP", 19, NOTHING, is_chargen),
     _probe("qotd", "QOTD", 17, NOTHING, is_quote),
 )
