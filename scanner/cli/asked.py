@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import shlex
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ _NEVER = ("multicast", "broadcast", "unspecified")
 class Asked:
     """One argument: the hosts it stands for, the ports it implies, or why nothing of it will be inspected.
 
-    ``refusal`` is set where nothing will be sent, and ``detail`` then says why.
+    ``refusal`` is set where nothing will be sent; ``detail`` then says more, as a gap's detail.
     """
 
     label: str
@@ -82,17 +83,15 @@ def _resolve_name(label: str, hostname: str, ports: PortSpec | None) -> Asked:
     try:
         answers = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        why = f"The name {hostname} could not be resolved ({error.args[-1]}). Check its spelling, or give an address."
-        return Asked(label, refusal=GapReason.NAME_NOT_RESOLVED, detail=why)
+        no_such_name = error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
+        detail = shlex.join(["unknown-name" if no_such_name else "resolver-failed", f"hostname={hostname}"])
+        return Asked(label, refusal=GapReason.NAME_NOT_RESOLVED, detail=detail)
     addresses = dict.fromkeys(ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers)
     for address in addresses:
         special = special_range(address)
         if special is not None and not _is_localhost(hostname):
-            why = (
-                f"The name {hostname} leads to {address}, which is special ({special[0]}). "
-                "Such an address is inspected only when it is named itself: give the address instead of the name."
-            )
-            return Asked(label, refusal=GapReason.REFUSED_BY_SCOPE, detail=why)
+            detail = shlex.join(["name-leads-to-special", f"hostname={hostname}", f"address={address}"])
+            return Asked(label, refusal=GapReason.REFUSED_BY_SCOPE, detail=detail)
     return Asked(label, tuple(Target(label, str(address), hostname) for address in addresses), ports)
 
 
@@ -104,5 +103,5 @@ def _is_localhost(hostname: str) -> bool:
 def _refused_for_good(address: Address) -> str:
     special = special_range(address)
     if special is not None and any(word in special[0].lower() for word in _NEVER):
-        return f"{address} is special ({special[0]}): no single host answers there. Name the host's own address."
+        return f"never-one-host address={address}"
     return ""

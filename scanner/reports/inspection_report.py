@@ -26,6 +26,7 @@ from scanner.engine.model import (
     Severity,
 )
 from scanner.reports import page, texts
+from scanner.reports.gaps import gap_sentence
 from scanner.reports.words import Words, words
 
 SCHEMA = "roundsman.inspection/1"
@@ -35,7 +36,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A target to which nothing was sent. ``detail`` says more than the reason does, in the user's language."""
+    """A target to which nothing was sent. ``detail`` says more than the reason does, as a gap's detail."""
 
     label: str
     reason: GapReason = GapReason.REFUSED_BY_SCOPE
@@ -107,12 +108,6 @@ def overall_outcome(outcomes: Iterable[Outcome]) -> Outcome:
     if seen & {Outcome.INSPECTED, Outcome.PARTIAL}:
         return Outcome.PARTIAL
     return next((worst for worst in (Outcome.ERROR, Outcome.REFUSED) if worst in seen), Outcome.UNREACHABLE)
-
-
-def gap_sentence(reason: GapReason, detail: str, vocabulary: Words) -> str:
-    """Return why something was not inspected, as a sentence."""
-    sentence = vocabulary(f"gap.{reason}")
-    return vocabulary("gaps.with_detail", sentence=sentence, detail=line(detail)) if detail else sentence
 
 
 def render_inspection_text(results: Results, language: Language, refusals: Iterable[Refusal] = ()) -> str:

@@ -17,7 +17,7 @@ from scanner.engine.model import Severity
 from scanner.remediation.score import MEAN_PART, WORST_PART
 from scanner.reports import page, texts
 from scanner.reports.dates import Dates
-from scanner.reports.inspection_report import gap_sentence
+from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Name, Place, ReportModel
 from scanner.reports.words import words
 

@@ -175,7 +175,7 @@ class _Job:
                 if host is not None:
                     self.store(host, inspection)
         for host in by_key.values():
-            self.account_for(host, Gap(GapReason.TOOL_FAILED, detail="the engine ended early"))
+            self.account_for(host, Gap(GapReason.TOOL_FAILED, detail="engine-ended"))
 
     def _results(self, plan: Plan, engine: Engine) -> Generator[HostInspection, None, None]:
         """Run the engine behind a gate that follows the register. Should it fail, what is left is accounted for."""

@@ -46,6 +46,12 @@ def resolve_name(hostname: str) -> list[str]:
     return list(dict.fromkeys(str(parse_address(literal)) for literal in literals))
 
 
+def why_unresolved(error: OSError | AddressError) -> str:
+    """Return the detail of the gap: empty when the name has no address, a word when the answer is not known."""
+    no_such_name = isinstance(error, OSError) and error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
+    return "" if no_such_name else "resolver-failed"
+
+
 def expand(
     registered: Iterable[RegisteredTarget], scope: Scope, ports: PortSpec, resolve: Resolve = resolve_name
 ) -> list[Host]:
@@ -76,7 +82,7 @@ def _hosts_of(registered: RegisteredTarget, ports: PortSpec, resolve: Resolve) -
         try:
             addresses = resolve(registered.hostname)
         except (OSError, AddressError) as error:
-            gap = Gap(GapReason.NAME_NOT_RESOLVED, detail=str(error.args[-1]))
+            gap = Gap(GapReason.NAME_NOT_RESOLVED, detail=why_unresolved(error))
             yield Host(registered, Target(registered.value, "", registered.hostname), ports, gap=gap)
             return
         for address in addresses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
@@ -60,5 +61,5 @@ def one_of_each(ports: Iterable[int], borders: tuple[int, ...]) -> list[int]:
 
 
 def refusal(decision: Decision) -> str:
-    """Return a refusal as data for a gap: its reason and the values that belong to it."""
-    return " ".join([str(decision.reason), *(f"{name}={value}" for name, value in decision.params)])
+    """Return a refusal as data for a gap: its reason and the values that belong to it, quoted like shell words."""
+    return shlex.join([str(decision.reason), *(f"{name}={value}" for name, value in decision.params)])

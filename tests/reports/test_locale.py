@@ -15,6 +15,7 @@ from scanner.engine.model import Confidence, Facet, GapReason, Level, Outcome, S
 from scanner.remediation.lifecycle import State
 from scanner.remediation.score import Grade
 from scanner.reports.words import MISSING, Words, fill, words
+from targets.scope import RefusalReason
 
 MODULES = Path(__file__).parents[2] / "scanner" / "reports"
 TEMPLATES = Path(str(resources.files("report_templates"))) / "report"
@@ -96,7 +97,7 @@ def test_every_key_is_used() -> None:
     used = "".join(path.read_text("utf-8") for path in [*TEMPLATES.iterdir(), *MODULES.glob("*.py")])
     by_prefix = (
         *("severity", "confidence", "outcome", "facet", "gap", "vantage", "level", "transport", "state", "grade"),
-        *("param", "section", "verdict", "limit", "glossary", "discovery", "score", "list", "changes"),
+        *("param", "detail", "section", "verdict", "limit", "glossary", "discovery", "score", "list", "changes"),
     )
 
     unused = [key for key in keys(words(Language.EN)) if key.split(".")[0] not in by_prefix and key not in used]
@@ -159,3 +160,11 @@ def test_every_refusal_that_a_probe_reports_has_words() -> None:
 
     assert "credentials" in refusals
     assert [word for word in refusals if not words(Language.ZH_HANS).has(f"param.access.{word}")] == []
+
+
+def test_every_refusal_of_the_gate_that_a_registered_host_can_meet_has_its_own_sentence() -> None:
+    malformed = {reason for reason in RefusalReason if reason.startswith(("bad-", "time-"))}
+
+    for language in Language:
+        silent = [reason for reason in RefusalReason if not words(language).has(f"detail.{reason}")]
+        assert set(silent) == malformed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -60,7 +61,7 @@ def test_a_network_is_expanded_and_what_is_excluded_is_refused_without_a_packet(
     assert results["192.0.2.9"].outcome == Outcome.REFUSED
     assert reason(results["192.0.2.9"]) == (
         GapReason.REFUSED_BY_SCOPE,
-        "excluded address=192.0.2.9 why=heart monitor",
+        "excluded address=192.0.2.9 'why=heart monitor'",
     )
     assert [target.address for plan in engine.plans for target in plan.targets] == ["192.0.2.10"]
 
@@ -90,7 +91,19 @@ def test_a_name_that_does_not_resolve_is_an_error_with_its_reason(owner: Organis
     authorise(owner, "gone.example.cn")
     result = executed(Engine())["gone.example.cn"]
     assert (result.outcome, result.address) == (Outcome.ERROR, "")
-    assert reason(result) == (GapReason.NAME_NOT_RESOLVED, "Name or service not known")
+    assert reason(result) == (GapReason.NAME_NOT_RESOLVED, "")
+
+
+def test_a_resolver_that_gives_no_answer_is_not_taken_for_a_name_without_address(owner: Organisation) -> None:
+    register(owner, "www.example.cn")
+    authorise(owner, "www.example.cn")
+
+    def unavailable(hostname: str) -> list[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    number = planned()
+    execute(number, Ways(engine=Engine(), resolve=unavailable))
+    assert reason(HostResult.objects.get(round=number)) == (GapReason.NAME_NOT_RESOLVED, "resolver-failed")
 
 
 def test_a_name_that_leads_to_a_special_address_is_refused(owner: Organisation) -> None:
