@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from targets.addresses import parse_address
 from targets.models import Organisation
 from targets.query import RegisteredTarget, registered_targets, scope_of
 from targets.registry.overlaps import find_overlaps
 from targets.registry.store import current_register
+from targets.registry.times import format_begin, format_end
 from targets.scope import AuthorisationTerms, Scope
 
 SOON = timedelta(days=30)
@@ -50,7 +52,7 @@ def check_register(
         scope = scope_of(organisation)
         targets = registered_targets(organisation)
         answers = _resolved(targets, resolver) if resolver else {}
-        found += _authorisations(scope, targets, now, answers)
+        found += _authorisations(scope, targets, now, answers, ZoneInfo(organisation.time_zone))
         if resolver:
             found += _names(scope, targets, now, answers)
     for overlap in find_overlaps(current_register().target_owners()):
@@ -75,7 +77,7 @@ def _answer(resolver: Resolver, hostname: str) -> list[str]:
 
 
 def _authorisations(
-    scope: Scope, targets: Iterable[RegisteredTarget], now: datetime, answers: Answers
+    scope: Scope, targets: Iterable[RegisteredTarget], now: datetime, answers: Answers, zone: ZoneInfo
 ) -> Iterator[Attention]:
     for target in targets:
         covering = [terms for terms in scope.authorisations if _covers(terms, target, answers)]
@@ -83,16 +85,28 @@ def _authorisations(
             if not target.hostname:
                 yield Attention(scope.organisation, target.display, "no authorisation covers it; it is not inspected")
             continue
-        last = max(covering, key=lambda terms: terms.valid_until)
-        if last.valid_until <= now:
-            text = f"its authorisation {last.document} ended on {last.valid_until:%Y-%m-%d}; it is not inspected"
+        text = _time_left(covering, now, zone)
+        if text:
             yield Attention(scope.organisation, target.display, text)
-        elif all(terms.valid_from > now for terms in covering):
-            text = f"its authorisation {last.document} does not begin before {last.valid_from:%Y-%m-%d}"
-            yield Attention(scope.organisation, target.display, text)
-        elif last.valid_until <= now + SOON:
-            text = f"its authorisation {last.document} ends on {last.valid_until:%Y-%m-%d}; renew it"
-            yield Attention(scope.organisation, target.display, text)
+
+
+def _time_left(covering: Iterable[AuthorisationTerms], now: datetime, zone: ZoneInfo) -> str:
+    """Why the authorisations of a target need attention, or nothing. An end is the last day, as it was written."""
+    ordered = sorted(covering, key=lambda terms: terms.valid_from)
+    ended = [terms for terms in ordered if terms.valid_until <= now]
+    coming = [terms for terms in ordered if terms.valid_from > now]
+    holding = [terms for terms in ordered if terms not in ended and terms not in coming]
+    if not holding and coming:
+        begins = format_begin(coming[0].valid_from, zone)
+        return f"its authorisation {coming[0].document} does not begin before {begins}; until then it is not inspected"
+    last = max(holding or ended, key=lambda terms: terms.valid_until)
+    until = format_end(last.valid_until, zone)
+    if not holding:
+        return f"its authorisation {last.document} ended on {until}; it is not inspected"
+    followed = any(terms.valid_from <= last.valid_until < terms.valid_until for terms in coming)
+    if last.valid_until > now + SOON or followed:
+        return ""
+    return f"its authorisation {last.document} ends on {until}; renew it"
 
 
 def _covers(terms: AuthorisationTerms, target: RegisteredTarget, answers: Answers) -> bool:

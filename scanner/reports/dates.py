@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -25,6 +25,10 @@ class Dates:
     def day(self, moment: datetime) -> str:
         """Return the local date, written out."""
         return format_date(self._local(moment), self._pattern, locale=self._locale)
+
+    def last_day(self, end: datetime) -> str:
+        """Return the local date of the last moment before ``end``, written out."""
+        return self.day(end - timedelta(microseconds=1))
 
     def moment(self, moment: datetime) -> str:
         """Return the local date and time to the minute."""

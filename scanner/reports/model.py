@@ -35,7 +35,7 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Authorisation:
-    """Who allowed the inspection, on what document, how deep, until when. ``until`` None: no end was set."""
+    """Who allowed the inspection, on what document, how deep, up to, not including, ``until``; None: no end set."""
 
     reference: str
     granted_by: str

@@ -7,14 +7,20 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
+from targets.registry.reading import DEFAULT_TIME_ZONE
 from targets.registry.specs import OrganisationSpec, Register, Spec
+from targets.registry.times import format_begin, format_end
 
 Section = TypeVar("Section")
 
 SECTIONS = ("contacts", "targets", "authorisations", "exclusions")
 EVERYONE = ""
 """The ``organisation`` of a change that belongs to none: zones and exclusions for all."""
+
+EVERYONES_ZONE = ZoneInfo(DEFAULT_TIME_ZONE)
+"""The time zone of dates that belong to no organisation."""
 
 
 class Action(StrEnum):
@@ -79,7 +85,7 @@ def compare(current: Register, whole: Register) -> tuple[Change, ...]:
         for section in SECTIONS:
             old: Sequence[Spec] = (getattr(before, section) if before else None) or ()
             new: Sequence[Spec] = getattr(organisation, section) or ()
-            changes += _changes(_NOUNS[section], organisation.slug, old, new)
+            changes += _changes(_NOUNS[section], organisation.slug, old, new, ZoneInfo(organisation.time_zone))
     changes += _changes(Noun.EXCLUSION, EVERYONE, current.exclusions or (), whole.exclusions or ())
     return tuple(changes)
 
@@ -100,13 +106,15 @@ def _chosen(wanted: Section | None, current: Section | None) -> Section | None:
     return current if wanted is None else wanted
 
 
-def _changes(noun: Noun, organisation: str, old: Iterable[Spec], new: Iterable[Spec]) -> list[Change]:
+def _changes(
+    noun: Noun, organisation: str, old: Iterable[Spec], new: Iterable[Spec], zone: ZoneInfo = EVERYONES_ZONE
+) -> list[Change]:
     before = {spec.key: spec for spec in old}
     after = {spec.key: spec for spec in new}
     changes: list[Change] = []
     for key, spec in after.items():
         action = Action.CHANGE if key in before else Action.ADD
-        differences = _differences(before.get(key), spec)
+        differences = _differences(before.get(key), spec, zone)
         if differences:
             changes.append(Change(action, noun, organisation, key, spec, differences))
     retired = [before[key] for key in before if key not in after]
@@ -114,23 +122,24 @@ def _changes(noun: Noun, organisation: str, old: Iterable[Spec], new: Iterable[S
     return changes
 
 
-def _differences(old: Spec | None, new: Spec) -> tuple[FieldChange, ...]:
+def _differences(old: Spec | None, new: Spec, zone: ZoneInfo) -> tuple[FieldChange, ...]:
     names = [field.name for field in fields(new) if field.compare]
     return tuple(
-        FieldChange(name, _shown(getattr(old, name)) if old else "", _shown(getattr(new, name)))
+        FieldChange(name, _shown(name, getattr(old, name), zone) if old else "", _shown(name, getattr(new, name), zone))
         for name in names
         if old is None or getattr(old, name) != getattr(new, name)
     )
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object, zone: ZoneInfo) -> str:
+    """A value as a file would say it: dates in the time zone of their organisation, an end as its last day."""
     match value:
         case None | "":
             return "-"
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return value.isoformat(timespec="minutes")
+            return format_begin(value, zone) if name == "valid_from" else format_end(value, zone)
         case tuple():
             return ", ".join(str(item) for item in value) or "-"
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 
@@ -109,7 +110,8 @@ class TestApply:
     def test_dates_are_days_in_the_organisations_time_zone(self, tmp_path: Path) -> None:
         terms = "{document: D, allowed_by: A, valid_from: 2026-01-01, valid_until: 2026-12-31, scope: 192.0.2.1}"
         text = f"organisations:\n  - {{slug: a, name_en: A, time_zone: Asia/Shanghai, authorisations: [{terms}]}}"
-        run("apply", write(tmp_path, text), "--yes")
+        plan = run("apply", write(tmp_path, text), "--yes")
+        assert "valid_from: 2026-01-01, valid_until: 2026-12-31, scope" in plan
         stored = Authorisation.objects.get()
         assert stored.valid_from.isoformat() == "2025-12-31T16:00:00+00:00"
         assert stored.valid_until.isoformat() == "2026-12-31T16:00:00+00:00"
@@ -303,6 +305,34 @@ class TestCheck:
     def test_a_register_in_order_needs_no_attention(self) -> None:
         run("apply", EXAMPLES, "--yes")
         assert "nothing needs attention" in run("check")
+
+    @pytest.mark.parametrize(
+        ("terms", "said"),
+        [
+            (["2020-01-01/2020-12-31"], "OLD ended on 2020-12-31; it is not inspected"),
+            (["2020-01-01/2020-12-31", "2090-01-01/2090-12-31"], "NEW does not begin before 2090-01-01"),
+            (["2020-01-01/{soon}"], "OLD ends on {soon}; renew it"),
+            (["2020-01-01/{soon}", "2090-01-01/2090-12-31"], "OLD ends on {soon}; renew it"),
+            (["2020-01-01/{soon}", "{soon}/2090-12-31"], ""),
+            (["2020-01-01/2020-12-31", "2020-06-01/2090-12-31"], ""),
+        ],
+    )
+    def test_an_end_is_the_last_day_as_written_and_a_gap_between_two_authorisations_is_seen(
+        self, tmp_path: Path, terms: list[str], said: str
+    ) -> None:
+        soon = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+        register = HEAD + "organisations:\n" + water("address: 192.0.2.1") + "    authorisations:\n"
+        for document, term in zip(("OLD", "NEW"), terms, strict=False):
+            begin, end = term.format(soon=soon).split("/")
+            register += (
+                f"      - {{document: {document}, allowed_by: A, valid_from: {begin}, valid_until: {end}, "
+                "scope: [192.0.2.0/24]}\n"
+            )
+        run("apply", write(tmp_path, register), "--yes")
+
+        shown = run("check", status=3 if said else 0)
+
+        assert (said.format(soon=soon) or "nothing needs attention") in shown
 
     def test_names_overlaps_and_authorisations_that_need_attention_are_found(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -165,6 +165,14 @@ def test_dates_are_in_the_time_zone_of_the_organisation() -> None:
     late = replace(sample.clean("zh-Hans"), generated=sample.NOW + timedelta(hours=2))
 
     assert "2026年11月24日 00:30（Asia/Shanghai）" in skeleton.text(render_html(late))
+
+
+def test_an_authorisation_ends_on_its_last_day_and_not_on_the_day_after() -> None:
+    made = sample.clean("zh-Hans")
+    ends = datetime(2027, 12, 31, 16, tzinfo=UTC)  # the first moment of 2028 in Shanghai
+    until = replace(made, authorisations=(replace(made.authorisations[0], until=ends),))
+
+    assert "至2027年12月31日" in skeleton.text(render_html(until))
 
 
 def test_a_missing_name_falls_back_to_the_other_language() -> None:
