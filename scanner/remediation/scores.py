@@ -34,11 +34,12 @@ def load_score(row: RoundScore) -> OrganisationScore:
 def never_answered(this: Round, organisation: Organisation) -> set[int]:
     """Return the results of addresses inside registered networks where nothing has ever answered.
 
-    An unused address of a network is no host: it counts neither as inspected nor as missed.
+    An unused address of a network is no host: it counts neither as inspected nor as missed. An address whose
+    inspection ended early is missed, as nobody knows what is there.
     """
     results = HostResult.objects.filter(organisation=organisation, look=LookNumber.FIRST)
     answered = results.filter(outcome__in=LOOKED, round__lte=this.pk).values("address")
-    silent = results.filter(round=this, outcome=Outcome.UNREACHABLE, target__kind=TargetKind.CIDR)
+    silent = results.filter(round=this, outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
     return set(silent.exclude(address__in=answered).values_list("pk", flat=True))
 
 

@@ -211,6 +211,7 @@ class _Job:
                 "label": host.registered.value,
                 "key_target": host.registered.is_key,
                 "outcome": inspection.outcome,
+                "silent": any(gap.reason is GapReason.HOST_SILENT and gap.port is None for gap in coverage.gaps),
                 "started": inspection.started,
                 "finished": inspection.finished,
                 "ports_asked": sum(1 for scan in coverage.scans for _ in ports_of(scan.ports)),

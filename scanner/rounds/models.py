@@ -57,7 +57,8 @@ class HostResult(models.Model):
     """One look of a round at one host of one organisation: how it ended, and the facts.
 
     ``label`` is the registered target's value. ``address`` is empty when the name did not resolve, ``hostname``
-    when the target is an address. ``facts`` holds :func:`scanner.engine.serialize.dump_host`.
+    when the target is an address. ``silent`` marks a host that was asked to the end and answered nothing at all, which
+    a host that ran out of time is not. ``facts`` holds :func:`scanner.engine.serialize.dump_host`.
     """
 
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="results")
@@ -71,6 +72,7 @@ class HostResult(models.Model):
     outcome = models.CharField(max_length=12, choices=[(outcome, outcome) for outcome in Outcome])
     started = models.DateTimeField()
     finished = models.DateTimeField()
+    silent = models.BooleanField(default=False)
     ports_asked = models.PositiveIntegerField(default=0)
     ports_open = models.PositiveIntegerField(default=0)
     connections = models.PositiveIntegerField(default=0)

@@ -169,6 +169,17 @@ def test_addresses_of_a_network_where_nothing_ever_answered_are_no_hosts(owner: 
     assert "192.0.2.17" in {gap.host for gap in coverage.gaps}
 
 
+def test_an_address_of_a_network_whose_inspection_timed_out_is_missed_and_not_called_unused(
+    owner: Organisation, engine: Engine
+) -> None:
+    register(owner, "192.0.2.16/30")
+    engine.answers |= {"192.0.2.17": timed_out, "192.0.2.18": silent}
+    said = report(owner, engine)
+    assert (said.coverage.hosts, said.coverage.unused, said.coverage.not_inspected) == (4, 1, 2)
+    assert "192.0.2.17" in {gap.host for gap in said.coverage.gaps}
+    assert said.score.coverage == pytest.approx(2 / 4)
+
+
 def test_the_newest_round_is_the_one_reported(owner: Organisation, engine: Engine) -> None:
     assert latest_round(owner) is None
     serial = report(owner, engine).round.serial
