@@ -141,6 +141,14 @@ def test_what_was_not_inspected_is_named_with_its_reason_in_both_languages() -> 
     assert "检测报文被防火墙丢弃" in skeleton.text(render_html(sample.busy("zh-Hans")))
 
 
+def test_addresses_that_never_answered_are_told_apart_from_what_is_known() -> None:
+    made = sample.clean()
+    quiet = skeleton.text(render_html(replace(made, coverage=replace(made.coverage, unused=250))))
+
+    assert quiet.count("250 further addresses have never answered and are taken as unused") == 2
+    assert "taken as unused" not in skeleton.text(render_html(made))
+
+
 def test_a_report_without_any_inspected_host_gives_no_good_news() -> None:
     text = skeleton.text(render_html(sample.unreachable()))
 
@@ -217,5 +225,5 @@ def test_a_first_report_does_not_list_everything_twice() -> None:
 def test_a_later_report_lists_what_is_new_and_what_came_back() -> None:
     text = skeleton.text(render_html(sample.busy()))
 
-    assert "2 new, 1 reopened, 1 fixed and proven, 2 still open." in text
+    assert "2 new, 1 reopened, 1 fixed and proven, 2 seen again, 1 open and not inspected this time." in text
     assert "came back once" in text
