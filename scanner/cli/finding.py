@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
+from scanner.engine.hostile import printable
 from scanner.engine.model import Severity
 from scanner.remediation.lifecycle import State
+
+if TYPE_CHECKING:
+    from scanner.remediation.models import Finding
 
 app = typer.Typer(
     add_completion=False,
@@ -45,7 +49,7 @@ def list_findings(
     if not findings:
         typer.echo("No such finding.")
     for each in findings:
-        due = f"due {each.deadline:%Y-%m-%d}" if each.deadline else "no deadline"
+        due = _due(each)
         place = f"{each.organisation.slug} {each.host} {each.port}/{each.transport}"
         typer.echo(f"{each.pk:>6}  {each.severity:<8}  {each.state:<14}  {each.check_id:<24}  {place}  {due}")
 
@@ -66,9 +70,15 @@ def show(number: Annotated[int, typer.Argument(metavar="FINDING", help="Number o
     if finding.deadline:
         typer.echo(f"  to be fixed by {finding.deadline:%Y-%m-%d %H:%M}Z")
     for name, value in finding.params:
-        typer.echo(f"  {name}: {value}")
+        typer.echo(f"  {name}: {printable(str(value))}")
     for exchange in finding.exchanges:
-        typer.echo(f"  sent {exchange['sent']}\n  received {exchange['received']}")
+        typer.echo(f"  sent {printable(exchange['sent'])}\n  received {printable(exchange['received'])}")
     for event in events:
         detail = ", ".join(f"{name} {value}" for name, value in event.detail.items())
         typer.echo(f"  {event.at:%Y-%m-%d %H:%M}Z  round {event.round_id}  {event.kind}  {detail}".rstrip())
+
+
+def _due(finding: Finding) -> str:
+    if finding.fixed is not None:
+        return f"fixed {finding.fixed:%Y-%m-%d}"
+    return f"due {finding.deadline:%Y-%m-%d}" if finding.deadline else "no deadline"

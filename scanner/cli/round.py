@@ -160,8 +160,11 @@ def _round(number: int) -> Round:
 
 def _print_round(this: Round) -> bool:
     """Print how the round went; return whether everything was inspected."""
+    from scanner.engine.catalogue.load import Language
     from scanner.engine.model import Outcome
     from scanner.remediation.scores import never_answered
+    from scanner.reports.gaps import gap_sentence
+    from scanner.reports.words import words
     from scanner.rounds.models import HostResult, LookNumber
 
     typer.echo(f"Round {this.pk}: {this.state}, {this.profile}, ports {this.ports}, by {this.requested_by}")
@@ -174,8 +177,10 @@ def _print_round(this: Round) -> bool:
         hosts = f"{rows.count() - len(unused)} host(s), {missed.count()} not or only partly inspected"
         typer.echo(f"  {organisation.slug}: {hosts}" + (f", {len(unused)} unused address(es)" if unused else ""))
         for row in missed.iterator(chunk_size=100):
-            reasons = sorted({f"{gap.reason} {gap.detail}".strip() for gap in row.inspection().coverage.gaps})
-            typer.echo(f"    {row.host} {row.address}: {row.outcome}; {'; '.join(reasons)}")
+            gaps = row.inspection().coverage.gaps
+            why = dict.fromkeys(gap_sentence(gap.reason, gap.detail, words(Language.EN)) for gap in gaps)
+            place = " ".join(dict.fromkeys(filter(None, (row.host, row.address))))
+            typer.echo(f"    {place}: {row.outcome}. {' '.join(why)}")
         whole = whole and not missed.exists()
     return whole
 

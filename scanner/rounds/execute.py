@@ -49,7 +49,7 @@ class Again:
 class Ways:
     """How a round reaches the world: which engine, which resolver, and who watches.
 
-    ``watch`` is given the number of hosts and returns a context whose value hears of every host's progress.
+    ``watch`` is given the number of hosts to inspect and returns a context whose value hears of every host's progress.
     """
 
     watch: Callable[[int], AbstractContextManager[Observer]] = _nobody_watches
@@ -57,11 +57,11 @@ class Ways:
     engine: Callable[[Plan, Gate, Observer], AsyncIterator[HostInspection]] = inspect
 
     def work_off(self, jobs: Sequence[_Job]) -> None:
-        """Inspect every host of the jobs that has no result yet."""
-        hosts = sum(len(job.left()) for job in jobs)
-        if not hosts:
+        """Inspect, or account for, every host of the jobs that has no result yet."""
+        left = [host for job in jobs for host in job.left()]
+        if not left:
             return
-        with self.watch(hosts) as observer:
+        with self.watch(sum(host.gap is None for host in left)) as observer:
             for job in jobs:
                 job.inspect(lambda plan, gate: self.engine(plan, gate, observer))
 

@@ -52,7 +52,7 @@ def test_a_round_ends_with_status_3_and_the_reason_when_something_was_not(owner:
     result = run()
     assert result.exit_code == 3
     assert "192.0.2.10" in result.stdout
-    assert "timed-out" in result.stdout
+    assert "192.0.2.10: unreachable. It did not finish in the time allowed." in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,18 @@ def test_findings_are_listed_worst_first_and_shown_with_their_history(owner: Org
     engine.answers["192.0.2.10"] = open_web
     run()
     assert "No such finding" in CliRunner().invoke(finding.app, ["list"]).stdout
-    assert "fixed" in CliRunner().invoke(finding.app, ["list", "--state", "fixed"]).stdout
+    fixed = CliRunner().invoke(finding.app, ["list", "--state", "fixed"]).stdout
+    assert f"fixed {Finding.objects.get().fixed:%Y-%m-%d}" in fixed
     assert CliRunner().invoke(finding.app, ["show", "999"]).exit_code == 2
+
+
+def test_what_a_host_said_can_not_move_the_terminal(owner: Organisation, engine: Engine) -> None:
+    run()
+    hostile = {"sent": "INFO", "received": "\x1b[2J\x07gone", "at": ""}
+    Finding.objects.update(params=[["version", "7\x1b]0;owned"]], exchanges=[hostile])
+    shown = CliRunner().invoke(finding.app, ["show", str(Finding.objects.get().pk)]).stdout
+    assert "received \\x1b[2J\\x07gone" in shown
+    assert "\x1b" not in shown
 
 
 def build(*arguments: str) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -266,17 +266,23 @@ def test_each_organisation_is_inspected_by_its_own_register(owner: Organisation)
 
 
 def test_the_observer_hears_of_every_host(owner: Organisation) -> None:
-    register(owner, "192.0.2.10")
+    register(owner, "192.0.2.10", "198.51.100.1")
     authorise(owner, "192.0.2.10")
     heard: list[Stage] = []
+    expected: list[int] = []
 
     async def engine(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
         for target in plan.targets:
             observer(Progress(Stage.DONE, target))
             yield open_web(target, plan)
 
-    execute(planned(), Ways(engine=engine, watch=lambda hosts: nullcontext(lambda p: heard.append(p.stage))))
+    def watch(hosts: int) -> AbstractContextManager[Observer]:
+        expected.append(hosts)
+        return nullcontext(lambda progress: heard.append(progress.stage))
+
+    execute(planned(), Ways(engine=engine, watch=watch))
     assert heard == [Stage.DONE]
+    assert expected == [1], "a host that may not be touched makes no progress"
 
 
 def test_bad_ports_and_unknown_organisations_make_no_round(owner: Organisation) -> None:
