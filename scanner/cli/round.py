@@ -178,9 +178,10 @@ def _print_round(this: Round) -> bool:
         typer.echo(f"  {organisation.slug}: {hosts}" + (f", {len(unused)} unused address(es)" if unused else ""))
         for row in missed.iterator(chunk_size=100):
             gaps = row.inspection().coverage.gaps
-            why = dict.fromkeys(gap_sentence(gap.reason, gap.detail, words(Language.EN)) for gap in gaps)
+            english = words(Language.EN)
+            why = dict.fromkeys(f"{gap.reason}: {gap_sentence(gap.reason, gap.detail, english)}" for gap in gaps)
             place = " ".join(dict.fromkeys(filter(None, (row.host, row.address))))
-            typer.echo(f"    {place}: {row.outcome}. {' '.join(why)}")
+            typer.echo(f"    {place}: {row.outcome}; {' '.join(why)}")
         whole = whole and not missed.exists()
     return whole
 

@@ -52,7 +52,7 @@ def test_a_round_ends_with_status_3_and_the_reason_when_something_was_not(owner:
     result = run()
     assert result.exit_code == 3
     assert "192.0.2.10" in result.stdout
-    assert "192.0.2.10: unreachable. It did not finish in the time allowed." in result.stdout
+    assert "192.0.2.10: unreachable; timed-out: It did not finish in the time allowed." in result.stdout
 
 
 @pytest.mark.parametrize(
