@@ -27,14 +27,26 @@ from scanner.engine.plan import Plan, PortSet
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
 from scanner.engine.probes.discovery import Discovered
-from scanner.engine.probes.port import PortNotes, look_again, look_at_port, look_at_udp
+from scanner.engine.probes.identify import manner
+from scanner.engine.probes.notes import PortNotes
+from scanner.engine.probes.port import look_again, look_at_port
+from scanner.engine.probes.udp import look_at_udp
 from scanner.engine.probes.version_scan import VersionScanner
 
 EVERYTHING_OPEN = 200
 """Open ports from which a host is taken for a device that answers on all of them (a decoy, a load balancer)."""
 
-_EXPECTED_GAPS = {GapReason.NEEDS_LEVEL, GapReason.NEEDS_PRIVILEGE}
-"""Gaps that the authorisation or the installation decided; they don't make an inspection partial."""
+_PRINTING = frozenset({515, 631})
+"""LPD and IPP: a host that offers them beside port 9100 is a printer."""
+
+_EXPECTED_GAPS = {
+    GapReason.NEEDS_LEVEL,
+    GapReason.WOULD_BLOCK_US,
+    GapReason.FRAGILE_PORT,
+    GapReason.CLIENT_CERTIFICATE,
+    GapReason.UNNAMED_INSIDE_TLS,
+}
+"""Gaps by the authorisation's or our own decision, or by the host's good design: told, but not making it partial."""
 
 
 _TIME_TO_CONCLUDE = 0.5
@@ -97,7 +109,8 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
         opened = ()
     for port in opened:
         notes = _notes(target, Endpoint(target.address, port), tools, seen)
-        looks.append(look_at_port(notes.contact, tools.plan.profile, tools.versions, notes))
+        how = manner(port, beside_a_printer=bool(_PRINTING.intersection(opened)))
+        looks.append(look_at_port(notes.contact, how, tools.plan.profile, tools.versions, notes))
     listed = tools.plan.ports.which is PortSet.LIST
     for port in tools.plan.ports.udp if scan else ():
         notes = _notes(target, Endpoint(target.address, port, Transport.UDP), tools, seen)
@@ -127,12 +140,13 @@ async def _look_again(target: Target, tools: Tools, seen: _Collected) -> None:
 
 
 async def _again(service: Service, tools: Tools, notes: PortNotes) -> Service | None:
-    """Look again; a second look that broke off neither confirms nor contradicts, so it is left out."""
+    """Look again; a second look that broke off neither confirms nor contradicts, so it is left out. What we or the
+    owner decided not to ask is missing from both looks alike."""
     if service.endpoint.transport is Transport.UDP:
         again = await look_at_udp(notes.contact, listed=True, notes=notes)
     else:
         again = await look_again(service, notes.contact, tools.plan.profile, notes)
-    return None if notes.gaps else again
+    return None if any(gap.reason not in _EXPECTED_GAPS for gap in notes.gaps) else again
 
 
 async def _gather(looks: list[Coroutine[Any, Any, Service | None]], into: list[Service]) -> None:

@@ -297,7 +297,7 @@ CASES = (
         address="127.10.7.33",
         ports="3306",
         start=_mariadb(3306, accounts=_ACCOUNT, tls=True),
-        expected=frozenset({(3306, "SVC-MYSQL-EXPOSED"), (3306, "CERT-SELFSIGNED")}),
+        expected=frozenset({(3306, "SVC-MYSQL-EXPOSED")}),
         silent=frozenset({_CLEAR}),
         services=frozenset({(3306, "mysql")}),
         needs=("mariadbd", "mariadb-install-db", "openssl"),

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from scanner.engine.errors import ConnectionLost, ProbeError
+from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError
 from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page
 from scanner.engine.hostile import line, mask_secrets
 from scanner.engine.model import Level
@@ -217,23 +217,22 @@ class _Site:
         """Return the reply; None when none came, which leaves the look incomplete.
 
         A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE
-        or OPTIONS is a way to refuse the method, and leaves nothing open.
+        or OPTIONS, or leaving it unanswered, is a way to refuse the method, and leaves nothing open.
         """
-        hung_up = False
+        refused = False
         for _ in range(2):
             try:
                 reply = await self.session.get(path, method=method, headers=headers, limit=limit, seconds=PATH_SECONDS)
-            except ConnectionLost:
-                hung_up = True
-                continue
             except RequestBudgetSpent:
                 raise
-            except ProbeError:
-                hung_up = False
-                break
+            except ProbeError as error:
+                refused = isinstance(error, ConnectionLost | HostSilent)
+                if not isinstance(error, ConnectionLost):
+                    break
+                continue
             self.in_a_row = 0
             return reply
-        if hung_up and method in ("TRACE", "OPTIONS"):
+        if refused and method in ("TRACE", "OPTIONS"):
             return None
         self.unanswered.append(path)
         self.in_a_row += 1

@@ -158,7 +158,6 @@ class HttpSession:
             if whole and connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE:
                 connection.http.start_next_cycle()
                 self._idle, keep = connection, True
-            return response, body
         except TimeoutError as error:
             raise HostSilent("The web server did not answer in time.") from error
         except h11.RemoteProtocolError as error:
@@ -166,6 +165,7 @@ class HttpSession:
         finally:
             if not keep:
                 await connection.holder.aclose()
+        return response, body
 
     async def _pace(self) -> None:
         now = time.monotonic()

@@ -9,8 +9,10 @@ ports. What nothing recognises is left to nmap.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from scanner.engine.errors import ConnectionLost, ProbeError, RefusedByScope
@@ -39,6 +41,34 @@ _SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
 _ANSWER = tuple(probe for probe in _TCP_PROBES if probe.greeting)
 
 
+class Manner(StrEnum):
+    """How freely a port may be spoken to before anything is known of it."""
+
+    FREE = "free"
+    """Every greeting we know."""
+    HTTP = "http"
+    """One HTTP request and no more."""
+    LISTEN = "listen"
+    """Not a byte: only what it says by itself."""
+
+
+PRINT_PORTS = frozenset(range(9100, 9108))
+"""Raw printing (JetDirect): a printer puts whatever it is sent on paper. Metrics exporters live here too."""
+
+CONTROL_PORTS = frozenset(
+    {102, 502, 789, 1911, 1962, 2404, 4840, 4911, 5006, 5007, 5094, 9600, 18245, 20000, 20547, 44818, 47808}
+)
+"""Industrial control: S7, Modbus, Fox, IEC 104, OPC UA, DNP3, EtherNet/IP, BACnet and others. A controller must not
+be sent bytes that it doesn't expect."""
+
+
+def manner(port: int, *, beside_a_printer: bool) -> Manner:
+    """Return how a port may be spoken to. ``beside_a_printer``: the host has another printing service open."""
+    if port in CONTROL_PORTS or (port in PRINT_PORTS and beside_a_printer):
+        return Manner.LISTEN
+    return Manner.HTTP if port in PRINT_PORTS else Manner.FREE
+
+
 @dataclass(frozen=True, slots=True)
 class Identification:
     """What a port is. ``protocol`` is ``unknown`` when nothing recognised it; ``closes_at_once`` tells that it accepts
@@ -61,11 +91,15 @@ Question = Coroutine[Any, Any, Identification]
 """One thing said to the port, on a connection of its own."""
 
 
-async def identify(contact: Contact) -> Identification:
+async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identification:
     """Name what speaks on the port, and inside TLS when it speaks TLS.
 
     Never raises ``ProbeError``: a port that can't be named is ``UNKNOWN``. Raises ``RefusedByScope``.
     """
+    if how is Manner.LISTEN:
+        return await _wait_for_banner(contact, BANNER_WAIT)
+    if how is Manner.HTTP:
+        return await _ask_http(contact)
     found = await _first_look(contact, with_tls=True)
     if found.protocol != "tls":
         return found
@@ -79,13 +113,9 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     for probe in likely:
         if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
             return alone
-    questions: list[Question] = [
-        _wait_for_banner(contact, BANNER_WAIT),
-        _ask_http(contact),
-        *(_greet(contact, p) for p in likely),
-    ]
-    if with_tls:
-        questions.append(_ask_tls(contact))
+    # Silence comes last: a server that takes one connection at a time would make the others wait for it to end.
+    questions: list[Question] = [_ask_http(contact), *([_ask_tls(contact)] if with_tls else [])]
+    questions += [*(_greet(contact, probe) for probe in likely), _wait_for_banner(contact, BANNER_WAIT)]
     first = await _first_certain(questions, prefer_tls=with_tls)
     if first.known:
         return first
@@ -95,9 +125,24 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     if any(port in probe.ports for probe in _SPEAK_FIRST):
         rest.append(_wait_for_banner(contact, SLOW_BANNER_WAIT))
     second = await _first_certain(rest, prefer_tls=False)
-    if second.known:
-        return second
-    return replace(first, banner=first.banner or second.banner, closes_at_once=first.closes_at_once)
+    if second.known or first.closes_at_once:
+        return second if second.known else first
+    alone = await _one_by_one(contact, likely, with_tls=with_tls)
+    return alone if alone.known else replace(first, banner=first.banner or second.banner)
+
+
+async def _one_by_one(contact: Contact, likely: list[ServiceProbe], *, with_tls: bool) -> Identification:
+    """Ask the likeliest questions again, each with the port to itself.
+
+    ``openssl s_server`` and small devices serve one connection and leave the next ones waiting.
+    """
+    asks: list[Callable[[Contact], Question]] = [*([_ask_tls] if with_tls else []), _ask_http]
+    asks += [partial(_greet, probe=probe) for probe in likely]
+    for ask in asks:
+        found = await ask(contact)
+        if found.known:
+            return found
+    return UNKNOWN
 
 
 async def _first_certain(questions: Iterable[Question], *, prefer_tls: bool) -> Identification:

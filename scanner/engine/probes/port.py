@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeVar
 
-from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError, ToolError
+from scanner.engine.errors import ToolError
 from scanner.engine.facts.http import HttpFacts, HttpReply
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
-from scanner.engine.model import Facet, Gap, GapReason, Level, Look, Service
+from scanner.engine.model import Facet, GapReason, Level, Service
 from scanner.engine.plan import Profile
 from scanner.engine.probes import http, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_session import HttpSession
-from scanner.engine.probes.identify import Identification, identify
+from scanner.engine.probes.identify import Identification, Manner, identify
+from scanner.engine.probes.notes import PortNotes, with_facts
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.services.web.base import WebServiceProbe
@@ -26,8 +25,9 @@ from scanner.engine.probes.version_scan import VersionScanner
 
 T = TypeVar("T")
 
-UDP_WAIT = 1.0
-"""Seconds that a datagram's answer may take; longer than any round trip on earth, and a host has many ports."""
+_COUNTS_HANDSHAKES = {"mysql"}
+"""Protocols whose servers count broken handshakes and then block the address for good (MySQL's max_connect_errors):
+a sweep of TLS breaks off dozens."""
 
 _OURS = {"ms-wbt-server": "rdp", "netbios-ssn": "smb", "microsoft-ds": "smb", "ssl/http": "http", "rfb": "vnc"}
 """nmap's names of protocols that go by another name here."""
@@ -36,46 +36,15 @@ _SERVER = re.compile(r"^([A-Za-z][A-Za-z0-9 _.-]{1,40}?)/(\d[\w.+~-]{0,30})")
 _SSH_SOFTWARE = re.compile(r"^SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d\S{0,30})")
 
 
-@dataclass(slots=True)
-class PortNotes:
-    """What was really looked at on one port, and what was not: it becomes coverage."""
-
-    contact: Contact
-    looks: set[Look] = field(default_factory=set)
-    gaps: list[Gap] = field(default_factory=list)
-    requests: int = 0
-
-    def looked(self, *facets: Facet) -> None:
-        endpoint = self.contact.endpoint
-        self.looks.update(Look(endpoint.port, endpoint.transport, facet) for facet in facets)
-
-    def missed(self, facet: Facet, reason: GapReason, detail: str = "") -> None:
-        endpoint = self.contact.endpoint
-        self.gaps.append(Gap(reason, facet, endpoint.port, endpoint.transport, detail))
-
-    async def attempt(self, facet: Facet, look: Awaitable[T]) -> T | None:
-        """Await a probe; a ``ProbeError`` becomes a gap of ``facet``, because what broke off proves nothing."""
-        try:
-            return await look
-        except ProbeError as error:
-            self.missed(facet, reason_of(error))
-            return None
-
-
-def reason_of(error: ProbeError) -> GapReason:
-    """Return why a probe that broke off inspected nothing."""
-    match error:
-        case HostSilent():
-            return GapReason.TIMED_OUT
-        case ConnectionLost() | ConnectionRefused():
-            return GapReason.CONNECTION_BROKEN
-        case _:
-            return GapReason.PROTOCOL_ERROR
-
-
-async def look_at_port(contact: Contact, profile: Profile, versions: VersionScanner, notes: PortNotes) -> Service:
+async def look_at_port(
+    contact: Contact, how: Manner, profile: Profile, versions: VersionScanner, notes: PortNotes
+) -> Service:
     """Return what is on one open TCP port; coverage goes to ``notes``. Raises ``RefusedByScope`` only."""
-    found = await identify(contact)
+    found = await identify(contact, how)
+    if not found.known and how is not Manner.FREE:
+        notes.looked(Facet.PORT)
+        notes.missed(Facet.SERVICE, GapReason.FRAGILE_PORT)
+        return Service(contact.endpoint, found.protocol, banner=found.banner)
     service = Service(contact.endpoint, found.protocol, tls=found.tls, banner=found.banner)
     if not found.known or found.protocol == "tls":
         service = await _ask_nmap(service, found, profile, versions, notes)
@@ -97,7 +66,7 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
     inner = replace(contact, tls=known.tls)
     service, tls_facts = known, known.tls_facts
     if known.tls:
-        tls_facts = await _look_at_tls(contact, "", known.tls_facts, profile, notes)
+        tls_facts = await _look_at_tls(known, contact, profile, notes)
     match known.protocol:
         case "http":
             service = await _look_at_http(known, inner, profile, notes)
@@ -105,11 +74,15 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
             service = await _look_at_ssh(known, inner, notes)
         case _ if found.probe is not None:
             facts = await notes.attempt(Facet.SERVICE, found.probe.look(inner))
-            service = _with_facts(known, facts)
-    if not known.tls and known.protocol in starttls.STARTTLS and _offers_tls(service):
-        tls_facts = await _look_at_tls(contact, known.protocol, known.tls_facts, profile, notes)
-    if known.protocol != "unknown":
-        _note_what_does_not_apply(notes, tls_tried=tls_facts is not None or known.tls, is_http=known.protocol == "http")
+            service = with_facts(known, facts)
+    upgradable = not known.tls and known.protocol in starttls.STARTTLS and _offers_tls(service)
+    if upgradable:
+        tls_facts = await _look_at_tls(known, contact, profile, notes)
+    if known.protocol == "tls":
+        asks_us = tls_facts is not None and tls_facts.client_certificate is Answer.YES
+        notes.missed(Facet.SERVICE, GapReason.CLIENT_CERTIFICATE if asks_us else GapReason.UNNAMED_INSIDE_TLS)
+    elif known.protocol != "unknown":
+        _note_what_does_not_apply(notes, tls_tried=known.tls or upgradable, is_http=known.protocol == "http")
     return replace(service, tls_facts=tls_facts)
 
 
@@ -122,29 +95,35 @@ def _note_what_does_not_apply(notes: PortNotes, *, tls_tried: bool, is_http: boo
     notes.looked(*(covered - missed))
 
 
+def _why_unnamed(found: Identification) -> GapReason:
+    return GapReason.CLOSES_AT_ONCE if found.closes_at_once else GapReason.NOT_IDENTIFIED
+
+
 async def _ask_nmap(
     service: Service, found: Identification, profile: Profile, versions: VersionScanner, notes: PortNotes
 ) -> Service:
     """Let nmap name what said something we don't know; total silence is only worth its minutes in a deep look."""
-    spoke = bool(found.banner) or found.tls
     named = None
-    if (spoke and profile is not Profile.QUICK) or (profile is Profile.DEEP and not found.closes_at_once):
+    if (found.banner and profile is not Profile.QUICK) or (profile is Profile.DEEP and not found.closes_at_once):
         try:
             named = await versions.name(service.endpoint)
         except ToolError as error:
             notes.missed(Facet.SERVICE, GapReason.TOOL_FAILED, str(error))
     if named is None:
         if not found.tls:
-            closes = GapReason.CLOSES_AT_ONCE if found.closes_at_once else GapReason.NOT_IDENTIFIED
-            notes.missed(Facet.SERVICE, closes)
+            notes.missed(Facet.SERVICE, _why_unnamed(found))
         return service
-    return replace(service, protocol=named.protocol, product=named.product, version=named.version, cpe=named.cpe)
+    protocol = _OURS.get(named.protocol, named.protocol)
+    return replace(service, protocol=protocol, product=named.product, version=named.version, cpe=named.cpe)
 
 
-async def _look_at_tls(
-    contact: Contact, protocol: str, before: TlsFacts | None, profile: Profile, notes: PortNotes
-) -> TlsFacts | None:
-    sweep = tls_hello.look(contact, server_name=contact.target.hostname, starttls=protocol, again=before)
+async def _look_at_tls(known: Service, contact: Contact, profile: Profile, notes: PortNotes) -> TlsFacts | None:
+    upgraded, before = "" if known.tls else known.protocol, known.tls_facts
+    if upgraded in _COUNTS_HANDSHAKES and profile is not Profile.DEEP:
+        notes.missed(Facet.TLS, GapReason.WOULD_BLOCK_US)
+        notes.missed(Facet.CERTIFICATE, GapReason.WOULD_BLOCK_US)
+        return None
+    sweep = tls_hello.look(contact, server_name=contact.target.hostname, starttls=upgraded, again=before)
     facts = await notes.attempt(Facet.TLS, sweep)
     if facts is None:
         notes.missed(Facet.CERTIFICATE, GapReason.PROTOCOL_ERROR)
@@ -191,7 +170,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     if product:
         service = replace(service, product=product[1], version=product[2])
     recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known, notes))
-    return _with_facts(service, recognised)
+    return with_facts(service, recognised)
 
 
 def _literal(contact: Contact) -> str:
@@ -244,48 +223,5 @@ async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Se
     return replace(known, ssh=facts, product=product, version=version)
 
 
-def _with_facts(service: Service, facts: ServiceFacts | None) -> Service:
-    """Attach what a probe learned; a product that it named is better than a banner's."""
-    if facts is None or not facts.product:
-        return replace(service, facts=facts)
-    return replace(service, facts=facts, product=facts.product, version=facts.version)
-
-
 def _offers_tls(service: Service) -> bool:
     return service.facts is not None and service.facts.attribute("tls") == "offered"
-
-
-async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Service | None:
-    """Ask one UDP port the greetings that belong to it (all we know when it was listed by hand).
-
-    None when nothing was recognised. A port that the host itself calls unreachable (ICMP, RFC 1122 section 4.1.3.1)
-    is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look.
-    """
-    port = contact.endpoint.port
-    allowed = [p for p in PROBES if contact.level.at_least(p.greeting_level)]
-    candidates = [p for p in allowed if p.transport is contact.endpoint.transport and (listed or port in p.ports)]
-    candidates.sort(key=lambda probe: port not in probe.ports)
-    replies = await asyncio.gather(*(_ask_udp(contact, probe) for probe in candidates))
-    for probe, reply in zip(candidates, replies, strict=True):
-        if reply and probe.recognises(reply):
-            facts = await notes.attempt(Facet.SERVICE, probe.look(contact))
-            notes.looked(Facet.PORT, *(() if facts is None else (Facet.SERVICE,)))
-            return _with_facts(Service(contact.endpoint, probe.protocol), facts)
-    if None in replies:
-        notes.looked(*Facet)
-    return None
-
-
-async def _ask_udp(contact: Contact, probe: ServiceProbe) -> bytes | None:
-    """Return the answer, empty on silence, None when the host says that nothing listens there.
-
-    On the protocol's own port one lost datagram must not hide the service, so it is asked twice.
-    """
-    for _ in range(2 if contact.endpoint.port in probe.ports else 1):
-        try:
-            return await contact.ask(probe.greeting, timeout=UDP_WAIT, any_port=probe.answers_elsewhere)
-        except ConnectionRefused:
-            return None
-        except ProbeError:
-            continue
-    return b""

@@ -14,13 +14,11 @@ from xml.etree.ElementTree import Element
 from scanner.engine.errors import ToolError
 from scanner.engine.hostile import line
 from scanner.engine.model import Endpoint
+from scanner.engine.probes.identify import CONTROL_PORTS, PRINT_PORTS
 from scanner.engine.probes.nmap import run_nmap
 
-NEVER = frozenset(
-    {*range(9100, 9108), 1883, 8883, 102, 502, 789, 1911, 1962, 2222, 2404, 4840, 4911, 5006, 5007, 5094}
-    | {9600, 18245, 20000, 20547, 44818, 47808}
-)
-"""Ports where nmap's version probes or scripts print, subscribe to messages, or talk to a controller."""
+NEVER = PRINT_PORTS | CONTROL_PORTS | {1883, 8883}
+"""Ports where nmap's version probes or scripts print, talk to a controller, or (MQTT) subscribe to messages."""
 
 GATHER = 0.4
 """Seconds to gather ports into one group: nmap costs per process, not per port."""

@@ -1,0 +1,58 @@
+"""What was really looked at on one port, and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError
+from scanner.engine.facts.service import ServiceFacts
+from scanner.engine.model import Facet, Gap, GapReason, Look, Service
+from scanner.engine.probes.contact import Contact
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class PortNotes:
+    """What was really looked at on one port, and what was not: it becomes coverage."""
+
+    contact: Contact
+    looks: set[Look] = field(default_factory=set)
+    gaps: list[Gap] = field(default_factory=list)
+    requests: int = 0
+
+    def looked(self, *facets: Facet) -> None:
+        endpoint = self.contact.endpoint
+        self.looks.update(Look(endpoint.port, endpoint.transport, facet) for facet in facets)
+
+    def missed(self, facet: Facet, reason: GapReason, detail: str = "") -> None:
+        endpoint = self.contact.endpoint
+        self.gaps.append(Gap(reason, facet, endpoint.port, endpoint.transport, detail))
+
+    async def attempt(self, facet: Facet, look: Awaitable[T]) -> T | None:
+        """Await a probe; a ``ProbeError`` becomes a gap of ``facet``, because what broke off proves nothing."""
+        try:
+            return await look
+        except ProbeError as error:
+            self.missed(facet, reason_of(error))
+            return None
+
+
+def reason_of(error: ProbeError) -> GapReason:
+    """Return why a probe that broke off inspected nothing."""
+    match error:
+        case HostSilent():
+            return GapReason.TIMED_OUT
+        case ConnectionLost() | ConnectionRefused():
+            return GapReason.CONNECTION_BROKEN
+        case _:
+            return GapReason.PROTOCOL_ERROR
+
+
+def with_facts(service: Service, facts: ServiceFacts | None) -> Service:
+    """Attach what a probe learned; a product that it named is better than a banner's."""
+    if facts is None or not facts.product:
+        return replace(service, facts=facts)
+    return replace(service, facts=facts, product=facts.product, version=facts.version)

@@ -1,0 +1,51 @@
+"""One UDP port: ask it in the words of the services that live there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from scanner.engine.errors import ConnectionRefused, ProbeError
+from scanner.engine.model import Facet, Service
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.notes import PortNotes, with_facts
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.registry import PROBES
+
+UDP_WAIT = 1.0
+"""Seconds that a datagram's answer may take; longer than any round trip on earth, and a host has many ports."""
+
+
+async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Service | None:
+    """Ask one UDP port the greetings that belong to it (all we know when it was listed by hand).
+
+    None when nothing was recognised. A port that the host itself calls unreachable (ICMP, RFC 1122 section 4.1.3.1)
+    is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look.
+    """
+    port = contact.endpoint.port
+    allowed = [p for p in PROBES if contact.level.at_least(p.greeting_level)]
+    candidates = [p for p in allowed if p.transport is contact.endpoint.transport and (listed or port in p.ports)]
+    candidates.sort(key=lambda probe: port not in probe.ports)
+    replies = await asyncio.gather(*(_ask_udp(contact, probe) for probe in candidates))
+    for probe, reply in zip(candidates, replies, strict=True):
+        if reply and probe.recognises(reply):
+            facts = await notes.attempt(Facet.SERVICE, probe.look(contact))
+            notes.looked(Facet.PORT, *(() if facts is None else (Facet.SERVICE,)))
+            return with_facts(Service(contact.endpoint, probe.protocol), facts)
+    if None in replies:
+        notes.looked(*Facet)
+    return None
+
+
+async def _ask_udp(contact: Contact, probe: ServiceProbe) -> bytes | None:
+    """Return the answer, empty on silence, None when the host says that nothing listens there.
+
+    On the protocol's own port one lost datagram must not hide the service, so it is asked twice.
+    """
+    for _ in range(2 if contact.endpoint.port in probe.ports else 1):
+        try:
+            return await contact.ask(probe.greeting, timeout=UDP_WAIT, any_port=probe.answers_elsewhere)
+        except ConnectionRefused:
+            return None
+        except ProbeError:
+            continue
+    return b""
