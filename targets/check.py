@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,16 +33,7 @@ class Attention:
     text: str
 
 
-def resolve(hostname: str) -> list[str]:
-    """The addresses of ``hostname``, as this machine's resolver gives them. Raises ``OSError`` when there is none."""
-    return sorted(
-        {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)}
-    )
-
-
-def check_register(
-    organisations: Iterable[Organisation], now: datetime, resolver: Resolver | None = resolve
-) -> list[Attention]:
+def check_register(organisations: Iterable[Organisation], now: datetime, resolver: Resolver | None) -> list[Attention]:
     """Look at ``organisations``; with ``resolver`` None no name is resolved."""
     chosen = list(organisations)
     slugs = {organisation.slug for organisation in chosen}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from scanner.engine.errors import InputError
 from scanner.engine.model import GapReason, Target
 from scanner.engine.plan import PortSet, PortSpec
 from targets.addresses import Address, AddressError, ParsedTarget, parse_target
+from targets.names import resolve_name, why_unresolved
 from targets.special import special_range
 
 ASK_ABOVE = 256
@@ -81,18 +81,14 @@ def resolve(label: str, parsed: ParsedTarget) -> Asked:
 
 def _resolve_name(label: str, hostname: str, ports: PortSpec | None) -> Asked:
     try:
-        answers = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
+        addresses = resolve_name(hostname)
     except OSError as error:
-        no_such_name = error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
-        detail = shlex.join(["unknown-name" if no_such_name else "resolver-failed", f"hostname={hostname}"])
-        return Asked(label, refusal=GapReason.NAME_NOT_RESOLVED, detail=detail)
-    addresses = dict.fromkeys(ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers)
+        return Asked(label, refusal=GapReason.NAME_NOT_RESOLVED, detail=why_unresolved(hostname, error))
     for address in addresses:
-        special = special_range(address)
-        if special is not None and not _is_localhost(hostname):
+        if special_range(ip_address(address)) and not _is_localhost(hostname):
             detail = shlex.join(["name-leads-to-special", f"hostname={hostname}", f"address={address}"])
             return Asked(label, refusal=GapReason.REFUSED_BY_SCOPE, detail=detail)
-    return Asked(label, tuple(Target(label, str(address), hostname) for address in addresses), ports)
+    return Asked(label, tuple(Target(label, address, hostname) for address in addresses), ports)
 
 
 def _is_localhost(hostname: str) -> bool:

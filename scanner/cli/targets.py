@@ -131,11 +131,12 @@ def check(
     Exit status: 0 all is well, 2 bad input, 3 something needs attention.
     """
     from targets import check as checks
+    from targets import names
     from targets.query import active_organisations
 
     with _clear_errors():
         chosen = active_organisations(organisation or None)
-        found = checks.check_register(chosen, datetime.now(UTC), checks.resolve if resolve else None)
+        found = checks.check_register(chosen, datetime.now(UTC), names.resolve_name if resolve else None)
     if not found:
         typer.echo(f"{len(chosen)} organisation(s) checked; nothing needs attention.")
         return

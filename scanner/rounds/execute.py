@@ -21,12 +21,13 @@ from scanner.engine.plan import Plan, PortSet, PortSpec, Profile, parse_ports, p
 from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.discovery import as_ranges
 from scanner.engine.serialize import dump_host
-from scanner.rounds.expand import Host, Resolve, expand, permit, resolve_name
+from scanner.rounds.expand import Host, Resolve, expand, permit
 from scanner.rounds.gate import ScopeGate
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from scanner.rounds.run import Engine, run_engine
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation
+from targets.names import resolve_name
 from targets.query import RegisteredTarget, active_organisations, registered_targets, scope_of
 
 _log = logging.getLogger(__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -13,7 +12,8 @@ from scanner.engine.model import Gap, GapReason, Level, Target, Transport, Vanta
 from scanner.engine.plan import PortSet, PortSpec, parse_ports, ports_of
 from scanner.engine.probes.discovery import as_ranges, tcp_ranges
 from scanner.rounds.gate import one_of_each, port_borders, refusal
-from targets.addresses import AddressError, Network, parse_address
+from targets.addresses import Network
+from targets.names import resolve_name, why_unresolved
 from targets.query import RegisteredTarget
 from targets.scope import Scope
 
@@ -37,19 +37,6 @@ class Host:
     @property
     def vantage(self) -> Vantage:
         return Vantage(self.registered.vantage)
-
-
-def resolve_name(hostname: str) -> list[str]:
-    """Ask the system's resolver for every address of ``hostname``. Raises ``OSError`` when it has none."""
-    answers = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
-    literals = (str(answer[4][0]).partition("%")[0] for answer in answers)
-    return list(dict.fromkeys(str(parse_address(literal)) for literal in literals))
-
-
-def why_unresolved(error: OSError | AddressError) -> str:
-    """Return the detail of the gap: empty when the name has no address, a word when the answer is not known."""
-    no_such_name = isinstance(error, OSError) and error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
-    return "" if no_such_name else "resolver-failed"
 
 
 def expand(
@@ -81,8 +68,8 @@ def _hosts_of(registered: RegisteredTarget, ports: PortSpec, resolve: Resolve) -
     elif registered.hostname is not None:
         try:
             addresses = resolve(registered.hostname)
-        except (OSError, AddressError) as error:
-            gap = Gap(GapReason.NAME_NOT_RESOLVED, detail=why_unresolved(error))
+        except OSError as error:
+            gap = Gap(GapReason.NAME_NOT_RESOLVED, detail=why_unresolved(registered.hostname, error))
             yield Host(registered, Target(registered.value, "", registered.hostname), ports, gap=gap)
             return
         for address in addresses:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from scanner.cli import prompts
 from scanner.cli.targets import app
-from targets import check as checks
+from targets import names
 from targets.models import Authorisation, Organisation, Target
 from targets.registry import store
 
@@ -377,7 +377,7 @@ class TestCheck:
                 raise OSError("no such name")
             return [answers[name]]
 
-        monkeypatch.setattr(checks, "resolve", resolve)
+        monkeypatch.setattr(names, "resolve_name", resolve)
         rows = run("check", status=3).splitlines()
 
         def said(subject: str, text: str) -> bool:

@@ -91,7 +91,7 @@ def test_a_name_that_does_not_resolve_is_an_error_with_its_reason(owner: Organis
     authorise(owner, "gone.example.cn")
     result = executed(Engine())["gone.example.cn"]
     assert (result.outcome, result.address) == (Outcome.ERROR, "")
-    assert reason(result) == (GapReason.NAME_NOT_RESOLVED, "")
+    assert reason(result) == (GapReason.NAME_NOT_RESOLVED, "unknown-name hostname=gone.example.cn")
 
 
 def test_a_resolver_that_gives_no_answer_is_not_taken_for_a_name_without_address(owner: Organisation) -> None:
@@ -103,7 +103,8 @@ def test_a_resolver_that_gives_no_answer_is_not_taken_for_a_name_without_address
 
     number = planned()
     execute(number, Ways(engine=Engine(), resolve=unavailable))
-    assert reason(HostResult.objects.get(round=number)) == (GapReason.NAME_NOT_RESOLVED, "resolver-failed")
+    detail = "resolver-failed hostname=www.example.cn"
+    assert reason(HostResult.objects.get(round=number)) == (GapReason.NAME_NOT_RESOLVED, detail)
 
 
 def test_a_name_that_leads_to_a_special_address_is_refused(owner: Organisation) -> None:
