@@ -101,7 +101,7 @@ def view(*looks: HostInspection, profile: Profile) -> RoundView:
     return RoundView(rows, profile)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(inspections, inspections, st.sampled_from(Profile))
 def test_gone_means_that_two_looks_covered_it_and_neither_saw_it(
     first: HostInspection, second: HostInspection, profile: Profile

@@ -67,7 +67,7 @@ BREAKOUTS = st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(text=st.one_of(st.text(min_size=1, max_size=40), st.lists(BREAKOUTS, min_size=1, max_size=6).map("".join)))
 def test_nothing_a_host_says_changes_an_element_or_attribute(text: str) -> None:
     assert skeleton.elements(render_html(said_by_a_host(text))) == PLAIN
