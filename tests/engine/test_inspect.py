@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import socketserver
 import stat
 import threading
 import time
@@ -212,6 +213,49 @@ def test_a_host_that_nmap_gave_up_on_is_not_a_host_without_ports(
     assert inspection.outcome is Outcome.UNREACHABLE
     assert inspection.coverage.gaps[0].reason is GapReason.TIMED_OUT
     assert not inspection.coverage.covers(Facet.PORT, 7001, Transport.TCP)
+
+
+@contextlib.contextmanager
+def recorder(address: str, port: int) -> Iterator[list[bytes]]:
+    """A TCP server that keeps what it is sent and says nothing."""
+    received: list[bytes] = []
+
+    class Keep(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.settimeout(5)
+            with contextlib.suppress(OSError):
+                while data := self.request.recv(4096):
+                    received.append(data)
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+    with Server((address, port), Keep) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield received
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_controller_is_sent_nothing_and_the_report_says_so() -> None:
+    with recorder("127.11.0.20", 502) as received:
+        [inspection] = look(plan_for("127.11.0.20", ports="T:502"))
+    assert received == []
+    assert [gap.reason for gap in inspection.coverage.gaps] == [GapReason.FRAGILE_PORT]
+    assert not inspection.coverage.covers(Facet.SERVICE, 502, Transport.TCP)
+
+
+def test_a_print_port_gets_one_http_request_unless_the_host_is_a_printer() -> None:
+    with recorder("127.11.0.21", 9100) as alone:
+        look(plan_for("127.11.0.21", ports="T:9100"))
+    with recorder("127.11.0.22", 9100) as beside, listener("127.11.0.22", 515):
+        look(plan_for("127.11.0.22", ports="T:515,9100"))
+    assert [request.split(b" ")[0] for request in alone] == [b"GET"]
+    assert beside == []
 
 
 def test_udp_alone_is_inspected_without_a_port_scan() -> None:
