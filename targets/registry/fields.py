@@ -65,6 +65,7 @@ class Fields:
         value = self.text(key, default)
         if value and value not in choices:
             self.note(self.place_of(key), key, f"{value!r} is not known", suggestion(value, choices))
+            return default or value
         return value
 
     def flag(self, key: str) -> bool:

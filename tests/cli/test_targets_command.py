@@ -227,6 +227,13 @@ class TestBadInput:
         (tmp_path / "empty").mkdir()
         assert "holds no .yaml file" in run("apply", tmp_path / "empty", status=2)
 
+    def test_a_wrong_language_is_one_problem_and_not_one_for_each_contact(self, tmp_path: Path) -> None:
+        contacts = "[{name: A, email: a@example.org}, {name: B, email: b@example.org}]"
+        text = f"organisations:\n  - {{slug: a, name_en: A, language: cn, contacts: {contacts}}}"
+        shown = run("apply", write(tmp_path, text), "--yes", status=2)
+        assert "language: 'cn' is not known" in shown
+        assert "1 problem(s)" in shown
+
     def test_overlapping_targets_of_two_organisations_are_refused_unless_shared(self, tmp_path: Path) -> None:
         folder = tmp_path / "register"
         folder.mkdir()
