@@ -146,6 +146,7 @@ def test_addresses_that_never_answered_are_told_apart_from_what_is_known() -> No
     quiet = skeleton.text(render_html(replace(made, coverage=replace(made.coverage, unused=250))))
 
     assert quiet.count("250 further addresses have never answered and are taken as unused") == 2
+    assert "Everything in the scope of this round was inspected" not in quiet
     assert "taken as unused" not in skeleton.text(render_html(made))
 
 
