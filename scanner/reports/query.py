@@ -113,7 +113,7 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     return model.RoundInfo(
         serial=this.pk,
         started=this.started or this.created,
-        finished=this.finished,
+        finished=this.finished if this.state == RoundState.DONE else None,
         profile=this.profile,
         ports=this.ports,
         vantages=tuple(sorted({look.inspection.vantage for look in looks}, key=list(Vantage).index)),

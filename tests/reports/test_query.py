@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,10 @@ from django.test.utils import CaptureQueriesContext
 
 from scanner.engine.errors import InputError
 from scanner.engine.facts.tls import TlsFacts
-from scanner.engine.model import Confidence, GapReason, Severity, Transport, Vantage
+from scanner.engine.inspect import Observer
+from scanner.engine.model import Confidence, GapReason, HostInspection, Severity, Transport, Vantage
+from scanner.engine.plan import Plan
+from scanner.engine.probes.dial import Gate
 from scanner.flow import carry_out
 from scanner.remediation.models import Finding as FindingRow
 from scanner.reports import model
@@ -186,6 +190,21 @@ def test_the_newest_round_is_the_one_reported(owner: Organisation, engine: Engin
     newest = latest_round(owner)
     assert newest is not None
     assert newest.pk == serial
+
+
+def test_a_report_on_a_cancelled_round_says_that_it_was_interrupted(owner: Organisation, engine: Engine) -> None:
+    async def interrupted(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
+        yield open_redis(plan.targets[0], plan)
+        raise KeyboardInterrupt
+
+    number = planned("water")
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(number, replace(ways(engine), engine=interrupted))
+    said = report_model(owner, Round.objects.get(pk=number), NOW)
+    assert said.round.finished is None
+    assert [each.check for each in said.findings] == [CHECK]
+    assert {reason.reason for gap in said.coverage.gaps for reason in gap.reasons} == {GapReason.CANCELLED}
+    assert latest_round(owner) is None
 
 
 def test_a_round_that_was_not_followed_can_not_be_reported(owner: Organisation) -> None:
