@@ -14,7 +14,7 @@ from typing import Any
 
 from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.model import Severity
-from scanner.remediation.score import MEAN_PART, WORST_PART
+from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports import page, texts
 from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
@@ -55,6 +55,7 @@ def render_html(model: ReportModel) -> str:
         hints=[group for group in groups if group.severity is Severity.INFO],
         mean_part=MEAN_PART,
         worst_part=WORST_PART,
+        key_weight=KEY_WEIGHT,
         verdict=_verdict(model),
         severities=list(reversed(Severity)),
     )

@@ -126,6 +126,16 @@ def test_the_card_says_what_to_fix_first_until_when_and_what_is_overdue() -> Non
     assert "9.3 points better than in round 11 (compared on 4 hosts)" in text
 
 
+def test_the_means_can_be_worked_out_from_what_is_shown() -> None:
+    model = sample.busy()
+    text = skeleton.text(render_html(model))
+    total = sum(host.weight for host in model.score.hosts)
+
+    assert model.score.mean == pytest.approx(sum(host.value * host.weight for host in model.score.hosts) / total)
+    assert "Key systems count 2 times in both means." in text
+    assert text.count("counts 2 times") == 1
+
+
 def test_every_finding_is_shown_with_evidence_and_command() -> None:
     model = sample.busy()
     html = render_html(model)
