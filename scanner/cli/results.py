@@ -14,8 +14,8 @@ from scanner.cli.asked import Asked
 from scanner.engine.catalogue.load import Language
 from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
 from scanner.reports.inspection_report import (
-    SCHEMA,
     Refusal,
+    document_head,
     inspection_target,
     refused_target,
     render_inspection_html,
@@ -42,7 +42,7 @@ class Results:
         self._missing = {item.label: len(item.targets) for item in asked if item.targets}
         self._hosts: dict[str, list[HostInspection]] = {label: [] for label in self._missing}
         self._spool = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="roundsman-")  # noqa: SIM115
-        self._times = ("", "")
+        self._head: Document = {}
         self.severities: set[Severity] = set()
         self.complete = True
         for item in asked:
@@ -74,7 +74,7 @@ class Results:
             else:
                 self._refuse(Refusal(label, GapReason.CANCELLED))
         self._hosts.clear()
-        self._times = (started.isoformat(timespec="seconds"), finished.isoformat(timespec="seconds"))
+        self._head = document_head(started, finished)
 
     def render(self, output_format: Format) -> Iterator[str]:
         """Yield the document in pieces."""
@@ -104,14 +104,11 @@ class Results:
     def _targets(self) -> Iterator[Document]:
         return (json.loads(line) for line in self._lines())
 
-    def _head(self) -> Document:
-        return {"schema": SCHEMA, "started": self._times[0], "finished": self._times[1]}
-
     def _document(self) -> Document:
-        return {**self._head(), "targets": list(self._targets())}
+        return {**self._head, "targets": list(self._targets())}
 
     def _json(self) -> Iterator[str]:
-        yield json.dumps(self._head())[:-1] + ', "targets": [\n'
+        yield json.dumps(self._head)[:-1] + ', "targets": [\n'
         for number, line in enumerate(self._lines()):
             yield (",\n" if number else "") + line
         yield "\n]}\n"

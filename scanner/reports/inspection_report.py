@@ -50,16 +50,10 @@ _REFUSAL_OUTCOMES = {
     GapReason.HOST_SILENT: Outcome.UNREACHABLE,
 }
 
-Results = Iterable[tuple[str, tuple[HostInspection, ...]]]
 
-
-def inspection_document(
-    results: Results, started: datetime, finished: datetime, language: Language, refusals: Iterable[Refusal] = ()
-) -> Document:
-    """Return the whole document; times are written in UTC, ISO 8601 with seconds."""
-    targets = [inspection_target(label, hosts, language) for label, hosts in results]
-    targets.extend(refused_target(refusal, language) for refusal in refusals)
-    return {"schema": SCHEMA, "started": _time(started), "finished": _time(finished), "targets": targets}
+def document_head(started: datetime, finished: datetime) -> Document:
+    """Return the document without its targets; times are written in UTC, ISO 8601 with seconds."""
+    return {"schema": SCHEMA, "started": _time(started), "finished": _time(finished)}
 
 
 def inspection_target(label: str, hosts: Sequence[HostInspection], language: Language) -> Document:
@@ -110,15 +104,8 @@ def overall_outcome(outcomes: Iterable[Outcome]) -> Outcome:
     return next((worst for worst in (Outcome.ERROR, Outcome.REFUSED) if worst in seen), Outcome.UNREACHABLE)
 
 
-def render_inspection_text(results: Results, language: Language, refusals: Iterable[Refusal] = ()) -> str:
-    """Return the plain-text summary of every target. Nothing a host said can put a control character into it."""
-    parts = [target_text(inspection_target(label, hosts, language), language) for label, hosts in results]
-    parts.extend(target_text(refused_target(refusal, language), language) for refusal in refusals)
-    return "\n".join(parts)
-
-
 def target_text(target: Document, language: Language) -> str:
-    """Return the plain-text summary of one target's part of the document."""
+    """Return the plain-text summary of one target. Nothing a host said can put a control character into it."""
     return "\n".join(_text_lines(target, words(language))) + "\n"
 
 

@@ -17,11 +17,12 @@ from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.model import Facet, GapReason, Outcome
 from scanner.reports.inspection_report import (
     Refusal,
-    inspection_document,
+    document_head,
     inspection_target,
     overall_outcome,
+    refused_target,
     render_inspection_html,
-    render_inspection_text,
+    target_text,
 )
 from scanner.reports.sarif import render_inspection_sarif
 from tests.reports import sample, skeleton
@@ -31,7 +32,13 @@ REFUSALS = [Refusal("203.0.113.0/24"), Refusal("nowhere.invalid", GapReason.NAME
 
 
 def document(hostile: bool = False, language: Language = Language.EN) -> dict[str, Any]:
-    return inspection_document(sample.inspections(hostile), sample.NOW, sample.NOW, language, REFUSALS)
+    targets = [inspection_target(label, hosts, language) for label, hosts in sample.inspections(hostile)]
+    targets += [refused_target(refusal, language) for refusal in REFUSALS]
+    return {**document_head(sample.NOW, sample.NOW), "targets": targets}
+
+
+def text_of(made: dict[str, Any], language: Language) -> str:
+    return "\n".join(target_text(target, language) for target in made["targets"])
 
 
 @pytest.mark.parametrize("language", Language)
@@ -99,14 +106,14 @@ def test_a_target_is_inspected_only_when_all_its_addresses_were(outcomes: list[O
 
 @pytest.mark.parametrize("language", Language)
 def test_terminal_text_holds_no_control_character(language: Language) -> None:
-    text = render_inspection_text(sample.inspections(hostile=True), language, REFUSALS)
+    text = text_of(document(hostile=True, language=language), language)
 
     assert not [char for char in text if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs")]
     assert "SVC-REDIS-UNAUTH" in text
 
 
 def test_terminal_text_tells_findings_and_gaps() -> None:
-    text = render_inspection_text(sample.inspections(), Language.EN)
+    text = text_of(document(), Language.EN)
 
     assert "[CRITICAL] Redis serves anyone without credentials" in text
     assert "192.0.2.10:9200/tcp, the web page and its headers" in text
@@ -144,10 +151,11 @@ def test_sarif_tells_results_rules_and_what_was_not_inspected() -> None:
 
 def test_rendering_an_inspection_never_imports_django() -> None:
     program = (
-        "import sys, scanner.reports.inspection_report, scanner.reports.sarif\n"
-        "from tests.reports import sample\n"
+        "import sys\n"
         "from scanner.engine.catalogue.load import Language\n"
-        "scanner.reports.inspection_report.render_inspection_text(sample.inspections(), Language.EN)\n"
+        "from scanner.reports.inspection_report import render_inspection_html\n"
+        "from tests.reports.test_render_inspection import document\n"
+        "render_inspection_html(document(), Language.EN)\n"
         "sys.exit('django' in sys.modules)"
     )
 
@@ -155,7 +163,8 @@ def test_rendering_an_inspection_never_imports_django() -> None:
 
 
 def test_the_html_counts_nothing_where_nothing_was_looked_at() -> None:
-    silent = inspection_document([], sample.NOW, sample.NOW, Language.EN, REFUSALS)
+    silent = document()
+    silent["targets"] = [target for target in silent["targets"] if not target["services"]]
 
     assert "<b>0</b>" not in render_inspection_html(silent, Language.EN)
     assert "<b>0</b>" in render_inspection_html(document(), Language.EN)
