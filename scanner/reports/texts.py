@@ -64,10 +64,13 @@ def text(check: str, language: Language) -> Text:
 
 
 def evidence(check: str, params: Mapping[str, str], language: Language) -> str:
-    """Return what was seen, as one printable line. Words of our own among the params are translated."""
+    """Return what was seen, as one printable line. Words of our own among the params are translated; what was not
+    seen at all is a dash."""
     vocabulary = words(language)
     values = {}
     for name, value in params.items():
+        if not value:
+            continue
         known = f"param.{name}.{value}"
         values[name] = vocabulary(known) if vocabulary.has(known) else line(value, TEXT_LIMIT)
     return fill(text(check, language).evidence, values)

@@ -48,7 +48,7 @@ class Context:
     ) -> Finding:
         """Return a finding of ``check`` on ``service``; severity is the catalogue's for this vantage unless given.
 
-        ``params`` are data for the catalogue's texts; an empty one is left out, so that the text shows it as unknown. Claim ``CONFIRMED`` only for what was observed in protocol:
+        ``params`` are data for the catalogue's texts. Claim ``CONFIRMED`` only for what was observed in protocol:
         :func:`scanner.engine.judge.judge` lowers it where the second look didn't see it again.
         """
         return Finding(
@@ -56,7 +56,7 @@ class Context:
             severity=severity or self.catalogue[check].severity_at(self.vantage),
             confidence=confidence,
             endpoint=service.endpoint,
-            params=tuple(sorted((name, value) for name, value in params.items() if value)),
+            params=tuple(sorted(params.items())),
             exchanges=exchanges,
         )
 

@@ -39,15 +39,9 @@ def _exposure(service: Service, context: Context) -> Iterator[Finding]:
         severity=_severity(facts),
         exchanges=facts.exchanges,
         protocol=service.protocol,
-        **_product(facts),
+        product=" ".join(filter(None, (facts.product, facts.version))),
         access=facts.attribute("refusal") or facts.access,
     )
-
-
-def _product(facts: ServiceFacts) -> dict[str, str]:
-    """A product that nothing named is left out, so that the text shows it as unknown."""
-    named = " ".join(filter(None, (facts.product, facts.version)))
-    return {"product": named} if named else {}
 
 
 def _severity(facts: ServiceFacts) -> Severity | None:
