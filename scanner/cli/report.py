@@ -75,7 +75,7 @@ def _due(chosen: list[Organisation], number: int | None, *, named: bool) -> list
 
 
 def _write(organisation: Organisation, this: Round, directory: Path) -> tuple[Path, Path]:
-    """Render both forms, then write them; a report is never left half written."""
+    """Render both forms, then write them, for their owner's eyes only; a report is never left half written."""
     from scanner.reports.query import report_model
     from scanner.reports.render import render_html, render_json
 
@@ -86,6 +86,7 @@ def _write(organisation: Organisation, this: Round, directory: Path) -> tuple[Pa
         for path, text in zip(paths, (render_html(model), render_json(model)), strict=True):
             draft = path.with_name(f".{path.name}.{os.getpid()}")
             try:
+                draft.touch(mode=0o600)
                 draft.write_text(text, encoding="utf-8")
                 draft.replace(path)
             finally:
