@@ -12,9 +12,10 @@ EVIDENCE_LIMIT = 512
 # Cc, Cf (format: bidirectional marks, zero-width), Cs, Co and Cn have no honest use in a banner.
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
+# Linear on any text: a name is tried only at its first character, and possessive runs are never given back.
 _SECRET = re.compile(
-    r"(?i)\b([A-Z0-9_.-]*(?:pass(?:word|wd)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|pwd)[A-Z0-9_.-]*)"
-    r"([\"']?\s*[=:]\s*[\"']?)([^\s&;,\"']{1,200})"
+    r"(?i)(?<![A-Z0-9_.-])(?=[A-Z0-9_.-]*?(?:pass|pwd|secret|token|(?:api|access|private)[_-]?key))"
+    r"([A-Z0-9_.-]++)([\"']?\s*+[=:]\s*+[\"']?)([^\s&;,\"']++)"
 )
 
 
