@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -119,6 +120,13 @@ def test_stack_traces_are_recognised_in_errors_only(body: str, framework: str) -
     assert proof is not None
     assert dict(proof.details)["framework"] == framework
     assert products.stack_trace(reply(body, "text/html", 200)) is None
+
+
+@pytest.mark.parametrize("signature", [signatures.git_config, signatures.aws_credentials, signatures.env_file])
+def test_a_reply_of_empty_lines_is_read_in_linear_time(signature: Signature) -> None:
+    started = time.perf_counter()
+    assert signature(reply("\n" * 64 * 1024 + "[ repositoryformatversion")) is None
+    assert time.perf_counter() - started < 1
 
 
 def test_an_installer_that_says_it_is_done_is_none() -> None:

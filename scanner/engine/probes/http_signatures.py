@@ -46,9 +46,9 @@ def git_head(reply: HttpReply) -> Proof | None:
 
 def git_config(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if is_html(reply) or not re.search(r"(?m)^\s*\[core\]\s*$", text) or "repositoryformatversion" not in text:
+    if is_html(reply) or not re.search(r"(?m)^[ \t]*+\[core\]\s*$", text) or "repositoryformatversion" not in text:
         return None
-    remote = re.search(r"(?m)^\s*url\s*=\s*(\S{1,300})", text)
+    remote = re.search(r"(?m)^[ \t]*+url\s*=\s*(\S{1,300})", text)
     url = line(re.sub(r"//[^/@\s]+@", "//****@", remote[1])) if remote else "-"
     return Proof(f"[core] repositoryformatversion; url = {url}", (("remote", url),))
 
@@ -198,7 +198,7 @@ def sftp_json(reply: HttpReply) -> Proof | None:
 
 
 def aws_credentials(reply: HttpReply) -> Proof | None:
-    found = re.search(r"(?m)^\s*aws_secret_access_key\s*=\s*\S{16,}", reply.body)
+    found = re.search(r"(?m)^[ \t]*+aws_secret_access_key\s*=\s*\S{16,}", reply.body)
     if not found or is_html(reply) or "[" not in reply.body:
         return None
     return Proof("aws_secret_access_key = ****", (("severity", "critical"), ("holds", "aws_secret_access_key")))
