@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Coroutine, Hashable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scanner.engine.errors import RefusedByScope
@@ -35,6 +36,9 @@ from scanner.engine.probes.version_scan import VersionScanner
 
 EVERYTHING_OPEN = 200
 """Open ports from which a host is taken for a device that answers on all of them (a decoy, a load balancer)."""
+
+ALIKE = 50
+"""Ports that may give one and the same answer; with more, the host is a decoy and what it says exposes nothing."""
 
 _PRINTING = frozenset({515, 631})
 """LPD and IPP: a host that offers them beside port 9100 is a printer."""
@@ -117,8 +121,32 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
         if not tools.dialer.permits(notes.contact.endpoint):
             continue
         looks.append(look_at_udp(notes.contact, listed=listed, notes=notes))
-    await _gather(looks, seen.services)
+    try:
+        await _gather(looks, seen.services)
+    finally:  # also when the deadline strikes: what was seen by then is judged
+        _set_decoys_aside(seen)
     await _look_again(target, tools, seen)
+
+
+def _set_decoys_aside(seen: _Collected) -> None:
+    """Forget what services said that more than ``ALIKE`` ports say alike; it is then neither found nor inspected."""
+    answers = Counter(_answer(service) for service in seen.services)
+    decoys = {service.endpoint for service in seen.services if answers[_answer(service)] > ALIKE}
+    if not decoys:
+        return
+    seen.gaps.append(Gap(GapReason.ALL_PORTS_ANSWER, Facet.SERVICE, detail=str(len(decoys))))
+    seen.services = [replace(each, facts=None) if each.endpoint in decoys else each for each in seen.services]
+    for notes in seen.notes:
+        if notes.contact.endpoint in decoys:
+            notes.looks = {look for look in notes.looks if look.facet is not Facet.SERVICE}
+
+
+def _answer(service: Service) -> Hashable:
+    """Return what a port says of itself. Web servers are told apart by their port: hosts with many sites are common."""
+    own = service.endpoint.port if service.http else 0
+    facts = service.facts
+    said = (facts.service, facts.access, facts.version, facts.attributes) if facts else None
+    return service.endpoint.transport, service.protocol, service.tls, service.banner, own, said
 
 
 async def _look_again(target: Target, tools: Tools, seen: _Collected) -> None:

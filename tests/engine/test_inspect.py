@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from scanner.engine.inspect import Progress, Stage, inspect
+from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Facet, GapReason, HostInspection, Outcome, Target, Transport
 from scanner.engine.plan import Plan, PortSpec, parse_ports
 from scanner.engine.probes import nmap
@@ -136,6 +137,18 @@ def test_an_endless_banner_ends_within_its_time() -> None:
         [inspection] = look(plan_for("127.11.0.7", ports="T:7001", deadline=25))
     assert inspection.outcome is Outcome.PARTIAL
     assert len(inspection.services[0].banner) <= 512
+
+
+def test_more_than_fifty_ports_that_answer_alike_are_a_decoy_and_expose_nothing() -> None:
+    with contextlib.ExitStack() as decoys:
+        for port in range(7101, 7153):
+            decoys.enter_context(listener("127.21.0.21", port, answer=b"-NOAUTH Authentication required.\r\n"))
+        [inspection] = look(plan_for("127.21.0.21", ports="T:7101-7152", deadline=60))
+    assert [service.protocol for service in inspection.services] == ["redis"] * 52
+    assert judge(inspection) == ()
+    assert inspection.outcome is Outcome.PARTIAL
+    assert [(gap.reason, gap.detail) for gap in inspection.coverage.gaps] == [(GapReason.ALL_PORTS_ANSWER, "52")]
+    assert not inspection.coverage.covers(Facet.SERVICE, 7101, Transport.TCP)
 
 
 def test_the_run_deadline_reports_what_was_not_reached() -> None:
