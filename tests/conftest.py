@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.lab import namespace
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave the machine's network, where that is permitted (as root); else tests share its loopback interface."""
+    """Leave the machine's network, where that is permitted (as root); else tests share its loopback interface.
+
+    A shell's background job, which is how some machines run tests, ignores interrupts and hands that on to every
+    child; the tests of Ctrl-C need children that don't.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     namespace.enter()

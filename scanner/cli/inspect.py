@@ -80,7 +80,7 @@ def inspect_command(
     asked = [resolve(label, target) for label, target in zip(labels, parsed, strict=True)]
     plans = _plans(asked, spec, Level(str(level)), profile, vantage, max_rate, timeout)
     if not is_privileged():
-        typer.echo("Not run as root: ports are found by full connections (slower).", err=True)
+        typer.echo("No raw sockets (root has them): ports are found by full connections, which is slower.", err=True)
 
     with Results(asked, lang) as results:
         started = dt.datetime.now(dt.UTC)

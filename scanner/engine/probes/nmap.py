@@ -24,6 +24,8 @@ from scanner.engine.errors import ToolError
 OLDEST = (7, 80)
 """The oldest nmap whose options and XML are known to be right here."""
 
+_CAP_NET_RAW = 13  # linux/capability.h
+
 _INSTALL = "Install it (Debian: apt-get install nmap) and run again."
 
 
@@ -47,8 +49,13 @@ def find_nmap() -> str:
 
 @cache
 def is_privileged() -> bool:
-    """Tell whether nmap may use raw sockets (SYN scan)."""
-    return os.geteuid() == 0
+    """Tell whether this process, and so nmap, may use raw sockets (CAP_NET_RAW, capabilities(7)).
+
+    Being root is not enough: containers and services often run as root without the capability.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return effective is not None and bool(int(effective[1], 16) >> _CAP_NET_RAW & 1)
 
 
 @cache
