@@ -28,8 +28,10 @@ from scanner.engine.model import (
     Transport,
     Vantage,
 )
+from scanner.engine.probes import tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes.identify import HTTP_REQUEST
 from scanner.engine.probes.services import (
     ber,
     dns,
@@ -52,6 +54,8 @@ from scanner.engine.probes.services import (
     x11,
 )
 from scanner.engine.probes.services import dns_messages as messages
+from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.ssh import recognises_ssh
 from scanner.engine.rules import cleartext, exposure, mail, network
 from scanner.engine.rules.base import Context
 from tests.lab.scripted import scripted
@@ -116,10 +120,32 @@ def test_a_banner_is_recognised_by_one_protocol_or_by_none(banner: bytes, protoc
     assert [probe.protocol for probe in speak_first if probe.recognises(banner)] == [protocol][: bool(protocol)]
 
 
-def test_no_protocol_takes_an_echo_of_its_greeting_for_an_answer() -> None:
+@pytest.mark.parametrize("probe", registry.PROBES, ids=lambda probe: f"{probe.protocol}-{probe.transport}")
+def test_no_protocol_takes_an_echo_of_its_greeting_for_an_answer(probe: ServiceProbe) -> None:
+    for echo in (probe.greeting, probe.greeting + b"\r\n", probe.greeting * 2, b"> " + probe.greeting):
+        assert not (probe.greeting and probe.recognises(echo)), echo
+
+
+@pytest.mark.parametrize("said", [HTTP_REQUEST % b"192.0.2.1", tls_hello.HELLO, tls_hello.SSL2_HELLO])
+def test_no_protocol_takes_an_echo_of_what_every_port_is_asked_for_its_own(said: bytes) -> None:
     for probe in registry.PROBES:
-        if probe.greeting:
-            assert not probe.recognises(probe.greeting), probe.protocol
+        if probe.transport is Transport.TCP:
+            assert not (probe.recognises(said) and not probe.greeting), probe.protocol
+            assert not (probe.also_recognises and probe.also_recognises(said)), probe.protocol
+    assert not tls_hello.recognises(said)
+    assert not recognises_ssh(said)
+
+
+def test_an_rsync_module_whose_verdict_broke_off_is_not_taken_for_a_closed_one(tmp_path: Path) -> None:
+    """The listing works; the daemon then hangs up where it should say whether the module needs a password."""
+
+    def daemon(request: bytes) -> bytes | None:
+        if request == rsync.HELLO:
+            return b""
+        return b"data           \tall of it\n@RSYNCD: EXIT\n" if b"#list" in request else None
+
+    with scripted(4327, daemon, banner=b"@RSYNCD: 31.0\n")(ADDRESS, tmp_path), pytest.raises(ProbeError):
+        asyncio.run(rsync.look(contact(4327)))
 
 
 @given(st.binary(max_size=200))

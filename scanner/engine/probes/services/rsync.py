@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.engine.errors import ConnectionLost
+from scanner.engine.errors import UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.hostile import printable_bytes
 from scanner.engine.model import Level
@@ -62,17 +62,19 @@ def _listed(data: bytes) -> bool:
 
 
 async def _open_module(contact: Contact, module: bytes) -> tuple[bytes, Exchange]:
-    """Return the daemon's verdict on a stranger who names ``module``; the message of the day may come first."""
+    """Return the daemon's verdict on a stranger who names ``module``; the message of the day may come first.
+
+    Raises ``ProbeError`` when it gives none: a connection that broke off is no refusal.
+    """
     request = module + b"\n"
     async with contact.open(timeout=8) as conversation:
         await _greet(conversation)
         await conversation.send(request)
-        try:
-            reply = await conversation.receive_until(lambda data: bool(_VERDICT.search(data)), limit=4096)
-        except ConnectionLost as error:
-            reply = error.args[1] if len(error.args) > 1 else b""
+        reply = await conversation.receive_until(lambda data: bool(_VERDICT.search(data)), limit=4096)
     verdict = _VERDICT.search(reply)
-    return (verdict[1] if verdict else b""), exchange(request, reply)
+    if verdict is None:
+        raise UnexpectedReply("The rsync daemon did not say whether the module needs a password.")
+    return verdict[1], exchange(request, reply)
 
 
 def _names(modules: list[bytes]) -> str:

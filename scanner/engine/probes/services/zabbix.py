@@ -21,7 +21,7 @@ _HEADER = len(_MAGIC) + 8
 
 def recognises(reply: bytes) -> bool:
     """Tell whether the reply is a Zabbix message that is not our own come back."""
-    return len(reply) > _HEADER and reply.startswith(_MAGIC) and not reply.endswith(_ITEM)
+    return len(reply) > _HEADER and reply.startswith(_MAGIC) and not reply.startswith(PING)
 
 
 async def look(contact: Contact) -> ServiceFacts:
