@@ -29,9 +29,9 @@ bench: setup ## Speed and memory beside nmap and testssl.sh, in one run (takes a
 	@$(PYTHON) -m tests.bench.run
 
 lock: setup ## Renew the hashed requirements from pyproject.toml
-	@.tools/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	@.tools/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header \
 		--python-version 3.11 pyproject.toml -o requirements.lock
-	@.tools/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	@.tools/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header \
 		--python-version 3.11 --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what setup, tests and demo made
