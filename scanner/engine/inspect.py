@@ -78,7 +78,7 @@ class _Run:
         self.gate = gate
         self.observe = observer
         ends_at = asyncio.get_running_loop().time() + plan.run_deadline if plan.run_deadline else None
-        self.tools = Tools(plan, Dialer(gate, plan.limits), VersionScanner(VERSION_DEADLINE), ends_at)
+        self.tools = Tools(plan, Dialer(gate, plan.limits), VersionScanner(VERSION_DEADLINE, gate), ends_at)
         self.finished: asyncio.Queue[HostInspection | None] = asyncio.Queue()
         self.room = asyncio.Semaphore(HOSTS_AT_ONCE)
         self._found: asyncio.Queue[tuple[Target, Discovered] | None] = asyncio.Queue(GROUP)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from scanner.engine.errors import ToolError
+from scanner.engine.errors import RefusedByScope, ToolError
 from scanner.engine.hostile import line
 from scanner.engine.model import Endpoint
+from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.identify import CONTROL_PORTS, PRINT_PORTS
 from scanner.engine.probes.nmap import run_nmap
 
@@ -22,6 +24,9 @@ NEVER = PRINT_PORTS | CONTROL_PORTS | {1883, 8883}
 
 GATHER = 0.4
 """Seconds to gather ports into one group: nmap costs per process, not per port."""
+
+AT_ONCE = 6
+"""nmap processes at once."""
 
 SURE = 8
 """nmap's confidence (0-10) from which a name comes from a probe's answer and not from the port table."""
@@ -38,22 +43,31 @@ class NamedByNmap:
     tls: bool = False
 
 
-class VersionScanner:
-    """Gathers unknown ports over all hosts and asks nmap about them a group at a time."""
+Waiting = asyncio.Future[NamedByNmap | None]
 
-    def __init__(self, deadline: float) -> None:
+
+class VersionScanner:
+    """Gathers unknown ports over all hosts and asks nmap about them, a group of hosts at a time.
+
+    nmap asks every port of its list on every host of its list, so a group has the same unknown ports on each host: a
+    port that was named already, or that must not be touched, is never asked because another host has it unknown.
+    """
+
+    def __init__(self, deadline: float, gate: Gate) -> None:
         self._deadline = deadline
-        self._waiting: dict[Endpoint, asyncio.Future[NamedByNmap | None]] = {}
+        self._gate = gate
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._waiting: dict[Endpoint, Waiting] = {}
         self._round: asyncio.Task[None] | None = None
 
     async def name(self, endpoint: Endpoint) -> NamedByNmap | None:
         """Return nmap's name for an open TCP port; None when it has none, or must not be asked (``NEVER``).
 
-        Raises ``ToolError`` when nmap failed or ran out of time: then nothing is known.
+        Raises ``ToolError`` when nmap failed or ran out of time: then nothing is known; ``RefusedByScope``.
         """
         if endpoint.port in NEVER:
             return None
-        future: asyncio.Future[NamedByNmap | None] = asyncio.get_running_loop().create_future()
+        future: Waiting = asyncio.get_running_loop().create_future()
         self._waiting[endpoint] = future
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._ask_all())
@@ -69,19 +83,34 @@ class VersionScanner:
         await asyncio.sleep(GATHER)
         while self._waiting:
             batch, self._waiting = self._waiting, {}
-            for six in (False, True):
-                group = {endpoint: batch[endpoint] for endpoint in batch if (":" in endpoint.address) is six}
-                if group:
-                    await self._ask(group, six)
+            async with asyncio.TaskGroup() as groups:
+                for group in self._groups(batch):
+                    groups.create_task(self._ask(group))
 
-    async def _ask(self, group: dict[Endpoint, asyncio.Future[NamedByNmap | None]], six: bool) -> None:
+    def _groups(self, batch: dict[Endpoint, Waiting]) -> Iterable[dict[Endpoint, Waiting]]:
+        """Split into groups of one IP version and the same ports; what is refused by now, or given up, is left out."""
+        ports: dict[str, set[int]] = defaultdict(set)
+        for endpoint, future in batch.items():
+            refusal = self._gate(endpoint)
+            if refusal is not None and not future.done():
+                future.set_exception(RefusedByScope(refusal))
+            if not future.done():
+                ports[endpoint.address].add(endpoint.port)
+        alike: dict[tuple[bool, frozenset[int]], dict[Endpoint, Waiting]] = defaultdict(dict)
+        for endpoint, future in batch.items():
+            if endpoint.port in ports[endpoint.address]:
+                alike[":" in endpoint.address, frozenset(ports[endpoint.address])][endpoint] = future
+        return alike.values()
+
+    async def _ask(self, group: dict[Endpoint, Waiting]) -> None:
         addresses = sorted({endpoint.address for endpoint in group})
         ports = sorted({endpoint.port for endpoint in group})
         options = ["-n", "-Pn", "-T4", "-sV", "--version-intensity", "5", "--max-retries", "1"]
         options += ["--min-parallelism", "64", "--host-timeout", f"{int(self._deadline)}s"]
-        options += ["-p", ",".join(map(str, ports)), *(["-6"] if six else [])]
+        options += ["-p", ",".join(map(str, ports)), *(["-6"] if ":" in addresses[0] else [])]
         try:
-            document = await run_nmap(options, addresses, self._deadline + 15)
+            async with self._slots:
+                document = await run_nmap(options, addresses, self._deadline + 15)
             named = _read(document)
         except ToolError as error:
             for future in group.values():
