@@ -126,7 +126,9 @@ def test_no_protocol_takes_an_echo_of_its_greeting_for_an_answer(probe: ServiceP
         assert not (probe.greeting and probe.recognises(echo)), echo
 
 
-@pytest.mark.parametrize("said", [HTTP_REQUEST % b"192.0.2.1", tls_hello.HELLO, tls_hello.SSL2_HELLO])
+@pytest.mark.parametrize(
+    "said", [HTTP_REQUEST % b"192.0.2.1", tls_hello.HELLO, tls_hello.SSL2_HELLO], ids=["http", "tls", "ssl2"]
+)
 def test_no_protocol_takes_an_echo_of_what_every_port_is_asked_for_its_own(said: bytes) -> None:
     for probe in registry.PROBES:
         if probe.transport is Transport.TCP:
