@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 
-from scanner.engine.errors import ConnectionLost, HostSilent
+from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import exchange
+from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.http_session import HttpSession
 from scanner.engine.probes.services.channel import Attributes
 from scanner.engine.probes.services.web.base import WebServiceProbe
 
-CONNECT = b"CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: 192.0.2.1:443\r\n\r\n"
+ADDRESS = b"192.0.2.1"
+CONNECT = b"CONNECT %s:443 HTTP/1.1\r\nHost: %s:443\r\n\r\n" % (ADDRESS, ADDRESS)
+REPLY_LIMIT = 2048
 CONNECT_TIMEOUT = 15.0
 """Seconds for the proxy to give up on an address that does not exist."""
 
@@ -43,7 +46,7 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     if not named and first.status != 400:
         return None
     access, refusal, reply = await _connect(session)
-    if not named and access is not Access.OPEN:
+    if not named and not (access is Access.OPEN and _tells_of_the_tunnel(reply)):
         return None
     return ServiceFacts("HTTP-PROXY", access, product, version, refusal, (exchange(CONNECT, reply),))
 
@@ -54,11 +57,12 @@ async def _connect(session: HttpSession) -> tuple[Access, Attributes, bytes]:
     async with session.contact.open(timeout=CONNECT_TIMEOUT) as conversation:
         await conversation.send(CONNECT)
         try:
-            reply = await conversation.receive_until(lambda data: b"\r\n" in data, limit=1024)
-        except HostSilent:
-            return Access.OPEN, (), b""
-        except ConnectionLost:
-            return Access.UNKNOWN, (), b""
+            reply = await conversation.receive_until(lambda data: b"\r\n\r\n" in data, limit=REPLY_LIMIT)
+            reply += await _rest(conversation)
+        except (HostSilent, ConnectionLost) as error:
+            reply = error.args[1] if len(error.args) > 1 else b""
+            if not reply:
+                return (Access.OPEN if isinstance(error, HostSilent) else Access.UNKNOWN), (), b""
     status = _STATUS.match(reply)
     match int(status[1]) if status else 0:
         case 200 | 502 | 503 | 504:
@@ -69,6 +73,26 @@ async def _connect(session: HttpSession) -> tuple[Access, Attributes, bytes]:
             return Access.RESTRICTED, (("refusal", "credentials"),), reply
         case _:
             return Access.UNKNOWN, (), reply
+
+
+async def _rest(conversation: Conversation) -> bytes:
+    """Return what comes with the headers or right after them; a tunnel that stands has nothing more to say."""
+    try:
+        return await conversation.receive(REPLY_LIMIT, timeout=1)
+    except ProbeError:
+        return b""
+
+
+def _tells_of_the_tunnel(reply: bytes) -> bool:
+    """Tell whether only a proxy answers so, for servers that bear no mark of one.
+
+    A gateway error may be that of a balancer before a server that knows no CONNECT, so it must name the address that
+    could not be reached; success opens a tunnel only without a body (RFC 9110 section 9.3.6).
+    """
+    if ADDRESS in reply.partition(b"\r\n\r\n")[2]:
+        return True
+    framed = re.search(rb"(?i)\r\n(?:content-length|transfer-encoding):", reply)
+    return b" 200" in reply[:13] and framed is None
 
 
 PROXY = WebServiceProbe("HTTP-PROXY", frozenset({3128, 8080, 8118, 8888}), suspects, look)

@@ -1,0 +1,62 @@
+"""A proxy is what acts upon a tunnel, not whatever answers CONNECT in an odd way."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Endpoint, Level, Target
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes.http_session import HttpSession
+from scanner.engine.probes.services import http_proxy
+from tests.lab.scripted import Answer, scripted
+
+pytestmark = pytest.mark.lab
+
+ADDRESS, PORT = "127.11.0.31", 8080
+
+
+def http(status: str, body: str = "") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def serving(to_connect: bytes | None) -> Answer:
+    return lambda request: to_connect if request.startswith(b"CONNECT") else http("400 Bad Request", "no such call")
+
+
+def look_at(answer: Answer, folder: Path) -> ServiceFacts | None:
+    async def run() -> ServiceFacts | None:
+        target = Target(ADDRESS, ADDRESS)
+        contact = Contact(Dialer(lambda _: None), target, Endpoint(ADDRESS, PORT), Level.READ)
+        async with HttpSession(contact) as session:
+            return await http_proxy.look(session, Level.READ)
+
+    with scripted(PORT, answer)(ADDRESS, folder):
+        return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "to_connect",
+    [http("503 Service Unavailable", "no backend"), http("502 Bad Gateway"), http("200 OK", "{}"), b"", None],
+    ids=["balancer-503", "balancer-502", "catch-all-200", "silence", "hang-up"],
+)
+def test_a_server_that_only_answers_connect_oddly_is_no_proxy(
+    to_connect: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_proxy, "CONNECT_TIMEOUT", 1.0)
+    assert look_at(serving(to_connect), tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "to_connect",
+    [http("502 Bad Gateway", "dial tcp 192.0.2.1:443: i/o timeout"), b"HTTP/1.1 200 Connection established\r\n\r\n"],
+    ids=["names-the-address", "opens-the-tunnel"],
+)
+def test_a_nameless_proxy_that_acts_upon_the_tunnel_is_open(to_connect: bytes, tmp_path: Path) -> None:
+    facts = look_at(serving(to_connect), tmp_path)
+    assert facts is not None
+    assert facts.access is Access.OPEN
