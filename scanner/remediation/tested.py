@@ -1,4 +1,4 @@
-"""Which checks rest on one answer of a TLS server that may be missing although the server was looked at.
+"""Which checks rest on one answer that may be missing although the server was looked at.
 
 Coverage is kept per facet; a test inside a facet can still fail on its own, as when the program that makes it
 runs out of time. Such a look can't tell that what the check reports is gone.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from scanner.engine.facts.service import Access
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.model import Service
 
@@ -34,10 +35,22 @@ TESTS: Mapping[str, tuple[Answered, tuple[TlsVersion, ...]]] = {
 
 
 def untested_checks(service: Service) -> frozenset[str]:
-    """Return the checks that the look at ``service`` can't answer although it looked at TLS.
+    """Return the checks that the look at ``service`` can't answer although it covered their facet.
 
-    A question about versions that the server refuses needs no answer: what it asks about can't be there.
+    A question about versions that the server refuses needs no answer: what it asks about can't be there. A service
+    that neither served nor turned away a stranger (``Access.UNKNOWN``) may still serve the next one.
     """
+    return _untested_access(service) | _untested_tls(service)
+
+
+def _untested_access(service: Service) -> frozenset[str]:
+    facts = service.facts
+    if facts is None or facts.access is not Access.UNKNOWN:
+        return frozenset()
+    return frozenset({f"SVC-{facts.service}-UNAUTH"})
+
+
+def _untested_tls(service: Service) -> frozenset[str]:
     facts = service.tls_facts
     if facts is None:
         return frozenset()

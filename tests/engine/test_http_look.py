@@ -126,7 +126,18 @@ def test_hanging_up_on_trace_and_options_is_a_refusal(tmp_path: Path) -> None:
     assert facts.trace is None
 
 
-@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "503 Busy"])
+def test_a_site_that_asks_for_credentials_everywhere_is_inspected_and_not_blocked(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield answer(b"ref: refs/heads/main\n") if b"/.git/HEAD" in request else answer(status="401 Unauthorized")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert not facts.blocked
+    assert facts.complete
+    assert facts.exposed == ()  # half a repository is none
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "429 Too Many Requests", "503 Busy"])
 def test_a_server_that_refuses_everything_is_blocked_and_soon_left_alone(tmp_path: Path, status: str) -> None:
     with serving(lambda _: iter([answer(status=status)]), tmp_path):
         facts = look()

@@ -270,7 +270,6 @@ CASES = (
         "basic-for-all",
         'auth_basic "lab"; auth_basic_user_file /dev/null;',
         expected=_on(80, "CLR-BASIC"),
-        outcome="partial",
     ),
     _nginx(25, "firewall-for-all", "return 403;", outcome="partial"),
     _hostile("endless-body", 30, _endless, *BARE_PAGE),

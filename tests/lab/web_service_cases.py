@@ -72,7 +72,6 @@ DATABASES = (
             WEAVIATE=8080,
         )
         | exposed(ELASTIC=9201),
-        outcome="partial",
     ),
 )
 
@@ -144,7 +143,6 @@ COMPUTING = (
             answers(9999, {}, web.XXL_JOB),
         ),
         exposed(HADOOP_YARN=8088, HDFS=9870, SPARK=8080, AIRFLOW=8082, ZEPPELIN=8083, SUPERSET=8089, XXL_JOB=9999),
-        outcome="partial",
     ),
 )
 
@@ -301,7 +299,6 @@ ELSEWHERE = (
         _everywhere(data({"error": "Unauthorized"}, 401)),
         frozenset(),
         ports=USUAL_PORTS,
-        outcome="partial",
     ),
 )
 

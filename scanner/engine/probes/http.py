@@ -40,7 +40,10 @@ FOLDER_LIMIT = 4
 ROOT_EXCERPT = 4096
 """Characters of the first page that are kept."""
 
-_REFUSALS = frozenset({401, 403, 406, 429, 503})
+_REFUSALS = frozenset({403, 406, 429, 503})
+"""How firewalls and limiters turn a probe away, whatever lies behind. A demand for credentials (401) is the site's own
+answer to strangers, and counts as one."""
+
 _KEPT_HEADERS, _KEPT_HEADER_LENGTH, _HEADER_CHARACTERS = 40, 500, 8192
 _ACTUATOR_READABLE = ("env", "jolokia", "gateway")
 

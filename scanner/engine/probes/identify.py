@@ -109,7 +109,8 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
 
 async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     port = contact.endpoint.port
-    likely = [probe for probe in _ANSWER if port in probe.ports]
+    allowed = [probe for probe in _ANSWER if contact.level.at_least(probe.greeting_level)]
+    likely = [probe for probe in allowed if port in probe.ports]
     for probe in likely:
         if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
             return alone
@@ -119,7 +120,7 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     first = await _first_certain(questions, prefer_tls=with_tls)
     if first.known:
         return first
-    rest: list[Question] = [_greet(contact, probe) for probe in _ANSWER if probe not in likely]
+    rest: list[Question] = [_greet(contact, probe) for probe in allowed if probe not in likely]
     if with_tls:
         rest.append(_ask_ssl2(contact))
     if any(port in probe.ports for probe in _SPEAK_FIRST):

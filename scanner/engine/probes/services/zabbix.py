@@ -10,6 +10,7 @@ import struct
 
 from scanner.engine.errors import UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
 
@@ -45,4 +46,4 @@ def _whole(data: bytes) -> bool:
     return len(data) > _HEADER and len(data) >= _HEADER + int.from_bytes(data[5:9], "little")
 
 
-PROBE = ServiceProbe("zabbix", frozenset({10050, 10051}), PING, recognises, look)
+PROBE = ServiceProbe("zabbix", frozenset({10050, 10051}), PING, recognises, look, greeting_level=Level.READ)

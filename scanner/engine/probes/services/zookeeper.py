@@ -9,6 +9,7 @@ import re
 
 from scanner.engine.errors import UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes
@@ -41,4 +42,4 @@ async def look(contact: Contact) -> ServiceFacts:
     return ServiceFacts("ZOOKEEPER", Access.UNKNOWN, "Apache ZooKeeper", text, attributes, (exchange(SRVR, reply),))
 
 
-PROBE = ServiceProbe("zookeeper", frozenset({2181, 2281}), SRVR, recognises, look)
+PROBE = ServiceProbe("zookeeper", frozenset({2181, 2281}), SRVR, recognises, look, greeting_level=Level.READ)
