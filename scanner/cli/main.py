@@ -16,6 +16,7 @@ _COMMANDS = {
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
     "finding": ("scanner.cli.finding", "List and show the findings that are being followed."),
+    "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
