@@ -28,6 +28,7 @@ from scanner.engine.plan import Plan, PortSet
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
 from scanner.engine.probes.discovery import Discovered
+from scanner.engine.probes.filtered import knock
 from scanner.engine.probes.identify import manner
 from scanner.engine.probes.notes import PortNotes
 from scanner.engine.probes.port import look_again, look_at_port
@@ -83,6 +84,7 @@ class _Collected:
     again: list[Service] = field(default_factory=list)
     notes: list[PortNotes] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    still_filtered: str = ""
 
 
 async def inspect_host(target: Target, found: Discovered, tools: Tools) -> HostInspection:
@@ -126,6 +128,11 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
     finally:  # also when the deadline strikes: what was seen by then is judged
         _set_decoys_aside(seen)
     await _look_again(target, tools, seen)
+    if scan is not None:
+        seen.still_filtered, reached = await knock(
+            scan, lambda port: _contact(target, Endpoint(target.address, port), tools)
+        )
+        seen.gaps += [Gap(GapReason.CONNECTION_LIMITED, Facet.PORT, port) for port in reached]
 
 
 def _set_decoys_aside(seen: _Collected) -> None:
@@ -209,11 +216,13 @@ def _conclude(
     target: Target, found: Discovered, tools: Tools, seen: _Collected, started: dt.datetime
 ) -> HostInspection:
     gaps = (*seen.gaps, *(gap for notes in seen.notes for gap in notes.gaps))
+    scan = found.scan and replace(found.scan, still_filtered=seen.still_filtered)
     coverage = Coverage(
-        scans=(found.scan,) if found.scan else (),
+        scans=(scan,) if scan else (),
         looks=tuple(sorted({look for notes in seen.notes for look in notes.looks})),
         gaps=gaps,
         connections=tools.dialer.connections.pop(target.address, 0),
+        datagrams=tools.dialer.datagrams.pop(target.address, 0),
         requests=sum(notes.requests for notes in seen.notes),
     )
     return HostInspection(

@@ -194,13 +194,34 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class PortScan:
-    """One finished port discovery: which ports were asked (nmap range syntax), which answered how."""
+    """One finished port discovery: which ports were asked (nmap range syntax), which answered how.
+
+    ``filtered`` counts the ports that dropped what they were sent, ``filtered_ports`` names them (empty in facts of
+    form 1, which only counted). ``still_filtered`` are those of them that a connection of our own, made later, did not
+    reach either, while another port of the host still answered.
+    """
 
     transport: Transport
     ports: str
     open: tuple[int, ...]
     filtered: int
     method: str
+    filtered_ports: str = ""
+    still_filtered: str = ""
+
+    def dropped(self, port: int) -> bool:
+        """Tell whether nothing came back from this port; where only a count is known, any port may be meant."""
+        if port in self.open:
+            return False
+        return port_in(self.filtered_ports, port) if self.filtered_ports else self.filtered > 0
+
+    def shut(self, port: int) -> bool:
+        """Tell whether nothing can be reached at this port: it refused, or it drops everything, tried twice.
+
+        A port that was filtered in the scan alone is not: a firewall or a limiter of connections may have dropped our
+        packets only then.
+        """
+        return port not in self.open and (not self.dropped(port) or port_in(self.still_filtered, port))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -223,31 +244,56 @@ class Gap:
     detail: str = ""
 
 
+_LIMITS = frozenset({GapReason.CONNECTION_LIMITED, GapReason.TIMED_OUT, GapReason.ALL_PORTS_ANSWER})
+"""Signs that a host limits what we may connect to: its silence then means nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What an inspection of one address really looked at."""
+    """What an inspection of one address really looked at.
+
+    ``connections`` (TCP), ``datagrams`` (UDP) and ``requests`` (HTTP, over those connections) are what our own probes
+    sent; the packets by which nmap finds the open ports come on top, at most three for each port of a scan.
+    """
 
     scans: tuple[PortScan, ...] = ()
     looks: tuple[Look, ...] = ()
     gaps: tuple[Gap, ...] = ()
     connections: int = 0
     requests: int = 0
+    datagrams: int = 0
 
     def covers(self, facet: Facet, port: int, transport: Transport) -> bool:
         """Tell whether ``facet`` of this port was inspected, so that "not seen" means "not there".
 
-        A port that a completed discovery found not open counts as inspected for every facet: nothing listens.
+        A port that a completed discovery found shut counts as inspected for every facet: nothing can be reached.
         A whole-host gap without a facet, or a gap of the port itself, means it was not.
         """
+        if self._has_gap(facet, port, transport):
+            return False
+        if Look(port, transport, facet) in self.looks:
+            return True
+        scanned = [scan for scan in self.scans if scan.transport is transport and port_in(scan.ports, port)]
+        return bool(scanned) and all(scan.shut(port) for scan in scanned)
+
+    def seems_filtered(self, port: int, transport: Transport) -> bool:
+        """Tell whether the port dropped our packets while the host answered plainly and limited nothing.
+
+        It is a reason to look at the port again, and no more.
+        """
+        limited = any(gap.reason in _LIMITS for gap in self.gaps)
+        if limited or self._has_gap(Facet.PORT, port, transport):
+            return False
+        scanned = [scan for scan in self.scans if scan.transport is transport and port_in(scan.ports, port)]
+        return bool(scanned) and all(scan.dropped(port) for scan in scanned)
+
+    def _has_gap(self, facet: Facet, port: int, transport: Transport) -> bool:
         for gap in self.gaps:
             whole_host = gap.port is None and gap.facet in (None, Facet.PORT)
             this_port = gap.port == port and gap.transport is transport
             if (whole_host or this_port) and gap.facet in (None, Facet.PORT, facet):
-                return False
-        if Look(port, transport, facet) in self.looks:
-            return True
-        scanned = [scan for scan in self.scans if scan.transport is transport and port_in(scan.ports, port)]
-        return bool(scanned) and all(port not in scan.open for scan in scanned)
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

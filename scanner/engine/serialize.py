@@ -1,7 +1,12 @@
 """Facts to bytes and back, so that rules can be replayed on what was seen long ago.
 
-The form is zlib-compressed JSON in an envelope that names its version. A newer version is refused, never guessed:
-half-understood facts would turn "not inspected" into "not there".
+The form is zlib-compressed JSON in an envelope that names its version. A newer version, or a field that is not known
+here, is refused, never guessed: half-understood facts would turn "not inspected" into "not there".
+
+A new field with a default needs no new version: older facts load with the default. A field that is renamed, removed or
+means something else does, and a stored sample of the version before it in ``tests/engine/samples``.
+
+Form 1: the first. Form 2: a scan names its filtered ports, and datagrams are counted apart from connections.
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ from __future__ import annotations
 import json
 import zlib
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scanner.engine.errors import InputError
 from scanner.engine.model import HostInspection
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA = "roundsman.host"
-VERSION = 1
+VERSION = 2
 
 
 def dump_host(host: HostInspection) -> bytes:
@@ -46,9 +51,28 @@ def load_host(data: bytes) -> HostInspection:
             "Upgrade it to read them."
         )
     try:
-        return _adapter().validate_python(facts)
+        host = _adapter().validate_python(facts)
     except ValueError as error:
         raise InputError(f"These stored facts don't fit form {version}: {error}") from error
+    unknown = _unknown_field(facts, _adapter().dump_python(host, mode="json"))
+    if unknown:
+        raise InputError(
+            f"These stored facts hold {unknown!r}, which a newer Roundsman wrote. Upgrade it to read them."
+        )
+    return host
+
+
+def _unknown_field(stored: Any, understood: Any) -> str:
+    """Return the path of a field that was stored but not understood; empty when all were."""
+    if isinstance(stored, dict) and isinstance(understood, dict):
+        for name, value in stored.items():
+            inside = _unknown_field(value, understood[name]) if name in understood else name
+            if inside:
+                return inside if inside == name else f"{name}.{inside}"
+    elif isinstance(stored, list) and isinstance(understood, list):
+        pairs = zip(stored, understood, strict=True)
+        return next((inside for pair in pairs if (inside := _unknown_field(*pair))), "")
+    return ""
 
 
 @cache

@@ -11,7 +11,7 @@ from scanner.engine.catalogue.load import catalogue
 from scanner.engine.judge import judge
 from scanner.engine.model import Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
-from scanner.engine.plan import Profile
+from scanner.engine.plan import Profile, ports_of
 from scanner.remediation.lifecycle import Look, Observation
 from scanner.remediation.models import Finding
 from scanner.remediation.tested import untested_checks
@@ -45,6 +45,16 @@ class Looked:
     @property
     def address(self) -> str:
         return self.inspection.target.address
+
+    def speaks_against(self, finding: Finding) -> bool:
+        """Tell whether this look is a reason to look again: it proves absence, or its packets were dropped.
+
+        A port that was filtered is asked once more before that counts: see :meth:`PortScan.shut`.
+        """
+        here = finding.vantage == self.inspection.vantage and self.inspection.outcome in LOOKED
+        known = finding.check_id in catalogue()
+        filtered = self.inspection.coverage.seems_filtered(finding.port, Transport(finding.transport))
+        return (here and known and filtered) or self.proves_absence(finding)
 
     def proves_absence(self, finding: Finding) -> bool:
         """Tell whether this look could have seen ``finding`` and did not.
@@ -103,20 +113,27 @@ class RoundView:
         return frozenset(self._seen)
 
     def doubtful(self, finding: Finding) -> list[Looked]:
-        """Return the first looks that no longer saw ``finding``, when all of them prove it; else nothing.
+        """Return the first looks that no longer saw ``finding``, when all of them speak against it; else nothing.
 
         These hosts need a second look before the finding may count as fixed.
         """
         firsts = [self._first.get((finding.host, address)) for address in finding.addresses]
-        proofs = [looked for looked in firsts if looked is not None and looked.proves_absence(finding)]
+        proofs = [looked for looked in firsts if looked is not None and looked.speaks_against(finding)]
         gone = identity_of(finding) not in self._seen and firsts and len(proofs) == len(firsts)
         return proofs if gone else []
 
     def witness(self, looked: Looked) -> int | None:
-        """Return a TCP port that was open and without gaps, to show in a second look that the host is still up."""
+        """Return a TCP port that answered, to show in a second look that the host is still up.
+
+        It was open and without gaps; where none is, it refused.
+        """
         troubled = {gap.port for gap in looked.inspection.coverage.gaps}
-        opened = (port for scan in looked.inspection.coverage.scans for port in scan.open if port not in troubled)
-        return min(opened, default=None)
+        scans = looked.inspection.coverage.scans
+        opened = (port for scan in scans for port in scan.open if port not in troubled)
+        refused = (
+            port for scan in scans for port in ports_of(scan.ports) if port not in scan.open and not scan.dropped(port)
+        )
+        return min(opened, default=None) or next(refused, None)
 
     def observe_seen(self, identity: Identity) -> Observed:
         """Return what the round says of a finding that it saw, at its worst."""

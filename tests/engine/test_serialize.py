@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,23 @@ from hypothesis import strategies as st
 from scanner.engine.errors import InputError
 from scanner.engine.facts.service import Access
 from scanner.engine.facts.tls import TlsFacts
-from scanner.engine.model import Coverage, HostInspection, Level, Outcome, Service, Target, Vantage
+from scanner.engine.judge import judge
+from scanner.engine.model import (
+    Confidence,
+    Coverage,
+    Facet,
+    HostInspection,
+    Level,
+    Outcome,
+    PortScan,
+    Service,
+    Target,
+    Transport,
+    Vantage,
+)
 from scanner.engine.serialize import SCHEMA, VERSION, dump_host, load_host
+
+SAMPLES = Path(__file__).parent / "samples"
 
 AT = dt.datetime(2026, 11, 1, 3, 4, 5, 678, tzinfo=dt.UTC)
 
@@ -81,6 +97,36 @@ def test_something_else_is_refused() -> None:
 def test_damaged_facts_are_refused(data: bytes) -> None:
     with pytest.raises(InputError, match="can't be read"):
         load_host(data)
+
+
+def test_a_field_of_a_newer_roundsman_is_refused_by_its_name() -> None:
+    facts = json.loads(zlib.decompress(dump_host(small_host())))["host"]
+    facts["coverage"]["weather"] = "fine"
+    with pytest.raises(InputError, match=r"coverage\.weather.*Upgrade"):
+        load_host(repack(host=facts))
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_facts_of_every_version_load_and_are_judged(version: int) -> None:
+    """Each sample is a real look at a weak nginx and an open Redis, stored by the Roundsman of that time."""
+    stored = (SAMPLES / f"host-{version}.json.z").read_bytes()
+    assert json.loads(zlib.decompress(stored))["version"] == version
+    host = load_host(stored)
+    found = {(each.endpoint.port, each.check, each.confidence) for each in judge(host)}
+    assert {
+        (6379, "SVC-REDIS-UNAUTH", Confidence.CONFIRMED),
+        (443, "TLS-V10", Confidence.CONFIRMED),
+        (443, "CERT-SELFSIGNED", Confidence.CONFIRMED),
+        (443, "WEB-XCTO", Confidence.CONFIRMED),
+    } <= found
+    assert load_host(dump_host(host)) == host
+
+
+def test_ports_that_an_old_scan_only_counted_as_filtered_are_not_taken_for_shut() -> None:
+    scan = PortScan(Transport.TCP, "22,80,443", (80,), 1, "syn")
+    coverage = Coverage((scan,))
+    assert not coverage.covers(Facet.SERVICE, 22, Transport.TCP)
+    assert not coverage.covers(Facet.SERVICE, 443, Transport.TCP)
 
 
 def test_facts_with_an_unknown_outcome_are_refused() -> None:

@@ -139,13 +139,14 @@ class Conversation:
 class Dialer:
     """Opens conversations, within the limits and only where the gate allows. One per inspection run.
 
-    ``connections`` counts by address what was opened, for the coverage.
+    ``connections`` and ``datagrams`` count by address what was opened and sent, for the coverage.
     """
 
     def __init__(self, gate: Gate, limits: Limits | None = None) -> None:
         self._gate = gate
         self.limits = limits or Limits()
         self.connections: dict[str, int] = defaultdict(int)
+        self.datagrams: dict[str, int] = defaultdict(int)
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._next_slot = 0.0
 
@@ -164,7 +165,8 @@ class Dialer:
             refusal = self._gate(endpoint)  # the wait may have outlived the permission
             if refusal is not None:
                 raise RefusedByScope(refusal)
-        self.connections[endpoint.address] += 1
+        sent = self.connections if endpoint.transport is Transport.TCP else self.datagrams
+        sent[endpoint.address] += 1
 
     @contextlib.asynccontextmanager
     async def slot(self, endpoint: Endpoint) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from scanner.engine.errors import ToolError
 from scanner.engine.model import Facet, Gap, GapReason, PortScan, Transport
-from scanner.engine.plan import PortSet, PortSpec
+from scanner.engine.plan import PortSet, PortSpec, ports_of
 from scanner.engine.probes.nmap import is_privileged, run_nmap, top_ports
 from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.services.web.registry import WEB_PROBES
@@ -98,4 +98,21 @@ def _host(host: Element, ranges: str) -> Discovered:
     if not opened and not closed:
         return Discovered(address, None, Gap(GapReason.HOST_SILENT))
     method = "syn" if is_privileged() else "connect"
-    return Discovered(address, PortScan(Transport.TCP, ranges, opened, filtered, method))
+    dropped = _filtered_ports(host, ranges, states) if filtered else ""
+    return Discovered(address, PortScan(Transport.TCP, ranges, opened, filtered, method, dropped))
+
+
+def _filtered_ports(host: Element, ranges: str, states: dict[int, str]) -> str:
+    """Return which ports answered nothing, as ranges.
+
+    nmap folds many ports of one state into ``extraports``. It names them in ``extrareasons`` from 7.90 on; what an
+    older one leaves unnamed counts as filtered unless all folded ports were closed.
+    """
+    named = {port for port, state in states.items() if "filtered" in state}
+    unnamed = set(ports_of(ranges)).difference(states)
+    for extra in host.iter("extraports"):
+        listed = {port for reason in extra.iter("extrareasons") for port in ports_of(reason.get("ports", ""))}
+        unnamed -= listed
+        if "filtered" in extra.get("state", ""):
+            named |= listed
+    return as_ranges(named | unnamed)

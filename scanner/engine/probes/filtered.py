@@ -1,0 +1,57 @@
+"""A port that dropped the scan's packets is tried once more, by a connection of our own.
+
+A firewall that drops them is a fix; a limiter that dropped ours, or a packet lost on the way, is not. So silence counts
+only when the same host answers on another port right after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from scanner.engine.errors import ConnectionRefused, ProbeError
+from scanner.engine.model import PortScan
+from scanner.engine.plan import ports_of
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.discovery import as_ranges
+
+AT_MOST = 16
+"""Filtered ports that are tried again: those of a short list, as of a second look, not the thousand of a wide one."""
+
+HTTPS = 443
+"""Tried again in any scan: whether a site can be had over HTTPS is judged by this port."""
+
+
+async def knock(scan: PortScan, contact_of: Callable[[int], Contact]) -> tuple[str, tuple[int, ...]]:
+    """Try the filtered ports of ``scan`` again; return those that stay shut, as ranges, and those that let us in.
+
+    Nothing is sent on a connection. Raises ``RefusedByScope``.
+    """
+    filtered = list(ports_of(scan.filtered_ports))
+    if len(filtered) > AT_MOST:
+        filtered = [port for port in filtered if port == HTTPS]
+    witness = _witness(scan)
+    if not filtered or witness is None:
+        return "", ()
+    answers = await asyncio.gather(*(_answer(contact_of(port)) for port in filtered))
+    if await _answer(contact_of(witness)) is None:
+        return "", ()
+    reached = tuple(port for port, answer in zip(filtered, answers, strict=True) if answer)
+    return as_ranges(set(filtered).difference(reached)), reached
+
+
+def _witness(scan: PortScan) -> int | None:
+    """Return a port that answered the scan: an open one, or one that refused."""
+    closed = (port for port in ports_of(scan.ports) if port not in scan.open and not scan.dropped(port))
+    return min(scan.open, default=None) or next(closed, None)
+
+
+async def _answer(contact: Contact) -> bool | None:
+    """Tell whether the port lets us in (True), refuses (False), or says nothing (None)."""
+    try:
+        async with contact.open():
+            return True
+    except ConnectionRefused:
+        return False
+    except ProbeError:
+        return None

@@ -1,0 +1,95 @@
+"""A port that drops packets is no closed port until a later connection of our own has found it silent too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from scanner.engine.inspect import inspect
+from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, PortScan, Target, Transport
+from scanner.engine.plan import Plan, parse_ports
+from scanner.engine.probes.discovery import discover
+from scanner.engine.probes.nmap import is_privileged
+from tests.engine.test_inspect import listener
+from tests.lab.case import program
+
+TCP = Transport.TCP
+
+SCAN_ONLY = ("--syn", "-m", "length", "--length", "0:44")
+"""Matches the bare SYNs of a port scan, 44 bytes, and not those of a connection, which carry more options."""
+
+
+@contextlib.contextmanager
+def firewall(address: str, *match: str) -> Iterator[None]:
+    """Drop what comes to ``address`` and matches; only in the network namespace of the tests."""
+    rule = ["INPUT", "-d", address, "-p", "tcp", *match, "-j", "DROP"]
+    subprocess.run([program("iptables"), "-w", "-I", *rule], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([program("iptables"), "-w", "-D", *rule], check=True)
+
+
+def look(address: str, ports: str) -> HostInspection:
+    async def run() -> HostInspection:
+        plan = Plan((Target(address, address),), parse_ports(ports), host_deadline=60)
+        async with contextlib.aclosing(inspect(plan, lambda _: None)) as inspections:
+            return await anext(inspections)
+
+    return asyncio.run(run())
+
+
+real = pytest.mark.skipif(not is_privileged(), reason="a firewall needs CAP_NET_ADMIN")
+
+
+@real
+@pytest.mark.lab
+def test_a_dropped_port_counts_as_shut_when_it_stays_silent_while_another_answers() -> None:
+    with (
+        listener("127.31.0.1", 7001, answer=b"SSH-2.0-OpenSSH_9.2\r\n"),
+        listener("127.31.0.1", 7002),
+        firewall("127.31.0.1", "--dport", "7002"),
+    ):
+        coverage = look("127.31.0.1", "T:7001-7003").coverage
+    (scan,) = coverage.scans
+    assert (scan.open, scan.filtered, scan.filtered_ports) == ((7001,), 1, "7002")
+    assert scan.still_filtered == "7002"
+    assert coverage.covers(Facet.SERVICE, 7002, TCP)
+
+
+@real
+@pytest.mark.lab
+def test_a_limiter_that_dropped_only_the_scan_closes_nothing() -> None:
+    with (
+        listener("127.31.0.2", 7001, answer=b"SSH-2.0-OpenSSH_9.2\r\n"),
+        listener("127.31.0.2", 7002) as seen,
+        firewall("127.31.0.2", "--dport", "7002", *SCAN_ONLY),
+    ):
+        inspection = look("127.31.0.2", "T:7001-7003")
+    assert inspection.coverage.scans[0].filtered_ports == "7002"
+    assert len(seen) == 1
+    assert not inspection.coverage.covers(Facet.SERVICE, 7002, TCP)
+    gap = Gap(GapReason.CONNECTION_LIMITED, Facet.PORT, 7002)
+    assert gap in inspection.coverage.gaps
+
+
+@real
+@pytest.mark.lab
+def test_many_dropped_ports_are_named_though_nmap_folds_them() -> None:
+    with listener("127.31.0.3", 7001), firewall("127.31.0.3", "--dport", "7100:7199"):
+        found = asyncio.run(discover(["127.31.0.3"], "7001,7050-7199", rate=0, host_deadline=60))["127.31.0.3"]
+    assert found.scan is not None
+    assert (found.scan.filtered, found.scan.filtered_ports) == (100, "7100-7199")
+
+
+def test_a_filtered_port_is_a_reason_to_look_again_but_not_where_the_host_limits_us() -> None:
+    scan = PortScan(TCP, "22,80", (80,), 1, "syn", "22")
+    assert Coverage((scan,)).seems_filtered(22, TCP)
+    assert not Coverage((scan,)).seems_filtered(80, TCP)
+    assert not Coverage((scan,)).covers(Facet.SERVICE, 22, TCP)
+    limited = Gap(GapReason.CONNECTION_LIMITED, Facet.TLS, 80)
+    assert not Coverage((scan,), gaps=(limited,)).seems_filtered(22, TCP)
