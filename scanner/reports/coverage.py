@@ -25,6 +25,8 @@ def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
         ports=sum(look.row.ports_open for look in hosts),
         connections=sum(look.row.connections for look in looks),
         requests=sum(look.row.requests for look in looks),
+        datagrams=sum(look.inspection.coverage.datagrams for look in looks),
+        busiest=max((look.row.connections for look in looks), default=0),
         unused=len(unused),
     )
 

@@ -88,6 +88,7 @@ def refused_target(refusal: Refusal, language: Language) -> Document:
             "not_inspected": [_gap("", gap, words(language))],
             "connections": 0,
             "requests": 0,
+            "datagrams": 0,
         },
         "services": [],
         "findings": [],
@@ -145,6 +146,10 @@ def _text_lines(target: Document, vocabulary: Words) -> Iterator[str]:
         yield vocabulary("gaps.title")
         for gap in gaps:
             yield vocabulary("inspect.gap", where=_gap_where(gap, vocabulary), why=gap["message"])
+    if target["addresses"]:
+        sent = {name: target["coverage"][name] for name in ("connections", "requests", "datagrams")}
+        yield ""
+        yield vocabulary("inspect.sent", **sent)
 
 
 def _finding_lines(finding: Document, vocabulary: Words) -> Iterator[str]:
@@ -231,6 +236,8 @@ def _coverage(hosts: Sequence[HostInspection], vocabulary: Words) -> Document:
                 "ports": scan.ports,
                 "open": list(scan.open),
                 "filtered": scan.filtered,
+                "filtered_ports": scan.filtered_ports,
+                "still_filtered": scan.still_filtered,
                 "method": scan.method,
             }
             for address, coverage in everywhere
@@ -244,6 +251,7 @@ def _coverage(hosts: Sequence[HostInspection], vocabulary: Words) -> Document:
         "not_inspected": [_gap(address, gap, vocabulary) for address, coverage in everywhere for gap in coverage.gaps],
         "connections": sum(coverage.connections for _, coverage in everywhere),
         "requests": sum(coverage.requests for _, coverage in everywhere),
+        "datagrams": sum(coverage.datagrams for _, coverage in everywhere),
     }
 
 

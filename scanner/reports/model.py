@@ -180,8 +180,9 @@ class Coverage:
 
     ``not_inspected`` counts hosts with outcome unreachable, refused or error; ``gaps`` lists these, and the
     partly inspected ones, with their reasons. ``share`` (0 to 1) is inspected plus partial over all hosts.
-    ``ports`` counts open ports. ``unused`` addresses of registered networks, where nothing has ever answered, are in
-    no other count.
+    ``ports`` counts open ports; ``connections``, ``requests`` and ``datagrams`` are what our probes sent in the first
+    looks, and ``busiest`` is the most connections that one of them made.
+    ``unused`` addresses of registered networks, where nothing has ever answered, are in no other count.
     """
 
     targets: int
@@ -194,6 +195,8 @@ class Coverage:
     ports: int
     connections: int
     requests: int
+    datagrams: int = 0
+    busiest: int = 0
     unused: int = 0
 
 

@@ -22,6 +22,8 @@ from scanner.engine.model import Endpoint, Facet, GapReason, HostInspection, Out
 from scanner.engine.plan import Plan, PortSpec, parse_ports
 from scanner.engine.probes import nmap
 from scanner.engine.probes.dial import Gate
+from scanner.engine.probes.http_session import REQUEST_LIMIT
+from tests.lab.web_servers import nginx
 
 pytestmark = pytest.mark.lab
 
@@ -274,6 +276,25 @@ def test_a_print_port_gets_one_http_request_unless_the_host_is_a_printer() -> No
 def test_udp_alone_is_inspected_without_a_port_scan() -> None:
     [inspection] = look(Plan((Target("x", "127.11.0.13"),), PortSpec(parse_ports("U:161").which, "", (161,))))
     assert inspection.services == ()
+
+
+def test_a_host_with_one_https_site_costs_less_than_200_connections(tmp_path: Path) -> None:
+    address = "127.11.0.30"
+    (tmp_path / "run").mkdir()
+    site = nginx("server { listen @address@:443 ssl; root @folder@/www; }", port=443)
+    with site(address, tmp_path / "run"):
+        [inspection] = look(plan_for(address, ports="T:443", deadline=60))
+    assert inspection.outcome is Outcome.INSPECTED
+    coverage = inspection.coverage
+    assert 0 < coverage.connections < 200
+    assert 0 < coverage.requests <= 2 * REQUEST_LIMIT
+    assert coverage.datagrams == 0
+
+
+def test_datagrams_are_counted_apart_from_connections() -> None:
+    [inspection] = look(plan_for("127.11.0.31", ports="U:53,123"))
+    assert inspection.coverage.connections == 0
+    assert inspection.coverage.datagrams > 0
 
 
 async def _first(plan: Plan) -> None:
