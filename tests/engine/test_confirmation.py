@@ -1,0 +1,69 @@
+"""Confirmed means observed twice: what a server shows on one connection and not on the next is not confirmed."""
+
+from __future__ import annotations
+
+import contextlib
+import socketserver
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from scanner.engine.judge import judge
+from scanner.engine.model import Confidence
+from tests.engine.test_inspect import look, plan_for
+
+pytestmark = pytest.mark.lab
+
+OPEN = b"$22\r\nredis_version:7.0.15\r\n\r\n"
+DENIED = b"-NOAUTH Authentication required.\r\n"
+CHECK = "SVC-REDIS-UNAUTH"
+
+
+@contextlib.contextmanager
+def redis(address: str, served: int, *, then_closes: bool = False) -> Iterator[None]:
+    """A scripted Redis (replies as of 7.0) whose INFO serves the first ``served`` askers and turns others away."""
+    asked = 0
+    lock = threading.Lock()
+
+    class Talk(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            nonlocal asked
+            self.request.settimeout(5)
+            with contextlib.suppress(OSError):
+                request = self.request.recv(4096)
+                if request.startswith(b"PING"):
+                    self.request.sendall(b"+PONG\r\n")
+                elif request.startswith(b"INFO"):
+                    with lock:
+                        asked += 1
+                        serves = asked <= served
+                    if serves or not then_closes:
+                        self.request.sendall(OPEN if serves else DENIED)
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+    with Server((address, 6379), Talk) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("served", "then_closes", "confidence"),
+    [(9, False, Confidence.CONFIRMED), (1, False, Confidence.POSSIBLE), (1, True, Confidence.PROBABLE)],
+    ids=["open both times", "open once, then closed to us", "open once, then broken off"],
+)
+def test_only_what_is_seen_on_a_second_connection_is_confirmed(
+    served: int, then_closes: bool, confidence: Confidence
+) -> None:
+    with redis("127.31.0.9", served, then_closes=then_closes):
+        [inspection] = look(plan_for("127.31.0.9", ports="T:6379"))
+    found = {finding.check: finding.confidence for finding in judge(inspection)}
+    assert found[CHECK] is confidence
