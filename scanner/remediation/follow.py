@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from django.db import transaction
@@ -26,13 +26,16 @@ from targets.models import Organisation
 def would_be_fixed(round_id: int) -> list[Again]:
     """Return the hosts and ports that a round has to look at once more before it may call findings fixed.
 
-    Each host gets one further port that was open, so that a filtered port can be told from a host that is down.
+    Each host gets one further port that answered, so that a filtered port can be told from a host that is down. Only
+    hosts that have something to fix are judged for it.
     """
     this = Round.objects.get(pk=round_id)
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
     for organisation in _to_follow(this):
-        view = _view(this, organisation)
-        for finding in Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED):
+        findings = list(Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED))
+        hosts = {finding.host for finding in findings}
+        view = RoundView((each for each in _results(this, organisation) if each.host in hosts), Profile(this.profile))
+        for finding in findings:
             for looked in view.doubtful(finding):
                 again[looked.result_id].add((finding.port, Transport(finding.transport)))
                 witness = view.witness(looked)
@@ -58,13 +61,12 @@ def _to_follow(this: Round) -> Iterable[Organisation]:
     return this.organisations.exclude(pk__in=followed).order_by("slug")
 
 
-def _view(this: Round, organisation: Organisation) -> RoundView:
-    results = HostResult.objects.filter(round=this, organisation=organisation)
-    return RoundView(results.iterator(chunk_size=50), Profile(this.profile))
+def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
+    return HostResult.objects.filter(round=this, organisation=organisation).iterator(chunk_size=50)
 
 
 def _follow_organisation(this: Round, organisation: Organisation) -> None:
-    view = _view(this, organisation)
+    view = RoundView(_results(this, organisation), Profile(this.profile))
     now = dt.datetime.now(dt.UTC)
     known: set[Identity] = set()
     events: list[FindingEvent] = []

@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from scanner.engine.judge import judge
+from scanner.engine.model import Finding as Judged
 from scanner.engine.model import HostInspection, Outcome, Target
 from scanner.engine.plan import Plan, Profile
 from scanner.flow import carry_out
+from scanner.remediation import observe
 from scanner.remediation.follow import follow_round
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.scores import load_score
@@ -247,3 +250,15 @@ def test_the_score_follows_the_findings_and_leaves_out_what_was_not_inspected(en
     assert [host.host for host in score.hosts] == [HOST]
     assert round(score.hosts[0].value, 6) == 55
     assert (score.coverage, score.provisional) == (0.5, True)
+
+
+def test_facts_are_judged_once_where_nothing_is_to_be_fixed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def counted(inspection: HostInspection) -> tuple[Judged, ...]:
+        judged.append(inspection.target.address)
+        return judge(inspection)
+
+    monkeypatch.setattr(observe, "judge", counted)
+    a_round(engine)
+    assert judged == [HOST]
