@@ -37,7 +37,6 @@ CASES = (
         expected=frozenset(
             {(1099, "SVC-JAVA-RMI-EXPOSED"), (2181, "SVC-ZOOKEEPER-EXPOSED"), (5005, "SVC-JDWP-UNAUTH")}
         ),
-        silent=frozenset({"SVC-JDWP-EXPOSED"}),
         services=frozenset({(1099, "java-rmi"), (2181, "zookeeper"), (5005, "jdwp")}),
         needs=("java",),
     ),
