@@ -90,4 +90,11 @@ CASES = (
         silent=frozenset({"SVC-ORACLE-EXPOSED"}),
         outcome="partial",
     ),
+    LabCase(
+        name="echo-on-the-port-of-a-debugger",
+        address="127.10.12.18",
+        ports="5005",
+        start=scripted(5005, lambda request: request[:64]),
+        silent=frozenset({"SVC-JDWP-UNAUTH"}),
+    ),
 )

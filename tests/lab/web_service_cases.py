@@ -9,7 +9,18 @@ from tests.lab.http_answers import GO_NOT_FOUND, TOMCAT_NOT_FOUND, Reply, answer
 
 NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 
-USUAL_PORTS = "2375,2379,4646,5000,5601,5984,8081,8088,8123,8200,8500,8848,8888,9090,9100,9200,9229,9870,9999,11434"
+USUAL_PORTS = (
+    "2375,2379,4646,5000,5601,5984,8081,8088,8123,8188,8200,8265,8500,8848,8888,9090,9100,9200,9229,9870,9999,"
+    "10080,11434,16010"
+)
+BEHIND_A_LOGIN = frozenset(
+    f"SVC-{code}-UNAUTH"
+    for code in (
+        *("COMFYUI", "DEBUG", "DRUID", "FLINK", "HBASE", "MONGO-EXPRESS", "OLLAMA", "PROMETHEUS", "RAY", "REGISTRY"),
+        "TIDB",
+    )
+)
+"""Services that ship without a log-in and get one from a proxy before them, which alone then answers."""
 
 
 def _everywhere(answer: Reply) -> Start:
@@ -299,6 +310,7 @@ ELSEWHERE = (
         _everywhere(data({"error": "Unauthorized"}, 401)),
         frozenset(),
         ports=USUAL_PORTS,
+        silent=BEHIND_A_LOGIN,
     ),
 )
 
