@@ -195,8 +195,8 @@ class Coverage:
     ports: int
     connections: int
     requests: int
-    datagrams: int = 0
-    busiest: int = 0
+    datagrams: int
+    busiest: int
     unused: int = 0
 
 

@@ -269,7 +269,7 @@ def _coverage(hosts: int, gaps: tuple[m.NotInspected, ...], inspected: int | Non
     partial = sum(gap.outcome is Outcome.PARTIAL for gap in gaps)
     missing = len(gaps) - partial
     full = hosts - len(gaps) if inspected is None else inspected
-    return m.Coverage(hosts, hosts, full, partial, missing, (full + partial) / hosts, gaps, 7, 310, 42)
+    return m.Coverage(hosts, hosts, full, partial, missing, (full + partial) / hosts, gaps, 7, 310, 42, 18, 96)
 
 
 def _inventory() -> tuple[m.InventoryHost, ...]:
