@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from django.db import OperationalError
+from typer import Typer
 from typer.testing import CliRunner, Result
 
-from scanner.cli import finding, report, round  # noqa: A004 - the command's own name
+from scanner.cli import facts, finding, report, round  # noqa: A004 - the command's own name
 from scanner.remediation.models import Finding
 from scanner.rounds import execute
 from scanner.rounds.models import HostResult, Round
@@ -170,6 +171,6 @@ def test_a_place_that_can_not_be_written_to_is_bad_input(owner: Organisation, en
     assert "--output" in result.stderr
 
 
-@pytest.mark.parametrize("app", [round.app, report.app, finding.app])
-def test_help_explains_itself(app: object) -> None:
-    assert CliRunner().invoke(app, ["--help"]).exit_code == 0  # type: ignore[arg-type]
+@pytest.mark.parametrize("app", [round.app, report.app, finding.app, facts.app])
+def test_help_explains_itself(app: Typer) -> None:
+    assert CliRunner().invoke(app, ["--help"]).exit_code == 0

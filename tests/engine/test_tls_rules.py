@@ -37,7 +37,7 @@ def facts(*suites: AcceptedSuite, refused: tuple[TlsVersion, ...] = (), **option
         (version, Answer.YES if version in spoken else Answer.NO if version in refused else Answer.UNTESTED)
         for version in TlsVersion
     )
-    return TlsFacts(sni=None, versions=versions, suites=suites, **options)  # type: ignore[arg-type]
+    return TlsFacts(sni=None, versions=versions, suites=suites, **options)  # type: ignore[arg-type]  # fields by name
 
 
 def test_untested_answers_give_no_finding() -> None:

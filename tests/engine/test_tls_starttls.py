@@ -90,7 +90,7 @@ def test_an_unknown_protocol_is_the_callers_mistake() -> None:
     assert "telnet" not in STARTTLS
 
     async def ask() -> None:
-        await upgrade(None, "telnet")  # type: ignore[arg-type]
+        await upgrade(None, "telnet")  # type: ignore[arg-type]  # never gets that far
 
     with pytest.raises(ValueError, match="telnet"):
         asyncio.run(ask())

@@ -43,7 +43,7 @@ _EVERYTHING = frozenset(
 
 def _leaf(**options: object) -> Issued:
     fields: dict[str, object] = {"names": [NAME], **options}
-    return issue(NAME, INTERMEDIATE, **fields)  # type: ignore[arg-type]
+    return issue(NAME, INTERMEDIATE, **fields)  # type: ignore[arg-type]  # fields by name
 
 
 def _case(

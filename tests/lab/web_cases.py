@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from scanner.engine.catalogue.load import catalogue
 from tests.lab import web_sites as sites
@@ -53,7 +53,7 @@ def _case(
 def _nginx(last: int, name: str, block: str, fill: object = sites.page("Portal"), **more: object) -> LabCase:
     """Return a case of one plain-HTTP nginx on port 80 that keeps its version to itself."""
     server = f"server {{ listen @address@:80; server_tokens off; {block} }}"
-    return _case(name, last, nginx(server, port=80, fill=fill), needs=("nginx",), **more)  # type: ignore[arg-type]
+    return _case(name, last, nginx(server, port=80, fill=fill), needs=("nginx",), **more)  # type: ignore[arg-type]  # fields by name
 
 
 _SOUND_HEADERS = """
@@ -104,9 +104,10 @@ def _noise(_: bytes) -> Iterator[bytes]:
     yield b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
-def _hostile(name: str, last: int, reply: object, *checks: str, outcome: str = "inspected") -> LabCase:
-    start = sends(80, reply)  # type: ignore[arg-type]
-    return _case(name, last, start, _on(80, *checks), outcome=outcome)
+def _hostile(
+    name: str, last: int, reply: Callable[[bytes], Iterator[bytes]], *checks: str, outcome: str = "inspected"
+) -> LabCase:
+    return _case(name, last, sends(80, reply), _on(80, *checks), outcome=outcome)
 
 
 CASES = (

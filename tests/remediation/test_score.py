@@ -23,7 +23,7 @@ from scanner.remediation.score import (
 
 def findings(severity: Severity, number: int = 1, **terms: object) -> list[Scored]:
     confirmed = Scored("", severity, Confidence.CONFIRMED)
-    return [replace(confirmed, check=f"{severity}-{index}", **terms) for index in range(number)]  # type: ignore[arg-type]
+    return [replace(confirmed, check=f"{severity}-{index}", **terms) for index in range(number)]  # type: ignore[arg-type]  # fields by name
 
 
 def host(*groups: list[Scored], name: str = "h", weight: float = 1) -> HostScore:

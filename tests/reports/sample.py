@@ -74,7 +74,7 @@ def finding(number: int, check: str, where: m.Place, **changes: object) -> m.Fin
         recurrences=0,
         seen_now=True,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)  # type: ignore[arg-type]  # fields by name
 
 
 def busy(language: str = "en") -> m.ReportModel:

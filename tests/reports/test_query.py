@@ -260,7 +260,7 @@ def a_finding(check: str, severity: Severity, host: str = "h", **fields: object)
         fixed=None,
         recurrences=0,
         seen_now=True,
-        **values,  # type: ignore[arg-type]
+        **values,  # type: ignore[arg-type]  # fields by name
     )
 
 

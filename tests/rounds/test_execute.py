@@ -180,7 +180,7 @@ def test_what_the_register_forbids_during_a_round_is_no_longer_touched(owner: Or
     original = HostResult.save
 
     def save_and_forbid(self: HostResult, *args: object, **kwargs: object) -> None:
-        original(self, *args, **kwargs)  # type: ignore[arg-type]
+        original(self, *args, **kwargs)  # type: ignore[arg-type]  # whatever it was called with
         if self.address == "192.0.2.10":
             owner.authorisations.update(valid_until=dt.datetime.now(dt.UTC))
 
@@ -243,7 +243,7 @@ def test_a_locked_database_loses_only_the_host_in_work_and_the_round_goes_on_lat
     def locked(self: HostResult, *args: object, **kwargs: object) -> None:
         if self.address == "192.0.2.11":
             raise OperationalError("database is locked")
-        save(self, *args, **kwargs)  # type: ignore[arg-type]
+        save(self, *args, **kwargs)  # type: ignore[arg-type]  # whatever it was called with
 
     with monkeypatch.context() as patch:
         patch.setattr(HostResult, "save", locked)

@@ -188,9 +188,9 @@ class TestFailingClosed:
         assert reason(self.GATE, "192.0.2.1", hostname="192.0.2.1") is RefusalReason.BAD_HOSTNAME
 
     def test_a_broken_scope_refuses_instead_of_raising(self) -> None:
-        broken = Scope("water", Reach.of(["192.0.2.1"]), (None,))  # type: ignore[arg-type]
+        broken = Scope("water", Reach.of(["192.0.2.1"]), (None,))  # type: ignore[arg-type]  # broken on purpose
         assert reason(broken, "192.0.2.1") is RefusalReason.UNDECIDABLE
-        assert reason(self.GATE, None) is RefusalReason.UNDECIDABLE  # type: ignore[arg-type]
+        assert reason(self.GATE, None) is RefusalReason.UNDECIDABLE  # type: ignore[arg-type]  # broken on purpose
 
     def test_a_scope_that_refuses_all_refuses_what_it_would_allow(self) -> None:
         gate = Scope("water", self.GATE.targets, self.GATE.authorisations, (), RefusalReason.RETIRED_ORGANISATION)

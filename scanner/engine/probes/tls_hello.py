@@ -163,7 +163,7 @@ class Sweep:
             return Ssl2Hello(tuple(suites))
         extra = (RENEGOTIATION_SCSV,) if version is TlsVersion.SSL3 else ()
         fields: dict[str, object] = {"deflate": version in OLD, **options}
-        return ClientHello(version, (*suites, *extra), self.asker.name, **fields)  # type: ignore[arg-type]
+        return ClientHello(version, (*suites, *extra), self.asker.name, **fields)  # type: ignore[arg-type]  # names of its own fields
 
     def _openers(self) -> list[Hello]:
         """Return hellos from the likeliest to the strangest; one of them is answered by every TLS server."""
