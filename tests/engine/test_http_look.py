@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scanner.engine.errors import ProbeError
-from scanner.engine.facts.http import HttpFacts
+from scanner.engine.facts.http import HttpFacts, RedirectEnd
 from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes import http
 from scanner.engine.probes.contact import Contact
@@ -178,13 +178,103 @@ def test_a_neighbour_with_the_same_content_unmasks_a_catch_all(tmp_path: Path) -
         assert look().exposed == ()
 
 
-def test_redirects_are_recorded_and_never_followed(tmp_path: Path) -> None:
-    redirect = answer(b"", "302 Found", "Location: http://127.10.5.202:8080/elsewhere")
-    with serving(lambda _: iter([redirect]), tmp_path) as asked:
+def redirect(to: str, *cookies: str) -> bytes:
+    return answer(b"", "302 Found", "\r\n".join((f"Location: {to}", *(f"Set-Cookie: {c}" for c in cookies))))
+
+
+def test_redirects_on_the_same_site_lead_to_the_page_that_is_judged(tmp_path: Path) -> None:
+    pages = {b"/": redirect("app"), b"/app": redirect(f"http://{ADDRESS}:{PORT}/app/in?next=%2F")}
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield pages.get(request.split()[1], answer(b"<html><title>Log in</title><script src=a.js></script>"))
+
+    with serving(reply, tmp_path) as asked:
+        facts = look()
+    assert asked[:3] == ["GET / HTTP/1.1", "GET /app HTTP/1.1", "GET /app/in?next=%2F HTTP/1.1"]
+    assert [reply.path for reply in facts.first_page] == ["/", "/app", "/app/in"]
+    assert facts.page is not None
+    assert facts.page.title == "Log in"
+    assert facts.redirect_end is RedirectEnd.ARRIVED
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "http://127.10.5.202:8080/elsewhere",
+        f"http://{ADDRESS}:8081/elsewhere",
+        f"http://{ADDRESS}/elsewhere",
+        f"https://{ADDRESS}:{PORT}/elsewhere",
+        "//other.lab.test/elsewhere",
+        "file:///elsewhere",
+        "gopher://[elsewhere",
+    ],
+)
+def test_redirects_off_the_site_are_recorded_and_never_followed(tmp_path: Path, elsewhere: str) -> None:
+    with serving(lambda _: iter([redirect(elsewhere)]), tmp_path) as asked:
+        facts = look()
+    assert facts.shown is not None
+    assert facts.shown.header("location") == elsewhere
+    assert facts.hops == ()
+    assert facts.redirect_end in (RedirectEnd.ELSEWHERE, RedirectEnd.ARRIVED)
+    assert not any("elsewhere" in line for line in asked)
+
+
+def test_a_redirect_loop_ends_where_it_closes(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield redirect("/b" if request.startswith(b"GET /a ") else "/a")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert [reply.path for reply in facts.first_page] == ["/", "/a", "/b"]
+    assert facts.redirect_end is RedirectEnd.LOOP
+
+
+def test_an_endless_chain_of_redirects_is_followed_three_times(tmp_path: Path) -> None:
+    with serving(lambda request: iter([redirect("/" + "x" * len(request.split()[1]))]), tmp_path):
+        facts = look()
+    assert len(facts.hops) == 3
+    assert facts.redirect_end is RedirectEnd.LIMIT
+
+
+def test_a_site_that_wants_its_cookie_back_gets_it_on_the_way_and_nobody_keeps_it(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        known = f"Cookie: gate={sites.SECRET}".encode() in request
+        yield answer(b"<html><title>Portal</title>") if known else redirect("/", f"gate={sites.SECRET}; Path=/")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.page is not None
+    assert facts.page.title == "Portal"
+    assert sites.SECRET not in repr(facts)
+
+
+def test_a_redirect_to_a_page_that_does_not_answer_leaves_the_look_incomplete(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        if not request.startswith(b"GET /app "):
+            yield redirect("/app")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.redirect_end is RedirectEnd.UNANSWERED
+    assert not facts.complete
+
+
+@pytest.mark.parametrize(
+    "target", ["/\u00e9\u4e2d", "/a b\tc", "/" + "x" * 3000, "?\x7f", "/%zz", "\\\\evil\\x", "/..//../x"]
+)
+def test_odd_redirect_targets_never_break_the_look(tmp_path: Path, target: str) -> None:
+    sent = f"HTTP/1.1 301 Moved\r\nLocation: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+    with serving(lambda _: iter([sent]), tmp_path) as asked:
         facts = look()
     assert facts.root is not None
-    assert facts.root.header("location") == "http://127.10.5.202:8080/elsewhere"
-    assert not any("elsewhere" in line for line in asked)
+    assert all(len(line) < 2100 for line in asked)
+
+
+def test_at_the_greeting_level_no_redirect_is_followed(tmp_path: Path) -> None:
+    with serving(lambda _: iter([redirect("/app")]), tmp_path) as asked:
+        facts = look(level=Level.GREETING)
+    assert asked == ["GET / HTTP/1.1"]
+    assert facts.redirect_end is RedirectEnd.UNASKED
 
 
 def test_what_is_kept_of_a_hostile_page_is_printable(tmp_path: Path) -> None:

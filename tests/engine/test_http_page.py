@@ -8,7 +8,7 @@ import pytest
 
 from scanner.engine.probes.http_page import read_page
 
-BASE = "https://portal.lab.test"
+BASE = "https://portal.lab.test/"
 
 
 def test_title_generator_policy_and_referrer_are_read() -> None:
@@ -66,7 +66,7 @@ def test_subresources_by_http_are_told_apart_and_links_to_other_pages_are_none()
     ],
 )
 def test_a_page_that_sends_the_browser_on_is_noticed(text: str) -> None:
-    assert read_page(text, "http://portal.lab.test").refresh == "https://portal.lab.test/"
+    assert read_page(text, "http://portal.lab.test/").refresh == "https://portal.lab.test/"
 
 
 def test_only_plain_folders_of_the_same_site_are_taken_from_links() -> None:

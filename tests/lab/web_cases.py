@@ -277,7 +277,29 @@ CASES = (
     _hostile("gzip-bomb", 31, _bomb, *BARE_PAGE),
     _hostile("header-flood", 32, _flood, outcome="partial"),
     _nginx(33, "redirect-loop", "return 302 /;"),
-    _nginx(34, "redirect-off-scope", "return 302 http://127.10.5.35:80/;"),
+    _nginx(34, "redirect-off-scope", "return 302 http://127.10.5.43:80/;"),
+    _nginx(35, "redirects-without-end", "location / { return 302 $uri/on; }"),
+    _nginx(
+        39,
+        "redirect-to-a-careless-login",
+        "location = / { return 302 /app/login?next=%2F; }"
+        f'location = /app/login {{ add_header Set-Cookie "PHPSESSID={sites.SECRET}"; try_files /index.html =404; }}',
+        sites.LOGIN,
+        expected=_on(80, "WEB-COOKIE-HTTPONLY", "WEB-COOKIE-SAMESITE", "CLR-HTTP-LOGIN", *BARE_PAGE),
+    ),
+    _nginx(
+        41,
+        "redirect-to-a-listing",
+        "location = / { return 301 /files/; } location /files/ { autoindex on; }",
+        sites.Site({"files/readme.txt": "x"}),
+        expected=_on(80, "WEB-DIRLIST", *BARE_PAGE),
+    ),
+    _nginx(
+        42,
+        "redirect-by-a-cookie-to-a-sound-page",
+        f'location / {{ if ($http_cookie != "gate={sites.SECRET}") {{'
+        f' add_header Set-Cookie "gate={sites.SECRET}; HttpOnly; SameSite=Lax"; return 302 /; }} {_SOUND_HEADERS} }}',
+    ),
     _hostile("random-bodies", 36, _random_bodies, *BARE_PAGE),
     _hostile("script-in-title-and-noise", 37, _noise),
     _hostile("slow-paths", 38, _slow_paths, outcome="partial"),

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RedirectEnd(StrEnum):
+    """Why no further redirect of the first page was followed."""
+
+    UNASKED = "unasked"
+    """None was: the level permits one request only."""
+    ARRIVED = "arrived"
+    """The last reply is the page that visitors see."""
+    ELSEWHERE = "elsewhere"
+    """It leads to another scheme, host or port, which is another site."""
+    LOOP = "loop"
+    LIMIT = "limit"
+    """There were more redirects than are followed."""
+    UNANSWERED = "unanswered"
+    """It leads to a page of this site that gave no valid answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +55,7 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the first page's HTML says, bounded.
+    """What the HTML of the first page says, the one that redirects lead to, bounded.
 
     ``policy`` is a Content-Security-Policy of a meta element, ``referrer`` its referrer policy. ``refresh`` is where
     a meta refresh or a script sends the browser at once. ``password_actions`` holds, for each form with a password
@@ -88,6 +105,8 @@ class CrossOrigin:
 class HttpFacts:
     """A site: scheme, Host header sent, first page, random-path baselines and the paths that proved exposed.
 
+    ``root`` is the reply to ``/``, ``hops`` are those that its redirects on this very site led to, in order, and
+    ``redirect_end`` tells why the last of them is the last. ``page`` is read from what is shown in the end.
     ``trace`` tells whether TRACE gave our own header back; None when it was not asked. ``methods`` are those that
     OPTIONS advertised. ``blocked`` is true when everything, random paths included, got the same refusal (401, 403, a
     WAF page): the content checks then show nothing either way. ``complete`` is False when the look ended early
@@ -107,6 +126,18 @@ class HttpFacts:
     complete: bool = True
     ended: str = ""
     requests: int = 0
+    hops: tuple[HttpReply, ...] = ()
+    redirect_end: RedirectEnd = RedirectEnd.UNASKED
+
+    @property
+    def first_page(self) -> tuple[HttpReply, ...]:
+        """Every reply on the way to the page that is shown, the one to ``/`` first; empty when none came."""
+        return (self.root, *self.hops) if self.root is not None else ()
+
+    @property
+    def shown(self) -> HttpReply | None:
+        """What a visitor of the site gets to see in the end; None when nothing was answered."""
+        return self.first_page[-1] if self.root is not None else None
 
     @property
     def url(self) -> str:

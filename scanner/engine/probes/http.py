@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError
-from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page
+from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page, RedirectEnd
 from scanner.engine.hostile import line, mask_secrets
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
@@ -22,6 +22,7 @@ from scanner.engine.probes.http_compare import Fingerprint
 from scanner.engine.probes.http_page import read_page
 from scanner.engine.probes.http_paths import SNIFF, WellKnown, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
+from scanner.engine.probes.http_redirects import Trail, follow
 from scanner.engine.probes.http_session import HttpSession, RequestBudgetSpent
 from scanner.engine.probes.http_signatures import Proof, excerpt, is_html, listing
 
@@ -55,9 +56,9 @@ class _GivenUp(ProbeError):  # noqa: N818 - reads as the event it is
 async def look(contact: Contact, *, host: str | None, again: HttpFacts | None = None) -> HttpFacts:
     """Look at the site that ``host`` (None: the bare address) names on this endpoint.
 
-    At most 60 requests; at the greeting level only the first page. ``again`` is an earlier look whose findings are to
-    be seen once more: only what it found is asked again. Raises ``ProbeError`` when not even the first page comes;
-    later failures end the look early (``complete`` False).
+    At most 60 requests; at the greeting level only ``/``, and no redirect is followed. ``again`` is an earlier look
+    whose findings are to be seen once more: only what it found is asked again. Raises ``ProbeError`` when not even the
+    first page comes; later failures end the look early (``complete`` False).
     """
     async with HttpSession(contact, host) as session:
         site = _Site(session, host)
@@ -81,6 +82,8 @@ class _Site:
     session: HttpSession
     name: str | None
     root: HttpReply | None = None
+    hops: tuple[HttpReply, ...] = ()
+    redirect_end: RedirectEnd = RedirectEnd.UNASKED
     page: Page | None = None
     strangers: list[Fingerprint] = field(default_factory=list)
     baselines: list[HttpReply] = field(default_factory=list)
@@ -95,15 +98,20 @@ class _Site:
     ended: str = ""
 
     async def first_page(self) -> None:
-        reply = await self.session.get("/")
-        text = reply.body
-        if is_html(reply):
-            self.page = read_page(text, f"{self.session.scheme}://{self.session.host}")
-        self.root = _kept(reply, excerpt_length=ROOT_EXCERPT)
-        if reply.status == 200:
+        """Ask for ``/`` and for the pages of this site that it redirects to; the last is the one that is judged."""
+        root = await self.session.get("/")
+        trail = Trail([root], RedirectEnd.UNASKED)
+        if self.session.contact.level is not Level.GREETING:
+            trail = await follow(self.session, root)
+        self.root, *hops = (_kept(reply, excerpt_length=ROOT_EXCERPT) for reply in trail.replies)
+        self.hops, self.redirect_end, self.ended = tuple(hops), trail.end, trail.failed
+        shown = trail.shown
+        if is_html(shown):
+            self.page = read_page(shown.body, f"{self.session.scheme}://{self.session.host}{shown.path}")
+        if shown.status == 200:
             for kind, signature in (("listing", listing), ("admin-panel", admin_panel), ("installer", installer)):
-                self._note(kind, reply, signature(reply))
-        self._note("error-stack", reply, stack_trace(reply))
+                self._note(kind, shown, signature(shown))
+        self._note("error-stack", shown, stack_trace(shown))
 
     async def behaviour(self, again: HttpFacts | None) -> None:
         """Ask random paths, a foreign origin, TRACE and OPTIONS; none of them changes anything."""
@@ -148,8 +156,7 @@ class _Site:
         """Ask the well-known paths, and the directories that the first page links to for a listing."""
         if self.blocked:
             return
-        location = (self.root.header("location") if self.root else None) or ""
-        questions = [*well_known(self.name, location)]
+        questions = [*well_known(self.name)]
         if self.page is not None:
             questions += [folder(path) for path in self.page.folders[:FOLDER_LIMIT]]
         if again is not None:
@@ -255,6 +262,8 @@ class _Site:
             scheme=self.session.scheme,
             host=self.session.host,
             root=self.root,
+            hops=self.hops,
+            redirect_end=self.redirect_end,
             page=self.page,
             baselines=tuple(self.baselines),
             exposed=tuple(self.exposed),
@@ -288,7 +297,12 @@ def _kept(reply: HttpReply, *, excerpt_length: int | None = None) -> HttpReply:
             break
         headers.append((name[:100], masked))
     body = excerpt(reply.body) if excerpt_length is None else mask_secrets(_flat(reply.body[:excerpt_length]))
-    return replace(reply, headers=tuple(headers), body=body)
+    return replace(reply, path=_without_parameters(reply.path), headers=tuple(headers), body=body)
+
+
+def _without_parameters(path: str) -> str:
+    """Return the path alone: what a redirect puts behind it may name a session."""
+    return line(re.split(r"[?;]", path, maxsplit=1)[0])
 
 
 def _flat(text: str) -> str:

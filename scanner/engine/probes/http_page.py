@@ -157,7 +157,7 @@ def _script_move(content: str, base: str) -> str:
 
 def _absolute(target: str, base: str) -> str:
     try:
-        url = urljoin(base + "/", target)
+        url = urljoin(base, target)
         urlsplit(url)
     except ValueError:
         return ""

@@ -74,19 +74,10 @@ _ALWAYS = (
     WellKnown("security-txt", "/.well-known/security.txt", signatures.security_txt, "/.well-known/{random}.txt", 4096),
 )
 
-_WORDPRESS_SETUP = ("/wp-admin/install.php", "/wp-admin/setup-config.php")
 
-
-def well_known(name: str | None, location: str) -> tuple[WellKnown, ...]:
-    """Return the paths to ask for on a site registered under ``name`` whose first page redirects to ``location``."""
-    named = (_archive(f"{name}.zip"), _archive(f"{name}.tar.gz")) if name else ()
-    # A WordPress that isn't set up yet sends every visitor to its installer, so nobody else needs to be asked.
-    setup = tuple(
-        WellKnown("installer", path, products.installer, "/wp-admin/{random}.php")
-        for path in _WORDPRESS_SETUP
-        if path in location
-    )
-    return (*_ALWAYS, *named, *setup)
+def well_known(name: str | None) -> tuple[WellKnown, ...]:
+    """Return the paths to ask for on a site registered under ``name``."""
+    return (*_ALWAYS, *((_archive(f"{name}.zip"), _archive(f"{name}.tar.gz")) if name else ()))
 
 
 def folder(path: str) -> WellKnown:

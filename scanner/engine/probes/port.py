@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from scanner.engine.errors import ToolError
-from scanner.engine.facts.http import HttpFacts, HttpReply
+from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.model import Facet, GapReason, Level, Service
@@ -161,7 +161,10 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
             continue
         sites.append(facts)
         notes.requests += facts.requests
-        notes.looked(Facet.HTTP)
+        if facts.redirect_end is RedirectEnd.UNANSWERED:
+            notes.missed(Facet.HTTP, GapReason.TIMED_OUT, facts.ended)  # what visitors see was not seen
+        else:
+            notes.looked(Facet.HTTP)
         if again is None or not ((again.blocked and facts.blocked) or contact.level is Level.GREETING):
             _note_content(facts, contact, notes)  # a second look that sees as little as the first is whole
     root = next((site.root for site in sites if site.root is not None), None)
@@ -192,7 +195,7 @@ def _note_content(facts: HttpFacts, contact: Contact, notes: PortNotes) -> None:
 async def _recognise_web_service(
     contact: Contact, sites: list[HttpFacts], known: Service, notes: PortNotes
 ) -> ServiceFacts | None:
-    roots = [site.root for site in sites if site.root is not None]
+    roots = [reply for site in sites for reply in site.first_page]
     before = known.facts.service if known.facts else ""
     candidates = [
         probe for probe in WEB_PROBES if (probe.service == before if before else _worth_trying(probe, contact, roots))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, asked, exposed, listed, pages, quote, quote_root
+from scanner.engine.rules.web_site import answering, asked, exposed, listed, pages, quote, quote_first_page
 
 _WRITING = ("PUT", "DELETE", "DAV", "PROPFIND", "MKCOL", "COPY", "MOVE", "PROPPATCH")
 _DEFAULT_TITLES = (
@@ -90,7 +90,9 @@ def default_page(service: Service, context: Context) -> Iterator[Finding]:
     for site in pages(service):
         title = site.page.title if site.page else ""
         if title.startswith(_DEFAULT_TITLES):
-            yield context.finding("WEB-DEFAULT-PAGE", service, exchanges=quote_root(site), site=site.url, title=title)
+            yield context.finding(
+                "WEB-DEFAULT-PAGE", service, exchanges=quote_first_page(site), site=site.url, title=title
+            )
 
 
 @rule("WEB-SECURITYTXT")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, listed, quote_root
+from scanner.engine.rules.web_site import answering, listed, quote_first_page
 
 _SESSION = re.compile(r"(?i)sess|sid$|^sid|auth|token|jwt|login|remember|sso|satoken|ticket|\.aspxauth")
 # Double-submit cookies must be readable by the page's own script, and have no use for a thief without the session.
@@ -38,15 +38,19 @@ class _Cookie:
         return bool(_SESSION.search(self.name)) and not _ANTI_FORGERY.search(self.name)
 
 
-def _cookies(reply: HttpReply | None) -> tuple[_Cookie, ...]:
-    """Return the cookies that a reply sets; those it deletes, and those of known analytics, don't count."""
-    set_now = []
-    for header in reply.all_headers("set-cookie") if reply else ():
+def _cookies(replies: tuple[HttpReply, ...]) -> tuple[_Cookie, ...]:
+    """Return the cookies that these replies leave set, each as it was set last.
+
+    Those that are deleted, and those of known analytics, don't count.
+    """
+    left: dict[str, _Cookie] = {}
+    for header in (header for reply in replies for header in reply.all_headers("set-cookie")):
         pair, _, attributes = header.partition(";")
         name, _, value = pair.partition("=")
+        left.pop(name, None)
         if value and not _DELETED.search(attributes) and not _ANALYTICS.match(name):
-            set_now.append(_Cookie(name, attributes))
-    return tuple(set_now)
+            left[name] = _Cookie(name, attributes)
+    return tuple(left.values())
 
 
 @rule("WEB-COOKIE-SECURE", "WEB-COOKIE-HTTPONLY", "WEB-COOKIE-SAMESITE")
@@ -60,13 +64,13 @@ def cookies(service: Service, context: Context) -> Iterator[Finding]:
     }
     for site in answering(service):
         for check, is_weak in judgements.items():
-            weak = [cookie for cookie in _cookies(site.root) if is_weak(cookie)]
+            weak = [cookie for cookie in _cookies(site.first_page) if is_weak(cookie)]
             if weak:
                 yield context.finding(
                     check,
                     service,
                     severity=_severity(check, weak),
-                    exchanges=quote_root(site),
+                    exchanges=quote_first_page(site),
                     site=site.url,
                     cookies=listed([cookie.name for cookie in weak]),
                 )

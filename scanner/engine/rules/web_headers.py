@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from scanner.engine.facts.http import HttpFacts
 from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, listed, pages, quote_root
+from scanner.engine.rules.web_site import answering, listed, pages, quote_first_page
 
 HSTS_AGE = 31_536_000
 """Seconds a browser should remember HTTPS: one year, the least that preload lists accept (hstspreload.org)."""
@@ -21,19 +21,28 @@ _ADDRESS = re.compile(r"(?<![\d.])(?:10|127|172|192)\.\d{1,3}\.\d{1,3}\.\d{1,3}(
 
 @rule("WEB-HSTS")
 def hsts(service: Service, context: Context) -> Iterator[Finding]:
-    """RFC 6797: HTTPS only, host names only (8.1.1 has browsers ignore it on an address), the first header counts."""
+    """RFC 6797: HTTPS only, host names only (8.1.1 has browsers ignore it on an address), the first header counts.
+
+    A browser keeps what any reply of the site told it, and the latest wins (8.1).
+    """
     if not service.tls or service.facts is not None:
         return
     for site in answering(service):
-        root = site.root
-        if root is None or not site.by_name or not 200 <= root.status < 400:
+        shown = site.shown
+        if shown is None or not site.by_name or not 200 <= shown.status < 400:
             continue
-        sent = root.header("strict-transport-security")
+        headers = (reply.header("strict-transport-security") for reply in reversed(site.first_page))
+        sent = next((header for header in headers if header is not None), None)
         age = re.search(r'(?i)max-age\s*=\s*"?(\d{1,12})', sent or "")
         seconds = int(age[1]) if age else 0
         if seconds < HSTS_AGE:
             yield context.finding(
-                "WEB-HSTS", service, exchanges=quote_root(site), site=site.url, header=sent or "-", seconds=str(seconds)
+                "WEB-HSTS",
+                service,
+                exchanges=quote_first_page(site),
+                site=site.url,
+                header=sent or "-",
+                seconds=str(seconds),
             )
 
 
@@ -44,24 +53,24 @@ def missing(service: Service, context: Context) -> Iterator[Finding]:
         for check in _missing_headers(site):
             login = check == "WEB-CSP" and site.page is not None and bool(site.page.password_actions)
             severity = Severity.LOW if login else None
-            yield context.finding(check, service, severity=severity, exchanges=quote_root(site), site=site.url)
+            yield context.finding(check, service, severity=severity, exchanges=quote_first_page(site), site=site.url)
 
 
 def _missing_headers(site: HttpFacts) -> Iterator[str]:
-    root, page = site.root, site.page
-    if root is None or page is None:
+    shown, page = site.shown, site.page
+    if shown is None or page is None:
         return
-    policies = ", ".join(root.all_headers("content-security-policy"))
+    policies = ", ".join(shown.all_headers("content-security-policy"))
     if not policies and not page.policy:
         yield "WEB-CSP"
     # CSP Level 3, 6.4.2: frame-ancestors replaces X-Frame-Options, but not from a meta element.
-    if root.header("x-frame-options") is None and "frame-ancestors" not in policies.lower():
+    if shown.header("x-frame-options") is None and "frame-ancestors" not in policies.lower():
         yield "WEB-XFO"
-    if "nosniff" not in (root.header("x-content-type-options") or "").lower():
+    if "nosniff" not in (shown.header("x-content-type-options") or "").lower():
         yield "WEB-XCTO"
-    if root.header("referrer-policy") is None and not page.referrer:
+    if shown.header("referrer-policy") is None and not page.referrer:
         yield "WEB-REFERRER"
-    if root.header("permissions-policy") is None:
+    if shown.header("permissions-policy") is None:
         yield "WEB-PERMISSIONS"
 
 
@@ -72,14 +81,15 @@ def version(service: Service, context: Context) -> Iterator[Finding]:
     for site in answering(service):
         told = [
             f"{name}: {value}"
-            for name, value in (site.root.headers if site.root else ())
+            for reply in site.first_page
+            for name, value in reply.headers
             if name in _VERSION_HEADERS and _VERSION.search(value)
         ]
         if site.page is not None and _VERSION.search(site.page.generator):
             told.append(f"generator: {site.page.generator}")
         if told:
             yield context.finding(
-                "WEB-VERSION", service, exchanges=quote_root(site), site=site.url, versions=listed(told)
+                "WEB-VERSION", service, exchanges=quote_first_page(site), site=site.url, versions=listed(told)
             )
 
 
@@ -89,11 +99,11 @@ def internal_address(service: Service, context: Context) -> Iterator[Finding]:
     if not ipaddress.ip_address(service.endpoint.address).is_global:
         return
     for site in answering(service):
-        text = " ".join(value for _, value in (site.root.headers if site.root else ()))
+        text = " ".join(value for reply in site.first_page for _, value in reply.headers)
         told = [found for found in _ADDRESS.findall(text) if _is_private(found)]
         if told:
             yield context.finding(
-                "WEB-INTERNAL-IP", service, exchanges=quote_root(site), site=site.url, addresses=listed(told)
+                "WEB-INTERNAL-IP", service, exchanges=quote_first_page(site), site=site.url, addresses=listed(told)
             )
 
 

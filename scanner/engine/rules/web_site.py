@@ -31,7 +31,7 @@ def pages(service: Service) -> tuple[HttpFacts, ...]:
 
 
 def _succeeded(site: HttpFacts) -> bool:
-    return site.root is not None and 200 <= site.root.status < 300
+    return site.shown is not None and 200 <= site.shown.status < 300
 
 
 def exposed(service: Service, *kinds: str) -> tuple[tuple[HttpFacts, ExposedPath], ...]:
@@ -54,9 +54,9 @@ def quote(site: HttpFacts, reply: HttpReply) -> Exchange:
     )
 
 
-def quote_root(site: HttpFacts) -> tuple[Exchange, ...]:
-    """Return the first page's exchange."""
-    return (quote(site, site.root),) if site.root is not None else ()
+def quote_first_page(site: HttpFacts) -> tuple[Exchange, ...]:
+    """Return the first page's exchanges: those of its redirects on this site, and of what is shown in the end."""
+    return tuple(quote(site, reply) for reply in site.first_page)
 
 
 def asked(site: HttpFacts, request: str, answer: str) -> tuple[Exchange, ...]:

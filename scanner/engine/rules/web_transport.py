@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from scanner.engine.facts.http import HttpFacts
 from scanner.engine.model import Facet, Finding, Service, Severity, Transport
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, listed, pages, quote_root
+from scanner.engine.rules.web_site import answering, listed, pages, quote_first_page
 
 HTTPS_PORT = 443
 
@@ -24,17 +24,22 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
     for site in answering(service):
         if not _serves_in_clear(site):
             continue
-        status = str(site.root.status if site.root else 0)
+        status = str(site.shown.status if site.shown else 0)
         if any(_serves_https(other) for other in context.host.services):
             if not _preloaded(context):
                 yield context.finding(
-                    "WEB-NO-REDIRECT", service, exchanges=quote_root(site), site=site.url, status=status
+                    "WEB-NO-REDIRECT", service, exchanges=quote_first_page(site), site=site.url, status=status
                 )
         elif _https_is_absent(context):
             login = site.page is not None and bool(site.page.password_actions)
             severity = Severity.HIGH if login else None
             yield context.finding(
-                "WEB-HTTP-ONLY", service, severity=severity, exchanges=quote_root(site), site=site.url, status=status
+                "WEB-HTTP-ONLY",
+                service,
+                severity=severity,
+                exchanges=quote_first_page(site),
+                site=site.url,
+                status=status,
             )
 
 
@@ -45,22 +50,22 @@ def _serves_https(service: Service) -> bool:
 
 def _serves_in_clear(site: HttpFacts) -> bool:
     """Tell whether a visitor stays on clear text: a page that sends nobody to https, or a redirect within http."""
-    root = site.root
-    if root is None:
+    shown = site.shown
+    if shown is None:
         return False
-    if 300 <= root.status < 400:
-        target = urljoin(f"{site.url}/", root.header("location") or "")
+    if 300 <= shown.status < 400:
+        target = urljoin(f"{site.url}{shown.path}", shown.header("location") or "")
         return target.startswith("http:") and urlsplit(target).netloc == site.host
-    return 200 <= root.status < 300 and site.page is not None and not site.page.refresh.startswith("https:")
+    return 200 <= shown.status < 300 and site.page is not None and not site.page.refresh.startswith("https:")
 
 
 def _preloaded(context: Context) -> bool:
     return any(
-        "preload" in (facts.root.header("strict-transport-security") or "").lower()
+        "preload" in (reply.header("strict-transport-security") or "").lower()
         for service in context.host.services
         if service.tls
         for facts in service.http
-        if facts.root is not None
+        for reply in facts.first_page
     )
 
 
@@ -78,7 +83,7 @@ def clear_login(service: Service, context: Context) -> Iterator[Finding]:
         actions = [a for a in (site.page.password_actions if site.page else ()) if a.startswith("http:")]
         if actions and not (site.page and site.page.refresh.startswith("https:")):
             yield context.finding(
-                "CLR-HTTP-LOGIN", service, exchanges=quote_root(site), site=site.url, actions=listed(actions)
+                "CLR-HTTP-LOGIN", service, exchanges=quote_first_page(site), site=site.url, actions=listed(actions)
             )
 
 
@@ -88,10 +93,10 @@ def clear_basic(service: Service, context: Context) -> Iterator[Finding]:
     if service.tls:
         return
     for site in answering(service):
-        challenges = site.root.all_headers("www-authenticate") if site.root else ()
+        challenges = site.shown.all_headers("www-authenticate") if site.shown else ()
         if any(challenge.lower().startswith("basic") or ", basic " in challenge.lower() for challenge in challenges):
             yield context.finding(
-                "CLR-BASIC", service, exchanges=quote_root(site), site=site.url, challenge=listed(challenges)
+                "CLR-BASIC", service, exchanges=quote_first_page(site), site=site.url, challenge=listed(challenges)
             )
 
 
@@ -101,15 +106,20 @@ def mixed(service: Service, context: Context) -> Iterator[Finding]:
     if not service.tls:
         return
     for site in pages(service):
-        page, root = site.page, site.root
-        if page is None or root is None:
+        page, shown = site.page, site.shown
+        if page is None or shown is None:
             continue
-        policies = f"{root.header('content-security-policy') or ''} {page.policy}".lower()
+        policies = f"{shown.header('content-security-policy') or ''} {page.policy}".lower()
         urls = page.plain_active or page.plain_passive
         if urls and "upgrade-insecure-requests" not in policies:
             severity = Severity.MEDIUM if page.plain_active else Severity.LOW
             yield context.finding(
-                "WEB-MIXED", service, severity=severity, exchanges=quote_root(site), site=site.url, urls=listed(urls)
+                "WEB-MIXED",
+                service,
+                severity=severity,
+                exchanges=quote_first_page(site),
+                site=site.url,
+                urls=listed(urls),
             )
 
 
