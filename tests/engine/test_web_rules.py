@@ -298,10 +298,11 @@ def test_upgrade_insecure_requests_takes_care_of_mixed_content() -> None:
     assert checks(service(site(page=upgraded))) == set()
 
 
-def test_internal_addresses_matter_on_public_hosts_only() -> None:
+def test_internal_addresses_matter_on_hosts_that_have_none_themselves() -> None:
     leaks = site("https", ("location", "https://10.1.2.3/"), status=302, page=None)
     assert "WEB-INTERNAL-IP" in checks(service(leaks, address="192.88.100.1"))
-    assert "WEB-INTERNAL-IP" not in checks(service(leaks))
+    assert "WEB-INTERNAL-IP" not in checks(service(leaks, address="192.168.3.4"))
+    assert "WEB-INTERNAL-IP" not in checks(service(leaks, address="fd00::1"))
 
 
 def test_the_same_path_under_name_and_address_is_one_finding_with_its_evidence() -> None:

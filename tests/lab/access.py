@@ -36,14 +36,15 @@ def access_case(
 ) -> LabCase:
     """Return a case at 127.10.6.``last``; nothing but ``expected`` may be said about who is let in."""
     found = {check for _, check in expected}
-    opposite = {check.replace("EXPOSED", "UNAUTH") for check in found} & catalogue().keys()
+    opposite = {check.replace("EXPOSED", "UNAUTH") for check in found}
+    opposite |= {check.replace("UNAUTH", "EXPOSED") for check in found}
     return LabCase(
         name=name,
         address=f"127.10.6.{last}",
         ports=ports or ",".join(str(port) for port, _ in sorted(expected, key=str)),
         start=start,
         expected=expected,
-        silent=silent | (opposite - found),
+        silent=silent | ((opposite & catalogue().keys()) - found),
         tolerated=NOT_ABOUT_ACCESS,
         outcome=outcome,
         hostname=hostname,

@@ -277,7 +277,7 @@ CASES = (
     _hostile("gzip-bomb", 31, _bomb, *BARE_PAGE),
     _hostile("header-flood", 32, _flood, outcome="partial"),
     _nginx(33, "redirect-loop", "return 302 /;"),
-    _nginx(34, "redirect-off-scope", "return 302 http://127.10.5.43:80/;"),
+    _nginx(34, "redirect-off-scope", "return 302 http://127.10.5.251:80/;"),
     _nginx(35, "redirects-without-end", "location / { return 302 $uri/on; }"),
     _nginx(
         39,
@@ -299,6 +299,12 @@ CASES = (
         "redirect-by-a-cookie-to-a-sound-page",
         f'location / {{ if ($http_cookie != "gate={sites.SECRET}") {{'
         f' add_header Set-Cookie "gate={sites.SECRET}; HttpOnly; SameSite=Lax"; return 302 /; }} {_SOUND_HEADERS} }}',
+    ),
+    _nginx(
+        43,
+        "internal-address-in-a-redirect",
+        "return 302 http://10.20.30.40:8080/portal/;",
+        expected=_on(80, "WEB-INTERNAL-IP"),
     ),
     _hostile("random-bodies", 36, _random_bodies, *BARE_PAGE),
     _hostile("script-in-title-and-noise", 37, _noise),

@@ -268,6 +268,7 @@ ZEPPELIN_LOGIN: Table = {**_ZEPPELIN, "GET /api/security/ticket": redirect("/api
 SUPERSET_LOGIN: Table = {
     "GET /": redirect("/superset/welcome/"),
     "GET /superset/welcome/": redirect("/login/?next=http://lab/superset/welcome/"),
+    "GET /api/v1/dashboard/?q=(page_size:1)": data({"msg": "Missing Authorization Header"}, 401),
 }
 
 # --- Containers

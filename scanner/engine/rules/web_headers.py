@@ -16,7 +16,11 @@ HSTS_AGE = 31_536_000
 
 _VERSION_HEADERS = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "x-generator")
 _VERSION = re.compile(r"\d+\.\d+|/\d")
-_ADDRESS = re.compile(r"(?<![\d.])(?:10|127|172|192)\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.])")
+_INTERNAL = tuple(
+    ipaddress.ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+"""Addresses for private networks (RFC 1918, RFC 4193)."""
+_ADDRESS = re.compile(r"(?<![\d.])(?:10|172|192)\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.])")
 
 
 @rule("WEB-HSTS")
@@ -95,24 +99,24 @@ def version(service: Service, context: Context) -> Iterator[Finding]:
 
 @rule("WEB-INTERNAL-IP")
 def internal_address(service: Service, context: Context) -> Iterator[Finding]:
-    """A private address in the headers of a host that is itself reached by a public one (RFC 1918)."""
-    if not ipaddress.ip_address(service.endpoint.address).is_global:
+    """An internal address in the headers of a host that is itself reached by another kind of address."""
+    if _is_internal(service.endpoint.address):
         return
     for site in answering(service):
         text = " ".join(value for reply in site.first_page for _, value in reply.headers)
-        told = [found for found in _ADDRESS.findall(text) if _is_private(found)]
+        told = [found for found in _ADDRESS.findall(text) if _is_internal(found)]
         if told:
             yield context.finding(
                 "WEB-INTERNAL-IP", service, exchanges=quote_first_page(site), site=site.url, addresses=listed(told)
             )
 
 
-def _is_private(text: str) -> bool:
+def _is_internal(text: str) -> bool:
     try:
-        address = ipaddress.IPv4Address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    return address.is_private and not address.is_loopback
+    return any(address in network for network in _INTERNAL)
 
 
 RULES = (hsts, missing, version, internal_address)

@@ -48,13 +48,19 @@ async def _look_at_flink(session: HttpSession, level: Level) -> ServiceFacts | N
     return None
 
 
+def _is_ray(root: HttpReply) -> bool:
+    return title(root) == "Ray Dashboard"
+
+
 async def _look_at_ray(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """With token authentication only the empty page of the dashboard is served to strangers."""
     if not level.at_least(Level.READ):
         return None
     dialogue = Dialogue(session)
     version = await dialogue.ask("/api/version")
     if not begins_json(version, "ray_version", "ray_commit"):
-        return None
+        guarded = version.status in (401, 403) and _is_ray(await dialogue.ask("/", keep_body=False))
+        return dialogue.facts("RAY", Access.RESTRICTED, "Ray") if guarded else None
     access = await dialogue.access("/api/jobs/", lambda r: r.body.lstrip().startswith("["))
     return dialogue.facts("RAY", access, "Ray", json_text(version, "ray_version"))
 
@@ -93,13 +99,19 @@ async def _look_at_xxl_job(session: HttpSession, _level: Level) -> ServiceFacts 
     return dialogue.facts("XXL-JOB", Access.UNKNOWN, "XXL-JOB")
 
 
+_DRUID_CONSOLE = "/unified-console.html"
+
+
 async def _look_at_druid(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """The console's empty page is served before any log-in; the status is not where an authenticator is set."""
     if not level.at_least(Level.READ):
         return None
     dialogue = Dialogue(session)
     status = await dialogue.ask("/status", keep_body=False)
     if status.status == 200 and begins_json(status, "version", "modules") and "org.apache.druid" in status.body:
         return dialogue.facts("DRUID", Access.OPEN, "Apache Druid", json_text(status, "version"))
+    if status.status in (401, 403) and title(await dialogue.ask(_DRUID_CONSOLE)).startswith("Apache Druid"):
+        return dialogue.facts("DRUID", Access.RESTRICTED, "Apache Druid")
     return None
 
 
@@ -121,12 +133,15 @@ def _may_be_superset(root: HttpReply) -> bool:
 
 
 async def _look_at_superset(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Strangers may list dashboards only where a role was given to them (``PUBLIC_ROLE_LIKE``)."""
     dialogue = Dialogue(session)
     if not _may_be_superset(await dialogue.ask("/")):
         return None
     access = Access.UNKNOWN
     if level.at_least(Level.READ):
-        access = await dialogue.access("/superset/welcome/", lambda r: "Superset" in title(r))
+        access = await dialogue.access("/api/v1/dashboard/?q=(page_size:1)", lambda r: begins_json(r, "count"))
+        if access is Access.UNKNOWN:
+            return None
     return dialogue.facts("SUPERSET", access, "Apache Superset")
 
 
@@ -134,13 +149,13 @@ SPARK = WebServiceProbe("SPARK", frozenset(), suspects=_is_spark, look=_look_at_
 FLINK = WebServiceProbe(
     "FLINK", frozenset({8081}), suspects=lambda r: title(r) == "Apache Flink Web Dashboard", look=_look_at_flink
 )
-RAY = WebServiceProbe("RAY", frozenset({8265}), suspects=lambda r: title(r) == "Ray Dashboard", look=_look_at_ray)
+RAY = WebServiceProbe("RAY", frozenset({8265}), suspects=_is_ray, look=_look_at_ray)
 AIRFLOW = WebServiceProbe("AIRFLOW", frozenset(), suspects=_may_be_airflow, look=_look_at_airflow)
 XXL_JOB = WebServiceProbe("XXL-JOB", frozenset({9999}), suspects=_is_xxl_job, look=_look_at_xxl_job)
 DRUID = WebServiceProbe(
     "DRUID",
     frozenset(),
-    suspects=lambda r: location(r).endswith("/unified-console.html") or title(r).startswith("Apache Druid"),
+    suspects=lambda r: location(r).endswith(_DRUID_CONSOLE) or title(r).startswith("Apache Druid"),
     look=_look_at_druid,
 )
 ZEPPELIN = WebServiceProbe("ZEPPELIN", frozenset(), suspects=lambda r: title(r) == "Zeppelin", look=_look_at_zeppelin)

@@ -74,13 +74,20 @@ async def _look_at_influx(session: HttpSession, level: Level) -> ServiceFacts | 
     return dialogue.facts("INFLUX", access, "InfluxDB", version)
 
 
-async def _look_at_neo4j(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    """The discovery document is public by design: it shows the version and proves no access."""
+async def _look_at_neo4j(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """The discovery document is public by design: it shows the version and proves no access.
+
+    Releases before 4.0 have a root of their data, which needs credentials unless authentication is off; later ones
+    answer nothing more without running a query.
+    """
     dialogue = Dialogue(session)
     root = await dialogue.ask("/")
     if not _is_neo4j(root):
         return None
-    return dialogue.facts("NEO4J", Access.UNKNOWN, "Neo4j", json_text(root, "neo4j_version"))
+    access = Access.UNKNOWN
+    if level.at_least(Level.READ) and "/db/data/" in root.body:
+        access = await dialogue.access("/db/data/", lambda r: begins_json(r, "node", "relationship_types"))
+    return dialogue.facts("NEO4J", access, "Neo4j", json_text(root, "neo4j_version"))
 
 
 def _is_neo4j(root: HttpReply) -> bool:

@@ -46,11 +46,16 @@ async def _look_at_ollama(session: HttpSession, level: Level) -> ServiceFacts | 
 
 
 async def _look_at_vllm(session: HttpSession, level: Level) -> ServiceFacts | None:
-    """Many servers list models in this form; only vLLM signs them as their owner."""
+    """Many servers list models in this form; only vLLM signs them as their owner.
+
+    An API key guards the models, but not the metrics, which carry vLLM's name (vLLM documentation, "Security").
+    """
     if not level.at_least(Level.READ):
         return None
     dialogue = Dialogue(session)
     models = await dialogue.ask("/v1/models", keep_body=False)
+    if models.status == 401 and "# HELP vllm:" in (await dialogue.ask("/metrics", keep_body=False)).body:
+        return dialogue.facts("VLLM", Access.RESTRICTED, "vLLM")
     if models.status != 200 or json_text(models, "owned_by") != "vllm":
         return None
     version = json_text(await dialogue.ask("/version"), "version")
