@@ -132,6 +132,8 @@ installation = load()
 
 _data_dir = installation.data_dir.expanduser().absolute()
 DATA_DIR = _data_dir
+INTEL_FILE = _data_dir / "intel.sqlite3"
+"""What was imported about vulnerable software; its absence means that nothing was."""
 
 SECRET_KEY = (
     installation.secret_key.get_secret_value()

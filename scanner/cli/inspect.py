@@ -18,6 +18,7 @@ from scanner.cli.results import Format, Results
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.engine.inspect import inspect
+from scanner.engine.intel.known import Intel
 from scanner.engine.model import Endpoint, Level, Severity, Target, Vantage
 from scanner.engine.plan import Plan, PortSpec, Profile, parse_ports
 from scanner.engine.probes.dial import Gate, Limits
@@ -82,13 +83,21 @@ def inspect_command(
     if not is_privileged():
         typer.echo("No raw sockets (root has them): ports are found by full connections, which is slower.", err=True)
 
-    with Results(asked, lang) as results:
+    with Results(asked, lang, _intel()) as results:
         started = dt.datetime.now(dt.UTC)
         with display(sum(len(plan.targets) for plan in plans)) as progress:
             interrupted = _run(plans, results, progress)
         results.finish(started, dt.datetime.now(dt.UTC))
         _write(results, output_format, output)
         raise typer.Exit(_status(results, fail_on, interrupted))
+
+
+def _intel() -> Intel:
+    """Return what was imported about vulnerable software into this installation."""
+    from scanner.engine.intel.store import load
+    from scanner.settings import INTEL_FILE  # here, because the settings take longer to load than help takes
+
+    return load(INTEL_FILE)
 
 
 def _require_authorisation(authorisation: str) -> None:

@@ -17,11 +17,12 @@ _COMMANDS = {
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
     "finding": ("scanner.cli.finding", "List and show the findings that are being followed."),
     "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),
+    "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
-_WITHOUT_DATABASE = {"inspect"}
+_WITHOUT_DATABASE = {"inspect", "intel"}
 
 _root = typer.Typer(
     add_completion=False,

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from scanner.cli.asked import Asked
 from scanner.engine.catalogue.load import Language
+from scanner.engine.intel.known import Intel
 from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
 from scanner.reports.inspection_report import (
     Refusal,
@@ -37,8 +38,9 @@ class Results:
     """Collects hosts by the argument they belong to. What is whole goes to a temporary file at once, judged, so that
     a thousand hosts take no more memory than ten. Use as a context manager; leaving it deletes the file."""
 
-    def __init__(self, asked: list[Asked], language: Language) -> None:
+    def __init__(self, asked: list[Asked], language: Language, intel: Intel) -> None:
         self._language = language
+        self._intel = intel
         self._missing = {item.label: len(item.targets) for item in asked if item.targets}
         self._hosts: dict[str, list[HostInspection]] = {label: [] for label in self._missing}
         self._spool = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="roundsman-")  # noqa: SIM115
@@ -63,14 +65,14 @@ class Results:
         self._hosts[label].append(inspection)
         self._missing[label] -= 1
         if not self._missing[label]:
-            self._keep(inspection_target(label, self._hosts.pop(label), self._language))
+            self._keep(inspection_target(label, self._hosts.pop(label), self._language, self._intel))
 
     def finish(self, started: dt.datetime, finished: dt.datetime) -> None:
         """Close the collection; what never finished (an interrupted run) is kept as not inspected."""
         for label, hosts in self._hosts.items():
             if hosts:
                 self.complete = False
-                self._keep(inspection_target(label, hosts, self._language))
+                self._keep(inspection_target(label, hosts, self._language, self._intel))
             else:
                 self._refuse(Refusal(label, GapReason.CANCELLED))
         self._hosts.clear()

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from scanner.engine.catalogue.load import Catalogue, catalogue
+from scanner.engine.intel.known import Intel
 from scanner.engine.model import Confidence, Endpoint, Finding, HostInspection, Service, Severity
-from scanner.engine.rules import certificates, cleartext, databases, exposure, mail, network, ssh, tls, web
+from scanner.engine.rules import certificates, cleartext, databases, exposure, mail, network, software, ssh, tls, web
 from scanner.engine.rules.base import Context, Rule, TrustAnchor
 
 RULES: tuple[Rule, ...] = (
@@ -20,20 +21,27 @@ RULES: tuple[Rule, ...] = (
     *tls.RULES,
     *certificates.RULES,
     *web.RULES,
+    *software.RULES,
 )
+
+NOTHING_IMPORTED = Intel()
 
 Identity = tuple[str, int, str, str]
 
 
 def judge(
-    host: HostInspection, *, checks: Catalogue | None = None, anchors: tuple[TrustAnchor, ...] = ()
+    host: HostInspection,
+    *,
+    checks: Catalogue | None = None,
+    anchors: tuple[TrustAnchor, ...] = (),
+    intel: Intel = NOTHING_IMPORTED,
 ) -> tuple[Finding, ...]:
     """Return the findings of one host, worst first; one at most per (port, transport, check).
 
     A finding claimed as confirmed keeps that only when the second look at its endpoint shows it again. Seen
     once and then not again it is possible; never looked at again, it is probable.
     """
-    context = Context(checks or catalogue(), host, host.finished, anchors)
+    context = Context(checks or catalogue(), host, host.finished, anchors, intel)
     first = _by_identity(host.services, context)
     second = _by_identity(host.second_looks, context)
     looked_again = {service.endpoint for service in host.second_looks}

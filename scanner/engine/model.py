@@ -319,7 +319,8 @@ class Finding:
     """A judged fact. Its identity for life is (host, port, transport, check).
 
     ``params`` fill the catalogue's evidence and verify texts; they hold data (names, numbers, suites), never
-    sentences, so that every language can be rendered from them.
+    sentences, so that every language can be rendered from them. ``known_exploited`` tells that what was found is
+    being exploited, by the imported list, and that the match is more than possible.
     """
 
     check: str
@@ -328,6 +329,7 @@ class Finding:
     endpoint: Endpoint
     params: tuple[tuple[str, str], ...] = ()
     exchanges: tuple[Exchange, ...] = ()
+    known_exploited: bool = False
 
 
 def port_in(ranges: str, port: int) -> bool:

@@ -103,6 +103,7 @@ def _keep_evidence(finding: Finding, before: Standing | None, observed: Observed
     finding.addresses = sorted({*(finding.addresses if alive else ()), *observed.addresses})
     finding.params = [list(pair) for pair in observed.judged.params]
     finding.exchanges = [asdict(exchange) for exchange in observed.judged.exchanges]
+    finding.known_exploited = observed.judged.known_exploited
     finding.profile = observed.looked.profile
     finding.level = observed.looked.inspection.level
     finding.vantage = observed.looked.inspection.vantage

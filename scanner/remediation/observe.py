@@ -7,14 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.conf import settings
+
 from scanner.engine.catalogue.load import catalogue
+from scanner.engine.intel.store import load as load_intel
 from scanner.engine.judge import judge
 from scanner.engine.model import Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
+from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.remediation.lifecycle import Look, Observation
 from scanner.remediation.models import Finding
-from scanner.remediation.tested import untested_checks
+from scanner.remediation.tested import products_told, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 
 Identity = tuple[str, int, Transport, str]
@@ -31,7 +35,7 @@ class Looked:
     """One stored look at one host, judged.
 
     ``inspection`` keeps the coverage and leaves out the facts; ``untested`` are the (port, transport, check) that
-    it could not answer for although it covered their facet.
+    it could not answer for although it covered their facet. ``products`` are those whose version was told there.
     """
 
     result_id: int
@@ -41,6 +45,7 @@ class Looked:
     inspection: HostInspection
     found: Mapping[Identity, Judged]
     untested: frozenset[tuple[int, Transport, str]]
+    products: Mapping[tuple[int, Transport], frozenset[str]]
 
     @property
     def address(self) -> str:
@@ -71,8 +76,15 @@ class Looked:
         if not self.inspection.coverage.covers(check.facet, finding.port, transport):
             return False
         return finding.vantage == self.inspection.vantage and (
-            self._nothing_listens(finding.port, transport) or self._as_deep_as(finding)
+            self._nothing_listens(finding.port, transport) or (self._as_deep_as(finding) and self._tells(finding))
         )
+
+    def _tells(self, finding: Finding) -> bool:
+        """Tell whether the versions that the finding rests on were told again: hiding a version mends nothing."""
+        if finding.check_id not in SOFTWARE_CHECKS:
+            return True
+        told = self.products.get((finding.port, Transport(finding.transport)), frozenset())
+        return set(dict(finding.params).get("products", "").split()) <= told
 
     def _as_deep_as(self, finding: Finding) -> bool:
         as_deep = _DEPTH.index(self.profile) >= _DEPTH.index(Profile(finding.profile))
@@ -171,17 +183,21 @@ class RoundView:
 def read(result: HostResult, profile: Profile) -> Looked:
     """Load one stored look and judge its facts."""
     inspection = result.inspection()
+    intel = load_intel(settings.INTEL_FILE)
     found = {
         (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
-        for judged in judge(inspection)
+        for judged in judge(inspection, intel=intel)
     }
     untested = frozenset(
         (service.endpoint.port, service.endpoint.transport, check)
         for service in inspection.services
-        for check in untested_checks(service)
+        for check in untested_checks(service, intel)
     )
+    products = {
+        (service.endpoint.port, service.endpoint.transport): products_told(service) for service in inspection.services
+    }
     without_facts = replace(inspection, services=(), second_looks=())
-    return Looked(result.pk, result.host, profile, result.key_target, without_facts, found, untested)
+    return Looked(result.pk, result.host, profile, result.key_target, without_facts, found, untested, products)
 
 
 def identity_of(finding: Finding) -> Identity:

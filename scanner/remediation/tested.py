@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 
 from scanner.engine.facts.service import Access
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.intel.known import Intel
 from scanner.engine.model import Service
+from scanner.engine.rules.installed import installed
 
 Answered = Callable[[TlsFacts], Answer | str]
 
@@ -34,13 +36,20 @@ TESTS: Mapping[str, tuple[Answered, tuple[TlsVersion, ...]]] = {
 """Check → its answer (``UNTESTED`` or empty when missing), and the versions in which the question makes sense."""
 
 
-def untested_checks(service: Service) -> frozenset[str]:
+def untested_checks(service: Service, intel: Intel) -> frozenset[str]:
     """Return the checks that the look at ``service`` can't answer although it covered their facet.
 
     A question about versions that the server refuses needs no answer: what it asks about can't be there. A service
-    that neither served nor turned away a stranger (``Access.UNKNOWN``) may still serve the next one.
+    that neither served nor turned away a stranger (``Access.UNKNOWN``) may still serve the next one. Without imported
+    vulnerabilities no version can be held against them.
     """
-    return _untested_access(service) | _untested_tls(service)
+    unmatched: frozenset[str] = frozenset() if intel.affected else frozenset({"SW-KEV", "SW-CVE"})
+    return _untested_access(service) | _untested_tls(service) | unmatched
+
+
+def products_told(service: Service) -> frozenset[str]:
+    """Return the products (their ids) of which the look at ``service`` was told a version."""
+    return frozenset(software.product.id for software in installed(service))
 
 
 def _untested_access(service: Service) -> frozenset[str]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
-from scanner.engine.judge import judge
+from scanner.engine.intel.known import Intel
+from scanner.engine.judge import NOTHING_IMPORTED, judge
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -56,12 +57,14 @@ def document_head(started: datetime, finished: datetime) -> Document:
     return {"schema": SCHEMA, "started": _time(started), "finished": _time(finished)}
 
 
-def inspection_target(label: str, hosts: Sequence[HostInspection], language: Language) -> Document:
+def inspection_target(
+    label: str, hosts: Sequence[HostInspection], language: Language, intel: Intel = NOTHING_IMPORTED
+) -> Document:
     """Return one target's part of the document: what its addresses showed, judged, worst finding first."""
     vocabulary = words(language)
     outcome = overall_outcome(host.outcome for host in hosts)
     gaps = [gap for host in hosts for gap in host.coverage.gaps]
-    findings = [(finding, host) for host in hosts for finding in judge(host)]
+    findings = [(finding, host) for host in hosts for finding in judge(host, intel=intel)]
     findings.sort(key=lambda pair: (-pair[0].severity.rank, -pair[0].confidence.rank))
     return {
         "target": line(label),
@@ -199,6 +202,7 @@ def _finding(finding: Finding, host: HostInspection, language: Language) -> Docu
         "address": place.address,
         "port": place.port,
         "transport": str(finding.endpoint.transport),
+        "known_exploited": finding.known_exploited,
         "title": text.title,
         "evidence": texts.evidence(finding.check, params, language),
         "remediation": text.fix,

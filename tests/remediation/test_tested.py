@@ -9,6 +9,7 @@ import pytest
 
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.intel.known import Affected, Intel
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -33,6 +34,7 @@ from scanner.rounds.models import HostResult, LookNumber
 
 ADDRESS = "192.0.2.10"
 NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+KNOWN = Intel(affected={"nginx": (Affected("CVE-2021-23017", 7.7, end="1.20.1", end_included=False),)})
 
 
 def facts(*accepted: TlsVersion, heartbleed: Answer = Answer.UNTESTED) -> TlsFacts:
@@ -49,16 +51,20 @@ def test_every_check_named_here_is_in_the_catalogue() -> None:
 
 
 def test_an_answer_that_is_missing_leaves_its_check_untested() -> None:
-    assert "TLS-HEARTBLEED" in untested_checks(https(facts(TlsVersion.TLS12)))
-    assert "TLS-HEARTBLEED" not in untested_checks(https(facts(TlsVersion.TLS12, heartbleed=Answer.NO)))
-    assert "TLS-ROBOT" in untested_checks(https(facts(TlsVersion.TLS12)))
-    assert "TLS-ROBOT" not in untested_checks(https(replace(facts(TlsVersion.TLS12), robot="none")))
+    assert "TLS-HEARTBLEED" in untested_checks(https(facts(TlsVersion.TLS12)), KNOWN)
+    assert "TLS-HEARTBLEED" not in untested_checks(https(facts(TlsVersion.TLS12, heartbleed=Answer.NO)), KNOWN)
+    assert "TLS-ROBOT" in untested_checks(https(facts(TlsVersion.TLS12)), KNOWN)
+    assert "TLS-ROBOT" not in untested_checks(https(replace(facts(TlsVersion.TLS12), robot="none")), KNOWN)
+
+
+def test_without_imported_vulnerabilities_no_version_can_be_matched() -> None:
+    assert untested_checks(Service(Endpoint(ADDRESS, 22), "ssh"), Intel()) == {"SW-KEV", "SW-CVE"}
 
 
 def test_what_the_accepted_versions_do_not_have_needs_no_test() -> None:
-    assert untested_checks(https(facts(TlsVersion.TLS13))) == {"TLS-0RTT", "CERT-OCSP-STAPLE"}
-    assert "TLS-0RTT" not in untested_checks(https(facts(TlsVersion.TLS12)))
-    assert untested_checks(Service(Endpoint(ADDRESS, 22), "ssh")) == frozenset()
+    assert untested_checks(https(facts(TlsVersion.TLS13)), KNOWN) == {"TLS-0RTT", "CERT-OCSP-STAPLE"}
+    assert "TLS-0RTT" not in untested_checks(https(facts(TlsVersion.TLS12)), KNOWN)
+    assert untested_checks(Service(Endpoint(ADDRESS, 22), "ssh"), KNOWN) == frozenset()
 
 
 @pytest.mark.parametrize(

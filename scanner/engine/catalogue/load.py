@@ -58,7 +58,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One entry. ``severity_inside`` applies from the internal and isolated vantage points."""
+    """One entry. ``severity_inside`` applies from the internal and isolated vantage points.
+
+    ``proves`` are the CVEs that a finding shows to be there, as opposed to those that it merely has to do with.
+    """
 
     id: str
     family: str
@@ -69,6 +72,7 @@ class Check:
     references: tuple[str, ...]
     verify: str
     texts: Mapping[Language, Text]
+    proves: tuple[str, ...] = ()
 
     def severity_at(self, vantage: Vantage) -> Severity:
         """Return the severity seen from ``vantage``."""
@@ -125,6 +129,7 @@ def _check(source: str, family: str, check_id: str, entry: dict[str, Any]) -> Ch
             references=tuple(entry.get("references", ())),
             verify=entry["verify"],
             texts={language: Text(**entry[language]) for language in Language},
+            proves=tuple(entry.get("proves", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CatalogueError(f"{source}: {check_id}: {error!r}; see an entry beside it for the form.") from error

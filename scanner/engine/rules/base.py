@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.facts.service import Exchange
+from scanner.engine.intel.known import Intel
 from scanner.engine.model import Confidence, Finding, HostInspection, Service, Severity, Target, Vantage
 
 TrustAnchor = bytes
@@ -20,13 +21,14 @@ class Context:
 
     ``now`` is the time of the inspection, not of the judgement, so that replayed facts judge the same.
     ``anchors`` are further trusted roots (an organisation's private ones). ``host`` is the whole inspection,
-    for rules that need to know what the other ports said.
+    for rules that need to know what the other ports said. ``intel`` is what was imported of known vulnerabilities.
     """
 
     catalogue: Catalogue
     host: HostInspection
     now: datetime
     anchors: tuple[TrustAnchor, ...] = ()
+    intel: Intel = field(default_factory=Intel)
 
     @property
     def target(self) -> Target:
@@ -58,6 +60,7 @@ class Context:
             endpoint=service.endpoint,
             params=tuple(sorted(params.items())),
             exchanges=exchanges,
+            known_exploited=not self.intel.exploited.keys().isdisjoint(self.catalogue[check].proves),
         )
 
 
