@@ -34,6 +34,7 @@ FAMILIES = {
     "tls": "TLS",
     "certificates": "Certificates",
     "web": "Web",
+    "software": "Outdated and vulnerable software",
 }
 """Headings of the catalogue's families, in the order of the page."""
 

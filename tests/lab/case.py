@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import shutil
 import signal
@@ -11,8 +12,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from scanner.engine.intel.known import Intel
 
 Start = Callable[[str, Path], contextlib.AbstractContextManager[None]]
 """``start(address, folder)`` runs the server on ``address`` for the length of the block."""
@@ -42,6 +45,10 @@ class LabCase:
     outcome: str = "inspected"
     anchors: tuple[bytes, ...] = ()
     """Root certificates, DER, that the case's organisation has registered as its own."""
+    intel: Intel = field(default_factory=Intel)
+    """What was imported about vulnerable software."""
+    at: dt.datetime | None = None
+    """The moment as of which the case is judged; None means when it was inspected."""
     needs: tuple[str, ...] = ()
     """Programs that must be on PATH."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scanner.engine.inspect import inspect
 from scanner.engine.judge import judge
@@ -82,7 +82,8 @@ def compare(case: LabCase, inspection: HostInspection) -> Verdict:
     A finding is a false alarm when the case names it as a silence, or when it is neither expected nor tolerated.
     Hints (severity info) that the case doesn't mention are no alarms.
     """
-    findings = judge(inspection, anchors=case.anchors)
+    judged = replace(inspection, finished=case.at) if case.at else inspection
+    findings = judge(judged, anchors=case.anchors, intel=case.intel)
     found = {_place(finding): finding for finding in findings}
     alarms = {
         place

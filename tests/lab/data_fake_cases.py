@@ -241,6 +241,7 @@ CASES = (
         _mongodb(_DATABASES),
         "SVC-MONGODB-UNAUTH",
         _CLEAR,
+        "SW-EOL-APP",
         silent=("SVC-MONGODB-EXPOSED",),
     ),
     _case(
@@ -251,6 +252,7 @@ CASES = (
         _mongodb(_UNAUTHORISED),
         "SVC-MONGODB-EXPOSED",
         _CLEAR,
+        "SW-EOL-APP",
         silent=("SVC-MONGODB-UNAUTH",),
     ),
     _case(13, "mssql-without-encryption", 1433, "mssql", _sql_server(2), "SVC-MSSQL-EXPOSED", _CLEAR),
@@ -334,5 +336,5 @@ CASES = (
     ),
     _case(24, "rabbitmq", 5672, "amqp", _rabbitmq, "SVC-AMQP-EXPOSED", _CLEAR, silent=("SVC-AMQP-UNAUTH",)),
     _case(25, "epmd", 4369, "epmd", _epmd, "SVC-EPMD-EXPOSED", once=True),
-    _case(26, "activemq", 61616, "activemq", hangs_up, "SVC-ACTIVEMQ-EXPOSED", _CLEAR, banner=_ACTIVEMQ),
+    _case(26, "activemq", 61616, "activemq", hangs_up, "SVC-ACTIVEMQ-EXPOSED", _CLEAR, "SW-EOL-APP", banner=_ACTIVEMQ),
 )

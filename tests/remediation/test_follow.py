@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
+from scanner.engine.intel.feeds import recognise
+from scanner.engine.intel.known import Intel
+from scanner.engine.intel.store import import_feeds
 from scanner.engine.judge import judge
 from scanner.engine.model import Finding as Judged
 from scanner.engine.model import HostInspection, Outcome, Target
@@ -22,6 +28,7 @@ from tests.rounds.world import (
     Engine,
     authorise,
     half_seen_redis,
+    old_elasticsearch,
     open_redis,
     open_web,
     organisation,
@@ -36,6 +43,36 @@ pytestmark = pytest.mark.django_db
 
 HOST = "192.0.2.10"
 CHECK = "SVC-REDIS-UNAUTH"
+NVD = {
+    "format": "NVD_CVE",
+    "timestamp": "2026-11-01T00:00:00.000",
+    "vulnerabilities": [
+        {
+            "cve": {
+                "id": "CVE-2015-1427",
+                "lastModified": "2025-10-22T01:15:00.000",
+                "metrics": {"cvssMetricV31": [{"type": "Primary", "cvssData": {"baseScore": 9.8}}]},
+                "configurations": [
+                    {
+                        "nodes": [
+                            {
+                                "operator": "OR",
+                                "cpeMatch": [
+                                    {
+                                        "vulnerable": True,
+                                        "criteria": "cpe:2.3:a:elasticsearch:elasticsearch:*:*:*:*:*:*:*:*",
+                                        "versionStartIncluding": "1.4.0",
+                                        "versionEndExcluding": "1.4.3",
+                                    }
+                                ],
+                            }
+                        ]
+                    }
+                ],
+            }
+        }
+    ],
+}
 
 
 @pytest.fixture
@@ -255,10 +292,36 @@ def test_the_score_follows_the_findings_and_leaves_out_what_was_not_inspected(en
 def test_facts_are_judged_once_where_nothing_is_to_be_fixed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
 
-    def counted(inspection: HostInspection) -> tuple[Judged, ...]:
+    def counted(inspection: HostInspection, intel: Intel) -> tuple[Judged, ...]:
         judged.append(inspection.target.address)
-        return judge(inspection)
+        return judge(inspection, intel=intel)
 
     monkeypatch.setattr(observe, "judge", counted)
     a_round(engine)
     assert judged == [HOST]
+
+
+def test_hiding_a_version_does_not_mend_it(engine: Engine) -> None:
+    a_round(engine, old_elasticsearch("7.10.0"), ports="9200")
+    assert Finding.objects.get(check_id="SW-EOL-APP").state == "open"
+    a_round(engine, old_elasticsearch(""), ports="9200")
+    assert Finding.objects.get(check_id="SW-EOL-APP").state == "open", "nobody knows what runs there now"
+    a_round(engine, old_elasticsearch("9.5.1"), ports="9200")
+    assert Finding.objects.get(check_id="SW-EOL-APP").state == "fixed"
+
+
+def test_what_attackers_use_is_recorded_as_such(engine: Engine, settings: Settings, tmp_path: Path) -> None:
+    settings.INTEL_FILE = tmp_path / "intel.sqlite3"
+    published = tmp_path / "nvd.json"
+    published.write_text(json.dumps(NVD))
+    listed = tmp_path / "kev.csv"
+    listed.write_text("cveID,dateAdded,dueDate,knownRansomwareCampaignUse\nCVE-2015-1427,2022-03-25,2022-04-15,Known\n")
+    import_feeds(settings.INTEL_FILE, [recognise(published), recognise(listed)], lambda feed, read: None)
+
+    a_round(engine, old_elasticsearch("1.4.2"), ports="9200")
+    found = Finding.objects.get(check_id="SW-KEV")
+    assert (found.severity, found.confidence, found.known_exploited) == ("critical", "probable", True)
+
+    settings.INTEL_FILE = tmp_path / "lost.sqlite3"
+    a_round(engine, ports="9200")
+    assert Finding.objects.get(check_id="SW-KEV").state == "open", "without the list nothing was matched"

@@ -217,7 +217,7 @@ def crowded(language: str = "en") -> m.ReportModel:
 
 def inspections(hostile: bool = False) -> list[tuple[str, tuple[HostInspection, ...]]]:
     """What ``roundsman inspect`` hands over: one target with an open Redis, one that did not answer."""
-    said = HOSTILE if hostile else "7.0.15"
+    said = HOSTILE if hostile else "99.0.1"  # a version of which no age is known
     endpoint = Endpoint("192.0.2.10", 6379)
     redis = Service(
         endpoint,

@@ -105,6 +105,17 @@ def open_web(target: Target, plan: Plan) -> HostInspection:
     return _inspected(target, plan, (80,), (Service(Endpoint(target.address, 80), "http"),))
 
 
+def old_elasticsearch(version: str) -> Answer:
+    """Elasticsearch behind a log-in that tells ``version``, or hides it when that is empty."""
+
+    def answer(target: Target, plan: Plan) -> HostInspection:
+        facts = ServiceFacts("ELASTIC", Access.RESTRICTED, "Elasticsearch", version)
+        service = Service(Endpoint(target.address, 9200), "http", facts=facts)
+        return _inspected(target, plan, (9200,), (service,), (service,))
+
+    return answer
+
+
 def timed_out(target: Target, plan: Plan) -> HostInspection:
     return _ended(target, plan, Outcome.UNREACHABLE, Gap(GapReason.TIMED_OUT, detail="the port scan ran out of time"))
 

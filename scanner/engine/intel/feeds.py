@@ -13,6 +13,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -87,11 +88,11 @@ def recognise(path: Path) -> Feed:
 def read_kev(feed: Feed) -> Iterator[Exploited]:
     """Yield the entries of a KEV catalogue, JSON or CSV. Raises ``InputError`` at the first wrong one."""
     with _reading(feed), _open(feed.path) as file:
-        if file.read(1).lstrip() == b"{":
-            file.seek(0)
+        is_json = file.read(64).decode("utf-8-sig", errors="replace").lstrip().startswith("{")
+        file.seek(0)
+        if is_json:
             rows: Iterator[dict[str, Any]] = ijson.items(file, "vulnerabilities.item")
         else:
-            file.seek(0)
             rows = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
         for number, row in enumerate(rows, 1):
             cve = _cve(row.get("cveID"), feed.path, number)
@@ -216,11 +217,16 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _open(path: Path) -> IO[bytes]:
-    file = path.open("rb")
-    packed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    return io.BufferedReader(_Limited(gzip.GzipFile(fileobj=file))) if packed else file
+@contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=file) as unpacked, io.BufferedReader(_Limited(unpacked)) as reader:
+                yield reader
+        else:
+            yield file
 
 
 class _Limited(io.RawIOBase):

@@ -28,7 +28,7 @@ class Source(StrEnum):
 class Software:
     """One product at one version. ``mark`` is the distribution that its own banner names as the packager.
 
-    ``version`` is empty when only the distribution behind the product is known.
+    ``own_build`` tells that the banner shows it not to be a distribution's package.
     """
 
     product: Product
@@ -36,6 +36,7 @@ class Software:
     source: Source
     mark: Mark | None
     exchanges: tuple[Exchange, ...]
+    own_build: bool = False
 
     @property
     def label(self) -> str:
@@ -59,6 +60,9 @@ _WINDOWS = {
 }  # fmt: skip
 """IIS comes with Windows and carries its number (learn.microsoft.com, IIS lifecycle); 10.0 came with several."""
 
+_OWN_BUILD = re.compile(r"\((?:Unix|Win32|Win64)\)")
+"""Apache's own words for its platform; distributions put their name there."""
+_SSH = re.compile(r"SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d[^\s-]{0,30})")
 _OWN_HEADERS = {"x-jenkins": "jenkins", "x-owa-version": "exchange"}
 
 
@@ -80,7 +84,8 @@ def _software(
     if product.id == "iis":
         release = _WINDOWS.get(version)
         mark = Mark("windows", release, packaged=True) if release else None
-    yield Software(product, version, source, with_release(mark, product.id, version) if mark else None, exchanges)
+    known_mark = with_release(mark, product.id, version) if mark else None
+    yield Software(product, version, source, known_mark, exchanges, own_build=_OWN_BUILD.search(said) is not None)
 
 
 def _from_dialogue(service: Service) -> Iterator[Software]:
@@ -94,9 +99,11 @@ def _from_dialogue(service: Service) -> Iterator[Software]:
 
 
 def _from_ssh(service: Service) -> Iterator[Software]:
-    if service.ssh is not None:
-        product = product_named(service.product)
-        yield from _software(product, service.version, Source.BANNER, service.ssh.banner, service.ssh.exchanges[:1])
+    banner = service.ssh.banner if service.ssh is not None else service.banner
+    found = _SSH.match(banner)
+    if found:
+        evidence = service.ssh.exchanges[:1] if service.ssh is not None else ()
+        yield from _software(product_named(found[1]), found[2], Source.BANNER, banner, evidence)
 
 
 def _from_sites(service: Service) -> Iterator[Software]:
@@ -143,7 +150,7 @@ def _from_generator(text: str, evidence: tuple[Exchange, ...]) -> Iterator[Softw
 
 def _from_nmap(service: Service) -> Iterator[Software]:
     """nmap's reading of a banner; its CPE names the product where its own name is not known."""
-    if service.ssh is not None or service.product in _UNRELIABLE:
+    if service.protocol == "ssh" or service.product in _UNRELIABLE:
         return
     product = product_named(service.product)
     for cpe in service.cpe:

@@ -174,10 +174,12 @@ def _released(service: Service) -> Iterator[tuple[Software, Release]]:
 
 
 def _kept_by(software: Software, context: Context) -> tuple[Mark, ...]:
-    """Return the maintained distributions that ship this version and that the host may run.
+    """Return the maintained distributions that ship this version and that the host may run; none for an own build.
 
     Where other banners of the host name a distribution, only that one can be meant.
     """
+    if software.own_build:
+        return ()
     found = maintainers(software.product.id, software.version, context.now.date())
     named = {
         distributions()[seen.mark.distribution].ships_like
