@@ -103,7 +103,7 @@ def test_what_is_seen_is_opened_with_its_evidence(engine: Engine) -> None:
     number = a_round(engine)
     opened = finding()
     assert (opened.state, opened.severity, opened.host, opened.addresses) == ("open", "critical", HOST, [HOST])
-    assert opened.exchanges[0]["received"] == "redis_version:7.0.15"
+    assert opened.exchanges[0]["received"] == "redis_version:99.0.1"
     assert opened.deadline == opened.first_seen + dt.timedelta(days=3)
     assert events(number) == ["opened"]
 

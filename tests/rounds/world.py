@@ -92,11 +92,11 @@ def planned(*slugs: str, profile: Profile = Profile.STANDARD, ports: str = PORTS
 
 
 def open_redis(target: Target, plan: Plan) -> HostInspection:
-    """A Redis that answers strangers, seen twice."""
+    """A Redis that answers strangers, seen twice, of a version whose age is unknown."""
     endpoint = Endpoint(target.address, REDIS)
-    exchange = Exchange("INFO server", "redis_version:7.0.15", "2026-11-01T00:00:00.000+00:00")
-    facts = ServiceFacts("REDIS", Access.OPEN, "Redis", "7.0.15", exchanges=(exchange,))
-    service = Service(endpoint, "redis", product="Redis", version="7.0.15", facts=facts)
+    exchange = Exchange("INFO server", "redis_version:99.0.1", "2026-11-01T00:00:00.000+00:00")
+    facts = ServiceFacts("REDIS", Access.OPEN, "Redis", "99.0.1", exchanges=(exchange,))
+    service = Service(endpoint, "redis", product="Redis", version="99.0.1", facts=facts)
     return _inspected(target, plan, (REDIS,), (service,), (service,))
 
 

@@ -12,7 +12,7 @@ from scanner.engine.facts.service import Exchange
 from scanner.engine.intel.distributions import Mark, read_mark, with_release
 from scanner.engine.intel.products import Product, product_named, product_of_cpe, products
 from scanner.engine.model import Service
-from scanner.engine.rules.web_site import exposed, quote, quote_root
+from scanner.engine.rules.web_site import exposed, quote, quote_first_page
 
 
 class Source(StrEnum):
@@ -119,25 +119,29 @@ def _from_sites(service: Service) -> Iterator[Software]:
 
 
 def _from_headers(site: HttpFacts) -> Iterator[Software]:
-    if site.root is None:
-        return
-    evidence = quote_root(site)
-    for name, value in site.root.headers:
-        if name in ("server", "x-powered-by"):
-            for product, version, comment in _TOKEN.findall(value):
-                yield from _software(product_named(product), version, Source.BANNER, f"{version}{comment}", evidence)
-            if jetty := _JETTY.search(value):
-                yield from _software(products()["jetty"], jetty[1], Source.BANNER, "", evidence)
-        elif name in _OWN_HEADERS:
-            yield from _software(products()[_OWN_HEADERS[name]], _number(value), Source.BANNER, value, evidence)
-        elif name == "x-generator":
-            yield from _from_generator(value, evidence)
+    for reply in site.first_page:
+        evidence = (quote(site, reply),)
+        for name, value in reply.headers:
+            if name in ("server", "x-powered-by"):
+                yield from _from_tokens(value, evidence)
+            elif name in _OWN_HEADERS:
+                yield from _software(products()[_OWN_HEADERS[name]], _number(value), Source.BANNER, value, evidence)
+            elif name == "x-generator":
+                yield from _from_generator(value, evidence)
+
+
+def _from_tokens(value: str, evidence: tuple[Exchange, ...]) -> Iterator[Software]:
+    """Read ``name/version (comment)`` tokens (RFC 9110 section 10.2.4); a comment belongs to what it follows."""
+    for product, version, comment in _TOKEN.findall(value):
+        yield from _software(product_named(product), version, Source.BANNER, f"{version}{comment}", evidence)
+    if jetty := _JETTY.search(value):
+        yield from _software(products()["jetty"], jetty[1], Source.BANNER, "", evidence)
 
 
 def _from_pages(site: HttpFacts) -> Iterator[Software]:
     if site.page is not None and site.page.generator:
-        yield from _from_generator(site.page.generator, quote_root(site))
-    for reply in (*((site.root,) if site.root else ()), *site.baselines):
+        yield from _from_generator(site.page.generator, quote_first_page(site))
+    for reply in (*site.first_page, *site.baselines):
         if tomcat := _TOMCAT.search(reply.body):
             yield from _software(products()["tomcat"], tomcat[1], Source.BANNER, tomcat[0], (quote(site, reply),))
 
