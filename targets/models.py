@@ -10,6 +10,8 @@ from django.core.validators import validate_slug
 from django.db import models
 from django.db.models import F, Q
 
+from targets.roots import parse_roots
+
 
 class Language(models.TextChoices):
     CHINESE = "zh-Hans"
@@ -63,7 +65,10 @@ def _validate_time_zone(name: str) -> None:
 
 
 class Organisation(Retirable):
-    """Who owns targets. ``parent`` is its supervising organisation; ``weight`` (1 to 3) counts in bulletins."""
+    """Who owns targets. ``parent`` is its supervising organisation; ``weight`` (1 to 3) counts in bulletins.
+
+    ``trusted_roots`` are PEM texts of its own certificate authorities; see :attr:`anchors`.
+    """
 
     slug = models.CharField(max_length=64, unique=True, validators=[validate_slug])
     name_zh = models.CharField(max_length=200)
@@ -73,6 +78,7 @@ class Organisation(Retirable):
     time_zone = models.CharField(max_length=64, default="Asia/Shanghai", validators=[_validate_time_zone])
     is_key = models.BooleanField(default=False)
     weight = models.FloatField(default=1.0)
+    trusted_roots = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ("slug",)
@@ -96,6 +102,17 @@ class Organisation(Retirable):
         """The name in the organisation's own language, or in the other one when that is empty."""
         names = (self.name_zh, self.name_en) if self.language == Language.CHINESE else (self.name_en, self.name_zh)
         return names[0] or names[1]
+
+    @property
+    def anchors(self) -> tuple[bytes, ...]:
+        """The roots, DER, that this organisation trusts beside the public ones: its own and its supervisors'."""
+        found: dict[bytes, None] = {}
+        row: Organisation | None = self
+        while row is not None:
+            for text in row.trusted_roots:
+                found.update((root.der, None) for root in parse_roots(text))
+            row = row.parent
+        return tuple(found)
 
     def clean(self) -> None:
         super().clean()

@@ -23,6 +23,7 @@ from scanner.engine.model import Endpoint, Level, Severity, Target, Vantage
 from scanner.engine.plan import Plan, PortSpec, Profile, parse_ports
 from scanner.engine.probes.dial import Gate, Limits
 from scanner.engine.probes.nmap import find_nmap, is_privileged
+from targets.roots import RootError, parse_roots
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -62,6 +63,10 @@ def inspect_command(
     max_rate: Annotated[float, typer.Option(min=0, help="At most so many packets or connections a second.")] = 0,
     timeout: Annotated[float | None, typer.Option(min=1, help="Seconds for everything.")] = None,
     vantage: Annotated[Vantage, typer.Option(help="From where this machine looks.")] = Vantage.INTERNET,
+    trust: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="PEM file of a private root to trust; may be given several times."),
+    ] = None,
     lang: Annotated[Language, typer.Option(help="Language of what is printed.")] = Language.EN,
     yes: Annotated[bool, typer.Option("--yes", help=f"Don't ask before more than {ASK_ABOVE} addresses.")] = False,
 ) -> None:
@@ -75,6 +80,7 @@ def inspect_command(
     """
     _require_authorisation(authorisation)
     spec = parse_ports(ports)
+    anchors = _anchors(trust or [])
     parsed, labels = read_addresses(addresses)
     _confirm_size(count_addresses(parsed), yes)
     find_nmap()
@@ -83,13 +89,24 @@ def inspect_command(
     if not is_privileged():
         typer.echo("No raw sockets (root has them): ports are found by full connections, which is slower.", err=True)
 
-    with Results(asked, lang, _intel()) as results:
+    with Results(asked, lang, anchors, _intel()) as results:
         started = dt.datetime.now(dt.UTC)
         with display(sum(len(plan.targets) for plan in plans)) as progress:
             interrupted = _run(plans, results, progress)
         results.finish(started, dt.datetime.now(dt.UTC))
         _write(results, output_format, output)
         raise typer.Exit(_status(results, fail_on, interrupted))
+
+
+def _anchors(files: list[Path]) -> tuple[bytes, ...]:
+    """Return the roots of PEM files, DER. Raises ``InputError`` naming the file that holds none."""
+    found: list[bytes] = []
+    for file in files:
+        try:
+            found += [root.der for root in parse_roots(file.read_text(encoding="utf-8", errors="replace"))]
+        except (OSError, RootError) as error:
+            raise InputError(f"--trust {file}: {error}.") from error
+    return tuple(found)
 
 
 def _intel() -> Intel:

@@ -38,8 +38,9 @@ class Results:
     """Collects hosts by the argument they belong to. What is whole goes to a temporary file at once, judged, so that
     a thousand hosts take no more memory than ten. Use as a context manager; leaving it deletes the file."""
 
-    def __init__(self, asked: list[Asked], language: Language, intel: Intel) -> None:
+    def __init__(self, asked: list[Asked], language: Language, anchors: tuple[bytes, ...], intel: Intel) -> None:
         self._language = language
+        self._anchors = anchors
         self._intel = intel
         self._missing = {item.label: len(item.targets) for item in asked if item.targets}
         self._hosts: dict[str, list[HostInspection]] = {label: [] for label in self._missing}
@@ -65,14 +66,14 @@ class Results:
         self._hosts[label].append(inspection)
         self._missing[label] -= 1
         if not self._missing[label]:
-            self._keep(inspection_target(label, self._hosts.pop(label), self._language, self._intel))
+            self._judge(label, self._hosts.pop(label))
 
     def finish(self, started: dt.datetime, finished: dt.datetime) -> None:
         """Close the collection; what never finished (an interrupted run) is kept as not inspected."""
         for label, hosts in self._hosts.items():
             if hosts:
                 self.complete = False
-                self._keep(inspection_target(label, hosts, self._language, self._intel))
+                self._judge(label, hosts)
             else:
                 self._refuse(Refusal(label, GapReason.CANCELLED))
         self._hosts.clear()
@@ -90,6 +91,9 @@ class Results:
                 yield render_inspection_html(self._document(), self._language)
             case Format.SARIF:
                 yield json.dumps(render_inspection_sarif(self._document()), ensure_ascii=False, indent=1)
+
+    def _judge(self, label: str, hosts: list[HostInspection]) -> None:
+        self._keep(inspection_target(label, hosts, self._language, anchors=self._anchors, intel=self._intel))
 
     def _refuse(self, refusal: Refusal) -> None:
         self._keep(refused_target(refusal, self._language))

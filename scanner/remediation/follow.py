@@ -34,7 +34,8 @@ def would_be_fixed(round_id: int) -> list[Again]:
     for organisation in _to_follow(this):
         findings = list(Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED))
         hosts = {finding.host for finding in findings}
-        view = RoundView((each for each in _results(this, organisation) if each.host in hosts), Profile(this.profile))
+        results = (each for each in _results(this, organisation) if each.host in hosts)
+        view = RoundView(results, Profile(this.profile), organisation.anchors)
         for finding in findings:
             for looked in view.doubtful(finding):
                 again[looked.result_id].add((finding.port, Transport(finding.transport)))
@@ -66,7 +67,7 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
 
 
 def _follow_organisation(this: Round, organisation: Organisation) -> None:
-    view = RoundView(_results(this, organisation), Profile(this.profile))
+    view = RoundView(_results(this, organisation), Profile(this.profile), organisation.anchors)
     now = dt.datetime.now(dt.UTC)
     known: set[Identity] = set()
     events: list[FindingEvent] = []

@@ -107,14 +107,14 @@ class Observed:
 
 
 class RoundView:
-    """Everything that one round saw of one organisation."""
+    """Everything that one round saw of one organisation, judged with its own trusted roots (``anchors``, DER)."""
 
-    def __init__(self, results: Iterable[HostResult], profile: Profile) -> None:
+    def __init__(self, results: Iterable[HostResult], profile: Profile, anchors: tuple[bytes, ...]) -> None:
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
         self._seen: dict[Identity, list[Looked]] = defaultdict(list)
         for result in results:
-            looked = read(result, profile)
+            looked = read(result, profile, anchors)
             looks = self._first if result.look == LookNumber.FIRST else self._again
             looks[looked.host, looked.address] = looked
             for identity in looked.found:
@@ -180,13 +180,13 @@ class RoundView:
         return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look)
 
 
-def read(result: HostResult, profile: Profile) -> Looked:
+def read(result: HostResult, profile: Profile, anchors: tuple[bytes, ...]) -> Looked:
     """Load one stored look and judge its facts."""
     inspection = result.inspection()
     intel = load_intel(settings.INTEL_FILE)
     found = {
         (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
-        for judged in judge(inspection, intel=intel)
+        for judged in judge(inspection, anchors=anchors, intel=intel)
     }
     untested = frozenset(
         (service.endpoint.port, service.endpoint.transport, check)

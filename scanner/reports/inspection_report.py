@@ -58,13 +58,21 @@ def document_head(started: datetime, finished: datetime) -> Document:
 
 
 def inspection_target(
-    label: str, hosts: Sequence[HostInspection], language: Language, intel: Intel = NOTHING_IMPORTED
+    label: str,
+    hosts: Sequence[HostInspection],
+    language: Language,
+    *,
+    anchors: tuple[bytes, ...] = (),
+    intel: Intel = NOTHING_IMPORTED,
 ) -> Document:
-    """Return one target's part of the document: what its addresses showed, judged, worst finding first."""
+    """Return one target's part of the document: what its addresses showed, judged, worst finding first.
+
+    ``anchors`` are further trusted roots, DER; ``intel`` is what was imported about vulnerable software.
+    """
     vocabulary = words(language)
     outcome = overall_outcome(host.outcome for host in hosts)
     gaps = [gap for host in hosts for gap in host.coverage.gaps]
-    findings = [(finding, host) for host in hosts for finding in judge(host, intel=intel)]
+    findings = [(finding, host) for host in hosts for finding in judge(host, anchors=anchors, intel=intel)]
     findings.sort(key=lambda pair: (-pair[0].severity.rank, -pair[0].confidence.rank))
     return {
         "target": line(label),

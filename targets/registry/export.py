@@ -28,6 +28,14 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Write a text of several lines as the lines it has."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def to_yaml(register: Register) -> str:
     """Render ``register``; every section is written, even when empty, so that the file is the whole truth."""
     document: dict[str, Any] = {
@@ -60,6 +68,7 @@ def _organisation(spec: OrganisationSpec) -> dict[str, Any]:
         "key_organisation": spec.key_organisation,
         "weight": spec.weight if spec.weight != 1 else None,
         "retired": spec.retired,
+        "trusted_roots": list(spec.trusted_roots or ()),
     }
     return {
         "slug": spec.slug,

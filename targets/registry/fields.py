@@ -130,6 +130,20 @@ class Fields:
                 texts.append(node.text.strip())
         return tuple(texts)
 
+    def blocks(self, key: str) -> tuple[tuple[str, Place], ...] | None:
+        """A list of texts of several lines, each with its place; None when the key was left out."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        nodes = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
+        found: list[tuple[str, Place]] = []
+        for node in nodes:
+            if not isinstance(node, Scalar):
+                self.note(node.place, key, "this must be a list of texts", "begin each item with '- |'")
+            elif not node.is_null:
+                found.append((node.text.strip(), node.place))
+        return tuple(found)
+
     def items(self, key: str) -> tuple[Mapping, ...] | None:
         """A list of mappings; None when the key was left out."""
         entry = self._entries.get(key)

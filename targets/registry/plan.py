@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from targets.registry.reading import DEFAULT_TIME_ZONE
 from targets.registry.specs import OrganisationSpec, Register, Spec
 from targets.registry.times import format_begin, format_end
+from targets.roots import parse_roots
 
 Section = TypeVar("Section")
 
@@ -95,6 +96,7 @@ def _merge_sections(before: OrganisationSpec | None, wanted: OrganisationSpec) -
         return wanted
     return replace(
         wanted,
+        trusted_roots=_chosen(wanted.trusted_roots, before.trusted_roots),
         contacts=_chosen(wanted.contacts, before.contacts),
         targets=_chosen(wanted.targets, before.targets),
         authorisations=_chosen(wanted.authorisations, before.authorisations),
@@ -134,6 +136,8 @@ def _differences(old: Spec | None, new: Spec, zone: ZoneInfo) -> tuple[FieldChan
 def _shown(name: str, value: object, zone: ZoneInfo) -> str:
     """A value as a file would say it: dates in the time zone of their organisation, an end as its last day."""
     match value:
+        case tuple() if name == "trusted_roots":
+            return ", ".join(root.label for text in value for root in parse_roots(text)) or "-"
         case None | "":
             return "-"
         case bool():

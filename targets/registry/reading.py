@@ -12,7 +12,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from targets.addresses import AddressError, Network, ParsedTarget, parse_target
-from targets.registry.document import Mapping, load_document
+from targets.registry.document import Mapping, load_document, read_text_file
 from targets.registry.fields import Fields
 from targets.registry.problems import BadInput, Place, Problem
 from targets.registry.specs import (
@@ -25,6 +25,7 @@ from targets.registry.specs import (
     ZoneSpec,
 )
 from targets.registry.times import parse_begin, parse_end
+from targets.roots import parse_roots
 
 LANGUAGES = ("zh-Hans", "en")
 VANTAGES = ("internet", "government", "internal", "isolated")
@@ -125,6 +126,7 @@ class _OrganisationReader:
 
     _KNOWN = (
         "slug", "name_zh", "name_en", "parent", "language", "time_zone", "key_organisation", "weight", "retired",
+        "trusted_roots",
         "contacts", "targets", "authorisations", "exclusions",
     )  # fmt: skip
 
@@ -157,12 +159,33 @@ class _OrganisationReader:
             key_organisation=fields.flag("key_organisation"),
             weight=fields.number("weight", 1.0, 1, 3),
             retired=fields.flag("retired"),
+            trusted_roots=self._trusted_roots(),
             contacts=self._section("contacts", partial(self._contact, language=language)),
             targets=self._section("targets", self._target),
             authorisations=self._section("authorisations", partial(self._authorisation, zone=zone)),
             exclusions=self._section("exclusions", lambda item, path: _exclusion(item, path, zone, self._problems)),
             place=fields.place,
         )
+
+    def _trusted_roots(self) -> tuple[str, ...] | None:
+        """Each item is PEM text, or the name of a PEM file beside this one."""
+        blocks = self._fields.blocks("trusted_roots")
+        if blocks is None:
+            return None
+        found: dict[str, None] = {}
+        for text, place in blocks:
+            try:
+                pem = text if "-----BEGIN" in text else self._read_beside(text, place)
+                found.update((root.pem, None) for root in parse_roots(pem))
+            except ValueError as error:
+                right = "write the PEM text under '- |', or the name of a PEM file beside this file"
+                self._fields.note(place, "trusted_roots", str(error), right)
+            except BadInput as error:
+                self._problems += error.problems
+        return tuple(found)
+
+    def _read_beside(self, name: str, place: Place) -> str:
+        return read_text_file(Path(place.file).parent / name).decode("ascii", errors="replace")
 
     def _section(self, key: str, read: Callable[[Mapping, str], T]) -> tuple[T, ...] | None:
         items = self._fields.items(key)

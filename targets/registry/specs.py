@@ -85,7 +85,10 @@ class ExclusionSpec:
 
 @dataclass(frozen=True, slots=True)
 class OrganisationSpec:
-    """A section that is None was left out of the file: what the database holds of it stays as it is."""
+    """A section that is None was left out of the file: what the database holds of it stays as it is.
+
+    ``trusted_roots`` are PEM texts, one certificate each.
+    """
 
     slug: str
     name_zh: str
@@ -96,6 +99,7 @@ class OrganisationSpec:
     key_organisation: bool = False
     weight: float = 1.0
     retired: bool = False
+    trusted_roots: tuple[str, ...] | None = None
     contacts: tuple[ContactSpec, ...] | None = field(default=None, compare=False)
     targets: tuple[TargetSpec, ...] | None = field(default=None, compare=False)
     authorisations: tuple[AuthorisationSpec, ...] | None = field(default=None, compare=False)

@@ -49,6 +49,7 @@ def current_register() -> Register:
                 key_organisation=row.is_key,
                 weight=row.weight,
                 retired=row.retired_at is not None,
+                trusted_roots=tuple(row.trusted_roots),
                 contacts=tuple(contacts[row.pk]),
                 targets=tuple(targets[row.pk]),
                 authorisations=tuple(authorisations[row.pk]),
@@ -139,6 +140,7 @@ def _write_organisations(specs: list[OrganisationSpec], when: datetime) -> None:
         row.name_zh, row.name_en = spec.name_zh, spec.name_en
         row.language, row.time_zone = spec.language, spec.time_zone
         row.is_key, row.weight = spec.key_organisation, spec.weight
+        row.trusted_roots = list(spec.trusted_roots or ())
         row.retired_at = (row.retired_at or when) if spec.retired else None
         row.parent = None
         row.save()

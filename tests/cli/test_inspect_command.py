@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from scanner.cli.main import main
 from tests.lab.case import process, program
+from tests.lab.lab_ca import issue
 
 ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 SCHEMA = Path(__file__).parents[2] / "docs" / "inspection.schema.json"
@@ -215,3 +216,35 @@ def test_without_raw_sockets_it_works_by_full_connections_and_says_so(redis: str
     assert ran.returncode == 0, ran.stderr
     assert "No raw sockets" in ran.stderr
     assert json.loads(ran.stdout)["targets"][0]["findings"]
+
+
+def test_a_file_without_a_root_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "notes.pem").write_text("no certificate here")
+    ran = roundsman(ADDRESS, *ALLOWED, "--trust", str(tmp_path / "notes.pem"))
+    assert ran.returncode == 2
+    assert "no certificate in PEM form" in ran.stderr
+
+
+def test_a_private_root_that_is_named_is_trusted(tmp_path: Path) -> None:
+    root = issue("Office Root", is_ca=True)
+    leaf = issue("office.test", root, addresses=[ADDRESS])
+    (tmp_path / "root.pem").write_bytes(root.pem)
+    (tmp_path / "leaf.pem").write_bytes(leaf.pem + leaf.key_pem)
+    serve = [
+        program("openssl"),
+        "s_server",
+        "-quiet",
+        "-accept",
+        f"{ADDRESS}:8443",
+        "-cert",
+        str(tmp_path / "leaf.pem"),
+    ]
+    with process(serve, folder=tmp_path, wait_for=(ADDRESS, 8443)):
+        asked = (ADDRESS, *ALLOWED, "--ports", "8443", "--format", "json")
+        without, trusting = roundsman(*asked), roundsman(*asked, "--trust", str(tmp_path / "root.pem"))
+    assert "CERT-UNTRUSTED" in checks(without)
+    assert "CERT-UNTRUSTED" not in checks(trusting)
+
+
+def checks(ran: subprocess.CompletedProcess[str]) -> set[str]:
+    return {finding["check"] for target in json.loads(ran.stdout)["targets"] for finding in target["findings"]}

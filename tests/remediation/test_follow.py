@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
+from scanner.engine.facts.tls import Answer as TlsAnswer
+from scanner.engine.facts.tls import TlsFacts, TlsVersion
 from scanner.engine.intel.feeds import recognise
 from scanner.engine.intel.known import Intel
 from scanner.engine.intel.store import import_feeds
 from scanner.engine.judge import judge
+from scanner.engine.model import Endpoint, HostInspection, Outcome, Service, Target
 from scanner.engine.model import Finding as Judged
-from scanner.engine.model import HostInspection, Outcome, Target
 from scanner.engine.plan import Plan, Profile
 from scanner.flow import carry_out
 from scanner.remediation import observe
@@ -23,11 +26,14 @@ from scanner.remediation.follow import follow_round
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.scores import load_score
 from scanner.rounds.models import HostResult, LookNumber, Round
+from targets.models import Organisation
+from tests.lab.lab_ca import issue
 from tests.rounds.world import (
     Answer,
     Engine,
     authorise,
     half_seen_redis,
+    inspected,
     old_elasticsearch,
     open_redis,
     open_web,
@@ -292,9 +298,9 @@ def test_the_score_follows_the_findings_and_leaves_out_what_was_not_inspected(en
 def test_facts_are_judged_once_where_nothing_is_to_be_fixed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
 
-    def counted(inspection: HostInspection, intel: Intel) -> tuple[Judged, ...]:
+    def counted(inspection: HostInspection, anchors: tuple[bytes, ...], intel: Intel) -> tuple[Judged, ...]:
         judged.append(inspection.target.address)
-        return judge(inspection, intel=intel)
+        return judge(inspection, anchors=anchors, intel=intel)
 
     monkeypatch.setattr(observe, "judge", counted)
     a_round(engine)
@@ -325,3 +331,25 @@ def test_what_attackers_use_is_recorded_as_such(engine: Engine, settings: Settin
     settings.INTEL_FILE = tmp_path / "lost.sqlite3"
     a_round(engine, ports="9200")
     assert Finding.objects.get(check_id="SW-KEV").state == "open", "without the list nothing was matched"
+
+
+def test_an_organisations_own_root_is_trusted_from_the_next_round_on(engine: Engine) -> None:
+    root = issue("Water Office Root", is_ca=True)
+    leaf = issue("www.water.test", root)
+
+    def internal_site(target: Target, plan: Plan) -> HostInspection:
+        chain = tuple(b64encode(der).decode() for der in (leaf.der, root.der))
+        versions = ((TlsVersion.TLS12, TlsAnswer.YES),)
+        facts = TlsFacts(sni=None, versions=versions, chains=(chain,))
+        service = Service(Endpoint(target.address, 443), "http", tls=True, tls_facts=facts)
+        return inspected(target, plan, (443,), (service,), (service,))
+
+    a_round(engine, internal_site, ports="443")
+    untrusted = Finding.objects.get(check_id="CERT-UNTRUSTED")
+    assert untrusted.state == "open"
+    owner = Organisation.objects.get()
+    owner.trusted_roots = [root.pem.decode()]
+    owner.save()
+    a_round(engine, ports="443")
+    untrusted.refresh_from_db()
+    assert untrusted.state == "fixed"

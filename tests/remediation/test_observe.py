@@ -98,7 +98,7 @@ def view(*looks: HostInspection, profile: Profile) -> RoundView:
         HostResult(pk=number, look=number, address=ADDRESS, outcome=look.outcome, facts=dump_host(look))
         for number, look in zip(LookNumber, looks, strict=False)
     ]
-    return RoundView(rows, profile)
+    return RoundView(rows, profile, ())
 
 
 @settings(max_examples=200)

@@ -97,4 +97,4 @@ def test_heartbleed_is_gone_only_when_it_was_tested_for_and_not_there(answer: An
         level=Level.READ,
         vantage=Vantage.INTERNET,
     )
-    assert RoundView(rows, Profile.DEEP).observe(finding, NOW).look.observation is observation
+    assert RoundView(rows, Profile.DEEP, ()).observe(finding, NOW).look.observation is observation

@@ -97,12 +97,12 @@ def open_redis(target: Target, plan: Plan) -> HostInspection:
     exchange = Exchange("INFO server", "redis_version:99.0.1", "2026-11-01T00:00:00.000+00:00")
     facts = ServiceFacts("REDIS", Access.OPEN, "Redis", "99.0.1", exchanges=(exchange,))
     service = Service(endpoint, "redis", product="Redis", version="99.0.1", facts=facts)
-    return _inspected(target, plan, (REDIS,), (service,), (service,))
+    return inspected(target, plan, (REDIS,), (service,), (service,))
 
 
 def open_web(target: Target, plan: Plan) -> HostInspection:
     """A web server and nothing else."""
-    return _inspected(target, plan, (80,), (Service(Endpoint(target.address, 80), "http"),))
+    return inspected(target, plan, (80,), (Service(Endpoint(target.address, 80), "http"),))
 
 
 def old_elasticsearch(version: str) -> Answer:
@@ -111,7 +111,7 @@ def old_elasticsearch(version: str) -> Answer:
     def answer(target: Target, plan: Plan) -> HostInspection:
         facts = ServiceFacts("ELASTIC", Access.RESTRICTED, "Elasticsearch", version)
         service = Service(Endpoint(target.address, 9200), "http", facts=facts)
-        return _inspected(target, plan, (9200,), (service,), (service,))
+        return inspected(target, plan, (9200,), (service,), (service,))
 
     return answer
 
@@ -136,11 +136,12 @@ def half_seen_redis(target: Target, plan: Plan) -> HostInspection:
     )
 
 
-def _inspected(
+def inspected(
     target: Target, plan: Plan, ports: tuple[int, ...], services: tuple[Service, ...], again: tuple[Service, ...] = ()
 ) -> HostInspection:
+    """A whole inspection that found ``services`` on ``ports`` and, in the second look, ``again``."""
     now = dt.datetime.now(dt.UTC)
-    looks = tuple(Look(port, Transport.TCP, facet) for port in ports for facet in (Facet.PORT, Facet.SERVICE))
+    looks = tuple(Look(port, Transport.TCP, facet) for port in ports for facet in Facet)
     coverage = Coverage((PortScan(Transport.TCP, plan.ports.tcp, ports, 0, "connect"),), looks, connections=3)
     return HostInspection(target, Outcome.INSPECTED, now, now, plan.vantage, plan.level, services, again, coverage)
 
