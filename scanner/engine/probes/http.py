@@ -23,7 +23,7 @@ from scanner.engine.probes.http_page import read_page
 from scanner.engine.probes.http_paths import SNIFF, WellKnown, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
 from scanner.engine.probes.http_redirects import Trail, follow
-from scanner.engine.probes.http_session import HttpSession, RequestBudgetSpent
+from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT, HttpSession, RequestBudgetSpent
 from scanner.engine.probes.http_signatures import Proof, excerpt, is_html, listing
 
 LOOK_SECONDS = 45.0
@@ -35,7 +35,7 @@ PATH_SECONDS = 5.0
 UNANSWERED_LIMIT = 3
 """Unanswered requests in a row after which a site is left alone."""
 
-FOLDER_LIMIT = 4
+FOLDER_LIMIT = 3
 """Directories, taken from the links of the first page, that are asked for a listing."""
 
 ROOT_EXCERPT = 4096
@@ -56,11 +56,12 @@ class _GivenUp(ProbeError):  # noqa: N818 - reads as the event it is
 async def look(contact: Contact, *, host: str | None, again: HttpFacts | None = None) -> HttpFacts:
     """Look at the site that ``host`` (None: the bare address) names on this endpoint.
 
-    At most 60 requests; at the greeting level only ``/``, and no redirect is followed. ``again`` is an earlier look
-    whose findings are to be seen once more: only what it found is asked again. Raises ``ProbeError`` when not even the
-    first page comes; later failures end the look early (``complete`` False).
+    At most 52 requests, because some of a site's 60 are kept for telling which product it is; at the greeting level
+    only ``/``, and no redirect is followed. ``again`` is an earlier look whose findings are to be seen once more: only
+    what it found is asked again. Raises ``ProbeError`` when not even the first page comes; later failures end the look
+    early (``complete`` False).
     """
-    async with HttpSession(contact, host) as session:
+    async with HttpSession(contact, host, limit=REQUEST_LIMIT - PRODUCT_SHARE) as session:
         site = _Site(session, host)
         await site.first_page()
         if contact.level is not Level.GREETING:

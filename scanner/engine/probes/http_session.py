@@ -37,7 +37,10 @@ HEADER_LENGTH = 4096
 """Characters of a header's value that are kept; content security policies are long."""
 
 REQUEST_LIMIT = 60
-"""Requests that one site gets in one look."""
+"""Requests that one site gets in one look, those for products on top of it included."""
+
+PRODUCT_SHARE = 8
+"""Requests of ``REQUEST_LIMIT`` that are left for telling which product it is."""
 
 BURST, RATE = 40, 5.0
 """A site gets at most ``BURST`` requests at once, then ``RATE`` a second."""
@@ -64,16 +67,17 @@ class _Connection:
 class HttpSession:
     """Sends requests to one endpoint under one Host name, one at a time. Redirects are not followed.
 
-    Use as an async context manager. ``requests`` counts what was sent.
+    Use as an async context manager. ``requests`` counts what was sent, ``limit`` at most.
     """
 
-    def __init__(self, contact: Contact, host: str | None = None) -> None:
+    def __init__(self, contact: Contact, host: str | None = None, *, limit: int = REQUEST_LIMIT) -> None:
         address, port = contact.endpoint.address, contact.endpoint.port
         self.contact = contact
         self.scheme = "https" if contact.tls else "http"
         self.name = host or (f"[{address}]" if ":" in address else address)
         self.host = self.name if port == (443 if contact.tls else 80) else f"{self.name}:{port}"
         self.requests = 0
+        self._limit = limit
         self._sni = host
         self._tokens, self._refilled = float(BURST), time.monotonic()
         self._turn = asyncio.Lock()
@@ -107,7 +111,7 @@ class HttpSession:
             h11.EndOfMessage(),
         ]
         async with self._turn:
-            if self.requests >= REQUEST_LIMIT:
+            if self.requests >= self._limit:
                 raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
             await self._pace()
             self.requests += 1

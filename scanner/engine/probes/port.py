@@ -14,7 +14,7 @@ from scanner.engine.model import Facet, GapReason, Level, Service
 from scanner.engine.plan import Profile
 from scanner.engine.probes import http, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.http_session import HttpSession
+from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
 from scanner.engine.probes.identify import Identification, Manner, identify
 from scanner.engine.probes.notes import PortNotes, with_facts
 from scanner.engine.probes.services.base import ServiceProbe
@@ -202,7 +202,9 @@ async def _recognise_web_service(
     ]
     if not candidates:
         return None
-    async with HttpSession(contact, contact.target.hostname) as session:
+    asked_for = contact.target.hostname or _literal(contact)
+    spent = next((site.requests for site in sites if site.host.startswith(asked_for)), 0)
+    async with HttpSession(contact, contact.target.hostname, limit=REQUEST_LIMIT - spent) as session:
         try:
             for probe in candidates:
                 facts = await probe.look(session, contact.level)

@@ -157,6 +157,24 @@ async def _look_at_tidb(session: HttpSession, level: Level) -> ServiceFacts | No
     return dialogue.facts("TIDB", Access.OPEN, "TiDB", version)
 
 
+async def _look_at_milvus(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Its first HTTP interface lists collections by GET, and says so in its own words where users are set up.
+
+    The list's form is a common one, so a path beside it must be unknown.
+    """
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    listed = await dialogue.ask("/v1/vector/collections", keep_body=False)
+    if "user hasn't authenticated" in listed.body:
+        return dialogue.facts("MILVUS", Access.RESTRICTED, "Milvus")
+    reply = json_object(listed)
+    if reply.get("code") != 200 or not isinstance(reply.get("data"), list):
+        return None
+    beside = await dialogue.ask("/v1/vector/roundsman-no-such-call")
+    return dialogue.facts("MILVUS", Access.OPEN, "Milvus") if beside.status == 404 else None
+
+
 def _may_be_influx(root: HttpReply) -> bool:
     named = root.header("x-influxdb-version") is not None or title(root) == "InfluxDB"
     return named or not_found_in_plain_text(root)
@@ -171,4 +189,5 @@ NEO4J = WebServiceProbe("NEO4J", frozenset({7474}), suspects=_is_neo4j, look=_lo
 QDRANT = WebServiceProbe("QDRANT", frozenset({6333}), suspects=_is_qdrant, look=_look_at_qdrant)
 CHROMA = WebServiceProbe("CHROMA", frozenset(), suspects=_may_be_chroma, look=_look_at_chroma)
 WEAVIATE = WebServiceProbe("WEAVIATE", frozenset(), suspects=_may_be_weaviate, look=_look_at_weaviate)
+MILVUS = WebServiceProbe("MILVUS", frozenset({19530}), suspects=not_found_in_plain_text, look=_look_at_milvus)
 TIDB = WebServiceProbe("TIDB", frozenset({10080}), suspects=not_found_in_plain_text, look=_look_at_tidb)

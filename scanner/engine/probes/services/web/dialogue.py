@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.hostile import line
+from scanner.engine.model import Level
 from scanner.engine.probes.contact import exchange
+from scanner.engine.probes.http_redirects import follow
 from scanner.engine.probes.http_session import HttpSession
 
 REPLY_LIMIT = 4096
@@ -52,13 +54,25 @@ class Dialogue:
         ``keep_body`` False leaves the body out of the evidence, for replies that hold what the service stores.
         """
         reply = await self._session.get(path, method=method, headers=headers, content=content, limit=REPLY_LIMIT)
-        sent = f"{method} {path} HTTP/1.1\r\n".encode() + (content or b"")
+        self._keep(reply, content or b"", keep_body=keep_body)
+        return reply
+
+    async def first_page(self) -> list[HttpReply]:
+        """Ask for ``/`` and, above the greeting level, for the pages of this site that it redirects to."""
+        root = await self._session.get("/")
+        following = self._session.contact.level is not Level.GREETING
+        replies = (await follow(self._session, root)).replies if following else [root]
+        for reply in replies:
+            self._keep(reply, b"", keep_body=False)
+        return replies
+
+    def _keep(self, reply: HttpReply, content: bytes, *, keep_body: bool) -> None:
+        sent = f"{reply.method} {reply.path} HTTP/1.1\r\n".encode() + content
         shown = [f"{name}: {value}" for name, value in reply.headers if not _COMMON_HEADERS.fullmatch(name)]
         kept = keep_body or reply.status >= 400
         body = reply.body if kept else f"({reply.body_bytes} bytes, not kept)"
         received = "\r\n".join((f"HTTP {reply.status}", *shown[:8], "", body))
         self._exchanges.append(exchange(sent, received.encode()))
-        return reply
 
     async def access(self, path: str, proof: Callable[[HttpReply], bool]) -> Access:
         """Ask for something that should need credentials, and tell what a stranger is given; the body is not kept."""
@@ -107,6 +121,14 @@ def location(reply: HttpReply) -> str:
 def sets_cookie(reply: HttpReply, name: str) -> bool:
     """Tell whether the reply sets a cookie of that name."""
     return any(cookie.startswith(f"{name}=") for cookie in reply.all_headers("set-cookie"))
+
+
+def asks_for_password(reply: HttpReply) -> bool:
+    """Tell whether the reply is a page with a password field, or demands credentials by its status."""
+    return (
+        reply.status == 401
+        or re.search(r"""<input[^<>]{0,300}type\s*=\s*["']?password""", reply.body, re.IGNORECASE) is not None
+    )
 
 
 def is_html(reply: HttpReply) -> bool:

@@ -100,6 +100,41 @@ async def _look_at_langflow(session: HttpSession, level: Level) -> ServiceFacts 
     return dialogue.facts("LANGFLOW", Access.UNKNOWN, "Langflow", json_text(version, "version"))
 
 
+def _may_be_dify(root: HttpReply) -> bool:
+    return location(root) == "/apps" or title(root) == "Dify"
+
+
+async def _look_at_dify(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """A Dify that nobody has set up belongs to whoever comes first; what is set up asks for a log-in."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    setup = json_object(await dialogue.ask("/console/api/setup"))
+    access = {"not_started": Access.OPEN, "finished": Access.RESTRICTED}.get(str(setup.get("step")))
+    if access is None or not setup.keys() <= {"step", "setup_at"}:
+        return None
+    return dialogue.facts("DIFY", access, "Dify")
+
+
+def _is_gradio(root: HttpReply) -> bool:
+    return "__gradio_mode__" in root.body or "window.gradio_config" in root.body
+
+
+async def _look_at_gradio(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Its configuration lists what the application can be asked to do; with ``auth`` set it is refused."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    config = await dialogue.ask("/config", keep_body=False)
+    opened = config.status == 200 and begins_json(config, "version", "mode")
+    refused = config.status == 401 and json_text(config, "detail") == "Not authenticated"
+    if not opened and not refused:
+        return None
+    return dialogue.facts(
+        "GRADIO", Access.OPEN if opened else Access.RESTRICTED, "Gradio", json_text(config, "version")
+    )
+
+
 JUPYTER = WebServiceProbe("JUPYTER", frozenset({8888, 8889, 8890}), suspects=_may_be_jupyter, look=_look_at_jupyter)
 OLLAMA = WebServiceProbe("OLLAMA", frozenset({11434}), suspects=_is_ollama, look=_look_at_ollama)
 VLLM = WebServiceProbe("VLLM", frozenset(), suspects=_may_be_vllm, look=_look_at_vllm)
@@ -108,3 +143,5 @@ OPENWEBUI = WebServiceProbe(
     "OPENWEBUI", frozenset(), suspects=lambda r: "Open WebUI" in title(r), look=_look_at_open_webui
 )
 LANGFLOW = WebServiceProbe("LANGFLOW", frozenset(), suspects=lambda r: title(r) == "Langflow", look=_look_at_langflow)
+DIFY = WebServiceProbe("DIFY", frozenset(), suspects=_may_be_dify, look=_look_at_dify)
+GRADIO = WebServiceProbe("GRADIO", frozenset(), suspects=_is_gradio, look=_look_at_gradio)

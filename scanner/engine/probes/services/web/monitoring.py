@@ -1,4 +1,4 @@
-"""Monitoring: Prometheus and its exporters, Grafana, Netdata."""
+"""Monitoring: Prometheus and its exporters, Grafana, Loki, Netdata."""
 
 from __future__ import annotations
 
@@ -81,6 +81,20 @@ def _may_be_grafana(root: HttpReply) -> bool:
     return to_login or title(root) == "Grafana"
 
 
+async def _look_at_loki(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """With ``auth_enabled`` off it names the labels of everyone's logs; with it on, it wants an organisation's id."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    labels = await dialogue.ask("/loki/api/v1/labels", keep_body=False)
+    opened = labels.status == 200 and json_text(labels, "status") == "success"
+    refused = labels.status == 401 and "no org id" in labels.body
+    if not opened and not refused:
+        return None
+    version = json_text(await dialogue.ask("/loki/api/v1/status/buildinfo"), "version")
+    return dialogue.facts("LOKI", Access.OPEN if opened else Access.RESTRICTED, "Grafana Loki", version)
+
+
 async def _look_at_netdata(session: HttpSession, level: Level) -> ServiceFacts | None:
     if not level.at_least(Level.READ):
         return None
@@ -101,4 +115,5 @@ def _may_be_netdata(root: HttpReply) -> bool:
 PROMETHEUS = WebServiceProbe("PROMETHEUS", frozenset({9090}), suspects=_may_be_prometheus, look=_look_at_prometheus)
 EXPORTER = WebServiceProbe("EXPORTER", _EXPORTER_PORTS, suspects=_may_be_exporter, look=_look_at_exporter)
 GRAFANA = WebServiceProbe("GRAFANA", frozenset(), suspects=_may_be_grafana, look=_look_at_grafana)
+LOKI = WebServiceProbe("LOKI", frozenset({3100}), suspects=not_found_in_plain_text, look=_look_at_loki)
 NETDATA = WebServiceProbe("NETDATA", frozenset({19999}), suspects=_may_be_netdata, look=_look_at_netdata)
