@@ -60,7 +60,7 @@ def test_nothing_but_reading_methods_is_sent_and_not_too_often(tmp_path: Path) -
     with serving(lambda _: iter([answer(status="404 Not Found")]), tmp_path) as asked:
         facts = look(host="portal.lab.test")
     assert {line.split()[0] for line in asked} <= {"GET", "HEAD", "OPTIONS", "TRACE"}
-    assert len(asked) == facts.requests <= 40
+    assert len(asked) == facts.requests <= 46
     assert facts.complete
 
 
@@ -268,6 +268,36 @@ def test_odd_redirect_targets_never_break_the_look(tmp_path: Path, target: str) 
         facts = look()
     assert facts.root is not None
     assert all(len(line) < 2100 for line in asked)
+
+
+def test_a_page_for_search_engines_is_asked_for_in_our_own_name_too(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        for_crawlers = b"baiduspider" in request.lower() and b"roundsman" in request.lower()
+        yield answer(b"<html><title>" + (b"bet365" if for_crawlers else b"Portal") + b"</title>")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.page is not None
+    assert facts.for_crawlers is not None
+    assert (facts.page.title, facts.for_crawlers.title) == ("Portal", "bet365")
+
+
+def test_a_server_that_has_one_page_for_all_keeps_it_once(tmp_path: Path) -> None:
+    with serving(lambda _: iter([answer(b"<html><title>Portal</title>")]), tmp_path):
+        assert look().for_crawlers is None
+
+
+def test_a_request_without_a_name_is_sent_under_the_bare_address_only(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        nameless = b"HTTP/1.0\r\n" in request and b"host:" not in request.lower()
+        yield redirect("http://10.0.0.5/") if nameless else answer(status="404 Not Found")
+
+    with serving(reply, tmp_path) as asked:
+        facts = look()
+        assert look(host="portal.lab.test").nameless is None
+    assert facts.nameless is not None
+    assert facts.nameless.header("location") == "http://10.0.0.5/"
+    assert asked.count("GET / HTTP/1.0") == 1
 
 
 def test_at_the_greeting_level_no_redirect_is_followed(tmp_path: Path) -> None:

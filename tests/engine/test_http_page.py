@@ -79,8 +79,109 @@ def test_only_plain_folders_of_the_same_site_are_taken_from_links() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "library"),
+    [
+        ("/js/jquery-1.12.4.min.js", "jquery 1.12.4"),
+        ("vendor/jquery/jquery1.11.3.min.js", "jquery 1.11.3"),
+        ("/static/jquery-ui-1.12.1.custom.min.js?v=3", "jquery-ui 1.12.1"),
+        ("https://cdn.lab.test/npm/bootstrap@3.3.7/dist/js/bootstrap.min.js", "bootstrap 3.3.7"),
+        ("//cdn.lab.test/ajax/libs/angular.js/1.6.9/angular.min.js", "angularjs 1.6.9"),
+        ("/js/vue-2.7.global.prod.js", "vue 2.7"),
+        ("/js/jquery.cookie-1.4.1.js", ""),
+        ("/js/jquery-migrate-3.0.0.min.js", ""),
+        ("/js/my-jquery-1.0.0.js", ""),
+        ("/js/jquery.min.js?ver=1.0.0", ""),
+        ("/js/bootstrap-table-1.18.3.js", ""),
+        ("/app-20.1.1.js", ""),
+    ],
+)
+def test_a_library_is_told_by_the_name_of_its_file_or_folder(source: str, library: str) -> None:
+    found = read_page(f'<script src="{source}"></script>', BASE).libraries
+    assert [f"{each.name} {each.version}" for each in found] == ([library] if library else [])
+
+
+def test_a_library_inside_the_page_is_told_by_its_comment() -> None:
+    page = read_page("<script>\n/*! jQuery v1.8.3 jquery.com | jquery.org/license */ x</script>", BASE)
+    assert [(each.name, each.version) for each in page.libraries] == [("jquery", "1.8.3")]
+    page = read_page("<script>/*! jQuery UI - v1.11.4 - 2015 */</script><script>// jQuery v1.2.3</script>", BASE)
+    assert [(each.name, each.version) for each in page.libraries] == [("jquery-ui", "1.11.4")]
+
+
+LINK = '<a href="http://dark.example/">&#30334;&#23478;&#20048;</a>'
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        '<div style="display:none">{}</div>',
+        '<div style="position:absolute; left:-9999px"><p>{}</p></div>',
+        '<marquee height="1" width="5" scrollamount="3000">{}</marquee>',
+        "<script>document.write('<div style=\"display: none\">');</script>{}<script>document.write('</div>')</script>",
+        '<span style="font-size:0">{}</span>',
+        "<div hidden><ul><li>{}</ul></div>",
+    ],
+)
+def test_links_to_other_hosts_that_nobody_sees_are_noted(around: str) -> None:
+    assert read_page(around.format(LINK), BASE).hidden_links == ("百家乐 (dark.example)",)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<div>{}</div>",
+        '<div style="display:none">menu</div>{}',
+        '<div style="display:none"><p>a</div>{}',
+        '<div style="width:100%; left:-5px; opacity:0.5; font-size:0.8em">{}</div>',
+        '<div style="display:none"><a href="/own">own</a></div>',
+        "<!-- {} -->",
+    ],
+)
+def test_links_that_are_seen_or_stay_on_the_site_are_not(around: str) -> None:
+    assert read_page(around.format(LINK), BASE).hidden_links == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("<p>版权所有 京ICP备05000000号-1</p>", "京ICP备05000000号-1"),
+        ("<a>粤ICP备 2021000001号</a>", "粤ICP备 2021000001号"),
+        ("&#27818;ICP&#22791;12345678&#21495;", "沪ICP备12345678号"),
+        ("<p>ICP备案查询</p>", ""),
+        ("<p>本站尚未备案</p>", ""),
+    ],
+)
+def test_the_registration_number_is_read(text: str, number: str) -> None:
+    assert read_page(text, BASE).registration == number
+
+
+def test_links_to_internal_addresses_are_noted() -> None:
+    page = read_page('<img src="http://10.1.2.3:8080/a.png"><a href="http://8.8.8.8/"><a href="/10.0.0.1/">', BASE)
+    assert page.internal_urls == ("http://10.1.2.3:8080/a.png",)
+
+
+@pytest.mark.parametrize(
     "piece",
-    ["<a ", "<!--", "<", "<?", "<a b='", "<script>", "</", "<a" + " a" * 900 + ">", "<title>", "&", "<a href='\x00'>"],
+    [
+        "<a ",
+        "<!--",
+        "<",
+        "<?",
+        "<a b='",
+        "<script>",
+        "</",
+        "<a" + " a" * 900 + ">",
+        "<title>",
+        "&",
+        "<a href='\x00'>",
+        "<div hidden>",
+        "</div>",
+        "<div style='display:none'><p>",
+        "<script src='/jquery-1.'></script>",
+        "京ICP备 ",
+        "<a href=//a.test>" + "x" * 70,
+        "<marquee height=1>",
+        "<script>document.write(display</script>",
+    ],
 )
 def test_a_hostile_page_is_read_in_no_time(piece: str) -> None:
     started = time.process_time()

@@ -42,6 +42,8 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.actuator, json.dumps({"_links": {"self": {}, "env": {}, "env-toMatch": {}}})),
     (signatures.api_description, '{"swagger": "2.0", "info": {"title": "A"}, "paths": {}}'),
     (signatures.security_txt, "Contact: mailto:a@lab.test"),
+    (signatures.robots, "User-agent: *\nDisallow: /wp-admin/\nDisallow: /guanli/\n"),
+    (signatures.introspection, '{"data":{"__schema":{"queryType":{"name":"Query"}}}}'),
 )
 NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.git_head, "not found"),
@@ -58,6 +60,11 @@ NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.config_json, "{" * 100_000),
     (signatures.actuator, json.dumps({"_links": {"next": {}}})),
     (signatures.actuator, json.dumps([1])),
+    (signatures.robots, "User-agent: *\nDisallow: /wp-admin/\nAllow: /wp-admin/admin-ajax.php\nDisallow: /search\n"),
+    (signatures.robots, "Disallow: /admin/"),
+    (signatures.introspection, '{"errors":[{"message":"GraphQL introspection is not allowed"}],"data":null}'),
+    (signatures.introspection, '{"data":{"__schema":{"queryType":{"name":"<script>"}}}}'),
+    (signatures.api_documents, "knife4j"),
     (signatures.api_description, '<html>{"openapi": "3.0.1", "paths": {}}'),
     (signatures.security_txt, "<html>Contact: us</html>"),
     (signatures.private_key, "the file begins with -----BEGIN RSA PRIVATE KEY-----"),

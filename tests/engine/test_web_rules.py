@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from scanner.engine.catalogue.load import Language, catalogue
-from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page
+from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page, ScriptLibrary
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.judge import judge
 from scanner.engine.model import (
@@ -43,6 +43,7 @@ SECURITY_TXT = ExposedPath("security-txt", HttpReply("GET", "/.well-known/securi
 KINDS = (
     *("git", "svn", "hg", "bzr", "ds-store", "env", "backup", "config", "phpinfo", "server-status", "nginx-status"),
     *("actuator", "druid", "swagger", "installer", "admin-panel", "listing", "cross-domain", "error-stack"),
+    *("graphql", "robots"),
 )
 
 
@@ -93,12 +94,20 @@ def test_every_text_and_command_uses_only_what_the_findings_carry() -> None:
     details = (("severity", "high"), ("framework", "x"), ("endpoints", "env"))
     exposed = tuple(ExposedPath(kind, HttpReply("GET", f"/{kind}", 200), details) for kind in KINDS)
     weak = replace(
-        site("https", ("set-cookie", "sid=****; path=/"), ("server", "nginx/1.22.1"), safe=False),
+        site("https", ("set-cookie", "sid=****; path=/"), ("server", "nginx/1.22.1"), safe=False, host="lab.cn"),
         exposed=exposed,
         cross_origin=(CrossOrigin("null", "null", credentials=True),),
         trace=True,
         methods=("PUT",),
-        page=Page(title="Welcome to nginx!", plain_active=("http://a.test/",), password_actions=("http://a.test/",)),
+        page=Page(
+            title="Welcome to nginx!",
+            plain_active=("http://a.test/",),
+            password_actions=("http://a.test/",),
+            libraries=(ScriptLibrary("jquery", "1.12.4", "/jquery-1.12.4.js"),),
+            keywords="百家乐",
+            registration="",
+            text_length=500,
+        ),
     )
     inner = replace(weak, root=HttpReply("GET", "/", 302, (("location", "http://10.0.0.5/"),)))
     clear = site("http", ("www-authenticate", 'Basic realm="x"'))
@@ -311,3 +320,72 @@ def test_the_same_path_under_name_and_address_is_one_finding_with_its_evidence()
     finding = found(service(*both))[443, "WEB-GIT"]
     assert dict(finding.params)["paths"] == "/.git/HEAD"
     assert "ref: refs/heads/main" in finding.exchanges[0].received
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "severity"),
+    [
+        ("jquery", "1.12.4", Severity.LOW),
+        ("jquery", "3.4.1", Severity.LOW),
+        ("jquery", "3.5.0", None),
+        ("jquery", "3.4", Severity.LOW),
+        ("bootstrap", "4.3", Severity.INFO),  # it may be the last patch of 4.3
+        ("bootstrap", "4.3.1", Severity.INFO),
+        ("bootstrap", "4.3.0", Severity.LOW),
+        ("bootstrap", "5.0.0", None),
+        ("vue", "2.7.16", Severity.INFO),
+        ("angularjs", "1.8.3", Severity.LOW),
+        ("somebody-else", "1.0.0", None),
+    ],
+)
+def test_libraries_are_judged_by_their_version(name: str, version: str, severity: Severity | None) -> None:
+    page = Page(libraries=(ScriptLibrary(name, version, f"/{name}-{version}.js"),))
+    finding = found(service(site(page=page))).get((443, "WEB-JS-LIB"))
+    assert (finding.severity if finding else None) is severity
+
+
+@pytest.mark.parametrize(
+    ("page", "crawlers", "confidence"),
+    [
+        (Page(hidden_links=("百家乐 (dark.example)",)), None, Confidence.POSSIBLE),
+        (Page(hidden_links=("百家乐 (dark.example)", "时时彩 (dark.example)")), None, Confidence.PROBABLE),
+        (Page(title="Portal"), Page(title="bet365 casino"), Confidence.POSSIBLE),
+        (Page(hidden_links=("国务院 (www.gov.cn)",)), None, None),
+        (Page(title="严厉打击网络赌博", keywords="公安 反诈 体育彩票"), Page(title="occasional news"), None),
+    ],
+)
+def test_dark_words_count_only_where_search_engines_read(
+    page: Page, crawlers: Page | None, confidence: Confidence | None
+) -> None:
+    finding = found(service(replace(site(page=page), for_crawlers=crawlers))).get((443, "WEB-TAMPER"))
+    assert (finding.confidence if finding else None) is confidence
+
+
+@pytest.mark.parametrize(
+    ("host", "page", "missing"),
+    [
+        ("www.lab.gov.cn", Page(registration="", text_length=900), True),
+        ("www.lab.gov.cn", Page(registration="京ICP备05000000号", text_length=900), False),
+        ("www.lab.gov.cn", Page(registration=None, text_length=900), False),
+        ("www.lab.gov.cn", Page(registration="", text_length=20), False),
+        ("www.lab.test", Page(registration="", text_length=900), False),
+        ("127.10.5.99", Page(registration="", text_length=900), False),
+    ],
+)
+def test_a_registration_number_is_missed_on_whole_pages_under_cn_only(host: str, page: Page, missing: bool) -> None:
+    assert ("WEB-ICP" in checks(service(site(host=host, page=page)))) is missing
+
+
+def test_internal_addresses_are_found_in_links_and_without_a_host_header_too() -> None:
+    nameless = HttpReply("GET", "/", 302, (("location", "http://172.20.1.1/"),))
+    assert "WEB-INTERNAL-IP" in checks(service(replace(site(), nameless=nameless)))
+    assert "WEB-INTERNAL-IP" in checks(service(site(page=Page(internal_urls=("http://192.168.1.9/a",)))))
+    assert "WEB-INTERNAL-IP" not in checks(service(site(page=Page(internal_urls=()))))
+
+
+def test_the_page_behind_redirects_is_judged_and_the_cookies_of_the_way_count() -> None:
+    login = HttpReply("GET", "/login", 200, (("set-cookie", "theme=****; Secure"),))
+    way = replace(site("https", ("set-cookie", "sid=****"), status=302), hops=(login,))
+    told = checks(service(way))
+    assert {"WEB-CSP", "WEB-XFO", "WEB-COOKIE-SECURE"} <= told
+    assert "WEB-HSTS" not in told  # the redirect sent it, and browsers keep it

@@ -99,6 +99,12 @@ def _random_bodies(_: bytes) -> Iterator[bytes]:
     yield b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
+def _knows_itself(request: bytes) -> Iterator[bytes]:
+    """Redirect to the name that was asked for, as IIS does, or without any to the server's own address."""
+    name = b"10.9.8.7" if b"HTTP/1.0" in request.split(b"\r\n")[0] else b"127.10.5.51:8443"
+    yield b"HTTP/1.1 302 Found\r\nLocation: https://" + name + b"/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
 def _noise(_: bytes) -> Iterator[bytes]:
     body = sites.HOSTILE_TITLE.encode() + b"\xff\xfe\x80 not UTF-8"
     yield b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(body) + body
@@ -190,20 +196,21 @@ CASES = (
         "management-pages",
         "location = /nginx_status { stub_status; }"
         "location = /actuator { default_type application/json; try_files /actuator/index.json =404; }"
-        "location ~ ^/v3/ { default_type application/json; } location ~ [.]php$ { default_type text/html; }"
+        "location ~ ^/(v3/|graphql) { default_type application/json; } location ~ [.]php$ { default_type text/html; }"
         'location = / { if ($request_method = OPTIONS) { add_header Allow "GET, HEAD, PUT, DELETE"; return 204; } }',
         sites.MANAGEMENT,
         expected=_on(
             80,
             *BARE_PAGE,
             *("WEB-NGINX-STATUS", "WEB-ACTUATOR", "WEB-SWAGGER", "WEB-DRUID", "WEB-PHPINFO", "WEB-INSTALLER"),
-            *("WEB-ADMIN-PANEL", "WEB-METHODS"),
+            *("WEB-ADMIN-PANEL", "WEB-METHODS", "WEB-ROBOTS", "WEB-GRAPHQL-INTRO"),
         ),
     ),
     _nginx(
         9,
         "finished-and-harmless",
         "location = /actuator { default_type application/json; try_files /actuator/index.json =404; }"
+        "location = /graphql { default_type application/json; }"
         "location ~ [.]php$ { default_type text/html; } location ~ /[.]git/HEAD { deny all; }",
         sites.FINISHED,
         expected=_on(80, "WEB-ACTUATOR", *BARE_PAGE),
@@ -309,6 +316,37 @@ CASES = (
     _hostile("random-bodies", 36, _random_bodies, *BARE_PAGE),
     _hostile("script-in-title-and-noise", 37, _noise),
     _hostile("slow-paths", 38, _slow_paths, outcome="partial"),
+    _nginx(44, "old-libraries", "", sites.OLD_LIBRARIES, expected=_on(80, "WEB-JS-LIB", *BARE_PAGE)),
+    _nginx(45, "maintained-libraries", "", sites.NEW_LIBRARIES, expected=_on(80, *BARE_PAGE)),
+    _nginx(
+        46,
+        "planted-links",
+        "",
+        sites.PLANTED_LINKS,
+        hostname="www.lab.cn",
+        expected=_on(80, "WEB-TAMPER", *BARE_PAGE),
+    ),
+    _nginx(
+        47,
+        "planted-page-for-search-engines",
+        "set $page index.html; if ($http_user_agent ~* baiduspider) { set $page dark.html; }"
+        "location = / { try_files /$page =404; }",
+        sites.Site({"index.html": sites.html("Portal", sites.OFFICE_TEXT), "dark.html": sites.DARK_TITLE}),
+        expected=_on(80, "WEB-TAMPER", *BARE_PAGE),
+    ),
+    _nginx(48, "office-that-warns", "", sites.ORDINARY_OFFICE, hostname="www.lab.cn", expected=_on(80, *BARE_PAGE)),
+    _nginx(
+        49,
+        "office-without-registration-number",
+        "",
+        sites.UNREGISTERED_OFFICE,
+        hostname="www.lab.cn",
+        expected=_on(80, "WEB-ICP", *BARE_PAGE),
+    ),
+    _nginx(
+        50, "office-drawn-by-script", "", sites.FRAME_FOR_SCRIPT, hostname="www.lab.cn", expected=_on(80, *BARE_PAGE)
+    ),
+    _case("internal-address-without-a-name", 51, sends(80, _knows_itself), _on(80, "WEB-INTERNAL-IP")),
     _case(
         "interface-for-programs",
         40,

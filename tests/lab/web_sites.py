@@ -115,6 +115,9 @@ MANAGEMENT = Site(
         ),
         "actuator/env": json.dumps({"propertySources": [{"spring.datasource.password": {"value": SECRET}}]}),
         "v3/api-docs": json.dumps(_API),
+        "doc.html": html("API", '<script src="webjars/knife4j/app.js"></script>'),
+        "robots.txt": "User-agent: *\nDisallow: /search\nDisallow: /houtai/\n",
+        "graphql": json.dumps({"data": {"__schema": {"queryType": {"name": "Query"}}}}),
         "druid/index.html": html("Druid Stat Index", "<h3>Stat Index</h3>"),
         "phpmyadmin/index.html": html("phpMyAdmin", '<form><input name="pma_username"><input type="password"></form>'),
         "install/index.php": html("Discuz! X3.4 安装向导", '<form action="?step=2"><input type="submit"></form>'),
@@ -128,6 +131,8 @@ FINISHED = Site(
         "install/index.php": html("Discuz! X3.4 安装向导", "<form></form>安装锁定，已经安装过了，请删除 install.lock"),
         ".env": "APP_NAME=Portal\nAPP_ENV=production\n",
         ".git/config": "[core]\n\trepositoryformatversion = 0\n",
+        "robots.txt": "User-agent: *\nDisallow: /wp-admin/\nAllow: /wp-admin/admin-ajax.php\n",
+        "graphql": json.dumps({"errors": [{"message": "introspection is not allowed"}], "data": None}),
         "config.json": json.dumps({"password": "Password", "title": "Portal", "forgotPasswordUrl": "/forgot"}),
         "backup.zip": html("Not here"),
         "phpinfo.php": "<?php phpinfo(); // PHP Version",
@@ -163,3 +168,30 @@ HOSTILE_TITLE = html(
     "<script>alert(1)</script>\u202e\x1b[31m",
     "<a " * 40_000 + '<a href="/x;reboot/y">x</a><a href="/files/$(id)/y">x</a><a href="/../../etc/">x</a>',
 )
+
+OFFICE_TEXT = "<p>" + "本局负责全市相关行政管理工作，办理事项请查阅办事指南。" * 12 + "</p>"
+"""Enough text to be a page of its own."""
+
+OLD_LIBRARIES = page(
+    "Portal",
+    '<script src="/js/jquery-1.12.4.min.js"></script><script src="https://cdn.lab.test/npm/vue@2.6.14/dist/vue.js"></script>'
+    "<script>/*! jQuery UI - v1.11.4 - 2015-03-11 */</script>",
+)
+NEW_LIBRARIES = page(
+    "Portal",
+    '<script src="/js/jquery-3.7.1.min.js"></script><script src="https://cdn.lab.test/npm/vue@3.4.21/dist/vue.js"></script>'
+    '<script src="/js/jquery.cookie-1.4.1.js"></script><script src="/js/bootstrap.min.js?v=3.3.7"></script>',
+)
+PLANTED_LINKS = page(
+    "Portal",
+    f'{OFFICE_TEXT}<div style="position:absolute;left:-5000px"><a href="http://dark.test/">百家乐</a>'
+    '<a href="http://dark.test/2">&#26102;&#26102;&#24425;</a></div><footer>京ICP备05000000号-1</footer>',
+)
+DARK_TITLE = html("澳门赌场 百家乐 官网", OFFICE_TEXT, '<meta name="keywords" content="时时彩">')
+ORDINARY_OFFICE = page(
+    "严厉打击网络赌博专项行动 - 某市公安局",
+    f'{OFFICE_TEXT}<div style="display:none"><a href="http://www.gov.test/">上级部门</a>'
+    '<a href="http://lottery.test/">中国体育彩票</a></div><footer>京ICP备05000000号-1</footer>',
+)
+UNREGISTERED_OFFICE = page("某市某局", OFFICE_TEXT)
+FRAME_FOR_SCRIPT = page("某市某局", '<div id="app"></div><script src="/app.js"></script>')

@@ -54,6 +54,15 @@ class HttpReply:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptLibrary:
+    """A script library that the first page loads or holds, by the version in its file name, folder or comment."""
+
+    name: str
+    version: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """What the HTML of the first page says, the one that redirects lead to, bounded.
 
@@ -61,7 +70,10 @@ class Page:
     a meta refresh or a script sends the browser at once. ``password_actions`` holds, for each form with a password
     field, the absolute URL it is sent to. ``plain_active`` and ``plain_passive`` are subresources named by an
     ``http:`` URL, in the two classes of W3C Mixed Content. ``folders`` are directories of the same site that the
-    page links to, made of plain characters only.
+    page links to, made of plain characters only. ``keywords`` are its meta keywords and description. ``hidden_links``
+    are links to other hosts, as ``text (host)``, that the page keeps from being seen. ``internal_urls`` point to
+    private addresses. ``registration`` is the ICP number shown; None when it was not looked for.
+    ``text_length`` counts the characters that stand in the HTML as text.
     """
 
     title: str = ""
@@ -73,6 +85,12 @@ class Page:
     plain_active: tuple[str, ...] = ()
     plain_passive: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    libraries: tuple[ScriptLibrary, ...] = ()
+    keywords: str = ""
+    hidden_links: tuple[str, ...] = ()
+    internal_urls: tuple[str, ...] = ()
+    registration: str | None = None
+    text_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +128,8 @@ class HttpFacts:
     ``trace`` tells whether TRACE gave our own header back; None when it was not asked. ``methods`` are those that
     OPTIONS advertised. ``blocked`` is true when everything, random paths included, got the same refusal (401, 403, a
     WAF page): the content checks then show nothing either way. ``complete`` is False when the look ended early
-    (``ended`` says why), in which case absences prove nothing.
+    (``ended`` says why), in which case absences prove nothing. ``for_crawlers`` is the page that a search engine's
+    crawler is shown, where it differs from ``page``. ``nameless`` is the reply to a request without a Host header.
     """
 
     scheme: str
@@ -128,6 +147,8 @@ class HttpFacts:
     requests: int = 0
     hops: tuple[HttpReply, ...] = ()
     redirect_end: RedirectEnd = RedirectEnd.UNASKED
+    for_crawlers: Page | None = None
+    nameless: HttpReply | None = None
 
     @property
     def first_page(self) -> tuple[HttpReply, ...]:

@@ -8,12 +8,13 @@ answer everything with one page are common. Secret values are masked before anyt
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError
+from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page, RedirectEnd
 from scanner.engine.hostile import line, mask_secrets
 from scanner.engine.model import Level
@@ -23,7 +24,14 @@ from scanner.engine.probes.http_page import read_page
 from scanner.engine.probes.http_paths import SNIFF, WellKnown, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
 from scanner.engine.probes.http_redirects import Trail, follow
-from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT, HttpSession, RequestBudgetSpent
+from scanner.engine.probes.http_session import (
+    BODY_LIMIT,
+    CRAWLER_AGENT,
+    PRODUCT_SHARE,
+    REQUEST_LIMIT,
+    HttpSession,
+    RequestBudgetSpent,
+)
 from scanner.engine.probes.http_signatures import Proof, excerpt, is_html, listing
 
 LOOK_SECONDS = 45.0
@@ -46,6 +54,9 @@ _REFUSALS = frozenset({403, 406, 429, 503})
 answer to strangers, and counts as one."""
 
 _KEPT_HEADERS, _KEPT_HEADER_LENGTH, _HEADER_CHARACTERS = 40, 500, 8192
+_ONE_IS_ENOUGH = frozenset({"phpinfo", "swagger"})
+"""Kinds of which one exposed path is the whole finding; others of the kind are then not asked for."""
+
 _ACTUATOR_READABLE = ("env", "jolokia", "gateway")
 
 
@@ -86,6 +97,9 @@ class _Site:
     hops: tuple[HttpReply, ...] = ()
     redirect_end: RedirectEnd = RedirectEnd.UNASKED
     page: Page | None = None
+    shown_path: str = "/"
+    for_crawlers: Page | None = None
+    nameless: HttpReply | None = None
     strangers: list[Fingerprint] = field(default_factory=list)
     baselines: list[HttpReply] = field(default_factory=list)
     exposed: list[ExposedPath] = field(default_factory=list)
@@ -107,12 +121,16 @@ class _Site:
         self.root, *hops = (_kept(reply, excerpt_length=ROOT_EXCERPT) for reply in trail.replies)
         self.hops, self.redirect_end, self.ended = tuple(hops), trail.end, trail.failed
         shown = trail.shown
-        if is_html(shown):
-            self.page = read_page(shown.body, f"{self.session.scheme}://{self.session.host}{shown.path}")
+        self.shown_path = shown.path
+        self.page = self._read(shown)
         if shown.status == 200:
             for kind, signature in (("listing", listing), ("admin-panel", admin_panel), ("installer", installer)):
                 self._note(kind, shown, signature(shown))
         self._note("error-stack", shown, stack_trace(shown))
+
+    def _read(self, reply: HttpReply) -> Page | None:
+        base = f"{self.session.scheme}://{self.session.host}{reply.path}"
+        return read_page(reply.body, base) if is_html(reply) else None
 
     async def behaviour(self, again: HttpFacts | None) -> None:
         """Ask random paths, a foreign origin, TRACE and OPTIONS; none of them changes anything."""
@@ -128,6 +146,10 @@ class _Site:
             return
         if again is None or again.cross_origin:
             await self._ask_as_foreigner()
+        if again is None or again.for_crawlers:
+            await self._ask_as_crawler()
+        if self.name is None and (again is None or again.nameless):
+            await self._ask_nameless()
         if again is None or again.trace:
             await self._ask_trace()
         if again is None or again.methods:
@@ -147,6 +169,22 @@ class _Site:
             elif "origin" not in (reply.header("vary") or "").lower():
                 return
 
+    async def _ask_as_crawler(self) -> None:
+        """Ask for the page once more as a search engine would: intruders hide their links from everyone else."""
+        if self.page is None:
+            return
+        reply = await self.ask(self.shown_path, headers={"User-Agent": CRAWLER_AGENT}, limit=BODY_LIMIT)
+        page = self._read(reply) if reply is not None and reply.status == 200 else None
+        self.for_crawlers = page if page != self.page else None
+
+    async def _ask_nameless(self) -> None:
+        """Ask without a Host header: redirects then hold the name that the server knows for itself.
+
+        Servers need not speak HTTP/1.0 any more, so that no answer leaves nothing open.
+        """
+        with contextlib.suppress(ConnectionLost, HostSilent, UnexpectedReply):
+            self.nameless = _kept(await self.session.get_nameless(seconds=PATH_SECONDS), excerpt_length=0)
+
     async def _ask_trace(self) -> None:
         value = secrets.token_hex(8)
         reply = await self.ask("/", method="TRACE", headers={"X-Probe": value})
@@ -162,9 +200,10 @@ class _Site:
             questions += [folder(path) for path in self.page.folders[:FOLDER_LIMIT]]
         if again is not None:
             seen = {(path.kind, path.reply.path) for path in again.exposed}
-            questions = [question for question in questions if (question.kind, question.path) in seen]
+            questions = [each for each in questions if (each.kind, _without_parameters(each.path)) in seen]
         for question in questions:
-            await self._examine(question)
+            if question.kind not in _ONE_IS_ENOUGH or not any(path.kind == question.kind for path in self.exposed):
+                await self._examine(question)
         await self._notice_late_block()
 
     async def _notice_late_block(self) -> None:
@@ -265,6 +304,8 @@ class _Site:
             root=self.root,
             hops=self.hops,
             redirect_end=self.redirect_end,
+            for_crawlers=self.for_crawlers,
+            nameless=self.nameless,
             page=self.page,
             baselines=tuple(self.baselines),
             exposed=tuple(self.exposed),

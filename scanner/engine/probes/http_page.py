@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
-from scanner.engine.facts.http import Page
+from scanner.engine.facts.http import Page, ScriptLibrary
 from scanner.engine.hostile import line
+from scanner.engine.probes import http_page_marks as marks
 
 PAGE_LIMIT = 128 * 1024
 """Characters of a page that are read."""
@@ -22,6 +23,14 @@ _MANY = 10
 """Things of one kind that are kept."""
 
 _URL_LIMIT = 300
+
+_HIDDEN_LINKS = 30
+
+_DEPTH = 200
+"""Nested elements that are kept in mind; deeper ones count as seen."""
+
+_CLOSES_WITHIN = 20
+"""Open elements that an end tag may close at once, as browsers do for forgotten ones."""
 
 _END = {name: re.compile(f"(?i)</{name}") for name in ("title", "script", "style", "textarea")}
 _TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])([^<>]{0,2000})>|<!--")
@@ -34,6 +43,9 @@ _PLAIN_FOLDER = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,40}/){1,3}")
 _ACTIVE = {"script": "src", "iframe": "src", "frame": "src", "embed": "src", "object": "data", "form": "action"}
 _PASSIVE = {"img": "src", "audio": "src", "video": "src", "source": "src"}
 _LINKED = {"a": "href", "link": "href", **_ACTIVE, **_PASSIVE}
+_BLOCKS = frozenset(
+    {"div", "span", "p", "ul", "ol", "li", "dl", "dd", "font", "marquee", "section", "table", "td", "tr"}
+)
 _TRUSTWORTHY = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -50,19 +62,32 @@ class _Reading:
     plain_active: list[str] = field(default_factory=list)
     plain_passive: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    libraries: list[ScriptLibrary] = field(default_factory=list)
+    keywords: list[str] = field(default_factory=list)
+    hidden_links: list[str] = field(default_factory=list)
+    internal_urls: list[str] = field(default_factory=list)
+    text_length: int = 0
+    open: list[tuple[str, bool]] = field(default_factory=list)
+    hidden_by_script: bool = False
+
+    @property
+    def hidden(self) -> bool:
+        """Whether what comes next is kept from being seen."""
+        return self.hidden_by_script or (bool(self.open) and self.open[-1][1])
 
 
 def read_page(text: str, base: str) -> Page:
     """Return what the page at the URL ``base`` says. Never raises; what is malformed is passed over."""
     text = text[:PAGE_LIMIT]
     seen = _Reading(base)
-    for name, attributes, content in _tags(text):
+    for name, attributes, content, before in _tags(text):
+        seen.text_length += before
         if name == "title" and not seen.title:
             seen.title = line(html.unescape(content), 120)
-        elif name == "script" and not seen.refresh:
-            seen.refresh = _script_move(content, base)
-        if attributes or name in ("form", "/form"):
-            _read_tag(name, _attributes(attributes), seen)
+        elif name == "script":
+            _read_script(content, seen)
+        if attributes or name in ("form", "/form") or name.removeprefix("/") in _BLOCKS:
+            _read_tag(name, _attributes(attributes), content, seen)
     return Page(
         title=seen.title,
         generator=seen.generator,
@@ -73,14 +98,23 @@ def read_page(text: str, base: str) -> Page:
         plain_active=_few(seen.plain_active),
         plain_passive=_few(seen.plain_passive),
         folders=_few(seen.folders),
+        libraries=tuple(dict.fromkeys(seen.libraries))[:_MANY],
+        keywords=line(" ".join(seen.keywords), 400),
+        hidden_links=tuple(dict.fromkeys(seen.hidden_links))[:_HIDDEN_LINKS],
+        internal_urls=_few(seen.internal_urls),
+        registration=marks.registration_number(text),
+        text_length=seen.text_length,
     )
 
 
-def _tags(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (lower-case name, attributes, the text inside for title and script); comments are left out."""
+def _tags(text: str) -> Iterator[tuple[str, str, str, int]]:
+    """Yield (lower-case name, attributes, the text inside or right behind, characters of text before it).
+
+    Comments are left out. The text inside is that of titles, scripts and styles; other tags have what follows them.
+    """
     at = 0
     while found := _TAG.search(text, at):
-        at = found.end()
+        before, at = len(text[at : found.start()].strip()), found.end()
         if found[1] is None:
             at = text.find("-->", at)
             if at < 0:
@@ -92,7 +126,9 @@ def _tags(text: str) -> Iterator[tuple[str, str, str]]:
             if end is None:
                 return
             content, at = text[at : end.start()], end.start()
-        yield name, found[2], content
+        elif name == "a":
+            content = text[at : at + 80].partition("<")[0]
+        yield name, found[2], content, before
 
 
 def _attributes(text: str) -> dict[str, str]:
@@ -100,7 +136,28 @@ def _attributes(text: str) -> dict[str, str]:
     return dict(reversed(list(pairs)))  # the first of a name counts
 
 
-def _read_tag(name: str, attributes: dict[str, str], seen: _Reading) -> None:
+def _read_script(content: str, seen: _Reading) -> None:
+    if not seen.refresh:
+        seen.refresh = _script_move(content, seen.base)
+    if library := marks.library_in(content):
+        seen.libraries.append(library)
+    if "document.write" in content:
+        seen.hidden_by_script = marks.writes_hiding(content)
+
+
+def _nest(name: str, attributes: dict[str, str], seen: _Reading) -> None:
+    """Keep in mind which elements are open, and whether any of them hides what is in it."""
+    if name.startswith("/"):
+        opened = [each for each, _ in seen.open[-_CLOSES_WITHIN:]]
+        if name[1:] in opened:
+            del seen.open[len(seen.open) - 1 - opened[::-1].index(name[1:]) :]
+    elif len(seen.open) < _DEPTH:
+        seen.open.append((name, seen.hidden or marks.hides(name, attributes)))
+
+
+def _read_tag(name: str, attributes: dict[str, str], content: str, seen: _Reading) -> None:
+    if name.removeprefix("/") in _BLOCKS:
+        _nest(name, attributes, seen)
     if name == "meta":
         _read_meta(attributes, seen)
     elif name == "form":
@@ -111,6 +168,8 @@ def _read_tag(name: str, attributes: dict[str, str], seen: _Reading) -> None:
         seen.password_actions.append(seen.form or _absolute("", seen.base))
     if name in _LINKED:
         _read_link(name, attributes, seen)
+    if name == "a" and (seen.hidden or marks.hides(name, attributes)):
+        _read_hidden_link(attributes.get("href", ""), content, seen)
 
 
 def _read_meta(attributes: dict[str, str], seen: _Reading) -> None:
@@ -118,6 +177,8 @@ def _read_meta(attributes: dict[str, str], seen: _Reading) -> None:
     match attributes.get("name", "").lower(), attributes.get("http-equiv", "").lower():
         case "generator", _:
             seen.generator = line(content, 120)
+        case "keywords" | "description", _:
+            seen.keywords.append(line(content, 200))
         case "referrer", _:
             seen.referrer = line(content, 60)
         case _, "content-security-policy":
@@ -132,7 +193,11 @@ def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
     value = attributes.get(_LINKED[name], "")
     if not value:
         return
+    if name == "script" and (library := marks.library_of(value)):
+        seen.libraries.append(library)
     url = _absolute(value, seen.base)
+    if marks.is_internal(url):
+        seen.internal_urls.append(url)
     stylesheet = name == "link" and "stylesheet" in attributes.get("rel", "").lower()
     if url.startswith("http:") and urlsplit(url).netloc.partition(":")[0] not in _TRUSTWORTHY:
         if name in _ACTIVE or stylesheet:
@@ -144,6 +209,12 @@ def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
     folder = there.path.rpartition("/")[0] + "/"
     if there.netloc == here.netloc and _PLAIN_FOLDER.fullmatch(folder):
         seen.folders.append(folder)
+
+
+def _read_hidden_link(href: str, text: str, seen: _Reading) -> None:
+    host = urlsplit(_absolute(href, seen.base)).netloc
+    if host and host != urlsplit(seen.base).netloc and len(seen.hidden_links) < _HIDDEN_LINKS:
+        seen.hidden_links.append(f"{line(html.unescape(text), 40)} ({host})")
 
 
 def _script_move(content: str, base: str) -> str:

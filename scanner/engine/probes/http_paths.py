@@ -32,6 +32,9 @@ def _archive(name: str) -> WellKnown:
     return WellKnown("backup", f"/{name}", signatures.archive, "/{random}." + extension, limit=32, ranged=True)
 
 
+_INTROSPECTION = "?query=%7B__schema%7BqueryType%7Bname%7D%7D%7D"
+"""A GraphQL query by GET, which may only read (GraphQL over HTTP): the name of the schema's query type."""
+
 _ALWAYS = (
     WellKnown("git", "/.git/HEAD", signatures.git_head, "/.git/{random}", also=("/.git/config", signatures.git_config)),
     WellKnown("env", "/.env", signatures.env_file, "/.{random}"),
@@ -68,9 +71,12 @@ _ALWAYS = (
     WellKnown("swagger", "/v2/api-docs", signatures.api_description, "/v2/{random}"),
     WellKnown("swagger", "/openapi.json", signatures.api_description, "/{random}.json"),
     WellKnown("swagger", "/swagger-ui/index.html", signatures.api_pages, "/swagger-ui/{random}.html"),
+    WellKnown("swagger", "/doc.html", signatures.api_documents, "/{random}.html"),
+    WellKnown("graphql", f"/graphql{_INTROSPECTION}", signatures.introspection, "/{random}" + _INTROSPECTION),
     WellKnown("admin-panel", "/phpmyadmin/", products.admin_panel, "/{random}/"),
     WellKnown("installer", "/install/index.php", products.installer, "/install/{random}.php"),
     WellKnown("cross-domain", "/crossdomain.xml", signatures.cross_domain, "/{random}.xml", limit=4096),
+    WellKnown("robots", "/robots.txt", signatures.robots, "/{random}.txt"),
     WellKnown("security-txt", "/.well-known/security.txt", signatures.security_txt, "/.well-known/{random}.txt", 4096),
 )
 

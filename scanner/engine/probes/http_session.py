@@ -48,6 +48,9 @@ BURST, RATE = 40, 5.0
 READ_SIZE = 32 * 1024
 """Bytes asked of the socket at a time."""
 
+CRAWLER_AGENT = "Mozilla/5.0 (compatible; Baiduspider/2.0; Roundsman/0.1, authorised read-only inspection)"
+"""Names a search engine's crawler, as what intruders show to crawlers only depends on that name, and ourselves."""
+
 USER_AGENT = "Roundsman/0.1 (authorised read-only inspection)"
 
 
@@ -87,8 +90,12 @@ class HttpSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._idle is not None:
-            await self._idle.holder.aclose()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        connection, self._idle = self._idle, None
+        if connection is not None:
+            await connection.holder.aclose()
 
     async def get(
         self,
@@ -111,12 +118,30 @@ class HttpSession:
             h11.EndOfMessage(),
         ]
         async with self._turn:
-            if self.requests >= self._limit:
-                raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
-            await self._pace()
-            self.requests += 1
+            await self._count()
             response, body = await self._exchange(request, limit, seconds)
         return _reply(method, path, response, body)
+
+    async def get_nameless(self, *, seconds: float = 8.0) -> HttpReply:
+        """Ask for ``/`` in HTTP/1.0 without a Host header (RFC 1945), on a connection of its own; errors as
+        :meth:`get`.
+
+        The idle connection is given up before: sessions that keep one of the host's slots while they wait for another
+        would wait for each other.
+        """
+        request = [h11.Request(method="GET", target="/", headers=[("Host", self.host)]), h11.EndOfMessage()]
+        async with self._turn:
+            await self._count()
+            await self._hang_up()
+            sent = f"GET / HTTP/1.0\r\nUser-Agent: {USER_AGENT}\r\n\r\n".encode()
+            response, body = await self._talk(await self._open(), request, BODY_LIMIT, seconds, instead=sent)
+        return _reply("GET", "/", response, body)
+
+    async def _count(self) -> None:
+        if self.requests >= self._limit:
+            raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
+        await self._pace()
+        self.requests += 1
 
     def _headers(self, more: Mapping[str, str], content: bytes | None) -> list[tuple[str, str]]:
         headers = {"Host": self.host, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **more}
@@ -150,16 +175,24 @@ class HttpSession:
         return _Connection(conversation, h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT), holder)
 
     async def _talk(
-        self, connection: _Connection, request: list[h11.Event], limit: int, seconds: float
+        self, connection: _Connection, request: list[h11.Event], limit: int, seconds: float, *, instead: bytes = b""
     ) -> tuple[h11.Response, bytes]:
-        """Send a request and read its reply; the connection is kept when both sides allow it, else closed."""
+        """Send a request and read its reply; the connection is kept when both sides allow it, else closed.
+
+        ``instead`` is sent in the request's place: h11 speaks HTTP/1.1 only, but understands any reply to a GET.
+        """
         keep = False
         try:
             sent = b"".join(connection.http.send(event) or b"" for event in request)
             async with asyncio.timeout(seconds):
-                await connection.conversation.send(sent)
+                await connection.conversation.send(instead or sent)
                 response, body, whole = await _receive(connection, limit)
-            if whole and connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE:
+            if (
+                whole
+                and not instead
+                and connection.http.our_state is h11.DONE
+                and connection.http.their_state is h11.DONE
+            ):
                 connection.http.start_next_cycle()
                 self._idle, keep = connection, True
         except TimeoutError as error:

@@ -157,6 +157,43 @@ def api_pages(reply: HttpReply) -> Proof | None:
     return Proof("Swagger UI", (("title", "Swagger UI"),)) if found else None
 
 
+def api_documents(reply: HttpReply) -> Proof | None:
+    """Knife4j's page, and that of swagger-bootstrap-ui, which it was before."""
+    found = is_html(reply) and re.search(r"(?i)knife4j|swagger-bootstrap-ui", reply.body)
+    return Proof(found[0], (("title", found[0]),)) if found else None
+
+
+def introspection(reply: HttpReply) -> Proof | None:
+    """The name of the query type, as the GraphQL specification (October 2021, section 4) has it answered."""
+    found = _object(reply).get("data")
+    schema = found.get("__schema") if isinstance(found, dict) else None
+    query = schema.get("queryType") if isinstance(schema, dict) else None
+    name = query.get("name") if isinstance(query, dict) else None
+    if not isinstance(name, str) or not re.fullmatch(r"[_A-Za-z]\w{0,60}", name):
+        return None
+    return Proof(f"__schema.queryType.name: {name}", (("title", name),))
+
+
+_DISALLOWED = re.compile(r"(?im)^[ \t]*+disallow[ \t]*+:[ \t]*+(/[!-~]{1,100})")
+_TELLING = re.compile(
+    r"(?i)admin(?!-ajax)|manage|console|backend|back-?office|houtai|guanli|login|backup|database|\bdb\b|config|private|"
+    r"internal|secret|install|upload|\.git|\.svn|\.bak|test|druid|actuator|swagger"
+)
+_WORDPRESS_DEFAULT = frozenset({"/wp-admin/", "/wp-admin"})
+
+
+def robots(reply: HttpReply) -> Proof | None:
+    """Paths that robots.txt (RFC 9309) asks crawlers to pass over and that are worth knowing to intruders.
+
+    What every WordPress has there tells nothing.
+    """
+    if is_html(reply) or not re.search(r"(?im)^[ \t]*+user-agent[ \t]*+:", reply.body):
+        return None
+    paths = [line(path, 60) for path in _DISALLOWED.findall(reply.body) if path not in _WORDPRESS_DEFAULT]
+    telling = list(dict.fromkeys(path for path in paths if _TELLING.search(path)))[:_NAMES]
+    return Proof(f"Disallow: {', '.join(telling)}"[:EXCERPT], (("names", ", ".join(telling)),)) if telling else None
+
+
 def web_xml(reply: HttpReply) -> Proof | None:
     found = not is_html(reply) and re.search(r"<web-app[\s>]", reply.body)
     return Proof("<web-app>", (("severity", "medium"), ("holds", "web-app"))) if found else None

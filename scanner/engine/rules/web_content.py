@@ -24,6 +24,8 @@ _BY_KIND = {
     "swagger": "WEB-SWAGGER",
     "installer": "WEB-INSTALLER",
     "cross-domain": "WEB-CROSSDOMAIN",
+    "graphql": "WEB-GRAPHQL-INTRO",
+    "robots": "WEB-ROBOTS",
 }
 _DETAILS = ("remote", "size", "version", "title", "product", "keys", "holds", "names", "endpoints")
 

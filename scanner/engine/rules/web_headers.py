@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from scanner.engine.facts.http import HttpFacts
 from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, listed, pages, quote_first_page
+from scanner.engine.rules.web_site import answering, listed, pages, quote, quote_first_page
 
 HSTS_AGE = 31_536_000
 """Seconds a browser should remember HTTPS: one year, the least that preload lists accept (hstspreload.org)."""
@@ -99,15 +99,21 @@ def version(service: Service, context: Context) -> Iterator[Finding]:
 
 @rule("WEB-INTERNAL-IP")
 def internal_address(service: Service, context: Context) -> Iterator[Finding]:
-    """An internal address in the headers of a host that is itself reached by another kind of address."""
+    """An internal address in headers or links of a host that is itself reached by another kind of address."""
     if _is_internal(service.endpoint.address):
         return
     for site in answering(service):
-        text = " ".join(value for reply in site.first_page for _, value in reply.headers)
+        replies = (*site.first_page, *([site.nameless] if site.nameless else []))
+        links = site.page.internal_urls if site.page else ()
+        text = " ".join((*(value for reply in replies for _, value in reply.headers), *links))
         told = [found for found in _ADDRESS.findall(text) if _is_internal(found)]
         if told:
             yield context.finding(
-                "WEB-INTERNAL-IP", service, exchanges=quote_first_page(site), site=site.url, addresses=listed(told)
+                "WEB-INTERNAL-IP",
+                service,
+                exchanges=tuple(quote(site, reply) for reply in replies),
+                site=site.url,
+                addresses=listed(told),
             )
 
 
