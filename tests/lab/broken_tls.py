@@ -1,7 +1,8 @@
-"""Answers hellos as servers did that no package contains any more: SSL 2.0, export suites, TLCP.
+"""Answers hellos as servers did that no package contains any more: SSL 2.0, export suites, TLCP and the like.
 
-``address port folder mode``, where mode is ``ssl2``, ``export`` or ``tlcp``. It speaks up to the end of the server's
-first flight, which is all that an inspection sees; there is no real server in Debian that still does this.
+``address port folder mode``, where mode is ``ssl2``, ``export``, ``tlcp``, ``des``, ``compression`` (DEFLATE is taken)
+or ``no-scsv`` (TLS 1.1 and 1.2, and RFC 7507's signal is not noticed). It speaks up to the end of the server's first
+flight, which is all that an inspection sees; there is no real server in Debian that still does this.
 """
 
 from __future__ import annotations
@@ -16,6 +17,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 EXPORT_SUITES = (0x0003, 0x0006, 0x0008, 0x0062, 0x0064)
 TLCP_SUITES = (0xE013, 0xE053)
+MODES = {
+    "export": ((0x0301,), EXPORT_SUITES),
+    "tlcp": ((0x0101,), TLCP_SUITES),
+    "des": ((0x0301,), (0x0009, 0x000A)),
+    "compression": ((0x0303,), (0x002F, 0x0035)),
+    "no-scsv": ((0x0302, 0x0303), (0x002F, 0x0035)),
+}
+"""Mode → versions spoken and suites taken."""
+
 HANDSHAKE_FAILURE, PROTOCOL_VERSION = 40, 70
 
 
@@ -30,17 +40,19 @@ def _ssl2_hello(certificate: bytes) -> bytes:
     return (0x8000 | len(body)).to_bytes(2, "big") + body
 
 
-def _offered(message: bytes) -> tuple[int, tuple[int, ...]]:
-    """Return the version and the suites of a ClientHello."""
+def _offered(message: bytes) -> tuple[int, tuple[int, ...], bytes]:
+    """Return the version, the suites and the compression methods of a ClientHello."""
     version = int.from_bytes(message[4:6], "big")
     at = 39 + message[38]
     length = int.from_bytes(message[at : at + 2], "big")
     suites = message[at + 2 : at + 2 + length]
-    return version, tuple(int.from_bytes(suites[i : i + 2], "big") for i in range(0, length, 2))
+    methods = message[at + 2 + length + 1 : at + 2 + length + 1 + message[at + 2 + length]]
+    return version, tuple(int.from_bytes(suites[i : i + 2], "big") for i in range(0, length, 2)), methods
 
 
-def _flight(version: int, suite: int, chain: list[bytes]) -> bytes:
-    hello = version.to_bytes(2, "big") + os.urandom(32) + b"\x00" + suite.to_bytes(2, "big") + b"\x00"
+def _flight(version: int, suite: int, compression: int, chain: list[bytes]) -> bytes:
+    chosen = suite.to_bytes(2, "big") + bytes([compression])
+    hello = version.to_bytes(2, "big") + os.urandom(32) + b"\x00" + chosen
     messages = b"\x02" + _vector(hello, 3)
     messages += b"\x0b" + _vector(_vector(b"".join(_vector(der, 3) for der in chain), 3), 3)
     messages += b"\x0e\x00\x00\x00"
@@ -57,12 +69,13 @@ def answer(mode: str, data: bytes, chain: list[bytes]) -> bytes:
         return _ssl2_hello(chain[0]) if mode == "ssl2" else b""
     if mode == "ssl2" or data[:1] != b"\x16":
         return b""
-    version, suites = _offered(data[5:])
-    known, own = (0x0301, EXPORT_SUITES) if mode == "export" else (0x0101, TLCP_SUITES)
-    if version != known:
+    version, suites, methods = _offered(data[5:])
+    known, own = MODES[mode]
+    if version not in known:
         return _alert(PROTOCOL_VERSION)
     chosen = next((suite for suite in own if suite in suites), None)
-    return _flight(version, chosen, chain) if chosen else _alert(HANDSHAKE_FAILURE)
+    compression = int(mode == "compression" and 1 in methods)
+    return _flight(version, chosen, compression, chain) if chosen else _alert(HANDSHAKE_FAILURE)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scanner.engine.intel.known import Intel
+from scanner.engine.plan import Profile
 
 Start = Callable[[str, Path], contextlib.AbstractContextManager[None]]
 """``start(address, folder)`` runs the server on ``address`` for the length of the block."""
@@ -43,6 +44,7 @@ class LabCase:
     hostname: str | None = None
     level: int = 1
     outcome: str = "inspected"
+    profile: Profile = Profile.STANDARD
     anchors: tuple[bytes, ...] = ()
     """Root certificates, DER, that the case's organisation has registered as its own."""
     intel: Intel = field(default_factory=Intel)

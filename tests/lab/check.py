@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from scanner.engine.inspect import inspect
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
-from scanner.engine.plan import Plan, Profile, parse_ports
+from scanner.engine.plan import Plan, parse_ports
 from scanner.engine.probes.dial import Gate
 from tests.lab.case import LabCase, case_folder
 
@@ -45,22 +45,22 @@ class Verdict:
         )
 
 
-def run_case(case: LabCase, *, profile: Profile = Profile.STANDARD) -> Verdict:
+def run_case(case: LabCase) -> Verdict:
     """Start the case's server, inspect its address as a user would, and compare."""
     folder = case_folder(case.name)
     try:
         with case.start(case.address, folder):
-            return compare(case, asyncio.run(_inspect(case, profile)))
+            return compare(case, asyncio.run(_inspect(case)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _inspect(case: LabCase, profile: Profile) -> HostInspection:
+async def _inspect(case: LabCase) -> HostInspection:
     plan = Plan(
         targets=(Target(case.name, case.address, case.hostname),),
         ports=parse_ports(case.ports),
         level=Level(str(case.level)),
-        profile=profile,
+        profile=case.profile,
         host_deadline=60,
     )
     async with contextlib.aclosing(inspect(plan, _only(case.address))) as inspections:

@@ -129,7 +129,7 @@ async def _look_at_tls(known: Service, contact: Contact, profile: Profile, notes
         notes.missed(Facet.CERTIFICATE, GapReason.PROTOCOL_ERROR)
         return None
     if profile is Profile.DEEP:
-        facts = await tls_deep.look_deeper(contact, facts, again=before)
+        facts = await tls_deep.look_deeper(contact, facts, http=known.protocol == "http", again=before)
     if facts.complete:
         notes.looked(Facet.TLS)
     elif facts.needs_name and not facts.chains:

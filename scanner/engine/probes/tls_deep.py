@@ -59,7 +59,7 @@ async def look_deeper(
     if not commands or (facts.starttls and facts.starttls not in STARTTLS):
         return facts
     request = {
-        "hostname": facts.sni or contact.endpoint.address,
+        "server_name": facts.sni or "",
         "address": contact.endpoint.address,
         "port": contact.endpoint.port,
         "starttls": STARTTLS.get(facts.starttls, ""),

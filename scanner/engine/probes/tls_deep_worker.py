@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from nassl.ssl_client import BaseSslClient
 from sslyze.connection_helpers.opportunistic_tls_helpers import ProtocolWithOpportunisticTlsEnum
 from sslyze.plugins.scan_commands import ScanCommand
 from sslyze.plugins.session_renegotiation_plugin import SessionRenegotiationExtraArgument
@@ -41,20 +42,24 @@ _READ: dict[str, Callable[[Any], bool | str | None]] = {
 def main() -> None:
     """Carry out the request on standard input."""
     request = json.load(sys.stdin)
+    if not request["server_name"]:
+        _name_no_server()
+    name = request["server_name"] or request["address"]
     starttls = request["starttls"]
     scan = ServerScanRequest(
-        server_location=ServerNetworkLocation(
-            hostname=request["hostname"], port=request["port"], ip_address=request["address"]
-        ),
+        server_location=ServerNetworkLocation(hostname=name, port=request["port"], ip_address=request["address"]),
         network_configuration=ServerNetworkConfiguration(
-            tls_server_name_indication=request["hostname"],
+            tls_server_name_indication=name,
             tls_opportunistic_encryption=ProtocolWithOpportunisticTlsEnum(starttls) if starttls else None,
             network_timeout=5,
             network_max_retries=1,
         ),
         scan_commands={ScanCommand(command) for command in request["commands"]},
         scan_commands_extra_arguments=ScanCommandsExtraArguments(
+            # sslyze refuses an argument for a command that is not asked
             session_renegotiation=SessionRenegotiationExtraArgument(client_renegotiation_attempts=RENEGOTIATIONS)
+            if "session_renegotiation" in request["commands"]
+            else None
         ),
     )
     scanner = Scanner(per_server_concurrent_connections_limit=2)
@@ -68,6 +73,15 @@ def main() -> None:
                 if answer is not None:
                     answers[command] = answer
     print(json.dumps(answers))
+
+
+def _name_no_server() -> None:
+    """Keep sslyze from sending the address as a server name, which RFC 6066 forbids and strict servers refuse."""
+
+    def leave_out(client: BaseSslClient, name: str) -> None:
+        del client, name
+
+    BaseSslClient.set_tlsext_host_name = leave_out  # type: ignore[method-assign, assignment]  # it has no setting
 
 
 if __name__ == "__main__":
