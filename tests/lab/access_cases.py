@@ -10,9 +10,36 @@ from pathlib import Path
 
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.certificate import self_signed
-from tests.lab.scripted import scripted
+from tests.lab.scripted import Answer, scripted
 
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
+
+
+def _ssh_lists(cipher: str) -> Answer:
+    """The algorithm lists of an SSH server that offers one cipher and no countermeasure to CVE-2023-48795.
+
+    Debian's servers all have it by now, so the lists are written out (RFC 4253 section 7.1); no key is exchanged.
+    """
+    lists = [
+        "curve25519-sha256",
+        "ssh-ed25519",
+        cipher,
+        cipher,
+        "hmac-sha2-256",
+        "hmac-sha2-256",
+        "none",
+        "none",
+        "",
+        "",
+    ]
+    payload = b"\x14" + bytes(16) + b"".join(len(one).to_bytes(4, "big") + one.encode() for one in lists) + bytes(5)
+    padding = 8 - (5 + len(payload)) % 8 + 8
+    packet = (1 + len(payload) + padding).to_bytes(4, "big") + bytes([padding]) + payload + bytes(padding)
+
+    def answer(request: bytes) -> bytes | None:
+        return packet if request.startswith(b"SSH-2.0-") else None
+
+    return answer
 
 
 def sshd(*options: str, key: tuple[str, ...] = ("-t", "ed25519"), port: int = 22) -> Start:
@@ -85,6 +112,21 @@ _SSH_CASES = (
         start=scripted(22, lambda _: None, banner=b"SSH-1.5-1.2.27\r\n"),
         expected=frozenset({(22, "SSH-V1")}),
         silent=frozenset({"SSH-KEX-WEAK"}),
+    ),
+    LabCase(
+        name="ssh-terrapin",
+        address="127.10.9.6",
+        ports="22",
+        start=scripted(22, _ssh_lists("chacha20-poly1305@openssh.com"), banner=b"SSH-2.0-lab_1.0\r\n"),
+        expected=frozenset({(22, "SSH-TERRAPIN")}),
+        silent=frozenset({"SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-MAC-WEAK", "SSH-HOSTKEY-WEAK"}),
+    ),
+    LabCase(
+        name="ssh-modes-that-cannot-be-truncated",
+        address="127.10.9.7",
+        ports="22",
+        start=scripted(22, _ssh_lists("aes256-gcm@openssh.com"), banner=b"SSH-2.0-lab_1.0\r\n"),
+        silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-CIPHER-WEAK"}),
     ),
 )
 

@@ -1,8 +1,9 @@
 """Answers hellos as servers did that no package contains any more: SSL 2.0, export suites, TLCP and the like.
 
-``address port folder mode``, where mode is ``ssl2``, ``export``, ``tlcp``, ``des``, ``compression`` (DEFLATE is taken)
-or ``no-scsv`` (TLS 1.1 and 1.2, and RFC 7507's signal is not noticed). It speaks up to the end of the server's first
-flight, which is all that an inspection sees; there is no real server in Debian that still does this.
+``address port folder mode``, where mode is ``ssl2``, ``export``, ``tlcp``, ``des``, ``compression`` (DEFLATE is taken),
+``plain`` (TLS 1.2 and nothing odd) or ``no-scsv`` (TLS 1.1 and 1.2, and RFC 7507's signal is not noticed). It speaks
+up to the end of the server's first flight, which is all that an inspection sees; there is no real server in Debian
+that still does this.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ MODES = {
     "tlcp": ((0x0101,), TLCP_SUITES),
     "des": ((0x0301,), (0x0009, 0x000A)),
     "compression": ((0x0303,), (0x002F, 0x0035)),
+    "plain": ((0x0303,), (0x002F, 0x0035)),
     "no-scsv": ((0x0302, 0x0303), (0x002F, 0x0035)),
 }
 """Mode → versions spoken and suites taken."""

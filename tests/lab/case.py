@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography import x509
+
 from scanner.engine.intel.known import Intel
 from scanner.engine.plan import Profile
 
@@ -47,6 +49,8 @@ class LabCase:
     profile: Profile = Profile.STANDARD
     anchors: tuple[bytes, ...] = ()
     """Root certificates, DER, that the case's organisation has registered as its own."""
+    public_roots: tuple[x509.Certificate, ...] = ()
+    """Certificates that take the place of the machine's public roots."""
     intel: Intel = field(default_factory=Intel)
     """What was imported about vulnerable software."""
     at: dt.datetime | None = None

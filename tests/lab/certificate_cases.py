@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
-from tests.lab.case import LabCase, Start
-from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, resign, rsa_key
-from tests.lab.tls_servers import modern_nginx
+from tests.lab.case import LabCase, Start, process
+from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, resign, rsa_key, with_exponent_one
+from tests.lab.tls_servers import MODERN, modern_nginx, nginx
 
 RSA_ROOT = issue("Roundsman lab RSA root", key=rsa_key(2048), is_ca=True, until=NOW + 3000 * DAY)
 """For MD5, with which no elliptic key signs."""
@@ -19,6 +24,7 @@ NAME = "www.lab"
 RELAXED = "ECDHE+AESGCM@SECLEVEL=0"
 """Without the security level that refuses to load weak certificates."""
 
+_DATED = ("TLS-NO-FS", "TLS-CBC", "TLS-EMS", "TLS-RENEG-INSEC")
 _EVERYTHING = frozenset(
     {
         "CERT-EXPIRED",
@@ -56,6 +62,7 @@ def _case(
     anchors: tuple[bytes, ...] = ANCHORS,
     protocols: str = "TLSv1.2 TLSv1.3",
     start: Start | None = None,
+    public: bool = False,
 ) -> LabCase:
     return LabCase(
         name=f"certificate-{name}",
@@ -64,6 +71,7 @@ def _case(
         hostname=hostname,
         start=start or modern_nginx(443, issued, chain=chain, protocols=protocols),
         anchors=anchors,
+        public_roots=(ROOT.certificate,) if public else (),
         expected=frozenset((443, check) for check in expected),
         silent=_EVERYTHING - set(expected),
     )
@@ -82,6 +90,49 @@ def _old_signature(digest: str) -> Start:
     return start
 
 
+def _stapled(issued: Issued) -> Start:
+    """An nginx that sends along what its authority says of its certificate."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        builder = ocsp.OCSPResponseBuilder().add_response(
+            cert=issued.certificate,
+            issuer=INTERMEDIATE.certificate,
+            algorithm=hashes.SHA256(),
+            cert_status=ocsp.OCSPCertStatus.GOOD,
+            this_update=NOW - DAY,
+            next_update=NOW + DAY,
+            revocation_time=None,
+            revocation_reason=None,
+        )
+        signed = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, INTERMEDIATE.certificate).sign(
+            INTERMEDIATE.key, hashes.SHA256()
+        )
+        (folder / "stapled.der").write_bytes(signed.public_bytes(Encoding.DER))
+        directives = f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {MODERN}; ssl_stapling on;"
+        with nginx(443, f"{directives} ssl_stapling_file stapled.der;", issued)(address, folder):
+            yield
+
+    return start
+
+
+def _exponent_one() -> Start:
+    """A server that presents a key no library would use; it speaks up to the end of its first flight."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        leaf = issue(NAME, INTERMEDIATE, names=[NAME], key=rsa_key(2048))
+        pem = with_exponent_one(leaf, INTERMEDIATE, folder)
+        (folder / "server.pem").write_bytes(pem + INTERMEDIATE.pem)
+        command = [sys.executable, str(Path(__file__).with_name("broken_tls.py")), address, "443", str(folder), "plain"]
+        with process(command, folder=folder, wait_for=(address, 443)):
+            yield
+
+    return start
+
+
+_MUST_STAPLE = (x509.TLSFeature([x509.TLSFeatureType.status_request]),)
+_must_staple = _leaf(extensions=_MUST_STAPLE)
 _self_signed = issue("own.lab", names=[NAME])
 _self_expired = issue("own.lab", names=[NAME], until=NOW - DAY)
 _plain = _leaf()
@@ -134,5 +185,9 @@ CASES = (
         hostname=None,
     ),
     _case(27, "self-signed-but-registered", _self_signed, chain=_self_signed.pem, anchors=(_self_signed.der,)),
+    _case(29, "must-staple-and-does-not", _must_staple, "CERT-OCSP-STAPLE"),
+    _case(30, "must-staple-and-does", _must_staple, start=_stapled(_must_staple)),
+    _case(31, "exponent-one", _plain, "CERT-EXP-1", *_DATED, start=_exponent_one()),
+    _case(32, "public-without-timestamps", _plain, "CERT-SCT", anchors=(), public=True),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.certificate import self_signed
+from tests.lab.scripted import scripted
 
 _CLEAR = "DB-CLEARTEXT"
 
@@ -127,6 +128,12 @@ def _nats(port: int, *options: str) -> Start:
             yield
 
     return start
+
+
+def _zabbix_server(request: bytes) -> bytes | None:
+    """What a Zabbix server says to anything that is not one of its requests (Zabbix protocol, server data exchange)."""
+    body = b'{"response":"failed","info":"cannot parse as JSON object"}'
+    return b"ZBXD\x01" + len(body).to_bytes(8, "little") + body if request.startswith(b"ZBXD\x01") else None
 
 
 def _zabbix_agent(port: int, *, servers: str) -> Start:
@@ -339,5 +346,14 @@ CASES = (
         silent=frozenset({"SVC-ZABBIX-UNAUTH", "SVC-ZABBIX-EXPOSED"}),
         outcome="partial",
         needs=("zabbix_agentd",),
+    ),
+    LabCase(
+        name="zabbix-server",
+        address="127.10.7.53",
+        ports="10051",
+        start=scripted(10051, _zabbix_server),
+        expected=frozenset({(10051, "SVC-ZABBIX-EXPOSED")}),
+        silent=frozenset({"SVC-ZABBIX-UNAUTH"}),
+        services=frozenset({(10051, "zabbix")}),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import subprocess
+from base64 import encodebytes
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,12 @@ def issue(
     until: dt.datetime = NOW + 60 * DAY,
     is_ca: bool = False,
     aia: str = "",
+    extensions: Iterable[x509.ExtensionType] = (),
 ) -> Issued:
-    """Issue a certificate; self-signed without an ``issuer``. The default lives 90 days and has 60 left."""
+    """Issue a certificate; self-signed without an ``issuer``. The default lives 90 days and has 60 left.
+
+    ``aia`` is where its issuer's certificate could be fetched; ``extensions`` are added as not critical.
+    """
     own = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -73,6 +78,8 @@ def issue(
     if aia:
         where = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(aia))
         builder = builder.add_extension(x509.AuthorityInformationAccess([where]), critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     return Issued(builder.sign(issuer.key if issuer else own, hashes.SHA256()), own)
 
 
@@ -81,8 +88,11 @@ def rsa_key(bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-def resign(leaf: Issued, issuer: Issued, digest: str, folder: Path) -> bytes:
-    """Return ``leaf`` signed again with an old hash (``sha1``, ``md5``), PEM; only OpenSSL still does that."""
+def resign(leaf: Issued, issuer: Issued, digest: str, folder: Path, *, key: str = "") -> bytes:
+    """Return ``leaf`` signed again with an old hash (``sha1``, ``md5``), PEM; only OpenSSL still does that.
+
+    ``key`` is a file with the public key to put in its place.
+    """
     for file, content in (
         ("old-leaf.pem", leaf.pem),
         ("old-leaf.key", leaf.key_pem),
@@ -96,9 +106,30 @@ def resign(leaf: Issued, issuer: Issued, digest: str, folder: Path) -> bytes:
     request = ["openssl", "x509", "-x509toreq", "-in", "old-leaf.pem", "-signkey", "old-leaf.key", "-out", "old.csr"]
     sign = ["openssl", "x509", "-req", "-in", "old.csr", f"-{digest}", "-CA", "old-ca.pem", "-CAkey", "old-ca.key"]
     sign += ["-set_serial", "77", "-days", "60", "-extfile", "old.cnf", "-out", "old-signed.pem"]
+    sign += ["-force_pubkey", key] if key else []
     for command in (request, sign):
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return (folder / "old-signed.pem").read_bytes()
+
+
+def with_exponent_one(leaf: Issued, issuer: Issued, folder: Path) -> bytes:
+    """Return ``leaf`` signed again over its modulus with exponent 1, PEM: such a key encrypts nothing.
+
+    No library makes one, so the key's DER is written out (RFC 8017 appendix A.1.1) and OpenSSL signs it.
+    """
+    modulus = leaf.certificate.public_key().public_numbers().n  # type: ignore[union-attr]  # an RSA leaf
+    number = b"\x00" + modulus.to_bytes((modulus.bit_length() + 7) // 8, "big")
+    key = _der(0x30, _der(0x02, number) + _der(0x02, b"\x01"))
+    algorithm = bytes.fromhex("300d06092a864886f70d0101010500")  # rsaEncryption, NULL
+    public = encodebytes(_der(0x30, algorithm + _der(0x03, b"\x00" + key)))
+    (folder / "one.key").write_bytes(b"-----BEGIN PUBLIC KEY-----\n" + public + b"-----END PUBLIC KEY-----\n")
+    return resign(leaf, issuer, "sha256", folder, key="one.key")
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = bytes([size]) if size < 0x80 else b"\x82" + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
 
 
 ROOT = issue("Roundsman lab root", is_ca=True, until=NOW + 3000 * DAY)

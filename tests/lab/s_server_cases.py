@@ -13,6 +13,13 @@ from tests.lab.tls_servers import write_pair
 
 _ANCHORS = (ROOT.der,)
 _PORT = 4433
+_OWN_1024 = b"""-----BEGIN DH PARAMETERS-----
+MIGHAoGBANUUOls2N+RWPaFsLtQJH5Rrk6r+QhMCRYKo/ZUVQUq1xtOAAPrCbziM
+N/7hDA7f+9l7gENWXFZnyrwiHISJLkxh7ZQ4Mogz0mBhlXNeEySfy996onNO9M1F
+semULdipOETp9UXWmcrkXS2DGHnrNeT2YkULdwpiFUD5Eg5p9/tnAgEC
+-----END DH PARAMETERS-----
+"""
+"""A prime that nobody else has, made by ``openssl dhparam 1024``."""
 
 
 def _s_server(*options: str) -> Start:
@@ -20,6 +27,7 @@ def _s_server(*options: str) -> Start:
     def start(address: str, folder: Path) -> Iterator[None]:
         write_pair(folder, issue("s-server.lab", ROOT, key=rsa_key(2048), names=["s-server.lab"]))
         (folder / "dh1024.pem").write_bytes(DH_1024)
+        (folder / "own1024.pem").write_bytes(_OWN_1024)
         command = [program("openssl"), "s_server", "-accept", f"{address}:{_PORT}", "-cert", "server.pem"]
         with process([*command, "-key", "server.key", *options], folder=folder, wait_for=(address, _PORT)):
             yield
@@ -60,6 +68,18 @@ CASES = (
         ),
         expected=_on_port("TLS-DH-WEAK", "TLS-DH-COMMON", "TLS-SIGHASH", "WEB-XFO"),
         silent=frozenset({"TLS-NO-FS", "TLS-RSA-KX", "TLS-V10"}),
+        anchors=_ANCHORS,
+    ),
+    LabCase(
+        name="s-server-dhe-1024-of-its-own",
+        address="127.10.4.107",
+        ports=f"T:{_PORT}",
+        start=_s_server(
+            "-www", "-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0", "-dhparam", "own1024.pem"
+        ),
+        expected=_on_port("TLS-DH-WEAK", "WEB-XFO"),
+        silent=frozenset({"TLS-DH-COMMON", "TLS-NO-FS", "TLS-RSA-KX", "TLS-V10"}),
+        tolerated=frozenset({"TLS-SIGHASH"}),
         anchors=_ANCHORS,
     ),
     LabCase(

@@ -39,7 +39,7 @@ def _case(
         ports=f"T:{PORT}",
         start=start,
         expected=frozenset((PORT, check) for check in expected),
-        silent=(FLAWS | FEATURES) - {*expected},
+        silent=(FLAWS | FEATURES | {"TLS-DH-COMMON", "TLS-MTLS", "TLS-TLCP"}) - {*expected},
         tolerated=tolerated | {"WEB-XFO"},
         anchors=_ANCHORS,
         profile=profile,

@@ -140,7 +140,7 @@ CASES = (
         16,
         together(_prometheus(9090), _prometheus(9091, "--web.enable-admin-api"), _node_exporter),
         unauth(PROMETHEUS=9090, EXPORTER=9100) | unauth(PROMETHEUS=9091),
-        silent=frozenset({"SVC-JETDIRECT-EXPOSED", "SVC-INFLUX-EXPOSED"}),
+        silent=frozenset({"SVC-INFLUX-EXPOSED"}),
         needs=("prometheus", "prometheus-node-exporter"),
     ),
     access_case("etcd-on-an-odd-port", 21, _etcd(22379), unauth(ETCD=22379), ports="22379", needs=("etcd",)),
