@@ -223,7 +223,7 @@ def _conclude(
         gaps=gaps,
         connections=tools.dialer.connections.pop(target.address, 0),
         datagrams=tools.dialer.datagrams.pop(target.address, 0),
-        requests=sum(notes.requests for notes in seen.notes),
+        requests=tools.dialer.requests.pop(target.address, 0),
     )
     return HostInspection(
         target=target,

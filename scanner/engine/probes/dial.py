@@ -139,7 +139,8 @@ class Conversation:
 class Dialer:
     """Opens conversations, within the limits and only where the gate allows. One per inspection run.
 
-    ``connections`` and ``datagrams`` count by address what was opened and sent, for the coverage.
+    ``connections`` and ``datagrams`` count by address what was opened and sent, for the coverage. So do ``requests``,
+    which whoever speaks HTTP counts.
     """
 
     def __init__(self, gate: Gate, limits: Limits | None = None) -> None:
@@ -147,6 +148,7 @@ class Dialer:
         self.limits = limits or Limits()
         self.connections: dict[str, int] = defaultdict(int)
         self.datagrams: dict[str, int] = defaultdict(int)
+        self.requests: dict[str, int] = defaultdict(int)
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._next_slot = 0.0
 

@@ -24,6 +24,9 @@ from scanner.engine.probes.dial import Conversation
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are read."""
 
+PIECE_LIMIT = 4_000
+"""Pieces of a body that are put together. Chunks of one octet would keep the processor busy for half a minute."""
+
 HEAD_LIMIT = 100 * 1024
 """Bytes of a status line and headers beyond which a reply is no HTTP worth reading."""
 
@@ -142,6 +145,7 @@ class HttpSession:
             raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
         await self._pace()
         self.requests += 1
+        self.contact.dialer.requests[self.contact.endpoint.address] += 1
 
     def _headers(self, more: Mapping[str, str], content: bytes | None) -> list[tuple[str, str]]:
         headers = {"Host": self.host, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **more}
@@ -214,9 +218,10 @@ class HttpSession:
 
 
 async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:
-    """Return the response, at most ``limit`` bytes of its body, and whether that was all of it."""
+    """Return the response, at most ``limit`` bytes and ``PIECE_LIMIT`` pieces of its body, and whether that was all."""
     response: h11.Response | None = None
     body = bytearray()
+    pieces = 0
     while True:
         event = connection.http.next_event()
         if event is h11.NEED_DATA:
@@ -228,9 +233,10 @@ async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, b
             response = event
         elif isinstance(event, h11.Data):
             body += event.data[: limit - len(body)]
+            pieces += 1
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed) or event is h11.PAUSED:
             break
-        if response is not None and len(body) >= limit:
+        if response is not None and (len(body) >= limit or pieces >= PIECE_LIMIT):
             return response, bytes(body), False
     if response is None:
         raise ConnectionLost("The web server closed the connection without an answer.")

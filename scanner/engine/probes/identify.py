@@ -222,6 +222,7 @@ async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
 
 async def _ask_http(contact: Contact) -> Identification:
     host = (contact.target.hostname or contact.endpoint.address).encode("ascii", "ignore")
+    contact.dialer.requests[contact.endpoint.address] += 1
     reply, closed = await _converse(contact, HTTP_REQUEST % host, BANNER_WAIT)
     named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):

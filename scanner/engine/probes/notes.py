@@ -21,7 +21,6 @@ class PortNotes:
     contact: Contact
     looks: set[Look] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
-    requests: int = 0
 
     def looked(self, *facets: Facet) -> None:
         endpoint = self.contact.endpoint

@@ -160,7 +160,6 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
             notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
             continue
         sites.append(facts)
-        notes.requests += facts.requests
         if facts.redirect_end is RedirectEnd.UNANSWERED:
             notes.missed(Facet.HTTP, GapReason.TIMED_OUT, facts.ended)  # what visitors see was not seen
         else:
@@ -172,7 +171,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     service = replace(known, http=tuple(sites))
     if product:
         service = replace(service, product=product[1], version=product[2])
-    recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known, notes))
+    recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known))
     return with_facts(service, recognised)
 
 
@@ -192,9 +191,7 @@ def _note_content(facts: HttpFacts, contact: Contact, notes: PortNotes) -> None:
         notes.looked(Facet.CONTENT)
 
 
-async def _recognise_web_service(
-    contact: Contact, sites: list[HttpFacts], known: Service, notes: PortNotes
-) -> ServiceFacts | None:
+async def _recognise_web_service(contact: Contact, sites: list[HttpFacts], known: Service) -> ServiceFacts | None:
     roots = [reply for site in sites for reply in site.first_page]
     before = known.facts.service if known.facts else ""
     candidates = [
@@ -205,13 +202,10 @@ async def _recognise_web_service(
     asked_for = contact.target.hostname or _literal(contact)
     spent = next((site.requests for site in sites if site.host.startswith(asked_for)), 0)
     async with HttpSession(contact, contact.target.hostname, limit=REQUEST_LIMIT - spent) as session:
-        try:
-            for probe in candidates:
-                facts = await probe.look(session, contact.level)
-                if facts is not None:
-                    return facts
-        finally:
-            notes.requests += session.requests
+        for probe in candidates:
+            facts = await probe.look(session, contact.level)
+            if facts is not None:
+                return facts
     return None
 
 

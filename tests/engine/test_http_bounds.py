@@ -1,0 +1,259 @@
+"""What the worst sites cost: requests in `standard`, and time and memory whatever a server sends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import time
+import tracemalloc
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scanner.engine.errors import ProbeError
+from scanner.engine.facts.http import HttpFacts
+from scanner.engine.inspect import inspect
+from scanner.engine.model import HostInspection, Target
+from scanner.engine.plan import Plan, Profile, parse_ports
+from scanner.engine.probes import http
+from scanner.engine.probes.http_session import REQUEST_LIMIT
+from tests.engine.test_http_look import ADDRESS, PORT, answer, look, redirect
+from tests.lab import web_sites as sites
+from tests.lab.web_servers import sends
+
+pytestmark = pytest.mark.lab
+
+NAME = "portal.lab.test"
+MEGABYTE = 1024 * 1024
+
+
+# --- Requests
+
+HTML, TEXT, JSON = (f"Content-Type: {kind}" for kind in ("text/html", "text/plain", "application/json"))
+
+PLAUSIBLE: dict[str, tuple[str, str]] = {
+    "/.git/HEAD": ("ref: refs/heads/main\n", TEXT),
+    "/.git/config": ("[core]\n\trepositoryformatversion = 0\n", TEXT),
+    "/.env": (sites.ENV, TEXT),
+    "/.svn/wc.db": ("SQLite format 3\x00", TEXT),
+    "/.hg/requires": ("revlogv1\n", TEXT),
+    "/.bzr/branch-format": ("Bazaar-NG meta directory, format 1\n", TEXT),
+    "/.DS_Store": ("\x00\x00\x00\x01Bud1", TEXT),
+    "/backup.zip": ("PK\x03\x04", TEXT),
+    "/www.zip": ("PK\x03\x04", TEXT),
+    f"/{NAME}.zip": ("PK\x03\x04", TEXT),
+    "/backup.sql": ("-- MySQL dump 10.13\n", TEXT),
+    "/web.config": ("<configuration><appSettings/></configuration>", TEXT),
+    "/web.config.bak": ("<configuration><appSettings/></configuration>", TEXT),
+    "/WEB-INF/web.xml": ("<web-app></web-app>", TEXT),
+    "/config.json": (json.dumps({"password": sites.SECRET}), JSON),
+    "/.aws/credentials": (f"[default]\naws_secret_access_key = {sites.SECRET}\n", TEXT),
+    "/id_rsa": ("-----BEGIN RSA PRIVATE KEY-----\n", TEXT),
+    "/.vscode/sftp.json": (json.dumps({"host": "lab", "username": "lab", "remotePath": "/"}), JSON),
+    "/phpinfo.php": ("<html>phpinfo() PHP Version 8.2.7", HTML),
+    "/server-status": ("Apache Server Status for lab\nServer Version: x\n", TEXT),
+    "/nginx_status": ("Active connections: 1 \nserver accepts handled requests\n 1 1 1 \n", TEXT),
+    "/actuator": (json.dumps({"_links": {"self": {}, "env": {}, "gateway": {}, "jolokia": {}}}), JSON),
+    "/druid/index.html": ("<html><title>Druid Stat Index</title>", HTML),
+    "/v3/api-docs": (json.dumps({"openapi": "3.0.1", "paths": {}}), JSON),
+    "/robots.txt": ("User-agent: *\nDisallow: /admin/\n", TEXT),
+    "/crossdomain.xml": ('<cross-domain-policy><allow-access-from domain="*"/></cross-domain-policy>', TEXT),
+    "/files/": ("<html><title>Index of /files/</title>", HTML),
+    "/data/": ("<html><title>Index of /data/</title>", HTML),
+    "/old/": ("<html><title>Index of /old/</title>", HTML),
+}
+FIRST = "<html><title>Portal</title><a href=/files/a><a href=/data/a><a href=/old/a><a href=/more/a></html>"
+GO = answer(b"404 page not found\n", "404 Not Found", TEXT)
+
+
+def path_of(request: bytes) -> str:
+    return request.split()[1].decode("latin-1").partition("?")[0]
+
+
+def everything_is_there(request: bytes) -> bytes:
+    """Three redirects lead to the page; every well-known path holds what it should, and its neighbours nothing."""
+    path = path_of(request)
+    if path in PLAUSIBLE:
+        body, kind = PLAUSIBLE[path]
+        return answer(body.encode(), headers=kind)
+    ways = {"/": redirect("/a"), "/a": redirect("/b"), "/b": redirect("/c"), "/c": answer(FIRST.encode())}
+    return ways.get(path, answer(b"<html>nothing here</html>", "404 Not Found"))
+
+
+def reflects_and_is_every_product(request: bytes) -> bytes:
+    """The reply of Go's router, which dozens of products give at first, and an opinion on origins."""
+    if b"Origin:" in request:
+        return answer(b"", "404 Not Found", "Access-Control-Allow-Origin: https://other.test\r\nVary: Origin")
+    return GO
+
+
+def answers_all_with_a_page_of_its_own(_: bytes) -> bytes:
+    words = " ".join(secrets.token_hex(4) for _ in range(40))
+    return answer(f"<html><title>{words[:30]}</title><a href=/files/a><a href=/data/a>{words}</html>".encode())
+
+
+async def _inspect() -> HostInspection:
+    plan = Plan(
+        targets=(Target("lab", ADDRESS, NAME),),
+        ports=parse_ports(str(PORT)),
+        profile=Profile.STANDARD,
+        host_deadline=90,
+    )
+    gate = lambda endpoint: None if endpoint.address == ADDRESS else "not this test's"  # noqa: E731 - one line, one use
+    async with contextlib.aclosing(inspect(plan, gate)) as inspections:
+        async for inspection in inspections:
+            return inspection
+    raise AssertionError("The engine yielded nothing for one target.")
+
+
+@pytest.mark.parametrize(
+    "site", [everything_is_there, reflects_and_is_every_product, answers_all_with_a_page_of_its_own]
+)
+def test_the_worst_site_gets_at_most_sixty_requests_in_a_standard_look(
+    site: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    """A whole inspection asks the site under its name and under its address, in a first look and a second.
+
+    What identifies the port is asked before, and is no site's.
+    """
+    asked: Counter[str] = Counter()
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        host = next((line[6:] for line in request.split(b"\r\n") if line.lower().startswith(b"host: ")), b"nameless")
+        asked[host.decode()] += 1
+        yield site(request)
+
+    with sends(PORT, reply)(ADDRESS, tmp_path):
+        inspection = asyncio.run(_inspect())
+    facts = [each for service in inspection.services for each in service.http]
+    assert {each.host for each in facts} == {f"{NAME}:{PORT}", f"{ADDRESS}:{PORT}"}
+    assert all(each.requests <= REQUEST_LIMIT for each in facts)
+    looks = 2 if inspection.second_looks else 1
+    by_name, by_address = asked[f"{NAME}:{PORT}"], asked[f"{ADDRESS}:{PORT}"]
+    assert by_name <= REQUEST_LIMIT * looks
+    assert by_address + asked["nameless"] <= REQUEST_LIMIT * looks
+    assert by_name + by_address < inspection.coverage.requests <= asked.total()
+
+
+# --- Time and memory
+
+
+def _head(*headers: bytes) -> bytes:
+    return b"\r\n".join((b"HTTP/1.1 200 OK", b"Content-Type: text/html", *headers, b"", b""))
+
+
+def endless_body(_: bytes) -> Iterator[bytes]:
+    yield _head() + b"<html><title>Endless</title>"
+    for _number in range(100_000):
+        yield b"<p>and so on" * 100
+
+
+def endless_chunks(_: bytes) -> Iterator[bytes]:
+    yield _head(b"Transfer-Encoding: chunked")
+    for _number in range(200_000):
+        yield b"1\r\nA\r\n" * 50
+
+
+def gzip_bomb(_: bytes) -> Iterator[bytes]:
+    yield _head(b"Content-Encoding: gzip")
+    for _number in range(3_000):
+        yield b"\x1f\x8b\x08\x00" + bytes(16_384)
+
+
+def header_flood(_: bytes) -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\n"
+    for _number in range(20_000):
+        yield b"X-Flood: " + b"a" * 1000 + b"\r\n"
+
+
+def one_endless_header(_: bytes) -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nX-Flood: "
+    for _number in range(20_000):
+        yield b"a" * 1000
+
+
+def thousands_of_cookies(_: bytes) -> Iterator[bytes]:
+    cookies = b"".join(b"Set-Cookie: c%d=%s\r\n" % (number, b"v" * 20) for number in range(2_000))
+    yield b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\nConnection: close\r\n" + cookies + b"\r\n"
+
+
+def redirect_loop(_: bytes) -> Iterator[bytes]:
+    yield redirect("/" + secrets.token_hex(8), f"c{secrets.token_hex(4)}={secrets.token_hex(200)}")
+
+
+def page_for_everything(request: bytes) -> Iterator[bytes]:
+    yield answer(sites.EVERY_MARK.encode() + path_of(request).encode())
+
+
+def tags_without_end(_: bytes) -> Iterator[bytes]:
+    piece = b"<div hidden><a href=//a.test><script src=/jquery-1.2.js><marquee height=1>"
+    yield answer(b"<html><title>" + b"<a " * 40_000 + piece * 3_000)
+
+
+def noise(_: bytes) -> Iterator[bytes]:
+    title = "<script>alert(1)</script>\u202e\x1b[31m\x1b]0;owned\x07\u200b".encode() + b"\xff\xfe\x80\x00\x9b"
+    body = b"<html><title>" + title + b"</title><a href='http://dark.test/'>" + title + b"</a>" + title * 50
+    yield answer(body, headers="Content-Type: text/html\r\nServer: \x1b[31mred\x9b/1.0\r\nX-Powered-By: \u202e\xff/1.0")
+
+
+HOSTILE = (
+    *(endless_body, endless_chunks, gzip_bomb, header_flood, one_endless_header, thousands_of_cookies, redirect_loop),
+    *(page_for_everything, tags_without_end, noise),
+)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda reply: reply.__name__)
+def test_a_hostile_site_ends_in_bounded_time_and_memory_and_leaves_nothing_unprintable(
+    hostile: Callable[[bytes], Iterator[bytes]], tmp_path: Path
+) -> None:
+    """The server shares the process, so that its own pieces count too; it holds none of them."""
+    facts: HttpFacts | None = None
+    with sends(PORT, hostile)(ADDRESS, tmp_path):
+        tracemalloc.start()
+        began = time.monotonic()
+        with contextlib.suppress(ProbeError):
+            facts = look()
+        took = time.monotonic() - began
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert took < 30
+    assert peak < 12 * MEGABYTE
+    told = "".join(_texts(facts))
+    assert len(told) < 100_000
+    assert [char for char in told if unicodedata.category(char) in ("Cc", "Cf")] == []
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text that facts hold, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _texts(inner)
+    elif hasattr(value, "__slots__"):
+        for name in value.__slots__:
+            yield from _texts(getattr(value, name))
+
+
+def test_a_site_that_drips_is_left_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One octet in a while keeps every single read alive, but neither a request nor the look."""
+    monkeypatch.setattr(http, "PATH_SECONDS", 0.5)
+
+    def drip(request: bytes) -> Iterator[bytes]:
+        if request.startswith(b"GET / "):
+            yield answer(b"<html><title>Drip</title></html>")
+            return
+        for octet in _head() + b"x" * 1000:
+            yield bytes([octet])
+            time.sleep(0.1)
+
+    began = time.monotonic()
+    with sends(PORT, drip)(ADDRESS, tmp_path):
+        facts = look()
+    assert time.monotonic() - began < 10
+    assert not facts.complete
