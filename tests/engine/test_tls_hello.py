@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from scanner.engine.errors import ConnectionRefused, ProbeError
+from scanner.engine.errors import ConnectionRefused, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
+from scanner.engine.probes.tls_ask import BYTES_LIMIT, Asker, ConnectionLimited
+from scanner.engine.probes.tls_flight import MESSAGE_LIMIT, FlightReader
 from scanner.engine.probes.tls_hello import HELLO, SSL2_HELLO, look, recognises
 from tests.lab.case import LabCase, case_folder
 from tests.lab.lab_ca import INTERMEDIATE, issue, rsa_key
@@ -260,3 +262,19 @@ def test_tls_replies_are_recognised_and_others_are_not() -> None:
     assert not recognises(HELLO)
     assert not recognises(SSL2_HELLO)
     assert not recognises(b"")
+
+
+def test_a_server_that_sends_without_end_is_given_up() -> None:
+    target = Target("192.0.2.1", "192.0.2.1")
+    contact = Contact(Dialer(lambda endpoint: None), target, Endpoint("192.0.2.1", 443), Level.GREETING)
+    asker = Asker(contact, None, "")
+    asker.count(BYTES_LIMIT)
+    with pytest.raises(ConnectionLimited, match="64 MiB"):
+        asker.count(1)
+
+
+def test_a_message_that_is_too_long_is_refused_before_it_is_kept() -> None:
+    reader = FlightReader()
+    announced = b"\x0b" + (MESSAGE_LIMIT + 1).to_bytes(3, "big")
+    with pytest.raises(UnexpectedReply, match="too long"):
+        reader.feed(b"\x16\x03\x03" + (len(announced)).to_bytes(2, "big") + announced)

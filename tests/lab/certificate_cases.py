@@ -132,6 +132,7 @@ def _exponent_one() -> Start:
 
 
 _MUST_STAPLE = (x509.TLSFeature([x509.TLSFeatureType.status_request]),)
+_crowded = _leaf(names=[NAME, *(f"host-{number}.lab" for number in range(10_000))])
 _must_staple = _leaf(extensions=_MUST_STAPLE)
 _self_signed = issue("own.lab", names=[NAME])
 _self_expired = issue("own.lab", names=[NAME], until=NOW - DAY)
@@ -189,5 +190,14 @@ CASES = (
     _case(30, "must-staple-and-does", _must_staple, start=_stapled(_must_staple)),
     _case(31, "exponent-one", _plain, "CERT-EXP-1", *_DATED, start=_exponent_one()),
     _case(32, "public-without-timestamps", _plain, "CERT-SCT", anchors=(), public=True),
+    _case(33, "ten-thousand-names", _crowded, hostname="host-9999.lab"),
+    _case(34, "ten-thousand-names-encrypted", _crowded, protocols="TLSv1.3"),
+    _case(
+        35,
+        "a-hundred-intermediates",
+        _plain,
+        "CERT-CHAIN-ORDER",
+        chain=_plain.pem + INTERMEDIATE.pem * 100,
+    ),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

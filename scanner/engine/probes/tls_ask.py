@@ -10,13 +10,17 @@ from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.starttls import upgrade
-from scanner.engine.probes.tls_flight import INTERNAL_ERROR, FlightReader, ServerFlight
+from scanner.engine.probes.tls_flight import INTERNAL_ERROR, MESSAGE_LIMIT, FlightReader, ServerFlight
 from scanner.engine.probes.tls_wire import CODES, Hello
 
 LANES = 4
 """Connections to one server at a time."""
 _MYSQL_BAD_HANDSHAKE = b"\xff\x13\x04"
 """ER_HANDSHAKE_ERROR after the packet header: MySQL turns a hello down in its own protocol, without an alert."""
+BYTES_LIMIT = 64 * 1024 * 1024
+"""Bytes that one server may make us read in one look; an ordinary one sends some 200 KB."""
+FLIGHT_LIMIT = 2 * MESSAGE_LIMIT
+"""Bytes of one answer to a hello: the longest message, and room for what stands around it."""
 CONNECTION_LIMIT = 700
 """Connections for one look; a server that takes every suite of every version needs about 600."""
 
@@ -38,6 +42,7 @@ class Asker:
         self.name = name
         self.starttls = starttls
         self.connections = 0
+        self._received = 0
         self.control: Hello | None = None
         self.alerts: set[int] = set()
         self._lanes = asyncio.Semaphore(LANES)
@@ -48,7 +53,7 @@ class Asker:
             if self.connections >= CONNECTION_LIMIT:
                 raise ConnectionLimited(f"The limit of {CONNECTION_LIMIT} connections for one server is used up.")
             self.connections += 1
-            async with self.contact.dialer.connect(self.contact.endpoint) as conversation:
+            async with self.contact.dialer.connect(self.contact.endpoint, budget=FLIGHT_LIMIT) as conversation:
                 if self.starttls:
                     await upgrade(conversation, self.starttls, self.name)
                 flight = await self._talk(conversation, hello)
@@ -57,6 +62,12 @@ class Asker:
         if accepted(flight, hello.version) and self.control is None:
             self.control = hello
         return flight
+
+    def count(self, received: int) -> None:
+        """Count bytes read from the server. Raises ``ConnectionLimited`` when it has sent far too many."""
+        self._received += received
+        if self._received > BYTES_LIMIT:
+            raise ConnectionLimited(f"The server has sent more than {BYTES_LIMIT >> 20} MiB in answer to our hellos.")
 
     async def _talk(self, conversation: Conversation, hello: Hello) -> ServerFlight:
         reader = FlightReader(ssl2=hello.version is TlsVersion.SSL2)
@@ -67,6 +78,7 @@ class Asker:
                 data = await conversation.receive(16_384, max(0.001, deadline - time.monotonic()))
                 if not data:
                     break
+                self.count(len(data))
                 reader.feed(data)
         except HostSilent:
             if not reader.flight.version:

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.starttls import upgrade
-from scanner.engine.probes.tls_ask import Asker
+from scanner.engine.probes.tls_ask import FLIGHT_LIMIT, Asker
 from scanner.engine.probes.tls_flight import CHAIN_LIMIT, MESSAGE_LIMIT, FlightReader
 from scanner.engine.probes.tls_wire import (
     OTHER_SIGNATURES,
@@ -91,7 +91,7 @@ class ChainReader:
         record = b"\x16\x03\x01" + vector(message, 2)
         self._asker.connections += 1
         dialer = self._asker.contact.dialer
-        async with dialer.connect(self._asker.contact.endpoint) as conversation:
+        async with dialer.connect(self._asker.contact.endpoint, budget=FLIGHT_LIMIT) as conversation:
             if self._asker.starttls:
                 await upgrade(conversation, self._asker.starttls, self._asker.name)
             await conversation.send(record)
@@ -112,8 +112,9 @@ class ChainReader:
                     opener = _RecordOpener(reader, message, agree)
                     data = reader.rest
                 plain += opener.feed(data)
+                self._asker.count(len(data))
                 if len(plain) > MESSAGE_LIMIT:
-                    raise HostSilent("The server's encrypted flight is too long to be honest.")
+                    raise UnexpectedReply("The server's encrypted flight is too long to be honest.")
                 flight = _read_flight(plain)
                 if flight.certificates:
                     return flight

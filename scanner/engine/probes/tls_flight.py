@@ -9,8 +9,8 @@ from scanner.engine.errors import UnexpectedReply
 from scanner.engine.probes.tls_suites import NAMES, group_name
 from scanner.engine.probes.tls_wire import KEY_SHARE, SUPPORTED_VERSIONS, Cursor
 
-MESSAGE_LIMIT = 60_000
-"""Bytes of one handshake message; a chain of certificates seldom passes 10 000."""
+MESSAGE_LIMIT = 512 * 1024
+"""Bytes of one handshake message. A chain seldom passes 10 000; a certificate with 10,000 names has some 250,000."""
 CHAIN_LIMIT = 16
 """Certificates kept of one chain."""
 

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from base64 import b64encode
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import AcceptedSuite, Answer, TlsFacts, TlsVersion
@@ -252,7 +253,7 @@ class Sweep:
     def _note(self, version: TlsVersion, flight: ServerFlight) -> None:
         self._versions[version] = Answer.YES
         for suite in flight.ssl2_suites or (flight.suite,):
-            self._suites.setdefault((version, suite), flight)
+            self._suites.setdefault((version, suite), replace(flight, certificates=()))
         if flight.group:
             self._groups.setdefault(flight.group)
         if flight.certificates and len(self._chains) < CHAINS and version in OLD:

@@ -18,6 +18,9 @@ from scanner.engine.hostile import line
 _RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
 """AlgorithmIdentifier rsaEncryption with NULL parameters (RFC 3279 section 2.3.1)."""
 
+_REMEMBERED = 16 * 1024
+"""Bytes up to which a certificate is kept ready once it was read; a host may send ones a hundred times as large."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -52,9 +55,17 @@ class View:
         return self.certificate.issuer == self.certificate.subject
 
 
-@lru_cache(maxsize=4096)
 def view(der: bytes) -> View | None:
     """Return what ``der`` says, or None when it isn't a certificate that can be read."""
+    return _remembered(der) if len(der) <= _REMEMBERED else _view(der)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(der: bytes) -> View | None:
+    return _view(der)
+
+
+def _view(der: bytes) -> View | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
