@@ -2,10 +2,10 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo test check accuracy bench lock clean
+.PHONY: help setup demo test check accuracy compare-tls bench lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 12
 
 setup: ## Install Debian packages (when permitted) and the Python environment in .venv
 	@./tools/setup
@@ -24,6 +24,9 @@ test: check ## Everything: static checks and all tests, against real servers on 
 
 accuracy: setup ## Precision and recall per check, over the lab of real servers
 	@$(PYTHON) -m tests.lab.accuracy
+
+compare-tls: setup ## Our verdicts beside testssl.sh and sslscan, over the lab (some twenty minutes the first time)
+	@$(PYTHON) -m tests.compare.tls
 
 bench: setup ## Speed and memory beside nmap and testssl.sh, in one run (takes about fifteen minutes)
 	@$(PYTHON) -m tests.bench.run

@@ -14,7 +14,7 @@ from cryptography import x509
 from scanner.engine.inspect import inspect
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
-from scanner.engine.plan import Plan, parse_ports
+from scanner.engine.plan import Plan, Profile, parse_ports
 from scanner.engine.probes.dial import Gate
 from tests.lab.case import LabCase, case_folder
 
@@ -57,6 +57,13 @@ def run_case(case: LabCase) -> Verdict:
             return compare(case, asyncio.run(_inspect(case)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def inspected(case: LabCase, *, profile: Profile) -> tuple[Finding, ...]:
+    """Return what is found of a case whose server runs already, as deep as ``profile`` says."""
+    with _public(case.public_roots):
+        host = asyncio.run(_inspect(replace(case, profile=profile)))
+        return judge(host, anchors=case.anchors, intel=case.intel)
 
 
 @contextlib.contextmanager
