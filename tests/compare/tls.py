@@ -33,7 +33,7 @@ AT_ONCE = 2
 """testssl.sh keeps a core busy for a minute and a half for each server."""
 
 CASES = (
-    *("tls-modern", "tls-only-1.0", "tls-only-1.1", "tls-only-1.3", "tls-only-ssl2", "tls-export-suites"),
+    *("tls-deep-modern", "tls-only-1.0", "tls-only-1.1", "tls-only-1.3", "tls-only-ssl2", "tls-export-suites"),
     *("tls-only-rsa-key-exchange", "tls-dhe-1024", "tls-single-des", "tls-compression", "tls-no-fallback-signal"),
     *("tls-deep-heartbleed", "tls-deep-early-ccs", "tls-deep-robot", "tls-deep-client-renegotiation"),
     *("tls-client-chooses-null", "s-server-null-and-anonymous", "s-server-dhe-1024-of-its-own"),
@@ -144,7 +144,8 @@ def _port(case: LabCase) -> int:
 
 def _load(name: str) -> Seen:
     kept = json.loads((KEPT / f"{name}.json").read_text(encoding="utf-8"))
-    return Seen(**{key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()})
+    testssl_said, sslscan_said = (None if kept[peer] is None else tuple(kept[peer]) for peer in ("testssl", "sslscan"))
+    return Seen(kept["case"], tuple(kept["ours"]), testssl_said, sslscan_said)
 
 
 def rows_of(seen: Seen) -> Iterator[Row]:
@@ -183,19 +184,11 @@ def _why(row: Row, peer: str) -> str | None:
 
 
 def _sums(rows: list[Row]) -> str:
-    def count(peer: str, verdict: str) -> int:
-        both = [row for row in rows if getattr(row, peer) is not None]
-        return {
-            "agree": sum(row.ours and getattr(row, peer) for row in both),
-            "we more": sum(row.ours and not getattr(row, peer) for row in both),
-            "they more": sum(not row.ours and getattr(row, peer) for row in both),
-            "not inspected": sum(row.ours for row in rows if getattr(row, peer) is None),
-        }[verdict]
-
-    verdicts = ("agree", "we more", "they more", "not inspected")
-    lines = ["| beside | " + " | ".join(verdicts) + " |", "|---|" + "---|" * len(verdicts)]
+    lines = ["| beside | agree | we more | they more | they did not inspect |", "|---|---|---|---|---|"]
     for peer, label in (("testssl", "testssl.sh"), ("sslscan", "sslscan")):
-        lines.append(f"| {label} | " + " | ".join(str(count(peer, verdict)) for verdict in verdicts) + " |")
+        said = [(row.ours, getattr(row, peer)) for row in rows]
+        counts = [said.count(pair) for pair in ((True, True), (True, False), (False, True), (True, None))]
+        lines.append(f"| {label} | " + " | ".join(map(str, counts)) + " |")
     return "\n".join(lines)
 
 

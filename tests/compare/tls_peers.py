@@ -14,7 +14,7 @@ from tests.lab.case import program
 DEADLINE = 420
 """Seconds that one run of a peer may take."""
 REPORTS = frozenset({"LOW", "MEDIUM", "HIGH", "CRITICAL"})
-"""Severities by which testssl.sh reports a weakness; OK, INFO and WARN say that there is none, or that it isn't sure."""
+"""Severities by which testssl.sh reports a weakness; OK, INFO and WARN are none, or say that it is not sure."""
 _GRADES = (
     "scan",
     "grade_",
@@ -60,9 +60,10 @@ def sslscan(address: str, port: int, name: str, folder: Path, paths: dict[str, s
     sni = (f"--sni-name={name}",) if name else ()
     _run([program("sslscan"), f"--xml={out}", "--show-certificate", "--no-colour", *sni, f"{address}:{port}"], folder)
     try:
-        test = ElementTree.parse(out).getroot().find("ssltest")
+        root = ElementTree.parse(out).getroot()
     except (OSError, ElementTree.ParseError):
         return Peer(inspected=False, reported=frozenset())
+    test = None if root is None else root.find("ssltest")
     if test is None or not test.findall("protocol[@enabled='1']"):
         return Peer(inspected=False, reported=frozenset())  # every version is called disabled where it can't speak any
     ciphers = [cipher.get("cipher", "") for cipher in test.findall("cipher")]
