@@ -21,7 +21,7 @@ from scanner.engine.inspect import inspect
 from scanner.engine.model import HostInspection, Target
 from scanner.engine.plan import Plan, Profile, parse_ports
 from scanner.engine.probes import http
-from scanner.engine.probes.http_session import REQUEST_LIMIT
+from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT
 from tests.engine.test_http_look import ADDRESS, PORT, answer, look, redirect
 from tests.lab import web_sites as sites
 from tests.lab.web_servers import sends
@@ -257,3 +257,25 @@ def test_a_site_that_drips_is_left_after_its_time(tmp_path: Path, monkeypatch: p
         facts = look()
     assert time.monotonic() - began < 10
     assert not facts.complete
+
+
+def test_a_sound_site_with_every_detour_is_looked_at_to_the_end(tmp_path: Path) -> None:
+    """Three redirects, folders, an opinion on origins, a rule against dotfiles: all that costs requests but no flaw."""
+    ways = {"/": redirect("/a"), "/a": redirect("/b"), "/b": redirect("/c")}
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        path = path_of(request)
+        if path == "/c":
+            yield answer(FIRST.encode())
+        elif b"Origin:" in request:
+            yield answer(b"", "302 Found", "Location: /a\r\nAccess-Control-Allow-Origin: https://other.test")
+        elif path.startswith("/.") and path.count("/") == 1:
+            yield answer(b"no", "403 Forbidden")
+        else:
+            yield ways.get(path, answer(b"<html>nothing here</html>", "404 Not Found"))
+
+    with sends(PORT, reply)(ADDRESS, tmp_path):
+        facts = look(host=NAME)
+    assert facts.complete, facts.ended
+    assert facts.exposed == ()
+    assert facts.requests <= REQUEST_LIMIT - PRODUCT_SHARE
