@@ -37,6 +37,16 @@ def _adminer(port: int) -> Start:
     return start
 
 
+def _nats_monitor(port: int) -> Start:
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        command = [program("nats-server"), "-a", address, "-p", "4222", "-m", str(port)]
+        with process(command, folder=folder, wait_for=(address, port)):
+            yield
+
+    return start
+
+
 CASES = (
     access_case(
         "web-cockpit-and-adminer",
@@ -141,6 +151,21 @@ CASES = (
         | exposed(NETDEV_ADMIN=8186),
     ),
     access_case(
+        "web-business-systems",
+        45,
+        together(
+            *(answers(port, {"GET /": reply}, NOT_FOUND) for port, reply in web.BUSINESS.items()),
+            answers(8080, web.XXL_JOB_ADMIN, NOT_FOUND),
+            answers(8858, web.SENTINEL, NOT_FOUND),
+            answers(8081, web.SKYWALKING, NOT_FOUND),
+            answers(8070, web.APOLLO, NOT_FOUND),
+            answers(8161, {}, web.ACTIVEMQ),
+        ),
+        frozenset((port, "SVC-BUSINESS-APP-EXPOSED") for port in web.BUSINESS)
+        | exposed(XXL_JOB_ADMIN=8080, SENTINEL=8858, SKYWALKING=8081, APOLLO=8070, ACTIVEMQ=8161),
+    ),
+    access_case("web-nats-monitoring", 46, _nats_monitor(8222), unauth(NATS_MONITOR=8222), needs=("nats-server",)),
+    access_case(
         "web-pages-that-only-name-a-panel",
         44,
         together(
@@ -150,7 +175,7 @@ CASES = (
             answers(8140, {}, Reply(200, b"-----BEGIN", (("Content-Type", "text/plain"),))),
         ),
         frozenset(),
-        ports="3100,8101-8123,8140,19530",
+        ports="3100,8101-8133,8140,19530",
         silent=WEB_SERVICES & catalogue().keys(),
     ),
 )

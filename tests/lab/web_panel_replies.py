@@ -153,6 +153,36 @@ ZABBIX: Table = {
     ),
 }
 
+# --- Business systems and consoles of middleware
+
+
+def _cookie(value: str) -> Reply:
+    return redirect("/login", **{"Set-Cookie": value})
+
+
+BUSINESS: dict[int, Reply] = {
+    8201: _cookie("ecology_JSESSIONID=aaa; path=/"),
+    8202: redirect("/seeyon/index.jsp"),
+    8203: page("YONYOU NC", '<a href="/nc/login">uclient</a>'),
+    8204: redirect("/k3cloud/html5/index.aspx"),
+    8205: page("Office Anywhere 2017版", f'<form action="logincheck.php">{LOGIN_FORM}</form>'),
+    8206: page("蓝凌EKP", f'<div class="lui_login_form">{LOGIN_FORM}</div>'),
+    8207: redirect("/defaultroot/login.jsp"),
+    8208: redirect("/webroot/decision/login"),
+    8209: _cookie("zentaosid=8d1f; path=/"),
+    8210: page("登录若依系统", f'<script src="/ruoyi/login.js"></script>{LOGIN_FORM}'),
+    8211: _cookie("jms_sessionid=8d1f; path=/"),
+    8212: page("iSecure Center", '<script src="/portal/ui/app.js"></script>'),
+    8213: page("DSS", '<script src="/WPMS/asset/lib/app.js"></script>'),
+}
+"""Each is one product of those that are reported as business systems."""
+
+XXL_JOB_ADMIN: Table = {"GET /": redirect("/xxl-job-admin/toLogin")}
+SENTINEL: Table = {"GET /": page("Sentinel Dashboard", '<div ng-app="sentinelDashboardApp"></div>')}
+SKYWALKING: Table = {"GET /": page("SkyWalking", '<div id="app"></div>')}
+APOLLO: Table = {"GET /": page("Apollo配置中心", f'<body class="apollo">{LOGIN_FORM}')}
+ACTIVEMQ = page("Error 401 Unauthorized", "", 401, WWW_Authenticate='basic realm="ActiveMQRealm"')
+
 LOOK_ALIKES: dict[int, Reply] = {
     8101: page("San Francisco Gateway Hotel", LOGIN_FORM),
     8102: page("华为云 - 登录", LOGIN_FORM),
@@ -176,6 +206,16 @@ LOOK_ALIKES: dict[int, Reply] = {
     8120: page("PuppetDB in practice"),
     8121: text("not found", 404, Server="Xapian"),
     8122: page("OPNsense and OpenWrt compared: LuCI"),
+    8124: page("若依：一个后台管理框架的介绍"),
+    8125: page("蓝凌公司新闻"),
+    8126: page("金蝶云产品介绍", "<p>财务软件</p>"),
+    8127: page("任务调度中心"),
+    8128: page("Sentinel Dashboard explained"),
+    8129: page("Apollo 登月计划", "<p>Moon</p>"),
+    8130: page("SkyWalking in practice"),
+    8131: text("Unauthorized", 401, WWW_Authenticate='Basic realm="ActiveMQ course"'),
+    8132: page("DSS", "<p>Decision support</p>"),
+    8133: page("Metrics of nature: varz"),
     8123: page("Proxmox Virtual Environment, explained"),
 }
 """Pages that carry a product's name, or some of its marks, and nothing that only the product would say."""

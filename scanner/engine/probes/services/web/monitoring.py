@@ -112,8 +112,24 @@ def _may_be_netdata(root: HttpReply) -> bool:
     return (root.header("server") or "").startswith("Netdata Embedded HTTP Server") or "netdata" in title(root).lower()
 
 
+async def _look_at_nats(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """The monitoring port of a NATS server has no authentication of its own (NATS documentation, "Monitoring")."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    state = await dialogue.ask("/varz", keep_body=False)
+    if state.status != 200 or not begins_json(state, "server_id", "max_payload"):
+        return None
+    return dialogue.facts("NATS-MONITOR", Access.OPEN, "NATS", json_text(state, "version"))
+
+
+def _may_be_nats(root: HttpReply) -> bool:
+    return re.search(r"""href=["']?(?:\./|/)?varz["'\s>]""", root.body) is not None
+
+
 PROMETHEUS = WebServiceProbe("PROMETHEUS", frozenset({9090}), suspects=_may_be_prometheus, look=_look_at_prometheus)
 EXPORTER = WebServiceProbe("EXPORTER", _EXPORTER_PORTS, suspects=_may_be_exporter, look=_look_at_exporter)
 GRAFANA = WebServiceProbe("GRAFANA", frozenset(), suspects=_may_be_grafana, look=_look_at_grafana)
 LOKI = WebServiceProbe("LOKI", frozenset({3100}), suspects=not_found_in_plain_text, look=_look_at_loki)
+NATS = WebServiceProbe("NATS-MONITOR", frozenset({8222}), suspects=_may_be_nats, look=_look_at_nats)
 NETDATA = WebServiceProbe("NETDATA", frozenset({19999}), suspects=_may_be_netdata, look=_look_at_netdata)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from scanner.engine.probes.services import http_proxy
 from scanner.engine.probes.services.web import (
     automation,
+    business,
     computing,
     config_centres,
     consoles,
@@ -95,6 +96,8 @@ WEB_PROBES: tuple[WebServiceProbe, ...] = (
     remote_management.ONE_PANEL,
     *first_page.PROBES,
     *panels.PROBES,
+    *business.PROBES,
+    monitoring.NATS,
     monitoring.PROMETHEUS,
     monitoring.GRAFANA,
     monitoring.LOKI,
