@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -42,6 +43,14 @@ class Criticality(models.TextChoices):
     KEY = "key"
 
 
+class TlsPolicy(models.TextChoices):
+    """The same values as the names of the engine's policies."""
+
+    ROUNDSMAN = "roundsman"
+    MOZILLA_INTERMEDIATE = "mozilla-intermediate"
+    NCSC_NL_2025 = "ncsc-nl-2025"
+
+
 class ContactRole(models.TextChoices):
     """What a contact is written to for: ``leader`` gets summaries and escalations, ``security`` every report."""
 
@@ -67,7 +76,8 @@ def _validate_time_zone(name: str) -> None:
 class Organisation(Retirable):
     """Who owns targets. ``parent`` is its supervising organisation; ``weight`` (1 to 3) counts in bulletins.
 
-    ``trusted_roots`` are PEM texts of its own certificate authorities; see :attr:`anchors`.
+    ``trusted_roots`` are PEM texts of its own certificate authorities; see :attr:`anchors`. ``tls_policy`` is what its
+    TLS is held to, empty for its supervisor's; see :attr:`policy_name`.
     """
 
     slug = models.CharField(max_length=64, unique=True, validators=[validate_slug])
@@ -79,6 +89,7 @@ class Organisation(Retirable):
     is_key = models.BooleanField(default=False)
     weight = models.FloatField(default=1.0)
     trusted_roots = models.JSONField(default=list, blank=True)
+    tls_policy = models.CharField(max_length=40, choices=TlsPolicy.choices, default="", blank=True)
 
     class Meta:
         ordering = ("slug",)
@@ -88,6 +99,9 @@ class Organisation(Retirable):
             models.CheckConstraint(condition=Q(language__in=Language.values), name="organisation_language_is_known"),
             models.CheckConstraint(condition=Q(weight__gte=1, weight__lte=3), name="organisation_weight_is_1_to_3"),
             models.CheckConstraint(condition=~Q(parent=F("pk")), name="organisation_is_not_its_own_parent"),
+            models.CheckConstraint(
+                condition=Q(tls_policy__in=["", *TlsPolicy.values]), name="organisation_tls_policy_is_known"
+            ),
         )
 
     def __str__(self) -> str:
@@ -107,12 +121,21 @@ class Organisation(Retirable):
     def anchors(self) -> tuple[bytes, ...]:
         """The roots, DER, that this organisation trusts beside the public ones: its own and its supervisors'."""
         found: dict[bytes, None] = {}
-        row: Organisation | None = self
-        while row is not None:
+        for row in self._upwards():
             for text in row.trusted_roots:
                 found.update((root.der, None) for root in parse_roots(text))
-            row = row.parent
         return tuple(found)
+
+    @property
+    def policy_name(self) -> str:
+        """The TLS policy that holds here: its own, else that of the nearest supervisor who chose one."""
+        return next((row.tls_policy for row in self._upwards() if row.tls_policy), TlsPolicy.ROUNDSMAN)
+
+    def _upwards(self) -> Iterator[Organisation]:
+        row: Organisation | None = self
+        while row is not None:
+            yield row
+            row = row.parent
 
     def clean(self) -> None:
         super().clean()

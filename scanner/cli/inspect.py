@@ -21,6 +21,7 @@ from scanner.engine.inspect import inspect
 from scanner.engine.intel.known import Intel
 from scanner.engine.model import Endpoint, Level, Severity, Target, Vantage
 from scanner.engine.plan import Plan, PortSpec, Profile, parse_ports
+from scanner.engine.policy.load import DEFAULT, TlsPolicy, policy
 from scanner.engine.probes.dial import Gate, Limits
 from scanner.engine.probes.nmap import find_nmap, is_privileged
 from targets.roots import RootError, parse_roots
@@ -67,6 +68,9 @@ def inspect_command(
         list[Path] | None,
         typer.Option(metavar="FILE", help="PEM file of a private root to trust; may be given several times."),
     ] = None,
+    tls_policy: Annotated[
+        str, typer.Option(metavar="NAME", help="What TLS is held to: roundsman, mozilla-intermediate, ncsc-nl-2025.")
+    ] = DEFAULT,
     lang: Annotated[Language, typer.Option(help="Language of what is printed.")] = Language.EN,
     yes: Annotated[bool, typer.Option("--yes", help=f"Don't ask before more than {ASK_ABOVE} addresses.")] = False,
 ) -> None:
@@ -80,16 +84,16 @@ def inspect_command(
     """
     _require_authorisation(authorisation)
     spec = parse_ports(ports)
-    anchors = _anchors(trust or [])
+    anchors, held_to = _anchors(trust or []), policy(tls_policy)
     parsed, labels = read_addresses(addresses)
     _confirm_size(count_addresses(parsed), yes)
     find_nmap()
     asked = [resolve(label, target) for label, target in zip(labels, parsed, strict=True)]
-    plans = _plans(asked, spec, Level(str(level)), profile, vantage, max_rate, timeout)
+    plans = _plans(asked, spec, Level(str(level)), profile, vantage, max_rate, timeout, held_to)
     if not is_privileged():
         typer.echo("No raw sockets (root has them): ports are found by full connections, which is slower.", err=True)
 
-    with Results(asked, lang, anchors, _intel()) as results:
+    with Results(asked, lang, anchors, _intel(), held_to) as results:
         started = dt.datetime.now(dt.UTC)
         with display(sum(len(plan.targets) for plan in plans)) as progress:
             interrupted = _run(plans, results, progress)
@@ -143,6 +147,7 @@ def _plans(
     vantage: Vantage,
     max_rate: float,
     timeout: float | None,
+    held_to: TlsPolicy,
 ) -> list[Plan]:
     """Make one plan per set of ports: a URL implies its own port, everything else has the command's."""
     by_ports: dict[PortSpec, dict[Target, None]] = {}
@@ -158,6 +163,7 @@ def _plans(
             limits=Limits(rate=max_rate),
             host_deadline=min(timeout or HOST_SECONDS, HOST_SECONDS),
             run_deadline=timeout,
+            policy=held_to,
         )
         for ports, targets in by_ports.items()
         if targets

@@ -14,6 +14,7 @@ from scanner.cli.asked import Asked
 from scanner.engine.catalogue.load import Language
 from scanner.engine.intel.known import Intel
 from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
+from scanner.engine.policy.load import TlsPolicy
 from scanner.reports.inspection_report import (
     Refusal,
     document_head,
@@ -38,10 +39,13 @@ class Results:
     """Collects hosts by the argument they belong to. What is whole goes to a temporary file at once, judged, so that
     a thousand hosts take no more memory than ten. Use as a context manager; leaving it deletes the file."""
 
-    def __init__(self, asked: list[Asked], language: Language, anchors: tuple[bytes, ...], intel: Intel) -> None:
+    def __init__(
+        self, asked: list[Asked], language: Language, anchors: tuple[bytes, ...], intel: Intel, policy: TlsPolicy
+    ) -> None:
         self._language = language
         self._anchors = anchors
         self._intel = intel
+        self._policy = policy
         self._missing = {item.label: len(item.targets) for item in asked if item.targets}
         self._hosts: dict[str, list[HostInspection]] = {label: [] for label in self._missing}
         self._spool = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="roundsman-")  # noqa: SIM115
@@ -93,7 +97,10 @@ class Results:
                 yield json.dumps(render_inspection_sarif(self._document()), ensure_ascii=False, indent=1)
 
     def _judge(self, label: str, hosts: list[HostInspection]) -> None:
-        self._keep(inspection_target(label, hosts, self._language, anchors=self._anchors, intel=self._intel))
+        target = inspection_target(
+            label, hosts, self._language, anchors=self._anchors, intel=self._intel, policy=self._policy
+        )
+        self._keep(target)
 
     def _refuse(self, refusal: Refusal) -> None:
         self._keep(refused_target(refusal, self._language))

@@ -166,7 +166,7 @@ async def _look_again(target: Target, tools: Tools, seen: _Collected) -> None:
         level=tools.plan.level,
         services=tuple(seen.services),
     )
-    again = doubtful(first)
+    again = doubtful(first, tools.plan.policy)
     looks = []
     for service in [service for service in seen.services if service.endpoint in again]:
         notes = PortNotes(_contact(target, service.endpoint, tools))

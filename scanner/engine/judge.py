@@ -8,6 +8,7 @@ from dataclasses import replace
 from scanner.engine.catalogue.load import Catalogue, catalogue
 from scanner.engine.intel.known import Intel
 from scanner.engine.model import Confidence, Endpoint, Finding, HostInspection, Service, Severity
+from scanner.engine.policy.load import TlsPolicy, default_policy
 from scanner.engine.rules import certificates, cleartext, databases, exposure, mail, network, software, ssh, tls, web
 from scanner.engine.rules.base import Context, Rule, TrustAnchor
 
@@ -35,13 +36,16 @@ def judge(
     checks: Catalogue | None = None,
     anchors: tuple[TrustAnchor, ...] = (),
     intel: Intel = NOTHING_IMPORTED,
+    policy: TlsPolicy | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings of one host, worst first; one at most per (port, transport, check).
+
+    ``policy`` is what its TLS is held to: Roundsman's own unless given.
 
     A finding claimed as confirmed keeps that only when the second look at its endpoint shows it again. Seen
     once and then not again it is possible; never looked at again, it is probable.
     """
-    context = Context(checks or catalogue(), host, host.finished, anchors, intel)
+    context = Context(checks or catalogue(), host, host.finished, anchors, intel, policy or default_policy())
     first = _by_identity(host.services, context)
     second = _by_identity(host.second_looks, context)
     looked_again = {service.endpoint for service in host.second_looks}
@@ -49,9 +53,9 @@ def judge(
     return tuple(sorted(findings, key=_worst_first))
 
 
-def doubtful(host: HostInspection) -> frozenset[Endpoint]:
+def doubtful(host: HostInspection, policy: TlsPolicy) -> frozenset[Endpoint]:
     """Return the endpoints that must be looked at again before what the first look showed is recorded."""
-    context = Context(catalogue(), host, host.finished)
+    context = Context(catalogue(), host, host.finished, policy=policy)
     return frozenset(f.endpoint for f in _by_identity(host.services, context).values() if _needs_second_look(f))
 
 

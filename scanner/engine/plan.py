@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from scanner.engine.errors import InputError
 from scanner.engine.model import Level, Target, Vantage
+from scanner.engine.policy.load import TlsPolicy, default_policy
 from scanner.engine.probes.dial import Limits
 
 ALL_PORTS = "1-65535"
@@ -47,7 +48,10 @@ class PortSpec:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One inspection. ``host_deadline`` bounds one address and ``run_deadline`` everything, in seconds."""
+    """One inspection. ``host_deadline`` bounds one address and ``run_deadline`` everything, in seconds.
+
+    ``policy`` decides which TLS servers are worth a second look; it changes nothing of what is asked.
+    """
 
     targets: tuple[Target, ...]
     ports: PortSpec = field(default_factory=PortSpec)
@@ -57,6 +61,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     host_deadline: float = 600.0
     run_deadline: float | None = None
+    policy: TlsPolicy = field(default_factory=default_policy)
 
 
 def parse_ports(text: str) -> PortSpec:

@@ -35,7 +35,7 @@ def would_be_fixed(round_id: int) -> list[Again]:
         findings = list(Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED))
         hosts = {finding.host for finding in findings}
         results = (each for each in _results(this, organisation) if each.host in hosts)
-        view = RoundView(results, Profile(this.profile), organisation.anchors)
+        view = RoundView(results, Profile(this.profile), organisation)
         for finding in findings:
             for looked in view.doubtful(finding):
                 again[looked.result_id].add((finding.port, Transport(finding.transport)))
@@ -67,7 +67,7 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
 
 
 def _follow_organisation(this: Round, organisation: Organisation) -> None:
-    view = RoundView(_results(this, organisation), Profile(this.profile), organisation.anchors)
+    view = RoundView(_results(this, organisation), Profile(this.profile), organisation)
     now = dt.datetime.now(dt.UTC)
     known: set[Identity] = set()
     events: list[FindingEvent] = []

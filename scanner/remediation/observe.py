@@ -15,11 +15,13 @@ from scanner.engine.judge import judge
 from scanner.engine.model import Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
+from scanner.engine.policy.load import TlsPolicy, policy
 from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.remediation.lifecycle import Look, Observation
 from scanner.remediation.models import Finding
 from scanner.remediation.tested import products_told, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
+from targets.models import Organisation
 
 Identity = tuple[str, int, Transport, str]
 """Host, port, transport and check: what a finding is known by within its organisation."""
@@ -107,14 +109,15 @@ class Observed:
 
 
 class RoundView:
-    """Everything that one round saw of one organisation, judged with its own trusted roots (``anchors``, DER)."""
+    """Everything that one round saw of one organisation, judged by its own trusted roots and TLS policy."""
 
-    def __init__(self, results: Iterable[HostResult], profile: Profile, anchors: tuple[bytes, ...]) -> None:
+    def __init__(self, results: Iterable[HostResult], profile: Profile, organisation: Organisation) -> None:
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
         self._seen: dict[Identity, list[Looked]] = defaultdict(list)
+        anchors, held_to = organisation.anchors, policy(organisation.policy_name)
         for result in results:
-            looked = read(result, profile, anchors)
+            looked = read(result, profile, anchors, held_to)
             looks = self._first if result.look == LookNumber.FIRST else self._again
             looks[looked.host, looked.address] = looked
             for identity in looked.found:
@@ -180,13 +183,13 @@ class RoundView:
         return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look)
 
 
-def read(result: HostResult, profile: Profile, anchors: tuple[bytes, ...]) -> Looked:
+def read(result: HostResult, profile: Profile, anchors: tuple[bytes, ...], held_to: TlsPolicy) -> Looked:
     """Load one stored look and judge its facts."""
     inspection = result.inspection()
     intel = load_intel(settings.INTEL_FILE)
     found = {
         (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
-        for judged in judge(inspection, anchors=anchors, intel=intel)
+        for judged in judge(inspection, anchors=anchors, intel=intel, policy=held_to)
     }
     untested = frozenset(
         (service.endpoint.port, service.endpoint.transport, check)

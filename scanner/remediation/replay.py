@@ -51,7 +51,7 @@ def replay(this: Round, organisation: Organisation) -> tuple[Change, ...]:
     """
     results = list(HostResult.objects.filter(round=this, organisation=organisation).defer("facts"))
     stored = HostResult.objects.filter(round=this, organisation=organisation)
-    view = RoundView(stored.iterator(chunk_size=50), Profile(this.profile), organisation.anchors)
+    view = RoundView(stored.iterator(chunk_size=50), Profile(this.profile), organisation)
     began = min((result.started for result in results), default=None)
     looks = {(result.host, result.finished) for result in results}
     unknown = set(view.seen())

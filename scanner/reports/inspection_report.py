@@ -26,6 +26,7 @@ from scanner.engine.model import (
     Service,
     Severity,
 )
+from scanner.engine.policy.load import TlsPolicy
 from scanner.reports import page, texts
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.words import Words, words
@@ -64,15 +65,19 @@ def inspection_target(
     *,
     anchors: tuple[bytes, ...] = (),
     intel: Intel = NOTHING_IMPORTED,
+    policy: TlsPolicy | None = None,
 ) -> Document:
     """Return one target's part of the document: what its addresses showed, judged, worst finding first.
 
-    ``anchors`` are further trusted roots, DER; ``intel`` is what was imported about vulnerable software.
+    ``anchors`` are further trusted roots, DER; ``intel`` is what was imported about vulnerable software; ``policy`` is
+    what TLS is held to, Roundsman's own unless given.
     """
     vocabulary = words(language)
     outcome = overall_outcome(host.outcome for host in hosts)
     gaps = [gap for host in hosts for gap in host.coverage.gaps]
-    findings = [(finding, host) for host in hosts for finding in judge(host, anchors=anchors, intel=intel)]
+    findings = [
+        (finding, host) for host in hosts for finding in judge(host, anchors=anchors, intel=intel, policy=policy)
+    ]
     findings.sort(key=lambda pair: (-pair[0].severity.rank, -pair[0].confidence.rank))
     return {
         "target": line(label),
@@ -172,6 +177,7 @@ def _finding_lines(finding: Document, vocabulary: Words) -> Iterator[str]:
     rows = (
         ("label.where", where),
         ("label.evidence", finding["evidence"]),
+        ("label.policy", finding["policy"]),
         ("label.fix", finding["remediation"]),
         ("label.verify", finding["verify"]),
     )
@@ -213,6 +219,7 @@ def _finding(finding: Finding, host: HostInspection, language: Language) -> Docu
         "known_exploited": finding.known_exploited,
         "title": text.title,
         "evidence": texts.evidence(finding.check, params, language),
+        "policy": texts.policy_verdict(params, language),
         "remediation": text.fix,
         "verify": texts.verify(finding.check, params, place),
     }

@@ -47,6 +47,7 @@ def render_html(model: ReportModel) -> str:
         name=view.name,
         text_of=lambda check: texts.text(check, language),
         evidence=view.evidence,
+        policy_verdict=view.policy_verdict,
         verify=view.verify,
         hostport=view.hostport,
         references=references,
@@ -104,6 +105,9 @@ class _View:
     def evidence(self, finding: Finding) -> str:
         return texts.evidence(finding.check, dict(finding.params), self._language)
 
+    def policy_verdict(self, finding: Finding) -> str:
+        return texts.policy_verdict(dict(finding.params), self._language)
+
     def verify(self, finding: Finding) -> str:
         place = finding.place
         where = texts.Place(
@@ -138,6 +142,7 @@ class _View:
             "impact": text.impact,
             "fix": text.fix,
             "evidence": self.evidence(finding),
+            "policy": self.policy_verdict(finding),
             "verify": self.verify(finding),
             "params": dict(finding.params),
         }

@@ -76,6 +76,19 @@ def evidence(check: str, params: Mapping[str, str], language: Language) -> str:
     return fill(text(check, language).evidence, values)
 
 
+def policy_verdict(params: Mapping[str, str], language: Language) -> str:
+    """Return what the organisation's TLS policy says of a finding, by which clause; empty where it says nothing."""
+    if "grade" not in params:
+        return ""
+    vocabulary = words(language)
+    return vocabulary(
+        "policy.verdict",
+        policy=vocabulary(f"policy.{params['policy']}"),
+        grade=vocabulary(f"policy.grade.{params['grade']}"),
+        clause=line(params["clause"], TEXT_LIMIT),
+    )
+
+
 def verify(check: str, params: Mapping[str, str], place: Place) -> str:
     """Return a shell command that shows the finding, with every value quoted; empty when the check has none."""
     entry = catalogue().get(check)

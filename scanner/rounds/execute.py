@@ -18,6 +18,7 @@ from django.db import DatabaseError, transaction
 from scanner.engine.inspect import Observer, inspect
 from scanner.engine.model import Coverage, Gap, GapReason, HostInspection, Level, Outcome, Target, Transport, Vantage
 from scanner.engine.plan import Plan, PortSet, PortSpec, Profile, parse_ports, ports_of
+from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.discovery import as_ranges
 from scanner.engine.serialize import dump_host
@@ -165,7 +166,8 @@ class _Job:
                 plans[host.level, host.vantage, host.ports].append(host)
         for (level, vantage, ports), hosts in plans.items():
             profile = Profile(self.round.profile)
-            plan = Plan(tuple(host.target for host in hosts), ports, level, profile, vantage)
+            targets, held_to = tuple(host.target for host in hosts), policy(self.organisation.policy_name)
+            plan = Plan(targets, ports, level, profile, vantage, policy=held_to)
             self._inspect_plan(plan, hosts, engine)
 
     def _inspect_plan(self, plan: Plan, hosts: list[Host], engine: Engine) -> None:

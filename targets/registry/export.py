@@ -68,6 +68,7 @@ def _organisation(spec: OrganisationSpec) -> dict[str, Any]:
         "key_organisation": spec.key_organisation,
         "weight": spec.weight if spec.weight != 1 else None,
         "retired": spec.retired,
+        "tls_policy": spec.tls_policy or None,
         "trusted_roots": list(spec.trusted_roots or ()),
     }
     return {

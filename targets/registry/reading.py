@@ -29,6 +29,7 @@ from targets.roots import parse_roots
 
 LANGUAGES = ("zh-Hans", "en")
 VANTAGES = ("internet", "government", "internal", "isolated")
+TLS_POLICIES = ("roundsman", "mozilla-intermediate", "ncsc-nl-2025")
 ROLES = ("security", "technical", "leader")
 CRITICALITIES = ("ordinary", "key")
 LEVELS = {"0": 0, "1": 1, "2": 2}
@@ -126,7 +127,7 @@ class _OrganisationReader:
 
     _KNOWN = (
         "slug", "name_zh", "name_en", "parent", "language", "time_zone", "key_organisation", "weight", "retired",
-        "trusted_roots",
+        "tls_policy", "trusted_roots",
         "contacts", "targets", "authorisations", "exclusions",
     )  # fmt: skip
 
@@ -159,6 +160,7 @@ class _OrganisationReader:
             key_organisation=fields.flag("key_organisation"),
             weight=fields.number("weight", 1.0, 1, 3),
             retired=fields.flag("retired"),
+            tls_policy=fields.choice("tls_policy", TLS_POLICIES, ""),
             trusted_roots=self._trusted_roots(),
             contacts=self._section("contacts", partial(self._contact, language=language)),
             targets=self._section("targets", self._target),

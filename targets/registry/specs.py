@@ -87,7 +87,7 @@ class ExclusionSpec:
 class OrganisationSpec:
     """A section that is None was left out of the file: what the database holds of it stays as it is.
 
-    ``trusted_roots`` are PEM texts, one certificate each.
+    ``trusted_roots`` are PEM texts, one certificate each. ``tls_policy`` is empty for the supervisor's.
     """
 
     slug: str
@@ -99,6 +99,7 @@ class OrganisationSpec:
     key_organisation: bool = False
     weight: float = 1.0
     retired: bool = False
+    tls_policy: str = ""
     trusted_roots: tuple[str, ...] | None = None
     contacts: tuple[ContactSpec, ...] | None = field(default=None, compare=False)
     targets: tuple[TargetSpec, ...] | None = field(default=None, compare=False)

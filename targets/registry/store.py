@@ -49,6 +49,7 @@ def current_register() -> Register:
                 key_organisation=row.is_key,
                 weight=row.weight,
                 retired=row.retired_at is not None,
+                tls_policy=row.tls_policy,
                 trusted_roots=tuple(row.trusted_roots),
                 contacts=tuple(contacts[row.pk]),
                 targets=tuple(targets[row.pk]),
@@ -140,6 +141,7 @@ def _write_organisations(specs: list[OrganisationSpec], when: datetime) -> None:
         row.name_zh, row.name_en = spec.name_zh, spec.name_en
         row.language, row.time_zone = spec.language, spec.time_zone
         row.is_key, row.weight = spec.key_organisation, spec.weight
+        row.tls_policy = spec.tls_policy
         row.trusted_roots = list(spec.trusted_roots or ())
         row.retired_at = (row.retired_at or when) if spec.retired else None
         row.parent = None

@@ -116,6 +116,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_report(redis: str) -> None:
         (["127.0.0.1", "--ports", ""], "No ports"),
         (["127.0.0.1", "--level", "3"], "level"),
         (["127.0.0.1", "--format", "xml"], "format"),
+        (["127.0.0.1", "--tls-policy", "ncsc"], "mozilla-intermediate"),
     ],
 )
 def test_bad_input_ends_with_status_2_and_says_what_is_wrong(
@@ -225,7 +226,7 @@ def test_a_file_without_a_root_is_refused_before_anything_is_sent(tmp_path: Path
     assert "no certificate in PEM form" in ran.stderr
 
 
-def test_a_private_root_that_is_named_is_trusted(tmp_path: Path) -> None:
+def test_a_private_root_that_is_named_is_trusted_and_a_policy_that_is_named_is_held_to(tmp_path: Path) -> None:
     root = issue("Office Root", is_ca=True)
     leaf = issue("office.test", root, addresses=[ADDRESS])
     (tmp_path / "root.pem").write_bytes(root.pem)
@@ -242,8 +243,19 @@ def test_a_private_root_that_is_named_is_trusted(tmp_path: Path) -> None:
     with process(serve, folder=tmp_path, wait_for=(ADDRESS, 8443)):
         asked = (ADDRESS, *ALLOWED, "--ports", "8443", "--format", "json")
         without, trusting = roundsman(*asked), roundsman(*asked, "--trust", str(tmp_path / "root.pem"))
+        stricter = roundsman(*asked, "--tls-policy", "mozilla-intermediate")
     assert "CERT-UNTRUSTED" in checks(without)
     assert "CERT-UNTRUSTED" not in checks(trusting)
+    assert _finding(without, "TLS-CBC")["severity"] == "info"
+    assert _finding(stricter, "TLS-CBC")["severity"] == "low"
+    assert _finding(stricter, "TLS-CBC")["policy"] == (
+        "Mozilla's TLS guideline (intermediate) calls this insufficient (6.0 intermediate, ciphers)."
+    )
+
+
+def _finding(ran: subprocess.CompletedProcess[str], check: str) -> dict[str, str]:
+    findings = [finding for target in json.loads(ran.stdout)["targets"] for finding in target["findings"]]
+    return next(finding for finding in findings if finding["check"] == check)
 
 
 def checks(ran: subprocess.CompletedProcess[str]) -> set[str]:

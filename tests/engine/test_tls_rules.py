@@ -172,6 +172,7 @@ def test_every_text_can_be_filled_from_the_params_of_its_finding() -> None:
         facts(AcceptedSuite(V12, "TLS_RSA_WITH_AES_128_GCM_SHA256"), AcceptedSuite(V13, "TLS_AES_128_GCM_SHA256"))
     )
     found |= findings(facts(AcceptedSuite(V12, "TLS_RSA_WITH_AES_128_GCM_SHA256")))
+    found |= findings(facts(AcceptedSuite(V12, "TLS_ECDH_RSA_WITH_AES_128_GCM_SHA256")))
     assert {check for check in catalogue() if check.startswith("TLS-")} == set(found)
     general = {"address", "port", "host", "hostport", "name"}
     for finding in found.values():

@@ -19,6 +19,7 @@ from cryptography import x509
 
 from scanner.engine.intel.known import Intel
 from scanner.engine.plan import Profile
+from scanner.engine.policy.load import DEFAULT
 
 Start = Callable[[str, Path], contextlib.AbstractContextManager[None]]
 """``start(address, folder)`` runs the server on ``address`` for the length of the block."""
@@ -51,6 +52,8 @@ class LabCase:
     """Root certificates, DER, that the case's organisation has registered as its own."""
     public_roots: tuple[x509.Certificate, ...] = ()
     """Certificates that take the place of the machine's public roots."""
+    policy: str = DEFAULT
+    """The TLS policy that the case's organisation has chosen."""
     intel: Intel = field(default_factory=Intel)
     """What was imported about vulnerable software."""
     at: dt.datetime | None = None

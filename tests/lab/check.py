@@ -15,6 +15,7 @@ from scanner.engine.inspect import inspect
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
 from scanner.engine.plan import Plan, Profile, parse_ports
+from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Gate
 from tests.lab.case import LabCase, case_folder
 
@@ -63,7 +64,7 @@ def inspected(case: LabCase, *, profile: Profile) -> tuple[Finding, ...]:
     """Return what is found of a case whose server runs already, as deep as ``profile`` says."""
     with _public(case.public_roots):
         host = asyncio.run(_inspect(replace(case, profile=profile)))
-        return judge(host, anchors=case.anchors, intel=case.intel)
+        return judge(host, anchors=case.anchors, intel=case.intel, policy=policy(case.policy))
 
 
 @contextlib.contextmanager
@@ -84,6 +85,7 @@ async def _inspect(case: LabCase) -> HostInspection:
         level=Level(str(case.level)),
         profile=case.profile,
         host_deadline=60,
+        policy=policy(case.policy),
     )
     async with contextlib.aclosing(inspect(plan, _only(case.address))) as inspections:
         async for inspection in inspections:
@@ -105,7 +107,7 @@ def compare(case: LabCase, inspection: HostInspection) -> Verdict:
     Hints (severity info) that the case doesn't mention are no alarms.
     """
     judged = replace(inspection, finished=case.at) if case.at else inspection
-    findings = judge(judged, anchors=case.anchors, intel=case.intel)
+    findings = judge(judged, anchors=case.anchors, intel=case.intel, policy=policy(case.policy))
     found = {_place(finding): finding for finding in findings}
     alarms = {
         place

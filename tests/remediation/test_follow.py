@@ -20,6 +20,7 @@ from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, HostInspection, Outcome, Service, Target
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Plan, Profile
+from scanner.engine.policy.load import TlsPolicy
 from scanner.flow import carry_out
 from scanner.remediation import observe
 from scanner.remediation.follow import follow_round
@@ -298,9 +299,11 @@ def test_the_score_follows_the_findings_and_leaves_out_what_was_not_inspected(en
 def test_facts_are_judged_once_where_nothing_is_to_be_fixed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
 
-    def counted(inspection: HostInspection, anchors: tuple[bytes, ...], intel: Intel) -> tuple[Judged, ...]:
+    def counted(
+        inspection: HostInspection, anchors: tuple[bytes, ...], intel: Intel, policy: TlsPolicy
+    ) -> tuple[Judged, ...]:
         judged.append(inspection.target.address)
-        return judge(inspection, anchors=anchors, intel=intel)
+        return judge(inspection, anchors=anchors, intel=intel, policy=policy)
 
     monkeypatch.setattr(observe, "judge", counted)
     a_round(engine)

@@ -30,6 +30,7 @@ from scanner.remediation.lifecycle import Observation
 from scanner.remediation.models import Finding
 from scanner.remediation.observe import RoundView
 from scanner.rounds.models import HostResult, LookNumber
+from targets.models import Organisation
 
 ADDRESS, PORT = "192.0.2.10", 6379
 NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
@@ -98,7 +99,7 @@ def view(*looks: HostInspection, profile: Profile) -> RoundView:
         HostResult(pk=number, look=number, address=ADDRESS, outcome=look.outcome, facts=dump_host(look))
         for number, look in zip(LookNumber, looks, strict=False)
     ]
-    return RoundView(rows, profile, ())
+    return RoundView(rows, profile, Organisation())
 
 
 @settings(max_examples=200)

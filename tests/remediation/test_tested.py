@@ -31,6 +31,7 @@ from scanner.remediation.models import Finding
 from scanner.remediation.observe import RoundView
 from scanner.remediation.tested import TESTS, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
+from targets.models import Organisation
 
 ADDRESS = "192.0.2.10"
 NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
@@ -97,4 +98,4 @@ def test_heartbleed_is_gone_only_when_it_was_tested_for_and_not_there(answer: An
         level=Level.READ,
         vantage=Vantage.INTERNET,
     )
-    assert RoundView(rows, Profile.DEEP, ()).observe(finding, NOW).look.observation is observation
+    assert RoundView(rows, Profile.DEEP, Organisation()).observe(finding, NOW).look.observation is observation

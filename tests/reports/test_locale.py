@@ -12,6 +12,8 @@ import pytest
 
 from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.model import Confidence, Facet, GapReason, Level, Outcome, Severity, Transport, Vantage
+from scanner.engine.policy.load import Grade as TlsGrade
+from scanner.engine.policy.load import policies
 from scanner.remediation.lifecycle import State
 from scanner.remediation.score import Grade
 from scanner.reports.words import MISSING, Words, fill, words
@@ -73,6 +75,7 @@ def test_no_text_is_empty_and_no_placeholder_looks_inside_its_value(language: La
         ("transport", Transport),
         ("state", State),
         ("grade", Grade),
+        ("policy.grade", TlsGrade),
     ],
 )
 def test_every_word_of_the_engine_has_a_text(language: Language, prefix: str, kind: type[Severity]) -> None:
@@ -97,7 +100,19 @@ def test_every_key_is_used() -> None:
     used = "".join(path.read_text("utf-8") for path in [*TEMPLATES.iterdir(), *MODULES.glob("*.py")])
     by_prefix = (
         *("severity", "confidence", "outcome", "facet", "gap", "vantage", "level", "transport", "state", "grade"),
-        *("param", "detail", "section", "verdict", "limit", "glossary", "discovery", "score", "list", "changes"),
+        *(
+            "param",
+            "detail",
+            "section",
+            "verdict",
+            "limit",
+            "glossary",
+            "discovery",
+            "score",
+            "list",
+            "changes",
+            "policy",
+        ),
     )
 
     unused = [key for key in keys(words(Language.EN)) if key.split(".")[0] not in by_prefix and key not in used]
@@ -168,3 +183,8 @@ def test_every_refusal_of_the_gate_that_a_registered_host_can_meet_has_its_own_s
     for language in Language:
         silent = [reason for reason in RefusalReason if not words(language).has(f"detail.{reason}")]
         assert set(silent) == malformed
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_tls_policy_has_a_name(language: Language) -> None:
+    assert all(words(language).has(f"policy.{name}") for name in policies())

@@ -10,6 +10,7 @@ from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.facts.service import Exchange
 from scanner.engine.intel.known import Intel
 from scanner.engine.model import Confidence, Finding, HostInspection, Service, Severity, Target, Vantage
+from scanner.engine.policy.load import TlsPolicy, default_policy
 
 TrustAnchor = bytes
 """A root certificate, DER."""
@@ -21,7 +22,8 @@ class Context:
 
     ``now`` is the time of the inspection, not of the judgement, so that replayed facts judge the same.
     ``anchors`` are further trusted roots (an organisation's private ones). ``host`` is the whole inspection,
-    for rules that need to know what the other ports said. ``intel`` is what was imported of known vulnerabilities.
+    for rules that need to know what the other ports said. ``intel`` is what was imported of known vulnerabilities,
+    ``policy`` what the organisation holds its TLS to.
     """
 
     catalogue: Catalogue
@@ -29,6 +31,7 @@ class Context:
     now: datetime
     anchors: tuple[TrustAnchor, ...] = ()
     intel: Intel = field(default_factory=Intel)
+    policy: TlsPolicy = field(default_factory=default_policy)
 
     @property
     def target(self) -> Target:

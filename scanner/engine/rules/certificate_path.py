@@ -16,7 +16,7 @@ _DEPTH = 8
 """Certificates in one path at most."""
 
 
-class Verdict(StrEnum):
+class Trust(StrEnum):
     PUBLIC = "public"
     """A path ends at a root that the machine trusts."""
     PRIVATE = "private"
@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 class Path:
     """``outdated`` are the intermediates outside their validity that every path needs."""
 
-    verdict: Verdict
+    verdict: Trust
     outdated: tuple[View, ...] = ()
 
 
@@ -49,9 +49,9 @@ def find_path(sent: tuple[View, ...], anchors: tuple[bytes, ...], now: dt.dateti
         )
         for path in _paths(leaf, middle, (leaf,)):
             if _anchored(path[-1], private):
-                return Path(Verdict.PRIVATE, _outdated(path, now))
+                return Path(Trust.PRIVATE, _outdated(path, now))
             if _publicly_anchored(path[-1]):
-                return Path(Verdict.PUBLIC, _outdated(path, now))
+                return Path(Trust.PUBLIC, _outdated(path, now))
     return Path(_without_path(leaf, sent))
 
 
@@ -82,10 +82,10 @@ def _publicly_anchored(tip: View) -> bool:
     return _anchored(tip, tuple(seen for seen in (view(root.public_bytes(Encoding.DER)) for root in found) if seen))
 
 
-def _without_path(leaf: View, sent: tuple[View, ...]) -> Verdict:
+def _without_path(leaf: View, sent: tuple[View, ...]) -> Trust:
     if leaf.is_self_issued and is_signed_by(leaf, leaf):
-        return Verdict.SELF_SIGNED
+        return Trust.SELF_SIGNED
     issuer_sent = any(is_signed_by(leaf, parent) for parent in sent[1:])
     if leaf.ca_issuers and not issuer_sent:
-        return Verdict.INCOMPLETE
-    return Verdict.UNTRUSTED
+        return Trust.INCOMPLETE
+    return Trust.UNTRUSTED

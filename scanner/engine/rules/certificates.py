@@ -11,9 +11,10 @@ from itertools import pairwise
 
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.model import Confidence, Finding, Service, Severity
+from scanner.engine.policy.load import Aspect, Grade, Verdict
 from scanner.engine.rules.base import Context, Rule, rule
-from scanner.engine.rules.certificate_path import Path, Verdict, find_path
-from scanner.engine.rules.tls import s_client_options
+from scanner.engine.rules.certificate_path import Path, Trust, find_path
+from scanner.engine.rules.tls_base import policy_params, s_client_options
 from scanner.engine.rules.x509_view import View, is_signed_by, view
 
 # Longest lifetime of a public certificate by date of issue: CA/Browser Forum Baseline Requirements 6.3.2, SC-081v3.
@@ -62,6 +63,7 @@ def _finding(
     leaf: View,
     *,
     severity: Severity | None = None,
+    verdict: Verdict | None = None,
     **params: str,
 ) -> Finding:
     return context.finding(
@@ -74,6 +76,7 @@ def _finding(
         issuer=leaf.issuer,
         options=s_client_options(facts),
         **params,
+        **policy_params(context, verdict),
     )
 
 
@@ -142,9 +145,9 @@ def trust(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     checks = {
-        Verdict.SELF_SIGNED: "CERT-SELFSIGNED",
-        Verdict.UNTRUSTED: "CERT-UNTRUSTED",
-        Verdict.INCOMPLETE: "CERT-CHAIN-MISSING",
+        Trust.SELF_SIGNED: "CERT-SELFSIGNED",
+        Trust.UNTRUSTED: "CERT-UNTRUSTED",
+        Trust.INCOMPLETE: "CERT-CHAIN-MISSING",
     }
     for chain in _chains(facts, context):
         leaf = chain.leaf
@@ -179,27 +182,39 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
         for certificate in chain.sent:
             if certificate is not chain.leaf and certificate.is_self_issued:
                 continue
-            if certificate.digest in ("md5", "md2", "sha1") and not certificate.is_self_issued:
-                severity = Severity.MEDIUM if certificate.digest == "sha1" else Severity.HIGH
-                algorithm = certificate.digest.upper()
-                yield _finding(
-                    "CERT-SIG-WEAK", service, context, facts, certificate, severity=severity, algorithm=algorithm
-                )
-            weakness = _key_weakness(certificate)
-            if weakness is not None:
-                key = f"{certificate.key} {certificate.bits}"
-                yield _finding("CERT-KEY-WEAK", service, context, facts, certificate, severity=weakness, key=key)
+            yield from _weak_signature(service, context, facts, certificate)
+            yield from _weak_key(service, context, facts, certificate)
             if certificate.exponent == 1:
                 yield _finding("CERT-EXP-1", service, context, facts, certificate)
 
 
-def _key_weakness(certificate: View) -> Severity | None:
-    """Return how weak the key is (CA/Browser Forum Baseline Requirements 6.1.5), or None."""
+def _weak_signature(service: Service, context: Context, facts: TlsFacts, certificate: View) -> Iterator[Finding]:
+    verdict = context.policy.grade(Aspect.SIGNATURE, certificate.digest)
+    if not certificate.digest or certificate.is_self_issued or not verdict.grade.is_objection:
+        return
+    severity = {"sha1": Severity.MEDIUM, "sha224": Severity.LOW}.get(certificate.digest, Severity.HIGH)
+    algorithm = certificate.digest.upper()
+    yield _finding(
+        "CERT-SIG-WEAK", service, context, facts, certificate, severity=severity, verdict=verdict, algorithm=algorithm
+    )
+
+
+def _weak_key(service: Service, context: Context, facts: TlsFacts, certificate: View) -> Iterator[Finding]:
+    verdict = context.policy.grade(Aspect.KEY, certificate.key, certificate.bits)
+    if not certificate.key or not verdict.grade.is_objection:
+        return
+    severity, key = _key_weakness(certificate, verdict), f"{certificate.key} {certificate.bits}"
+    yield _finding("CERT-KEY-WEAK", service, context, facts, certificate, severity=severity, verdict=verdict, key=key)
+
+
+def _key_weakness(certificate: View, verdict: Verdict) -> Severity:
+    """Return how weak the key is; one that only the policy speaks against is a hint while it may be phased out."""
     if certificate.key == "RSA" and certificate.bits < 2048:
         return Severity.HIGH if certificate.bits < 1024 else Severity.MEDIUM
-    if certificate.key == "DSA" or (certificate.key == "EC" and certificate.bits < 256):
-        return Severity.MEDIUM
-    return None
+    if verdict.grade is Grade.PHASE_OUT:
+        return Severity.INFO
+    weak = certificate.key == "DSA" or (certificate.key == "EC" and certificate.bits < 256)
+    return Severity.MEDIUM if weak else Severity.LOW
 
 
 @rule("CERT-LONG", "CERT-SCT", "CERT-OCSP-STAPLE", "CERT-DEFAULT")
@@ -210,9 +225,9 @@ def practice(service: Service, context: Context) -> Iterator[Finding]:
         return
     for chain in _chains(facts, context):
         leaf = chain.leaf
-        public = chain.path.verdict is Verdict.PUBLIC
+        public = chain.path.verdict is Trust.PUBLIC
         days, limit = (leaf.not_after - leaf.not_before).days, _longest_life(leaf.not_before)
-        if limit and days > limit and chain.path.verdict is not Verdict.SELF_SIGNED:
+        if limit and days > limit and chain.path.verdict is not Trust.SELF_SIGNED:
             severity = Severity.LOW if public else Severity.INFO
             yield _finding(
                 "CERT-LONG", service, context, facts, leaf, severity=severity, days=str(days), limit=str(limit)

@@ -1,8 +1,8 @@
-"""Diffie-Hellman primes below 2048 bits that many servers share, by SHA-256 of the prime.
+"""Diffie-Hellman primes that have a name: those below 2048 bits that many servers share, and those of RFC 7919.
 
 One computation serves against everyone who uses the same prime (Logjam, CVE-2015-4000). Source of the primes: RFC 2409,
 RFC 3526, RFC 5114 and the built-in parameters of the products named, as gathered by weakdh.org and testssl.sh.
-The groups of RFC 7919, and well-known primes of 2048 bits and more, are recommended and absent on purpose.
+Well-known primes of 2048 bits and more are recommended, and not among the common ones on purpose.
 """
 
 COMMON_PRIMES = {
@@ -73,3 +73,12 @@ COMMON_PRIMES = {
     "ac10fa3c5965ca361c07b3511140eb0a5cc89d92417708b1c13d07dc24770e22": "Socat 1024",
     "486e235226a927b22b9389bf43377084cb9be4c303f08fd490613ab4d9dfbd31": "HAProxy 1024",
 }
+
+NAMED_GROUPS = {
+    "9cd3b7f336872f46c09428d1bbc19877a4d440512cda8d1c1cf0cd6e33698966": "ffdhe2048",
+    "0eaf67db3a839156d5013494a5318a772b5697d270d721f37f092efc69ea5a17": "ffdhe3072",
+    "4648414224ac881b3d0dc59b466f96d06a558278776807797ecf1f66ff397b3e": "ffdhe4096",
+    "227ac9066b3ddd9e193670cda2388fa884f65ba0cf98b742d1fe77a6687c79c7": "ffdhe6144",
+    "770b14efaf6f049929c523113b3fa99a8d11dab1b18af3609590122075d19833": "ffdhe8192",
+}
+"""The primes of RFC 7919 (appendix A), by SHA-256, with the names of their groups."""

@@ -1,0 +1,1 @@
+"""What is good enough for TLS: guidelines as data."""
