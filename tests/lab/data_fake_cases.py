@@ -222,6 +222,17 @@ _REDIS_DENIES = (
 """What Redis 7.0 sends to a caller from another machine, which no caller on loopback ever is."""
 
 
+_DUBBO_HELP = (
+    b'Please input "help [command]" show detail.\r\n status [-l]                      - Show status.\r\n'
+    b" invoke [service.]method(args)    - Invoke the service method.\r\n"
+    b" trace [service] [method] [times] - Trace the service.\r\n\r\ndubbo>"
+)
+
+
+def _dubbo(request: bytes) -> bytes | None:
+    return _DUBBO_HELP if request.startswith(b"help\r\n") else b"Unsupported command.\r\ndubbo>"
+
+
 CASES = (
     _case(
         10,
@@ -336,5 +347,6 @@ CASES = (
     ),
     _case(24, "rabbitmq", 5672, "amqp", _rabbitmq, "SVC-AMQP-EXPOSED", _CLEAR, silent=("SVC-AMQP-UNAUTH",)),
     _case(25, "epmd", 4369, "epmd", _epmd, "SVC-EPMD-EXPOSED", once=True),
+    _case(27, "dubbo", 20880, "dubbo", _dubbo, "SVC-DUBBO-EXPOSED"),
     _case(26, "activemq", 61616, "activemq", hangs_up, "SVC-ACTIVEMQ-EXPOSED", _CLEAR, "SW-EOL-APP", banner=_ACTIVEMQ),
 )

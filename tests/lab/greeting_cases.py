@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from tests.lab.case import LabCase
+from tests.lab.http_answers import together
 from tests.lab.scripted import hangs_up, scripted
 
 _CPING, _CPONG = b"\x12\x34\x00\x01\x0a", b"AB\x00\x01\x09"
@@ -91,10 +92,10 @@ CASES = (
         outcome="partial",
     ),
     LabCase(
-        name="echo-on-the-port-of-a-debugger",
+        name="echo-on-the-ports-of-a-debugger-and-of-dubbo",
         address="127.10.12.18",
-        ports="5005",
-        start=scripted(5005, lambda request: request[:64]),
-        silent=frozenset({"SVC-JDWP-UNAUTH"}),
+        ports="T:5005,20880",
+        start=together(*(scripted(port, lambda request: request[:64]) for port in (5005, 20880))),
+        silent=frozenset({"SVC-JDWP-UNAUTH", "SVC-DUBBO-EXPOSED"}),
     ),
 )
