@@ -33,7 +33,17 @@ def showcase(language: str = "en") -> m.ReportModel:
             not_after="2026-11-20",
             days="3",
         ),
-        _finding(28, "TLS-V10", place(MAIL, 443, "192.0.2.21"), 18, options=S_CLIENT, suites="ECDHE-RSA-AES128-SHA"),
+        _finding(
+            28,
+            "TLS-V10",
+            place(MAIL, 443, "192.0.2.21"),
+            18,
+            options=S_CLIENT,
+            suites="ECDHE-RSA-AES128-SHA",
+            policy="roundsman",
+            grade="insufficient",
+            clause="RFC 8996",
+        ),
         _finding(
             29,
             "WEB-HSTS",

@@ -1,7 +1,7 @@
 """Apache Dubbo, by the help of the telnet console that its ports (and those of its QOS) speak besides RPC.
 
-The console can call every service; only ``help`` is sent. Attributes: ``refusal``: ``host-acl`` where QOS answers strangers
-with a refusal (``qos.accept.foreign.ip``).
+The console can call every service; only ``help`` is sent. Attributes: ``refusal``: ``host-acl`` where QOS turns
+strangers away (``qos.accept.foreign.ip``).
 """
 
 from __future__ import annotations
