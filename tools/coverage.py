@@ -77,6 +77,11 @@ def _head(checks: Iterable[Check], cases: Iterable[LabCase]) -> Iterator[str]:
         "neither expects nor tolerates counts as a false alarm. `make accuracy` runs them all.\n"
     )
     yield (
+        "How it is confirmed: what was observed, as the report puts it, with a command that shows the same to anyone. "
+        "Roundsman's own probes do it; every finding above a hint that claims to be confirmed is observed a second time "
+        "on new connections, else it is called probable or possible.\n"
+    )
+    yield (
         "Facet is what must have been looked at before the check counts as covered. Severity is as seen from the "
         "internet and the government network, then, where it differs, from inside. The rule may weigh a single finding "
         "differently: see its evidence.\n"
@@ -88,8 +93,8 @@ def _tables(checks: Iterable[Check], cases: tuple[LabCase, ...]) -> Iterator[str
     for family, heading in FAMILIES.items():
         rows = sorted((check for check in checks if check.family == family), key=lambda check: check.id)
         yield f"## {heading} ({len(rows)})\n"
-        yield "| check | title | facet | severity | references | expected by | forbidden by |"
-        yield "|---|---|---|---|---|---|---|"
+        yield "| check | title | how it is confirmed | facet | severity | references | expected by | forbidden by |"
+        yield "|---|---|---|---|---|---|---|---|"
         yield from (_row(check, expected[check.id], forbidden[check.id]) for check in rows)
         yield ""
 
@@ -112,6 +117,7 @@ def _row(check: Check, expected: list[str], forbidden: list[str]) -> str:
     cells = (
         f"`{check.id}`",
         check.texts[Language.EN].title,
+        _confirmed(check),
         check.facet,
         " / ".join(severities),
         ", ".join(references),
@@ -119,6 +125,12 @@ def _row(check: Check, expected: list[str], forbidden: list[str]) -> str:
         _names(forbidden),
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _confirmed(check: Check) -> str:
+    """Return what was seen, as the report says it, and the command that shows the same to anyone."""
+    command = check.verify.replace("{{", "{").replace("}}", "}")
+    return f"{check.texts[Language.EN].evidence} `{command}`"
 
 
 def _short(reference: str) -> str:
