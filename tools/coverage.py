@@ -78,8 +78,8 @@ def _head(checks: Iterable[Check], cases: Iterable[LabCase]) -> Iterator[str]:
     )
     yield (
         "How it is confirmed: what was observed, as the report puts it, with a command that shows the same to anyone. "
-        "Roundsman's own probes do it; every finding above a hint that claims to be confirmed is observed a second time "
-        "on new connections, else it is called probable or possible.\n"
+        "Roundsman's own probes do it; a finding above a hint that claims to be confirmed is observed a second time on "
+        "new connections, else it is called probable or possible.\n"
     )
     yield (
         "Facet is what must have been looked at before the check counts as covered. Severity is as seen from the "
