@@ -1,5 +1,8 @@
 """PostgreSQL and what speaks its wire protocol (version 3): is user ``postgres`` let in without a password?
 
+Kingbase, openGauss and GaussDB speak it too and are the same service; of these only openGauss and GaussDB, which share
+one kernel, can be told by what they answer.
+
 A host-based rule may differ for each user, database and channel, so the evidence names the ones that were tried.
 Attributes: ``tls`` (see :mod:`.channel`); ``auth``: what was asked for (``trust``, ``password``, ``md5``,
 ``scram-sha-256``, …); ``auth_channel``: ``clear`` or ``tls``, where it was asked; ``user``, ``database``;
@@ -21,8 +24,9 @@ from scanner.engine.probes.services.channel import Attributes, upgrade
 
 USER = DATABASE = "postgres"
 
-UNKNOWN_VERSION = struct.pack(">ii", 8, 0)
-"""A start-up packet of protocol 0.0: every server turns it down in words of its own and nobody is logged in."""
+UNKNOWN_VERSION = struct.pack(">ihh", 8, 255, 255)
+"""A start-up packet of protocol 255.255: every server turns it down in words of its own and nobody is logged in. To
+versions below 3 servers until PostgreSQL 13 answer in another form, without fields."""
 SSL_REQUEST = struct.pack(">ihh", 8, 1234, 5679)
 TERMINATE = b"X" + struct.pack(">i", 4)
 
@@ -30,7 +34,17 @@ TERMINATE = b"X" + struct.pack(">i", 4)
 _TURNED_DOWN = re.compile(rb"\AE\x00\x00[\x00-\x0f][\x00-\xff]S[^\x00]{4,20}\x00(?:V[A-Z]{4,7}\x00)?C[0-9A-Z]{5}\x00M")
 _METHODS = {
     0: "trust", 2: "kerberos", 3: "password", 5: "md5", 7: "gss", 9: "sspi", 10: "scram-sha-256",
+    11: "md5-sha256", 13: "sm3",
 }  # fmt: skip
+"""The last two are openGauss's; in PostgreSQL no server begins with 11, and there is no 13."""
+
+_GAUSS_VERSION = "9.2.4"
+"""The version of PostgreSQL that openGauss left, and that it still gives as its own."""
+# Its methods 10, 11 and 13: a number, 64 hexadecimal digits of salt, 8 of a token (openGauss, sendAuthRequest).
+_GAUSS_METHOD = re.compile(rb"\AR\x00\x00\x00[\x00-\xff]\x00\x00\x00[\x0a\x0b\x0d](?:\x00{3}[\x00-\x09])?[0-9a-f]{64}")
+_GAUSS_REFUSAL = re.compile(rb"\x00Munsupported frontend protocol \d+\.\d+\.\x00")
+"""PostgreSQL says after a colon what it does support."""
+
 _NO_RULE = b"C28000"
 _VERSION = re.compile(rb"S\x00\x00[\x00-\xff]{2}server_version\x00(\d+(?:\.\d+){0,2})")
 
@@ -58,12 +72,15 @@ async def look(contact: Contact) -> ServiceFacts:
         evidence = (*evidence, exchange(startup(), reply))
         inside, reply = True, await _begin(contact, upgraded=True)
     access, attributes = _judge(reply, inside=inside)
-    version = _VERSION.search(reply)
+    found = _VERSION.search(reply)
+    product, version = "PostgreSQL", found[1].decode() if found else ""
+    if _GAUSS_METHOD.match(reply) or (version == _GAUSS_VERSION and await _refuses_like_gauss(contact)):
+        product, version = "openGauss/GaussDB", ""
     return ServiceFacts(
         "POSTGRES",
         access,
-        "PostgreSQL",
-        version[1].decode() if version else "",
+        product,
+        version,
         (*channel, *attributes),
         (*evidence, exchange(startup(), reply)),
     )
@@ -95,6 +112,13 @@ async def _begin(contact: Contact, *, upgraded: bool) -> bytes:
         reply = await conversation.receive_until(_decided, limit=4096)
         await conversation.send(TERMINATE)
         return reply
+
+
+async def _refuses_like_gauss(contact: Contact) -> bool:
+    async with contact.open() as conversation:
+        await conversation.send(UNKNOWN_VERSION)
+        reply = await conversation.receive_until(recognises, limit=1024)
+    return bool(_GAUSS_REFUSAL.search(reply))
 
 
 def _decided(data: bytes) -> bool:
