@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.certificate import self_signed
+from tests.lab.inetd import inetd
 from tests.lab.scripted import Answer, scripted
 
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
@@ -131,19 +132,6 @@ _SSH_CASES = (
 )
 
 
-def _inetd(line: str, port: int) -> Start:
-    """Run one line of inetd.conf; ``{address}`` is this case's."""
-
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        configuration = folder / "inetd.conf"
-        configuration.write_text(line.format(address=address) + "\n")
-        with process([program("inetd"), "-i", str(configuration)], folder=folder, wait_for=(address, port)):
-            yield
-
-    return start
-
-
 def _vsftpd(port: int, *lines: str, tls: bool = False) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
@@ -189,7 +177,7 @@ _FTP_CASES = (
         name="telnet-login",
         address="127.10.9.10",
         ports="23",
-        start=_inetd("{address}:23 stream tcp nowait root /usr/sbin/in.telnetd in.telnetd", 23),
+        start=inetd("{address}:23 stream tcp nowait root /usr/sbin/in.telnetd in.telnetd", 23),
         expected=frozenset({(23, "CLR-TELNET")}),
         services=frozenset({(23, "telnet")}),
         needs=("in.telnetd", "inetd"),
@@ -198,7 +186,7 @@ _FTP_CASES = (
         name="inetd-daytime",
         address="127.10.9.17",
         ports="T:13",
-        start=_inetd("{address}:daytime stream tcp nowait root internal", 13),
+        start=inetd("{address}:daytime stream tcp nowait root internal", 13),
         expected=frozenset({(13, "SVC-DAYTIME-EXPOSED")}),
         services=frozenset({(13, "daytime")}),
         needs=("inetd",),
@@ -207,7 +195,7 @@ _FTP_CASES = (
         name="inetd-chargen",
         address="127.10.9.18",
         ports="T:19",
-        start=_inetd("{address}:chargen stream tcp nowait root internal", 19),
+        start=inetd("{address}:chargen stream tcp nowait root internal", 19),
         expected=frozenset({(19, "SVC-CHARGEN-EXPOSED")}),
         silent=frozenset({"AMP-CHARGEN"}),
         needs=("inetd",),

@@ -64,7 +64,9 @@ class LabCase:
 
 def program(name: str) -> str:
     """Return the full path of a Debian program, also when ``/usr/sbin`` is not on PATH."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin")
+    found = shutil.which(
+        name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin:/usr/libexec/samba"
+    )
     if found is None:
         raise FileNotFoundError(f"The lab needs {name}; run make setup.")
     return found

@@ -27,7 +27,7 @@ def _udp_process(port: int, *command: str) -> Start:
     return start
 
 
-def _snmpd(port: int, *lines: str) -> Start:
+def snmpd(port: int, *lines: str) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         configuration = folder / "snmpd.conf"
@@ -194,7 +194,7 @@ CASES = (
         name="snmp-public",
         address="127.10.11.1",
         ports="U:161",
-        start=_snmpd(161, "rocommunity public"),
+        start=snmpd(161, "rocommunity public"),
         expected=frozenset({("161/udp", "CLR-SNMP12-PUBLIC")}),
         silent=frozenset({"SNMP-EXPOSED"}),
         services=frozenset({(161, "snmp")}),
@@ -205,7 +205,7 @@ CASES = (
         name="snmp-other-community-odd-port",
         address="127.10.11.2",
         ports="U:1161",
-        start=_snmpd(1161, "rocommunity only-for-the-lab"),
+        start=snmpd(1161, "rocommunity only-for-the-lab"),
         expected=frozenset({("1161/udp", "SNMP-EXPOSED")}),
         silent=frozenset({"CLR-SNMP12-PUBLIC"}),
         services=frozenset({(1161, "snmp")}),
@@ -216,7 +216,7 @@ CASES = (
         name="snmp-public-not-asked",
         address="127.10.11.3",
         ports="U:161",
-        start=_snmpd(161, "rocommunity public"),
+        start=snmpd(161, "rocommunity public"),
         expected=frozenset({("161/udp", "SNMP-EXPOSED")}),
         silent=frozenset({"CLR-SNMP12-PUBLIC"}),
         needs=("snmpd",),

@@ -2,8 +2,8 @@
 
 Several short questions are asked at once, each on a connection of its own: silence (does it speak first?), a TLS
 hello, an HTTP request, the greetings of the protocols that usually live on this port. The first certain answer
-wins. A port that stays silent is then offered every other greeting we know, because exposed services hide on odd
-ports. What nothing recognises is left to nmap.
+wins. A port that stays silent is then offered every other greeting we know but those that make sense on their own
+ports alone, because exposed services hide on odd ports. What nothing recognises is left to nmap.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     first = await _first_certain(questions, prefer_tls=with_tls)
     if first.known:
         return first
-    rest: list[Question] = [_greet(contact, probe) for probe in allowed if probe not in likely]
+    rest: list[Question] = [
+        _greet(contact, probe) for probe in allowed if probe not in likely and not probe.own_ports_only
+    ]
     if with_tls:
         rest.append(_ask_ssl2(contact))
     if any(port in probe.ports for probe in _SPEAK_FIRST):

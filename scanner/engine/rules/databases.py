@@ -8,7 +8,10 @@ from scanner.engine.model import Finding, Service
 from scanner.engine.rules.base import Context, rule
 
 _HOLDS_DATA = frozenset(
-    {"REDIS", "POSTGRES", "MYSQL", "MSSQL", "MONGODB", "CASSANDRA", "MQTT", "AMQP", "KAFKA", "NATS", "ACTIVEMQ"}
+    {
+        *("REDIS", "POSTGRES", "MYSQL", "OCEANBASE", "MSSQL", "MONGODB", "CASSANDRA"),
+        *("MQTT", "AMQP", "KAFKA", "NATS", "ACTIVEMQ"),
+    }
 )
 """Databases and brokers whose clients and servers commonly speak TLS, so that its absence is a choice."""
 

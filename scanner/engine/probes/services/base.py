@@ -26,6 +26,8 @@ class ServiceProbe:
     (Redis answers an HTTP request with an error of its own). ``one_at_a_time`` tells that the service takes a single
     connection, so that on its ports its greeting goes out before anything else. ``greeting_level`` is what the
     authorisation must allow for a UDP greeting itself to be sent (SNMP's is a community, a credential).
+    ``own_ports_only`` keeps a TCP greeting from all other ports: for services that are hardly ever moved, so that not
+    every silent port costs one more connection.
     """
 
     protocol: str
@@ -38,3 +40,4 @@ class ServiceProbe:
     answers_elsewhere: bool = False
     one_at_a_time: bool = False
     greeting_level: Level = Level.GREETING
+    own_ports_only: bool = False

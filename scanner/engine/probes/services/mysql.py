@@ -3,6 +3,7 @@
 One connection, nothing sent: whether an account without a password exists is not asked. Every connection that ends
 before a log-in counts against the caller: after ``max_connect_errors`` of them (100) the server turns its address
 away until an administrator intervenes, so there must be few.
+OceanBase, which tells itself in its version, is a service of its own; behind its proxy it can't be told from MySQL.
 Attributes: ``tls`` (see :mod:`.channel`), ``refusal``: ``credentials`` or ``host-acl`` (this address may not log in
 at all); ``auth_plugin``; ``interface``: ``x-protocol``.
 """
@@ -75,7 +76,8 @@ async def look(contact: Contact) -> ServiceFacts:
     attributes = (*upgrade(contact, bool(capabilities & _CLIENT_SSL)), ("refusal", "credentials"))
     if plugin:
         attributes = (*attributes, ("auth_plugin", plugin))
-    return ServiceFacts("MYSQL", Access.RESTRICTED, product, version, attributes, evidence)
+    service = "OCEANBASE" if product == "OceanBase" else "MYSQL"
+    return ServiceFacts(service, Access.RESTRICTED, product, version, attributes, evidence)
 
 
 def _whole(data: bytes) -> bool:
