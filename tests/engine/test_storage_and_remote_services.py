@@ -38,6 +38,7 @@ from scanner.engine.probes.services import (
     ndmp,
     postgresql,
     remote_control,
+    svn,
     version_control,
 )
 from scanner.engine.probes.services.base import ServiceProbe
@@ -51,7 +52,7 @@ from tests.lab import storage_cases as storage
 from tests.lab.scripted import scripted
 
 NOW = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
-SVN, GIT, CVS = version_control.PROBES
+GIT, CVS = version_control.PROBES
 RPC, RPC_OVER_HTTP = msrpc.PROBES
 TEAMVIEWER, RADMIN = remote_control.PROBES
 WINBOX, ROUTEROS = mikrotik.PROBES
@@ -71,7 +72,7 @@ ANSWERS: list[tuple[ServiceProbe, bytes]] = [
     (iscsi.PROBE, _LOGIN_REPLY),
     (ndmp.PROBE, storage._ndmp(0, b"Connection successful")),
     (afp.PROBE, _answer_of(storage._afp, afp.GREETING)),
-    (SVN, b"( success ( 2 2 ( ) ( edit-pipeline svndiff1 accepts-svndiff2 list ) ) ) "),
+    (svn.PROBE, b"( success ( 2 2 ( ) ( edit-pipeline svndiff1 accepts-svndiff2 list ) ) ) "),
     (GIT, b"0047ERR access denied or repository not exported: /roundsman-inspection"),
     (RPC, _BIND_ACK),
     (RPC_OVER_HTTP, b"ncacn_http/1.0"),
@@ -194,6 +195,25 @@ def test_a_server_that_trusts_us_is_open_gauss_only_by_how_it_refuses_a_version(
 
     facts = look(postgresql.PROBE, server)
     assert (facts.access, facts.product, facts.version) == (Access.OPEN, product, version)
+
+
+def _svnserve(answer: bytes, sent: list[bytes], level: Level = Level.READ) -> ServiceFacts:
+    greeting = b"( success ( 2 2 ( ) ( edit-pipeline svndiff1 list ) ) ) "
+    return look(svn.PROBE, lambda _: answer, banner=greeting, sent=sent, level=level)
+
+
+def test_svnserve_is_open_only_where_it_offers_to_log_strangers_in() -> None:
+    sent: list[bytes] = []
+    assert _svnserve(b"( success ( ( ANONYMOUS CRAM-MD5 ) 3:lab ) ) ", sent).access is Access.OPEN
+    assert _svnserve(b"( success ( ( CRAM-MD5 ) 9:ANONYMOUS ) ) ", sent).access is Access.RESTRICTED
+    assert _svnserve(b"( failure ( ( 210005 13:No repository 0: 0 ) ) ) ", sent).access is Access.UNKNOWN
+    assert sent == [b"( 2 ( edit-pipeline svndiff1 ) 17:svn://192.0.2.1:1 ) "] * 3
+
+
+def test_svnserve_is_only_listened_to_at_the_level_of_greetings() -> None:
+    sent: list[bytes] = []
+    assert _svnserve(b"", sent, Level.GREETING).access is Access.UNKNOWN
+    assert sent == []
 
 
 def test_no_target_is_asked_for_at_the_level_of_greetings() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scanner.engine.plan import Profile
-from tests.lab.access import exposed
+from tests.lab.access import exposed, unauth
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.http_answers import together
 from tests.lab.inetd import inetd
@@ -28,9 +28,20 @@ def _daemon(port: int, *command: str) -> Start:
     return start
 
 
-def _svnserve(port: int) -> Start:
+def _svnserve(port: int, *settings: str, repository: bool = True) -> Start:
+    """svnserve, whose root is a repository with these lines of svnserve.conf, or an empty folder."""
     listen = ("--listen-host", "{address}", "--listen-port", str(port))
-    return _daemon(port, "svnserve", "--daemon", "--foreground", *listen, "--root", "{folder}/served")
+    daemon = _daemon(port, "svnserve", "--daemon", "--foreground", *listen, "--root", "{folder}/served")
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        if repository:
+            subprocess.run([program("svnadmin"), "create", str(folder / "served")], check=True, capture_output=True)
+            (folder / "served" / "conf" / "svnserve.conf").write_text("\n".join(("[general]", *settings)) + "\n")
+        with daemon(address, folder):
+            yield
+
+    return start
 
 
 def _git(port: int, *options: str) -> Start:
@@ -55,27 +66,29 @@ CASES = (
         name="source-code-daemons",
         address="127.10.40.11",
         ports="T:2401,T:3690,T:9418",
-        start=together(_svnserve(3690), _git(9418), _cvs(2401)),
+        start=together(_svnserve(3690, "anon-access = none", "password-db = passwd"), _git(9418), _cvs(2401)),
         expected=exposed(SVN=3690, GIT=9418, CVS=2401),
+        silent=frozenset({"SVC-SVN-UNAUTH"}),
         services=frozenset({(3690, "svn"), (9418, "git"), (2401, "cvspserver")}),
-        needs=("svnserve", "git", "cvs", "inetd"),
+        needs=("svnserve", "svnadmin", "git", "cvs", "inetd"),
     ),
     LabCase(
         name="source-code-daemons-on-odd-ports",
         address="127.10.40.12",
         ports="T:12401,T:13690",
         start=together(_svnserve(13690), _cvs(12401)),
-        expected=exposed(SVN=13690, CVS=12401),
+        expected=unauth(SVN=13690) | exposed(CVS=12401),
         services=frozenset({(13690, "svn"), (12401, "cvspserver")}),
-        needs=("svnserve", "cvs", "inetd"),
+        needs=("svnserve", "svnadmin", "cvs", "inetd"),
     ),
     LabCase(
-        name="git-daemon-that-says-what-is-wrong",
+        name="source-code-daemons-without-a-repository-at-their-root",
         address="127.10.40.13",
-        ports="T:9418",
-        start=_git(9418, "--informative-errors"),
-        expected=exposed(GIT=9418),
-        needs=("git",),
+        ports="T:3690,T:9418",
+        start=together(_svnserve(3690, repository=False), _git(9418, "--informative-errors")),
+        expected=exposed(SVN=3690, GIT=9418),
+        silent=frozenset({"SVC-SVN-UNAUTH"}),
+        needs=("svnserve", "git"),
     ),
     LabCase(
         name="what-hands-out-no-source-code",

@@ -1,7 +1,4 @@
-"""Apple's file sharing (AFP over DSI): the status that a server gives before any session (Apple, AFP Reference).
-
-Attributes: ``guests``: ``offered`` when the server names the log-in method of guests; none is logged in.
-"""
+"""Apple's file sharing (AFP over DSI): the status that a server gives before any session (Apple, AFP Reference)."""
 
 from __future__ import annotations
 
@@ -12,13 +9,11 @@ from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.hostile import line
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
-from scanner.engine.probes.services.channel import Attributes
 from scanner.engine.probes.wire import Fields
 
 _GET_STATUS, _REQUEST, _REPLY = 3, 0, 1
 _ID = 0x726D
 _HEADER = struct.Struct(">BBHIII")
-_GUEST = b"No User Authent"
 
 GREETING = _HEADER.pack(_REQUEST, _GET_STATUS, _ID, 0, 0, 0)
 
@@ -31,7 +26,7 @@ def recognises(reply: bytes) -> bool:
     if (flags, command, number, error) != (_REPLY, _GET_STATUS, _ID, 0) or length != len(reply) - _HEADER.size:
         return False
     try:
-        return any(name.startswith(b"AFP") for name in _names(reply[_HEADER.size :], 2))
+        return any(name.startswith(b"AFP") for name in _versions(reply[_HEADER.size :]))
     except UnexpectedReply:
         return False
 
@@ -45,15 +40,13 @@ async def look(contact: Contact) -> ServiceFacts:
         raise UnexpectedReply("The AFP server's status is not what it was before.")
     status = reply[_HEADER.size :]
     machine = _text(Fields(status[int.from_bytes(status[:2], "big") :]))
-    attributes: Attributes = (("guests", "offered"),) if _GUEST in _names(status, 4) else ()
     product = line(machine.decode("utf-8", "backslashreplace"), 60)
-    return ServiceFacts("AFP", Access.UNKNOWN, product, "", attributes, (exchange(GREETING, reply),))
+    return ServiceFacts("AFP", Access.UNKNOWN, product, exchanges=(exchange(GREETING, reply),))
 
 
-def _names(status: bytes, offset: int) -> list[bytes]:
-    """Return the counted list of names whose place is told at ``offset``: 2 for versions, 4 for log-in methods."""
-    place = int.from_bytes(status[offset : offset + 2], "big")
-    fields = Fields(status[place:])
+def _versions(status: bytes) -> list[bytes]:
+    """Return the counted list of AFP's versions, whose place the third and fourth octets tell."""
+    fields = Fields(status[int.from_bytes(status[2:4], "big") :])
     return [_text(fields) for _ in range(fields.unsigned(1))]
 
 

@@ -1,4 +1,4 @@
-"""Daemons that hand out source code: Subversion, Git, CVS. No repository is opened.
+"""Daemons that hand out source code: Git and CVS. No repository is opened.
 
 Whether one may be read without credentials takes its path, which isn't guessed, so nothing is called open.
 """
@@ -16,9 +16,6 @@ from scanner.engine.probes.services.base import Look, ServiceProbe
 _NOWHERE = b"/roundsman-inspection"
 """A path where no repository is."""
 
-# The greeting of svnserve: versions, mechanisms (none since 1.0), capabilities (subversion/libsvn_ra_svn/protocol).
-_SVN = re.compile(rb"\A\( success \( \d{1,3} \d{1,3} \( (?:[A-Z0-9-]{1,20} ){0,8}\) \( (?:[\w-]{1,40} ){0,40}\) \) \) ")
-
 # A packet line whose text is an error about the path that was asked for (gitprotocol-pack, "Initial upload-pack").
 _GIT = re.compile(rb"\A([0-9a-f]{4})ERR [\x20-\x7e]{1,100}: " + re.escape(_NOWHERE) + rb"\n?\Z")
 
@@ -31,11 +28,6 @@ def _packet_line(text: bytes) -> bytes:
 
 GIT_REQUEST = _packet_line(b"git-upload-pack " + _NOWHERE + b"\0host=roundsman.invalid\0")
 CVS_LINE = b"roundsman\n"
-
-
-def recognises_svn(banner: bytes) -> bool:
-    """Tell whether the banner is the whole greeting of svnserve."""
-    return bool(_SVN.match(banner))
 
 
 def recognises_git(reply: bytes) -> bool:
@@ -52,8 +44,7 @@ def recognises_cvs(reply: bytes) -> bool:
 def _look(service: str, product: str, greeting: bytes, recognises: Callable[[bytes], bool]) -> Look:
     async def look(contact: Contact) -> ServiceFacts:
         async with contact.open() as conversation:
-            if greeting:
-                await conversation.send(greeting)
+            await conversation.send(greeting)
             reply = await conversation.receive_until(recognises, limit=1024)
         if not recognises(reply):
             raise UnexpectedReply(f"{product} answered with something else than before.")
@@ -63,9 +54,6 @@ def _look(service: str, product: str, greeting: bytes, recognises: Callable[[byt
 
 
 PROBES = (
-    ServiceProbe(
-        "svn", frozenset({3690}), b"", recognises_svn, _look("SVN", "Subversion (svnserve)", b"", recognises_svn)
-    ),
     ServiceProbe(
         "git",
         frozenset({9418}),
