@@ -32,7 +32,7 @@ from scanner.engine.probes.filtered import knock
 from scanner.engine.probes.identify import manner
 from scanner.engine.probes.notes import PortNotes
 from scanner.engine.probes.port import look_again, look_at_port
-from scanner.engine.probes.udp import look_at_udp
+from scanner.engine.probes.udp import look_at_udp, look_at_udp_again
 from scanner.engine.probes.version_scan import VersionScanner
 
 EVERYTHING_OPEN = 200
@@ -178,7 +178,7 @@ async def _again(service: Service, tools: Tools, notes: PortNotes) -> Service | 
     """Look again; a second look that broke off neither confirms nor contradicts, so it is left out. What we or the
     owner decided not to ask is missing from both looks alike."""
     if service.endpoint.transport is Transport.UDP:
-        again = await look_at_udp(notes.contact, listed=True, notes=notes)
+        again = await look_at_udp_again(service, notes.contact, notes)
     else:
         again = await look_again(service, notes.contact, tools.plan.profile, notes)
     return None if any(gap.reason not in _EXPECTED_GAPS for gap in notes.gaps) else again

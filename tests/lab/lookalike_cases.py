@@ -7,7 +7,7 @@ from tests.lab.http_answers import answers, page, together
 from tests.lab.udp import scripted_udp
 
 _HTTP_PORTS = (13, 19, 23, 111, 139, 389, 445, 554, 1080, 1099, 1433, 2181, 3306, 3389, 4369, 6000, 10809, 61616)
-_UDP_PORTS = (69, 111, 123, 137, 161, 389, 623, 1434, 1900, 11211)
+_UDP_PORTS = (53, 69, 111, 123, 137, 161, 389, 427, 520, 623, 1434, 1900, 3283, 3702, 5683, 10001, 11211)
 
 _NAMED_BY_PORT = frozenset(
     {
@@ -20,6 +20,7 @@ _NAMED_BY_PORT = frozenset(
 _NAMED_BY_UDP_PORT = frozenset(
     {
         *("AMP-MEMCACHED", "AMP-MSSQL", "AMP-NETBIOS", "AMP-SSDP", "AMP-CLDAP", "AMP-PORTMAP"),
+        *("AMP-COAP", "AMP-WSD", "AMP-RIP", "AMP-SLP", "AMP-ARD", "AMP-UBIQUITI", "DNS-AMP-ANY"),
         *("CLR-TFTP", "SVC-IPMI-EXPOSED", "SVC-NETBIOS-EXPOSED", "CLR-RPCBIND"),
     }
 )

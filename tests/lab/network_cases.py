@@ -13,7 +13,7 @@ from tests.lab.case import LabCase, Start, process, program
 from tests.lab.udp import scripted_udp, wait_until_bound
 
 
-def _udp_process(port: int, *command: str) -> Start:
+def udp_process(port: int, *command: str) -> Start:
     """Run a real UDP server; ``{address}`` and ``{folder}`` in its command are this case's."""
 
     @contextlib.contextmanager
@@ -62,7 +62,9 @@ def _on_loopback(address: str) -> Iterator[None]:
         subprocess.run([ip, "address", "del", f"{address}/32", "dev", "lo"], check=False, capture_output=True)
 
 
-def _named(*options: str, zones: tuple[str, ...] = ()) -> Start:
+def named(*options: str, zones: tuple[str, ...] = ()) -> Start:
+    """Run BIND with these options as the primary of these zones."""
+
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         (folder / "zone").write_text(_ZONE)
@@ -90,8 +92,8 @@ def _open_resolver(address: str, folder: Path) -> Iterator[None]:
     """A resolver for everyone, and behind it, on 127.10.11.240, a server that plays the Internet."""
     upstream = folder / "upstream"
     upstream.mkdir()
-    resolver = _named("recursion yes; allow-recursion { any; }; forward only; forwarders { 127.10.11.240; };")
-    with _named("recursion no;", zones=("example.org",))("127.10.11.240", upstream), resolver(address, folder):
+    resolver = named("recursion yes; allow-recursion { any; }; forward only; forwarders { 127.10.11.240; };")
+    with named("recursion no;", zones=("example.org",))("127.10.11.240", upstream), resolver(address, folder):
         yield
 
 
@@ -225,7 +227,7 @@ CASES = (
         name="tftp",
         address="127.10.11.4",
         ports="U:69",
-        start=_udp_process(69, "in.tftpd", "-L", "-a", "{address}:69", "-u", "nobody", "-s", "{folder}"),
+        start=udp_process(69, "in.tftpd", "-L", "-a", "{address}:69", "-u", "nobody", "-s", "{folder}"),
         expected=frozenset({("69/udp", "CLR-TFTP")}),
         services=frozenset({(69, "tftp")}),
         needs=("in.tftpd",),
@@ -244,7 +246,8 @@ CASES = (
         name="dns-recursion-without-upstream",
         address="127.10.11.6",
         ports="53",
-        start=_named("recursion yes; allow-recursion { any; }; forward only; forwarders { 127.10.11.250; };"),
+        start=named("recursion yes; allow-recursion { any; }; forward only; forwarders { 127.10.11.250; };"),
+        expected=frozenset({("53/udp", "DNS-AMP-ANY")}),
         silent=frozenset({"DNS-RECURSION", "DNS-AXFR"}),
         services=frozenset({(53, "dns")}),
         needs=("named",),
@@ -254,7 +257,7 @@ CASES = (
         address="127.10.11.7",
         ports="53",
         hostname="www.lab.example",
-        start=_named("recursion no; allow-transfer { any; };", zones=("lab.example",)),
+        start=named("recursion no; allow-transfer { any; };", zones=("lab.example",)),
         expected=frozenset({(53, "DNS-AXFR"), (53, "DNS-VERSION"), ("53/udp", "DNS-VERSION")}),
         silent=frozenset({"DNS-RECURSION"}),
         level=2,
@@ -265,7 +268,7 @@ CASES = (
         address="127.10.11.8",
         ports="53",
         hostname="www.lab.example",
-        start=_named("recursion no; allow-transfer { none; }; version none;", zones=("lab.example",)),
+        start=named("recursion no; allow-transfer { none; }; version none;", zones=("lab.example",)),
         silent=frozenset({"DNS-RECURSION", "DNS-AXFR", "DNS-VERSION"}),
         services=frozenset({(53, "dns")}),
         level=2,
@@ -275,7 +278,7 @@ CASES = (
         name="memcached-udp",
         address="127.10.11.9",
         ports="U:11211",
-        start=_udp_process(11211, "memcached", "-l", "{address}", "-p", "0", "-U", "11211", "-u", "memcache"),
+        start=udp_process(11211, "memcached", "-l", "{address}", "-p", "0", "-U", "11211", "-u", "memcache"),
         expected=frozenset({("11211/udp", "AMP-MEMCACHED")}),
         services=frozenset({(11211, "memcached-udp")}),
         needs=("memcached",),

@@ -120,9 +120,8 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     first = await _first_certain(questions, prefer_tls=with_tls)
     if first.known:
         return first
-    rest: list[Question] = [
-        _greet(contact, probe) for probe in allowed if probe not in likely and not probe.own_ports_only
-    ]
+    anywhere = [probe for probe in allowed if probe not in likely and not probe.own_ports_only]
+    rest: list[Question] = [_greet(contact, probe) for probe in anywhere]
     if with_tls:
         rest.append(_ask_ssl2(contact))
     if any(port in probe.ports for probe in _SPEAK_FIRST):

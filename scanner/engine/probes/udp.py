@@ -16,15 +16,29 @@ UDP_WAIT = 1.0
 
 
 async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Service | None:
-    """Ask one UDP port the greetings that belong to it (all we know when it was listed by hand).
+    """Ask one UDP port the greetings that belong to it (all that fit any port when it was listed by hand).
 
     None when nothing was recognised. A port that the host itself calls unreachable (ICMP, RFC 1122 section 4.1.3.1)
     is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look.
     """
     port = contact.endpoint.port
-    allowed = [p for p in PROBES if contact.level.at_least(p.greeting_level)]
-    candidates = [p for p in allowed if p.transport is contact.endpoint.transport and (listed or port in p.ports)]
+    candidates = [p for p in _allowed(contact) if port in p.ports or (listed and not p.own_ports_only)]
     candidates.sort(key=lambda probe: port not in probe.ports)
+    return await _ask_each(contact, candidates, notes)
+
+
+async def look_at_udp_again(service: Service, contact: Contact, notes: PortNotes) -> Service | None:
+    """Ask once more what the port answered at the first look, and nothing else."""
+    known = [probe for probe in _allowed(contact) if probe.protocol == service.protocol]
+    return await _ask_each(contact, known, notes)
+
+
+def _allowed(contact: Contact) -> list[ServiceProbe]:
+    of_transport = [probe for probe in PROBES if probe.transport is contact.endpoint.transport]
+    return [probe for probe in of_transport if contact.level.at_least(probe.greeting_level)]
+
+
+async def _ask_each(contact: Contact, candidates: list[ServiceProbe], notes: PortNotes) -> Service | None:
     replies = await asyncio.gather(*(_ask_udp(contact, probe) for probe in candidates))
     for probe, reply in zip(candidates, replies, strict=True):
         if reply and probe.recognises(reply):

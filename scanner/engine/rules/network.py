@@ -18,6 +18,12 @@ _AMPLIFIERS = {
     "NETBIOS": "AMP-NETBIOS",
     "MSSQL-BROWSER": "AMP-MSSQL",
     "PORTMAP": "AMP-PORTMAP",
+    "COAP": "AMP-COAP",
+    "WSD": "AMP-WSD",
+    "RIP": "AMP-RIP",
+    "SLP": "AMP-SLP",
+    "ARD": "AMP-ARD",
+    "UBIQUITI": "AMP-UBIQUITI",
 }
 _GREAT_FACTOR = 50
 """From this factor on an amplifier is high; the UDP protocols of US-CERT TA14-017A above it are few."""
@@ -54,11 +60,12 @@ def ntp(service: Service, context: Context) -> Iterator[Finding]:
             yield context.finding(check, service, exchanges=facts.exchanges, bytes_in=sent, bytes_out=received)
 
 
-@rule("DNS-RECURSION", "DNS-VERSION", "DNS-AXFR")
+@rule("DNS-RECURSION", "DNS-AMP-ANY", "DNS-VERSION", "DNS-AXFR")
 def dns(service: Service, context: Context) -> Iterator[Finding]:
     """Report open recursion (only what was resolved counts, not the flag), the version and transfers.
 
-    Recursion is reported for UDP alone, where an answer can be sent to someone who never asked.
+    Recursion is reported for UDP alone, where an answer can be sent to someone who never asked. Who resolves for
+    strangers answers for the root too, which is then nothing of its own.
     """
     facts = _facts(service, "DNS")
     if facts is None:
@@ -66,6 +73,9 @@ def dns(service: Service, context: Context) -> Iterator[Finding]:
     recursion = facts.attribute("recursion")
     if recursion == "open" and service.endpoint.transport is Transport.UDP:
         yield context.finding("DNS-RECURSION", service, exchanges=facts.exchanges, recursion=recursion)
+    elif facts.attribute("root_out"):
+        sent, received = facts.attribute("root_in"), facts.attribute("root_out")
+        yield context.finding("DNS-AMP-ANY", service, exchanges=facts.exchanges, bytes_in=sent, bytes_out=received)
     if facts.attribute("version"):
         yield context.finding("DNS-VERSION", service, exchanges=facts.exchanges, version=facts.attribute("version"))
     if facts.attribute("transfer"):

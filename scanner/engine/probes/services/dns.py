@@ -2,7 +2,8 @@
 
 Attributes: ``recursion``: ``open``, ``closed``, or ``unproven`` when recursion is said to be available but did not
 succeed; ``version``: what ``version.bind`` said; ``transfer``: the zone that was handed out; ``bytes_in`` and
-``bytes_out`` of the recursive question, as seen by the server.
+``bytes_out`` of the recursive question, as seen by the server; over UDP ``root_in`` and ``root_out``, the same of the
+question for the root's servers, when it was answered with servers.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from scanner.engine.probes.services import dns_messages as dns
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes
 
-_VERSION_ID, _RECURSION_ID, _TRANSFER_ID = 0x526D, 0x526E, 0x526F
+_VERSION_ID, _RECURSION_ID, _TRANSFER_ID, _ROOT_ID = 0x526D, 0x526E, 0x526F, 0x5270
 FOREIGN_NAME = "example.org"
 """A name that exists (RFC 2606) and that the inspected server has no business answering for."""
 
 VERSION_BIND = dns.query(_VERSION_ID, "version.bind", dns.TXT, dns.CHAOS)
 FOREIGN_A = dns.query(_RECURSION_ID, FOREIGN_NAME, dns.A, flags=dns.RECURSION_DESIRED)
+ROOT_NS = dns.query(_ROOT_ID, ".", dns.NS)
+"""No recursion is asked for: who doesn't serve the root has no reason to answer."""
 RECURSION_TIMEOUT = 5.0
 
 Ask = Callable[[bytes], Awaitable[bytes]]
@@ -63,6 +66,8 @@ async def look(contact: Contact) -> ServiceFacts:
     if contact.level.at_least(Level.READ):
         recursion, sizes = await _recursion(ask, evidence)
         attributes = (*attributes, ("recursion", recursion), *sizes)
+        if not over_tcp:
+            attributes = (*attributes, *await _root(ask, evidence))
     if over_tcp and contact.level.at_least(Level.CREDENTIAL):
         attributes = (*attributes, *await _transfers(contact, evidence))
     access = Access.OPEN if recursion == "open" else Access.UNKNOWN
@@ -82,6 +87,19 @@ async def _recursion(ask: Ask, evidence: list[Exchange]) -> tuple[str, Attribute
     if not answer.recursion_available or answer.number != _RECURSION_ID:
         return "closed", sizes
     return ("open" if dns.answers(answer, dns.A) else "unproven"), sizes
+
+
+async def _root(ask: Ask, evidence: list[Exchange]) -> Attributes:
+    """Ask for the root's servers; silence and refusal are how it should be."""
+    try:
+        reply = await ask(ROOT_NS)
+        answer = dns.parse(reply)
+    except ProbeError:
+        return ()
+    if answer.number != _ROOT_ID or not dns.refers(answer):
+        return ()
+    evidence.append(exchange(ROOT_NS, reply))
+    return (("root_in", str(len(ROOT_NS))), ("root_out", str(len(reply))))
 
 
 async def _transfers(contact: Contact, evidence: list[Exchange]) -> Attributes:

@@ -8,7 +8,7 @@ from scanner.engine.errors import UnexpectedReply
 from scanner.engine.hostile import printable_bytes
 from scanner.engine.probes.wire import Fields
 
-A, SOA, PTR, TXT, AXFR = 1, 6, 12, 16, 252
+A, NS, SOA, PTR, TXT, AXFR = 1, 2, 6, 12, 16, 252
 IN, CHAOS = 1, 3
 RECURSION_DESIRED = 0x0100
 _RESPONSE, _RECURSION_AVAILABLE = 0x8000, 0x0080
@@ -17,12 +17,14 @@ _NOERROR = 0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The parts of a response that are judged. ``records`` are type and data of each answer."""
+    """The parts of a response that are judged. ``records`` are type and data of each answer, ``authority`` of each
+    record that names an authority (a referral's)."""
 
     number: int
     code: int
     recursion_available: bool
     records: tuple[tuple[int, bytes], ...]
+    authority: tuple[tuple[int, bytes], ...] = ()
 
 
 def query(number: int, name: str, kind: int, class_: int = IN, flags: int = 0) -> bytes:
@@ -39,22 +41,26 @@ def _encoded(name: str) -> bytes:
 def parse(data: bytes) -> Answer:
     """Read a response; records after one that is cut off are left out. Raises ``UnexpectedReply``."""
     fields = Fields(data)
-    number, flags, questions, answers = (fields.unsigned(2) for _ in range(4))
-    fields.take(4)
+    number, flags, questions, answers, authorities, _ = (fields.unsigned(2) for _ in range(6))
     if not flags & _RESPONSE or questions > 1:
         raise UnexpectedReply("This is no DNS response.")
     for _ in range(questions):
         _skip_name(fields)
         fields.take(4)
+    records, authority = _records(fields, answers), _records(fields, authorities)
+    return Answer(number, flags & 0xF, bool(flags & _RECURSION_AVAILABLE), records, authority)
+
+
+def _records(fields: Fields, count: int) -> tuple[tuple[int, bytes], ...]:
     records: list[tuple[int, bytes]] = []
-    for _ in range(min(answers, 500)):
+    for _ in range(min(count, 500)):
         if not fields.left:
             break
         _skip_name(fields)
         kind = fields.unsigned(2)
         fields.take(6)
         records.append((kind, fields.take(fields.unsigned(2))))
-    return Answer(number, flags & 0xF, bool(flags & _RECURSION_AVAILABLE), tuple(records))
+    return tuple(records)
 
 
 def _skip_name(fields: Fields) -> None:
@@ -78,3 +84,8 @@ def text(answer: Answer) -> str:
 def answers(answer: Answer, kind: int) -> bool:
     """Tell whether the response is a success with a record of ``kind``."""
     return answer.code == _NOERROR and any(of_kind == kind for of_kind, _ in answer.records)
+
+
+def refers(answer: Answer) -> bool:
+    """Tell whether the response is a success that names servers, as its answer or in a referral."""
+    return answer.code == _NOERROR and any(kind == NS for kind, _ in (*answer.records, *answer.authority))

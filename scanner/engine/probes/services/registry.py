@@ -51,6 +51,7 @@ from scanner.engine.probes.services import (
     svn,
     telnet,
     udp_amplifiers,
+    udp_discovery,
     udp_ipmi,
     udp_ntp,
     udp_snmp,
@@ -124,4 +125,5 @@ PROBES: tuple[ServiceProbe, ...] = (
     udp_tftp.PROBE,
     udp_ipmi.PROBE,
     *udp_amplifiers.PROBES,
+    *udp_discovery.PROBES,
 )

@@ -97,14 +97,32 @@ def is_quote(reply: bytes) -> bool:
     return 16 <= len(reply) <= 512 and readable and " " in text and not is_chargen(reply)
 
 
-def _probe(protocol: str, service: str, port: int, request: bytes, recognises: Callable[[bytes], bool]) -> ServiceProbe:
+def amplifier(
+    protocol: str,
+    service: str,
+    port: int,
+    request: bytes,
+    recognises: Callable[[bytes], bool],
+    level: Level = Level.GREETING,
+) -> ServiceProbe:
+    """Return the probe of one service that is asked ``request`` and nothing else, at ``level`` and above."""
+
     async def look(contact: Contact) -> ServiceFacts:
         reply = await contact.ask(request, any_port=True)
         if not recognises(reply):
             raise UnexpectedReply(f"The {protocol} service answered with something else than before.")
         return _facts(service, request, reply)
 
-    return ServiceProbe(protocol, frozenset({port}), request, recognises, look, Transport.UDP, answers_elsewhere=True)
+    return ServiceProbe(
+        protocol,
+        frozenset({port}),
+        request,
+        recognises,
+        look,
+        Transport.UDP,
+        answers_elsewhere=True,
+        greeting_level=level,
+    )
 
 
 def _facts(service: str, request: bytes, reply: bytes) -> ServiceFacts:
@@ -132,12 +150,12 @@ MEMCACHED = ServiceProbe(
 
 PROBES = (
     MEMCACHED,
-    _probe("netbios", "NETBIOS", 137, NETBIOS_STATUS, is_netbios),
-    _probe("ssdp", "SSDP", 1900, SSDP_SEARCH, is_ssdp),
-    _probe("mdns", "MDNS", 5353, MDNS_SERVICES, is_mdns),
-    _probe("cldap", "CLDAP", 389, CLDAP_ROOT_DSE, is_cldap),
-    _probe("mssql-browser", "MSSQL-BROWSER", 1434, SQL_BROWSER, is_sql_browser),
-    _probe("portmap", "PORTMAP", 111, PORTMAP_DUMP, is_portmap),
-    _probe("chargen-udp", "CHARGEN-UDP", 19, NOTHING, is_chargen),
-    _probe("qotd", "QOTD", 17, NOTHING, is_quote),
+    amplifier("netbios", "NETBIOS", 137, NETBIOS_STATUS, is_netbios),
+    amplifier("ssdp", "SSDP", 1900, SSDP_SEARCH, is_ssdp),
+    amplifier("mdns", "MDNS", 5353, MDNS_SERVICES, is_mdns),
+    amplifier("cldap", "CLDAP", 389, CLDAP_ROOT_DSE, is_cldap),
+    amplifier("mssql-browser", "MSSQL-BROWSER", 1434, SQL_BROWSER, is_sql_browser),
+    amplifier("portmap", "PORTMAP", 111, PORTMAP_DUMP, is_portmap),
+    amplifier("chargen-udp", "CHARGEN-UDP", 19, NOTHING, is_chargen),
+    amplifier("qotd", "QOTD", 17, NOTHING, is_quote),
 )
