@@ -20,6 +20,7 @@ from scanner.engine.hostile import printable_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes import tls_hello
 from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services import code_220
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.registry import PROBES
@@ -32,6 +33,9 @@ BANNER_WAIT = 1.5
 
 SLOW_BANNER_WAIT = 12.0
 """Seconds for ports whose usual service speaks first: mail servers delay their greeting to deter spam."""
+
+PIECES_WAIT = 0.3
+"""Seconds that the rest of an answer may take on the protocol's own port: some services write theirs in pieces."""
 
 TLS_GRACE = 0.4
 """Seconds that a port which has answered HTTP gets to say that it wanted TLS."""
@@ -114,6 +118,10 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     for probe in likely:
         if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
             return alone
+    if any(probe.one_at_a_time and port in probe.ports for probe in _SPEAK_FIRST):
+        alone = await _wait_for_banner(contact, BANNER_WAIT)
+        if alone.known:
+            return alone
     # Silence comes last: a server that takes one connection at a time would make the others wait for it to end.
     questions: list[Question] = [_ask_http(contact), *([_ask_tls(contact)] if with_tls else [])]
     questions += [*(_greet(contact, probe) for probe in likely), _wait_for_banner(contact, BANNER_WAIT)]
@@ -182,13 +190,20 @@ def _summary(unnamed: list[Identification]) -> Identification:
     return replace(UNKNOWN, banner=banner, closes_at_once=bool(unnamed) and all(a.closes_at_once for a in unnamed))
 
 
-async def _converse(contact: Contact, request: bytes, wait: float) -> tuple[bytes, bool]:
-    """Send ``request`` (nothing when empty) and return the first reply and whether the peer just closed."""
+async def _converse(
+    contact: Contact, request: bytes, wait: float, enough: Callable[[bytes], bool] | None = None
+) -> tuple[bytes, bool]:
+    """Send ``request`` (nothing when empty) and return the first reply and whether the peer just closed.
+
+    A reply that is not ``enough`` may have more pieces, which are waited for a moment.
+    """
     try:
         async with contact.open() as conversation:
             if request:
                 await conversation.send(request)
             reply = await conversation.receive(2048, timeout=wait)
+            if reply and enough is not None and not enough(reply):
+                reply += await _rest(conversation, reply, enough)
             return reply, not reply
     except RefusedByScope:
         raise
@@ -196,6 +211,13 @@ async def _converse(contact: Contact, request: bytes, wait: float) -> tuple[byte
         return b"", True
     except ProbeError:
         return b"", False
+
+
+async def _rest(conversation: Conversation, begun: bytes, enough: Callable[[bytes], bool]) -> bytes:
+    try:
+        return await conversation.receive_until(lambda more: enough(begun + more), limit=2048, timeout=PIECES_WAIT)
+    except ProbeError as error:
+        return error.args[1] if len(error.args) > 1 else b""
 
 
 def _by_reply(reply: bytes, closed: bool) -> Identification:
@@ -244,7 +266,8 @@ async def _ask_ssl2(contact: Contact) -> Identification:
 
 
 async def _greet(contact: Contact, probe: ServiceProbe) -> Identification:
-    reply, closed = await _converse(contact, probe.greeting, BANNER_WAIT)
+    at_home = contact.endpoint.port in probe.ports
+    reply, closed = await _converse(contact, probe.greeting, BANNER_WAIT, probe.recognises if at_home else None)
     if reply and probe.recognises(reply):
         return Identification(probe.protocol, banner=printable_bytes(reply), probe=probe)
     return replace(UNKNOWN, banner=printable_bytes(reply), closes_at_once=closed)

@@ -48,18 +48,22 @@ async def look_at_port(
     service = Service(contact.endpoint, found.protocol, tls=found.tls, banner=found.banner)
     if not found.known or found.protocol == "tls":
         service = await _ask_nmap(service, found, profile, versions, notes)
-        found = replace(found, protocol=service.protocol, probe=_probe_of(service.protocol))
+        found = replace(found, protocol=service.protocol, probe=_probe_of(service.protocol, contact))
     return await _look(service, found, contact, profile, notes)
 
 
 async def look_again(service: Service, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
     """Look once more, on new connections, at what the first look reported; for confirmation."""
-    found = Identification(service.protocol, service.tls, service.banner, _probe_of(service.protocol))
+    found = Identification(service.protocol, service.tls, service.banner, _probe_of(service.protocol, contact))
     return await _look(service, found, contact, profile, notes)
 
 
-def _probe_of(protocol: str) -> ServiceProbe | None:
-    return next((probe for probe in PROBES if probe.protocol == protocol), None)
+def _probe_of(protocol: str, contact: Contact) -> ServiceProbe | None:
+    """Return the probe of a protocol that was named before or by nmap, if it may ask this port anything."""
+    named = next((probe for probe in PROBES if probe.protocol == protocol), None)
+    if named is None or not contact.level.at_least(named.greeting_level):
+        return None
+    return named if contact.endpoint.port in named.ports or not named.own_ports_only else None
 
 
 async def _look(known: Service, found: Identification, contact: Contact, profile: Profile, notes: PortNotes) -> Service:

@@ -24,7 +24,8 @@ class ServiceProbe:
     ports where this greeting is tried first; other silent ports get it too, later. ``look`` is the safe
     dialogue. ``also_recognises`` decides on the reply to other protocols' greetings where that is certain too
     (Redis answers an HTTP request with an error of its own). ``one_at_a_time`` tells that the service takes a single
-    connection, so that on its ports its greeting goes out before anything else. ``greeting_level`` is what the
+    connection, so that on its ports its greeting goes out before anything else (where it speaks
+    first, it is waited for). ``greeting_level`` is what the
     authorisation must allow for a UDP greeting itself to be sent (SNMP's is a community, a credential).
     ``own_ports_only`` keeps a TCP greeting from all other ports: for services that are hardly ever moved, so that not
     every silent port costs one more connection.

@@ -1,7 +1,8 @@
-"""Small services from before firewalls that speak first: chargen, daytime; and IRC. Nothing is sent to them."""
+"""Services that speak first: chargen, daytime, systat and netstat from before firewalls, IRC, BGP. Nothing is sent."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 
@@ -16,7 +17,16 @@ _DAYTIME = re.compile(
     rb"(?:\d{4} +)?\d{2}:\d{2}:\d{2}(?: +\d{4})?[^\n]{0,20}\r?\n\Z"
 )
 _IRC = re.compile(rb"\A(?::[\w.-]{1,64} )?NOTICE (?:AUTH|\*|Auth) :")
+# The head of what inetd's usual programs for these two print: ps or w, and netstat.
+_SYSTAT = re.compile(
+    rb"\A\s*(?:(?:USER|UID)[ \t]+PID[ \t]|PID[ \t]+TTY[ \t]|[^\n]{0,60} load averages?: [\d., ]+\r?\n)"
+)
+_NETSTAT = re.compile(rb"\A\s*Active Internet connections\b")
+_BGP_MARKER, _BGP_HEAD = b"\xff" * 16, 19
+_BGP_OPEN, _BGP_NOTIFICATION = 1, 3
 _BANNER_LIMIT = 512
+_PAUSES = (0.0, 0.3, 1.0)
+"""Seconds before each try: a router that has a connection of ours refuses the next until it has seen the first end."""
 
 
 def is_daytime(banner: bytes) -> bool:
@@ -29,15 +39,51 @@ def is_irc(banner: bytes) -> bool:
     return bool(_IRC.match(banner))
 
 
-def _probe(protocol: str, port: int, recognises: Callable[[bytes], bool]) -> ServiceProbe:
+def is_systat(banner: bytes) -> bool:
+    """Tell whether the banner is a list of processes or of users, as ``ps`` and ``w`` print it (RFC 866)."""
+    return bool(_SYSTAT.match(banner))
+
+
+def is_netstat(banner: bytes) -> bool:
+    """Tell whether the banner is the list of connections that ``netstat`` prints."""
+    return bool(_NETSTAT.match(banner))
+
+
+def is_bgp(banner: bytes) -> bool:
+    """Tell whether the banner is a whole OPEN or NOTIFICATION (RFC 4271 section 4.1).
+
+    A router sends one unasked to neighbours that it would take, and to some that it refuses.
+    """
+    if len(banner) < _BGP_HEAD or not banner.startswith(_BGP_MARKER):
+        return False
+    return banner[18] in (_BGP_OPEN, _BGP_NOTIFICATION) and _BGP_HEAD < int.from_bytes(banner[16:18], "big") <= len(
+        banner
+    )
+
+
+def _probe(
+    protocol: str, port: int, recognises: Callable[[bytes], bool], *, one_at_a_time: bool = False
+) -> ServiceProbe:
     async def look(contact: Contact) -> ServiceFacts:
-        async with contact.open() as conversation:
-            banner = await conversation.receive(_BANNER_LIMIT)
+        banner = b""
+        for pause in _PAUSES if one_at_a_time else _PAUSES[:1]:
+            await asyncio.sleep(pause)
+            async with contact.open() as conversation:
+                banner = await conversation.receive(_BANNER_LIMIT)
+            if banner:
+                break
         if not recognises(banner):
             raise UnexpectedReply(f"The {protocol} service greeted with something else than before.")
         return ServiceFacts(protocol.upper(), Access.UNKNOWN, exchanges=(exchange(b"", banner),))
 
-    return ServiceProbe(protocol, frozenset({port}), b"", recognises, look)
+    return ServiceProbe(protocol, frozenset({port}), b"", recognises, look, one_at_a_time=one_at_a_time)
 
 
-PROBES = (_probe("chargen", 19, is_chargen), _probe("daytime", 13, is_daytime), _probe("irc", 6667, is_irc))
+PROBES = (
+    _probe("chargen", 19, is_chargen),
+    _probe("daytime", 13, is_daytime),
+    _probe("irc", 6667, is_irc),
+    _probe("systat", 11, is_systat),
+    _probe("netstat", 15, is_netstat),
+    _probe("bgp", 179, is_bgp, one_at_a_time=True),
+)
