@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import TlsVersion
@@ -11,7 +12,7 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.starttls import upgrade
 from scanner.engine.probes.tls_flight import INTERNAL_ERROR, MESSAGE_LIMIT, FlightReader, ServerFlight
-from scanner.engine.probes.tls_wire import CODES, Hello
+from scanner.engine.probes.tls_wire import CODES, OLD, RENEGOTIATION_SCSV, ClientHello, Hello, Ssl2Hello
 
 LANES = 4
 """Connections to one server at a time."""
@@ -46,6 +47,14 @@ class Asker:
         self.control: Hello | None = None
         self.alerts: set[int] = set()
         self._lanes = asyncio.Semaphore(LANES)
+
+    def hello(self, version: TlsVersion, suites: Sequence[int], **options: object) -> Hello:
+        """Return a hello for exactly ``version`` under the server's name; ``options`` are fields of ``ClientHello``."""
+        if version is TlsVersion.SSL2:
+            return Ssl2Hello(tuple(suites))
+        extra = (RENEGOTIATION_SCSV,) if version is TlsVersion.SSL3 else ()
+        fields: dict[str, object] = {"deflate": version in OLD, **options}
+        return ClientHello(version, (*suites, *extra), self.name, **fields)  # type: ignore[arg-type]  # names of its own fields
 
     async def ask(self, hello: Hello) -> ServerFlight:
         """Send one hello on a fresh connection. Raises ``ProbeError``; a close or reset is an answer, ``closed``."""

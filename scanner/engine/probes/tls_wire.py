@@ -23,6 +23,8 @@ CODES = {
     TlsVersion.TLS12: 0x0303,
     TlsVersion.TLS13: 0x0304,
 }
+OLD = (TlsVersion.SSL3, TlsVersion.TLS10, TlsVersion.TLS11, TlsVersion.TLS12)
+"""Versions whose certificate and key exchange travel in the clear, ascending."""
 FALLBACK_SCSV = 0x5600
 """RFC 7507 section 2."""
 RENEGOTIATION_SCSV = 0x00FF
