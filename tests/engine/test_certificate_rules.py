@@ -57,6 +57,62 @@ def test_the_same_facts_judge_by_the_time_of_the_inspection() -> None:
     assert "CERT-NOTYET" in findings(*CHAIN, at=NOW - 31 * DAY)
 
 
+YEAR = issue("www.lab", INTERMEDIATE, names=["www.lab"], since=NOW - DAY, until=NOW + 364 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("left", "severity", "step"),
+    [
+        (30 * DAY, None, ""),
+        (29.5 * DAY, Severity.INFO, "30"),
+        (14 * DAY, Severity.INFO, "30"),
+        (13.5 * DAY, Severity.LOW, "14"),
+        (7 * DAY, Severity.LOW, "14"),
+        (6.5 * DAY, Severity.MEDIUM, "7"),
+    ],
+)
+def test_a_certificate_that_ends_weighs_more_at_30_14_and_7_days(
+    left: dt.timedelta, severity: Severity | None, step: str
+) -> None:
+    found = findings(YEAR.der, INTERMEDIATE.der, at=YEAR.certificate.not_valid_after_utc - left).get("CERT-EXPIRING")
+    assert (found.severity if found else None, dict(found.params)["step"] if found else "") == (severity, step)
+
+
+@pytest.mark.parametrize(
+    ("life", "silent_at", "weights"),
+    [
+        (90, 29.5, ((28.9, Severity.INFO, "30"), (13.9, Severity.LOW, "14"), (6.9, Severity.MEDIUM, "7"))),
+        (47, 15.6, ((14.6, Severity.INFO, "16"), (7.2, Severity.LOW, "8"), (3.6, Severity.MEDIUM, "4"))),
+        (6, 1.5, ((0.9, Severity.LOW, "1"), (0.4, Severity.MEDIUM, "1"))),
+    ],
+)
+def test_a_short_lived_certificate_that_is_renewed_on_time_is_not_reported(
+    life: int, silent_at: float, weights: tuple[tuple[float, Severity, str], ...]
+) -> None:
+    short = issue("www.lab", INTERMEDIATE, names=["www.lab"], since=NOW, until=NOW + life * DAY)
+    end = short.certificate.not_valid_after_utc
+    assert findings(short.der, INTERMEDIATE.der, at=end - silent_at * DAY) == {}
+    for left, severity, step in weights:
+        found = findings(short.der, INTERMEDIATE.der, at=end - left * DAY)["CERT-EXPIRING"]
+        assert (found.severity, dict(found.params)["step"]) == (severity, step)
+
+
+def test_a_wrong_intermediate_is_told_from_a_missing_one() -> None:
+    alone = issue("www.lab", INTERMEDIATE, names=["www.lab"], aia=AIA)
+    other = issue("Another intermediate", ROOT, is_ca=True)
+    wrong = findings(alone.der, other.der)
+    assert dict(wrong["CERT-CHAIN-MISSING"].params)["sent"] == "CN=Another intermediate"
+    assert dict(wrong["CERT-CHAIN-ORDER"].params)["problems"] == "unrelated"
+    assert dict(findings(alone.der)["CERT-CHAIN-MISSING"].params)["sent"] == ""
+
+
+def test_certificates_in_the_wrong_order_are_related_all_the_same() -> None:
+    middle = issue("Lower intermediate", INTERMEDIATE, is_ca=True)
+    leaf = issue("www.lab", middle, names=["www.lab"])
+    found = findings(leaf.der, INTERMEDIATE.der, middle.der)
+    assert dict(found["CERT-CHAIN-ORDER"].params)["problems"] == "order"
+
+
 def test_an_exponent_of_one_is_found_though_libraries_refuse_the_key() -> None:
     weak = issue("www.lab", INTERMEDIATE, names=["www.lab"], key=rsa_key(2048))
     # The exponent 65537 becomes 1, and the key's own lengths stay as they are.

@@ -141,6 +141,8 @@ _missing = _leaf(aia=AIA)
 _long = _leaf(since=NOW - 100 * DAY, until=NOW + 700 * DAY)
 _old_intermediate = issue("Roundsman lab old intermediate", ROOT, is_ca=True, until=NOW - DAY, since=NOW - 400 * DAY)
 _below_old = issue(NAME, _old_intermediate, names=[NAME])
+_other_intermediate = issue("Roundsman lab other intermediate", ROOT, is_ca=True)
+_rekeyed_intermediate = issue("Roundsman lab intermediate", ROOT, is_ca=True)
 _default = issue("TRAEFIK DEFAULT CERT", names=["abc.traefik.default"])
 
 CASES = (
@@ -199,5 +201,29 @@ CASES = (
         "CERT-CHAIN-ORDER",
         chain=_plain.pem + INTERMEDIATE.pem * 100,
     ),
+    _case(
+        36,
+        "wrong-intermediate",
+        _missing,
+        "CERT-CHAIN-MISSING",
+        "CERT-CHAIN-ORDER",
+        chain=_missing.pem + _other_intermediate.pem,
+    ),
+    _case(
+        37,
+        "intermediate-of-the-same-name-with-another-key",
+        _missing,
+        "CERT-CHAIN-MISSING",
+        "CERT-CHAIN-ORDER",
+        chain=_missing.pem + _rekeyed_intermediate.pem,
+    ),
+    _case(
+        38,
+        "intermediate-too-many",
+        _plain,
+        "CERT-CHAIN-ORDER",
+        chain=_plain.pem + INTERMEDIATE.pem + _other_intermediate.pem,
+    ),
+    _case(39, "40-days-left-of-a-year", _leaf(since=NOW - 325 * DAY, until=NOW + 40 * DAY)),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from base64 import b64decode
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from scanner.engine.policy.load import Aspect, Grade, Verdict
 from scanner.engine.rules.base import Context, Rule, rule
 from scanner.engine.rules.certificate_path import Path, Trust, find_path
 from scanner.engine.rules.tls_base import policy_params, s_client_options
-from scanner.engine.rules.x509_view import View, is_signed_by, view
+from scanner.engine.rules.x509_view import View, is_signed_by, may_be_signed_by, view
 
 # Longest lifetime of a public certificate by date of issue: CA/Browser Forum Baseline Requirements 6.3.2, SC-081v3.
 _LIFETIMES = (
@@ -25,6 +26,19 @@ _LIFETIMES = (
     (dt.datetime(2020, 9, 1, tzinfo=dt.UTC), 398),
     (dt.datetime(2018, 3, 1, tzinfo=dt.UTC), 825),
 )
+
+_STEPS = ((7, Severity.MEDIUM), (14, Severity.LOW), (30, Severity.INFO))
+"""Days before the end at which a certificate that was not renewed weighs more, the nearest first.
+
+They are meant for certificates of 90 days and more; shorter ones have them in proportion, so that the first comes
+when a third of the life is left, as ACME clients renew (the integration guide of Let's Encrypt, "When to renew").
+"""
+_FULL_LIFE = dt.timedelta(days=90)
+_SHORT_LIFE = dt.timedelta(days=100)
+"""Certificates of at most this life are renewed by programs, on a day that such a program chose."""
+_DAY = dt.timedelta(days=1)
+_RENEWAL = _DAY
+"""Time that such a program has for it: it runs once a day or oftener."""
 
 _DEFAULTS = re.compile(
     r"Kubernetes Ingress Controller Fake Certificate|TRAEFIK DEFAULT CERT|Internet Widgits Pty|SomeOrganization"
@@ -89,11 +103,12 @@ def validity(service: Service, context: Context) -> Iterator[Finding]:
     for chain in _chains(facts, context):
         for certificate in (chain.leaf, *chain.path.outdated):
             left, life = certificate.not_after - context.now, certificate.not_after - certificate.not_before
+            step, severity = _step(left, life)
             if left < dt.timedelta(0):
-                check = "CERT-EXPIRED"
+                check, severity = "CERT-EXPIRED", None
             elif certificate.not_before > context.now:
-                check = "CERT-NOTYET"
-            elif left < (life / 3 if life <= dt.timedelta(days=100) else dt.timedelta(days=30)):
+                check, severity = "CERT-NOTYET", None
+            elif severity is not None:
                 check = "CERT-EXPIRING"
             else:
                 continue
@@ -103,10 +118,21 @@ def validity(service: Service, context: Context) -> Iterator[Finding]:
                 context,
                 facts,
                 certificate,
+                severity=severity,
                 days=str(abs(left.days)),
+                step=str(step),
                 not_before=_day(certificate.not_before),
                 not_after=_day(certificate.not_after),
             )
+
+
+def _step(left: dt.timedelta, life: dt.timedelta) -> tuple[int, Severity | None]:
+    """Return the last step passed, in days before the end, and what it weighs; None before the first."""
+    if life <= _SHORT_LIFE and left >= life / 3 - _RENEWAL:
+        return 0, None
+    share = min(1.0, life / _FULL_LIFE)
+    passed = ((math.ceil(days * share), severity) for days, severity in _STEPS if left < days * share * _DAY)
+    return next(passed, (0, None))
 
 
 def _day(moment: dt.datetime) -> str:
@@ -152,24 +178,49 @@ def trust(service: Service, context: Context) -> Iterator[Finding]:
     for chain in _chains(facts, context):
         leaf = chain.leaf
         if chain.path.verdict in checks and leaf.certificate.signature_algorithm_oid.dotted_string != _SM2_SIGNATURE:
-            yield _finding(checks[chain.path.verdict], service, context, facts, leaf, not_after=_day(leaf.not_after))
+            others = ", ".join(seen.subject for seen in chain.sent[1:4])
+            yield _finding(
+                checks[chain.path.verdict],
+                service,
+                context,
+                facts,
+                leaf,
+                not_after=_day(leaf.not_after),
+                sent=others,
+            )
         problems = _disorder(chain.sent)
         if problems:
             yield _finding("CERT-CHAIN-ORDER", service, context, facts, leaf, problems=", ".join(problems))
 
 
 def _disorder(sent: tuple[View, ...]) -> list[str]:
-    """Name what is untidy about a chain as sent: ``duplicate``, ``root``, ``order``."""
+    """Name what is untidy about a chain as sent: ``duplicate``, ``root``, ``unrelated``, ``order``."""
     problems: list[str] = []
-    certificates = [seen.certificate for seen in sent]
-    unique = list(dict.fromkeys(certificates))
-    if len(unique) < len(certificates):
+    unique = list({seen.certificate: seen for seen in sent}.values())
+    if len(unique) < len(sent):
         problems.append("duplicate")
     if len(unique) > 1 and any(seen.is_self_issued and is_signed_by(seen, seen) for seen in sent[1:]):
         problems.append("root")
-    if any(child.issuer != parent.subject for child, parent in pairwise(unique)):
+    strangers = _strangers(unique)
+    if strangers:
+        problems.append("unrelated")
+    kin = [seen.certificate for seen in unique if seen not in strangers]
+    if any(child.issuer != parent.subject for child, parent in pairwise(kin)):
         problems.append("order")
     return problems
+
+
+def _strangers(unique: list[View]) -> list[View]:
+    """Return the authorities' certificates that stand above nothing else here: the wrong intermediates.
+
+    Signatures that can't be verified here (SM2, Ed25519) are believed by the issuer's name.
+    """
+    kin, above = unique[:1], unique[1:]
+    for child in kin:  # grows while it is walked
+        found = [parent for parent in above if may_be_signed_by(child, parent)]
+        kin += found
+        above = [parent for parent in above if parent not in found]
+    return [seen for seen in above if seen.is_ca]
 
 
 @rule("CERT-SIG-WEAK", "CERT-KEY-WEAK", "CERT-EXP-1")

@@ -79,6 +79,17 @@ def is_signed_by(child: View, parent: View) -> bool:
     return child.certificate.issuer == parent.certificate.subject and _verifies(child.certificate, parent.certificate)
 
 
+def may_be_signed_by(child: View, parent: View) -> bool:
+    """Tell whether ``parent`` may have issued ``child``: as :func:`is_signed_by`, but in doubt yes.
+
+    In doubt is a signature of a kind that is not verified here, such as SM2 or Ed25519.
+    """
+    if child.certificate.issuer != parent.certificate.subject:
+        return False
+    verifiable = child.digest and parent.key in ("RSA", "EC")
+    return not verifiable or _verifies(child.certificate, parent.certificate)
+
+
 @lru_cache(maxsize=8192)
 def _verifies(child: x509.Certificate, parent: x509.Certificate) -> bool:
     try:
