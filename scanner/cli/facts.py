@@ -55,10 +55,13 @@ def replay(
     The stored facts are judged again, for example after an upgrade. No packet is sent and nothing is changed: the
     next round makes the record follow.
     """
+    from scanner.remediation.keys import RoundKeys
     from scanner.remediation.replay import replay as judge_again
 
     with clear_errors():
-        replayed = [(owner, this, judge_again(this, owner)) for owner, this in _chosen(round_number, organisation)]
+        chosen = _chosen(round_number, organisation)
+        keys = {this.pk: RoundKeys(this).known for this in {this.pk: this for _, this in chosen}.values()}
+        replayed = [(owner, this, judge_again(this, owner, keys[this.pk])) for owner, this in chosen]
     if form is Format.JSON:
         typer.echo(json.dumps(_document(replayed), ensure_ascii=False, indent=2))
         return

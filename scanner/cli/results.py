@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import pickle
 import tempfile
 from collections.abc import Iterator
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 from scanner.cli.asked import Asked
 from scanner.engine.catalogue.load import Language
 from scanner.engine.intel.known import Intel
+from scanner.engine.inventory import KnownKeys, Sighting, UnitKeys, sightings
+from scanner.engine.judge import ALONE
 from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
 from scanner.engine.policy.load import TlsPolicy
 from scanner.reports.inspection_report import (
@@ -35,9 +38,25 @@ class Format(StrEnum):
     SARIF = "sarif"
 
 
+class _Keyed(NamedTuple):
+    """A target that showed keys; ``at`` is where in the file its facts begin."""
+
+    label: str
+    at: int
+    seen: frozenset[Sighting]
+
+
+def _spool() -> IO[str]:
+    return tempfile.TemporaryFile("w+", encoding="utf-8", prefix="roundsman-")
+
+
 class Results:
     """Collects hosts by the argument they belong to. What is whole goes to a temporary file at once, judged, so that
-    a thousand hosts take no more memory than ten. Use as a context manager; leaving it deletes the file."""
+    a thousand hosts take no more memory than ten. Use as a context manager; leaving it deletes the file.
+
+    Of what showed a public key the facts are put aside in a second file: when all hosts are in, those that turn out to
+    share a key are judged once more.
+    """
 
     def __init__(
         self, asked: list[Asked], language: Language, anchors: tuple[bytes, ...], intel: Intel, policy: TlsPolicy
@@ -48,7 +67,10 @@ class Results:
         self._policy = policy
         self._missing = {item.label: len(item.targets) for item in asked if item.targets}
         self._hosts: dict[str, list[HostInspection]] = {label: [] for label in self._missing}
-        self._spool = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="roundsman-")  # noqa: SIM115
+        self._spool = _spool()
+        self._facts = tempfile.TemporaryFile(prefix="roundsman-")  # noqa: SIM115
+        self._kept = 0
+        self._keyed: dict[int, _Keyed] = {}
         self._head: Document = {}
         self.severities: set[Severity] = set()
         self.complete = True
@@ -63,6 +85,7 @@ class Results:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._spool.close()
+        self._facts.close()
 
     def add(self, inspection: HostInspection) -> None:
         """Take one finished host."""
@@ -81,6 +104,7 @@ class Results:
             else:
                 self._refuse(Refusal(label, GapReason.CANCELLED))
         self._hosts.clear()
+        self._judge_sharers()
         self._head = document_head(started, finished)
 
     def render(self, output_format: Format) -> Iterator[str]:
@@ -97,10 +121,33 @@ class Results:
                 yield json.dumps(render_inspection_sarif(self._document()), ensure_ascii=False, indent=1)
 
     def _judge(self, label: str, hosts: list[HostInspection]) -> None:
-        target = inspection_target(
-            label, hosts, self._language, anchors=self._anchors, intel=self._intel, policy=self._policy
+        seen = frozenset(sighting for host in hosts for sighting in sightings(host))
+        if seen:
+            self._keyed[self._kept] = _Keyed(label, self._facts.tell(), seen)
+            pickle.dump(hosts, self._facts)
+        self._keep(self._judged(label, hosts, ALONE))
+
+    def _judged(self, label: str, hosts: list[HostInspection], keys: UnitKeys) -> Document:
+        return inspection_target(
+            label, hosts, self._language, anchors=self._anchors, intel=self._intel, policy=self._policy, keys=keys
         )
-        self._keep(target)
+
+    def _judge_sharers(self) -> None:
+        """Judge again the targets with a key that was seen elsewhere too, and put that in the place of the first."""
+        known = KnownKeys(sighting for each in self._keyed.values() for sighting in each.seen)
+        sharers = {number: each for number, each in self._keyed.items() if any(key in known for key, _ in each.seen)}
+        if not sharers:
+            return
+        with self._spool as alone:
+            self._spool = _spool()
+            alone.seek(0)
+            for number, line in enumerate(alone):
+                if number not in sharers:
+                    self._spool.write(line)
+                    continue
+                self._facts.seek(sharers[number].at)
+                hosts = pickle.load(self._facts)  # noqa: S301 - written by this process, and nobody else can
+                self._keep(self._judged(sharers[number].label, hosts, UnitKeys(known)))
 
     def _refuse(self, refusal: Refusal) -> None:
         self._keep(refused_target(refusal, self._language))
@@ -109,6 +156,7 @@ class Results:
         self.complete &= target["outcome"] == Outcome.INSPECTED
         self.severities.update(Severity(finding["severity"]) for finding in target["findings"])
         self._spool.write(json.dumps(target, ensure_ascii=False) + "\n")
+        self._kept += 1
 
     def _lines(self) -> Iterator[str]:
         self._spool.seek(0)

@@ -7,9 +7,22 @@ from dataclasses import replace
 
 from scanner.engine.catalogue.load import Catalogue, catalogue
 from scanner.engine.intel.known import Intel
+from scanner.engine.inventory import UnitKeys
 from scanner.engine.model import Confidence, Endpoint, Finding, HostInspection, Service, Severity
 from scanner.engine.policy.load import TlsPolicy, default_policy
-from scanner.engine.rules import certificates, cleartext, databases, exposure, mail, network, software, ssh, tls, web
+from scanner.engine.rules import (
+    certificates,
+    cleartext,
+    databases,
+    exposure,
+    mail,
+    network,
+    shared_keys,
+    software,
+    ssh,
+    tls,
+    web,
+)
 from scanner.engine.rules.base import Context, Rule, TrustAnchor
 
 RULES: tuple[Rule, ...] = (
@@ -21,11 +34,14 @@ RULES: tuple[Rule, ...] = (
     *network.RULES,
     *tls.RULES,
     *certificates.RULES,
+    *shared_keys.RULES,
     *web.RULES,
     *software.RULES,
 )
 
 NOTHING_IMPORTED = Intel()
+ALONE = UnitKeys()
+"""No other host's keys are known."""
 
 Identity = tuple[str, int, str, str]
 
@@ -37,15 +53,17 @@ def judge(
     anchors: tuple[TrustAnchor, ...] = (),
     intel: Intel = NOTHING_IMPORTED,
     policy: TlsPolicy | None = None,
+    keys: UnitKeys = ALONE,
 ) -> tuple[Finding, ...]:
     """Return the findings of one host, worst first; one at most per (port, transport, check).
 
-    ``policy`` is what its TLS is held to: Roundsman's own unless given.
+    ``policy`` is what its TLS is held to: Roundsman's own unless given. ``keys`` are those seen on all hosts.
 
     A finding claimed as confirmed keeps that only when the second look at its endpoint shows it again. Seen
     once and then not again it is possible; never looked at again, it is probable.
     """
-    context = Context(checks or catalogue(), host, host.finished, anchors, intel, policy or default_policy())
+    held_to = policy or default_policy()
+    context = Context(checks or catalogue(), host, host.finished, anchors, intel, held_to, keys)
     first = _by_identity(host.services, context)
     second = _by_identity(host.second_looks, context)
     looked_again = {service.endpoint for service in host.second_looks}

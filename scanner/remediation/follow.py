@@ -12,8 +12,10 @@ from dataclasses import asdict
 
 from django.db import transaction
 
+from scanner.engine.inventory import UnitKeys
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
+from scanner.remediation.keys import RoundKeys
 from scanner.remediation.lifecycle import Happened, Standing, State, follow
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
@@ -31,11 +33,15 @@ def would_be_fixed(round_id: int) -> list[Again]:
     """
     this = Round.objects.get(pk=round_id)
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
+    keys: RoundKeys | None = None
     for organisation in _to_follow(this):
         findings = list(Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED))
         hosts = {finding.host for finding in findings}
         results = (each for each in _results(this, organisation) if each.host in hosts)
-        view = RoundView(results, Profile(this.profile), organisation)
+        if not findings:
+            continue
+        keys = keys or RoundKeys(this)
+        view = _view(this, organisation, results, keys)
         for finding in findings:
             for looked in view.doubtful(finding):
                 again[looked.result_id].add((finding.port, Transport(finding.transport)))
@@ -48,10 +54,14 @@ def would_be_fixed(round_id: int) -> list[Again]:
 def follow_round(round_id: int) -> None:
     """Let every finding of the round's organisations take its step, score them, and mark the round followed."""
     this = Round.objects.get(pk=round_id)
-    for organisation in _to_follow(this):
-        with transaction.atomic():
-            _follow_organisation(this, organisation)
-            store_score(this, organisation)
+    left = list(_to_follow(this))
+    if left:
+        keys = RoundKeys(this)
+        keys.keep()
+        for organisation in left:
+            with transaction.atomic():
+                _follow_organisation(this, organisation, keys)
+                store_score(this, organisation)
     if this.followed is None:
         this.followed = dt.datetime.now(dt.UTC)
         this.save(update_fields=["followed"])
@@ -66,8 +76,13 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
     return HostResult.objects.filter(round=this, organisation=organisation).iterator(chunk_size=50)
 
 
-def _follow_organisation(this: Round, organisation: Organisation) -> None:
-    view = RoundView(_results(this, organisation), Profile(this.profile), organisation)
+def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], keys: RoundKeys) -> RoundView:
+    its_keys = UnitKeys(keys.known, organisation.slug)
+    return RoundView(results, Profile(this.profile), organisation, its_keys)
+
+
+def _follow_organisation(this: Round, organisation: Organisation, keys: RoundKeys) -> None:
+    view = _view(this, organisation, _results(this, organisation), keys)
     now = dt.datetime.now(dt.UTC)
     known: set[Identity] = set()
     events: list[FindingEvent] = []

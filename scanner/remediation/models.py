@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 
+from scanner.engine.inventory import KeyKind
 from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import Happened, Standing, State
@@ -117,6 +118,36 @@ class FindingEvent(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Raise ``TypeError``: history is only added to."""
         raise TypeError("The history of a finding is only added to.")
+
+
+class SeenKey(models.Model):
+    """A public key where it was last seen; see :mod:`scanner.remediation.keys` for when it goes.
+
+    ``kind`` and ``fingerprint`` are those of :class:`scanner.engine.inventory.Key`, the other fields those of its
+    ``Place``; ``target`` is the registered target that stands for the host.
+    """
+
+    organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="seen_keys")
+    target = models.ForeignKey("targets.Target", on_delete=models.PROTECT, related_name="seen_keys")
+    hostname = models.CharField(max_length=253, blank=True)
+    address = models.CharField(max_length=64)
+    port = models.PositiveIntegerField()
+    kind = models.CharField(max_length=12, choices=[(each, each) for each in KeyKind])
+    fingerprint = models.CharField(max_length=64)
+    ssl2 = models.BooleanField(default=False)
+    named = models.BooleanField(default=True)
+    seen = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organisation", "hostname", "address", "port", "kind", "fingerprint"),
+                name="key_is_seen_once_at_a_place",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} key at {self.hostname or self.address}:{self.port}"
 
 
 class RoundScore(models.Model):

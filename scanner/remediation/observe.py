@@ -11,12 +11,14 @@ from django.conf import settings
 
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.intel.store import load as load_intel
-from scanner.engine.judge import judge
+from scanner.engine.inventory import UnitKeys
+from scanner.engine.judge import ALONE, judge
 from scanner.engine.model import Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
 from scanner.engine.policy.load import TlsPolicy, policy
 from scanner.engine.rules.software import SOFTWARE_CHECKS
+from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Look, Observation
 from scanner.remediation.models import Finding
 from scanner.remediation.tested import products_told, untested_checks
@@ -25,9 +27,6 @@ from targets.models import Organisation
 
 Identity = tuple[str, int, Transport, str]
 """Host, port, transport and check: what a finding is known by within its organisation."""
-
-LOOKED = frozenset({Outcome.INSPECTED, Outcome.PARTIAL})
-"""Outcomes after which the coverage tells, port by port, what was really looked at."""
 
 _DEPTH = list(Profile)
 
@@ -109,15 +108,20 @@ class Observed:
 
 
 class RoundView:
-    """Everything that one round saw of one organisation, judged by its own trusted roots and TLS policy."""
+    """Everything that one round saw of one organisation, judged by its own trusted roots and TLS policy.
 
-    def __init__(self, results: Iterable[HostResult], profile: Profile, organisation: Organisation) -> None:
+    ``keys`` are those of the whole inventory, as the organisation may see them.
+    """
+
+    def __init__(
+        self, results: Iterable[HostResult], profile: Profile, organisation: Organisation, keys: UnitKeys = ALONE
+    ) -> None:
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
         self._seen: dict[Identity, list[Looked]] = defaultdict(list)
         anchors, held_to = organisation.anchors, policy(organisation.policy_name)
         for result in results:
-            looked = read(result, profile, anchors, held_to)
+            looked = read(result, profile, anchors=anchors, held_to=held_to, keys=keys)
             looks = self._first if result.look == LookNumber.FIRST else self._again
             looks[looked.host, looked.address] = looked
             for identity in looked.found:
@@ -183,13 +187,15 @@ class RoundView:
         return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look)
 
 
-def read(result: HostResult, profile: Profile, anchors: tuple[bytes, ...], held_to: TlsPolicy) -> Looked:
+def read(
+    result: HostResult, profile: Profile, *, anchors: tuple[bytes, ...], held_to: TlsPolicy, keys: UnitKeys
+) -> Looked:
     """Load one stored look and judge its facts."""
     inspection = result.inspection()
     intel = load_intel(settings.INTEL_FILE)
     found = {
         (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
-        for judged in judge(inspection, anchors=anchors, intel=intel, policy=held_to)
+        for judged in judge(inspection, anchors=anchors, intel=intel, policy=held_to, keys=keys)
     }
     untested = frozenset(
         (service.endpoint.port, service.endpoint.transport, check)

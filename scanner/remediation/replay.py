@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from scanner.engine.inventory import KnownKeys, UnitKeys
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import State
@@ -43,15 +44,18 @@ class Change:
     judged: Weight | None
 
 
-def replay(this: Round, organisation: Organisation) -> tuple[Change, ...]:
+def replay(this: Round, organisation: Organisation, known: KnownKeys) -> tuple[Change, ...]:
     """Return what today's rules would change in the record of one organisation, by host, port and check.
+
+    ``known`` are the keys of the inventory after that round (:attr:`scanner.remediation.keys.RoundKeys.known`).
 
     Only what the round itself recorded is compared: a finding that a later round saw, or that was fixed since this
     one began, is that round's matter. Raises ``InputError`` when facts can't be read.
     """
     results = list(HostResult.objects.filter(round=this, organisation=organisation).defer("facts"))
     stored = HostResult.objects.filter(round=this, organisation=organisation)
-    view = RoundView(stored.iterator(chunk_size=50), Profile(this.profile), organisation)
+    keys = UnitKeys(known, organisation.slug)
+    view = RoundView(stored.iterator(chunk_size=50), Profile(this.profile), organisation, keys)
     began = min((result.started for result in results), default=None)
     looks = {(result.host, result.finished) for result in results}
     unknown = set(view.seen())

@@ -7,9 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from scanner.engine.model import Confidence, Outcome, Severity, Vantage
+from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import State, age
 from scanner.remediation.models import Finding, RoundScore
-from scanner.remediation.observe import LOOKED
 from scanner.remediation.score import KEY_WEIGHT, OrganisationScore, Scored, score_host, score_organisation
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation, TargetKind

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from scanner.engine.facts.service import Access
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
+from scanner.engine.inventory import KeyKind, certificate_keys
 from scanner.engine.model import Service
 from scanner.engine.rules.installed import installed
 
@@ -44,7 +45,18 @@ def untested_checks(service: Service, intel: Intel) -> frozenset[str]:
     vulnerabilities no version can be held against them.
     """
     unmatched: frozenset[str] = frozenset() if intel.affected else frozenset({"SW-KEV", "SW-CVE"})
-    return _untested_access(service) | _untested_tls(service) | unmatched
+    return _untested_access(service) | _untested_tls(service) | _untested_keys(service) | unmatched
+
+
+def unread_keys(service: Service) -> frozenset[KeyKind]:
+    """Return the kinds of key that a service has but did not show, or not so that it could be read."""
+    unread: set[KeyKind] = set()
+    if service.ssh is not None and not service.ssh.host_keys:
+        unread.add(KeyKind.SSH)
+    facts = service.tls_facts
+    if facts is not None and any(facts.chains) and not certificate_keys(service):
+        unread.add(KeyKind.CERTIFICATE)
+    return frozenset(unread)
 
 
 def products_told(service: Service) -> frozenset[str]:
@@ -57,6 +69,17 @@ def _untested_access(service: Service) -> frozenset[str]:
     if facts is None or facts.access is not Access.UNKNOWN:
         return frozenset()
     return frozenset({f"SVC-{facts.service}-UNAUTH"})
+
+
+_KEY_CHECKS = {
+    KeyKind.SSH: frozenset({"SSH-SAMEKEY", "SSH-HOSTKEY-WEAK"}),
+    KeyKind.CERTIFICATE: frozenset({"CERT-WILDCARD", "TLS-DROWN-X"}),
+}
+"""What rests on having read a key of each kind."""
+
+
+def _untested_keys(service: Service) -> frozenset[str]:
+    return frozenset(check for kind in unread_keys(service) for check in _KEY_CHECKS[kind])
 
 
 def _untested_tls(service: Service) -> frozenset[str]:

@@ -14,7 +14,8 @@ from typing import Any
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
 from scanner.engine.intel.known import Intel
-from scanner.engine.judge import NOTHING_IMPORTED, judge
+from scanner.engine.inventory import UnitKeys
+from scanner.engine.judge import ALONE, NOTHING_IMPORTED, judge
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -66,17 +67,20 @@ def inspection_target(
     anchors: tuple[bytes, ...] = (),
     intel: Intel = NOTHING_IMPORTED,
     policy: TlsPolicy | None = None,
+    keys: UnitKeys = ALONE,
 ) -> Document:
     """Return one target's part of the document: what its addresses showed, judged, worst finding first.
 
     ``anchors`` are further trusted roots, DER; ``intel`` is what was imported about vulnerable software; ``policy`` is
-    what TLS is held to, Roundsman's own unless given.
+    what TLS is held to, Roundsman's own unless given; ``keys`` are those seen on all targets.
     """
     vocabulary = words(language)
     outcome = overall_outcome(host.outcome for host in hosts)
     gaps = [gap for host in hosts for gap in host.coverage.gaps]
     findings = [
-        (finding, host) for host in hosts for finding in judge(host, anchors=anchors, intel=intel, policy=policy)
+        (finding, host)
+        for host in hosts
+        for finding in judge(host, anchors=anchors, intel=intel, policy=policy, keys=keys)
     ]
     findings.sort(key=lambda pair: (-pair[0].severity.rank, -pair[0].confidence.rank))
     return {

@@ -15,8 +15,7 @@ from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outcome, Service, Severity, Target, Vantage
-from scanner.engine.rules.certificates import _covers
-from scanner.engine.rules.x509_view import view
+from scanner.engine.rules.x509_view import covers, view
 from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, issue, rsa_key
 
 GOOD = issue("www.lab", INTERMEDIATE, names=["www.lab"])
@@ -166,7 +165,7 @@ def test_names_are_compared_only_where_one_is_registered() -> None:
     ],
 )
 def test_a_wildcard_covers_exactly_one_label(pattern: str, name: str, covered: bool) -> None:
-    assert _covers(pattern, name) is covered
+    assert covers(pattern, name) is covered
 
 
 @settings(max_examples=60, deadline=None)

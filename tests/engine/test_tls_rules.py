@@ -173,7 +173,8 @@ def test_every_text_can_be_filled_from_the_params_of_its_finding() -> None:
     )
     found |= findings(facts(AcceptedSuite(V12, "TLS_RSA_WITH_AES_128_GCM_SHA256")))
     found |= findings(facts(AcceptedSuite(V12, "TLS_ECDH_RSA_WITH_AES_128_GCM_SHA256")))
-    assert {check for check in catalogue() if check.startswith("TLS-")} == set(found)
+    of_one_host = {check for check in catalogue() if check.startswith("TLS-")} - {"TLS-DROWN-X"}
+    assert of_one_host == set(found)
     general = {"address", "port", "host", "hostport", "name"}
     for finding in found.values():
         check = catalogue()[finding.check]

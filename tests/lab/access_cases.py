@@ -43,14 +43,18 @@ def _ssh_lists(cipher: str) -> Answer:
     return answer
 
 
-def sshd(*options: str, key: tuple[str, ...] = ("-t", "ed25519"), port: int = 22) -> Start:
-    """Run OpenSSH with its compiled-in defaults, one host key and these options."""
+def sshd(*options: str, key: tuple[str, ...] = ("-t", "ed25519"), known: bytes = b"", port: int = 22) -> Start:
+    """Run OpenSSH with its compiled-in defaults, one host key (a new one, or ``known``) and these options."""
 
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         Path("/run/sshd").mkdir(exist_ok=True)
         host_key = folder / "host_key"
-        subprocess.run([program("ssh-keygen"), "-q", *key, "-N", "", "-f", str(host_key)], check=True)
+        if known:
+            host_key.touch(0o600)
+            host_key.write_bytes(known)
+        else:
+            subprocess.run([program("ssh-keygen"), "-q", *key, "-N", "", "-f", str(host_key)], check=True)
         command = [program("sshd"), "-D", "-e", "-f", "/dev/null", "-h", str(host_key), "-o", f"Port={port}"]
         for option in (f"ListenAddress={address}", "PidFile=none", *options):
             command += ["-o", option]

@@ -26,6 +26,19 @@ Start = Callable[[str, Path], contextlib.AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Partner:
+    """Another host, inspected beside the case's own on the same ports, so that what both have in common can be judged.
+
+    ``unit`` is whose host it is; the case's own is of the unit ``lab``. What else is found on it doesn't count.
+    """
+
+    address: str
+    start: Start
+    hostname: str | None = None
+    unit: str = "lab"
+
+
+@dataclass(frozen=True, slots=True)
 class LabCase:
     """One address of the lab.
 
@@ -58,6 +71,7 @@ class LabCase:
     """What was imported about vulnerable software."""
     at: dt.datetime | None = None
     """The moment as of which the case is judged; None means when it was inspected."""
+    partner: Partner | None = None
     needs: tuple[str, ...] = ()
     """Programs that must be on PATH."""
 

@@ -7,17 +7,22 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from unittest.mock import patch
 
 from cryptography import x509
 
 from scanner.engine.inspect import inspect
+from scanner.engine.inventory import KnownKeys, UnitKeys, sightings
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
 from scanner.engine.plan import Plan, Profile, parse_ports
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Gate
-from tests.lab.case import LabCase, case_folder
+from tests.lab.case import LabCase, Partner, case_folder
+
+UNIT = "lab"
+"""Whose hosts the cases are."""
 
 Place = tuple[int | str, str]
 """(port, check); a UDP port is written ``"161/udp"``."""
@@ -54,8 +59,8 @@ def run_case(case: LabCase) -> Verdict:
     """Start the case's server, inspect its address as a user would, and compare."""
     folder = case_folder(case.name)
     try:
-        with case.start(case.address, folder), _public(case.public_roots):
-            return compare(case, asyncio.run(_inspect(case)))
+        with case.start(case.address, folder), _beside(case.partner, folder), _public(case.public_roots):
+            return compare(case, *asyncio.run(_inspect(case)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -63,7 +68,7 @@ def run_case(case: LabCase) -> Verdict:
 def inspected(case: LabCase, *, profile: Profile) -> tuple[Finding, ...]:
     """Return what is found of a case whose server runs already, as deep as ``profile`` says."""
     with _public(case.public_roots):
-        host = asyncio.run(_inspect(replace(case, profile=profile)))
+        host, *_ = asyncio.run(_inspect(replace(case, profile=profile)))
         return judge(host, anchors=case.anchors, intel=case.intel, policy=policy(case.policy))
 
 
@@ -78,36 +83,55 @@ def _public(roots: tuple[x509.Certificate, ...]) -> Iterator[None]:
         yield
 
 
-async def _inspect(case: LabCase) -> HostInspection:
+@contextlib.contextmanager
+def _beside(partner: Partner | None, folder: Path) -> Iterator[None]:
+    """Run the partner's server, if there is one, in a folder of its own."""
+    if partner is None:
+        yield
+        return
+    own = folder / "partner"
+    own.mkdir()
+    with partner.start(partner.address, own):
+        yield
+
+
+async def _inspect(case: LabCase) -> list[HostInspection]:
+    """Inspect the case's address, and its partner's after it in the list."""
+    targets = [Target(case.name, case.address, case.hostname)]
+    if case.partner is not None:
+        targets.append(Target("partner", case.partner.address, case.partner.hostname))
     plan = Plan(
-        targets=(Target(case.name, case.address, case.hostname),),
+        targets=tuple(targets),
         ports=parse_ports(case.ports),
         level=Level(str(case.level)),
         profile=case.profile,
         host_deadline=60,
         policy=policy(case.policy),
     )
-    async with contextlib.aclosing(inspect(plan, _only(case.address))) as inspections:
-        async for inspection in inspections:
-            return inspection
-    raise AssertionError("The engine yielded nothing for one target.")
+    gate = _only({target.address for target in targets})
+    async with contextlib.aclosing(inspect(plan, gate)) as inspections:
+        seen = {inspection.target: inspection async for inspection in inspections}
+    return [seen[target] for target in targets]
 
 
-def _only(address: str) -> Gate:
+def _only(addresses: set[str]) -> Gate:
     def gate(endpoint: Endpoint) -> str | None:
-        return None if endpoint.address == address else "not this case's address"
+        return None if endpoint.address in addresses else "not an address of this case"
 
     return gate
 
 
-def compare(case: LabCase, inspection: HostInspection) -> Verdict:
+def compare(case: LabCase, inspection: HostInspection, *beside: HostInspection) -> Verdict:
     """Hold an inspection against the case's truth.
 
     A finding is a false alarm when the case names it as a silence, or when it is neither expected nor tolerated.
     Hints (severity info) that the case doesn't mention are no alarms.
     """
     judged = replace(inspection, finished=case.at) if case.at else inspection
-    findings = judge(judged, anchors=case.anchors, intel=case.intel, policy=policy(case.policy))
+    unit = case.partner.unit if case.partner else UNIT
+    known = KnownKeys({*sightings(judged, UNIT), *(seen for host in beside for seen in sightings(host, unit))})
+    held_to, keys = policy(case.policy), UnitKeys(known, UNIT)
+    findings = judge(judged, anchors=case.anchors, intel=case.intel, policy=held_to, keys=keys)
     found = {_place(finding): finding for finding in findings}
     alarms = {
         place

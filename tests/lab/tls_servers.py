@@ -80,12 +80,12 @@ def modern_nginx(
     return nginx(port, directives, issued, chain=chain)
 
 
-def python_server(port: int, module: str, *options: str) -> Start:
+def python_server(port: int, module: str, *options: str, issued: Issued | None = None) -> Start:
     """Return the start of one of the lab's own server modules: ``address port folder options``."""
 
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
-        write_pair(folder, issue("s.lab", INTERMEDIATE, names=["s.lab"], key=rsa_key(2048)))
+        write_pair(folder, issued or issue("s.lab", INTERMEDIATE, names=["s.lab"], key=rsa_key(2048)))
         script = Path(__file__).with_name(f"{module}.py")
         command = [sys.executable, str(script), address, str(port), str(folder), *options]
         with process(command, folder=folder, wait_for=(address, port)):

@@ -16,6 +16,7 @@ from scanner.engine.facts.tls import TlsFacts, TlsVersion
 from scanner.engine.intel.feeds import recognise
 from scanner.engine.intel.known import Intel
 from scanner.engine.intel.store import import_feeds
+from scanner.engine.inventory import UnitKeys
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, HostInspection, Outcome, Service, Target
 from scanner.engine.model import Finding as Judged
@@ -300,10 +301,10 @@ def test_facts_are_judged_once_where_nothing_is_to_be_fixed(engine: Engine, monk
     judged: list[str] = []
 
     def counted(
-        inspection: HostInspection, anchors: tuple[bytes, ...], intel: Intel, policy: TlsPolicy
+        inspection: HostInspection, anchors: tuple[bytes, ...], intel: Intel, policy: TlsPolicy, keys: UnitKeys
     ) -> tuple[Judged, ...]:
         judged.append(inspection.target.address)
-        return judge(inspection, anchors=anchors, intel=intel, policy=policy)
+        return judge(inspection, anchors=anchors, intel=intel, policy=policy, keys=keys)
 
     monkeypatch.setattr(observe, "judge", counted)
     a_round(engine)

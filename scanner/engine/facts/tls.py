@@ -47,8 +47,8 @@ class TlsFacts:
     ``sni`` is the name sent (None: no server_name extension); ``starttls`` the protocol that was upgraded or
     empty for TLS from the first byte. ``versions`` answers for every version. ``suites`` lists what was
     accepted, per version, in the order found. ``chains`` holds each distinct certificate chain as sent,
-    leaf first, every certificate as base64 DER. ``complete`` is False when the sweep ended early (``ended``
-    says why), in which case absences prove nothing.
+    leaf first, every certificate as base64 DER; ``ssl2_certificate`` the only one that SSL 2.0 has room for.
+    ``complete`` is False when the sweep ended early (``ended`` says why), in which case absences prove nothing.
     """
 
     sni: str | None
@@ -71,6 +71,7 @@ class TlsFacts:
     early_data: Answer = Answer.UNTESTED
     ocsp_stapled: Answer = Answer.UNTESTED
     chains: tuple[tuple[str, ...], ...] = ()
+    ssl2_certificate: str = ""
     complete: bool = True
     ended: str = ""
     connections: int = 0

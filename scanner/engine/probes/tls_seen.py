@@ -24,6 +24,7 @@ class Seen:
     suites: dict[tuple[TlsVersion, int], ServerFlight] = field(default_factory=dict)
     groups: dict[int, None] = field(default_factory=dict)
     chains: dict[tuple[bytes, ...], None] = field(default_factory=dict)
+    ssl2_certificate: bytes = b""
     answers: dict[str, Answer] = field(default_factory=dict)
 
     def note(self, version: TlsVersion, flight: ServerFlight) -> None:
@@ -33,6 +34,8 @@ class Seen:
             self.suites.setdefault((version, suite), replace(flight, certificates=()))
         if flight.group:
             self.groups.setdefault(flight.group)
+        if flight.certificates and version is TlsVersion.SSL2:
+            self.ssl2_certificate = flight.certificates[0]
         if version in OLD:
             # SSL 2.0 has room for the leaf only, and TLCP sends a pair of leaves: neither is a chain to judge.
             if flight.certificates and len(self.chains) < CHAINS:
@@ -75,6 +78,7 @@ class Seen:
             groups=tuple(group_name(group) for group in self.groups),
             needs_name=asker.name is None and wants_name,
             chains=tuple(tuple(b64encode(der).decode() for der in chain) for chain in self.chains),
+            ssl2_certificate=b64encode(self.ssl2_certificate).decode(),
             complete=not trouble,
             ended=trouble,
             connections=asker.connections,

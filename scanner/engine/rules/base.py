@@ -9,6 +9,7 @@ from datetime import datetime
 from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.facts.service import Exchange
 from scanner.engine.intel.known import Intel
+from scanner.engine.inventory import UnitKeys
 from scanner.engine.model import Confidence, Finding, HostInspection, Service, Severity, Target, Vantage
 from scanner.engine.policy.load import TlsPolicy, default_policy
 
@@ -23,7 +24,8 @@ class Context:
     ``now`` is the time of the inspection, not of the judgement, so that replayed facts judge the same.
     ``anchors`` are further trusted roots (an organisation's private ones). ``host`` is the whole inspection,
     for rules that need to know what the other ports said. ``intel`` is what was imported of known vulnerabilities,
-    ``policy`` what the organisation holds its TLS to.
+    ``policy`` what the organisation holds its TLS to. ``keys`` are the public keys seen on all hosts, as the host's
+    unit may see them.
     """
 
     catalogue: Catalogue
@@ -32,6 +34,7 @@ class Context:
     anchors: tuple[TrustAnchor, ...] = ()
     intel: Intel = field(default_factory=Intel)
     policy: TlsPolicy = field(default_factory=default_policy)
+    keys: UnitKeys = field(default_factory=UnitKeys)
 
     @property
     def target(self) -> Target:

@@ -16,7 +16,7 @@ from scanner.engine.policy.load import Aspect, Grade, Verdict
 from scanner.engine.rules.base import Context, Rule, rule
 from scanner.engine.rules.certificate_path import Path, Trust, find_path
 from scanner.engine.rules.tls_base import policy_params, s_client_options
-from scanner.engine.rules.x509_view import View, is_signed_by, may_be_signed_by, view
+from scanner.engine.rules.x509_view import View, is_signed_by, may_be_signed_by, names_host, view
 
 # Longest lifetime of a public certificate by date of issue: CA/Browser Forum Baseline Requirements 6.3.2, SC-081v3.
 _LIFETIMES = (
@@ -150,18 +150,9 @@ def identity(service: Service, context: Context) -> Iterator[Finding]:
         leaf = chain.leaf
         if not leaf.has_san:
             yield _finding("CERT-NO-SAN", service, context, facts, leaf)
-        names = leaf.names if leaf.has_san else (leaf.common_name.lower(),)
-        if name and facts.sni == name and not any(_covers(pattern, name.lower().rstrip(".")) for pattern in names):
+        if name and facts.sni == name and not names_host(leaf, name.lower().rstrip(".")):
             shown = ", ".join((*leaf.names, *leaf.addresses)[:8]) or leaf.common_name
             yield _finding("CERT-HOSTNAME", service, context, facts, leaf, asked=name, names=shown)
-
-
-def _covers(pattern: str, name: str) -> bool:
-    """Match one DNS name; a wildcard stands for exactly the whole leftmost label (RFC 9525 section 6.3)."""
-    if pattern.startswith("*."):
-        first, _, rest = name.partition(".")
-        return bool(first) and rest == pattern[2:]
-    return pattern == name
 
 
 @rule("CERT-SELFSIGNED", "CERT-UNTRUSTED", "CERT-CHAIN-MISSING", "CERT-CHAIN-ORDER")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from scanner.engine.hostile import line
@@ -27,7 +29,8 @@ class View:
     """One certificate. ``names`` are its DNS names, lower case; ``addresses`` its IP names.
 
     ``key`` is ``RSA``, ``EC``, ``DSA`` or empty; ``bits`` the size of modulus, curve field or prime; ``exponent``
-    RSA's public exponent. ``digest`` is the hash of the signature (``sha256``, ``md5``) or empty for schemes
+    RSA's public exponent; ``fingerprint`` the SHA-256 of SubjectPublicKeyInfo, hexadecimal, or empty when the key
+    can't be loaded. ``digest`` is the hash of the signature (``sha256``, ``md5``) or empty for schemes
     without one. ``scts`` counts embedded certificate time stamps.
     """
 
@@ -43,6 +46,7 @@ class View:
     key: str
     bits: int
     exponent: int
+    fingerprint: str
     digest: str
     is_ca: bool
     ocsp: tuple[str, ...]
@@ -72,6 +76,19 @@ def _view(der: bytes) -> View | None:
             return _read(x509.load_der_x509_certificate(der))
         except Exception:  # noqa: BLE001 - hostile bytes raise a dozen kinds of error, and all mean the same
             return None
+
+
+def names_host(leaf: View, name: str) -> bool:
+    """Tell whether the certificate is for this host name (lower case); one without any names goes by its subject."""
+    return any(covers(pattern, name) for pattern in (leaf.names if leaf.has_san else (leaf.common_name.lower(),)))
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Match one DNS name; a wildcard stands for exactly the whole leftmost label (RFC 9525 section 6.3)."""
+    if pattern.startswith("*."):
+        first, _, rest = name.partition(".")
+        return bool(first) and rest == pattern[2:]
+    return pattern == name
 
 
 def is_signed_by(child: View, parent: View) -> bool:
@@ -136,6 +153,7 @@ def _read(certificate: x509.Certificate) -> View:
         key=key,
         bits=bits,
         exponent=exponent,
+        fingerprint=_fingerprint(certificate),
         digest=_digest(certificate),
         is_ca=_is_ca(certificate),
         ocsp=ocsp,
@@ -214,6 +232,14 @@ def _key(certificate: x509.Certificate) -> tuple[str, int, int]:
     if isinstance(key, dsa.DSAPublicKey):
         return "DSA", key.key_size, 0
     return "", 0, 0
+
+
+def _fingerprint(certificate: x509.Certificate) -> str:
+    try:
+        spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except Exception:  # noqa: BLE001 - a key that can't be loaded
+        return ""
+    return hashlib.sha256(spki).hexdigest()
 
 
 def _rsa_by_hand(tbs: bytes) -> tuple[str, int, int]:

@@ -1,0 +1,157 @@
+"""The public keys of the whole inventory, kept from round to round.
+
+A finding that says "shared with another host" may not end because the other host was not looked at. So each place keeps
+the keys it last showed, until a round looked at it, every look of that round was whole there, and none showed them.
+Places whose target was retired are no longer part of the inventory.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import NamedTuple
+
+from django.db import transaction
+
+from scanner.engine.inventory import Key, KeyKind, KnownKeys, Place, Sighting, sightings
+from scanner.engine.model import Facet, HostInspection, Outcome, Transport, port_in
+from scanner.remediation.models import SeenKey
+from scanner.remediation.tested import unread_keys
+from scanner.rounds.models import HostResult, LookNumber, Round
+from targets.models import Organisation
+
+LOOKED = frozenset({Outcome.INSPECTED, Outcome.PARTIAL})
+"""Outcomes after which the coverage tells, port by port, what was really looked at."""
+
+_FACETS = {KeyKind.CERTIFICATE: (Facet.TLS, Facet.CERTIFICATE), KeyKind.SSH: (Facet.SERVICE,)}
+"""What must have been looked at for a key that isn't seen to be gone."""
+
+_Where = tuple[int, str, str]
+"""Organisation, registered name (or empty) and address."""
+
+
+class _Row(NamedTuple):
+    """A key as it is stored; ``number`` is its primary key."""
+
+    number: int
+    sighting: Sighting
+    seen: dt.datetime
+
+
+class _Seen(NamedTuple):
+    """A key that this round saw, and where."""
+
+    organisation: int
+    target: int
+    sighting: Sighting
+    seen: dt.datetime
+
+
+class RoundKeys:
+    """The keys as they stand once a round's looks are counted in. Nothing is stored until :meth:`keep`.
+
+    All results of the round are read once, one host at a time; of each no more than its keys is kept.
+    """
+
+    def __init__(self, this: Round) -> None:
+        self._gone: list[int] = []
+        self._seen: list[_Seen] = []
+        self.known = KnownKeys(self._standing(this))
+
+    def keep(self) -> None:
+        """Store what the round changed. Doing it twice changes nothing."""
+        rows = (_stored(seen) for seen in self._seen)
+        with transaction.atomic():
+            SeenKey.objects.filter(pk__in=self._gone).delete()
+            SeenKey.objects.bulk_create(
+                rows,
+                batch_size=500,
+                update_conflicts=True,
+                unique_fields=["organisation", "hostname", "address", "port", "kind", "fingerprint"],
+                update_fields=["target", "ssl2", "named", "seen"],
+            )
+
+    def _standing(self, this: Round) -> Iterator[Sighting]:
+        before = _before()
+        results = HostResult.objects.filter(round=this).select_related("organisation")
+        ordered = results.order_by("organisation", "hostname", "address", "look").iterator(chunk_size=50)
+        for where, looks in groupby(ordered, lambda each: (each.organisation_id, each.hostname, each.address)):
+            yield from self._after(list(looks), before.pop(where, []))
+        for rows in before.values():
+            yield from (row.sighting for row in rows)
+
+    def _after(self, results: list[HostResult], rows: list[_Row]) -> Iterator[Sighting]:
+        """Yield what stands at one host after the looks at it, and note what to store."""
+        organisation: Organisation = results[0].organisation
+        looks = [(result.look, result.inspection()) for result in results]
+        at = max(result.finished for result in results)
+        shown = _merged(seen for _, look in looks for seen in sightings(look, organisation.slug))
+        later = {(row.sighting[0].kind, row.sighting[1].port) for row in rows if row.seen > at}
+        for row in rows:
+            key, place = row.sighting
+            now = shown.get((key, place.port))
+            whole = row.seen < at and all(_would_show(row.sighting, number, look) for number, look in looks)
+            if now is not None and (key.kind, place.port) not in later:
+                if place.ssl2 and not whole:
+                    shown[key, place.port] = key, replace(now[1], ssl2=True)
+            elif whole and now is None:
+                self._gone.append(row.number)
+            else:
+                yield row.sighting
+        for (key, port), seen in shown.items():
+            if (key.kind, port) not in later:  # else a round that began after this one has the last word
+                self._seen.append(_Seen(organisation.pk, results[0].target_id, seen, at))
+                yield seen
+
+
+def _before() -> dict[_Where, list[_Row]]:
+    found: defaultdict[_Where, list[_Row]] = defaultdict(list)
+    active = SeenKey.objects.filter(target__retired_at=None, organisation__retired_at=None)
+    for row in active.select_related("organisation").iterator(chunk_size=1000):
+        place = Place(row.organisation.slug, row.hostname, row.address, row.port, row.ssl2, row.named)
+        sighting = (Key(KeyKind(row.kind), row.fingerprint), place)
+        found[row.organisation_id, row.hostname, row.address].append(_Row(row.pk, sighting, row.seen))
+    return found
+
+
+def _merged(seen: Iterable[Sighting]) -> dict[tuple[Key, int], Sighting]:
+    """Make one of what several looks, or several certificates, say of a key on a port: the worse of it counts."""
+    merged: dict[tuple[Key, int], Sighting] = {}
+    for key, place in sorted(seen):
+        _, known = merged.get((key, place.port), (key, place))
+        ssl2, named = place.ssl2 or known.ssl2, place.named and known.named
+        merged[key, place.port] = key, replace(place, ssl2=ssl2, named=named)
+    return merged
+
+
+def _would_show(sighting: Sighting, number: int, look: HostInspection) -> bool:
+    """Tell whether a look would have shown the key where it was; a second look is not asked about other ports."""
+    key, place = sighting
+    scans = look.coverage.scans
+    if number == LookNumber.AGAIN and scans and not any(port_in(scan.ports, place.port) for scan in scans):
+        return True
+    here = [each for each in look.services if each.endpoint.port == place.port]
+    return (
+        look.outcome in LOOKED
+        and all(look.coverage.covers(facet, place.port, Transport.TCP) for facet in _FACETS[key.kind])
+        and not any(key.kind in unread_keys(service) for service in here)
+    )
+
+
+def _stored(seen: _Seen) -> SeenKey:
+    key, place = seen.sighting
+    return SeenKey(
+        organisation_id=seen.organisation,
+        target_id=seen.target,
+        hostname=place.name,
+        address=place.address,
+        port=place.port,
+        kind=key.kind,
+        fingerprint=key.fingerprint,
+        ssl2=place.ssl2,
+        named=place.named,
+        seen=seen.seen,
+    )
