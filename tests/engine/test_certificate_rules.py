@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import string
+import time
 from base64 import b64encode
 
 import pytest
@@ -138,6 +139,15 @@ def test_an_issuer_of_the_same_name_with_another_key_is_not_trusted() -> None:
     impostor = issue("Roundsman lab root", is_ca=True)
     forged = issue("www.lab", impostor, names=["www.lab"])
     assert set(findings(forged.der)) == {"CERT-UNTRUSTED"}
+
+
+def test_certificates_that_all_sign_each_other_are_climbed_in_no_time() -> None:
+    first = issue("Loop", is_ca=True)
+    loops = [issue("Loop", first, key=first.key, is_ca=True) for _ in range(15)]
+    leaf = issue("www.lab", loops[0], names=["www.lab"])
+    began = time.perf_counter()
+    assert "CERT-UNTRUSTED" in findings(leaf.der, *(each.der for each in loops))
+    assert time.perf_counter() - began < 5
 
 
 def test_a_leaf_can_not_issue() -> None:

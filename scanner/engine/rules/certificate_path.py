@@ -47,7 +47,7 @@ def find_path(sent: tuple[View, ...], anchors: tuple[bytes, ...], now: dt.dateti
         middle = tuple(
             seen for seen in sent[1:] if seen.is_ca and (not only_valid or seen.not_before <= now <= seen.not_after)
         )
-        for path in _paths(leaf, middle, (leaf,)):
+        for path in _paths(leaf, middle):
             if _anchored(path[-1], private):
                 return Path(Trust.PRIVATE, _outdated(path, now))
             if _publicly_anchored(path[-1]):
@@ -59,14 +59,18 @@ def _outdated(path: tuple[View, ...], now: dt.datetime) -> tuple[View, ...]:
     return tuple(seen for seen in path[1:] if not seen.not_before <= now <= seen.not_after)
 
 
-def _paths(tip: View, middle: tuple[View, ...], path: tuple[View, ...]) -> Iterator[tuple[View, ...]]:
-    """Yield every way up from ``tip`` through what was sent, shortest first."""
-    yield path
-    if len(path) >= _DEPTH:
-        return
-    for parent in middle:
-        if parent not in path and is_signed_by(tip, parent):
-            yield from _paths(parent, middle, (*path, parent))
+def _paths(leaf: View, middle: tuple[View, ...]) -> Iterator[tuple[View, ...]]:
+    """Yield one way up from ``leaf`` to each certificate that stands above it in what was sent, the shortest first.
+
+    Each certificate is climbed to once: a host may send ones that all sign each other, with more ways than time.
+    """
+    ways: list[tuple[View, ...]] = [(leaf,)]
+    rest = list(dict.fromkeys(middle))
+    for way in ways:  # grows while it is walked
+        yield way
+        parents = [parent for parent in rest if is_signed_by(way[-1], parent)] if len(way) < _DEPTH else []
+        rest = [parent for parent in rest if parent not in parents]
+        ways += [(*way, parent) for parent in parents]
 
 
 def _anchored(tip: View, roots: tuple[View, ...]) -> bool:
