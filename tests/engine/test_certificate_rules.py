@@ -9,11 +9,14 @@ import time
 from base64 import b64encode
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.intel.distrust import Distrust, distrusted_roots
+from scanner.engine.intel.roots import trusted_roots
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outcome, Service, Severity, Target, Vantage
 from scanner.engine.rules.x509_view import covers, view
@@ -139,6 +142,30 @@ def test_an_issuer_of_the_same_name_with_another_key_is_not_trusted() -> None:
     impostor = issue("Roundsman lab root", is_ca=True)
     forged = issue("www.lab", impostor, names=["www.lab"])
     assert set(findings(forged.der)) == {"CERT-UNTRUSTED"}
+
+
+def test_the_policy_on_distrusted_roots_names_real_keys_and_days() -> None:
+    policy = distrusted_roots()
+    assert all(re.fullmatch(r"[0-9a-f]{64}", key) for key in policy)
+    entrust = policy["76ee8590374c715437bbca6bba6028eadde2dc6dbbb8c3f610e851f11d1ab7f5"]
+    assert (entrust.root, entrust.after) == ("Entrust Root Certification Authority - G2", dt.date(2024, 11, 30))
+    held = [view(root.public_bytes(Encoding.DER)) for roots in trusted_roots().values() for root in roots]
+    named = {seen.fingerprint: seen.common_name for seen in held if seen is not None and seen.fingerprint in policy}
+    assert all(policy[key].root == name for key, name in named.items() if name)
+
+
+def test_a_second_root_that_is_still_trusted_keeps_the_certificate_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    cross_root = issue("Another root", is_ca=True)
+    crossed = issue("Roundsman lab intermediate", cross_root, key=INTERMEDIATE.key, is_ca=True)
+    roots = {each.certificate.subject.public_bytes(): (each.certificate,) for each in (ROOT, cross_root)}
+    given_up = view(ROOT.der)
+    assert given_up is not None
+    policy = {given_up.fingerprint: Distrust("lab root", NOW - 60 * DAY)}
+    monkeypatch.setattr("scanner.engine.rules.certificate_path.trusted_roots", lambda: roots)
+    monkeypatch.setattr("scanner.engine.rules.certificates.distrusted_roots", lambda: policy)
+    assert "CERT-DISTRUST" in findings(*CHAIN, anchors=())
+    assert "CERT-DISTRUST" not in findings(*CHAIN, crossed.der, anchors=())
+    assert "CERT-DISTRUST" not in findings(*CHAIN, anchors=(ROOT.der,)), "the organisation trusts that root itself"
 
 
 def test_certificates_that_all_sign_each_other_are_climbed_in_no_time() -> None:

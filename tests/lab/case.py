@@ -67,6 +67,8 @@ class LabCase:
     """Certificates that take the place of the machine's public roots."""
     policy: str = DEFAULT
     """The TLS policy that the case's organisation has chosen."""
+    given_up: dt.datetime | None = None
+    """Since when browsers no longer trust what the public roots issue; None means that they do."""
     intel: Intel = field(default_factory=Intel)
     """What was imported about vulnerable software."""
     at: dt.datetime | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ _EVERYTHING = frozenset(
         "CERT-SCT",
         "CERT-OCSP-STAPLE",
         "CERT-DEFAULT",
+        "CERT-DISTRUST",
     }
 )
 
@@ -63,6 +65,7 @@ def _case(
     protocols: str = "TLSv1.2 TLSv1.3",
     start: Start | None = None,
     public: bool = False,
+    given_up: dt.datetime | None = None,
 ) -> LabCase:
     return LabCase(
         name=f"certificate-{name}",
@@ -72,6 +75,7 @@ def _case(
         start=start or modern_nginx(443, issued, chain=chain, protocols=protocols),
         anchors=anchors,
         public_roots=(ROOT.certificate,) if public else (),
+        given_up=given_up,
         expected=frozenset((443, check) for check in expected),
         silent=_EVERYTHING - set(expected),
     )
@@ -225,5 +229,24 @@ CASES = (
         chain=_plain.pem + INTERMEDIATE.pem + _other_intermediate.pem,
     ),
     _case(39, "40-days-left-of-a-year", _leaf(since=NOW - 325 * DAY, until=NOW + 40 * DAY)),
+    _case(
+        40,
+        "issued-after-browsers-gave-its-root-up",
+        _plain,
+        "CERT-DISTRUST",
+        "CERT-SCT",
+        anchors=(),
+        public=True,
+        given_up=NOW - 40 * DAY,
+    ),
+    _case(
+        41,
+        "issued-before-browsers-gave-its-root-up",
+        _plain,
+        "CERT-SCT",
+        anchors=(),
+        public=True,
+        given_up=NOW - 20 * DAY,
+    ),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from scanner.engine.inspect import inspect
+from scanner.engine.intel.distrust import Distrust
 from scanner.engine.inventory import KnownKeys, UnitKeys, sightings
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
 from scanner.engine.plan import Plan, Profile, parse_ports
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Gate
+from scanner.engine.rules.x509_view import view
 from tests.lab.case import LabCase, Partner, case_folder
 
 UNIT = "lab"
@@ -59,7 +61,7 @@ def run_case(case: LabCase) -> Verdict:
     """Start the case's server, inspect its address as a user would, and compare."""
     folder = case_folder(case.name)
     try:
-        with case.start(case.address, folder), _beside(case.partner, folder), _public(case.public_roots):
+        with case.start(case.address, folder), _beside(case.partner, folder), _public(case):
             return compare(case, *asyncio.run(_inspect(case)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -67,19 +69,24 @@ def run_case(case: LabCase) -> Verdict:
 
 def inspected(case: LabCase, *, profile: Profile) -> tuple[Finding, ...]:
     """Return what is found of a case whose server runs already, as deep as ``profile`` says."""
-    with _public(case.public_roots):
+    with _public(case):
         host, *_ = asyncio.run(_inspect(replace(case, profile=profile)))
         return judge(host, anchors=case.anchors, intel=case.intel, policy=policy(case.policy))
 
 
 @contextlib.contextmanager
-def _public(roots: tuple[x509.Certificate, ...]) -> Iterator[None]:
-    """Let these roots be the machine's: no public authority signs for the lab."""
-    if not roots:
+def _public(case: LabCase) -> Iterator[None]:
+    """Let the case's roots be the machine's, and given up by browsers: no public authority signs for the lab."""
+    if not case.public_roots:
         yield
         return
-    known = {root.subject.public_bytes(): (root,) for root in roots}
-    with patch("scanner.engine.rules.certificate_path.trusted_roots", return_value=known):
+    known = {root.subject.public_bytes(): (root,) for root in case.public_roots}
+    views = [view(root.public_bytes(Encoding.DER)) for root in case.public_roots]
+    given_up = {seen.fingerprint: Distrust("the lab's root", case.given_up) for seen in views if seen and case.given_up}
+    with (
+        patch("scanner.engine.rules.certificate_path.trusted_roots", return_value=known),
+        patch("scanner.engine.rules.certificates.distrusted_roots", return_value=given_up),
+    ):
         yield
 
 

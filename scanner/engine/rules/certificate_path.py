@@ -29,10 +29,14 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """``outdated`` are the intermediates outside their validity that every path needs."""
+    """``outdated`` are the intermediates outside their validity that every path needs.
+
+    ``roots`` are all the public roots that a path ends at; none when there is a path to the organisation's own.
+    """
 
     verdict: Trust
     outdated: tuple[View, ...] = ()
+    roots: tuple[View, ...] = ()
 
 
 def find_path(sent: tuple[View, ...], anchors: tuple[bytes, ...], now: dt.datetime) -> Path:
@@ -47,11 +51,15 @@ def find_path(sent: tuple[View, ...], anchors: tuple[bytes, ...], now: dt.dateti
         middle = tuple(
             seen for seen in sent[1:] if seen.is_ca and (not only_valid or seen.not_before <= now <= seen.not_after)
         )
+        public: dict[View, tuple[View, ...]] = {}
         for path in _paths(leaf, middle):
             if _anchored(path[-1], private):
                 return Path(Trust.PRIVATE, _outdated(path, now))
-            if _publicly_anchored(path[-1]):
-                return Path(Trust.PUBLIC, _outdated(path, now))
+            for root in _public_roots(path[-1]):
+                public.setdefault(root, path)
+        if public:
+            shortest = next(iter(public.values()))
+            return Path(Trust.PUBLIC, _outdated(shortest, now), tuple(public))
     return Path(_without_path(leaf, sent))
 
 
@@ -77,13 +85,12 @@ def _anchored(tip: View, roots: tuple[View, ...]) -> bool:
     return any(tip.certificate == root.certificate or is_signed_by(tip, root) for root in roots)
 
 
-def _publicly_anchored(tip: View) -> bool:
+def _public_roots(tip: View) -> tuple[View, ...]:
+    """Return the trusted roots that ``tip`` is or that signed it."""
     known = trusted_roots()
-    for root in known.get(tip.certificate.subject.public_bytes(), ()):
-        if root == tip.certificate:
-            return True
-    found = known.get(tip.certificate.issuer.public_bytes(), ())
-    return _anchored(tip, tuple(seen for seen in (view(root.public_bytes(Encoding.DER)) for root in found) if seen))
+    names = dict.fromkeys((tip.certificate.subject.public_bytes(), tip.certificate.issuer.public_bytes()))
+    found = (view(root.public_bytes(Encoding.DER)) for name in names for root in known.get(name, ()))
+    return tuple(root for root in found if root is not None and _anchored(tip, (root,)))
 
 
 def _without_path(leaf: View, sent: tuple[View, ...]) -> Trust:

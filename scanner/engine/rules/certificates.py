@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from scanner.engine.facts.tls import Answer, TlsFacts
+from scanner.engine.intel.distrust import distrusted_roots
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.policy.load import Aspect, Grade, Verdict
 from scanner.engine.rules.base import Context, Rule, rule
@@ -155,6 +156,24 @@ def identity(service: Service, context: Context) -> Iterator[Finding]:
             yield _finding("CERT-HOSTNAME", service, context, facts, leaf, asked=name, names=shown)
 
 
+@rule("CERT-DISTRUST")
+def distrust(service: Service, context: Context) -> Iterator[Finding]:
+    """Report a certificate that was issued after browsers gave up every public root it leads to."""
+    facts = service.tls_facts
+    if facts is None:
+        return
+    given_up = distrusted_roots()
+    for chain in _chains(facts, context):
+        policies = [given_up.get(root.fingerprint) for root in chain.path.roots]
+        late = [policy for policy in policies if policy is not None and chain.leaf.not_before >= policy.since]
+        if late and len(late) == len(policies):
+            last = max(late, key=lambda policy: policy.since)
+            after, issued = last.after.isoformat(), _day(chain.leaf.not_before)
+            yield _finding(
+                "CERT-DISTRUST", service, context, facts, chain.leaf, root=last.root, after=after, issued=issued
+            )
+
+
 @rule("CERT-SELFSIGNED", "CERT-UNTRUSTED", "CERT-CHAIN-MISSING", "CERT-CHAIN-ORDER")
 def trust(service: Service, context: Context) -> Iterator[Finding]:
     """Judge the path to a trusted root, time and name left aside."""
@@ -288,4 +307,4 @@ def _longest_life(issued: dt.datetime) -> int:
     return next((days for since, days in _LIFETIMES if issued >= since), 0)
 
 
-RULES: tuple[Rule, ...] = (validity, identity, trust, strength, practice)
+RULES: tuple[Rule, ...] = (validity, identity, distrust, trust, strength, practice)
