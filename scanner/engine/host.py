@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections import Counter
 from collections.abc import Coroutine, Hashable
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ from scanner.engine.probes.notes import PortNotes
 from scanner.engine.probes.port import look_again, look_at_port
 from scanner.engine.probes.udp import look_at_udp, look_at_udp_again
 from scanner.engine.probes.version_scan import VersionScanner
+
+_log = logging.getLogger(__name__)
 
 EVERYTHING_OPEN = 200
 """Open ports from which a host is taken for a device that answers on all of them (a decoy, a load balancer)."""
@@ -116,13 +119,13 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
     for port in opened:
         notes = _notes(target, Endpoint(target.address, port), tools, seen)
         how = manner(port, beside_a_printer=bool(_PRINTING.intersection(opened)))
-        looks.append(look_at_port(notes.contact, how, tools.plan.profile, tools.versions, notes))
+        looks.append(_unharmed(look_at_port(notes.contact, how, tools.plan.profile, tools.versions, notes), notes))
     listed = tools.plan.ports.which is PortSet.LIST
     for port in tools.plan.ports.udp if scan else ():
         notes = _notes(target, Endpoint(target.address, port, Transport.UDP), tools, seen)
         if not tools.dialer.permits(notes.contact.endpoint):
             continue
-        looks.append(look_at_udp(notes.contact, listed=listed, notes=notes))
+        looks.append(_unharmed(look_at_udp(notes.contact, listed=listed, notes=notes), notes))
     try:
         await _gather(looks, seen.services)
     finally:  # also when the deadline strikes: what was seen by then is judged
@@ -170,8 +173,24 @@ async def _look_again(target: Target, tools: Tools, seen: _Collected) -> None:
     looks = []
     for service in [service for service in seen.services if service.endpoint in again]:
         notes = PortNotes(_contact(target, service.endpoint, tools))
-        looks.append(_again(service, tools, notes))
+        looks.append(_unharmed(_again(service, tools, notes), notes))
     await _gather(looks, seen.again)
+
+
+async def _unharmed(look: Coroutine[Any, Any, Service | None], notes: PortNotes) -> Service | None:
+    """Let an answer that breaks a probe of ours cost this port its inspection, and nobody else's; it is an error of
+    ours all the same, so it goes to the log."""
+    try:
+        return await look
+    except RefusedByScope:
+        raise
+    except Exception as error:
+        if isinstance(error, ExceptionGroup) and error.subgroup(RefusedByScope):
+            raise
+        _log.exception("The inspection of %s broke off", notes.contact.endpoint)
+        notes.looks.clear()
+        notes.missed(Facet.PORT, GapReason.TOOL_FAILED, type(error).__name__)
+        return None
 
 
 async def _again(service: Service, tools: Tools, notes: PortNotes) -> Service | None:

@@ -24,6 +24,7 @@ from scanner.engine.probes import http
 from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT
 from tests.engine.test_http_look import ADDRESS, PORT, answer, look, redirect
 from tests.lab import web_sites as sites
+from tests.lab.hostile import SITES, head
 from tests.lab.web_servers import sends
 
 pytestmark = pytest.mark.lab
@@ -143,71 +144,7 @@ def test_the_worst_site_gets_at_most_sixty_requests_in_a_standard_look(
 # --- Time and memory
 
 
-def _head(*headers: bytes) -> bytes:
-    return b"\r\n".join((b"HTTP/1.1 200 OK", b"Content-Type: text/html", *headers, b"", b""))
-
-
-def endless_body(_: bytes) -> Iterator[bytes]:
-    yield _head() + b"<html><title>Endless</title>"
-    for _number in range(100_000):
-        yield b"<p>and so on" * 100
-
-
-def endless_chunks(_: bytes) -> Iterator[bytes]:
-    yield _head(b"Transfer-Encoding: chunked")
-    for _number in range(200_000):
-        yield b"1\r\nA\r\n" * 50
-
-
-def gzip_bomb(_: bytes) -> Iterator[bytes]:
-    yield _head(b"Content-Encoding: gzip")
-    for _number in range(3_000):
-        yield b"\x1f\x8b\x08\x00" + bytes(16_384)
-
-
-def header_flood(_: bytes) -> Iterator[bytes]:
-    yield b"HTTP/1.1 200 OK\r\n"
-    for _number in range(20_000):
-        yield b"X-Flood: " + b"a" * 1000 + b"\r\n"
-
-
-def one_endless_header(_: bytes) -> Iterator[bytes]:
-    yield b"HTTP/1.1 200 OK\r\nX-Flood: "
-    for _number in range(20_000):
-        yield b"a" * 1000
-
-
-def thousands_of_cookies(_: bytes) -> Iterator[bytes]:
-    cookies = b"".join(b"Set-Cookie: c%d=%s\r\n" % (number, b"v" * 20) for number in range(2_000))
-    yield b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\nConnection: close\r\n" + cookies + b"\r\n"
-
-
-def redirect_loop(_: bytes) -> Iterator[bytes]:
-    yield redirect("/" + secrets.token_hex(8), f"c{secrets.token_hex(4)}={secrets.token_hex(200)}")
-
-
-def page_for_everything(request: bytes) -> Iterator[bytes]:
-    yield answer(sites.EVERY_MARK.encode() + path_of(request).encode())
-
-
-def tags_without_end(_: bytes) -> Iterator[bytes]:
-    piece = b"<div hidden><a href=//a.test><script src=/jquery-1.2.js><marquee height=1>"
-    yield answer(b"<html><title>" + b"<a " * 40_000 + piece * 3_000)
-
-
-def noise(_: bytes) -> Iterator[bytes]:
-    title = "<script>alert(1)</script>\u202e\x1b[31m\x1b]0;owned\x07\u200b".encode() + b"\xff\xfe\x80\x00\x9b"
-    body = b"<html><title>" + title + b"</title><a href='http://dark.test/'>" + title + b"</a>" + title * 50
-    yield answer(body, headers="Content-Type: text/html\r\nServer: \x1b[31mred\x9b/1.0\r\nX-Powered-By: \u202e\xff/1.0")
-
-
-HOSTILE = (
-    *(endless_body, endless_chunks, gzip_bomb, header_flood, one_endless_header, thousands_of_cookies, redirect_loop),
-    *(page_for_everything, tags_without_end, noise),
-)
-
-
-@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda reply: reply.__name__)
+@pytest.mark.parametrize("hostile", SITES, ids=lambda reply: reply.__name__)
 def test_a_hostile_site_ends_in_bounded_time_and_memory_and_leaves_nothing_unprintable(
     hostile: Callable[[bytes], Iterator[bytes]], tmp_path: Path
 ) -> None:
@@ -248,7 +185,7 @@ def test_a_site_that_drips_is_left_after_its_time(tmp_path: Path, monkeypatch: p
         if request.startswith(b"GET / "):
             yield answer(b"<html><title>Drip</title></html>")
             return
-        for octet in _head() + b"x" * 1000:
+        for octet in head() + b"x" * 1000:
             yield bytes([octet])
             time.sleep(0.1)
 

@@ -176,6 +176,8 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     if product:
         service = replace(service, product=product[1], version=product[2])
     recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known))
+    if recognised is None and len(sites) < len(names):
+        notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR)  # a product may hide behind the page that was not seen
     return with_facts(service, recognised)
 
 

@@ -78,7 +78,8 @@ def _skip_name(fields: Fields) -> None:
 def text(answer: Answer) -> str:
     """Return the first TXT record's text, printable."""
     data = next((data for kind, data in answer.records if kind == TXT), b"")
-    return printable_bytes(data[1 : 1 + data[0]], 80) if data else ""
+    whole = bool(data) and len(data) > data[0]
+    return printable_bytes(data[1 : 1 + data[0]], 80) if whole else ""
 
 
 def answers(answer: Answer, kind: int) -> bool:

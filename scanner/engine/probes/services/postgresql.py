@@ -123,12 +123,15 @@ async def _refuses_like_gauss(contact: Contact) -> bool:
 
 def _decided(data: bytes) -> bool:
     """Errors and demands for a password are one message; a log-in is followed by the server's parameters."""
-    if len(data) < 9:
-        return False
-    if len(data) < 1 + int.from_bytes(data[1:5], "big"):
+    if not _whole(data):
         return False
     let_in = data.startswith(b"R") and data[5:9] == bytes(4)
     return not let_in or bool(_VERSION.search(data)) or b"\0C" in data[9:]
+
+
+def _whole(data: bytes) -> bool:
+    """Tell whether the first message is there to the end that it names."""
+    return len(data) >= 9 and len(data) >= 1 + int.from_bytes(data[1:5], "big")
 
 
 def _no_rule(reply: bytes) -> bool:
@@ -139,7 +142,7 @@ def _judge(reply: bytes, *, inside: bool) -> tuple[Access, Attributes]:
     tried = (("user", USER), ("database", DATABASE))
     if _no_rule(reply):
         return Access.RESTRICTED, (("refusal", "no-rule"), *tried)
-    if not reply.startswith(b"R"):
+    if not reply.startswith(b"R") or not _whole(reply):
         raise UnexpectedReply("PostgreSQL did not say how to log in.")
     code = int.from_bytes(reply[5:9], "big")
     auth = (("auth", _METHODS.get(code, str(code))), ("auth_channel", "tls" if inside else "clear"))

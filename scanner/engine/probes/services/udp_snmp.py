@@ -122,7 +122,10 @@ def _sys_descr(reply: bytes) -> str:
     parts = list(ber.elements(rest))
     if len(parts) < 2 or parts[1][0] != _RESPONSE:
         raise UnexpectedReply("The SNMP agent answered a GET with something else.")
-    *_, (_, bindings) = list(ber.elements(parts[1][1]))
+    fields = list(ber.elements(parts[1][1]))
+    if len(fields) != 4 or fields[0][1] != _REQUEST_ID.to_bytes(2, "big"):
+        raise UnexpectedReply("The SNMP agent's response is not to our GET.")
+    bindings = fields[3][1]
     values = [value for _, binding in ber.elements(bindings) for _, value in ber.elements(binding)]
     return values[1].decode("utf-8", "backslashreplace") if len(values) > 1 else ""
 
