@@ -253,7 +253,8 @@ class Coverage:
     """What an inspection of one address really looked at.
 
     ``connections`` (TCP), ``datagrams`` (UDP) and ``requests`` (HTTP, over those connections) are what our own probes
-    sent; the packets by which nmap finds the open ports come on top, at most three for each port of a scan.
+    sent, and the connections of sslyze. On top, uncounted, come nmap's: at most three packets for each port of a scan,
+    and the connections by which it tries to name a port that answered and that nothing else recognised.
     """
 
     scans: tuple[PortScan, ...] = ()

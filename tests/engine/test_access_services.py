@@ -292,7 +292,12 @@ def test_dovecots_default_is_fine() -> None:
 
 
 def test_cannot_verify_gives_no_address_away() -> None:
-    assert "SMTP-VRFY" not in judged("SMTP", ("tls", "offered"), ("vrfy", "252"))
+    for unknown in ("252", "554", "502"):
+        assert "SMTP-VRFY" not in judged("SMTP", ("tls", "offered"), ("vrfy", "252"), ("vrfy_unknown", unknown))
+
+
+def test_cannot_verify_gives_addresses_away_where_unknown_ones_are_refused() -> None:
+    assert "SMTP-VRFY" in judged("SMTP", ("tls", "offered"), ("vrfy", "252"), ("vrfy_unknown", "550"))
 
 
 def test_challenge_response_before_tls_is_low_and_a_plain_password_high() -> None:

@@ -143,9 +143,12 @@ def test_sslyze_answers_what_needs_a_handshake_and_leaves_the_rest_untested() ->
     with running("tls-nginx-old-versions", "127.10.4.120"):
         contact = contact_for("127.10.4.120", 443)
         facts = asyncio.run(look(contact, server_name=None))
+        before = contact.dialer.connections["127.10.4.120"]
         deeper = asyncio.run(look_deeper(contact, facts))
+        by_sslyze = contact.dialer.connections["127.10.4.120"] - before
         cut_off = asyncio.run(look_deeper(contact, facts, deadline=0.05))
         nothing_again = asyncio.run(look_deeper(contact, facts, again=deeper))
+    assert by_sslyze > 20
     assert deeper.heartbleed is deeper.ccs_injection is deeper.client_renegotiation is Answer.NO
     assert deeper.robot == "none"
     assert deeper.early_data is Answer.UNTESTED

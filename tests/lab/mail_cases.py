@@ -16,6 +16,9 @@ _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 _OPPORTUNISTIC = frozenset({"TLS-ANON", "TLS-CBC", "TLS-RSA-KX", "TLS-SCSV", "TLS-PREF", "TLS-RENEG-DOS"})
 _POSTFIX_DEFAULT = frozenset({"TLS-V10", "TLS-V11", "TLS-DH-WEAK", "TLS-SIGHASH"})
 
+_OWN_USERS = ("mydestination = lab.example, mail.lab.example", "local_recipient_maps = unix:passwd.byname")
+"""Postfix's default: mail is for the users of the machine."""
+
 
 def _postfix(port: int, *lines: str, tls: bool = False) -> Start:
     @contextlib.contextmanager
@@ -121,9 +124,11 @@ CASES = (
         name="postfix-open-relay-odd-port",
         address="127.10.10.102",
         ports="2526",
-        start=_postfix(2526, "mynetworks = 0.0.0.0/0", "smtpd_relay_restrictions = permit_mynetworks, reject"),
-        expected=frozenset({(2526, "SMTP-OPENRELAY"), (2526, "SMTP-NOSTARTTLS")}),
-        silent=frozenset({"SMTP-VRFY", "DB-CLEARTEXT"}),
+        start=_postfix(
+            2526, "mynetworks = 0.0.0.0/0", "smtpd_relay_restrictions = permit_mynetworks, reject", *_OWN_USERS
+        ),
+        expected=frozenset({(2526, "SMTP-OPENRELAY"), (2526, "SMTP-NOSTARTTLS"), (2526, "SMTP-VRFY")}),
+        silent=frozenset({"DB-CLEARTEXT"}),
         services=frozenset({(2526, "smtp")}),
         level=2,
         needs=("postfix",),

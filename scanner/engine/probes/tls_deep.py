@@ -67,9 +67,10 @@ async def look_deeper(
     }
     async with contact.dialer.slot(contact.endpoint):
         try:
-            answers = await _run(json.dumps(request), deadline)
+            answers, connections = await _run(json.dumps(request), deadline)
         except (ProbeError, ValueError, OSError):  # untested is untested, whatever the reason
             return facts
+        contact.dialer.connections[contact.endpoint.address] += max(0, connections - 1)  # the slot counts as one
     robot = answers.get("robot")
     return replace(
         facts,
@@ -111,8 +112,9 @@ def _commands(facts: TlsFacts, *, http: bool, again: TlsFacts | None) -> list[st
     return [command for command in commands if command in present]
 
 
-async def _run(request: str, deadline: float) -> dict[str, object]:
-    """Run the worker and return what it printed; its whole process group ends with this call."""
+async def _run(request: str, deadline: float) -> tuple[dict[str, object], int]:
+    """Run the worker; return what it printed and how many connections it opened, at least. Its whole process group ends
+    with this call."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -122,18 +124,21 @@ async def _run(request: str, deadline: float) -> dict[str, object]:
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
     )
+    printed = b""
     try:
         async with asyncio.timeout(deadline):
             assert process.stdin is not None  # noqa: S101 - asked for above
             assert process.stdout is not None  # noqa: S101 - asked for above
             process.stdin.write(request.encode())
             process.stdin.close()
-            printed = await process.stdout.read(OUTPUT_LIMIT)
+            while len(printed) < OUTPUT_LIMIT and (more := await process.stdout.read(OUTPUT_LIMIT - len(printed))):
+                printed += more
     except TimeoutError:
-        return {}
+        return {}, printed.count(b".")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await asyncio.shield(process.wait())
-    answers = json.loads(printed or b"{}")
-    return answers if isinstance(answers, dict) else {}
+    said = printed.lstrip(b".")
+    answers = json.loads(said or b"{}")
+    return answers if isinstance(answers, dict) else {}, len(printed) - len(said)

@@ -1,12 +1,14 @@
 """The child process in which sslyze runs: one request as JSON on standard input, its answers on standard output.
 
-Printed are booleans (is it there?) by sslyze's command name, and ``none``, ``weak`` or ``strong`` for ROBOT. A test
-that sslyze did not complete is left out.
+Printed is a dot for each connection as it is opened, so that they are counted whatever happens later; then booleans (is
+it there?) by sslyze's command name, and ``none``, ``weak`` or ``strong`` for ROBOT. A test that sslyze did not complete
+is left out.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +44,7 @@ _READ: dict[str, Callable[[Any], bool | str | None]] = {
 def main() -> None:
     """Carry out the request on standard input."""
     request = json.load(sys.stdin)
+    _count_connections()
     if not request["server_name"]:
         _name_no_server()
     name = request["server_name"] or request["address"]
@@ -73,6 +76,16 @@ def main() -> None:
                 if answer is not None:
                     answers[command] = answer
     print(json.dumps(answers))
+
+
+def _count_connections() -> None:
+    connect = socket.create_connection
+
+    def counted(*arguments: Any, **options: Any) -> socket.socket:
+        print(".", end="", flush=True)
+        return connect(*arguments, **options)
+
+    socket.create_connection = counted
 
 
 def _name_no_server() -> None:

@@ -9,6 +9,8 @@ from scanner.engine.rules.base import Context, rule, worse
 
 _READABLE = {"PLAIN", "LOGIN"}
 _CONFIRMED_ADDRESS = {"250", "251"}
+_NO_SUCH_MAILBOX = {"550", "551", "553"}
+"""RFC 5321 section 3.5.3: what VRFY of an unknown name earns; 554 and others refuse the question itself."""
 
 
 @rule("SMTP-NOSTARTTLS", "SMTP-AUTH-CLEAR")
@@ -34,14 +36,15 @@ def encryption(service: Service, context: Context) -> Iterator[Finding]:
 @rule("SMTP-OPENRELAY", "SMTP-VRFY")
 def behaviour(service: Service, context: Context) -> Iterator[Finding]:
     """Report relaying and VRFY. A server may accept a recipient and drop the mail later, so relaying is probable;
-    code 252 ("cannot verify") gives nothing away."""
+    code 252 ("cannot verify") gives nothing away, unless unknown names are answered otherwise, as Postfix does."""
     facts = service.facts
     if facts is None or facts.service != "SMTP":
         return
     if facts.attribute("relay") == "accepted":
         yield context.finding("SMTP-OPENRELAY", service, confidence=Confidence.PROBABLE, exchanges=facts.exchanges)
-    if facts.attribute("vrfy") in _CONFIRMED_ADDRESS:
-        yield context.finding("SMTP-VRFY", service, exchanges=facts.exchanges, code=facts.attribute("vrfy"))
+    known, unknown = facts.attribute("vrfy"), facts.attribute("vrfy_unknown")
+    if known in _CONFIRMED_ADDRESS or (known == "252" and unknown in _NO_SUCH_MAILBOX):
+        yield context.finding("SMTP-VRFY", service, exchanges=facts.exchanges, code=known, unknown=unknown or "-")
 
 
 @rule("IMAP-CLEAR", "POP-CLEAR")

@@ -54,6 +54,7 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
 async def _connect(session: HttpSession) -> tuple[Access, Attributes, bytes]:
     """Return what the request for a tunnel earned. Still trying when the time is up means that it was let through."""
     session.requests += 1
+    session.contact.dialer.requests[session.contact.endpoint.address] += 1
     async with session.contact.open(timeout=CONNECT_TIMEOUT) as conversation:
         await conversation.send(CONNECT)
         try:

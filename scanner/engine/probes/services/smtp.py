@@ -1,12 +1,14 @@
 """SMTP: STARTTLS, passwords in clear, VRFY, and (with permission) relaying for strangers.
 
 Attributes: ``tls`` (see :mod:`.channel`); ``auth_clear``: mechanisms offered before TLS, joined by spaces;
-``submission``: ``yes`` when mail is handed in here (port 587, or AUTH is offered); ``vrfy``: the reply's code;
+``submission``: ``yes`` when mail is handed in here (port 587, or AUTH is offered); ``vrfy`` and
+``vrfy_unknown``: the codes for ``postmaster`` and for a name that nobody has;
 ``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when the sender itself was refused.
 """
 
 from __future__ import annotations
 
+import os
 import re
 
 from scanner.engine.errors import ConnectionLost, UnexpectedReply
@@ -42,7 +44,7 @@ def recognises(banner: bytes) -> bool:
 
 
 async def look(contact: Contact) -> ServiceFacts:
-    """Say EHLO; ask VRFY for ``postmaster``; with permission ask whether a stranger's mail would be relayed.
+    """Say EHLO; ask VRFY for ``postmaster`` and a random name; with permission ask whether strangers may relay.
 
     The relay test stops after RCPT TO and resets: DATA is never sent.
     """
@@ -56,7 +58,7 @@ async def look(contact: Contact) -> ServiceFacts:
             hello = await replies.ask(b"HELO " + HELO_NAME)
         attributes = _offered(contact, hello)
         if contact.level.at_least(Level.READ):
-            attributes = (*attributes, ("vrfy", str((await replies.ask(b"VRFY postmaster")).code)))
+            attributes = (*attributes, *await _verify(replies))
         relay = ""
         if contact.level.at_least(Level.CREDENTIAL):
             relay = await _relay(replies)
@@ -77,6 +79,14 @@ def _offered(contact: Contact, hello: Reply) -> Attributes:
     if mechanisms and not contact.tls:
         attributes = (*attributes, ("auth_clear", " ".join(sorted(mechanisms))))
     return attributes
+
+
+async def _verify(replies: ReplyReader) -> Attributes:
+    known = await replies.ask(b"VRFY postmaster")
+    if known.code not in (250, 251, 252):
+        return (("vrfy", str(known.code)),)
+    unknown = await replies.ask(b"VRFY roundsman-" + os.urandom(4).hex().encode())
+    return (("vrfy", str(known.code)), ("vrfy_unknown", str(unknown.code)))
 
 
 async def _relay(replies: ReplyReader) -> str:
