@@ -2,10 +2,10 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo test check accuracy compare-tls bench lock clean
+.PHONY: help setup demo test check accuracy compare-tls compare-exposure bench lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 18
 
 setup: ## Install Debian packages (when permitted) and the Python environment in .venv
 	@./tools/setup
@@ -27,6 +27,9 @@ accuracy: setup ## Precision and recall per check, over the lab of real servers
 
 compare-tls: setup ## Our verdicts beside testssl.sh and sslscan, over the lab (some twenty minutes the first time)
 	@$(PYTHON) -m tests.compare.tls
+
+compare-exposure: setup ## Our findings beside those of nmap's safe scripts, over the lab (some twenty minutes the first time)
+	@$(PYTHON) -m tests.compare.exposure
 
 bench: setup ## Speed and memory beside nmap and testssl.sh, in one run (takes about fifteen minutes)
 	@$(PYTHON) -m tests.bench.run

@@ -6,30 +6,21 @@ anew. It ends with status 1 when a peer reports a weakness that we don't and ``e
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from scanner.engine.plan import Profile
+from tests.compare.kept import Comparison, counts, row_of, started, table_of, unexplained, why
 from tests.compare.tls_peers import sslscan, testssl
-from tests.lab import namespace
-from tests.lab.case import LabCase, case_folder
+from tests.lab.case import LabCase
 from tests.lab.check import inspected
-from tests.lab.registry import all_cases
 
-ROOT = Path(__file__).resolve().parents[2]
-KEPT = ROOT / "var" / "compare-tls"
-PAGE = ROOT / "docs" / "comparisons.md"
-BEGIN, END = "<!-- compare-tls -->", "<!-- end of compare-tls -->"
-AT_ONCE = 2
+COMPARISON = Comparison("compare-tls", at_once=2)
 """testssl.sh keeps a core busy for a minute and a half for each server."""
 
 CASES = (
@@ -81,61 +72,42 @@ class Row:
 @cache
 def weaknesses() -> tuple[Weakness, ...]:
     """Return the rows of ``tls.toml``."""
-    table = tomllib.loads(Path(__file__).with_name("tls.toml").read_text(encoding="utf-8"))
     return tuple(
-        Weakness(row["name"], tuple(row["ours"]), tuple(row["testssl"]), row["sslscan"]) for row in table["weakness"]
+        Weakness(row["name"], tuple(row["ours"]), tuple(row["testssl"]), row["sslscan"])
+        for row in table_of("tls.toml")["weakness"]
     )
-
-
-@cache
-def explained() -> dict[tuple[str, str, str], str]:
-    """Return why a peer's report is no weakness, by (case or ``*``, weakness, peer)."""
-    table = tomllib.loads(Path(__file__).with_name("explained.toml").read_text(encoding="utf-8"))
-    return {(row["case"], row["weakness"], row["peer"]): row["why"] for row in table["tls"]}
 
 
 def main() -> int:
     """Run what is missing, write the table into the documentation, and tell what is unexplained."""
     console = Console()
-    if "--fresh" in sys.argv:
-        shutil.rmtree(KEPT, ignore_errors=True)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in CASES if not (KEPT / f"{name}.json").is_file()]
-    console.print(f"{len(CASES)} servers, {len(missing)} of them still to be compared (about 50 seconds each).")
-    with ProcessPoolExecutor(AT_ONCE, initializer=namespace.enter) as pool:
-        for number, done in enumerate(as_completed([pool.submit(_compare, name) for name in missing]), start=1):
-            console.print(f"[{number}/{len(missing)}] {done.result()}", markup=False)
+    COMPARISON.run(CASES, _compare, console)
     seen = [_load(name) for name in CASES]
     rows = [row for each in seen for row in rows_of(each)]
-    _write(rows, seen)
-    problems = [*unknown_words(seen), *unexplained(rows)]
+    COMPARISON.write(_tables(rows, seen))
+    problems = [*unknown_words(seen), *_unexplained(rows)]
     for problem in problems:
         console.print(problem, style="red", markup=False)
     console.print(_sums(rows), markup=False)
     return 1 if problems else 0
 
 
-def _compare(name: str) -> str:
-    """Let all three look at one case's server, each alone, and keep what they said."""
-    case = next(case for case in all_cases() if case.name == name)
-    folder = case_folder(f"compare-{name}")
+def _compare(name: str) -> dict[str, Any]:
+    """Let all three look at one case's server, each alone."""
     paths = {weakness.name: weakness.sslscan for weakness in weaknesses()}
-    try:
-        with case.start(case.address, folder):
-            port = _port(case)
-            findings = inspected(case, profile=Profile.DEEP)
-            scanned = sslscan(case.address, port, case.hostname or "", folder, paths)
-            tested = testssl(case.address, port, case.hostname or "", folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    seen = Seen(
-        case=name,
-        ours=tuple(sorted({finding.check for finding in findings})),
-        testssl=tuple(sorted(tested.reported)) if tested.inspected else None,
-        sslscan=tuple(sorted(scanned.reported)) if scanned.inspected else None,
+    with started(name) as (case, folder):
+        port = _port(case)
+        verdict = inspected(case, profile=Profile.DEEP)
+        scanned = sslscan(case.address, port, case.hostname or "", folder, paths)
+        tested = testssl(case.address, port, case.hostname or "", folder)
+    return asdict(
+        Seen(
+            case=name,
+            ours=tuple(sorted({finding.check for finding in verdict.findings})),
+            testssl=tuple(sorted(tested.reported)) if tested.inspected else None,
+            sslscan=tuple(sorted(scanned.reported)) if scanned.inspected else None,
+        )
     )
-    (KEPT / f"{name}.json").write_text(json.dumps(asdict(seen)), encoding="utf-8")
-    return name
 
 
 def _port(case: LabCase) -> int:
@@ -143,7 +115,7 @@ def _port(case: LabCase) -> int:
 
 
 def _load(name: str) -> Seen:
-    kept = json.loads((KEPT / f"{name}.json").read_text(encoding="utf-8"))
+    kept = COMPARISON.load(name)
     testssl_said, sslscan_said = (None if kept[peer] is None else tuple(kept[peer]) for peer in ("testssl", "sslscan"))
     return Seen(kept["case"], tuple(kept["ours"]), testssl_said, sslscan_said)
 
@@ -169,34 +141,21 @@ def unknown_words(seen: Iterable[Seen]) -> list[str]:
     return [f"testssl.sh reports {word}, which tests/compare/tls.toml does not know." for word in sorted(words)]
 
 
-def unexplained(rows: Iterable[Row]) -> list[str]:
+def _unexplained(rows: Iterable[Row]) -> list[str]:
     """Return what a peer reports, we don't, and nobody has explained."""
     return [
-        f"{row.case}: {peer} reports '{row.weakness}', we don't, and tests/compare/explained.toml doesn't say why."
+        unexplained(row.case, row.weakness, peer)
         for row in rows
         for peer in row.they_more
-        if _why(row, peer) is None
+        if why(row.case, row.weakness, peer) is None
     ]
-
-
-def _why(row: Row, peer: str) -> str | None:
-    return explained().get((row.case, row.weakness, peer)) or explained().get(("*", row.weakness, peer))
 
 
 def _sums(rows: list[Row]) -> str:
     lines = ["| beside | agree | we more | they more | they did not inspect |", "|---|---|---|---|---|"]
     for peer, label in (("testssl", "testssl.sh"), ("sslscan", "sslscan")):
-        said = [(row.ours, getattr(row, peer)) for row in rows]
-        counts = [said.count(pair) for pair in ((True, True), (True, False), (False, True), (True, None))]
-        lines.append(f"| {label} | " + " | ".join(map(str, counts)) + " |")
+        lines.append(row_of(label, *counts((row.ours, getattr(row, peer)) for row in rows)))
     return "\n".join(lines)
-
-
-def _write(rows: list[Row], seen: list[Seen]) -> None:
-    """Put the tables between the marks in docs/comparisons.md."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{_tables(rows, seen)}\n\n{END}{after}", encoding="utf-8")
 
 
 def _tables(rows: list[Row], seen: list[Seen]) -> str:
@@ -211,9 +170,9 @@ def _tables(rows: list[Row], seen: list[Seen]) -> str:
     for row in rows:
         if row.ours and row.testssl and row.sslscan is not False:
             continue
-        why = "; ".join(dict.fromkeys(reason for peer in row.they_more if (reason := _why(row, peer))))
-        cells = (row.case, row.weakness, mark[row.ours], mark[row.testssl], mark[row.sslscan], why)
-        lines.append("| " + " | ".join(cells) + " |")
+        reasons = (why(row.case, row.weakness, peer) for peer in row.they_more)
+        because = "; ".join(dict.fromkeys(filter(None, reasons)))
+        lines.append(row_of(row.case, row.weakness, mark[row.ours], mark[row.testssl], mark[row.sslscan], because))
     return "\n".join(lines)
 
 

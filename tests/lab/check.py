@@ -67,11 +67,11 @@ def run_case(case: LabCase) -> Verdict:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def inspected(case: LabCase, *, profile: Profile) -> tuple[Finding, ...]:
-    """Return what is found of a case whose server runs already, as deep as ``profile`` says."""
+def inspected(case: LabCase, *, profile: Profile) -> Verdict:
+    """Return what a case shows whose server runs already, looked at as deep as ``profile`` says."""
     with _public(case):
         host, *_ = asyncio.run(_inspect(replace(case, profile=profile)))
-        return judge(host, anchors=case.anchors, intel=case.intel, policy=policy(case.policy))
+        return compare(case, host)
 
 
 @contextlib.contextmanager
