@@ -30,6 +30,7 @@ FAMILIES = {
     "cleartext": "Clear-text and legacy protocols",
     "network": "SNMP, NTP, DNS and amplifiers",
     "mail": "Mail",
+    "domain": "Domains",
     "ssh": "SSH",
     "tls": "TLS",
     "certificates": "Certificates",

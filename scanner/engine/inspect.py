@@ -1,4 +1,4 @@
-"""One inspection run: discovery by groups, hosts as they are found, results as they finish.
+"""One inspection run: discovery by groups, hosts as they are found, domains beside them, results as they finish.
 
 There is no barrier between the stages: while one group of hosts is being looked at, the next is discovered, and
 a slow host delays only itself. Queues are short, so memory doesn't grow with the number of hosts.
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from scanner.engine.host import Tools, inspect_host, not_inspected
 from scanner.engine.model import Endpoint, Facet, Gap, GapReason, HostInspection, PortScan, Target, Transport
-from scanner.engine.plan import Plan, PortSet, ports_of
+from scanner.engine.plan import Domain, Plan, PortSet, ports_of
 from scanner.engine.probes.dial import Dialer, Gate
 from scanner.engine.probes.discovery import Discovered, as_ranges, discover, tcp_ranges
 from scanner.engine.probes.version_scan import VersionScanner
@@ -23,6 +23,9 @@ GROUP = 64
 
 HOSTS_AT_ONCE = 24
 """Hosts whose ports are looked at in parallel."""
+
+DOMAINS_AT_ONCE = 4
+"""Domains that are looked up in parallel: all their questions go to one resolver."""
 
 EXCLUSIONS_NAMED = 64
 """Refused ports that are named one by one; an authorisation for a few ports is told by the ranges that were asked."""
@@ -51,7 +54,7 @@ Observer = Callable[[Progress], None]
 
 
 async def inspect(plan: Plan, gate: Gate, observer: Observer | None = None) -> AsyncGenerator[HostInspection, None]:
-    """Inspect every target of ``plan`` and yield each as it finishes.
+    """Inspect every target and look up every domain of ``plan``, and yield each as it finishes.
 
     ``gate`` is asked before every connection; a target or port that it refuses gets no packet, not even of
     discovery. Closing the iterator, or cancelling its consumer, ends all probes and child processes. When the run
@@ -82,16 +85,20 @@ class _Run:
         self.finished: asyncio.Queue[HostInspection | None] = asyncio.Queue()
         self.room = asyncio.Semaphore(HOSTS_AT_ONCE)
         self._found: asyncio.Queue[tuple[Target, Discovered] | None] = asyncio.Queue(GROUP)
-        self._unfinished = set(plan.targets)
+        self._unfinished = {*plan.targets, *(domain.target for domain in plan.domains)}
 
     async def work(self) -> None:
         """Run both stages to the end, or to the run deadline; what is left then gets its gap."""
         workers = max(1, min(HOSTS_AT_ONCE, len(self.plan.targets)))
         try:
             async with asyncio.timeout(self.plan.run_deadline), asyncio.TaskGroup() as stages:
-                stages.create_task(self._discover_all(workers))
-                for _ in range(workers):
-                    stages.create_task(self._look_at_found())
+                if self.plan.targets:
+                    stages.create_task(self._discover_all(workers))
+                    for _ in range(workers):
+                        stages.create_task(self._look_at_found())
+                waiting = iter(self.plan.domains)
+                for _ in range(min(DOMAINS_AT_ONCE, len(self.plan.domains))):
+                    stages.create_task(self._look_up(waiting))
         except TimeoutError:
             late = Gap(GapReason.TIMED_OUT)
             for target in tuple(self._unfinished):
@@ -158,6 +165,13 @@ class _Run:
             target, found = item
             self.observe(Progress(Stage.LOOKING, target))
             await self._finish(await inspect_host(target, found, self.tools))
+
+    async def _look_up(self, waiting: Iterator[Domain]) -> None:
+        from scanner.engine.domain import inspect_domain  # here, because few inspections need a DNS library
+
+        for domain in waiting:
+            self.observe(Progress(Stage.LOOKING, domain.target))
+            await self._finish(await inspect_domain(domain, self.plan, self.gate))
 
     async def _finish(self, inspection: HostInspection) -> None:
         await self.room.acquire()

@@ -14,6 +14,7 @@ from scanner.engine.rules import (
     certificates,
     cleartext,
     databases,
+    domain,
     exposure,
     mail,
     network,
@@ -37,6 +38,7 @@ RULES: tuple[Rule, ...] = (
     *shared_keys.RULES,
     *web.RULES,
     *software.RULES,
+    *domain.RULES,
 )
 
 NOTHING_IMPORTED = Intel()

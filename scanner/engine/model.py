@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from scanner.engine.facts.domain import DomainFacts
 from scanner.engine.facts.http import HttpFacts
 from scanner.engine.facts.service import Exchange, ServiceFacts
 from scanner.engine.facts.ssh import SshFacts
@@ -74,6 +75,8 @@ class Confidence(_Ranked):
 class Transport(StrEnum):
     TCP = "tcp"
     UDP = "udp"
+    DNS = "dns"
+    """No port at all: what the DNS says of a domain. Its endpoint is the domain's name and :data:`NO_PORT`."""
 
 
 class Level(_Ranked):
@@ -122,6 +125,8 @@ class Facet(StrEnum):
     """What do the first page and its headers say?"""
     CONTENT = "content"
     """Are well-known paths exposed?"""
+    DOMAIN = "domain"
+    """What does the DNS say of a domain?"""
 
 
 class GapReason(StrEnum):
@@ -146,6 +151,7 @@ class GapReason(StrEnum):
     CANCELLED = "cancelled"
     TOOL_FAILED = "tool-failed"
     NAME_NOT_RESOLVED = "name-not-resolved"
+    NO_RESOLVER = "no-resolver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,8 @@ class Target:
     """One address to inspect, as it was asked for.
 
     ``label`` is what the operator wrote; ``address`` the canonical literal it was resolved to, pinned for the
-    whole inspection; ``hostname`` the registered name (ASCII, IDNA-encoded) or None when asked by address.
+    whole inspection; ``hostname`` the registered name (ASCII, IDNA-encoded) or None when asked by address. A domain,
+    which is only looked up, has its name as its address and no host name.
     """
 
     label: str
@@ -163,16 +170,25 @@ class Target:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """Where a service listens: canonical address, port 1-65535, transport."""
+    """Where a service listens: canonical address, port 1-65535, transport. See :func:`domain_endpoint` for domains."""
 
     address: str
     port: int
     transport: Transport = Transport.TCP
 
 
+NO_PORT = 0
+"""The port of what is no port: a domain's records."""
+
+
+def domain_endpoint(name: str) -> Endpoint:
+    """Return where the findings of a domain live: they belong to no address and no port."""
+    return Endpoint(name, NO_PORT, Transport.DNS)
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An open port and everything seen there.
+    """An open port and everything seen there; or a domain, when ``domain`` is set.
 
     ``protocol`` is what was recognised by what it said (``redis``, ``http``, ``ssh``, …) or ``unknown``;
     ``tls`` tells whether it speaks inside TLS from the first byte. ``product`` and ``version`` are empty
@@ -190,6 +206,7 @@ class Service:
     tls_facts: TlsFacts | None = None
     http: tuple[HttpFacts, ...] = ()
     ssh: SshFacts | None = None
+    domain: DomainFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +252,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something that was not inspected, and why. ``port`` None means the whole host."""
+    """Something that was not inspected, and why. ``port`` None means the whole host.
+
+    A gap of a domain's facet without a port is a single question that was not answered: which checks rest on it is
+    known from the facts.
+    """
 
     reason: GapReason
     facet: Facet | None = None
@@ -313,6 +334,11 @@ class HostInspection:
     services: tuple[Service, ...] = ()
     second_looks: tuple[Service, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+
+    @property
+    def ports(self) -> tuple[Service, ...]:
+        """The services that listen on a port: all but a domain."""
+        return tuple(service for service in self.services if service.domain is None)
 
 
 @dataclass(frozen=True, slots=True)

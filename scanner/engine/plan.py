@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_address
 
 from scanner.engine.errors import InputError
 from scanner.engine.model import Level, Target, Vantage
@@ -49,14 +50,48 @@ class PortSpec:
     udp: tuple[int, ...] = UDP_SHORT_LIST
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One inspection. ``host_deadline`` bounds one address and ``run_deadline`` everything, in seconds.
+DNS_PORT = 53
 
-    ``policy`` decides which TLS servers are worth a second look; it changes nothing of what is asked.
+
+@dataclass(frozen=True, slots=True)
+class ResolverAddress:
+    """The resolver that is asked about domains: a canonical address and its port."""
+
+    address: str
+    port: int = DNS_PORT
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain to ask about: its name (ASCII, lower case), and the host names below it that its owner registered.
+
+    ``label`` is what the operator wrote.
     """
 
-    targets: tuple[Target, ...]
+    name: str
+    names: tuple[str, ...] = ()
+    label: str = ""
+
+    @property
+    def target(self) -> Target:
+        """What its inspection is of."""
+        return Target(self.label or self.name, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One inspection. ``host_deadline`` bounds one address, or domain, and ``run_deadline`` everything, in seconds.
+
+    ``policy`` decides which TLS servers are worth a second look; it changes nothing of what is asked.
+
+    ``domains`` are looked up at ``resolver``; without one they are reported as not inspected.
+    """
+
+    targets: tuple[Target, ...] = ()
     ports: PortSpec = field(default_factory=PortSpec)
     level: Level = Level.READ
     profile: Profile = Profile.STANDARD
@@ -65,6 +100,8 @@ class Plan:
     host_deadline: float = 600.0
     run_deadline: float | None = None
     policy: TlsPolicy = field(default_factory=default_policy)
+    domains: tuple[Domain, ...] = ()
+    resolver: ResolverAddress | None = None
 
 
 def parse_ports(text: str) -> PortSpec:
@@ -96,6 +133,26 @@ def parse_ports(text: str) -> PortSpec:
         raise InputError(f"No ports in {text!r}. Write top100, top1000, all, or a list such as 22,80,8000-8100,U:161.")
     udp.update(bare if len(bare) <= UDP_LISTED_LIMIT else bare.intersection(UDP_SHORT_LIST))
     return PortSpec(PortSet.LIST, ",".join(tcp), tuple(sorted(udp)))
+
+
+def parse_resolver(text: str) -> ResolverAddress:
+    """Read ``192.0.2.53``, ``192.0.2.53:5353``, ``2001:db8::53`` or ``[2001:db8::53]:5353``. Raises ``InputError``."""
+    host, port = text.strip(), str(DNS_PORT)
+    if host.startswith("["):
+        host, _, behind = host[1:].partition("]")
+        port = behind.removeprefix(":") if behind else port
+    elif host.count(":") == 1:
+        host, _, port = host.partition(":")
+    try:
+        address = str(ip_address(host))
+    except ValueError:
+        address = ""
+    if not address or not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+        raise InputError(
+            f"{text!r} is no resolver; write its address, and its port if that is not 53: 192.0.2.53, "
+            "127.0.0.1:5353 or [2001:db8::53]:53."
+        )
+    return ResolverAddress(address, int(port))
 
 
 def ports_of(ranges: str) -> Iterator[int]:

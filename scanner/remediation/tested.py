@@ -13,6 +13,7 @@ from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
 from scanner.engine.inventory import KeyKind, certificate_keys
 from scanner.engine.model import Service
+from scanner.engine.rules.domain import untested_domain_checks
 from scanner.engine.rules.installed import installed
 
 Answered = Callable[[TlsFacts], Answer | str]
@@ -42,10 +43,11 @@ def untested_checks(service: Service, intel: Intel) -> frozenset[str]:
 
     A question about versions that the server refuses needs no answer: what it asks about can't be there. A service
     that neither served nor turned away a stranger (``Access.UNKNOWN``) may still serve the next one. Without imported
-    vulnerabilities no version can be held against them.
+    vulnerabilities no version can be held against them. Each check of a domain rests on questions of its own.
     """
     unmatched: frozenset[str] = frozenset() if intel.affected else frozenset({"SW-KEV", "SW-CVE"})
-    return _untested_access(service) | _untested_tls(service) | _untested_keys(service) | unmatched
+    unanswered = untested_domain_checks(service.domain) if service.domain else frozenset()
+    return _untested_access(service) | _untested_tls(service) | _untested_keys(service) | unmatched | unanswered
 
 
 def unread_keys(service: Service) -> frozenset[KeyKind]:

@@ -47,6 +47,9 @@ class LabCase:
     nor listed in ``tolerated`` counts as a false alarm. ``address`` is this case's own, in 127.0.0.0/8.
     ``hostname`` is the registered name, pinned to the address. ``ports`` are inspected, in the CLI's syntax.
     ``services`` are what must be recognised, as ``(port, protocol)``.
+
+    With ``domain`` it is no host but that domain that is inspected, at a resolver on the address: what is found has
+    the place ``"dns"``, and ``domain_names`` are the host names that its owner registered.
     """
 
     name: str
@@ -58,6 +61,8 @@ class LabCase:
     tolerated: frozenset[str] = frozenset()
     services: frozenset[tuple[int, str]] = frozenset()
     hostname: str | None = None
+    domain: str | None = None
+    domain_names: tuple[str, ...] = ()
     level: int = 1
     outcome: str = "inspected"
     profile: Profile = Profile.STANDARD

@@ -17,7 +17,7 @@ from scanner.engine.intel.distrust import Distrust
 from scanner.engine.inventory import KnownKeys, UnitKeys, sightings
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
-from scanner.engine.plan import Plan, Profile, parse_ports
+from scanner.engine.plan import Domain, Plan, Profile, ResolverAddress, parse_ports
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Gate
 from scanner.engine.rules.x509_view import view
@@ -27,7 +27,7 @@ UNIT = "lab"
 """Whose hosts the cases are."""
 
 Place = tuple[int | str, str]
-"""(port, check); a UDP port is written ``"161/udp"``."""
+"""(port, check); a UDP port is written ``"161/udp"``, a domain ``"dns"``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,20 @@ def _beside(partner: Partner | None, folder: Path) -> Iterator[None]:
 
 
 async def _inspect(case: LabCase) -> list[HostInspection]:
-    """Inspect the case's address, and its partner's after it in the list."""
+    """Inspect the case's domain, or its address and its partner's after it in the list."""
+    plan = _host_plan(case) if case.domain is None else _domain_plan(case, case.domain)
+    targets = [*plan.targets, *(domain.target for domain in plan.domains)]
+    gate = _only({target.address for target in targets})
+    async with contextlib.aclosing(inspect(plan, gate)) as inspections:
+        seen = {inspection.target: inspection async for inspection in inspections}
+    return [seen[target] for target in targets]
+
+
+def _host_plan(case: LabCase) -> Plan:
     targets = [Target(case.name, case.address, case.hostname)]
     if case.partner is not None:
         targets.append(Target("partner", case.partner.address, case.partner.hostname))
-    plan = Plan(
+    return Plan(
         targets=tuple(targets),
         ports=parse_ports(case.ports),
         level=Level(str(case.level)),
@@ -115,10 +124,11 @@ async def _inspect(case: LabCase) -> list[HostInspection]:
         host_deadline=60,
         policy=policy(case.policy),
     )
-    gate = _only({target.address for target in targets})
-    async with contextlib.aclosing(inspect(plan, gate)) as inspections:
-        seen = {inspection.target: inspection async for inspection in inspections}
-    return [seen[target] for target in targets]
+
+
+def _domain_plan(case: LabCase, name: str) -> Plan:
+    domain = Domain(name, case.domain_names, case.name)
+    return Plan(domains=(domain,), resolver=ResolverAddress(case.address))
 
 
 def _only(addresses: set[str]) -> Gate:
@@ -167,8 +177,13 @@ def _name(protocol: str, facts: object) -> str:
 
 def _place(finding: Finding) -> Place:
     endpoint = finding.endpoint
-    port: int | str = f"{endpoint.port}/udp" if endpoint.transport is Transport.UDP else endpoint.port
-    return port, finding.check
+    match endpoint.transport:
+        case Transport.UDP:
+            return f"{endpoint.port}/udp", finding.check
+        case Transport.DNS:
+            return "dns", finding.check
+        case Transport.TCP:
+            return endpoint.port, finding.check
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from scanner.engine.probes.services import ber
 from tests.lab.case import LabCase, Start, process, program
+from tests.lab.dns_servers import on_loopback
 from tests.lab.udp import scripted_udp, wait_until_bound
 
 
@@ -51,17 +51,6 @@ payroll IN A 192.0.2.20
 """
 
 
-@contextlib.contextmanager
-def _on_loopback(address: str) -> Iterator[None]:
-    """Give the loopback interface this address: BIND listens only on addresses that an interface names."""
-    ip = program("ip")
-    subprocess.run([ip, "address", "add", f"{address}/32", "dev", "lo"], check=True, capture_output=True)
-    try:
-        yield
-    finally:
-        subprocess.run([ip, "address", "del", f"{address}/32", "dev", "lo"], check=False, capture_output=True)
-
-
 def named(*options: str, zones: tuple[str, ...] = ()) -> Start:
     """Run BIND with these options as the primary of these zones."""
 
@@ -81,7 +70,7 @@ def named(*options: str, zones: tuple[str, ...] = ()) -> Start:
             + "".join(f'zone "{zone}" {{ type primary; file "zone"; }};\n' for zone in zones)
         )
         command = [program("named"), "-g", "-c", str(configuration), "-n", "1"]
-        with _on_loopback(address), process(command, folder=folder, wait_for=(address, 53)):
+        with on_loopback(address), process(command, folder=folder, wait_for=(address, 53)):
             yield
 
     return start

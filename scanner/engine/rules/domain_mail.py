@@ -1,0 +1,221 @@
+"""What a domain says of its mail: who may send it (SPF, DMARC), who takes it, and how it travels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from scanner.engine.facts.domain import DMARC, MTA_STS, ROOT, TLS_REPORTS, exchanges, tags, upwards, versioned
+from scanner.engine.facts.spf import read_spf
+from scanner.engine.model import Severity
+from scanner.engine.rules.domain_read import HostState, Judge, Reader, Verdict
+
+_ENFORCING = frozenset({"quarantine", "reject"})
+_POLICIES = frozenset({"none", *_ENFORCING})
+_STS_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+
+_TLSA_USAGES = frozenset({"2", "3"})
+"""DANE-TA and DANE-EE; mail servers ignore the others (RFC 7672 section 3.1.3)."""
+
+
+def spf(read: Reader) -> Iterator[Verdict]:
+    """Report a missing, void, open or undecided sender policy (RFC 7208).
+
+    A domain that takes no mail should say that it sends none; that it doesn't is a hint.
+    """
+    reading = read_spf(read.name, read.known)
+    if reading is None:
+        mail = _takes_mail(read)
+        if mail is not None:
+            yield Verdict("DOM-SPF-NONE", severity=None if mail else Severity.INFO)
+        return
+    read.incomplete |= reading.failed or bool(reading.missing)
+    if reading.problem is not None:
+        params = {"spf_problem": str(reading.problem), "term": reading.term, "record": reading.record}
+        yield Verdict("DOM-SPF-BROKEN", params)
+    elif reading.default == "+":
+        yield Verdict("DOM-SPF-OPEN", {"term": reading.opened_by, "record": reading.record})
+    elif not read.incomplete and reading.default != "-":
+        policy = dmarc_policy(read)
+        if not read.incomplete and (reading.default == "?" or policy is None or not policy.enforces):
+            yield Verdict("DOM-SPF-WEAK", {"record": reading.record})
+
+
+@dataclass(frozen=True, slots=True)
+class DmarcPolicy:
+    """The record that applies to a domain: its own, or the nearest above it."""
+
+    records: tuple[str, ...]
+    tags: Mapping[str, str]
+    inherited: bool
+
+    @property
+    def action(self) -> str:
+        """What is asked for mail of the domain itself: ``sp`` when the record stands above it."""
+        own = self.tags.get("p", "")
+        return (self.tags.get("sp", own) if self.inherited else own).lower()
+
+    @property
+    def share(self) -> str:
+        return self.tags.get("pct", "100")
+
+    @property
+    def enforces(self) -> bool:
+        return len(self.records) == 1 and self.action in _ENFORCING and self.share == "100"
+
+
+def dmarc_policy(read: Reader) -> DmarcPolicy | None:
+    """Return the DMARC record that applies (RFC 7489 section 6.6.3); None when there is none, or that is unknown.
+
+    Which parent is the organisation's is not told by the DNS, so that the nearest record above counts, unless it says
+    of itself that it is a registry's (``psd=y``, RFC 9091).
+    """
+    for each in upwards(read.name, 2):
+        records = read.records(f"_dmarc.{each}", "TXT")
+        if records is None:
+            return None
+        found = versioned(records, DMARC)
+        if found and not (each != read.name and tags(found[0]).get("psd") == "y"):
+            return DmarcPolicy(found, tags(found[0]), inherited=each != read.name)
+        if found:
+            return None
+    return None
+
+
+def dmarc(read: Reader) -> Iterator[Verdict]:
+    """Report a missing, void, idle or unwatched policy for forged mail."""
+    policy = dmarc_policy(read)
+    if policy is None:
+        mail = None if read.incomplete else _takes_mail(read)
+        if mail is not None:
+            yield Verdict("DOM-DMARC-NONE", severity=None if mail else Severity.LOW)
+        return
+    record = policy.records[0]
+    if len(policy.records) > 1 or policy.action not in _POLICIES:
+        problem = "multiple" if len(policy.records) > 1 else "policy"
+        yield Verdict("DOM-DMARC-BROKEN", {"dmarc_problem": problem, "record": record})
+        return
+    weakness = _weakness(policy)
+    if weakness:
+        yield Verdict("DOM-DMARC-WEAK", {"dmarc_weakness": weakness, "record": record})
+    if not policy.tags.get("rua"):
+        yield Verdict("DOM-DMARC-REPORTS", {"record": record})
+
+
+def _weakness(policy: DmarcPolicy) -> str:
+    if policy.action == "none":
+        return "none"
+    if not policy.inherited and policy.tags.get("sp", "").lower() == "none":
+        return "subdomains"
+    return "" if policy.share == "100" else "share"
+
+
+def mail_hosts(read: Reader) -> Iterator[Verdict]:
+    """Report mail exchanges that the records don't lead to (RFC 5321 section 5, RFC 2181 section 10.3)."""
+    records = read.records(read.name, "MX")
+    if records is None:
+        return
+    hosts = exchanges(records)
+    if hosts and any(record.endswith(f" {ROOT}") for record in records):
+        yield Verdict("DOM-MX", {"mx_problem": "null", "host": hosts[0]})
+        return
+    for host in hosts:
+        problem = _mx_problem(read, host)
+        if problem:
+            yield Verdict("DOM-MX", {"mx_problem": problem, "host": host})
+            return
+
+
+def _mx_problem(read: Reader, host: str) -> str:
+    if host.rpartition(".")[2].isdigit():
+        return "address"
+    alias = read.known.get(host, "A")
+    if alias is not None and alias.aliases:
+        return "alias"
+    return "unresolved" if read.host(host) in (HostState.NO_NAME, HostState.NO_ADDRESS) else ""
+
+
+def transport_policy(read: Reader) -> Iterator[Verdict]:
+    """Report a void MTA-STS policy (RFC 8461 section 3.1), or hint at a missing one where DANE doesn't do its work.
+
+    The policy itself is a file on a web server, which is not fetched.
+    """
+    if not _takes_mail(read):
+        return
+    records = read.records(f"_mta-sts.{read.name}", "TXT")
+    if records is None:
+        return
+    found = versioned(records, MTA_STS)
+    if not found:
+        if not read.incomplete and not _has_dane(read):
+            yield Verdict("DOM-MTA-STS", {"sts_problem": "absent"})
+        return
+    problem = ""
+    if len(found) > 1:
+        problem = "multiple"
+    elif not _STS_ID.fullmatch(tags(found[0]).get("id", "")):
+        problem = "syntax"
+    elif read.host(f"mta-sts.{read.name}") in (HostState.NO_NAME, HostState.NO_ADDRESS):
+        problem = "no-host"
+    if problem:
+        yield Verdict("DOM-MTA-STS", {"sts_problem": problem}, Severity.LOW)
+
+
+def transport_reports(read: Reader) -> Iterator[Verdict]:
+    """Report a void request for reports on TLS in mail (RFC 8460 section 3), or hint at a missing one."""
+    if not _takes_mail(read):
+        return
+    records = read.records(f"_smtp._tls.{read.name}", "TXT")
+    if records is None:
+        return
+    found = versioned(records, TLS_REPORTS)
+    if not found:
+        yield Verdict("DOM-TLSRPT", {"report_problem": "absent"})
+    elif len(found) > 1 or not tags(found[0]).get("rua"):
+        problem = "multiple" if len(found) > 1 else "syntax"
+        yield Verdict("DOM-TLSRPT", {"report_problem": problem}, Severity.LOW)
+
+
+def dane(read: Reader) -> Iterator[Verdict]:
+    """Report TLSA records that mail servers can't use (RFC 7672), or hint at missing ones where DNSSEC allows them."""
+    hosts = exchanges(read.records(read.name, "MX") or ())
+    answers = {host: read.answer(f"_25._tcp.{host}", "TLSA") for host in hosts}
+    known = {host: answer for host, answer in answers.items() if answer is not None}
+    validates = any(answer.authentic for answer in read.facts.answers)
+    for host, answer in known.items():
+        if not answer.records:
+            continue
+        if not answer.authentic and validates:
+            yield Verdict("DOM-DANE", {"dane_problem": "insecure", "mail_host": host}, Severity.LOW)
+            return
+        if not any(record.partition(" ")[0] in _TLSA_USAGES for record in answer.records):
+            yield Verdict("DOM-DANE", {"dane_problem": "usage", "mail_host": host}, Severity.LOW)
+            return
+    bare = [host for host, answer in known.items() if not answer.records]
+    if read.incomplete or not bare:
+        return
+    if len(bare) < len(hosts):
+        yield Verdict("DOM-DANE", {"dane_problem": "partial", "mail_host": bare[0]}, Severity.LOW)
+    elif all(known[host].authentic for host in bare):
+        yield Verdict("DOM-DANE", {"dane_problem": "absent", "mail_host": bare[0]})
+
+
+def _takes_mail(read: Reader) -> bool | None:
+    records = read.records(read.name, "MX")
+    return None if records is None else bool(exchanges(records))
+
+
+def _has_dane(read: Reader) -> bool:
+    hosts = exchanges(read.records(read.name, "MX") or ())
+    return any(read.records(f"_25._tcp.{host}", "TLSA") for host in hosts)
+
+
+JUDGES: Mapping[Judge, tuple[str, ...]] = {
+    spf: ("DOM-SPF-NONE", "DOM-SPF-BROKEN", "DOM-SPF-OPEN", "DOM-SPF-WEAK"),
+    dmarc: ("DOM-DMARC-NONE", "DOM-DMARC-BROKEN", "DOM-DMARC-WEAK", "DOM-DMARC-REPORTS"),
+    mail_hosts: ("DOM-MX",),
+    transport_policy: ("DOM-MTA-STS",),
+    transport_reports: ("DOM-TLSRPT",),
+    dane: ("DOM-DANE",),
+}

@@ -1,0 +1,182 @@
+"""What a domain's zone says: its signatures, who may issue certificates, its servers, and records that lead astray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from scanner.engine.facts.domain import BOGUS, Reply, exchanges, lies_in, upwards, web_names
+from scanner.engine.model import Confidence, Severity
+from scanner.engine.rules.domain_read import HostState, Judge, Reader, Verdict
+
+NAMED = 5
+"""Places that one finding names."""
+
+_PRIVATE = tuple(
+    ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+"""RFC 1918, RFC 6598 and RFC 4193."""
+
+_SAME_IPV4, _SAME_IPV6 = 24, 48
+"""Prefix lengths, in bits, of what the Internet routes as one at the least (RFC 7454 section 6.1.3)."""
+
+
+def dnssec(read: Reader) -> Iterator[Verdict]:
+    """Report signatures that don't verify, and hint at a zone that its parent holds no key of (RFC 4035).
+
+    A domain that lies in another's zone has no keys of its own. Where the parent holds a key and the resolver still
+    vouches for nothing, the resolver doesn't validate: nothing can be said.
+    """
+    failed = next((answer for answer in read.facts.answers if answer.why == BOGUS), None)
+    if failed is not None and failed.question.name == read.name:
+        yield Verdict("DOM-DNSSEC-BOGUS", {"question": str(failed.question), "kind": failed.question.kind})
+        return
+    soa = read.answer(read.name, "SOA")
+    if soa is None or soa.authentic or soa.zone != read.name:
+        return
+    keys = read.answer(read.name, "DS")
+    if keys is None:
+        return
+    if keys.reply is Reply.ANSWERED:
+        read.incomplete = True
+    elif keys.reply is Reply.NO_DATA:
+        yield Verdict("DOM-DNSSEC-UNSIGNED")
+
+
+def issuers(read: Reader) -> Iterator[Verdict]:
+    """Hint at a domain for which every certificate authority may issue (RFC 8659 section 3)."""
+    for name in upwards(read.name, 1):
+        records = read.records(name, "CAA")
+        if records is None or records:
+            return
+    yield Verdict("DOM-CAA")
+
+
+def name_servers(read: Reader) -> Iterator[Verdict]:
+    """Report a single name server, servers without an address, and servers side by side (RFC 2182)."""
+    if read.known.zone(read.name) != read.name:
+        read.incomplete |= not read.known.zone(read.name)
+        return
+    servers = read.records(read.name, "NS")
+    if not servers:
+        return
+    lame = [server for server in servers if _is_lame(read, server)]
+    if lame:
+        yield Verdict("DOM-NS-LAME", {"hosts": _listed(lame)})
+    found = [_addresses(read, server) for server in servers]
+    if len(servers) == 1:
+        yield Verdict("DOM-NS-SINGLE", {"hosts": servers[0]})
+    if len(servers) == 1 or None in found:
+        return
+    addresses = {address for each in found for address in each or ()}
+    if len(_of(4, addresses)) <= 1 and len(_of(6, addresses)) <= 1:
+        if addresses:
+            yield Verdict("DOM-NS-SINGLE", {"hosts": _listed(map(str, sorted(addresses, key=str)))})
+    elif _one_network(_of(4, addresses), _SAME_IPV4) and _one_network(_of(6, addresses), _SAME_IPV6):
+        shown = _listed(map(str, sorted(addresses, key=str)))
+        yield Verdict("DOM-NS-SAME-NET", {"hosts": shown}, confidence=Confidence.PROBABLE)
+
+
+def _is_lame(read: Reader, server: str) -> bool:
+    """Tell whether nothing can be asked there. One that is missing from another domain is a dangling record instead."""
+    state = read.host(server)
+    return state is HostState.NO_ADDRESS or (state is HostState.NO_NAME and lies_in(server, read.name))
+
+
+def _addresses(read: Reader, name: str) -> set[IPv4Address | IPv6Address] | None:
+    found = [read.records(name, kind) for kind in ("A", "AAAA")]
+    return None if None in found else {ip_address(each) for records in found for each in records or ()}
+
+
+def _of(version: int, addresses: Iterable[IPv4Address | IPv6Address]) -> list[IPv4Address | IPv6Address]:
+    return [address for address in addresses if address.version == version]
+
+
+def _one_network(addresses: list[IPv4Address | IPv6Address], bits: int) -> bool:
+    return len({ip_network(f"{address}/{bits}", strict=False) for address in addresses}) <= 1
+
+
+def dangling(read: Reader) -> Iterator[Verdict]:
+    """Report aliases, name servers and mail exchanges that lead to a name nobody has: whoever gets it takes over.
+
+    Whether it can be had, only the owner of the record can tell, so it is possible. Below the domain itself nobody
+    else can.
+    """
+    found = [*_lost_aliases(read), *_lost_hosts(read)]
+    if not found:
+        return
+    foreign = [pair for pair in found if not lies_in(pair[1], read.name)]
+    name, kind = (foreign or found)[0][0].rpartition(" ")[::2]
+    params = {"places": _listed(f"{place} → {target}" for place, target in foreign or found)}
+    params |= {"record": name, "kind": kind}
+    yield Verdict("DOM-DANGLING", params, None if foreign else Severity.LOW, Confidence.POSSIBLE)
+
+
+def _lost_aliases(read: Reader) -> Iterator[tuple[str, str]]:
+    for name in (*web_names(read.name), *read.facts.names):
+        answer = read.answer(name, "A")
+        if answer is not None and answer.reply is Reply.NO_NAME and answer.aliases:
+            yield f"{name} CNAME", answer.aliases[-1]
+
+
+def _lost_hosts(read: Reader) -> Iterator[tuple[str, str]]:
+    servers = read.records(read.name, "NS") if read.known.zone(read.name) == read.name else ()
+    hosts = exchanges(read.records(read.name, "MX") or ())
+    for kind, names in (("NS", servers or ()), ("MX", hosts)):
+        for name in names:
+            address_as_name = name.rpartition(".")[2].isdigit()
+            if not address_as_name and not lies_in(name, read.name) and read.host(name) is HostState.NO_NAME:
+                yield f"{read.name} {kind}", name
+
+
+def wildcard(read: Reader) -> Iterator[Verdict]:
+    """Hint at a zone in which every name has an address (RFC 4592)."""
+    answer = read.answer(read.facts.stranger, "A")
+    if answer is not None and answer.reply is Reply.ANSWERED:
+        yield Verdict("DOM-WILDCARD", {"addresses": _listed(answer.records), "record": f"*.{read.name}"})
+
+
+def private_addresses(read: Reader) -> Iterator[Verdict]:
+    """Report names that lead to private addresses. The resolver may have been shown an inside view: probable."""
+    found = [
+        (name, address)
+        for name in (*web_names(read.name), *read.facts.names)
+        for kind in ("A", "AAAA")
+        for address in read.records(name, kind) or ()
+        if any(ip_address(address) in network for network in _PRIVATE)
+    ]
+    if found:
+        places = _listed(f"{name} → {address}" for name, address in found)
+        yield Verdict("DOM-PRIVATE-A", {"places": places, "record": found[0][0]}, confidence=Confidence.PROBABLE)
+
+
+def ipv6(read: Reader) -> Iterator[Verdict]:
+    """Hint at names on IPv6 that nobody registered as hosts: firewalls often filter one family and not the other."""
+    hosts = exchanges(read.records(read.name, "MX") or ())
+    own = [host for host in hosts if lies_in(host, read.name)]
+    found = [
+        (name, address)
+        for name in dict.fromkeys((*web_names(read.name), *own))
+        if name not in read.facts.names
+        for address in read.records(name, "AAAA") or ()
+    ]
+    if found:
+        places = _listed(f"{name} → {address}" for name, address in found)
+        yield Verdict("DOM-IPV6", {"places": places, "record": found[0][0]})
+
+
+def _listed(items: Iterable[str]) -> str:
+    named = list(items)
+    more = f" +{len(named) - NAMED}" if len(named) > NAMED else ""
+    return ", ".join(named[:NAMED]) + more
+
+
+JUDGES: Mapping[Judge, tuple[str, ...]] = {
+    dnssec: ("DOM-DNSSEC-BOGUS", "DOM-DNSSEC-UNSIGNED"),
+    issuers: ("DOM-CAA",),
+    name_servers: ("DOM-NS-SINGLE", "DOM-NS-LAME", "DOM-NS-SAME-NET"),
+    dangling: ("DOM-DANGLING",),
+    wildcard: ("DOM-WILDCARD",),
+    private_addresses: ("DOM-PRIVATE-A",),
+    ipv6: ("DOM-IPV6",),
+}

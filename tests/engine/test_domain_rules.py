@@ -1,0 +1,230 @@
+"""What the rules make of a domain's answers, and what they leave open when an answer is missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from scanner.engine.facts.domain import Answers, DnsAnswer, DomainFacts, Question, Reply, tags, versioned
+from scanner.engine.facts.spf import SpfProblem, SpfReading, read_spf
+from scanner.engine.judge import judge
+from scanner.engine.model import (
+    Confidence,
+    Finding,
+    HostInspection,
+    Level,
+    Outcome,
+    Service,
+    Severity,
+    Target,
+    Vantage,
+    domain_endpoint,
+)
+from scanner.engine.rules.domain import untested_domain_checks
+
+NAME = "example.org"
+AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+
+SOUND = {
+    f"{NAME} SOA": ("ns.nic.example. root.nic.example. 1 2 3 4 5",),
+    f"{NAME} NS": ("ns1.nic.example", "ns2.nic.example"),
+    "ns1.nic.example A": ("192.0.2.53",),
+    "ns2.nic.example A": ("198.51.100.53",),
+    f"{NAME} A": ("192.0.2.10",),
+    f"{NAME} TXT": ("v=spf1 mx -all",),
+    f"{NAME} MX": (f"10 mx.{NAME}",),
+    f"mx.{NAME} A": ("192.0.2.25",),
+    f"_dmarc.{NAME} TXT": ("v=DMARC1; p=reject; rua=mailto:dmarc@example.org",),
+    f"_mta-sts.{NAME} TXT": ("v=STSv1; id=1",),
+    f"mta-sts.{NAME} A": ("192.0.2.10",),
+    f"_smtp._tls.{NAME} TXT": ("v=TLSRPTv1; rua=mailto:tls@example.org",),
+    f"{NAME} CAA": ('0 issue "ca.example"',),
+}
+NO_RECORDS = (
+    f"{NAME} DS", f"{NAME} AAAA", f"www.{NAME} A", f"www.{NAME} AAAA", f"mx.{NAME} AAAA", f"_25._tcp.mx.{NAME} TLSA",
+    f"mta-sts.{NAME} AAAA", f"nobody.{NAME} A", "ns1.nic.example AAAA", "ns2.nic.example AAAA",
+)  # fmt: skip
+
+
+def question(text: str) -> Question:
+    return Question(*text.split())
+
+
+def domain(
+    changed: dict[str, tuple[str, ...]] | None = None,
+    *,
+    failed: tuple[str, ...] = (),
+    unknown: tuple[str, ...] = (),
+    names: tuple[str, ...] = (),
+) -> DomainFacts:
+    """A domain in good order but for what is given: records, questions without answer, and names nobody has."""
+    records = {**dict.fromkeys(NO_RECORDS, ()), **SOUND, **(changed or {})}
+    answers = {
+        text: DnsAnswer(question(text), Reply.ANSWERED if found else Reply.NO_DATA, found)
+        for text, found in records.items()
+    }
+    answers[f"{NAME} SOA"] = DnsAnswer(question(f"{NAME} SOA"), Reply.ANSWERED, records[f"{NAME} SOA"], zone=NAME)
+    answers |= {text: DnsAnswer(question(text), Reply.NO_NAME) for text in unknown}
+    answers |= {text: DnsAnswer(question(text), Reply.FAILED, why="servfail") for text in failed}
+    return DomainFacts(NAME, names, f"nobody.{NAME}", tuple(answers.values()))
+
+
+def found(facts: DomainFacts) -> dict[str, Finding]:
+    service = Service(domain_endpoint(NAME), "domain", domain=facts)
+    host = HostInspection(
+        Target(NAME, NAME), Outcome.INSPECTED, AT, AT, Vantage.INTERNET, Level.GREETING, (service,), (service,)
+    )
+    return {finding.check: finding for finding in judge(host)}
+
+
+def spf(record: str, **others: tuple[str, ...]) -> SpfReading:
+    records = {f"{NAME} TXT": (record,), **{f"{name.replace('__', '.')} TXT": text for name, text in others.items()}}
+    answers = (
+        DnsAnswer(question(text), Reply.ANSWERED if each else Reply.NO_DATA, each) for text, each in records.items()
+    )
+    reading = read_spf(NAME, Answers(answers))
+    assert reading is not None
+    return reading
+
+
+def test_a_domain_in_good_order_has_nothing_but_the_hint_that_it_is_unsigned() -> None:
+    assert set(found(domain())) == {"DOM-DNSSEC-UNSIGNED"}
+    assert untested_domain_checks(domain()) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("failed", "checks"),
+    [
+        (f"{NAME} TXT", {"DOM-SPF-NONE", "DOM-SPF-BROKEN", "DOM-SPF-OPEN", "DOM-SPF-WEAK"}),
+        (f"_dmarc.{NAME} TXT", {"DOM-DMARC-NONE", "DOM-DMARC-BROKEN", "DOM-DMARC-WEAK", "DOM-DMARC-REPORTS"}),
+        (f"{NAME} CAA", {"DOM-CAA"}),
+        (f"{NAME} DS", {"DOM-DNSSEC-BOGUS", "DOM-DNSSEC-UNSIGNED"}),
+        (f"nobody.{NAME} A", {"DOM-WILDCARD"}),
+        ("ns2.nic.example AAAA", {"DOM-NS-SINGLE", "DOM-NS-LAME", "DOM-NS-SAME-NET"}),
+        (f"_smtp._tls.{NAME} TXT", {"DOM-TLSRPT"}),
+    ],
+)
+def test_a_question_without_an_answer_is_neither_a_finding_nor_a_sign_of_health(failed: str, checks: set[str]) -> None:
+    facts = domain(failed=(failed,))
+    assert checks - {"DOM-NS-LAME"} <= untested_domain_checks(facts)
+    assert checks.isdisjoint(found(facts))
+
+
+def test_an_unknown_domain_proves_nothing_at_all() -> None:
+    nothing = DomainFacts(NAME, (), f"nobody.{NAME}", ())
+    assert found(nothing) == {}
+    assert {"DOM-SPF-NONE", "DOM-DANGLING", "DOM-DNSSEC-BOGUS", "DOM-MX"} <= untested_domain_checks(nothing)
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        ("v=spf1 ip4:192.0.2.0/33 -all", SpfProblem.SYNTAX),
+        ("v=spf1 ip4:2001:db8::/32 -all", SpfProblem.SYNTAX),
+        ("v=spf1 include: -all", SpfProblem.SYNTAX),
+        ("v=spf1 include:a..example -all", SpfProblem.SYNTAX),
+        ("v=spf1 servers -all", SpfProblem.SYNTAX),
+        (f"v=spf1 {'a:%{i}.example ' * 11}-all", SpfProblem.LOOKUPS),
+        (f"v=spf1 {'exists:%{i}.example ' * 10}-all", None),
+        (f"v=spf1 -all {'a:%{i}.example ' * 11}", None),
+        ("v=spf1 moo=cow ip6:2001:db8::/32 ?all", None),
+        ("V=SPF1 A:%{d} -ALL", None),
+    ],
+)
+def test_a_policy_is_void_when_a_receiver_could_not_evaluate_it(record: str, problem: SpfProblem | None) -> None:
+    assert spf(record).problem is problem
+
+
+def test_policies_that_refer_to_each_other_end() -> None:
+    assert spf("v=spf1 include:b.example -all", b__example=(f"v=spf1 redirect={NAME}",)).problem is SpfProblem.LOOKUPS
+
+
+def test_a_policy_that_refers_to_none_is_void_and_one_that_was_not_seen_is_asked_for() -> None:
+    assert spf("v=spf1 include:b.example -all", b__example=()).problem is SpfProblem.EMPTY_INCLUDE
+    asked = spf("v=spf1 include:b.example -all")
+    assert asked.problem is None
+    assert asked.missing == {Question("b.example", "TXT")}
+
+
+def test_look_ups_that_find_nothing_are_counted() -> None:
+    gone = tuple(f"gone{number}.example" for number in range(3))
+    void: dict[str, tuple[str, ...]] = {f"{name} {kind}": () for name in gone for kind in ("A", "AAAA")}
+    two, three = (
+        {f"{NAME} TXT": (f"v=spf1 {' '.join(f'a:{name}' for name in gone[:count])} -all",)} for count in (2, 3)
+    )
+    assert "DOM-SPF-BROKEN" not in found(domain(void | two))
+    assert dict(found(domain(void | three))["DOM-SPF-BROKEN"].params)["spf_problem"] == "void"
+
+
+@pytest.mark.parametrize(
+    ("record", "opener"),
+    [
+        ("v=spf1 +all", "+all"),
+        ("v=spf1 all", "all"),
+        ("v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all", "ip4:0.0.0.0/1"),
+        ("v=spf1 include:b.example -all", "include:b.example"),
+        ("v=spf1 -include:b.example -all", ""),
+        ("v=spf1 redirect=b.example", "all"),
+        ("v=spf1 ip4:10.0.0.0/8 -all", ""),
+    ],
+)
+def test_it_is_known_which_term_lets_everyone_send(record: str, opener: str) -> None:
+    assert spf(record, b__example=("v=spf1 all",)).opened_by == opener
+
+
+def test_a_domain_without_mail_that_does_not_say_so_is_a_hint_only() -> None:
+    facts = domain({f"{NAME} MX": (), f"{NAME} TXT": (), f"_dmarc.{NAME} TXT": ()})
+    assert found(facts)["DOM-SPF-NONE"].severity is Severity.INFO
+    assert found(facts)["DOM-DMARC-NONE"].severity is Severity.LOW
+    assert found(domain({f"{NAME} TXT": ()}))["DOM-SPF-NONE"].severity is Severity.MEDIUM
+
+
+@pytest.mark.parametrize(
+    ("record", "check"),
+    [
+        ("v=DMARC1; p=none; rua=mailto:a@b.example", "DOM-DMARC-WEAK"),
+        ("v=DMARC1; p=reject; sp=none; rua=mailto:a@b.example", "DOM-DMARC-WEAK"),
+        ("v=DMARC1; p=reject; pct=20; rua=mailto:a@b.example", "DOM-DMARC-WEAK"),
+        ("v=DMARC1; p=quarantine", "DOM-DMARC-REPORTS"),
+        ("v=DMARC1; rua=mailto:a@b.example", "DOM-DMARC-BROKEN"),
+        ("v=DMARC1; p=monitor", "DOM-DMARC-BROKEN"),
+        ("v=dmarc1; p=reject", "DOM-DMARC-NONE"),
+    ],
+)
+def test_a_dmarc_policy_is_read_as_receivers_read_it(record: str, check: str) -> None:
+    assert check in found(domain({f"_dmarc.{NAME} TXT": (record,)}))
+
+
+def test_an_alias_or_server_that_leads_to_nobody_is_possible_and_worse_when_strangers_can_get_the_name() -> None:
+    lost = DnsAnswer(question(f"www.{NAME} A"), Reply.NO_NAME, aliases=("portal.cloud.example",))
+    facts = domain()
+    others = tuple(answer for answer in facts.answers if answer.question != lost.question)
+    dangling = found(DomainFacts(NAME, (), facts.stranger, (*others, lost)))["DOM-DANGLING"]
+    assert (dangling.severity, dangling.confidence) == (Severity.HIGH, Confidence.POSSIBLE)
+    server = found(domain(unknown=("ns2.nic.example A", "ns2.nic.example AAAA")))["DOM-DANGLING"]
+    assert dict(server.params)["places"] == f"{NAME} NS → ns2.nic.example"
+    inside = DnsAnswer(question(f"www.{NAME} A"), Reply.NO_NAME, aliases=(f"old.{NAME}",))
+    assert found(DomainFacts(NAME, (), facts.stranger, (*others, inside)))["DOM-DANGLING"].severity is Severity.LOW
+
+
+def test_an_address_in_place_of_a_mail_host_is_no_dangling_record() -> None:
+    facts = domain({f"{NAME} MX": ("10 192.0.2.25",)}, unknown=("192.0.2.25 A", "192.0.2.25 AAAA"))
+    assert dict(found(facts)["DOM-MX"].params)["mx_problem"] == "address"
+    assert "DOM-DANGLING" not in found(facts)
+
+
+def test_a_resolver_that_does_not_validate_says_nothing_about_a_domain_with_keys() -> None:
+    facts = domain({f"{NAME} DS": ("1 13 2 ab",)})
+    assert not {"DOM-DNSSEC-UNSIGNED", "DOM-DNSSEC-BOGUS"} & found(facts).keys()
+    assert {"DOM-DNSSEC-UNSIGNED", "DOM-DNSSEC-BOGUS"} <= untested_domain_checks(facts)
+
+
+def test_policies_are_told_from_other_texts_by_their_version_alone() -> None:
+    records = ("v=DMARC1;p=none", "v = DMARC1 ; p=none", "v=DMARC12; p=none", "xv=DMARC1; p=none", "v=DMARC1")
+    assert versioned(records, "DMARC1") == ("v=DMARC1;p=none", "v = DMARC1 ; p=none", "v=DMARC1")
+    assert tags("v=DMARC1; P = Reject ;p=none; rua=mailto:a@b?c=d; ;x") == {
+        "v": "DMARC1",
+        "p": "Reject",
+        "rua": "mailto:a@b?c=d",
+    }
