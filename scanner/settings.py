@@ -17,11 +17,12 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.plan import ResolverAddress, parse_resolver
 
 PREFIX = "ROUNDSMAN_"
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,8 +45,18 @@ def _existing_time_zone(name: str) -> str:
     return name
 
 
+def _resolver(text: object) -> ResolverAddress | None:
+    try:
+        return parse_resolver(str(text)) if text else None
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
 class Settings(BaseSettings):
-    """The settings of one installation. Prefix lengths are in bits; a target may not be wider than they say."""
+    """The settings of one installation. Prefix lengths are in bits; a target may not be wider than they say.
+
+    ``resolver`` is asked about registered domains; without one they are not inspected.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
@@ -57,6 +68,7 @@ class Settings(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_existing_time_zone)] = "UTC"
     widest_ipv4_target: int = Field(default=16, ge=8, le=32)
     widest_ipv6_target: int = Field(default=112, ge=64, le=128)
+    resolver: Annotated[ResolverAddress | None, BeforeValidator(_resolver)] = None
 
     @classmethod
     def settings_customise_sources(
@@ -169,6 +181,7 @@ LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [ROOT / "report_templates" / "locale"]
 WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
+RESOLVER = installation.resolver
 
 
 def prepare() -> None:

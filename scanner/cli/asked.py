@@ -9,8 +9,9 @@ from ipaddress import ip_address
 
 from scanner.engine.errors import InputError
 from scanner.engine.model import GapReason, Target
-from scanner.engine.plan import PortSet, PortSpec
+from scanner.engine.plan import Domain, PortSet, PortSpec, names_within
 from targets.addresses import Address, AddressError, ParsedTarget, parse_target
+from targets.domains import parse_domain
 from targets.names import resolve_name, why_unresolved
 from targets.special import special_range
 
@@ -57,6 +58,27 @@ def read_addresses(arguments: Iterable[str]) -> tuple[list[ParsedTarget], list[s
     if wrong:
         raise InputError("These addresses can't be inspected; nothing was sent.\n  " + "\n  ".join(wrong))
     return [target for _, target in parsed.values()], [argument for argument, _ in parsed.values()]
+
+
+def read_domains(arguments: Iterable[str], registered: Iterable[ParsedTarget]) -> tuple[Domain, ...]:
+    """Parse every domain. ``registered`` are the targets of the same run: host names among them are looked up too.
+
+    Raises ``InputError`` that lists all that are none.
+    """
+    hostnames = {target.hostname for target in registered if target.hostname}
+    found: dict[str, Domain] = {}
+    wrong: list[str] = []
+    for argument in arguments:
+        try:
+            parsed = parse_domain(argument)
+        except AddressError as error:
+            wrong.append(f"{argument!r}: {error}")
+            continue
+        label = f"{argument} (DNS)"  # the same name may be a host's, too
+        found.setdefault(parsed.name, Domain(parsed.name, names_within(parsed.name, hostnames), label))
+    if wrong:
+        raise InputError("These domains can't be looked up; nothing was sent.\n  " + "\n  ".join(wrong))
+    return tuple(found.values())
 
 
 def count_addresses(parsed: Iterable[ParsedTarget]) -> int:

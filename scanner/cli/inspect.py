@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli.asked import ASK_ABOVE, Asked, count_addresses, read_addresses, resolve
+from scanner.cli.asked import ASK_ABOVE, Asked, count_addresses, read_addresses, read_domains, resolve
 from scanner.cli.progress import Display, display
 from scanner.cli.results import Format, Results
 from scanner.engine.catalogue.load import Language
@@ -20,7 +20,7 @@ from scanner.engine.errors import InputError
 from scanner.engine.inspect import inspect
 from scanner.engine.intel.known import Intel
 from scanner.engine.model import Endpoint, Level, Severity, Target, Vantage
-from scanner.engine.plan import Plan, PortSpec, Profile, parse_ports
+from scanner.engine.plan import Domain, Plan, PortSpec, Profile, ResolverAddress, parse_ports, parse_resolver
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policy
 from scanner.engine.probes.dial import Gate, Limits
 from scanner.engine.probes.nmap import find_nmap, is_privileged
@@ -45,8 +45,9 @@ class Exit(IntEnum):
 @app.command()
 def inspect_command(
     addresses: Annotated[
-        list[str], typer.Argument(metavar="ADDRESS…", help="Host names, IPv4 or IPv6 addresses, networks, URLs.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="ADDRESS…", help="Host names, IPv4 or IPv6 addresses, networks, URLs."),
+    ] = None,
     authorisation: Annotated[
         str, typer.Option(help="Who allowed this inspection, on what document. Without it nothing is sent.")
     ] = "",
@@ -63,6 +64,13 @@ def inspect_command(
     ] = None,
     max_rate: Annotated[float, typer.Option(min=0, help="At most so many packets or connections a second.")] = 0,
     timeout: Annotated[float | None, typer.Option(min=1, help="Seconds for everything.")] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(help="Also judge what the DNS says of this domain; may be given several times."),
+    ] = None,
+    resolver: Annotated[
+        str, typer.Option(metavar="ADDRESS[:PORT]", help="The resolver to ask about domains [ROUNDSMAN_RESOLVER].")
+    ] = "",
     vantage: Annotated[Vantage, typer.Option(help="From where this machine looks.")] = Vantage.INTERNET,
     trust: Annotated[
         list[Path] | None,
@@ -79,23 +87,32 @@ def inspect_command(
     \b
     roundsman inspect 192.0.2.10 --authorisation "order 2026-17, J. Smith"
     roundsman inspect www.example.org 2001:db8::/120 --authorisation "…" --format html --output report.html
+    roundsman inspect --domain example.org --resolver 192.0.2.53 --authorisation "…"
 
     Ends with 0 when done, 1 when --fail-on was reached, 2 on bad input, 3 when something was not inspected.
     """
     _require_authorisation(authorisation)
     spec = parse_ports(ports)
     anchors, held_to = _anchors(trust or []), policy(tls_policy)
-    parsed, labels = read_addresses(addresses)
+    parsed, labels = read_addresses(addresses or [])
+    domains = read_domains(domain or [], parsed)
+    if not parsed and not domains:
+        raise InputError("Nothing was named to inspect: give addresses, or a domain with --domain.")
     _confirm_size(count_addresses(parsed), yes)
-    find_nmap()
+    where = _resolver(resolver) if domains else None
+    if parsed:
+        find_nmap()
     asked = [resolve(label, target) for label, target in zip(labels, parsed, strict=True)]
     plans = _plans(asked, spec, Level(str(level)), profile, vantage, max_rate, timeout, held_to)
-    if not is_privileged():
+    if domains:
+        plans.append(_domain_plan(domains, where, vantage, timeout))
+        asked += [Asked(each.label, (each.target,)) for each in domains]
+    if parsed and not is_privileged():
         typer.echo("No raw sockets (root has them): ports are found by full connections, which is slower.", err=True)
 
     with Results(asked, lang, anchors, _intel(), held_to) as results:
         started = dt.datetime.now(dt.UTC)
-        with display(sum(len(plan.targets) for plan in plans)) as progress:
+        with display(sum(len(plan.targets) + len(plan.domains) for plan in plans)) as progress:
             interrupted = _run(plans, results, progress)
         results.finish(started, dt.datetime.now(dt.UTC))
         _write(results, output_format, output)
@@ -170,6 +187,35 @@ def _plans(
     ]
 
 
+def _domain_plan(
+    domains: tuple[Domain, ...],
+    resolver: ResolverAddress | None,
+    vantage: Vantage,
+    timeout: float | None,
+) -> Plan:
+    return Plan(
+        vantage=vantage,
+        host_deadline=min(timeout or HOST_SECONDS, HOST_SECONDS),
+        run_deadline=timeout,
+        domains=domains,
+        resolver=resolver,
+    )
+
+
+def _resolver(text: str) -> ResolverAddress:
+    """Return the resolver of the command line, or else of this installation. Raises ``InputError``."""
+    if text:
+        return parse_resolver(text)
+    from scanner.settings import installation  # here, because the settings take longer to load than help takes
+
+    if installation.resolver is None:
+        raise InputError(
+            "No resolver is set to ask about domains, so nothing was sent. Name one that sees the public DNS: "
+            "--resolver 192.0.2.53, or ROUNDSMAN_RESOLVER."
+        )
+    return installation.resolver
+
+
 def _run(plans: list[Plan], results: Results, progress: Display) -> bool:
     """Run the plans one after the other; return True when a person interrupted. What is finished is kept."""
 
@@ -187,8 +233,8 @@ def _run(plans: list[Plan], results: Results, progress: Display) -> bool:
 
 
 def _gate(plan: Plan) -> Gate:
-    """Allow exactly the addresses that were named, as they were resolved at the start."""
-    named = {target.address for target in plan.targets}
+    """Allow exactly what was named: addresses as they were resolved at the start, and domains."""
+    named = {target.address for target in (*plan.targets, *(domain.target for domain in plan.domains))}
 
     def gate(endpoint: Endpoint) -> str | None:
         return None if endpoint.address in named else f"{endpoint.address} was not named on the command line."

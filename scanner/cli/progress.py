@@ -71,5 +71,7 @@ class _Bar:
 
 
 def _summary(inspection: HostInspection) -> str:
+    if inspection.target.is_domain:
+        return f"{inspection.target.address}: {inspection.outcome}"
     services = len(inspection.services)
     return f"{inspection.target.address}: {inspection.outcome}, {services} open {'port' if services == 1 else 'ports'}"

@@ -46,9 +46,9 @@ async def inspect_domain(domain: Domain, plan: Plan, gate: Gate) -> HostInspecti
     looking = _Looking(domain, plan)
     refusal = gate(domain_endpoint(domain.name))
     if refusal is not None:
-        return looking.not_inspected(Gap(GapReason.REFUSED_BY_SCOPE, detail=refusal))
+        return looking.not_inspected(Gap(GapReason.REFUSED_BY_SCOPE, transport=Transport.DNS, detail=refusal))
     if plan.resolver is None:
-        return looking.not_inspected(Gap(GapReason.NO_RESOLVER))
+        return looking.not_inspected(Gap(GapReason.NO_RESOLVER, transport=Transport.DNS))
     resolver = Resolver(plan.resolver, plan.limits.read_timeout)
     first = await _look(domain, plan, resolver)
     inspection = looking.conclude(first, (), resolver)
@@ -100,7 +100,8 @@ def _gaps_of(facts: DomainFacts) -> tuple[Gap, ...]:
     known = Answers(facts.answers)
     soa = next((answer for answer in facts.answers if answer.question == Question(facts.name, "SOA")), None)
     if soa is not None and soa.reply is Reply.NO_NAME:
-        return (Gap(GapReason.NAME_NOT_RESOLVED, detail=shlex.join(["no-such-domain", f"domain={facts.name}"])),)
+        detail = shlex.join(["no-such-domain", f"domain={facts.name}"])
+        return (Gap(GapReason.NAME_NOT_RESOLVED, transport=Transport.DNS, detail=detail),)
     if soa is None or (soa.reply is Reply.FAILED and soa.why != BOGUS):
         return (_unanswered(soa.why if soa else "timed-out", [Question(facts.name, "SOA")], None),)
     failed: dict[str, list[Question]] = defaultdict(list)

@@ -159,13 +159,14 @@ class Target:
     """One address to inspect, as it was asked for.
 
     ``label`` is what the operator wrote; ``address`` the canonical literal it was resolved to, pinned for the
-    whole inspection; ``hostname`` the registered name (ASCII, IDNA-encoded) or None when asked by address. A domain,
-    which is only looked up, has its name as its address and no host name.
+    whole inspection; ``hostname`` the registered name (ASCII, IDNA-encoded) or None when asked by address. A domain
+    is only looked up: its name stands in place of the address, and it has no host name.
     """
 
     label: str
     address: str
     hostname: str | None = None
+    is_domain: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

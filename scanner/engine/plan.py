@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 
 from scanner.engine.errors import InputError
+from scanner.engine.facts.domain import lies_in
 from scanner.engine.model import Level, Target, Vantage
 from scanner.engine.policy.load import TlsPolicy, default_policy
 from scanner.engine.probes.dial import Limits
@@ -67,7 +68,7 @@ class ResolverAddress:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain to ask about: its name (ASCII, lower case), and the host names below it that its owner registered.
+    """A domain to ask about: its name (ASCII, lower case), and the host names within it that its owner registered.
 
     ``label`` is what the operator wrote.
     """
@@ -79,7 +80,12 @@ class Domain:
     @property
     def target(self) -> Target:
         """What its inspection is of."""
-        return Target(self.label or self.name, self.name)
+        return Target(self.label or self.name, self.name, is_domain=True)
+
+
+def names_within(domain: str, hostnames: Iterable[str]) -> tuple[str, ...]:
+    """Return those of ``hostnames`` that are the domain or lie below it, sorted."""
+    return tuple(sorted(name for name in set(hostnames) if lies_in(name, domain)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,11 @@ def inspection_target(
         "target": line(label),
         "outcome": str(outcome),
         "reason": "" if outcome is Outcome.INSPECTED else _reason(gaps, vocabulary),
-        "addresses": sorted({host.target.address for host in hosts if host.target.address}),
+        "addresses": sorted(
+            {host.target.address for host in hosts if host.target.address and not host.target.is_domain}
+        ),
         "coverage": _coverage(hosts, vocabulary),
-        "services": [_service(service) for host in hosts for service in host.services],
+        "services": [_service(service) for host in hosts for service in host.ports],
         "findings": [_finding(finding, host, language) for finding, host in findings],
     }
 
@@ -142,7 +144,8 @@ def render_inspection_html(document: Document, language: Language) -> str:
         text_of=lambda check: texts.text(check, language),
         gaps_of=_gaps_to_tell,
         where=_gap_where,
-        hostport=lambda finding: texts.Place(finding["address"], finding["port"]).hostport,
+        sent=lambda target: _sent(target, words(language)),
+        endpoint=_endpoint,
     )
 
 
@@ -166,18 +169,25 @@ def _text_lines(target: Document, vocabulary: Words) -> Iterator[str]:
         yield vocabulary("gaps.title")
         for gap in gaps:
             yield vocabulary("inspect.gap", where=_gap_where(gap, vocabulary), why=gap["message"])
-    if target["addresses"]:
-        sent = {name: target["coverage"][name] for name in ("connections", "requests", "datagrams")}
+    sent = _sent(target, vocabulary)
+    if sent:
         yield ""
-        yield vocabulary("inspect.sent", **sent)
+        yield sent
+
+
+def _sent(target: Document, vocabulary: Words) -> str:
+    """Return what was sent to a host, or about a domain to the resolver; nothing when nothing was."""
+    sent = {name: target["coverage"][name] for name in ("connections", "requests", "datagrams")}
+    if target["addresses"]:
+        return vocabulary("inspect.sent", **sent)
+    return vocabulary("inspect.asked", n=sent["datagrams"]) if sent["datagrams"] else ""
 
 
 def _finding_lines(finding: Document, vocabulary: Words) -> Iterator[str]:
     severity = vocabulary(f"severity.{finding['severity']}").upper()
     confidence = vocabulary(f"confidence.{finding['confidence']}")
     yield vocabulary("inspect.finding", severity=severity, title=finding["title"], check=finding["check"])
-    endpoint = texts.Place(finding["address"], finding["port"]).hostport
-    where = vocabulary("inspect.where", endpoint=endpoint, transport=finding["transport"], confidence=confidence)
+    where = vocabulary("inspect.where", endpoint=_endpoint(finding), confidence=confidence)
     rows = (
         ("label.where", where),
         ("label.evidence", finding["evidence"]),
@@ -188,6 +198,10 @@ def _finding_lines(finding: Document, vocabulary: Words) -> Iterator[str]:
     for label, value in rows:
         if value:
             yield vocabulary("inspect.row", label=vocabulary(label), value=value)
+
+
+def _endpoint(item: Document) -> str:
+    return texts.endpoint(item["address"], item["port"], item["transport"])
 
 
 def _gaps_to_tell(target: Document) -> list[Document]:
@@ -202,10 +216,7 @@ def _gaps_to_tell(target: Document) -> list[Document]:
 
 def _gap_where(gap: Document, vocabulary: Words) -> str:
     what = vocabulary(f"facet.{gap['facet']}") if gap["facet"] else vocabulary("gaps.everything")
-    if gap["port"] is None:
-        where = gap["address"] or vocabulary("gaps.target")
-    else:
-        where = f"{texts.Place(gap['address'], gap['port']).hostport}/{gap['transport']}"
+    where = (gap["address"] or vocabulary("gaps.target")) if gap["port"] is None else _endpoint(gap)
     return vocabulary("gaps.where", where=where, what=what)
 
 

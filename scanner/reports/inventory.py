@@ -34,7 +34,7 @@ def seen(row: HostResult) -> Seen:
     """Read a stored look and keep of it what a report shows, so that memory holds the facts of one host only."""
     inspection = row.inspection()
     row.facts = b""
-    services = tuple(_service(service) for service in inspection.services)
+    services = tuple(_service(service) for service in inspection.ports)
     return Seen(row, services, replace(inspection, services=(), second_looks=()))
 
 
@@ -56,9 +56,10 @@ def inventory_of(
             worst=worst.get(look.row.host),
             score=scores.get(look.row.host),
             services=tuple(_counted(service, look.row.host, counts) for service in look.services),
+            domain=look.inspection.target.is_domain,
         )
         for look in looks
-        if look.inspection.coverage.scans or look.services
+        if look.inspection.coverage.scans or look.services or look.inspection.target.is_domain
     )
 
 

@@ -226,7 +226,10 @@ class InventoryService:
 
 @dataclass(frozen=True, slots=True)
 class InventoryHost:
-    """A host and what listens there. ``target`` is the registered entry that it came from."""
+    """A host and what listens there. ``target`` is the registered entry that it came from.
+
+    ``domain`` tells that it is no host but a domain, which was looked up and has no services.
+    """
 
     host: str
     address: str
@@ -236,6 +239,7 @@ class InventoryHost:
     worst: Severity | None
     score: float | None
     services: tuple[InventoryService, ...]
+    domain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

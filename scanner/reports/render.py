@@ -49,7 +49,7 @@ def render_html(model: ReportModel) -> str:
         evidence=view.evidence,
         policy_verdict=view.policy_verdict,
         verify=view.verify,
-        hostport=view.hostport,
+        endpoint=endpoint,
         references=references,
         why=lambda reason: gap_sentence(reason.reason, reason.detail, words(language)),
         serious=[group for group in groups if group.severity is not Severity.INFO],
@@ -97,11 +97,6 @@ class _View:
         """Return a name in the report's language, or in the other one when that is all there is."""
         return (name.zh or name.en) if self._language is Language.ZH_HANS else (name.en or name.zh)
 
-    def hostport(self, place: Place) -> str:
-        """Return host and port, with an IPv6 address in brackets."""
-        host = f"[{place.host}]" if ":" in place.host else place.host
-        return f"{host}:{place.port}"
-
     def evidence(self, finding: Finding) -> str:
         return texts.evidence(finding.check, dict(finding.params), self._language)
 
@@ -146,6 +141,11 @@ class _View:
             "verify": self.verify(finding),
             "params": dict(finding.params),
         }
+
+
+def endpoint(place: Place) -> str:
+    """Return where a finding is, for people."""
+    return texts.endpoint(place.host, place.port, place.transport)
 
 
 def references(finding: Finding) -> list[str]:

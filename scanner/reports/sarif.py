@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from scanner.engine.catalogue.load import Language, catalogue
-from scanner.engine.model import Outcome, Severity
+from scanner.engine.model import Outcome, Severity, Transport
 from scanner.reports import texts
 
 _LEVELS = {
@@ -68,8 +68,7 @@ def _rule(check: str, language: Language) -> Document:
 
 
 def _result(finding: Document, rule_index: int) -> Document:
-    place = texts.Place(finding["address"], finding["port"])
-    identity = f"{place.hostport}/{finding['transport']}/{finding['check']}"
+    where = texts.endpoint(finding["address"], finding["port"], finding["transport"])
     return {
         "ruleId": finding["check"],
         "ruleIndex": rule_index,
@@ -77,13 +76,11 @@ def _result(finding: Document, rule_index: int) -> Document:
         "message": {"text": f"{finding['title']}\n{finding['evidence']}"},
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": f"{finding['transport']}://{place.hostport}"}},
-                "logicalLocations": [
-                    {"fullyQualifiedName": f"{place.hostport}/{finding['transport']}", "kind": "resource"}
-                ],
+                "physicalLocation": {"artifactLocation": {"uri": _uri(finding)}},
+                "logicalLocations": [{"fullyQualifiedName": where, "kind": "resource"}],
             }
         ],
-        "partialFingerprints": {"roundsmanIdentity/v1": identity},
+        "partialFingerprints": {"roundsmanIdentity/v1": f"{where}/{finding['check']}"},
         "properties": {
             "severity": finding["severity"],
             "confidence": finding["confidence"],
@@ -91,6 +88,13 @@ def _result(finding: Document, rule_index: int) -> Document:
             "verify": finding["verify"],
         },
     }
+
+
+def _uri(finding: Document) -> str:
+    """Return where a finding is as a URI; a domain's is that of RFC 4501."""
+    if finding["transport"] == Transport.DNS:
+        return f"dns:{finding['address']}"
+    return f"{finding['transport']}://{texts.Place(finding['address'], finding['port']).hostport}"
 
 
 def _invocation(document: Document) -> Document:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from scanner.engine.catalogue.load import Language, Text, catalogue
 from scanner.engine.hostile import line
+from scanner.engine.model import Transport
 from scanner.reports.words import MISSING, fill, words
 
 TEXT_LIMIT = 1000
@@ -55,6 +56,11 @@ class Place:
         host = self.hostname or self.host
         default = self.port == (443 if self.tls else 80)
         return f"{scheme}://{host}/" if default else f"{scheme}://{host}:{self.port}/"
+
+
+def endpoint(host: str, port: int, transport: str) -> str:
+    """Return where something is, for people: ``192.0.2.1:443/tcp``. A domain has no port, only its name."""
+    return host if transport == Transport.DNS else f"{Place(host, port).hostport}/{transport}"
 
 
 def text(check: str, language: Language) -> Text:

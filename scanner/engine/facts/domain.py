@@ -73,13 +73,18 @@ class DnsAnswer:
 class DomainFacts:
     """A domain and all that was asked about it.
 
-    ``names`` are those below the domain that its owner registered. ``stranger`` is a name below it that we made up.
+    ``names`` are the host names within the domain that its owner registered. ``stranger`` is one that we made up.
     """
 
     name: str
     names: tuple[str, ...] = ()
     stranger: str = ""
     answers: tuple[DnsAnswer, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names whose addresses were asked for: where web sites are, and what is registered."""
+        return tuple(dict.fromkeys((*web_names(self.name), *self.names)))
 
 
 class Answers:

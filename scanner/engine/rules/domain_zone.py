@@ -113,7 +113,7 @@ def dangling(read: Reader) -> Iterator[Verdict]:
 
 
 def _lost_aliases(read: Reader) -> Iterator[tuple[str, str]]:
-    for name in (*web_names(read.name), *read.facts.names):
+    for name in read.facts.hosts:
         answer = read.answer(name, "A")
         if answer is not None and answer.reply is Reply.NO_NAME and answer.aliases:
             yield f"{name} CNAME", answer.aliases[-1]
@@ -140,7 +140,7 @@ def private_addresses(read: Reader) -> Iterator[Verdict]:
     """Report names that lead to private addresses. The resolver may have been shown an inside view: probable."""
     found = [
         (name, address)
-        for name in (*web_names(read.name), *read.facts.names)
+        for name in read.facts.hosts
         for kind in ("A", "AAAA")
         for address in read.records(name, kind) or ()
         if any(ip_address(address) in network for network in _PRIVATE)

@@ -1,0 +1,110 @@
+"""``roundsman inspect --domain`` as a person runs it, against a BIND that plays the whole DNS."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.lab.dns_servers import Zone, dns_world
+
+ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
+SCHEMA = Path(__file__).parents[2] / "docs" / "inspection.schema.json"
+RESOLVER = "127.11.61.1"
+ALLOWED = ("--authorisation", "the lab's owner", "--resolver", RESOLVER)
+
+ZONE = Zone("@ IN A 203.0.113.10\nwww IN CNAME gone.cloud.test.\n@ IN MX 10 mx\nmx IN A 203.0.113.25\n")
+
+pytestmark = pytest.mark.lab
+
+
+def roundsman(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [ROUNDSMAN, "inspect", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def resolver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with dns_world({"town.test": ZONE})(RESOLVER, tmp_path_factory.mktemp("dns")):
+        yield
+
+
+def test_the_json_is_valid_against_the_published_schema_and_names_the_domain() -> None:
+    shown = roundsman("--domain", "Town.test.", *ALLOWED, "--format", "json")
+    assert (shown.returncode, shown.stderr) == (0, "[1/1] town.test: inspected\n")
+    document = json.loads(shown.stdout)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    [target] = document["targets"]
+    assert (target["target"], target["addresses"], target["services"]) == ("Town.test. (DNS)", [], [])
+    places = {(found["address"], found["port"], found["transport"]) for found in target["findings"]}
+    assert places == {("town.test", 0, "dns")}
+    assert {"DOM-SPF-NONE", "DOM-DANGLING"} <= {found["check"] for found in target["findings"]}
+
+
+def test_the_text_says_what_was_asked_whom_and_names_no_port() -> None:
+    shown = roundsman("--domain", "town.test", *ALLOWED, "--fail-on", "high").stdout
+    assert "The domain does not say who may send its mail (SPF) (DOM-SPF-NONE)" in shown
+    assert "Where: town.test, confirmed" in shown
+    assert "dig +short town.test TXT" in shown
+    assert "nothing was sent to the domain's own hosts" in shown
+    assert "53/udp" not in shown
+    assert "open port" not in shown
+
+
+def test_the_verify_command_shows_the_weakness() -> None:
+    document = json.loads(roundsman("--domain", "town.test", *ALLOWED, "--format", "json").stdout)
+    [dangling] = [found for found in document["targets"][0]["findings"] if found["check"] == "DOM-DANGLING"]
+    program, *rest = shlex.split(dangling["verify"])
+    asked = subprocess.run([program, f"@{RESOLVER}", *rest], capture_output=True, text=True, check=True).stdout
+    assert "gone.cloud.test" in asked
+
+
+def test_sarif_and_html_show_the_domain_alone() -> None:
+    sarif = json.loads(roundsman("--domain", "town.test", *ALLOWED, "--format", "sarif").stdout)
+    places = [result["locations"][0] for result in sarif["runs"][0]["results"]]
+    assert {place["physicalLocation"]["artifactLocation"]["uri"] for place in places} == {"dns:town.test"}
+    assert {place["logicalLocations"][0]["fullyQualifiedName"] for place in places} == {"town.test"}
+    page = roundsman("--domain", "town.test", *ALLOWED, "--format", "html", "--lang", "zh-Hans").stdout
+    assert '<span class="address">town.test</span>' in page
+    assert "域名未发布 SPF 记录" in page
+
+
+def test_a_host_of_the_same_name_is_a_target_of_its_own() -> None:
+    shown = roundsman("127.11.61.1", "--ports", "T:5301", "--domain", "town.test", *ALLOWED, "--format", "json")
+    document = json.loads(shown.stdout)
+    assert [target["target"] for target in document["targets"]] == ["127.11.61.1", "town.test (DNS)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--domain", "192.0.2.1"), "is no domain"),
+        (("--domain", "https://town.test/"), "is no domain"),
+        (("--domain", "gov.cn"), "many register names below it"),
+        (("--domain", "_dmarc.town.test"), "names a record"),
+        (("--domain", "town.test", "--resolver", "dns.town.test"), "is no resolver"),
+        ((), "Nothing was named"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_sent(arguments: tuple[str, ...], said: str) -> None:
+    shown = roundsman(*ALLOWED, *arguments)
+    assert shown.returncode == 2
+    assert said in shown.stderr
+
+
+def test_without_a_resolver_it_says_how_to_name_one() -> None:
+    shown = roundsman("--domain", "town.test", "--authorisation", "the lab's owner")
+    assert shown.returncode == 2
+    assert "ROUNDSMAN_RESOLVER" in shown.stderr
+
+
+def test_a_domain_that_does_not_exist_is_not_inspected_and_the_status_says_so() -> None:
+    shown = roundsman("--domain", "no-such-town.test", *ALLOWED)
+    assert shown.returncode == 3
+    assert "The DNS knows no domain no-such-town.test" in shown.stdout
