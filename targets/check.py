@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from targets.addresses import parse_address
 from targets.models import Organisation
-from targets.query import RegisteredTarget, registered_targets, scope_of
+from targets.query import RegisteredDomain, RegisteredTarget, registered_domains, registered_targets, scope_of
 from targets.registry.overlaps import find_overlaps
 from targets.registry.store import current_register
 from targets.registry.times import format_begin, format_end
-from targets.scope import AuthorisationTerms, Scope
+from targets.scope import AuthorisationTerms, RefusalReason, Scope
 
 SOON = timedelta(days=30)
 """How long before its end an authorisation needs attention."""
@@ -33,8 +33,13 @@ class Attention:
     text: str
 
 
-def check_register(organisations: Iterable[Organisation], now: datetime, resolver: Resolver | None) -> list[Attention]:
-    """Look at ``organisations``; with ``resolver`` None no name is resolved."""
+def check_register(
+    organisations: Iterable[Organisation], now: datetime, resolver: Resolver | None, *, looks_up_domains: bool
+) -> list[Attention]:
+    """Look at ``organisations``; with ``resolver`` None no name is resolved.
+
+    ``looks_up_domains`` tells whether this installation has a resolver for registered domains.
+    """
     chosen = list(organisations)
     slugs = {organisation.slug for organisation in chosen}
     found: list[Attention] = []
@@ -45,6 +50,10 @@ def check_register(organisations: Iterable[Organisation], now: datetime, resolve
         found += _authorisations(scope, targets, now, answers, ZoneInfo(organisation.time_zone))
         if resolver:
             found += _names(scope, targets, now, answers)
+        found += _domains(scope, registered_domains(organisation), now, ZoneInfo(organisation.time_zone))
+        if organisation.domains and not looks_up_domains:
+            text = "no resolver is set (ROUNDSMAN_RESOLVER); they are not inspected"
+            found.append(Attention(scope.organisation, "its domains", text))
     for overlap in find_overlaps(current_register().target_owners()):
         (owner, target), (other_owner, other) = overlap.narrow, overlap.wide
         if slugs & {owner.slug, other_owner.slug}:
@@ -78,6 +87,20 @@ def _authorisations(
         text = _time_left(covering, now, zone)
         if text:
             yield Attention(scope.organisation, target.display, text)
+
+
+def _domains(scope: Scope, domains: Iterable[RegisteredDomain], now: datetime, zone: ZoneInfo) -> Iterator[Attention]:
+    for domain in domains:
+        refusal = scope.decide_domain(domain.value, now).reason
+        covering = [terms for terms in scope.authorisations if domain.value in terms.reach.hostnames]
+        if refusal is RefusalReason.DOMAIN_NOT_AUTHORISED:
+            text = "no authorisation names this domain; it is not inspected"
+        elif refusal is RefusalReason.EXCLUDED:
+            text = "it is excluded; it is not inspected"
+        else:
+            text = _time_left(covering, now, zone)
+        if text:
+            yield Attention(scope.organisation, domain.display, text)
 
 
 def _time_left(covering: Iterable[AuthorisationTerms], now: datetime, zone: ZoneInfo) -> str:

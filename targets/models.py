@@ -77,7 +77,8 @@ class Organisation(Retirable):
     """Who owns targets. ``parent`` is its supervising organisation; ``weight`` (1 to 3) counts in bulletins.
 
     ``trusted_roots`` are PEM texts of its own certificate authorities; see :attr:`anchors`. ``tls_policy`` is what its
-    TLS is held to, empty for its supervisor's; see :attr:`policy_name`.
+    TLS is held to, empty for its supervisor's; see :attr:`policy_name`. ``domains`` are names (ASCII) whose DNS is
+    judged; see :mod:`targets.domains`.
     """
 
     slug = models.CharField(max_length=64, unique=True, validators=[validate_slug])
@@ -90,6 +91,7 @@ class Organisation(Retirable):
     weight = models.FloatField(default=1.0)
     trusted_roots = models.JSONField(default=list, blank=True)
     tls_policy = models.CharField(max_length=40, choices=TlsPolicy.choices, default="", blank=True)
+    domains = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ("slug",)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from targets.addresses import Kind, Network, parse_target
+from targets.addresses import Kind, Network, display_name, parse_target
 from targets.models import Authorisation, Exclusion, Organisation, Target
 from targets.ports import parse_ports
 from targets.scope import AuthorisationTerms, ExclusionTerms, Reach, RefusalReason, Scope
@@ -38,6 +38,21 @@ class RegisteredTarget:
     url_port: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class RegisteredDomain:
+    """An active domain. ``value`` is its ASCII name; ``hostnames`` are the organisation's registered host names.
+
+    Its other fields are those of a target, as far as they mean anything: the DNS is the same for everyone.
+    """
+
+    value: str
+    display: str
+    hostnames: frozenset[str]
+    id: None = None
+    vantage: str = "internet"
+    is_key: bool = False
+
+
 def active_organisations(slugs: Iterable[str] | None = None) -> list[Organisation]:
     """Active organisations by slug; only those of ``slugs`` when given. Raises ``LookupError`` naming unknown ones."""
     active = Organisation.objects.filter(retired_at=None).select_related("parent").order_by("slug")
@@ -58,6 +73,14 @@ def registered_targets(organisation: Organisation) -> tuple[RegisteredTarget, ..
         organisation=organisation, retired_at=None, organisation__retired_at=None
     ).select_related("zone")
     return tuple(_registered(row) for row in rows.order_by("value"))
+
+
+def registered_domains(organisation: Organisation) -> tuple[RegisteredDomain, ...]:
+    """The domains of an active organisation; none of a retired one."""
+    if organisation.retired_at is not None or not organisation.domains:
+        return ()
+    hostnames = frozenset(target.hostname for target in registered_targets(organisation) if target.hostname)
+    return tuple(RegisteredDomain(name, display_name(name), hostnames) for name in sorted(organisation.domains))
 
 
 def scope_of(organisation: Organisation | str) -> Scope:
@@ -84,6 +107,7 @@ def _scope_in_database(organisation: Organisation) -> Scope:
         targets=Reach.of(values),
         authorisations=tuple(_authorisation_terms(row) for row in authorisations),
         exclusions=tuple(_exclusion_terms(row) for row in exclusions),
+        domains=frozenset(organisation.domains),
     )
 
 

@@ -35,6 +35,8 @@ class RefusalReason(StrEnum):
     BAD_HOSTNAME = "bad-hostname"
     EXCLUDED = "excluded"
     NAME_NOT_REGISTERED = "name-not-registered"
+    DOMAIN_NOT_REGISTERED = "domain-not-registered"
+    DOMAIN_NOT_AUTHORISED = "domain-not-authorised"
     ADDRESS_NOT_REGISTERED = "address-not-registered"
     SPECIAL_ADDRESS = "special-address"
     NOT_AUTHORISED = "not-authorised"
@@ -147,6 +149,37 @@ class Scope:
     authorisations: tuple[AuthorisationTerms, ...] = ()
     exclusions: tuple[ExclusionTerms, ...] = ()
     refuse_all: RefusalReason | None = None
+    domains: frozenset[str] = frozenset()
+
+    def decide_domain(self, name: str, when: datetime) -> Decision:
+        """Decide whether the DNS may be asked about the domain ``name`` at ``when`` (timezone-aware).
+
+        It must be registered as a domain, and an authorisation in force must name it, letter for letter: an
+        authorisation for addresses, or for a host below it, does not speak of the domain. An exclusion that names it
+        wins, whatever its ports. Never raises: what can't be decided is refused.
+        """
+        if self.refuse_all:
+            return Decision(reason=self.refuse_all, params=(("organisation", self.organisation),))
+        try:
+            return Decision(authorisation=self._authorisation_of_domain(parse_hostname(name), when))
+        except _Refused as refusal:
+            return refusal.decision
+        except Exception as error:  # noqa: BLE001 - as in decide
+            _log.warning("the scope of %s could not decide", self.organisation, exc_info=True)
+            return Decision(reason=RefusalReason.UNDECIDABLE, params=(("error", type(error).__name__),))
+
+    def _authorisation_of_domain(self, name: str, when: datetime) -> AuthorisationTerms:
+        if when.utcoffset() is None:
+            raise _Refused(RefusalReason.TIME_WITHOUT_ZONE, when=when.isoformat())
+        for exclusion in self.exclusions:
+            if name in exclusion.reach.hostnames and (exclusion.until is None or when < exclusion.until):
+                raise _Refused(RefusalReason.EXCLUDED, address=name, why=exclusion.reason)
+        if name not in self.domains:
+            raise _Refused(RefusalReason.DOMAIN_NOT_REGISTERED, domain=name)
+        holding = [terms for terms in self.authorisations if name in terms.reach.hostnames]
+        if not holding:
+            raise _Refused(RefusalReason.DOMAIN_NOT_AUTHORISED, domain=name)
+        return max(_in_force(holding, when), key=lambda terms: (terms.level, terms.valid_until, terms.id))
 
     def decide(self, address: str, port: int, transport: str, when: datetime, hostname: str | None = None) -> Decision:
         """Decide whether ``address``:``port`` may be touched at ``when`` (timezone-aware).
@@ -186,17 +219,7 @@ class Scope:
     def _authorisation(self, question: _Question) -> AuthorisationTerms:
         """The authorisation that allows most, among those that hold here, now and for this port."""
         holding = self._holding(question)
-        valid = [terms for terms in holding if terms.valid_from <= question.when < terms.valid_until]
-        if not valid:
-            ended = [terms for terms in holding if terms.valid_until <= question.when]
-            last = max(ended or holding, key=lambda terms: terms.valid_until)
-            if ended:
-                raise _Refused(
-                    RefusalReason.AUTHORISATION_ENDED, document=last.document, until=last.valid_until.isoformat()
-                )
-            raise _Refused(
-                RefusalReason.AUTHORISATION_NOT_BEGUN, document=last.document, begins=last.valid_from.isoformat()
-            )
+        valid = _in_force(holding, question.when)
         for_port = [terms for terms in valid if port_in(terms.ports, question.port)]
         if not for_port:
             raise _Refused(RefusalReason.PORT_NOT_AUTHORISED, port=str(question.port), document=valid[0].document)
@@ -223,6 +246,18 @@ class Scope:
         if not covering:
             raise _Refused(RefusalReason.NOT_AUTHORISED, address=str(question.address))
         return covering
+
+
+def _in_force(holding: list[AuthorisationTerms], when: datetime) -> list[AuthorisationTerms]:
+    """Those of the authorisations that are valid at ``when``; refuses when none is."""
+    valid = [terms for terms in holding if terms.valid_from <= when < terms.valid_until]
+    if valid:
+        return valid
+    ended = [terms for terms in holding if terms.valid_until <= when]
+    last = max(ended or holding, key=lambda terms: terms.valid_until)
+    if ended:
+        raise _Refused(RefusalReason.AUTHORISATION_ENDED, document=last.document, until=last.valid_until.isoformat())
+    raise _Refused(RefusalReason.AUTHORISATION_NOT_BEGUN, document=last.document, begins=last.valid_from.isoformat())
 
 
 def _understood(address: str, port: int, transport: str, when: datetime, hostname: str | None) -> _Question:

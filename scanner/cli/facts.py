@@ -11,6 +11,7 @@ import typer
 
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
+from scanner.engine.model import where
 
 if TYPE_CHECKING:
     from scanner.remediation.replay import Change, Weight
@@ -93,7 +94,7 @@ def _chosen(number: int | None, slugs: list[str] | None) -> list[tuple[Organisat
 
 
 def _line(change: Change) -> str:
-    place = f"{change.host} {change.port}/{change.transport}  {change.check}"
+    place = f"{where(change.host, change.port, change.transport)}  {change.check}"
     if change.recorded is None:
         return f"+ {place}  would open: {_weight(change.judged)}"
     if change.judged is None:

@@ -9,7 +9,7 @@ import typer
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import printable
-from scanner.engine.model import Severity
+from scanner.engine.model import Severity, where
 from scanner.remediation.lifecycle import State
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def list_findings(
         typer.echo("No such finding.")
     for each in findings:
         due = _due(each)
-        place = f"{each.organisation.slug} {each.host} {each.port}/{each.transport}"
+        place = f"{each.organisation.slug} {where(each.host, each.port, each.transport)}"
         typer.echo(f"{each.pk:>6}  {each.severity:<8}  {each.state:<14}  {each.check_id:<24}  {place}  {due}")
 
 
@@ -64,7 +64,7 @@ def show(number: Annotated[int, typer.Argument(metavar="FINDING", help="Number o
         if finding is None:
             raise InputError(f"There is no finding {number}; 'roundsman finding list' shows them.")
         events = list(finding.events.all())
-    typer.echo(f"{finding.check_id} on {finding.host} {finding.port}/{finding.transport} ({finding.organisation.slug})")
+    typer.echo(f"{finding} ({finding.organisation.slug})")
     typer.echo(f"  {finding.severity}, {finding.confidence}, {finding.state}, came back {finding.recurrences} time(s)")
     typer.echo(f"  first seen {finding.first_seen:%Y-%m-%d %H:%M}Z, last seen {finding.last_seen:%Y-%m-%d %H:%M}Z")
     if finding.deadline:

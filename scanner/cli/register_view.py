@@ -50,12 +50,12 @@ def print_problems(problems: Iterable[Problem]) -> None:
 
 
 def print_register(register: Register) -> None:
-    """One row for each target; an organisation without targets has a row too."""
+    """One row for each target and domain; an organisation without any has a row too."""
     table = _table("Organisation", "Name", "Target", "Zone", "Criticality", "Ports", "Tags")
     for organisation in register.organisations:
         name = organisation.name_zh if organisation.language == "zh-Hans" else organisation.name_en
         shown = (name or organisation.name_zh or organisation.name_en) + (" (retired)" if organisation.retired else "")
-        if not organisation.targets:
+        if not organisation.targets and not organisation.domains:
             table.add_row(organisation.slug, shown, "-", "-", "-", "-", "-")
         for target in organisation.targets or ():
             table.add_row(
@@ -67,6 +67,8 @@ def print_register(register: Register) -> None:
                 target.ports or "-",
                 ", ".join(target.tags) or "-",
             )
+        for domain in organisation.domains or ():
+            table.add_row(organisation.slug, shown, Text(domain, overflow="fold"), "-", "domain", "-", "-")
     _console().print(table)
 
 

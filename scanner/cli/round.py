@@ -60,11 +60,11 @@ def run(
     Exit status: 0 done, 2 bad input, 3 done, but something was not inspected.
     """
     from scanner.rounds.execute import plan_round
-    from targets.query import active_organisations, registered_targets
+    from targets.query import active_organisations, registered_domains, registered_targets
 
     with clear_errors():
         chosen = active_organisations(organisation or None)
-        if not any(registered_targets(each) for each in chosen):
+        if not any(registered_targets(each) or registered_domains(each) for each in chosen):
             raise InputError("Nothing is registered to inspect; 'roundsman targets apply FILE' begins.")
         slugs = [each.slug for each in chosen]
         this = plan_round(slugs, profile=profile, ports=ports, requested_by=_user())

@@ -128,15 +128,24 @@ def check(
 ) -> None:
     """Look for names that do not resolve, targets of two organisations, authorisations missing or ending in 30 days.
 
+    Domains need an authorisation that names them, and a resolver (ROUNDSMAN_RESOLVER).
+
     Exit status: 0 all is well, 2 bad input, 3 something needs attention.
     """
+    from django.conf import settings
+
     from targets import check as checks
     from targets import names
     from targets.query import active_organisations
 
     with _clear_errors():
         chosen = active_organisations(organisation or None)
-        found = checks.check_register(chosen, datetime.now(UTC), names.resolve_name if resolve else None)
+        found = checks.check_register(
+            chosen,
+            datetime.now(UTC),
+            names.resolve_name if resolve else None,
+            looks_up_domains=settings.RESOLVER is not None,
+        )
     if not found:
         typer.echo(f"{len(chosen)} organisation(s) checked; nothing needs attention.")
         return

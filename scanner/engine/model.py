@@ -36,6 +36,7 @@ __all__ = [
     "Target",
     "Transport",
     "Vantage",
+    "where",
 ]
 
 
@@ -185,6 +186,11 @@ NO_PORT = 0
 def domain_endpoint(name: str) -> Endpoint:
     """Return where the findings of a domain live: they belong to no address and no port."""
     return Endpoint(name, NO_PORT, Transport.DNS)
+
+
+def where(host: str, port: int, transport: str) -> str:
+    """Return a place as lists write it: ``192.0.2.1 443/tcp``, or the name of a domain alone."""
+    return host if transport == Transport.DNS else f"{host} {port}/{transport}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class RoundKeys:
     def _after(self, results: list[HostResult], rows: list[_Row]) -> Iterator[Sighting]:
         """Yield what stands at one host after the looks at it, and note what to store."""
         organisation: Organisation = results[0].organisation
+        target = results[0].target_id  # none for a domain, which shows no keys
         looks = [(result.look, result.inspection()) for result in results]
         at = max(result.finished for result in results)
         shown = _merged(seen for _, look in looks for seen in sightings(look, organisation.slug))
@@ -102,8 +103,8 @@ class RoundKeys:
             else:
                 yield row.sighting
         for (key, port), seen in shown.items():
-            if (key.kind, port) not in later:  # else a round that began after this one has the last word
-                self._seen.append(_Seen(organisation.pk, results[0].target_id, seen, at))
+            if target is not None and (key.kind, port) not in later:  # else a round that began after this one has the last word
+                self._seen.append(_Seen(organisation.pk, target, seen, at))
                 yield seen
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 
 from scanner.engine.inventory import KeyKind
-from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage
+from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage, where
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import Happened, Standing, State
 
@@ -15,10 +15,10 @@ from scanner.remediation.lifecycle import Happened, Standing, State
 class Finding(models.Model):
     """One finding for life: (organisation, host, port, transport, check); its number is its primary key.
 
-    ``host`` is the registered hostname, or the address when there is none; ``addresses`` are those where it was
-    seen since it was opened. ``profile``, ``level`` and ``vantage`` are those of the look that last saw it: a
-    shallower look, or one from elsewhere, can't tell that it is gone. ``exchanges`` is the evidence last seen, as
-    objects with ``sent``, ``received`` and ``at``.
+    ``host`` is the registered hostname, the address when there is none, or a domain (port 0, transport ``dns``);
+    ``addresses`` are those where it was seen since it was opened. ``profile``, ``level`` and ``vantage`` are those of
+    the look that last saw it: a shallower look, or one from elsewhere, can't tell that it is gone. ``exchanges`` is the
+    evidence last seen, as objects with ``sent``, ``received`` and ``at``.
     """
 
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="findings")
@@ -59,7 +59,7 @@ class Finding(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.check_id} on {self.host} {self.port}/{self.transport}"
+        return f"{self.check_id} on {where(self.host, self.port, self.transport)}"
 
     @property
     def standing(self) -> Standing:

@@ -80,6 +80,15 @@ class Looked:
             self._nothing_listens(finding.port, transport) or (self._as_deep_as(finding) and self._tells(finding))
         )
 
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing is missing that this look's proofs may rest on.
+
+        Of a domain it is known for each check whether its own questions were answered, so those of others don't matter.
+        """
+        whole = self.inspection.outcome is Outcome.INSPECTED
+        return whole or (self.inspection.target.is_domain and self.inspection.outcome in LOOKED)
+
     def _tells(self, finding: Finding) -> bool:
         """Tell whether the versions that the finding rests on were told again: hiding a version mends nothing."""
         if finding.check_id not in SOFTWARE_CHECKS:
@@ -88,6 +97,9 @@ class Looked:
         return set(dict(finding.params).get("products", "").split()) <= told
 
     def _as_deep_as(self, finding: Finding) -> bool:
+        """Tell whether it looked as deep as when it was seen; a domain is asked the same in every profile."""
+        if self.inspection.target.is_domain:
+            return True
         as_deep = _DEPTH.index(self.profile) >= _DEPTH.index(Profile(finding.profile))
         return as_deep and int(self.inspection.level) >= int(finding.level)
 
@@ -176,9 +188,7 @@ class RoundView:
         firsts = self.doubtful(finding)
         seconds = [self._again.get((finding.host, address)) for address in finding.addresses]
         confirmed = [
-            second
-            for second in seconds
-            if second is not None and second.inspection.outcome is Outcome.INSPECTED and second.proves_absence(finding)
+            second for second in seconds if second is not None and second.is_whole and second.proves_absence(finding)
         ]
         if not firsts or len(confirmed) != len(seconds):
             return Observed(Look(Observation.NOT_INSPECTED, now))

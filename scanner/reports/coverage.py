@@ -15,7 +15,7 @@ def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
     inspected = sum(look.inspection.outcome is Outcome.INSPECTED for look in hosts)
     partial = sum(look.inspection.outcome is Outcome.PARTIAL for look in hosts)
     return Coverage(
-        targets=len({look.row.target_id for look in looks}),
+        targets=len({(look.row.target_id, look.row.label) for look in looks}),
         hosts=len(hosts),
         inspected=inspected,
         partial=partial,
@@ -34,4 +34,4 @@ def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
 def _gap(look: Seen) -> NotInspected:
     row, gaps = look.row, look.inspection.coverage.gaps
     reasons = dict.fromkeys(Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in gaps)
-    return NotInspected(row.target.display, row.host, row.address, look.inspection.outcome, tuple(reasons))
+    return NotInspected(row.display, row.host, row.address, look.inspection.outcome, tuple(reasons))

@@ -50,7 +50,7 @@ def inventory_of(
         InventoryHost(
             host=look.row.host,
             address=look.row.address,
-            target=look.row.target.display,
+            target=look.row.display,
             key_target=look.row.key_target,
             outcome=look.inspection.outcome,
             worst=worst.get(look.row.host),

@@ -1,4 +1,4 @@
-"""Executes a round: every registered host inspected or accounted for, each stored as soon as it is done.
+"""Executes a round: every registered host and domain inspected or accounted for, each stored as soon as it is done.
 
 Executing a round again goes on where it stopped: hosts that have a result are left alone. So a crash, a full disk
 or a locked database costs at most the hosts that were in work.
@@ -11,25 +11,33 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from scanner.engine.inspect import Observer, inspect
 from scanner.engine.model import Coverage, Gap, GapReason, HostInspection, Level, Outcome, Target, Transport, Vantage
-from scanner.engine.plan import Plan, PortSet, PortSpec, Profile, parse_ports, ports_of
+from scanner.engine.plan import Plan, PortSet, PortSpec, Profile, ResolverAddress, parse_ports, ports_of
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.discovery import as_ranges
 from scanner.engine.serialize import dump_host
-from scanner.rounds.expand import Host, Resolve, expand, permit
+from scanner.rounds.expand import Host, Resolve, domain_of, expand, look_up, permit
 from scanner.rounds.gate import ScopeGate
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from scanner.rounds.run import Engine, run_engine
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation
 from targets.names import resolve_name
-from targets.query import RegisteredTarget, active_organisations, registered_targets, scope_of
+from targets.query import (
+    RegisteredDomain,
+    RegisteredTarget,
+    active_organisations,
+    registered_domains,
+    registered_targets,
+    scope_of,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -51,12 +59,14 @@ class Again:
 class Ways:
     """How a round reaches the world: which engine, which resolver, and who watches.
 
-    ``watch`` is given the number of hosts to inspect and returns a context whose value hears of every host's progress.
+    ``resolver`` is asked about domains; None means that they are not inspected. ``watch`` is given the number of hosts
+    and domains to inspect and returns a context whose value hears of the progress of each.
     """
 
     watch: Callable[[int], AbstractContextManager[Observer]] = _nobody_watches
     resolve: Resolve = resolve_name
     engine: Callable[[Plan, Gate, Observer], AsyncIterator[HostInspection]] = inspect
+    resolver: ResolverAddress | None = field(default_factory=lambda: settings.RESOLVER)
 
     def work_off(self, jobs: Sequence[_Job]) -> None:
         """Inspect, or account for, every host of the jobs that has no result yet."""
@@ -104,7 +114,8 @@ def execute(round_id: int, ways: Ways | None = None) -> None:
         for organisation in this.organisations.order_by("slug"):
             scope = scope_of(organisation)
             hosts = expand(registered_targets(organisation), scope, ports, ways.resolve)
-            jobs.append(_Job(this, organisation, LookNumber.FIRST, tuple(hosts)))
+            hosts += look_up(registered_domains(organisation), scope, ways.resolver)
+            jobs.append(_Job(this, organisation, LookNumber.FIRST, tuple(hosts), ways.resolver))
         ways.work_off(jobs)
     except KeyboardInterrupt:
         for job in jobs:
@@ -134,19 +145,23 @@ def look_again(round_id: int, wanted: Iterable[Again], ways: Ways | None = None)
             for first in firsts
             if first.organisation_id == organisation.pk and first.target_id in registered
         ]
-        permitted = tuple(permit(hosts, scope_of(organisation)))
-        jobs.append(_Job(this, organisation, LookNumber.AGAIN, permitted))
+        scope = scope_of(organisation)
+        doubted = {first.label for first in firsts if first.target_id is None}
+        domains = [domain for domain in registered_domains(organisation) if domain.value in doubted]
+        permitted = (*permit(hosts, scope), *look_up(domains, scope, ways.resolver))
+        jobs.append(_Job(this, organisation, LookNumber.AGAIN, permitted, ways.resolver))
     ways.work_off(jobs)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """The hosts of one organisation, to be looked at in one round."""
+    """The hosts and domains of one organisation, to be looked at in one round."""
 
     round: Round
     organisation: Organisation
     look: LookNumber
     hosts: tuple[Host, ...]
+    resolver: ResolverAddress | None
 
     def left(self) -> list[Host]:
         """The hosts that have no result yet."""
@@ -161,14 +176,22 @@ class _Job:
             if host.gap:
                 self.account_for(host, host.gap)
         plans: dict[tuple[Level, Vantage, PortSpec], list[Host]] = defaultdict(list)
+        domains: list[Host] = []
         for host in left:
-            if not host.gap:
+            if not host.gap and host.target.is_domain:
+                domains.append(host)
+            elif not host.gap:
                 plans[host.level, host.vantage, host.ports].append(host)
         for (level, vantage, ports), hosts in plans.items():
             profile = Profile(self.round.profile)
             targets, held_to = tuple(host.target for host in hosts), policy(self.organisation.policy_name)
             plan = Plan(targets, ports, level, profile, vantage, policy=held_to)
             self._inspect_plan(plan, hosts, engine)
+        if domains:
+            asked = (host.registered for host in domains)
+            named = tuple(domain_of(each) for each in asked if isinstance(each, RegisteredDomain))
+            plan = Plan(level=Level.GREETING, domains=named, resolver=self.resolver)
+            self._inspect_plan(plan, domains, engine)
 
     def _inspect_plan(self, plan: Plan, hosts: list[Host], engine: Engine) -> None:
         by_key = {_key(host.target): host for host in hosts}
@@ -218,7 +241,7 @@ class _Job:
                 "started": inspection.started,
                 "finished": inspection.finished,
                 "ports_asked": sum(1 for scan in coverage.scans for _ in ports_of(scan.ports)),
-                "ports_open": len({service.endpoint for service in inspection.services}),
+                "ports_open": len({service.endpoint for service in inspection.ports}),
                 "connections": coverage.connections,
                 "requests": coverage.requests,
                 "facts": dump_host(inspection),

@@ -1,4 +1,7 @@
-"""From registered targets to hosts that may be inspected: networks expanded, names resolved and pinned, scope asked."""
+"""From registered targets to hosts that may be inspected: networks expanded, names resolved and pinned, scope asked.
+
+Registered domains come along as hosts that have no address and no ports.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from functools import cache, partial
 from itertools import chain
 
 from scanner.engine.model import Gap, GapReason, Level, Target, Transport, Vantage
-from scanner.engine.plan import PortSet, PortSpec, parse_ports, ports_of
+from scanner.engine.plan import Domain, PortSet, PortSpec, ResolverAddress, names_within, parse_ports, ports_of
 from scanner.engine.probes.discovery import as_ranges, tcp_ranges
 from scanner.rounds.gate import one_of_each, port_borders, refusal
 from targets.addresses import Network
 from targets.names import resolve_name, why_unresolved
-from targets.query import RegisteredTarget
+from targets.query import RegisteredDomain, RegisteredTarget
 from targets.scope import Scope
 
 HOSTS_PER_TARGET = 65_536
@@ -28,7 +31,7 @@ Resolve = Callable[[str], list[str]]
 class Host:
     """One host of a round, permitted at planning time when ``gap`` is None; ``gap`` says why it is not."""
 
-    registered: RegisteredTarget
+    registered: RegisteredTarget | RegisteredDomain
     target: Target
     ports: PortSpec
     level: Level = Level.GREETING
@@ -37,6 +40,25 @@ class Host:
     @property
     def vantage(self) -> Vantage:
         return Vantage(self.registered.vantage)
+
+
+def look_up(registered: Iterable[RegisteredDomain], scope: Scope, resolver: ResolverAddress | None) -> list[Host]:
+    """Return the registered domains; those not to be looked up, at least for want of a resolver, carry the reason."""
+    now = dt.datetime.now(dt.UTC)
+    return [_domain(each, scope, resolver, now) for each in registered]
+
+
+def _domain(registered: RegisteredDomain, scope: Scope, resolver: ResolverAddress | None, now: dt.datetime) -> Host:
+    gap = None if resolver else Gap(GapReason.NO_RESOLVER, transport=Transport.DNS)
+    decision = scope.decide_domain(registered.value, now)
+    if not decision.allowed:
+        gap = Gap(GapReason.REFUSED_BY_SCOPE, transport=Transport.DNS, detail=refusal(decision))
+    return Host(registered, domain_of(registered).target, PortSpec(PortSet.LIST), gap=gap)
+
+
+def domain_of(registered: RegisteredDomain) -> Domain:
+    """Return what the engine is asked to look up."""
+    return Domain(registered.value, names_within(registered.value, registered.hostnames))
 
 
 def expand(

@@ -7,7 +7,7 @@ import shlex
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
-from scanner.engine.model import Endpoint, Level
+from scanner.engine.model import Endpoint, Level, Transport
 from targets.scope import Decision, Scope
 
 
@@ -16,6 +16,7 @@ class ScopeGate:
 
     ``names`` are the registered host names that were resolved to each address (None for an address that is
     registered itself); all of them must be permitted. An authorisation that no longer reaches ``level`` refuses.
+    A domain (see :func:`scanner.engine.model.domain_endpoint`) needs an authorisation of its own.
     Answers are remembered until :meth:`renew`, one for each run of ports that no rule of the scope tells apart.
     """
 
@@ -38,6 +39,9 @@ class ScopeGate:
         return self._answers[key]
 
     def _decide(self, endpoint: Endpoint) -> str | None:
+        if endpoint.transport is Transport.DNS:
+            decision = self._scope.decide_domain(endpoint.address, self._when)
+            return None if decision.allowed else refusal(decision)
         for hostname in self._names.get(endpoint.address, (None,)):
             decision = self._scope.decide(
                 endpoint.address, endpoint.port, endpoint.transport, self._when, hostname=hostname

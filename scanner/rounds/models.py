@@ -7,6 +7,7 @@ from django.db import models
 from scanner.engine.model import HostInspection, Outcome
 from scanner.engine.plan import Profile
 from scanner.engine.serialize import load_host
+from targets.addresses import display_name
 
 
 class RoundState(models.TextChoices):
@@ -54,19 +55,20 @@ class Round(models.Model):
 
 
 class HostResult(models.Model):
-    """One look of a round at one host of one organisation: how it ended, and the facts.
+    """One look of a round at one host, or domain, of one organisation: how it ended, and the facts.
 
     ``label`` is the registered target's value. ``address`` is empty when the name did not resolve, ``hostname``
-    when the target is an address. ``silent`` marks a host that was asked to the end and answered nothing at all, which
-    a host that ran out of time is not. ``facts`` holds :func:`scanner.engine.serialize.dump_host`.
+    when the target is an address. A domain, which is no target, has its name in place of the address. ``silent`` marks
+    a host that was asked to the end and answered nothing at all, which a host that ran out of time is not. ``facts``
+    holds :func:`scanner.engine.serialize.dump_host`.
     """
 
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="results")
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="host_results")
-    target = models.ForeignKey("targets.Target", on_delete=models.PROTECT, related_name="host_results")
+    target = models.ForeignKey("targets.Target", on_delete=models.PROTECT, null=True, related_name="host_results")
     look = models.PositiveSmallIntegerField(choices=LookNumber.choices, default=LookNumber.FIRST)
     label = models.CharField(max_length=2048)
-    address = models.CharField(max_length=64)
+    address = models.CharField(max_length=253)
     hostname = models.CharField(max_length=253, blank=True)
     key_target = models.BooleanField(default=False)
     outcome = models.CharField(max_length=12, choices=[(outcome, outcome) for outcome in Outcome])
@@ -95,6 +97,11 @@ class HostResult(models.Model):
     def host(self) -> str:
         """What findings of this host are known by: its registered name, or its address when it has none."""
         return self.hostname or self.address
+
+    @property
+    def display(self) -> str:
+        """The registered entry as people write it, with names in Unicode."""
+        return self.target.display if self.target else display_name(self.label)
 
     def inspection(self) -> HostInspection:
         """The stored facts. Raises ``InputError`` when a newer Roundsman wrote them."""

@@ -23,6 +23,7 @@ def cross_problems(wanted: Register, whole: Register) -> list[Problem]:
         problems += _unknown_zones(organisation, {zone.name for zone in whole.zones})
         problems += _wrong_parent(organisation, {other.slug: other for other in whole.organisations})
     problems += _overlaps(whole)
+    problems += _domains_of_two(wanted, whole)
     return problems
 
 
@@ -73,6 +74,21 @@ def _wrong_parent(organisation: OrganisationSpec, whole: dict[str, OrganisationS
         yield Problem(
             organisation.place, "parent", f"the organisation would supervise itself: {path}", "break the circle"
         )
+
+
+def _domains_of_two(wanted: Register, whole: Register) -> Iterator[Problem]:
+    owners = {
+        name: organisation.slug
+        for organisation in reversed(whole.organisations)
+        if not organisation.retired
+        for name in organisation.domains or ()
+    }
+    written = {organisation.slug for organisation in wanted.organisations}
+    for organisation in whole.organisations:
+        for name in () if organisation.retired else organisation.domains or ():
+            if owners[name] != organisation.slug and {organisation.slug, owners[name]} & written:
+                wrong = f"{name} is registered for {owners[name]} too"
+                yield Problem(organisation.place, "domains", wrong, "a domain has one owner: remove it from the other")
 
 
 def _overlaps(whole: Register) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from targets.addresses import parse_target
+from targets.addresses import display_name, parse_target
 from targets.registry.reading import DEFAULT_TIME_ZONE
 from targets.registry.specs import (
     AuthorisationSpec,
@@ -70,6 +70,7 @@ def _organisation(spec: OrganisationSpec) -> dict[str, Any]:
         "retired": spec.retired,
         "tls_policy": spec.tls_policy or None,
         "trusted_roots": list(spec.trusted_roots or ()),
+        "domains": [display_name(name) for name in spec.domains or ()],
     }
     return {
         "slug": spec.slug,

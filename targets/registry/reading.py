@@ -12,6 +12,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from targets.addresses import AddressError, Network, ParsedTarget, parse_target
+from targets.domains import parse_domain
 from targets.registry.document import Mapping, load_document, read_text_file
 from targets.registry.fields import Fields
 from targets.registry.problems import BadInput, Place, Problem
@@ -127,7 +128,7 @@ class _OrganisationReader:
 
     _KNOWN = (
         "slug", "name_zh", "name_en", "parent", "language", "time_zone", "key_organisation", "weight", "retired",
-        "tls_policy", "trusted_roots",
+        "tls_policy", "trusted_roots", "domains",
         "contacts", "targets", "authorisations", "exclusions",
     )  # fmt: skip
 
@@ -162,6 +163,7 @@ class _OrganisationReader:
             retired=fields.flag("retired"),
             tls_policy=fields.choice("tls_policy", TLS_POLICIES, ""),
             trusted_roots=self._trusted_roots(),
+            domains=self._domains(),
             contacts=self._section("contacts", partial(self._contact, language=language)),
             targets=self._section("targets", self._target),
             authorisations=self._section("authorisations", partial(self._authorisation, zone=zone)),
@@ -185,6 +187,19 @@ class _OrganisationReader:
             except BadInput as error:
                 self._problems += error.problems
         return tuple(found)
+
+    def _domains(self) -> tuple[str, ...] | None:
+        """Domains by name, each once; None when the key was left out."""
+        blocks = self._fields.blocks("domains")
+        if blocks is None:
+            return None
+        found: set[str] = set()
+        for text, place in blocks:
+            try:
+                found.add(parse_domain(text).name)
+            except AddressError as error:
+                self._fields.note(place, "domains", str(error))
+        return tuple(sorted(found))
 
     def _read_beside(self, name: str, place: Place) -> str:
         return read_text_file(Path(place.file).parent / name).decode("ascii", errors="replace")

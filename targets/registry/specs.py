@@ -87,7 +87,8 @@ class ExclusionSpec:
 class OrganisationSpec:
     """A section that is None was left out of the file: what the database holds of it stays as it is.
 
-    ``trusted_roots`` are PEM texts, one certificate each. ``tls_policy`` is empty for the supervisor's.
+    ``trusted_roots`` are PEM texts, one certificate each. ``tls_policy`` is empty for the supervisor's. ``domains`` are
+    canonical; see :mod:`targets.domains`.
     """
 
     slug: str
@@ -101,6 +102,7 @@ class OrganisationSpec:
     retired: bool = False
     tls_policy: str = ""
     trusted_roots: tuple[str, ...] | None = None
+    domains: tuple[str, ...] | None = None
     contacts: tuple[ContactSpec, ...] | None = field(default=None, compare=False)
     targets: tuple[TargetSpec, ...] | None = field(default=None, compare=False)
     authorisations: tuple[AuthorisationSpec, ...] | None = field(default=None, compare=False)

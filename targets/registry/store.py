@@ -51,6 +51,7 @@ def current_register() -> Register:
                 retired=row.retired_at is not None,
                 tls_policy=row.tls_policy,
                 trusted_roots=tuple(row.trusted_roots),
+                domains=tuple(row.domains),
                 contacts=tuple(contacts[row.pk]),
                 targets=tuple(targets[row.pk]),
                 authorisations=tuple(authorisations[row.pk]),
@@ -143,6 +144,7 @@ def _write_organisations(specs: list[OrganisationSpec], when: datetime) -> None:
         row.is_key, row.weight = spec.key_organisation, spec.weight
         row.tls_policy = spec.tls_policy
         row.trusted_roots = list(spec.trusted_roots or ())
+        row.domains = list(spec.domains or ())
         row.retired_at = (row.retired_at or when) if spec.retired else None
         row.parent = None
         row.save()
