@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scanner.engine.facts.domain import is_registry
 from targets.addresses import AddressError, Kind, parse_target
-
-_SECOND_LEVELS = frozenset(
-    {"ac", "co", "com", "ed", "edu", "go", "gob", "gouv", "gov", "gv", "mil", "ne", "net", "or", "org"}
-)
-"""Second levels below which the registries of countries register (``gov.cn``, ``co.uk``)."""
-
-_CHINESE_PROVINCES = frozenset({
-    "bj", "sh", "tj", "cq", "he", "sx", "nm", "ln", "jl", "hl", "js", "zj", "ah", "fj", "jx", "sd", "ha", "hb", "hn",
-    "gd", "gx", "hi", "sc", "gz", "yn", "xz", "sn", "gs", "qh", "nx", "xj", "tw", "hk", "mo",
-})  # fmt: skip
-"""Second levels of ``.cn`` for provinces (CNNIC, domain name system of the Internet in China, 2018)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +21,8 @@ def parse_domain(text: str) -> ParsedDomain:
     parsed = parse_target(text)
     if parsed.kind is not Kind.HOSTNAME:
         raise AddressError(f"{text} is no domain; write its name alone, such as example.org")
-    labels = parsed.value.split(".")
-    if any(label.startswith("_") for label in labels):
+    if any(label.startswith("_") for label in parsed.value.split(".")):
         raise AddressError(f"{text} names a record, not a domain; write for example example.org")
-    if len(labels) < 2 or _is_registry(labels):
+    if is_registry(parsed.value):
         raise AddressError(f"{text} is not one owner's domain, many register names below it; write yours in full")
     return ParsedDomain(parsed.value, parsed.display)
-
-
-def _is_registry(labels: list[str]) -> bool:
-    if len(labels) != 2 or len(labels[1]) != 2:
-        return False
-    return labels[0] in _SECOND_LEVELS or (labels[1] == "cn" and labels[0] in _CHINESE_PROVINCES)

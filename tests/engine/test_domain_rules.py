@@ -6,7 +6,17 @@ import datetime as dt
 
 import pytest
 
-from scanner.engine.facts.domain import Answers, DnsAnswer, DomainFacts, Question, Reply, tags, versioned
+from scanner.engine.facts.domain import (
+    Answers,
+    DnsAnswer,
+    DomainFacts,
+    Question,
+    Reply,
+    is_registry,
+    tags,
+    versioned,
+    within_owner,
+)
 from scanner.engine.facts.spf import SpfProblem, SpfReading, read_spf
 from scanner.engine.judge import judge
 from scanner.engine.model import (
@@ -218,6 +228,19 @@ def test_a_resolver_that_does_not_validate_says_nothing_about_a_domain_with_keys
     facts = domain({f"{NAME} DS": ("1 13 2 ab",)})
     assert not {"DOM-DNSSEC-UNSIGNED", "DOM-DNSSEC-BOGUS"} & found(facts).keys()
     assert {"DOM-DNSSEC-UNSIGNED", "DOM-DNSSEC-BOGUS"} <= untested_domain_checks(facts)
+
+
+def test_a_policy_of_the_registry_above_is_not_the_owners() -> None:
+    assert within_owner("mail.city.gov.cn") == ("mail.city.gov.cn", "city.gov.cn")
+    assert within_owner("city.example.org") == ("city.example.org", "example.org")
+    assert all(is_registry(name) for name in ("org", "gov.cn", "sh.cn", "co.uk"))
+    assert not any(is_registry(name) for name in ("go.com", "beijing.cn", "city.gov.cn", "example.org"))
+
+
+def test_a_policy_that_leads_elsewhere_for_each_sender_can_not_be_told() -> None:
+    facts = domain({f"{NAME} TXT": ("v=spf1 redirect=%{d}.policy.example",)})
+    assert not {check for check in found(facts) if check.startswith("DOM-SPF")}
+    assert "DOM-SPF-WEAK" in untested_domain_checks(facts)
 
 
 def test_policies_are_told_from_other_texts_by_their_version_alone() -> None:

@@ -176,5 +176,5 @@ def test_what_other_questions_lacked_does_not_keep_a_finding_open(water: None, z
         zone[f"{NAME} TXT"] = '"v=spf1 mx -all"'
         this = a_round(ways)
     assert state("DOM-SPF-NONE") == "fixed"
-    view = RoundView(HostResult.objects.filter(round=this), Profile.STANDARD, Organisation.objects.get())
+    view = RoundView(HostResult.objects.filter(round=this), Profile.STANDARD, this.organisations.get())
     assert (NAME, 0, Transport.DNS, "DOM-SPF-NONE") not in view.seen()

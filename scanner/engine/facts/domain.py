@@ -15,6 +15,17 @@ from enum import StrEnum
 DMARC, MTA_STS, TLS_REPORTS = "DMARC1", "STSv1", "TLSRPTv1"
 """The versions by which policies are told from other TXT records (RFC 7489, RFC 8461, RFC 8460)."""
 
+_SECOND_LEVELS = frozenset(
+    {"ac", "co", "com", "ed", "edu", "go", "gob", "gouv", "gov", "gv", "mil", "ne", "net", "or", "org"}
+)
+"""Second levels below which the registries of countries register (``gov.cn``, ``co.uk``)."""
+
+_CHINESE_PROVINCES = frozenset({
+    "bj", "sh", "tj", "cq", "he", "sx", "nm", "ln", "jl", "hl", "js", "zj", "ah", "fj", "jx", "sd", "ha", "hb", "hn",
+    "gd", "gx", "hi", "sc", "gz", "yn", "xz", "sn", "gs", "qh", "nx", "xj", "tw", "hk", "mo",
+})  # fmt: skip
+"""Second levels of ``.cn`` for provinces (CNNIC, domain name system of the Internet in China, 2018)."""
+
 ROOT = "."
 """The name of the root; as the only mail exchange it says that the domain takes no mail (RFC 7505)."""
 
@@ -140,6 +151,22 @@ def upwards(name: str, least_labels: int) -> tuple[str, ...]:
     """Return ``name`` and its nearest parents, as long as they have ``least_labels`` labels."""
     labels = name.split(".")
     return tuple(".".join(labels[start:]) for start in range(len(labels) - least_labels + 1))[:CLIMB]
+
+
+def is_registry(name: str) -> bool:
+    """Tell whether many organisations register names below ``name``, as far as a few common rules tell.
+
+    The DNS itself doesn't say. Top levels always are; of second levels those of countries' registries.
+    """
+    second, _, top = name.partition(".")
+    if "." in top or len(top) != 2:
+        return not top
+    return second in _SECOND_LEVELS or (top == "cn" and second in _CHINESE_PROVINCES)
+
+
+def within_owner(name: str) -> tuple[str, ...]:
+    """Return ``name`` and those above it that belong to the same organisation, as far as can be told."""
+    return tuple(each for each in upwards(name, 2) if not is_registry(each))
 
 
 def lies_in(name: str, domain: str) -> bool:

@@ -141,7 +141,10 @@ class _Walk:
             if self._term(name, kind, rest, term, path) and qualifier == "+":
                 self.opener = term
                 return "+"
-        if not redirect or not self._counted(f"redirect={redirect}") or "%" in redirect:
+        if not redirect or not self._counted(f"redirect={redirect}"):
+            return "?"
+        if "%" in redirect:
+            self._reading.failed = True  # where it leads depends on the sender
             return "?"
         if not _is_name(redirect):
             self._reading.blame(SpfProblem.SYNTAX, f"redirect={redirect}")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.engine.facts.domain import DMARC, MTA_STS, Answers, Question, exchanges, upwards, versioned, web_names
+from scanner.engine.facts.domain import (
+    DMARC,
+    MTA_STS,
+    Answers,
+    Question,
+    exchanges,
+    upwards,
+    versioned,
+    web_names,
+    within_owner,
+)
 from scanner.engine.facts.spf import read_spf
 
 SERVERS_ASKED = 13
@@ -59,7 +69,7 @@ def _climbs(name: str, known: Answers) -> Iterator[Question]:
         yield Question(each, "CAA")
         if known.records(each, "CAA") != ():
             break
-    for each in upwards(name, 2):
+    for each in within_owner(name):
         yield Question(f"_dmarc.{each}", "TXT")
         records = known.records(f"_dmarc.{each}", "TXT")
         if records is None or versioned(records, DMARC):

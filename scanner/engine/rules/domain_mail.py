@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from scanner.engine.facts.domain import DMARC, MTA_STS, ROOT, TLS_REPORTS, exchanges, tags, upwards, versioned
+from scanner.engine.facts.domain import DMARC, MTA_STS, ROOT, TLS_REPORTS, exchanges, tags, versioned, within_owner
 from scanner.engine.facts.spf import read_spf
 from scanner.engine.model import Severity
 from scanner.engine.rules.domain_read import HostState, Judge, Reader, Verdict
@@ -68,10 +68,10 @@ class DmarcPolicy:
 def dmarc_policy(read: Reader) -> DmarcPolicy | None:
     """Return the DMARC record that applies (RFC 7489 section 6.6.3); None when there is none, or that is unknown.
 
-    Which parent is the organisation's is not told by the DNS, so that the nearest record above counts, unless it says
-    of itself that it is a registry's (``psd=y``, RFC 9091).
+    Above the domain the nearest record of the same organisation counts, but for one that says of itself that it is a
+    registry's (``psd=y``, RFC 9091).
     """
-    for each in upwards(read.name, 2):
+    for each in within_owner(read.name):
         records = read.records(f"_dmarc.{each}", "TXT")
         if records is None:
             return None
