@@ -103,7 +103,8 @@ class RoundKeys:
             else:
                 yield row.sighting
         for (key, port), seen in shown.items():
-            if target is not None and (key.kind, port) not in later:  # else a round that began after this one has the last word
+            # Where a round that began after this one has looked, that one has the last word.
+            if target is not None and (key.kind, port) not in later:
                 self._seen.append(_Seen(organisation.pk, target, seen, at))
                 yield seen
 
