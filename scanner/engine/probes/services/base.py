@@ -27,8 +27,7 @@ class ServiceProbe:
     connection, so that on its ports its greeting goes out before anything else (where it speaks
     first, it is waited for). ``greeting_level`` is what the
     authorisation must allow for a UDP greeting itself to be sent (SNMP's is a community, a credential).
-    ``own_ports_only`` keeps a TCP greeting from all other ports: for services that are hardly ever moved, so that not
-    every silent port costs one more connection.
+    ``own_ports_only`` keeps the greeting from every other port: it means nothing there, or asks too much of strangers.
     """
 
     protocol: str
