@@ -283,7 +283,10 @@ def _agent(system: str) -> Service:
 
 def test_a_silent_port_9100_is_a_printers_only_when_the_host_says_so_itself() -> None:
     printer = _agent("HP ETHERNET MULTI-ENVIRONMENT,ROM none,JETDIRECT,JD153")
-    assert _printing(printer) == ["SVC-JETDIRECT-EXPOSED"]
+    over_ipp = Service(Endpoint("192.0.2.1", 631), "http", facts=ServiceFacts("IPP", Access.UNKNOWN, "Lab 400"))
+    print_server = Service(Endpoint("192.0.2.1", 631), "http", facts=ServiceFacts("CUPS", Access.OPEN, "CUPS"))
+    assert _printing(printer) == _printing(over_ipp) == ["SVC-JETDIRECT-EXPOSED"]
+    assert _printing(print_server) == []
     assert _printing(printer, protocol="http") == []
     assert _printing(_agent("Linux node1 6.1.0-13-amd64 #1 SMP x86_64")) == []
     assert _printing() == []

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scanner.engine.plan import Profile
-from tests.lab.access import exposed, unauth
+from tests.lab.access import NOT_ABOUT_ACCESS, exposed, unauth
 from tests.lab.case import LabCase, Start, process, program
-from tests.lab.http_answers import together
+from tests.lab.http_answers import Reply, answers, together
 from tests.lab.network_cases import snmpd
 from tests.lab.scripted import hangs_up, scripted
 
@@ -85,6 +85,17 @@ def _lprng(request: bytes) -> bytes | None:
 def _bsd(_: bytes) -> bytes:
     """BSD's lpd to a client whose port is not privileged (lpd.c, chkhost)."""
     return b"lab: lpd: Malformed from address\n"
+
+
+def _ipp(model: bytes) -> Reply:
+    """Get-Printer-Attributes answered with the attribute that was asked for (RFC 8011 section 4.2.5.2)."""
+    language = b"G\0\x12attributes-charset\0\x05utf-8" + b"H\0\x1battributes-natural-language\0\x02en"
+    asked = b"A\0\x16printer-make-and-model\0" + bytes([len(model)]) + model
+    return Reply(200, b"\1\1\0\0\0\0\0\1\1" + language + b"\4" + asked + b"\3", (("Content-Type", "application/ipp"),))
+
+
+_PRINTER = {"GET /": Reply(200, b"<title>Lab printer</title>"), "POST /ipp/print": _ipp(b"Lab LaserPrint 400")}
+_WEB_PAGE_FOR_ALL = Reply(200, b"<title>printer-make-and-model</title>")
 
 
 def _iscsi_refusal_of_another_task(request: bytes) -> bytes | None:
@@ -178,5 +189,22 @@ CASES = (
         expected=exposed(LPD=515),
         silent=frozenset({"SVC-JETDIRECT-EXPOSED"}),
         level=2,
+    ),
+    LabCase(
+        name="network-printer",
+        address="127.10.40.8",
+        ports="T:631,T:9100",
+        start=together(answers(631, _PRINTER, Reply(404)), scripted(9100, hangs_up)),
+        expected=exposed(IPP=631, JETDIRECT=9100),
+        tolerated=NOT_ABOUT_ACCESS,
+        services=frozenset({(631, "ipp"), (9100, "unknown")}),
+    ),
+    LabCase(
+        name="raw-port-beside-a-web-page-about-printers",
+        address="127.10.40.9",
+        ports="T:631,T:9100",
+        start=together(answers(631, {}, _WEB_PAGE_FOR_ALL), scripted(9100, hangs_up)),
+        silent=frozenset({"SVC-IPP-EXPOSED", "SVC-JETDIRECT-EXPOSED"}),
+        tolerated=NOT_ABOUT_ACCESS,
     ),
 )

@@ -69,20 +69,28 @@ def _anydesk(service: Service, context: Context) -> Iterator[Finding]:
 
 
 def _raw_printing(service: Service, context: Context) -> Iterator[Finding]:
-    """A port that a printer prints from is sent nothing, so only the host's own word over SNMP tells it."""
+    """A port that a printer prints from is sent nothing, so only what the host says of itself elsewhere tells it."""
     endpoint = service.endpoint
     if endpoint.port not in _RAW_PRINTING or endpoint.transport is not Transport.TCP or service.protocol != "unknown":
         return
-    agents = (other.facts for other in context.host.services if other.facts and other.facts.service == "SNMP")
-    agent = next((facts for facts in agents if _PRINTER.search(facts.attribute("system"))), None)
-    if agent is not None:
-        yield context.finding(
-            "SVC-JETDIRECT-EXPOSED",
-            service,
-            confidence=Confidence.PROBABLE,
-            exchanges=agent.exchanges,
-            printer=agent.attribute("system"),
-        )
+    for facts in (other.facts for other in context.host.services if other.facts):
+        if printer := _printer(facts):
+            yield context.finding(
+                "SVC-JETDIRECT-EXPOSED",
+                service,
+                confidence=Confidence.PROBABLE,
+                exchanges=facts.exchanges,
+                printer=printer,
+            )
+            return
+
+
+def _printer(facts: ServiceFacts) -> str:
+    """Return what a printer calls itself over IPP or SNMP, or nothing when these facts are not a printer's."""
+    system = facts.attribute("system") if facts.service == "SNMP" else ""
+    if facts.service == "IPP":
+        return facts.product
+    return system if _PRINTER.search(system) else ""
 
 
 def _severity(facts: ServiceFacts) -> Severity | None:

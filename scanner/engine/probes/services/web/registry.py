@@ -91,6 +91,7 @@ WEB_PROBES: tuple[WebServiceProbe, ...] = (
     consoles.RABBIT_MANAGEMENT,
     consoles.PHPMYADMIN,
     printing.CUPS,
+    printing.IPP,
     remote_management.WINRM,
     remote_management.COCKPIT,
     remote_management.ONE_PANEL,
