@@ -33,6 +33,7 @@ from scanner.engine.probes.filtered import knock
 from scanner.engine.probes.identify import manner
 from scanner.engine.probes.notes import PortNotes
 from scanner.engine.probes.port import look_again, look_at_port
+from scanner.engine.probes.services.devices.registry import own_question
 from scanner.engine.probes.udp import look_at_udp, look_at_udp_again
 from scanner.engine.probes.version_scan import VersionScanner
 
@@ -171,7 +172,7 @@ async def _look_again(target: Target, tools: Tools, seen: _Collected) -> None:
     )
     again = doubtful(first, tools.plan.policy)
     looks = []
-    for service in [service for service in seen.services if service.endpoint in again]:
+    for service in [each for each in seen.services if each.endpoint in again and not _was_asked_as_device(each, tools)]:
         notes = PortNotes(_contact(target, service.endpoint, tools))
         looks.append(_unharmed(_again(service, tools, notes), notes))
     await _gather(looks, seen.again)
@@ -191,6 +192,12 @@ async def _unharmed(look: Coroutine[Any, Any, Service | None], notes: PortNotes)
         notes.looks.clear()
         notes.missed(Facet.PORT, GapReason.TOOL_FAILED, type(error).__name__)
         return None
+
+
+def _was_asked_as_device(service: Service, tools: Tools) -> bool:
+    """Tell whether the service gave the one answer that a device is asked for; what it showed stays probable."""
+    question = own_question(service.endpoint, tools.plan.level)
+    return question is not None and question.protocol == service.protocol
 
 
 async def _again(service: Service, tools: Tools, notes: PortNotes) -> Service | None:

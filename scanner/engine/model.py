@@ -84,7 +84,8 @@ class Level(_Ranked):
     """What an authorisation lets a probe send.
 
     ``GREETING`` (0): connect, read a banner, say hello. ``READ`` (1): one safe unauthenticated read.
-    ``CREDENTIAL`` (2): default communities, anonymous log-in, relay and zone-transfer tests.
+    ``CREDENTIAL`` (2): default communities, anonymous log-in, relay and zone-transfer tests, one question
+    to a controller or medical system.
     """
 
     GREETING = "0"

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from scanner.engine.errors import HostSilent
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation, Dialer
 from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.devices.base import DeviceProbe
 
 Respond = Callable[[bytes], bytes | None]
 """The reply to one request; None closes the connection."""
@@ -61,9 +63,16 @@ class _Player(Dialer):
         async with Conversation(reader, cast(asyncio.StreamWriter, wire), timeout=0.01) as conversation:
             yield conversation
 
+    async def ask(self, endpoint: Endpoint, request: bytes, *, timeout: float = 1.5, any_port: bool = False) -> bytes:
+        self.sent.append(request)
+        reply = self._respond(request)
+        if reply is None:
+            raise HostSilent("Nothing came back.")
+        return reply
+
 
 def look(
-    probe: ServiceProbe,
+    probe: ServiceProbe | DeviceProbe,
     respond: Respond = lambda _: None,
     *,
     banner: bytes = b"",

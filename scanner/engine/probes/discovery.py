@@ -9,6 +9,7 @@ from scanner.engine.errors import ToolError
 from scanner.engine.model import Facet, Gap, GapReason, PortScan, Transport
 from scanner.engine.plan import PortSet, PortSpec, ports_of
 from scanner.engine.probes.nmap import is_privileged, run_nmap, top_ports
+from scanner.engine.probes.services.devices.registry import DEVICE_PROBES
 from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.services.web.registry import WEB_PROBES
 
@@ -36,6 +37,7 @@ def tcp_ranges(spec: PortSpec) -> str:
     count = 100 if spec.which is PortSet.TOP100 else 1000
     known = {port for probe in PROBES if probe.transport is Transport.TCP for port in probe.ports}
     known.update(port for probe in WEB_PROBES for port in probe.ports)
+    known.update(port for probe in DEVICE_PROBES if probe.transport is Transport.TCP for port in probe.ports)
     return as_ranges({*top_ports(count), *known})
 
 

@@ -23,6 +23,7 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services import code_220
 from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.ssh import recognises_ssh
 
@@ -59,16 +60,10 @@ class Manner(StrEnum):
 PRINT_PORTS = frozenset(range(9100, 9108))
 """Raw printing (JetDirect): a printer puts whatever it is sent on paper. Metrics exporters live here too."""
 
-CONTROL_PORTS = frozenset(
-    {102, 502, 789, 1911, 1962, 2404, 4840, 4911, 5006, 5007, 5094, 9600, 18245, 20000, 20547, 44818, 47808}
-)
-"""Industrial control: S7, Modbus, Fox, IEC 104, OPC UA, DNP3, EtherNet/IP, BACnet and others. A controller must not
-be sent bytes that it doesn't expect."""
-
 
 def manner(port: int, *, beside_a_printer: bool) -> Manner:
     """Return how a port may be spoken to. ``beside_a_printer``: the host has another printing service open."""
-    if port in CONTROL_PORTS or (port in PRINT_PORTS and beside_a_printer):
+    if port in DEVICE_PORTS or (port in PRINT_PORTS and beside_a_printer):
         return Manner.LISTEN
     return Manner.HTTP if port in PRINT_PORTS else Manner.FREE
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TypeVar
 
-from scanner.engine.errors import ToolError
+from scanner.engine.errors import ProbeError, ToolError
 from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
@@ -18,6 +18,8 @@ from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
 from scanner.engine.probes.identify import Identification, Manner, identify
 from scanner.engine.probes.notes import PortNotes, with_facts
 from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.devices.base import DeviceProbe
+from scanner.engine.probes.services.devices.registry import own_question
 from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.services.web.base import WebServiceProbe
 from scanner.engine.probes.services.web.registry import WEB_PROBES
@@ -41,6 +43,9 @@ async def look_at_port(
 ) -> Service:
     """Return what is on one open TCP port; coverage goes to ``notes``. Raises ``RefusedByScope`` only."""
     found = await identify(contact, how)
+    question = own_question(contact.endpoint, contact.level)
+    if not found.known and how is Manner.LISTEN and question is not None:
+        return await _ask_device(question, contact, found, notes)
     if not found.known and how is not Manner.FREE:
         notes.looked(Facet.PORT)
         notes.missed(Facet.SERVICE, GapReason.FRAGILE_PORT)
@@ -50,6 +55,18 @@ async def look_at_port(
         service = await _ask_nmap(service, found, profile, versions, notes)
         found = replace(found, protocol=service.protocol, probe=_probe_of(service.protocol, contact))
     return await _look(service, found, contact, profile, notes)
+
+
+async def _ask_device(question: DeviceProbe, contact: Contact, found: Identification, notes: PortNotes) -> Service:
+    """Put the one question of its own protocol to a device's port that said nothing by itself."""
+    notes.looked(Facet.PORT)
+    try:
+        facts = await question.look(contact)
+    except ProbeError as error:
+        notes.missed(Facet.SERVICE, GapReason.NOT_IDENTIFIED, str(error.args[0]))
+        return Service(contact.endpoint, "unknown", banner=found.banner)
+    _note_what_does_not_apply(notes, tls_tried=False, is_http=False)
+    return with_facts(Service(contact.endpoint, question.protocol), facts)
 
 
 async def look_again(service: Service, contact: Contact, profile: Profile, notes: PortNotes) -> Service:

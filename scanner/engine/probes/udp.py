@@ -9,6 +9,7 @@ from scanner.engine.model import Facet, Service
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.notes import PortNotes, with_facts
 from scanner.engine.probes.services.base import ServiceProbe
+from scanner.engine.probes.services.devices.registry import DEVICE_PORTS, own_question
 from scanner.engine.probes.services.registry import PROBES
 
 UDP_WAIT = 1.0
@@ -22,6 +23,8 @@ async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Se
     is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look.
     """
     port = contact.endpoint.port
+    if port in DEVICE_PORTS:
+        return await _ask_device(contact, notes)
     candidates = [p for p in _allowed(contact) if port in p.ports or (listed and not p.own_ports_only)]
     candidates.sort(key=lambda probe: port not in probe.ports)
     return await _ask_each(contact, candidates, notes)
@@ -31,6 +34,22 @@ async def look_at_udp_again(service: Service, contact: Contact, notes: PortNotes
     """Ask once more what the port answered at the first look, and nothing else."""
     known = [probe for probe in _allowed(contact) if probe.protocol == service.protocol]
     return await _ask_each(contact, known, notes)
+
+
+async def _ask_device(contact: Contact, notes: PortNotes) -> Service | None:
+    """Put the one question of its own protocol to a device's port, where the level allows it, and nothing else."""
+    question = own_question(contact.endpoint, contact.level)
+    if question is None:
+        return None
+    try:
+        facts = await question.look(contact)
+    except ConnectionRefused:
+        notes.looked(*Facet)
+        return None
+    except ProbeError:
+        return None
+    notes.looked(Facet.PORT, Facet.SERVICE)
+    return with_facts(Service(contact.endpoint, question.protocol), facts)
 
 
 def _allowed(contact: Contact) -> list[ServiceProbe]:

@@ -16,11 +16,12 @@ from scanner.engine.errors import RefusedByScope, ToolError
 from scanner.engine.hostile import line
 from scanner.engine.model import Endpoint
 from scanner.engine.probes.dial import Gate
-from scanner.engine.probes.identify import CONTROL_PORTS, PRINT_PORTS
+from scanner.engine.probes.identify import PRINT_PORTS
 from scanner.engine.probes.nmap import run_nmap
+from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 
-NEVER = PRINT_PORTS | CONTROL_PORTS | {1883, 8883}
-"""Ports where nmap's version probes or scripts print, talk to a controller, or (MQTT) subscribe to messages."""
+NEVER = PRINT_PORTS | DEVICE_PORTS | {1883, 8883}
+"""Ports where nmap's version probes or scripts print, talk to a device, or (MQTT) subscribe to messages."""
 
 GATHER = 0.4
 """Seconds to gather ports into one group: nmap costs per process, not per port."""

@@ -1,0 +1,1 @@
+"""Devices that take unexpected octets badly: controllers of machines, and medical systems."""
