@@ -181,8 +181,8 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
             notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
             continue
         sites.append(facts)
-        if facts.redirect_end is RedirectEnd.UNANSWERED:
-            notes.missed(Facet.HTTP, GapReason.TIMED_OUT, facts.ended)  # what visitors see was not seen
+        if _page_unseen(facts):
+            notes.missed(Facet.HTTP, GapReason.TIMED_OUT, facts.ended)
         else:
             notes.looked(Facet.HTTP)
         if again is None or not ((again.blocked and facts.blocked) or contact.level is Level.GREETING):
@@ -193,9 +193,14 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     if product:
         service = replace(service, product=product[1], version=product[2])
     recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known))
-    if recognised is None and len(sites) < len(names):
+    if recognised is None and (len(sites) < len(names) or any(_page_unseen(site) for site in sites)):
         notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR)  # a product may hide behind the page that was not seen
     return with_facts(service, recognised)
+
+
+def _page_unseen(site: HttpFacts) -> bool:
+    """Tell whether what visitors see was not seen: the last redirect to it was not answered."""
+    return site.redirect_end is RedirectEnd.UNANSWERED
 
 
 def _literal(contact: Contact) -> str:
