@@ -97,7 +97,14 @@ def test_an_environment_file_with_database_passwords_is_grave_and_its_key_names_
 
 @pytest.mark.parametrize(
     "title",
-    ["<title>Index of /files/</title>", "<h1>Directory listing for /</h1><title>Directory listing for /</title>"],
+    [
+        "<title>Index of /files/</title>",
+        "<h1>Directory listing for /</h1><title>Directory listing for /</title>",
+        "<title>Index of ./</title>",
+        "<title>Directory: /files/</title>",
+        "<title>listing directory /files</title>",
+        '<h1>listing: \n<a href="/">/</a></h1>',
+    ],
 )
 def test_listings_are_recognised_with_the_worst_names_first(title: str) -> None:
     body = f'<html>{title}<a href="../">..</a><a href="a.txt">a</a><a href="site-backup.zip">b</a></html>'
@@ -105,6 +112,42 @@ def test_listings_are_recognised_with_the_worst_names_first(title: str) -> None:
     assert proof is not None
     assert dict(proof.details)["names"] == "site-backup.zip, a.txt"
     assert dict(proof.details)["grave"] == "yes"
+
+
+_NGINX_JSON = (
+    '[\n{ "name":"a.txt", "type":"file", "mtime":"Thu, 26 Nov 2026 01:05:14 GMT", "size":2 },\n'
+    '{ "name":"site-backup.zip", "type":"file", "mtime":"Thu, 26 Nov 2026 01:05:14 GMT", "size":2 }\n]\n'
+)
+_NGINX_XML = (
+    '<?xml version="1.0"?>\n<list>\n<file mtime="2026-11-26T01:05:14Z" size="2">a.txt</file>\n'
+    '<file mtime="2026-11-26T01:05:14Z" size="2">site-backup.zip</file>\n</list>\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        (_NGINX_JSON, "application/json"),
+        (_NGINX_XML, "text/xml"),
+        ('<pre>\n<a href="a.txt">a.txt</a>\n<a href="site-backup.zip">site-backup.zip</a>\n</pre>\n', "text/html"),
+    ],
+)
+def test_listings_without_a_title_are_recognised_by_their_form(body: str, media_type: str) -> None:
+    proof = signatures.listing(reply(body, media_type))
+    assert proof is not None
+    assert dict(proof.details)["names"] == "site-backup.zip, a.txt"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        ('[{"name":"Anna","type":"file","mtime":"x"}]', "application/json"),
+        ('<?xml version="1.0"?><list><item>a</item></list>', "text/xml"),
+        ('<html><pre>\n<a href="a.txt">an article</a></pre>', "text/html"),
+    ],
+)
+def test_other_lists_are_no_listings(body: str, media_type: str) -> None:
+    assert signatures.listing(reply(body, media_type)) is None
 
 
 def test_an_article_about_listings_is_none() -> None:

@@ -256,20 +256,46 @@ def cross_domain(reply: HttpReply) -> Proof | None:
     return Proof(line(policy[0])) if policy and "<cross-domain-policy" in reply.body else None
 
 
+# Apache, nginx, Python and others; mini_httpd ("Index of ./"); Jetty; Express's serve-index; IIS; Tomcat; webfs.
 _LISTING = re.compile(
-    r"(?i)<title>\s*(Index of /[^<]{0,120}|Directory listing for /[^<]{0,120})|(\[To Parent Directory\])|"
-    r"<h1>\s*(Directory Listing For [^<]{0,120})"
+    r"(?i)<title>\s*(Index of \.?/[^<]{0,120}|Directory listing for /[^<]{0,120}|Directory: /[^<]{0,120}|"
+    r"listing directory /[^<]{0,120})|(\[To Parent Directory\])|"
+    r"<h1>\s*(Directory Listing For [^<]{0,120}|listing:)\s"
 )
 _LISTED = re.compile(r"""(?i)<a\s[^<>]{0,100}?href\s*=\s*["']([^"'?#<>]{1,120})["']""")
 
+# The whole of what Go's http.FileServer writes, up to its version 1.21 and since.
+_GO_LISTING = re.compile(
+    r'(?:<!doctype html>\n<meta name="viewport" content="width=device-width">\n)?'
+    r'<pre>\n(?:<a href="[^"<>]{1,300}">|</pre>)'
+)
+# nginx's autoindex_format json and xml, whose replies are no pages.
+_NGINX_LISTING = (
+    (
+        re.compile(r'\[\s{0,9}\{ "name":"[^"]{1,300}", "type":"(?:file|directory|other)", "mtime":"'),
+        '"name":"([^"]{1,120})"',
+    ),
+    (
+        re.compile(r'<\?xml version="1\.0"\?>\s{0,9}<list>\s{0,9}<(?:file|directory|other) mtime="'),
+        '">([^<>]{1,120})</',
+    ),
+)
+
 
 def listing(reply: HttpReply) -> Proof | None:
-    found = _LISTING.search(reply.body) if is_html(reply) else None
-    if found is None:
+    if is_html(reply):
+        found = _LISTING.search(reply.body)
+        title = line(next(filter(None, found.groups())), 120) if found else ""
+        title = title or ("http.FileServer" if _GO_LISTING.match(reply.body) else "")
+        names = [
+            name for name in _LISTED.findall(reply.body) if name.strip("./") and not name.startswith(("/", "http"))
+        ]
+    else:
+        form = next((name for begins, name in _NGINX_LISTING if begins.match(reply.body)), None)
+        title, names = ("autoindex", re.findall(form, reply.body)) if form else ("", [])
+    if not title:
         return None
-    names = (line(name, 60) for name in _LISTED.findall(reply.body) if not name.startswith(("/", "..", "http")))
-    shown = list(dict.fromkeys(names))
-    title = line(next(filter(None, found.groups())), 120)
+    shown = list(dict.fromkeys(line(name, 60) for name in names))
     # Names that tell of backups or settings come first: they make the listing worse.
     shown.sort(key=lambda name: not _GRAVE_NAME.search(name))
     grave = "yes" if any(_GRAVE_NAME.search(name) for name in shown) else "no"
