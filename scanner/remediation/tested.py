@@ -42,12 +42,20 @@ def untested_checks(service: Service, intel: Intel) -> frozenset[str]:
     """Return the checks that the look at ``service`` can't answer although it covered their facet.
 
     A question about versions that the server refuses needs no answer: what it asks about can't be there. A service
-    that neither served nor turned away a stranger (``Access.UNKNOWN``) may still serve the next one. Without imported
-    vulnerabilities no version can be held against them. Each check of a domain rests on questions of its own.
+    that neither served nor turned away a stranger (``Access.UNKNOWN``) may still serve the next one. An SSH server
+    whose key or log-in methods were not reached has them all the same. Without imported vulnerabilities no version can
+    be held against them. Each check of a domain rests on questions of its own.
     """
     unmatched: frozenset[str] = frozenset() if intel.affected else frozenset({"SW-KEV", "SW-CVE"})
     unanswered = untested_domain_checks(service.domain) if service.domain else frozenset()
-    return _untested_access(service) | _untested_tls(service) | _untested_keys(service) | unmatched | unanswered
+    return (
+        _untested_access(service)
+        | _untested_tls(service)
+        | _untested_ssh(service)
+        | _untested_keys(service)
+        | unmatched
+        | unanswered
+    )
 
 
 def unread_keys(service: Service) -> frozenset[KeyKind]:
@@ -82,6 +90,11 @@ _KEY_CHECKS = {
 
 def _untested_keys(service: Service) -> frozenset[str]:
     return frozenset(check for kind in unread_keys(service) for check in _KEY_CHECKS[kind])
+
+
+def _untested_ssh(service: Service) -> frozenset[str]:
+    reached = service.ssh is None or service.ssh.auth_methods is not None
+    return frozenset() if reached else frozenset({"SSH-PASSWORD"})
 
 
 def _untested_tls(service: Service) -> frozenset[str]:

@@ -86,17 +86,38 @@ def test_a_1024_bit_host_key_is_measured(tmp_path: Path) -> None:
     assert facts.auth_methods is None
 
 
-def test_a_server_that_shares_no_key_exchange_still_shows_its_lists(tmp_path: Path) -> None:
-    names = ("diffie-hellman-group1-sha1", "ssh-dss", "3des-cbc", "3des-cbc", "hmac-md5", "hmac-md5", "none", "none")
+def _lists(kex: str, cipher: str) -> bytes:
+    """The packet of a KEXINIT with one algorithm of each kind."""
+    names = (kex, "ssh-rsa", cipher, cipher, "hmac-sha1", "hmac-sha1", "none", "none")
     lists = b"".join(len(name).to_bytes(4, "big") + name.encode() for name in (*names, "", ""))
     payload = b"\x14" + bytes(16) + lists + bytes(5)
     padding = 8 - (len(payload) + 5) % 8 + 8
-    packet = (len(payload) + padding + 1).to_bytes(4, "big") + bytes([padding]) + payload + bytes(padding)
+    return (len(payload) + padding + 1).to_bytes(4, "big") + bytes([padding]) + payload + bytes(padding)
+
+
+def test_a_server_that_shares_no_key_exchange_still_shows_its_lists(tmp_path: Path) -> None:
+    packet = _lists("diffie-hellman-group-exchange-sha1", "3des-cbc")
     with scripted(22, lambda _: packet, banner=b"SSH-2.0-Old\r\n")(ADDRESS, tmp_path):
         facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
-    assert (facts.kex, facts.ciphers) == (("diffie-hellman-group1-sha1",), ("3des-cbc",))
-    assert facts.host_keys == ()
-    assert facts.auth_methods is None
+    assert (facts.kex, facts.ciphers) == (("diffie-hellman-group-exchange-sha1",), ("3des-cbc",))
+    assert (facts.host_keys, facts.auth_methods, facts.ended) == ((), None, "")
+
+
+def test_a_server_that_hangs_up_on_the_key_exchange_still_shows_its_lists(tmp_path: Path) -> None:
+    packet = _lists("diffie-hellman-group1-sha1", "aes128-ctr")
+    with scripted(22, lambda _: packet, banner=b"SSH-2.0-Old\r\n", once=True)(ADDRESS, tmp_path):
+        facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
+    assert facts.kex == ("diffie-hellman-group1-sha1",)
+    assert (facts.host_keys, facts.auth_methods) == ((), None)
+    assert facts.ended
+
+
+@pytest.mark.lab
+def test_a_host_key_is_seen_though_no_cipher_is_shared(tmp_path: Path) -> None:
+    with sshd("KexAlgorithms=diffie-hellman-group1-sha1", "Ciphers=aes256-gcm@openssh.com")(ADDRESS, tmp_path):
+        facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
+    assert [key.algorithm for key in facts.host_keys] == ["ssh-ed25519"]
+    assert (facts.auth_methods, facts.ended) == (None, "")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from scanner.engine.catalogue.load import catalogue
+from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Affected, Intel
 from scanner.engine.model import (
@@ -45,6 +46,18 @@ def facts(*accepted: TlsVersion, heartbleed: Answer = Answer.UNTESTED) -> TlsFac
 
 def https(seen: TlsFacts) -> Service:
     return Service(Endpoint(ADDRESS, 443), "http", tls=True, tls_facts=seen)
+
+
+@pytest.mark.parametrize(
+    ("seen", "untested"),
+    [
+        (SshFacts("SSH-2.0-x", kex=("curve25519-sha256",)), {"SSH-HOSTKEY-WEAK", "SSH-SAMEKEY", "SSH-PASSWORD"}),
+        (SshFacts("SSH-2.0-x", kex=("x",), host_keys=(SshHostKey("ssh-rsa", 3072, "x"),)), {"SSH-PASSWORD"}),
+        (SshFacts("x", kex=("x",), host_keys=(SshHostKey("ssh-rsa", 3072, "x"),), auth_methods=("publickey",)), set()),
+    ],
+)
+def test_an_ssh_server_whose_key_was_not_reached_is_not_cleared(seen: SshFacts, untested: set[str]) -> None:
+    assert untested_checks(Service(Endpoint(ADDRESS, 22), "ssh", ssh=seen), KNOWN) == untested
 
 
 def test_every_check_named_here_is_in_the_catalogue() -> None:

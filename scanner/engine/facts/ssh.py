@@ -18,7 +18,11 @@ class SshHostKey:
 
 @dataclass(frozen=True, slots=True)
 class SshFacts:
-    """Identification string and the algorithm lists of the server's KEXINIT, in the server's order."""
+    """Identification string and the algorithm lists of the server's KEXINIT, in the server's order.
+
+    ``host_keys`` is empty and ``auth_methods`` None when the conversation did not get that far; ``ended`` tells why,
+    when it broke off.
+    """
 
     banner: str
     kex: tuple[str, ...] = ()
@@ -29,3 +33,4 @@ class SshFacts:
     host_keys: tuple[SshHostKey, ...] = ()
     auth_methods: tuple[str, ...] | None = None
     exchanges: tuple[Exchange, ...] = ()
+    ended: str = ""

@@ -63,7 +63,8 @@ async def look(contact: Contact) -> SshFacts:
 
     At the level of credentials the log-in methods are asked for with method ``none`` and a random user, which a
     server logs as one failed log-in. ``host_keys`` stays empty and ``auth_methods`` None when the server shares no
-    algorithm with us. Raises ``ProbeError`` when not even the lists were seen.
+    algorithm with us, or when the conversation breaks off after the lists, which ``ended`` tells. Raises ``ProbeError``
+    when not even the lists were seen.
     """
     async with contact.open() as conversation:
         banner, rest = await _banner(conversation)
@@ -77,15 +78,15 @@ async def look(contact: Contact) -> SshFacts:
         evidence.append(_lists(offer, evidence[0].at))
         keys: tuple[SshHostKey, ...] = ()
         methods: tuple[str, ...] | None = None
+        ended = ""
         try:
             secured = await _exchange_keys(packets, banner, offer)
             if secured is not None:
                 keys = (_host_key(secured.host_key),)
-                if contact.level.at_least(Level.CREDENTIAL):
+                if contact.level.at_least(Level.CREDENTIAL) and secured.speakable:
                     methods = await _auth_methods(packets, secured)
-        except ProbeError:
-            if contact.level.at_least(Level.CREDENTIAL):
-                raise
+        except ProbeError as error:
+            ended = str(error.args[0])
     if methods is not None:
         evidence.append(exchange(b"USERAUTH_REQUEST none", ",".join(methods).encode()))
     return SshFacts(
@@ -98,6 +99,7 @@ async def look(contact: Contact) -> SshFacts:
         host_keys=keys,
         auth_methods=methods,
         exchanges=tuple(evidence),
+        ended=ended,
     )
 
 
@@ -157,14 +159,19 @@ class _Secured:
     mac: str
     derive: Callable[[bytes, int], bytes]
 
+    @property
+    def speakable(self) -> bool:
+        """Whether we could go on under these keys. The host key comes before them, and needs no cipher of ours."""
+        return self.cipher in CIPHERS and self.mac in MACS
+
 
 async def _exchange_keys(packets: Packets, server_banner: bytes, offer: _Offer) -> _Secured | None:
     kex = _first_common(tuple(METHODS), offer.kex)
     host_key = _first_common(_HOST_KEY_ALGORITHMS, offer.host_key_algorithms)
-    cipher = _first_common(tuple(CIPHERS), offer.ciphers)
-    mac = _first_common(tuple(MACS), offer.macs)
-    if kex is None or host_key is None or cipher is None or mac is None:
+    if kex is None or host_key is None or not (offer.ciphers and offer.macs):
         return None
+    cipher = _first_common(tuple(CIPHERS), offer.ciphers) or offer.ciphers[0]
+    mac = _first_common(tuple(MACS), offer.macs) or offer.macs[0]
     names = (kex, host_key, cipher, cipher, mac, mac, "none", "none", "", "")
     ours = bytes([_KEXINIT]) + os.urandom(16) + b"".join(name_list(name) for name in names) + bytes(5)
     await packets.send(ours)
