@@ -9,6 +9,7 @@ RoundsmanError
     ├── HostSilent         nothing came back in time
     ├── ConnectionRefused  nobody listens there
     ├── ConnectionLost     the other side closed in mid-conversation
+    │   └── NameRefused    it serves nobody who doesn't ask for a name that it knows (a TLS alert)
     └── UnexpectedReply    what came back is not the protocol that was asked
 
 A ``ProbeError`` never reaches the user as a crash: the pipeline turns it into a gap of the coverage.
@@ -51,6 +52,10 @@ class ConnectionRefused(ProbeError):  # noqa: N818 - reads as the event it is
 
 class ConnectionLost(ProbeError):  # noqa: N818 - reads as the event it is
     """The other side closed the connection in mid-conversation."""
+
+
+class NameRefused(ConnectionLost):
+    """The server ended the TLS handshake with the alert ``unrecognized_name`` (RFC 6066 section 3)."""
 
 
 class UnexpectedReply(ProbeError):  # noqa: N818 - reads as the event it is

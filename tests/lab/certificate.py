@@ -8,13 +8,16 @@ from pathlib import Path
 from tests.lab.case import program
 
 
-def self_signed(folder: Path, address: str) -> tuple[Path, Path]:
-    """Write a 90-day P-256 certificate for ``address`` into ``folder``; return the paths of certificate and key."""
+def self_signed(folder: Path, address: str, names: str = "") -> tuple[Path, Path]:
+    """Write a 90-day P-256 certificate into ``folder``; return the paths of certificate and key.
+
+    It is for ``address``, or for ``names`` when given (the value of a subjectAltName extension).
+    """
     certificate, key = folder / "server.crt", folder / "server.key"
     subprocess.run(
         [
             *(program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-days", "90", "-subj", "/CN=lab", "-addext", f"subjectAltName=IP:{address}"),
+            *("-nodes", "-days", "90", "-subj", "/CN=lab", "-addext", f"subjectAltName={names or f'IP:{address}'}"),
             *("-keyout", str(key), "-out", str(certificate)),
         ],
         check=True,

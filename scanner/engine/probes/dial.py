@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError, RefusedByScope
+from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, NameRefused, ProbeError, RefusedByScope
 from scanner.engine.model import Endpoint, Transport
 
 Gate = Callable[[Endpoint], str | None]
@@ -218,7 +218,10 @@ class Dialer:
             raise HostSilent("The connection was not answered in time.") from error
         except ConnectionRefusedError as error:
             raise ConnectionRefused("The connection was refused.") from error
-        except (OSError, ssl.SSLError, ValueError) as error:
+        except ssl.SSLError as error:
+            kind = NameRefused if error.reason == "TLSV1_UNRECOGNIZED_NAME" else ConnectionLost
+            raise kind(f"The connection could not be opened: {error}") from error
+        except (OSError, ValueError) as error:
             raise ConnectionLost(f"The connection could not be opened: {error}") from error
 
     async def ask(self, endpoint: Endpoint, request: bytes, *, timeout: float = 1.5, any_port: bool = False) -> bytes:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TypeVar
 
-from scanner.engine.errors import ProbeError, ToolError
+from scanner.engine.errors import NameRefused, ProbeError, ToolError
 from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
@@ -16,7 +16,7 @@ from scanner.engine.probes import http, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
 from scanner.engine.probes.identify import Identification, Manner, identify
-from scanner.engine.probes.notes import PortNotes, with_facts
+from scanner.engine.probes.notes import PortNotes, reason_of, with_facts
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.base import DeviceProbe
 from scanner.engine.probes.services.devices.registry import own_question
@@ -176,9 +176,12 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     sites: list[HttpFacts] = []
     for name in names:
         again = next((facts for host, facts in before.items() if host.startswith(name or _literal(contact))), None)
-        facts = await notes.attempt(Facet.HTTP, http.look(contact, host=name, again=again))
-        if facts is None:
-            notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
+        try:
+            facts = await http.look(contact, host=name, again=again)
+        except ProbeError as error:
+            if not (sites and isinstance(error, NameRefused)):  # under the bare address there may be no site at all
+                notes.missed(Facet.HTTP, reason_of(error))
+                notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
             continue
         sites.append(facts)
         if _page_unseen(facts):
@@ -222,8 +225,11 @@ def _note_content(facts: HttpFacts, contact: Contact, notes: PortNotes) -> None:
 async def _recognise_web_service(contact: Contact, sites: list[HttpFacts], known: Service) -> ServiceFacts | None:
     roots = [reply for site in sites for reply in site.first_page]
     before = known.facts.service if known.facts else ""
+    methods = {method for site in sites for method in site.methods}
     candidates = [
-        probe for probe in WEB_PROBES if (probe.service == before if before else _worth_trying(probe, contact, roots))
+        probe
+        for probe in WEB_PROBES
+        if (probe.service == before if before else _worth_trying(probe, contact, roots, methods))
     ]
     if not candidates:
         return None
@@ -237,14 +243,17 @@ async def _recognise_web_service(contact: Contact, sites: list[HttpFacts], known
     return None
 
 
-def _worth_trying(probe: WebServiceProbe, contact: Contact, roots: list[HttpReply]) -> bool:
-    return contact.endpoint.port in probe.ports or any(probe.suspects(root) for root in roots)
+def _worth_trying(probe: WebServiceProbe, contact: Contact, roots: list[HttpReply], methods: set[str]) -> bool:
+    usual = contact.endpoint.port in probe.ports or bool(probe.methods & methods)
+    return usual or any(probe.suspects(root) for root in roots)
 
 
 async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Service:
     facts = await notes.attempt(Facet.SERVICE, ssh.look(contact))
     if facts is None:
         return known
+    if facts.ended and contact.level.at_least(Level.CREDENTIAL):
+        notes.missed(Facet.SERVICE, GapReason.CONNECTION_BROKEN, facts.ended)
     software = _SSH_SOFTWARE.match(facts.banner)
     product, version = (software[1], software[2]) if software else (known.product, known.version)
     return replace(known, ssh=facts, product=product, version=version)

@@ -11,7 +11,13 @@ from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.starttls import upgrade
-from scanner.engine.probes.tls_flight import INTERNAL_ERROR, MESSAGE_LIMIT, FlightReader, ServerFlight
+from scanner.engine.probes.tls_flight import (
+    INTERNAL_ERROR,
+    MESSAGE_LIMIT,
+    UNRECOGNIZED_NAME,
+    FlightReader,
+    ServerFlight,
+)
 from scanner.engine.probes.tls_wire import CODES, OLD, RENEGOTIATION_SCSV, ClientHello, Hello, Ssl2Hello
 
 LANES = 4
@@ -53,7 +59,8 @@ class Asker:
         if version is TlsVersion.SSL2:
             return Ssl2Hello(tuple(suites))
         extra = (RENEGOTIATION_SCSV,) if version is TlsVersion.SSL3 else ()
-        fields: dict[str, object] = {"deflate": version in OLD, **options}
+        asked_for_name = UNRECOGNIZED_NAME in self.alerts
+        fields: dict[str, object] = {"deflate": version in OLD, "named": asked_for_name, **options}
         return ClientHello(version, (*suites, *extra), self.name, **fields)  # type: ignore[arg-type]  # names of its own fields
 
     async def ask(self, hello: Hello) -> ServerFlight:

@@ -147,7 +147,8 @@ class Sweep:
             self._refused(version, flight)
 
     def _refused(self, version: TlsVersion, flight: ServerFlight) -> None:
-        if flight.alert in (UNRECOGNIZED_NAME, MISSING_EXTENSION):
+        names_count = version is not TlsVersion.SSL2  # its hello has no room for a name: no client gets further
+        if names_count and flight.alert in (UNRECOGNIZED_NAME, MISSING_EXTENSION):
             raise ConnectionLost(f"{version} was not answered: the server wants to know the host name.")
         self.seen.versions[version] = Answer.NO
 

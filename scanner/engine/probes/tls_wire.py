@@ -92,7 +92,8 @@ class ClientHello:
 
     ``shares`` are TLS 1.3 key shares; none makes the server name its group in a HelloRetryRequest, at no cost to
     either side (RFC 8446 section 4.2.8). ``deflate`` offers compression. ``bare`` leaves out all extensions but the
-    name. ``versions`` overrides the supported_versions extension.
+    name. ``named`` puts the name into the hello of a version that knows no extensions, where it follows as data that
+    such a server passes over. ``versions`` overrides the supported_versions extension.
     """
 
     version: TlsVersion
@@ -103,6 +104,7 @@ class ClientHello:
     shares: tuple[tuple[int, bytes], ...] = ()
     deflate: bool = False
     bare: bool = False
+    named: bool = False
     versions: tuple[int, ...] = ()
 
     def message(self) -> bytes:
@@ -123,15 +125,16 @@ class ClientHello:
         return b"\x16" + numbers((min(code, 0x0301),)) + vector(self.message(), 2)
 
     def _extensions(self) -> bytes:
-        if self.version in (TlsVersion.SSL3, TlsVersion.TLCP):
+        plain = self.version in (TlsVersion.SSL3, TlsVersion.TLCP)
+        if plain and not self.named:
             return b""
         modern = self.version is TlsVersion.TLS13
         fields: list[tuple[int, bytes]] = []
         if self.name:
             fields.append((SERVER_NAME, vector(b"\x00" + vector(self.name.encode("ascii", "replace"), 2), 2)))
-        if not modern:
+        if not (modern or plain):
             fields.append((RENEGOTIATION_INFO, b"\x00"))
-        if not self.bare:
+        if not (self.bare or plain):
             groups = self.groups or (GROUPS_TLS13 if modern else GROUPS_TLS12)
             fields.append((SUPPORTED_GROUPS, vector(numbers(groups), 2)))
             fields.append((POINT_FORMATS, b"\x01\x00"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, listed, quote_first_page
+from scanner.engine.rules.web_site import answering, is_site, listed, quote_first_page
 
 _SESSION = re.compile(r"(?i)sess|sid$|^sid|auth|token|jwt|login|remember|sso|satoken|ticket|\.aspxauth")
 # Double-submit cookies must be readable by the page's own script, and have no use for a thief without the session.
@@ -55,7 +55,7 @@ def _cookies(replies: tuple[HttpReply, ...]) -> tuple[_Cookie, ...]:
 
 @rule("WEB-COOKIE-SECURE", "WEB-COOKIE-HTTPONLY", "WEB-COOKIE-SAMESITE")
 def cookies(service: Service, context: Context) -> Iterator[Finding]:
-    if service.facts is not None:
+    if not is_site(service):
         return
     judgements: dict[str, Callable[[_Cookie], bool]] = {
         "WEB-COOKIE-SECURE": lambda cookie: service.tls and not cookie.has("secure"),

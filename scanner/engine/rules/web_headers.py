@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from scanner.engine.facts.http import HttpFacts
 from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, listed, pages, quote, quote_first_page
+from scanner.engine.rules.web_site import answering, is_site, listed, pages, quote, quote_first_page
 
 HSTS_AGE = 31_536_000
 """Seconds a browser should remember HTTPS: one year, the least that preload lists accept (hstspreload.org)."""
@@ -29,7 +29,7 @@ def hsts(service: Service, context: Context) -> Iterator[Finding]:
 
     A browser keeps what any reply of the site told it, and the latest wins (8.1).
     """
-    if not service.tls or service.facts is not None:
+    if not service.tls or not is_site(service):
         return
     for site in answering(service):
         shown = site.shown
@@ -80,7 +80,7 @@ def _missing_headers(site: HttpFacts) -> Iterator[str]:
 
 @rule("WEB-VERSION")
 def version(service: Service, context: Context) -> Iterator[Finding]:
-    if service.facts is not None:
+    if not is_site(service):
         return
     for site in answering(service):
         told = [

@@ -20,12 +20,17 @@ def answering(service: Service) -> tuple[HttpFacts, ...]:
     return tuple(site for site in sites if site.by_name) or sites
 
 
+def is_site(service: Service) -> bool:
+    """Tell whether a port is a web site for people; a product's interface is none, but a WebDAV share may be both."""
+    return service.facts is None or service.facts.service == "WEBDAV"
+
+
 def pages(service: Service) -> tuple[HttpFacts, ...]:
     """Return the sites whose first page is an HTML page answered with success, meant for people's browsers.
 
     A port that was recognised as a product's interface has none: headers for browsers mean little there.
     """
-    if service.facts is not None:
+    if not is_site(service):
         return ()
     return tuple(site for site in answering(service) if site.page is not None and _succeeded(site))
 

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from scanner.engine.facts.http import HttpFacts
 from scanner.engine.model import Facet, Finding, Service, Severity, Transport
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, listed, pages, quote_first_page
+from scanner.engine.rules.web_site import answering, is_site, listed, pages, quote_first_page
 
 HTTPS_PORT = 443
 
@@ -19,7 +19,7 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
 
     "Nowhere" needs port 443 to have been inspected. A site that HTTPS pages tell browsers to preload needs no redirect.
     """
-    if service.tls or service.facts is not None:
+    if service.tls or not is_site(service):
         return
     for site in answering(service):
         if not _serves_in_clear(site):
@@ -45,7 +45,7 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
 
 def _serves_https(service: Service) -> bool:
     """Tell whether a web site answered inside TLS there; a product's interface for programs is none."""
-    return service.tls and service.facts is None and any(site.root is not None for site in service.http)
+    return service.tls and is_site(service) and any(site.root is not None for site in service.http)
 
 
 def _serves_in_clear(site: HttpFacts) -> bool:

@@ -47,4 +47,6 @@ async def _look_at_webdav(session: HttpSession, level: Level) -> ServiceFacts | 
 
 
 MINIO = WebServiceProbe("MINIO", frozenset(), suspects=_is_minio, look=_look_at_minio)
-WEBDAV = WebServiceProbe("WEBDAV", frozenset(), suspects=_may_be_webdav, look=_look_at_webdav)
+WEBDAV = WebServiceProbe(
+    "WEBDAV", frozenset(), suspects=_may_be_webdav, look=_look_at_webdav, methods=frozenset({"DAV"})
+)

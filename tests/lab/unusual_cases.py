@@ -1,0 +1,125 @@
+"""Real servers in set-ups that are unusual and sound, or unusual and not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.lab.access_cases import sshd
+from tests.lab.case import LabCase, process, program
+from tests.lab.certificate import self_signed
+from tests.lab.web_servers import apache, nginx
+
+_HAPROXY = """
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 10s
+  timeout server 10s
+frontend site
+  bind @address@:443 ssl crt @folder@/server.pem strict-sni ssl-min-ver TLSv1.2
+  http-after-response set-header X-Frame-Options DENY
+  http-after-response set-header Strict-Transport-Security max-age=63072000
+  http-request return status 200 content-type text/html string "<!doctype html><title>Portal</title>"
+"""
+
+
+@contextlib.contextmanager
+def _haproxy_that_demands_names(address: str, folder: Path) -> Iterator[None]:
+    """Refuse every hello without a name of the certificate's, those of SSL 2.0 and 3.0 too, which hold no name."""
+    certificate, key = self_signed(folder, address, "DNS:www.lab.example")
+    (folder / "server.pem").write_text(key.read_text() + certificate.read_text())
+    configuration = folder / "haproxy.cfg"
+    configuration.write_text(_HAPROXY.replace("@address@", address).replace("@folder@", str(folder)))
+    with process([program("haproxy"), "-db", "-f", str(configuration)], folder=folder, wait_for=(address, 443)):
+        yield
+
+
+def _page(www: Path) -> None:
+    (www / "index.html").write_text("<!doctype html><title>Portal</title>")
+
+
+def _files(www: Path) -> None:
+    (www / "minutes.txt").write_text("Only for the lab.")
+
+
+_SITE_BY_NAME = """
+server { listen @address@:443 ssl default_server; ssl_reject_handshake on; ssl_protocols TLSv1.2 TLSv1.3; }
+server {
+  listen @address@:443 ssl; server_name www.lab.example; ssl_protocols TLSv1.2 TLSv1.3;
+  add_header X-Frame-Options DENY always; add_header Strict-Transport-Security max-age=63072000 always;
+}
+"""
+
+_DAV = """
+TraceEnable Off
+DavLockDB "@folder@/lock"
+<Directory "@folder@/www">
+  Dav On
+  Options Indexes
+</Directory>
+"""
+
+_OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
+
+CASES = (
+    LabCase(
+        name="haproxy-that-demands-names",
+        address="127.10.45.1",
+        ports="443",
+        hostname="www.lab.example",
+        start=_haproxy_that_demands_names,
+        expected=frozenset({(443, "CERT-SELFSIGNED")}),
+        tolerated=_OWN_CERTIFICATE,
+        silent=frozenset({"TLS-SSLV2", "TLS-SSLV3", "TLS-V10", "TLS-SNI-REQ", "CERT-HOSTNAME", "WEB-HSTS"}),
+        services=frozenset({(443, "http")}),
+    ),
+    LabCase(
+        name="nginx-without-a-site-for-the-address",
+        address="127.10.45.2",
+        ports="443",
+        hostname="www.lab.example",
+        start=nginx(_SITE_BY_NAME, port=443, fill=_page),
+        expected=frozenset({(443, "CERT-SELFSIGNED"), (443, "CERT-HOSTNAME")}),
+        tolerated=_OWN_CERTIFICATE,
+        silent=frozenset({"WEB-HSTS", "WEB-XFO", "TLS-SNI-REQ"}),
+        services=frozenset({(443, "http")}),
+    ),
+    LabCase(
+        name="apache-with-webdav",
+        address="127.10.45.3",
+        ports="80",
+        start=apache(
+            80,
+            _DAV,
+            modules=("dav", "dav_fs", "autoindex"),
+            fill=_files,
+        ),
+        expected=frozenset({(80, "SVC-WEBDAV-UNAUTH"), (80, "WEB-DIRLIST"), (80, "WEB-XFO"), (80, "WEB-METHODS")}),
+        silent=frozenset({"SVC-WEBDAV-EXPOSED"}),
+    ),
+    LabCase(
+        name="nginx-listing-for-programs",
+        address="127.10.45.4",
+        ports="80",
+        start=nginx("server { listen @address@:80; autoindex on; autoindex_format json; }", port=80, fill=_files),
+        expected=frozenset({(80, "WEB-DIRLIST")}),
+    ),
+    LabCase(
+        name="ssh-of-an-old-device",
+        address="127.10.45.5",
+        ports="22",
+        start=sshd(
+            "KexAlgorithms=diffie-hellman-group1-sha1",
+            "Ciphers=aes256-cbc",
+            "MACs=hmac-md5",
+            key=("-t", "rsa", "-b", "1024"),
+        ),
+        expected=frozenset(
+            {(22, "SSH-KEX-WEAK"), (22, "SSH-CIPHER-WEAK"), (22, "SSH-MAC-WEAK"), (22, "SSH-HOSTKEY-WEAK")}
+        ),
+        silent=frozenset({"SSH-TERRAPIN"}),
+        services=frozenset({(22, "ssh")}),
+    ),
+)
