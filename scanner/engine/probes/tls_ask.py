@@ -12,13 +12,22 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.starttls import upgrade
 from scanner.engine.probes.tls_flight import (
+    CLOSE_NOTIFY,
     INTERNAL_ERROR,
     MESSAGE_LIMIT,
     UNRECOGNIZED_NAME,
     FlightReader,
     ServerFlight,
 )
-from scanner.engine.probes.tls_wire import CODES, OLD, RENEGOTIATION_SCSV, ClientHello, Hello, Ssl2Hello
+from scanner.engine.probes.tls_wire import (
+    CLASSIC_SIGNATURES,
+    CODES,
+    OLD,
+    RENEGOTIATION_SCSV,
+    ClientHello,
+    Hello,
+    Ssl2Hello,
+)
 
 LANES = 4
 """Connections to one server at a time."""
@@ -42,7 +51,11 @@ def accepted(flight: ServerFlight, version: TlsVersion) -> bool:
 
 
 class Asker:
-    """One server under one name. ``control`` is a hello that it answered, to test it with when it goes quiet."""
+    """One server under one name.
+
+    ``control`` is a hello that it answered, to test it with when it goes quiet. ``plain`` are the versions under
+    which it fails on what is new in a hello.
+    """
 
     def __init__(self, contact: Contact, name: str | None, starttls: str) -> None:
         self.contact = contact
@@ -52,6 +65,7 @@ class Asker:
         self._received = 0
         self.control: Hello | None = None
         self.alerts: set[int] = set()
+        self.plain: set[TlsVersion] = set()
         self._lanes = asyncio.Semaphore(LANES)
 
     def hello(self, version: TlsVersion, suites: Sequence[int], **options: object) -> Hello:
@@ -59,8 +73,10 @@ class Asker:
         if version is TlsVersion.SSL2:
             return Ssl2Hello(tuple(suites))
         extra = (RENEGOTIATION_SCSV,) if version is TlsVersion.SSL3 else ()
-        asked_for_name = UNRECOGNIZED_NAME in self.alerts
-        fields: dict[str, object] = {"deflate": version in OLD, "named": asked_for_name, **options}
+        fields: dict[str, object] = {"deflate": version in OLD, "named": UNRECOGNIZED_NAME in self.alerts}
+        if version in self.plain:
+            fields["signatures"] = CLASSIC_SIGNATURES
+        fields.update(options)
         return ClientHello(version, (*suites, *extra), self.name, **fields)  # type: ignore[arg-type]  # names of its own fields
 
     async def ask(self, hello: Hello) -> ServerFlight:
@@ -120,7 +136,7 @@ class Asker:
         except ProbeError:
             await asyncio.sleep(0.2)
             flight = await self.ask(hello)
-        if flight.version or (flight.alert is not None and flight.alert not in (0, INTERNAL_ERROR)):
+        if flight.version or (flight.alert is not None and flight.alert not in (CLOSE_NOTIFY, INTERNAL_ERROR)):
             return flight
         flight = await self.ask(hello)
         if flight.version or self.control is None:

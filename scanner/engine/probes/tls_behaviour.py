@@ -23,6 +23,15 @@ async def ask_preference(asker: Asker, seen: Seen, order: Mapping[TlsVersion, Se
             return
 
 
+async def ask_compression(asker: Asker, seen: Seen) -> None:
+    """Offer compression where no suite was accepted together with that offer."""
+    version = next((version for version in OLD if seen.accepted_suites(version)), None)
+    if version is not None and "compression" not in seen.answers:
+        flight = await asker.settle(asker.hello(version, seen.accepted_suites(version), deflate=True))
+        if accepted(flight, version):
+            seen.add("compression", flight.compression == 1)
+
+
 async def ask_fallback(asker: Asker, seen: Seen) -> None:
     """Claim to fall back from a higher version (RFC 7507); only the proper alert shows that it is noticed."""
     spoken = [version for version in OLD if seen.accepts(version)]

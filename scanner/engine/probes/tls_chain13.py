@@ -5,17 +5,18 @@ RFC 8446 sections 4.4.2 and 7.1. Used only where no older version shows the chai
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
@@ -24,6 +25,7 @@ from scanner.engine.probes.starttls import upgrade
 from scanner.engine.probes.tls_ask import FLIGHT_LIMIT, Asker
 from scanner.engine.probes.tls_flight import CHAIN_LIMIT, MESSAGE_LIMIT, FlightReader
 from scanner.engine.probes.tls_wire import (
+    ALL_SIGNATURES,
     OTHER_SIGNATURES,
     RSA_SIGNATURES,
     STATUS_REQUEST,
@@ -34,13 +36,22 @@ from scanner.engine.probes.tls_wire import (
 )
 
 # Suite: hash, key length, cipher (RFC 8446 appendix B.4).
-_CIPHERS: dict[int, tuple[str, int, type[AESGCM] | type[ChaCha20Poly1305]]] = {
+_CIPHERS: dict[int, tuple[str, int, Callable[[bytes], AESCCM | AESGCM | ChaCha20Poly1305]]] = {
     0x1301: ("sha256", 16, AESGCM),
     0x1302: ("sha384", 32, AESGCM),
     0x1303: ("sha256", 32, ChaCha20Poly1305),
+    0x1304: ("sha256", 16, AESCCM),
+    0x1305: ("sha256", 16, partial(AESCCM, tag_length=8)),
 }
-_NIST: dict[int, ec.EllipticCurve] = {23: ec.SECP256R1(), 24: ec.SECP384R1(), 25: ec.SECP521R1()}
-_GROUPS = (29, 23, 24, 25, 30)
+_CURVES: dict[int, ec.EllipticCurve] = {
+    23: ec.SECP256R1(),
+    24: ec.SECP384R1(),
+    25: ec.SECP521R1(),
+    31: ec.BrainpoolP256R1(),
+    32: ec.BrainpoolP384R1(),
+    33: ec.BrainpoolP512R1(),
+}
+_GROUPS = (29, 23, 24, 25, 30, 31, 32, 33)
 
 Agree = Callable[[bytes], bytes]
 
@@ -62,20 +73,25 @@ class ChainReader:
         self._suites = tuple(suite for suite in suites if suite in _CIPHERS)
         self._group = next((group for group in _GROUPS if group in groups), 29)
 
-    async def read(self, signatures: tuple[int, ...]) -> list[EncryptedFlight]:
-        """Return the flight with any certificate, and the one of the other key type where there is one.
+    async def read(self, known: Sequence[bytes] = ()) -> list[EncryptedFlight]:
+        """Return a flight for each key type, RSA and other, that none of the ``known`` leaves has.
 
-        Raises ``ProbeError`` when not even the first can be read.
+        Most servers have one certificate only, and refuse to show one of the other type. Raises ``ProbeError`` when
+        nothing is known and nothing can be read.
         """
         if not self._suites:
+            if known:
+                return []
             raise UnexpectedReply("The certificate is encrypted with a suite that is not supported here.")
-        first = await self._handshake(signatures)
-        others = OTHER_SIGNATURES if _is_rsa(first.certificates[0]) else RSA_SIGNATURES
-        try:
-            second = await self._handshake(others)
-        except ProbeError:  # most servers have one certificate only, and refuse
-            return [first]
-        return [first, second] if second.certificates != first.certificates else [first]
+        flights: list[EncryptedFlight] = []
+        if not known:
+            flights.append(await self._handshake(ALL_SIGNATURES))
+            known = [flights[0].certificates[0]]
+        types = {_is_rsa(leaf) for leaf in known}
+        if len(types) == 1:
+            with contextlib.suppress(ProbeError):
+                flights.append(await self._handshake(OTHER_SIGNATURES if types == {True} else RSA_SIGNATURES))
+        return list(dict.fromkeys(flights))
 
     async def _handshake(self, signatures: tuple[int, ...]) -> EncryptedFlight:
         share, agree = _key_pair(self._group)
@@ -111,19 +127,20 @@ class ChainReader:
                         raise ConnectionLost("The server refused the handshake that was to show its certificate.")
                     opener = _RecordOpener(reader, message, agree)
                     data = reader.rest
-                plain += opener.feed(data)
                 self._asker.count(len(data))
-                if len(plain) > MESSAGE_LIMIT:
-                    raise UnexpectedReply("The server's encrypted flight is too long to be honest.")
-                flight = _read_flight(plain)
-                if flight.certificates:
-                    return flight
+                for fragment in opener.feed(data):
+                    plain += fragment
+                    if len(plain) > MESSAGE_LIMIT:
+                        raise UnexpectedReply("The server's encrypted flight is too long to be honest.")
+                    flight = _read_flight(plain)
+                    if flight.certificates:
+                        return flight
 
 
 def _key_pair(group: int) -> tuple[bytes, Agree]:
     """Return a fresh key share and the function that turns the server's share into the shared secret."""
-    if group in _NIST:
-        curve = _NIST[group]
+    if group in _CURVES:
+        curve = _CURVES[group]
         private = ec.generate_private_key(curve)
         point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return point, lambda peer: private.exchange(
@@ -160,22 +177,23 @@ class _RecordOpener:
         self._sequence = 0
         self._buffer = b""
 
-    def feed(self, data: bytes) -> bytes:
-        """Return the handshake bytes of the whole records that have arrived."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the handshake bytes of each whole record, one at a time.
+
+        Whoever has seen enough stops: what some servers send right behind their flight has other keys already.
+        """
         self._buffer += data
-        plain = b""
         while len(self._buffer) >= 5:
             header, length = self._buffer[:5], int.from_bytes(self._buffer[3:5])
             if length > 18_432:
                 raise UnexpectedReply("A TLS record is longer than allowed.")
             if len(self._buffer) < 5 + length:
-                break
+                return
             body, self._buffer = self._buffer[5 : 5 + length], self._buffer[5 + length :]
             if header[0] == 23:
-                plain += self._open(header, body)
+                yield self._open(header, body)
             elif header[0] == 21:
                 raise ConnectionLost("The server ended the handshake that was to show its certificate.")
-        return plain
 
     def _open(self, header: bytes, body: bytes) -> bytes:
         nonce = (self._iv ^ self._sequence).to_bytes(12)

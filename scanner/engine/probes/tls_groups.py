@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.tls_ask import Asker, accepted
 from scanner.engine.probes.tls_seen import Seen
-from scanner.engine.probes.tls_suites import CURVES_BELOW_256, GROUPS_TLS12, GROUPS_TLS13, name_of
+from scanner.engine.probes.tls_suites import GROUPS, GROUPS_TLS12, GROUPS_TLS13, name_of
 from scanner.engine.probes.tls_wire import OLD
 
 
 async def find_modern_groups(asker: Asker, seen: Seen) -> None:
     """Find the groups of TLS 1.3."""
     if seen.accepts(TlsVersion.TLS13):
-        await _eliminate(asker, seen, TlsVersion.TLS13, seen.accepted_suites(TlsVersion.TLS13), list(GROUPS_TLS13))
+        suites = seen.accepted_suites(TlsVersion.TLS13)
+        await _eliminate(asker, seen, TlsVersion.TLS13, suites, list(GROUPS_TLS13), [])
 
 
 async def find_curves(asker: Asker, seen: Seen) -> None:
-    """Find the curves of the older versions: all of them, or only weak ones where TLS 1.3 named the others."""
-    await find_curves_among(asker, seen, list(CURVES_BELOW_256 if seen.accepts(TlsVersion.TLS13) else GROUPS_TLS12))
+    """Find the curves that the groups of TLS 1.3 don't include.
+
+    RFC 8446 section 4.2.7 forbids them there, but GnuTLS negotiates whatever it is told to. Servers that keep to it
+    may refuse a hello with any of them, which is why they are not asked for together with the others.
+    """
+    curves = [curve for curve in GROUPS_TLS12 if curve not in seen.groups]
+    if any(map(_negotiates_curve, (suite for version in OLD[1:] for suite in seen.accepted_suites(version)))):
+        await find_curves_among(asker, seen, curves)
+    elif seen.accepts(TlsVersion.TLS13):
+        suites = seen.accepted_suites(TlsVersion.TLS13)
+        await _eliminate(asker, seen, TlsVersion.TLS13, suites, [c for c in curves if c not in GROUPS_TLS13], [])
 
 
 async def find_curves_among(asker: Asker, seen: Seen, curves: list[int]) -> None:
@@ -25,7 +40,8 @@ async def find_curves_among(asker: Asker, seen: Seen, curves: list[int]) -> None
     for version in reversed(OLD[1:]):
         suites = [suite for suite in seen.accepted_suites(version) if _negotiates_curve(suite)]
         if suites:
-            await _eliminate(asker, seen, version, suites, curves)
+            only_elliptic = all("ECDSA" in name_of(suite) for suite in suites)
+            await _eliminate(asker, seen, version, suites, curves, _leaf_curves(seen) if only_elliptic else [])
             return
 
 
@@ -33,7 +49,23 @@ def _negotiates_curve(suite: int) -> bool:
     return any(exchange in name_of(suite) for exchange in ("ECDHE", "ECDH_anon"))
 
 
-async def _eliminate(asker: Asker, seen: Seen, version: TlsVersion, suites: list[int], remaining: list[int]) -> None:
+def _leaf_curves(seen: Seen) -> list[int]:
+    """Return the curves of the server's own keys: without them in the list, it may not show its certificate at all
+    (RFC 8422 section 5.1)."""
+    curves: list[int] = []
+    for leaf, *_ in seen.chains:
+        with contextlib.suppress(Exception):  # whatever is wrong with a hostile certificate, it has no known curve
+            key = x509.load_der_x509_certificate(leaf).public_key()
+            if isinstance(key, ec.EllipticCurvePublicKey):
+                curves.extend(number for number, (name, _) in GROUPS.items() if name == key.curve.name)
+    return curves
+
+
+async def _eliminate(
+    asker: Asker, seen: Seen, version: TlsVersion, suites: list[int], curves: list[int], last: list[int]
+) -> None:
+    """Offer ``curves``, less what the server picks, until it refuses; ``last`` stays at the end while others remain."""
+    remaining = [curve for curve in curves if curve not in last] + last
     while remaining:
         flight = await asker.settle(asker.hello(version, suites, groups=tuple(remaining)))
         if not accepted(flight, version) or not flight.group:

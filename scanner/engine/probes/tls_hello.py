@@ -14,20 +14,30 @@ from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.tls_ask import Asker, accepted
-from scanner.engine.probes.tls_behaviour import ask_fallback, ask_preference, ask_sha1
+from scanner.engine.probes.tls_behaviour import ask_compression, ask_fallback, ask_preference, ask_sha1
 from scanner.engine.probes.tls_chain13 import ChainReader
-from scanner.engine.probes.tls_flight import MISSING_EXTENSION, UNRECOGNIZED_NAME, ServerFlight
+from scanner.engine.probes.tls_flight import (
+    CLOSE_NOTIFY,
+    HANDSHAKE_FAILURE,
+    INAPPROPRIATE_FALLBACK,
+    MISSING_EXTENSION,
+    PROTOCOL_VERSION,
+    UNRECOGNIZED_NAME,
+    ServerFlight,
+)
 from scanner.engine.probes.tls_groups import find_curves, find_curves_among, find_modern_groups
 from scanner.engine.probes.tls_kinds import kinds, picks
-from scanner.engine.probes.tls_openers import CHUNK, first_answer, is_short, plainer
+from scanner.engine.probes.tls_openers import CHUNK, PLAIN, first_answer, is_short, plainer
 from scanner.engine.probes.tls_seen import Seen
-from scanner.engine.probes.tls_suites import CURVES_BELOW_256, group_name, offer
-from scanner.engine.probes.tls_wire import ALL_SIGNATURES, HELLO, OLD, SSL2_HELLO, recognises
+from scanner.engine.probes.tls_suites import CURVES_BELOW_256, by_exchange, group_name, offer
+from scanner.engine.probes.tls_wire import HELLO, OLD, SSL2_HELLO, recognises
 
 __all__ = ["HELLO", "SSL2_HELLO", "look", "recognises"]
 
 SECONDS = 60.0
 """The longest that one look may take; what was found by then still counts."""
+_REFUSALS = (HANDSHAKE_FAILURE, PROTOCOL_VERSION, INAPPROPRIATE_FALLBACK, MISSING_EXTENSION, UNRECOGNIZED_NAME)
+"""Alerts that are meant; any other one may be a mishap."""
 
 
 async def look(
@@ -63,6 +73,7 @@ class Sweep:
         self.trouble = ""
         self.seen = Seen()
         self._chunked = False
+        self._choked: list[tuple[TlsVersion, list[int]]] = []
 
     # --- the order of questions
 
@@ -73,15 +84,17 @@ class Sweep:
         self._chunked = is_short(hello)
         opened = {} if self._chunked else {hello.version: flight}
         await self._each([self._version(version, opened.get(version)) for version in TlsVersion])
+        await self._each(
+            [self._in_pieces(version, piece) for version, rest in self._choked for piece in by_exchange(rest)]
+        )
         order = {version: seen.accepted_suites(version) for version in TlsVersion}
         await self._each(
             [
-                find_modern_groups(asker, seen),
-                find_curves(asker, seen),
+                self._groups_and_modern_chain(),
                 ask_preference(asker, seen, order),
+                ask_compression(asker, seen),
                 ask_fallback(asker, seen),
                 ask_sha1(asker, seen),
-                self._modern_chain(),
             ]
         )
 
@@ -136,13 +149,16 @@ class Sweep:
         if accepted(flight, version):
             await self._eliminate(version, list(suites), flight)
             return
-        flight = await self.asker.settle(plainer(self.asker, version))
+        first, flight = flight, await self.asker.settle(plainer(self.asker, version))
         if accepted(flight, version):
-            self.seen.note(version, flight)
+            self.asker.plain.add(version)
+            self.seen.note(version, flight, deflate=False)
         if version in OLD and (self._chunked or accepted(flight, version)):
             for at in range(0, len(suites), CHUNK):  # the server chokes on long hellos
                 chunk = list(suites[at : at + CHUNK])
                 await self._eliminate(version, chunk, await self.asker.settle(self.asker.hello(version, chunk)))
+        elif self._fails_on(version, first):
+            self._choked.append((version, list(suites)))
         if not self.seen.accepts(version):
             self._refused(version, flight)
 
@@ -161,6 +177,27 @@ class Sweep:
             if not remaining:
                 return
             flight = await self.asker.settle(self.asker.hello(version, remaining))
+        if self._fails_on(version, flight):
+            self._choked.append((version, remaining))
+
+    def _fails_on(self, version: TlsVersion, flight: ServerFlight) -> bool:
+        """Tell whether a refusal looks like a failure over a suite that was picked but can't be served.
+
+        Servers that never send an alert refuse by closing; from others it is as odd as ``internal_error``.
+        """
+        closed = flight.alert in (None, CLOSE_NOTIFY)
+        refusal = self.asker.alerts <= {CLOSE_NOTIFY} if closed else flight.alert in _REFUSALS
+        return version in OLD and not flight.version and not refusal
+
+    async def _in_pieces(self, version: TlsVersion, suites: list[int]) -> None:
+        """Look for suites behind one that makes the server fail, by offering those of one key exchange alone."""
+        flight = await self.asker.ask(self.asker.hello(version, suites, **PLAIN))
+        while accepted(flight, version):
+            self.seen.note(version, flight, deflate=False)
+            if flight.suite not in suites or len(suites) == 1:
+                return
+            suites.remove(flight.suite)
+            flight = await self.asker.settle(self.asker.hello(version, suites, **PLAIN))
 
     async def _again(self, version: TlsVersion, suites: list[int]) -> None:
         flight = await self.asker.settle(self.asker.hello(version, suites))
@@ -174,12 +211,18 @@ class Sweep:
         else:
             self._refused(version, flight)
 
+    async def _groups_and_modern_chain(self) -> None:
+        """Find groups and curves, then read the certificate that TLS 1.3 encrypts with one of them."""
+        await find_modern_groups(self.asker, self.seen)
+        await self._each([find_curves(self.asker, self.seen), self._modern_chain()])
+
     async def _modern_chain(self) -> None:
-        """Read the certificate of a server whose only clear-text version is TLS 1.3, by handshake."""
-        if self.seen.chains or not self.seen.accepts(TlsVersion.TLS13):
+        """Read the certificates that only a handshake of TLS 1.3 shows: those of key types not seen in clear text."""
+        if not self.seen.accepts(TlsVersion.TLS13):
             return
         suites = tuple(self.seen.accepted_suites(TlsVersion.TLS13))
-        for flight in await ChainReader(self.asker, suites, tuple(self.seen.groups)).read(ALL_SIGNATURES):
+        reader = ChainReader(self.asker, suites, tuple(self.seen.groups))
+        for flight in await reader.read([leaf for leaf, *_ in self.seen.chains]):
             self.seen.chains.setdefault(flight.certificates)
             self.seen.add("client_certificate", flight.asks_certificate)
             self.seen.add("ocsp_stapled", flight.stapled)

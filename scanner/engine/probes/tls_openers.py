@@ -6,11 +6,14 @@ from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, Unexpe
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.tls_ask import Asker, accepted
 from scanner.engine.probes.tls_flight import ALERTS, ServerFlight
-from scanner.engine.probes.tls_suites import offer
-from scanner.engine.probes.tls_wire import COMMON_SHARES, Hello
+from scanner.engine.probes.tls_suites import name_of, offer
+from scanner.engine.probes.tls_wire import CLASSIC_SIGNATURES, COMMON_SHARES, Hello
 
 CHUNK = 64
 """Suites in one hello for servers that choke on long lists."""
+
+PLAIN: dict[str, object] = {"deflate": False, "signatures": CLASSIC_SIGNATURES}
+"""Fields of a hello that holds nothing a server of 2008 would not know."""
 
 _COMMON_GROUPS = (29, 23, 24, 25, 30, 256)
 
@@ -60,7 +63,10 @@ def plainer(asker: Asker, version: TlsVersion) -> Hello:
     """Return the hello that is asked before a refusal is believed: shorter and plainer than the first."""
     if version is TlsVersion.TLS13:
         return asker.hello(version, offer(version)[:3], groups=_COMMON_GROUPS, shares=COMMON_SHARES)
-    return asker.hello(version, offer(version)[:CHUNK], deflate=False)
+    suites = offer(version)
+    if version is TlsVersion.SSL3:  # it has no extensions, so no way to agree on a curve (RFC 8422 section 4)
+        suites = tuple(suite for suite in suites if "_ECDH" not in name_of(suite))
+    return asker.hello(version, suites[:CHUNK], **PLAIN)
 
 
 def is_short(hello: Hello) -> bool:

@@ -27,8 +27,8 @@ class Seen:
     ssl2_certificate: bytes = b""
     answers: dict[str, Answer] = field(default_factory=dict)
 
-    def note(self, version: TlsVersion, flight: ServerFlight) -> None:
-        """Keep an answer that accepts ``version``."""
+    def note(self, version: TlsVersion, flight: ServerFlight, *, deflate: bool = True) -> None:
+        """Keep an answer that accepts ``version``; ``deflate`` tells whether compression was offered."""
         self.versions[version] = Answer.YES
         for suite in flight.ssl2_suites or (flight.suite,):
             self.suites.setdefault((version, suite), replace(flight, certificates=()))
@@ -40,11 +40,12 @@ class Seen:
             # SSL 2.0 has room for the leaf only, and TLCP sends a pair of leaves: neither is a chain to judge.
             if flight.certificates and len(self.chains) < CHAINS:
                 self.chains.setdefault(flight.certificates)
+            if deflate:
+                self.add("compression", flight.compression == 1)
             self._note_features(flight)
 
     def _note_features(self, flight: ServerFlight) -> None:
         """Keep what the answer to an old hello shows besides its suite."""
-        self.add("compression", flight.compression == 1)
         self.add("secure_renegotiation", RENEGOTIATION_INFO in flight.extensions)
         if flight.version > 0x0300:
             self.add("extended_master_secret", EXTENDED_MASTER_SECRET in flight.extensions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 
 from scanner.engine.facts.tls import TlsVersion
@@ -50,6 +51,18 @@ def offer(version: TlsVersion) -> tuple[int, ...]:
     return _OFFER if version is TlsVersion.TLS12 else _OLD_OFFER
 
 
+_PIECES = ("TLS_ECDHE_RSA", "TLS_ECDHE_ECDSA", "TLS_DHE_RSA", "TLS_RSA", "TLS_ECDH_anon", "TLS_DH_anon", "TLS_DHE_DSS")
+
+
+def by_exchange(suites: Iterable[int]) -> list[list[int]]:
+    """Sort suites of TLS 1.2 and older by their key exchange; the rare ones are together in the last list."""
+    pieces: dict[str, list[int]] = {exchange: [] for exchange in (*_PIECES, "")}
+    for suite in suites:
+        exchange = name_of(suite).partition("_WITH_")[0]
+        pieces[exchange if exchange in pieces else ""].append(suite)
+    return [piece for piece in pieces.values() if piece]
+
+
 def name_of(number: int) -> str:
     """Return the IANA name of a suite, or its number when it has none."""
     return NAMES.get(number, f"0x{number:04X}")
@@ -71,8 +84,8 @@ GROUPS: dict[int, tuple[str, int]] = {
     int(number): (name, int(bits))
     for number, name, bits in (row.split() for row in _GROUP_TABLE.replace("\n", "|").split("|") if row)
 }
-GROUPS_TLS13 = (29, 23, 24, 25, 30, 4588, 4587, 4589, 25497, 256, 257, 258, 259, 260, 31, 32, 33, 41, 512, 513, 514)
 GROUPS_TLS12 = (29, 23, 24, 25, 30, 28, 27, 26, 22, *range(14, 0, -1), *range(21, 14, -1))
+GROUPS_TLS13 = (29, 23, 24, 25, 30, 4588, 4587, 4589, 25497, 256, 257, 258, 259, 260, 31, 32, 33, 41, 512, 513, 514)
 CURVES_BELOW_256 = tuple(number for number in range(1, 22) if GROUPS[number][1] < 256)
 
 
