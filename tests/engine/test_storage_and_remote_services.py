@@ -153,6 +153,8 @@ def test_dm_and_db2_tell_their_versions() -> None:
     assert (dm.version, dm.attribute("tls")) == ("8.1.3.62", "refused")
     db2 = look(drda.PROBE, databases._drda(databases._db2("QDB2/LINUXX8664", "SQL11055")))
     assert (db2.product, db2.version) == ("IBM Db2 (QDB2/LINUXX8664)", "11.5.5")
+    on_i = look(drda.PROBE, databases._drda(databases._db2("QAS", "QSQ07040")))
+    assert (on_i.product, on_i.version) == ("IBM Db2 (QAS)", "7.4.0")
     derby = look(drda.PROBE, databases._drda(databases._DERBY))
     assert (derby.product, derby.version) == ("Apache Derby", "10.14.2.0")
 
@@ -236,6 +238,12 @@ def test_a_portal_that_lists_nothing_is_not_called_open() -> None:
     text = b"\x24\x80" + bytes(14) + b"rndm" + bytes(28)
     replies = iter([_LOGIN_REPLY, b"\x23\x87" + _LOGIN_REPLY[2:], text, b""])
     assert look(iscsi.PROBE, lambda _: next(replies)).access is Access.UNKNOWN
+
+
+def test_a_portal_that_rejects_what_we_offer_is_closed() -> None:
+    keys = b"AuthMethod=Reject\0"
+    reply = b"\x23\0\0\0" + len(keys).to_bytes(4, "big") + _LOGIN_REPLY[8:] + keys + bytes(-len(keys) % 4)
+    assert look(iscsi.PROBE, lambda _: reply).access is Access.RESTRICTED
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ _EXTERNAL_NAME, _MANAGERS, _CLASS, _RELEASE, _SERVER_NAME = 0x115E, 0x1404, 0x11
 _LEVELS = ((0x1403, 7), (0x2407, 8), (0x240F, 8), (0x1440, 8), (0x1474, 8))
 """Managers and the levels that we claim: agent, SQL application, relational database, security, TCP/IP."""
 
-_DB2_RELEASE = re.compile(r"SQL(\d\d)(\d\d)(\d)")
+_DB2_RELEASE = re.compile(r"(?:SQL|DSN|QSQ)(\d\d)(\d\d)(\d)")
+"""Product, version, release and modification as Db2 on servers, on z/OS and on IBM i tell them (IBM, "Product ID")."""
 _DERBY_RELEASE = re.compile(r"\ACSS\d{5}/(\d+\.\d+\.\d+\.\d+)")
 
 
@@ -78,7 +79,7 @@ def _named(kind: str, release: str) -> tuple[str, str]:
         return "Apache Derby", derby[1]
     found = _DB2_RELEASE.match(release)
     version = ".".join(str(int(part)) for part in found.groups()) if found else ""
-    return f"IBM Db2 ({kind})" if "DB2" in kind else kind, version
+    return f"IBM Db2 ({kind})" if found or "DB2" in kind else kind, version
 
 
 def _text(content: bytes) -> str:

@@ -32,14 +32,13 @@ _DATA_LIMIT = 8192
 _INITIATOR_ERROR = 2
 _NOT_LET_IN = {1, 2}
 """Status details of an initiator error: authentication failed, not authorised (section 11.13.5)."""
+_REJECTED = b"AuthMethod=Reject\0"
 _TARGET = re.compile(rb"(?:\A|\0)TargetName=[^\0]{1,223}\0")
 
 
 class _Reply(NamedTuple):
-    opcode: int
     flags: int
     status: tuple[int, int]
-    session: bytes
     sequence: int
     data: bytes
 
@@ -50,16 +49,15 @@ def _pdu(opcode: int, flags: int, specific: bytes, text: bytes = b"") -> bytes:
     return head + specific + text + bytes(-len(text) % 4)
 
 
-def _login(stage: int, following: int, session: bytes, acknowledged: int, *keys: bytes) -> bytes:
-    """A log-in request that asks to go from ``stage`` to ``following`` (section 11.12)."""
-    specific = _SESSION + session + _TAG + struct.pack(">HHII16x", 0, 0, 1, acknowledged)
+def _login(stage: int, following: int, acknowledged: int, *keys: bytes) -> bytes:
+    """A log-in request for a new session that asks to go from ``stage`` to ``following`` (section 11.12)."""
+    specific = _SESSION + b"\0\0" + _TAG + struct.pack(">HHII16x", 0, 0, 1, acknowledged)
     return _pdu(_LOGIN, _TRANSIT | stage << 2 | following, specific, b"".join(key + b"\0" for key in keys))
 
 
 GREETING = _login(
     _SECURITY,
     _OPERATIONAL,
-    b"\0\0",
     0,
     b"InitiatorName=" + _INITIATOR,
     b"SessionType=Discovery",
@@ -79,7 +77,7 @@ async def look(contact: Contact) -> ServiceFacts:
     async with contact.open() as conversation:
         first, said = await _ask(conversation, GREETING, _LOGIN_REPLY)
         evidence = [said]
-        if first.status[0] == _INITIATOR_ERROR and first.status[1] in _NOT_LET_IN:
+        if (first.status[0] == _INITIATOR_ERROR and first.status[1] in _NOT_LET_IN) or _REJECTED in first.data:
             return _facts(Access.RESTRICTED, evidence, refusal="credentials")
         if first.status[0] != 0:
             raise UnexpectedReply(f"The iSCSI portal ended the log-in with status {first.status[0]}/{first.status[1]}.")
@@ -97,9 +95,9 @@ async def look(contact: Contact) -> ServiceFacts:
 
 async def _negotiate(conversation: Conversation, first: _Reply) -> tuple[_Reply, Exchange]:
     """Go on to the full feature phase; nothing of our own is asked for, so one exchange is enough."""
-    request = _login(_OPERATIONAL, _FULL_FEATURE, first.session, first.sequence + 1)
+    request = _login(_OPERATIONAL, _FULL_FEATURE, first.sequence + 1)
     reply, said = await _ask(conversation, request, _LOGIN_REPLY)
-    if reply.status[0] != 0 or not reply.flags & _TRANSIT or reply.flags & 3 != _FULL_FEATURE:
+    if reply.status[0] != 0 or not first.flags & reply.flags & _TRANSIT or reply.flags & 3 != _FULL_FEATURE:
         raise UnexpectedReply("The iSCSI portal did not finish the log-in of a discovery session.")
     return reply, said
 
@@ -117,7 +115,7 @@ async def _ask(conversation: Conversation, request: bytes, opcode: int) -> tuple
     if head[0] != opcode or head[4] or head[16:20] != _TAG:
         raise UnexpectedReply("The iSCSI portal answered with another PDU than the one that was due.")
     sequence = int.from_bytes(head[24:28], "big")
-    reply = _Reply(head[0], head[1], (head[36], head[37]), head[14:16], sequence, data[:size])
+    reply = _Reply(head[1], (head[36], head[37]), sequence, data[:size])
     return reply, exchange(request, head + data)
 
 
