@@ -61,7 +61,7 @@ def _names(*names: bytes) -> bytes:
 
 def _afp(request: bytes) -> bytes | None:
     """DSIGetStatus as Netatalk 3.1 answers it: machine type, versions, log-in methods (Apple, FPGetSrvrInfo)."""
-    if len(request) != 16 or request[:2] != b"\x00\x03":
+    if len(request) != 18 or request[:2] != b"\x00\x03":
         return None
     name, machine = b"\x03lab", b"\x0dNetatalk3.1.1"
     versions, methods = _names(b"AFP2.2", b"AFP3.4"), _names(b"DHX2", b"No User Authent")

@@ -15,7 +15,9 @@ _GET_STATUS, _REQUEST, _REPLY = 3, 0, 1
 _ID = 0x726D
 _HEADER = struct.Struct(">BBHIII")
 
-GREETING = _HEADER.pack(_REQUEST, _GET_STATUS, _ID, 0, 0, 0)
+_GET_SERVER_INFO = b"\x0f\0"
+
+GREETING = _HEADER.pack(_REQUEST, _GET_STATUS, _ID, 0, len(_GET_SERVER_INFO), 0) + _GET_SERVER_INFO
 
 
 def recognises(reply: bytes) -> bool:
