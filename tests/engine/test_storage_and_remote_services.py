@@ -12,6 +12,7 @@ import pytest
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.errors import ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.intel.products import product_named
 from scanner.engine.model import (
     Endpoint,
     HostInspection,
@@ -152,11 +153,21 @@ def test_dm_and_db2_tell_their_versions() -> None:
     dm = look(dameng.PROBE, databases._dm(0, b"", b"", b"", b"", b"8.1.3.62"))
     assert (dm.version, dm.attribute("tls")) == ("8.1.3.62", "refused")
     db2 = look(drda.PROBE, databases._drda(databases._db2("QDB2/LINUXX8664", "SQL11055")))
-    assert (db2.product, db2.version) == ("IBM Db2 (QDB2/LINUXX8664)", "11.5.5")
+    assert (db2.product, db2.version, db2.attribute("class")) == ("IBM Db2", "11.5.5", "QDB2/LINUXX8664")
     on_i = look(drda.PROBE, databases._drda(databases._db2("QAS", "QSQ07040")))
-    assert (on_i.product, on_i.version) == ("IBM Db2 (QAS)", "7.4.0")
+    assert (on_i.product, on_i.version) == ("IBM Db2", "7.4.0")
     derby = look(drda.PROBE, databases._drda(databases._DERBY))
     assert (derby.product, derby.version) == ("Apache Derby", "10.14.2.0")
+
+
+def test_what_tells_its_version_is_a_product_whose_vulnerabilities_can_be_looked_up() -> None:
+    winbox = look(WINBOX, remote._winbox)
+    assert (winbox.product, winbox.version) == ("MikroTik RouterOS", "6.45.2")
+    db2 = look(drda.PROBE, databases._drda(databases._db2("QDB2/LINUXX8664", "SQL11055")))
+    assert {known.cpe[0] for name in (winbox.product, db2.product) if (known := product_named(name))} == {
+        "mikrotik:routeros",
+        "ibm:db2",
+    }
 
 
 def test_oceanbase_is_a_service_of_its_own_and_mysql_is_not_it() -> None:

@@ -1,6 +1,7 @@
 """Db2 and Derby: their answer to EXCSAT, with which a DRDA client and server tell each other what they are.
 
 (Open Group, DRDA version 5, volume 3, EXCSAT and EXCSATRD.) No log-in follows, and none is needed.
+Attributes: ``class``: what the server calls its kind, such as ``QDB2/LINUXX8664``.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ async def look(contact: Contact) -> ServiceFacts:
         await conversation.send(GREETING)
         reply = await conversation.receive_until(_whole, limit=4096)
     attributes = _attributes(reply)
-    product, version = _named(_text(attributes.get(_CLASS, b"")), _text(attributes.get(_RELEASE, b"")))
-    return ServiceFacts("DB2", Access.UNKNOWN, product, version, exchanges=(exchange(GREETING, reply),))
+    kind, release = _text(attributes.get(_CLASS, b"")), _text(attributes.get(_RELEASE, b""))
+    product, version = _named(kind, release)
+    evidence = (exchange(GREETING, reply),)
+    return ServiceFacts("DB2", Access.UNKNOWN, product, version, (("class", kind),), evidence)
 
 
 def _attributes(reply: bytes) -> dict[int, bytes]:
@@ -79,7 +82,7 @@ def _named(kind: str, release: str) -> tuple[str, str]:
         return "Apache Derby", derby[1]
     found = _DB2_RELEASE.match(release)
     version = ".".join(str(int(part)) for part in found.groups()) if found else ""
-    return f"IBM Db2 ({kind})" if found or "DB2" in kind else kind, version
+    return "IBM Db2" if found or "DB2" in kind else kind, version
 
 
 def _text(content: bytes) -> str:
