@@ -77,7 +77,7 @@ def _open_gauss(request: bytes) -> bytes | None:
 CASES = (
     LabCase(
         name="further-databases",
-        address="127.10.40.31",
+        address="127.10.88.31",
         ports="T:1527,T:2881,T:5236,T:50000",
         start=together(
             scripted(50000, _drda(_db2("QDB2/LINUXX8664", "SQL11055"))),
@@ -91,7 +91,7 @@ CASES = (
     ),
     LabCase(
         name="further-databases-on-odd-ports",
-        address="127.10.40.32",
+        address="127.10.88.32",
         ports="T:15236,T:15432,T:51000",
         start=together(
             scripted(51000, _drda(_db2("QDB2/NT64", "SQL10059"))),
@@ -104,7 +104,7 @@ CASES = (
     ),
     LabCase(
         name="what-is-no-database",
-        address="127.10.40.33",
+        address="127.10.88.33",
         ports="T:2881,T:5236,T:50000",
         start=together(
             scripted(50000, lambda request: request[:3] + b"\x02" + request[4:64]),

@@ -95,7 +95,7 @@ def _anydesk(port: int, name: str) -> Start:
 CASES = (
     LabCase(
         name="windows-rpc",
-        address="127.10.40.21",
+        address="127.10.88.21",
         ports="T:135,T:593,T:49152",
         start=together(_samba_rpc, scripted(593, hangs_up, banner=b"ncacn_http/1.0")),
         expected=frozenset((port, "SVC-MSRPC-EXPOSED") for port in (135, 593, 49152)),
@@ -104,7 +104,7 @@ CASES = (
     ),
     LabCase(
         name="remote-management-of-devices",
-        address="127.10.40.22",
+        address="127.10.88.22",
         ports="T:4786,T:4899,T:5938,T:8291,T:8728",
         start=together(
             scripted(4786, lambda request: _SMI_ANSWER if request == _SMI_QUESTION else None),
@@ -118,14 +118,14 @@ CASES = (
     ),
     LabCase(
         name="routeros-7-api",
-        address="127.10.40.23",
+        address="127.10.88.23",
         ports="T:8728",
         start=scripted(8728, _routeros_7_api),
         expected=exposed(ROUTEROS_API=8728),
     ),
     LabCase(
         name="what-is-no-remote-management",
-        address="127.10.40.24",
+        address="127.10.88.24",
         ports="T:135,T:593,T:4786,T:4899,T:5938,T:8291,T:8728",
         start=together(
             scripted(135, lambda request: request[:64]),
@@ -144,7 +144,7 @@ CASES = (
     ),
     LabCase(
         name="anydesk",
-        address="127.10.40.25",
+        address="127.10.88.25",
         ports="T:7070",
         start=_anydesk(7070, "AnyDesk Client"),
         expected=exposed(ANYDESK=7070),
@@ -154,7 +154,7 @@ CASES = (
     ),
     LabCase(
         name="a-certificate-that-is-not-anydesks",
-        address="127.10.40.26",
+        address="127.10.88.26",
         ports="T:7070",
         start=_anydesk(7070, "AnyDesk Client Downloads"),
         silent=frozenset({"SVC-ANYDESK-EXPOSED"}),

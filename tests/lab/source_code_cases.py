@@ -64,7 +64,7 @@ def _cvs(port: int) -> Start:
 CASES = (
     LabCase(
         name="source-code-daemons",
-        address="127.10.40.11",
+        address="127.10.88.11",
         ports="T:2401,T:3690,T:9418",
         start=together(_svnserve(3690, "anon-access = none", "password-db = passwd"), _git(9418), _cvs(2401)),
         expected=exposed(SVN=3690, GIT=9418, CVS=2401),
@@ -74,7 +74,7 @@ CASES = (
     ),
     LabCase(
         name="source-code-daemons-on-odd-ports",
-        address="127.10.40.12",
+        address="127.10.88.12",
         ports="T:12401,T:13690",
         start=together(_svnserve(13690), _cvs(12401)),
         expected=unauth(SVN=13690) | exposed(CVS=12401),
@@ -83,7 +83,7 @@ CASES = (
     ),
     LabCase(
         name="source-code-daemons-without-a-repository-at-their-root",
-        address="127.10.40.13",
+        address="127.10.88.13",
         ports="T:3690,T:9418",
         start=together(_svnserve(3690, repository=False), _git(9418, "--informative-errors")),
         expected=exposed(SVN=3690, GIT=9418),
@@ -92,7 +92,7 @@ CASES = (
     ),
     LabCase(
         name="what-hands-out-no-source-code",
-        address="127.10.40.14",
+        address="127.10.88.14",
         ports="T:2401,T:3690,T:9418",
         start=together(
             scripted(2401, lambda request: b"bad auth protocol start: " + request[:40]),

@@ -113,7 +113,7 @@ def _shell(request: bytes) -> bytes:
 CASES = (
     LabCase(
         name="iscsi-portal-that-lists-its-targets",
-        address="127.10.40.1",
+        address="127.10.88.1",
         ports="T:3260",
         start=_tgtd(3260),
         expected=unauth(ISCSI=3260),
@@ -123,7 +123,7 @@ CASES = (
     ),
     LabCase(
         name="iscsi-portal-that-asks-for-chap-on-an-odd-port",
-        address="127.10.40.2",
+        address="127.10.88.2",
         ports="T:13260",
         start=_tgtd(13260, *_CHAP),
         expected=exposed(ISCSI=13260),
@@ -133,7 +133,7 @@ CASES = (
     ),
     LabCase(
         name="storage-and-print-servers",
-        address="127.10.40.3",
+        address="127.10.88.3",
         ports="T:515,T:548,T:10000",
         start=together(
             scripted(10000, hangs_up, banner=_ndmp(0, b"Connection successful")),
@@ -145,7 +145,7 @@ CASES = (
     ),
     LabCase(
         name="storage-and-print-servers-that-turn-us-away",
-        address="127.10.40.4",
+        address="127.10.88.4",
         ports="T:515,T:10000",
         start=together(
             scripted(10000, hangs_up, banner=_ndmp(2, b"Connection refused")), scripted(515, _bsd, once=True)
@@ -155,7 +155,7 @@ CASES = (
     ),
     LabCase(
         name="what-is-no-storage-and-no-printer",
-        address="127.10.40.5",
+        address="127.10.88.5",
         ports="T:515,T:548,T:3260,T:10000",
         start=together(
             scripted(515, _shell),
@@ -169,7 +169,7 @@ CASES = (
     ),
     LabCase(
         name="raw-port-of-a-printer",
-        address="127.10.40.6",
+        address="127.10.88.6",
         ports="T:515,T:9100,U:161",
         start=together(
             snmpd(161, "rocommunity public", "sysdescr HP ETHERNET MULTI-ENVIRONMENT,ROM none,JETDIRECT"),
@@ -183,7 +183,7 @@ CASES = (
     ),
     LabCase(
         name="raw-port-beside-a-print-queue-that-may-be-anything",
-        address="127.10.40.7",
+        address="127.10.88.7",
         ports="T:515,T:9100",
         start=together(scripted(515, _lprng, once=True), scripted(9100, hangs_up)),
         expected=exposed(LPD=515),
@@ -192,7 +192,7 @@ CASES = (
     ),
     LabCase(
         name="network-printer",
-        address="127.10.40.8",
+        address="127.10.88.8",
         ports="T:631,T:9100",
         start=together(answers(631, _PRINTER, Reply(404)), scripted(9100, hangs_up)),
         expected=exposed(IPP=631, JETDIRECT=9100),
@@ -201,7 +201,7 @@ CASES = (
     ),
     LabCase(
         name="raw-port-beside-a-web-page-about-printers",
-        address="127.10.40.9",
+        address="127.10.88.9",
         ports="T:631,T:9100",
         start=together(answers(631, {}, _WEB_PAGE_FOR_ALL), scripted(9100, hangs_up)),
         silent=frozenset({"SVC-IPP-EXPOSED", "SVC-JETDIRECT-EXPOSED"}),
