@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from scanner.engine.plan import Profile
 from tests.lab.case import LabCase
 from tests.lab.http_answers import together
 from tests.lab.scripted import hangs_up, scripted
@@ -90,6 +91,7 @@ CASES = (
         start=scripted(1521, lambda _: b"\0\x08\0\0\x02\0\0\0"),
         silent=frozenset({"SVC-ORACLE-EXPOSED"}),
         outcome="partial",
+        profile=Profile.QUICK,
     ),
     LabCase(
         name="echo-on-the-ports-of-a-debugger-and-of-dubbo",
@@ -97,5 +99,6 @@ CASES = (
         ports="T:5005,20880",
         start=together(*(scripted(port, lambda request: request[:64]) for port in (5005, 20880))),
         silent=frozenset({"SVC-JDWP-UNAUTH", "SVC-DUBBO-EXPOSED"}),
+        profile=Profile.QUICK,
     ),
 )
