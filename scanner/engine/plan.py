@@ -16,8 +16,8 @@ from scanner.engine.probes.dial import Limits
 ALL_PORTS = "1-65535"
 
 UDP_SHORT_LIST = (
-    7, 17, 19, 53, 69, 88, 111, 123, 137, 161, 389, 427, 520, 623, 1434, 1900, 3283, 3702, 5353, 5683, 9600, 10001,
-    11211, 44818, 47808,
+    7, 17, 19, 53, 69, 88, 111, 123, 137, 161, 389, 427, 500, 520, 623, 1194, 1434, 1900, 3283, 3702, 5060, 5353, 5683,
+    9600, 10001, 11211, 44818, 47808,
 )  # fmt: skip
 """UDP ports of services that leak or amplify, and of controllers, which only the highest level asks; asked unless the
 ports are listed by hand. They are asked all at once, so that the silent ones cost the same two seconds together, and

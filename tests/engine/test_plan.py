@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.engine.errors import InputError
 from scanner.engine.plan import UDP_SHORT_LIST, PortSet, parse_ports, ports_of
+from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 
 
 def test_top_sets_leave_the_tcp_ports_to_discovery_and_ask_the_udp_short_list() -> None:
@@ -27,6 +31,15 @@ def test_a_wide_range_is_not_asked_over_udp_port_by_port() -> None:
 def test_a_letter_switches_the_transport_of_what_follows_as_in_nmap() -> None:
     spec = parse_ports("T:80,8080,U:161,623")
     assert (spec.tcp, spec.udp) == ("80,8080", (161, 623))
+
+
+def test_the_guide_names_every_udp_port_that_is_asked_and_every_port_that_is_spared() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "operator-guide.md").read_text()
+    asked = guide.partition("unless the ports are listed:")[2].partition("They are asked")[0]
+    spared = guide.partition("Nothing is ever sent to TCP or UDP ports")[2].partition("but for this")[0]
+    assert {int(port) for port in re.findall(r"\d{2,}|\b7\b", asked)} == set(UDP_SHORT_LIST)
+    named = spared.replace("34962 to 34964", "34962, 34963, 34964")
+    assert {int(port) for port in re.findall(r"\d{3,}", named)} == DEVICE_PORTS
 
 
 @pytest.mark.parametrize("text", ["", "  ", "0", "65536", "80-", "-80", "90-80", "http", "80;443", "٨٠", "1-2-3"])

@@ -146,8 +146,8 @@ CASES = (
         address="127.10.42.3",
         ports=_PORTS + ",T:104,11112",
         start=together(
-            *(scripted(port, lambda request: request) for port in (102, 502, 1911, 2404, 4840)),
-            *(scripted(port, lambda _: b"what do you want?\r\n") for port in (104, 20000, 44818)),
+            *(scripted(port, lambda request: request) for port in (102, 502, 1911, 2404, 4840, 44818)),
+            *(scripted(port, lambda _: b"what do you want?\r\n") for port in (104, 20000)),
             scripted(11112, hangs_up),
             *(scripted_udp(port, lambda request: request) for port in (9600, 44818, 47808)),
         ),

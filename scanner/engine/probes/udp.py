@@ -25,7 +25,7 @@ async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Se
     port = contact.endpoint.port
     if port in DEVICE_PORTS:
         return await _ask_device(contact, notes)
-    candidates = [p for p in _allowed(contact) if port in p.ports or (listed and not p.own_ports_only)]
+    candidates = [probe for probe in _allowed(contact) if listed or port in probe.ports]
     candidates.sort(key=lambda probe: port not in probe.ports)
     return await _ask_each(contact, candidates, notes)
 
@@ -53,8 +53,11 @@ async def _ask_device(contact: Contact, notes: PortNotes) -> Service | None:
 
 
 def _allowed(contact: Contact) -> list[ServiceProbe]:
-    of_transport = [probe for probe in PROBES if probe.transport is contact.endpoint.transport]
-    return [probe for probe in of_transport if contact.level.at_least(probe.greeting_level)]
+    """Return the probes whose greeting may be sent to this port at this level."""
+    endpoint = contact.endpoint
+    fitting = [probe for probe in PROBES if probe.transport is endpoint.transport]
+    at_home = [probe for probe in fitting if endpoint.port in probe.ports or not probe.own_ports_only]
+    return [probe for probe in at_home if contact.level.at_least(probe.greeting_level)]
 
 
 async def _ask_each(contact: Contact, candidates: list[ServiceProbe], notes: PortNotes) -> Service | None:

@@ -82,6 +82,14 @@ def dns(service: Service, context: Context) -> Iterator[Finding]:
         yield context.finding("DNS-AXFR", service, exchanges=facts.exchanges, zone=facts.attribute("transfer"))
 
 
+@rule("IKE-V1")
+def key_exchange(service: Service, context: Context) -> Iterator[Finding]:
+    """Report a gateway that chose a proposal of version 1; many answer that version only to refuse."""
+    facts = _facts(service, "IKE")
+    if facts is not None and facts.attribute("main_mode") == "accepted":
+        yield context.finding("IKE-V1", service, exchanges=facts.exchanges, versions=facts.attribute("versions"))
+
+
 @rule(*_AMPLIFIERS.values())
 def amplifiers(service: Service, context: Context) -> Iterator[Finding]:
     """Report services that answer more than they are asked; the first datagram of the answer is what is counted."""
@@ -107,4 +115,4 @@ def _facts(service: Service, *codes: str) -> ServiceFacts | None:
     return service.facts if service.facts is not None and service.facts.service in codes else None
 
 
-RULES = (snmp, ntp, dns, amplifiers)
+RULES = (snmp, ntp, dns, key_exchange, amplifiers)
