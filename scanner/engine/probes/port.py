@@ -174,14 +174,17 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     names = dict.fromkeys((contact.target.hostname, None))
     before = {facts.host: facts for facts in known.http}
     sites: list[HttpFacts] = []
+    unseen = 0
     for name in names:
         again = next((facts for host, facts in before.items() if host.startswith(name or _literal(contact))), None)
         try:
             facts = await http.look(contact, host=name, again=again)
         except ProbeError as error:
-            if not (sites and isinstance(error, NameRefused)):  # under the bare address there may be no site at all
-                notes.missed(Facet.HTTP, reason_of(error))
-                notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
+            if sites and isinstance(error, NameRefused):
+                continue  # under the bare address there is no site at all
+            unseen += 1
+            notes.missed(Facet.HTTP, reason_of(error))
+            notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
             continue
         sites.append(facts)
         if _page_unseen(facts):
@@ -196,7 +199,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     if product:
         service = replace(service, product=product[1], version=product[2])
     recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known))
-    if recognised is None and (len(sites) < len(names) or any(_page_unseen(site) for site in sites)):
+    if recognised is None and (unseen or any(_page_unseen(site) for site in sites)):
         notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR)  # a product may hide behind the page that was not seen
     return with_facts(service, recognised)
 
