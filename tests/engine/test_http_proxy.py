@@ -60,3 +60,20 @@ def test_a_nameless_proxy_that_acts_upon_the_tunnel_is_open(to_connect: bytes, t
     facts = look_at(serving(to_connect), tmp_path)
     assert facts is not None
     assert facts.access is Access.OPEN
+
+
+_NAMED = b"HTTP/1.1 400 Bad Request\r\nServer: tinyproxy/1.11.1\r\nContent-Length: 0\r\n\r\n"
+
+
+def test_a_named_proxy_that_tried_and_says_500_is_open(tmp_path: Path) -> None:
+    tried = http("500 Unable to connect")
+    facts = look_at(lambda request: tried if request.startswith(b"CONNECT") else _NAMED, tmp_path)
+    assert facts is not None
+    assert (facts.access, facts.product, facts.version) == (Access.OPEN, "tinyproxy", "1.11.1")
+
+
+def test_an_error_of_its_own_tells_nothing_of_a_named_proxy(tmp_path: Path) -> None:
+    failed = http("500 Internal Error")
+    facts = look_at(lambda request: failed if request.startswith(b"CONNECT") else _NAMED, tmp_path)
+    assert facts is not None
+    assert facts.access is Access.UNKNOWN

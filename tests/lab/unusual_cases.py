@@ -61,6 +61,25 @@ DavLockDB "@folder@/lock"
 </Directory>
 """
 
+
+@contextlib.contextmanager
+def _small_proxies(address: str, folder: Path) -> Iterator[None]:
+    """Privoxy as it is for everyone, Tinyproxy for everyone, and Tinyproxy for one network only."""
+    privoxy, open_one, closed_one = folder / "privoxy", folder / "open", folder / "closed"
+    privoxy.write_text(f"listen-address {address}:8118\nconfdir /etc/privoxy\nlogdir {folder}\n")
+    open_one.write_text(f"Port 8888\nListen {address}\nMaxClients 20\n")
+    closed_one.write_text(f"Port 8889\nListen {address}\nMaxClients 20\nAllow 192.0.2.0/24\n")
+    with contextlib.ExitStack() as running:
+        tinyproxy = program("tinyproxy")
+        for port, command in (
+            (8118, [program("privoxy"), "--no-daemon", str(privoxy)]),
+            (8888, [tinyproxy, "-d", "-c", str(open_one)]),
+            (8889, [tinyproxy, "-d", "-c", str(closed_one)]),
+        ):
+            running.enter_context(process(command, folder=folder, wait_for=(address, port)))
+        yield
+
+
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 CASES = (
@@ -121,5 +140,15 @@ CASES = (
         ),
         silent=frozenset({"SSH-TERRAPIN"}),
         services=frozenset({(22, "ssh")}),
+    ),
+    LabCase(
+        name="small-http-proxies",
+        address="127.10.45.6",
+        ports="8118,8888,8889",
+        start=_small_proxies,
+        expected=frozenset(
+            {(8118, "SVC-HTTP-PROXY-UNAUTH"), (8888, "SVC-HTTP-PROXY-UNAUTH"), (8889, "SVC-HTTP-PROXY-EXPOSED")}
+        ),
+        outcome="partial",
     ),
 )

@@ -25,13 +25,20 @@ CONNECT_TIMEOUT = 15.0
 """Seconds for the proxy to give up on an address that does not exist."""
 
 _STATUS = re.compile(rb"\AHTTP/1\.[01] (\d{3})[ \r]")
+_FAILED = re.compile(rb"(?i)unable to connect|could ?n[o']t connect|connection (?:failed|timed out)")
+"""How proxies that say 500 for a gateway's error tell that they tried, Tinyproxy among them."""
 _SOFTWARE = re.compile(r"^(squid|tinyproxy|privoxy|ATS|3proxy)(?:/(\d[\w.]{0,15}))?", re.IGNORECASE)
 
 
 def suspects(reply: HttpReply) -> bool:
     """Tell whether a reply bears the marks of a forward proxy: its name, or its demand to log in to a proxy."""
     software = _SOFTWARE.match(reply.header("server") or "")
-    return bool(software) or reply.header("x-squid-error") is not None or reply.status == 407
+    return bool(software) or reply.header("x-squid-error") is not None or reply.status == 407 or _is_privoxy(reply)
+
+
+def _is_privoxy(reply: HttpReply) -> bool:
+    """Privoxy 3 names itself nowhere when it is asked as a web server; these are its words (jcc.c)."""
+    return reply.status == 400 and reply.body.startswith("Invalid header received from client.")
 
 
 async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
@@ -39,7 +46,7 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     as a request meant for a web server (400) is no proxy."""
     first = await session.get("/", limit=4096)
     named = suspects(first)
-    software = _SOFTWARE.match(first.header("server") or "")
+    software = _SOFTWARE.match("Privoxy" if _is_privoxy(first) else first.header("server") or "")
     product, version = (line(software[1]), software[2] or "") if software else ("", "")
     if not level.at_least(Level.READ):
         return ServiceFacts("HTTP-PROXY", Access.UNKNOWN, product, version) if named else None
@@ -67,6 +74,8 @@ async def _connect(session: HttpSession) -> tuple[Access, Attributes, bytes]:
     status = _STATUS.match(reply)
     match int(status[1]) if status else 0:
         case 200 | 502 | 503 | 504:
+            return Access.OPEN, (), reply
+        case 500 if _FAILED.search(reply):
             return Access.OPEN, (), reply
         case 403:
             return Access.RESTRICTED, (("refusal", "acl"),), reply
