@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo test check accuracy compare-tls compare-exposure bench lock clean
+.PHONY: help setup demo test check accuracy compare-tls compare-exposure oracle-tls bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 18
@@ -30,6 +30,9 @@ compare-tls: setup ## Our verdicts beside testssl.sh and sslscan, over the lab (
 
 compare-exposure: setup ## Our findings beside those of nmap's safe scripts, over the lab (some twenty minutes the first time)
 	@$(PYTHON) -m tests.compare.exposure
+
+oracle-tls: setup ## Our TLS hello sweep held against sslyze, over 300 random servers (about four minutes)
+	@$(PYTHON) -m tests.compare.oracle
 
 bench: setup ## Speed and memory beside nmap and testssl.sh, in one run (takes about fifteen minutes)
 	@$(PYTHON) -m tests.bench.run

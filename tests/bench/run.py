@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import sweep
 from tests.bench.fleet import addresses, fleet
 from tests.bench.measure import Measured, median_of
 from tests.lab.case import program
@@ -25,6 +26,8 @@ ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 AUTHORISED = ["--authorisation", "bench on loopback"]
 INSPECTED = (0, 3)
 
+ROWS = ("fleet", "tls", "sweep", "memory", "help")
+
 NMAP = ["nmap", "-n", "-Pn", "-sS", "-T4", "-sV", "--script", "ssl-enum-ciphers,ssl-cert,http-title,http-headers"]
 NMAP_TUNED = [*NMAP, "--min-parallelism", "500"]
 
@@ -32,7 +35,7 @@ NMAP_TUNED = [*NMAP, "--min-parallelism", "500"]
 def main() -> int:
     """Run all rows, or those named on the command line, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=["fleet", "tls", "memory", "help", []], help="rows to run (all)")
+    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="rows to run (all)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each command, of which the median is printed")
     options = parser.parse_args()
     if os.geteuid() != 0:
@@ -42,7 +45,7 @@ def main() -> int:
     if status is not None:
         return status
     with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder, fleet(Path(folder)):
-        _bench(set(options.rows) or {"fleet", "tls", "memory", "help"}, options.runs)
+        _bench(set(options.rows) or {*ROWS}, options.runs)
     return 0
 
 
@@ -56,6 +59,8 @@ def _bench(rows: set[str], runs: int) -> None:
         _fleet_rows(table, runs)
     if "tls" in rows:
         _tls_row(table, runs)
+    if "sweep" in rows:
+        _sweep_rows(table, runs)
     if "memory" in rows:
         _memory_rows(table)
     if "help" in rows:
@@ -77,6 +82,23 @@ def _tls_row(table: Table, runs: int) -> None:
     command = [program("testssl"), "--quiet", "--color", "0", "--warnings", "off", "127.30.0.1:443"]
     peer = median_of(1, command, accept=range(256))
     table.add_row("one HTTPS host, beside testssl.sh", _seconds(ours), _seconds(peer), _ratio(ours, peer))
+
+
+def _sweep_rows(table: Table, runs: int) -> None:
+    """Our hello sweep beside sslyze, which is asked of a few servers and scaled up: it needs a minute for all."""
+    with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder, sweep.servers(Path(folder), sweep.SERVERS):
+        ours = sorted((sweep.sweep(sweep.SERVERS) for _ in range(runs)), key=lambda swept: swept.seconds)[runs // 2]
+        peer = sweep.sslyze(sweep.PEER_SERVERS)
+    scale = ours.servers / peer.servers
+    what = f"hello sweep of {ours.servers} TLS servers, sslyze scaled from {peer.servers}"
+    for unit, mine, theirs in (
+        ("seconds", ours.seconds, peer.seconds * scale),
+        ("seconds of processor time", ours.cpu_seconds, peer.cpu_seconds * scale),
+        ("MB at the peak", ours.peak_mb, peer.peak_mb),
+    ):
+        table.add_row(f"{what}: {unit}", f"{mine:.2f}", f"{theirs:.2f}", f"{theirs / mine:.1f}")
+    within = "within" if ours.allowed() else "over"
+    table.add_row(f"{what}: connections for each", f"{ours.connections / ours.servers:.0f}", f"{within} limits", "")
 
 
 def _memory_rows(table: Table) -> None:

@@ -3,95 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shutil
 import socket
 import socketserver
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from scanner.engine.errors import ConnectionRefused, ProbeError, UnexpectedReply
-from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
+from scanner.engine.facts.tls import Answer, TlsVersion
 from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.dial import Dialer, Limits
+from scanner.engine.probes.dial import Dialer
 from scanner.engine.probes.tls_ask import BYTES_LIMIT, Asker, ConnectionLimited
 from scanner.engine.probes.tls_flight import MESSAGE_LIMIT, FlightReader
-from scanner.engine.probes.tls_hello import HELLO, SSL2_HELLO, look, recognises
-from tests.lab.case import LabCase, case_folder
+from scanner.engine.probes.tls_hello import HELLO, SSL2_HELLO, recognises
 from tests.lab.lab_ca import INTERMEDIATE, issue, rsa_key
-from tests.lab.tls_cases import CASES
+from tests.lab.odd_tls import relay_after, running, server, sweep
 from tests.lab.tls_servers import modern_nginx
-
-ADDRESS = "127.10.4.1"
-Behaviour = Callable[[socketserver.BaseRequestHandler], None]
-
-
-@contextlib.contextmanager
-def server(behave: Behaviour) -> Iterator[int]:
-    """Run ``behave`` for every connection on a free port of the test's own address."""
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.settimeout(5)
-            with contextlib.suppress(OSError):
-                behave(self)
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-    with Server((ADDRESS, 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield running.server_address[1]
-        finally:
-            running.shutdown()
-            thread.join()
-
-
-def sweep(port: int, address: str = ADDRESS, *, name: str | None = None, again: TlsFacts | None = None) -> TlsFacts:
-    dialer = Dialer(lambda _: None, Limits(connect_timeout=1, read_timeout=0.5))
-    contact = Contact(dialer, Target(address, address, name), Endpoint(address, port), Level.READ)
-    return asyncio.run(look(contact, server_name=name, again=again))
-
-
-def lab(name: str) -> LabCase:
-    return next(case for case in CASES if case.name == name)
-
-
-@contextlib.contextmanager
-def running(name: str) -> Iterator[tuple[str, int]]:
-    """Run a lab server on an address of this test's own, so that it can run beside the lab."""
-    case = lab(name)
-    address = f"127.10.4.{130 + CASES.index(case)}"
-    folder = case_folder(name)
-    try:
-        with case.start(address, folder):
-            yield address, int(case.ports)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def relay_after(limit: int, address: str, port: int) -> Behaviour:
-    """Return a behaviour that passes ``limit`` connections on to a real server and resets the rest."""
-
-    seen = iter(range(1_000_000))
-
-    def behave(handler: socketserver.BaseRequestHandler) -> None:
-        if next(seen) >= limit:
-            handler.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-            return
-        with socket.create_connection((address, port), timeout=3) as real:
-            real.sendall(handler.request.recv(16_384))
-            while data := real.recv(16_384):
-                handler.request.sendall(data)
-
-    return behave
 
 
 def test_a_web_server_without_tls_is_told_apart() -> None:

@@ -42,7 +42,7 @@ def _ssl2_hello(certificate: bytes) -> bytes:
     return (0x8000 | len(body)).to_bytes(2, "big") + body
 
 
-def _offered(message: bytes) -> tuple[int, tuple[int, ...], bytes]:
+def offered(message: bytes) -> tuple[int, tuple[int, ...], bytes]:
     """Return the version, the suites and the compression methods of a ClientHello."""
     version = int.from_bytes(message[4:6], "big")
     at = 39 + message[38]
@@ -61,7 +61,7 @@ def _flight(version: int, suite: int, compression: int, chain: list[bytes]) -> b
     return b"\x16" + version.to_bytes(2, "big") + _vector(messages, 2)
 
 
-def _alert(code: int) -> bytes:
+def alert(code: int) -> bytes:
     return b"\x15\x03\x01\x00\x02\x02" + bytes([code])
 
 
@@ -71,13 +71,13 @@ def answer(mode: str, data: bytes, chain: list[bytes]) -> bytes:
         return _ssl2_hello(chain[0]) if mode == "ssl2" else b""
     if mode == "ssl2" or data[:1] != b"\x16":
         return b""
-    version, suites, methods = _offered(data[5:])
+    version, suites, methods = offered(data[5:])
     known, own = MODES[mode]
     if version not in known:
-        return _alert(PROTOCOL_VERSION)
+        return alert(PROTOCOL_VERSION)
     chosen = next((suite for suite in own if suite in suites), None)
     compression = int(mode == "compression" and 1 in methods)
-    return _flight(version, chosen, compression, chain) if chosen else _alert(HANDSHAKE_FAILURE)
+    return _flight(version, chosen, compression, chain) if chosen else alert(HANDSHAKE_FAILURE)
 
 
 def main() -> None:

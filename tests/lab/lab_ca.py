@@ -119,17 +119,20 @@ def with_exponent_one(leaf: Issued, issuer: Issued, folder: Path) -> bytes:
     """
     modulus = leaf.certificate.public_key().public_numbers().n  # type: ignore[union-attr]  # an RSA leaf
     number = b"\x00" + modulus.to_bytes((modulus.bit_length() + 7) // 8, "big")
-    key = _der(0x30, _der(0x02, number) + _der(0x02, b"\x01"))
+    key = der(0x30, der(0x02, number) + der(0x02, b"\x01"))
     algorithm = bytes.fromhex("300d06092a864886f70d0101010500")  # rsaEncryption, NULL
-    public = encodebytes(_der(0x30, algorithm + _der(0x03, b"\x00" + key)))
+    public = encodebytes(der(0x30, algorithm + der(0x03, b"\x00" + key)))
     (folder / "one.key").write_bytes(b"-----BEGIN PUBLIC KEY-----\n" + public + b"-----END PUBLIC KEY-----\n")
     return resign(leaf, issuer, "sha256", folder, key="one.key")
 
 
-def _der(tag: int, content: bytes) -> bytes:
+def der(tag: int, content: bytes) -> bytes:
+    """Return a DER element: its tag, the shortest form of its length, its content."""
     size = len(content)
-    length = bytes([size]) if size < 0x80 else b"\x82" + size.to_bytes(2, "big")
-    return bytes([tag]) + length + content
+    if size < 0x80:
+        return bytes([tag, size]) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(length)]) + length + content
 
 
 ROOT = issue("Roundsman lab root", is_ca=True, until=NOW + 3000 * DAY)

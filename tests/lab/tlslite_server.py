@@ -1,4 +1,7 @@
-"""A server on tlslite-ng, which still speaks SSL 3.0, RC4, 3DES and NULL: ``address port folder settings-as-json``."""
+"""A server on tlslite-ng, which still speaks SSL 3.0, RC4, 3DES and NULL.
+
+``address port folder settings-as-json [key]``; ``key`` names its key pair in the folder, ``server`` when left out.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ _PAGE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r
 def main() -> None:
     address, port, folder, wanted = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4])
     chain = X509CertChain()
-    chain.parsePemList((folder / "server.pem").read_text())
-    key = parsePEMKey((folder / "server.key").read_text(), private=True)
+    pair = sys.argv[5] if len(sys.argv) > 5 else "server"
+    chain.parsePemList((folder / f"{pair}.pem").read_text())
+    key = parsePEMKey((folder / f"{pair}.key").read_text(), private=True)
     settings = HandshakeSettings()
     for name, value in wanted.items():
         setattr(settings, name, tuple(value) if name in ("minVersion", "maxVersion") else value)

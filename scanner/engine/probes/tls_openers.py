@@ -6,7 +6,7 @@ from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, Unexpe
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.tls_ask import Asker, accepted
 from scanner.engine.probes.tls_flight import ALERTS, ServerFlight
-from scanner.engine.probes.tls_suites import name_of, offer
+from scanner.engine.probes.tls_suites import by_exchange, name_of, offer
 from scanner.engine.probes.tls_wire import CLASSIC_SIGNATURES, COMMON_SHARES, Hello
 
 CHUNK = 64
@@ -56,6 +56,7 @@ def _openers(asker: Asker) -> list[Hello]:
         ),
         *(asker.hello(TlsVersion.TLS12, classic[at : at + CHUNK]) for at in range(0, len(classic), CHUNK)),
         asker.hello(TlsVersion.TLS12, classic[:CHUNK], bare=True),
+        *(asker.hello(TlsVersion.TLS12, piece, **PLAIN) for piece in by_exchange(classic)[:4]),
     ]
 
 
