@@ -74,10 +74,15 @@ def sightings(host: HostInspection, unit: str = "") -> frozenset[Sighting]:
     return frozenset(seen for service in services for seen in _sightings(service, host.target, unit))
 
 
+def presented(facts: TlsFacts) -> list[View]:
+    """Return the server's own certificates, as far as they can be read."""
+    return _views(chain[0] for chain in facts.chains if chain)
+
+
 def certificate_keys(service: Service) -> dict[Key, View]:
     """Return the keys of the certificates that were presented, TLS and SSL 2.0 alike, each with its certificate."""
     facts = service.tls_facts
-    leaves = [*_leaves(facts), *_ssl2_leaves(facts)] if facts is not None else []
+    leaves = [*presented(facts), *_ssl2_leaves(facts)] if facts is not None else []
     return {Key(KeyKind.CERTIFICATE, leaf.fingerprint): leaf for leaf in reversed(leaves) if leaf.fingerprint}
 
 
@@ -107,12 +112,8 @@ def _ssl2_keys(facts: TlsFacts) -> frozenset[str]:
     """Return the keys that SSL 2.0 is served with. Facts that didn't keep them leave every RSA key."""
     if facts.accepts(TlsVersion.SSL2) is not Answer.YES:
         return frozenset()
-    leaves = _ssl2_leaves(facts) or _leaves(facts)
+    leaves = _ssl2_leaves(facts) or presented(facts)
     return frozenset(leaf.fingerprint for leaf in leaves if leaf.key == "RSA")
-
-
-def _leaves(facts: TlsFacts) -> list[View]:
-    return _views(chain[0] for chain in facts.chains if chain)
 
 
 def _ssl2_leaves(facts: TlsFacts) -> list[View]:

@@ -21,7 +21,7 @@ from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Look, Observation
 from scanner.remediation.models import Finding
-from scanner.remediation.tested import products_told, untested_checks
+from scanner.remediation.tested import products_told, serials_shown, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
 
@@ -36,7 +36,8 @@ class Looked:
     """One stored look at one host, judged.
 
     ``inspection`` keeps the coverage and leaves out the facts; ``untested`` are the (port, transport, check) that
-    it could not answer for although it covered their facet. ``products`` are those whose version was told there.
+    it could not answer for although it covered their facet. ``products`` are those whose version was told there,
+    ``certificates`` the serial numbers of those that were presented.
     """
 
     result_id: int
@@ -47,6 +48,7 @@ class Looked:
     found: Mapping[Identity, Judged]
     untested: frozenset[tuple[int, Transport, str]]
     products: Mapping[tuple[int, Transport], frozenset[str]]
+    certificates: Mapping[tuple[int, Transport], frozenset[str]]
 
     @property
     def address(self) -> str:
@@ -90,11 +92,14 @@ class Looked:
         return whole or (self.inspection.target.is_domain and self.inspection.outcome in LOOKED)
 
     def _tells(self, finding: Finding) -> bool:
-        """Tell whether the versions that the finding rests on were told again: hiding a version mends nothing."""
-        if finding.check_id not in SOFTWARE_CHECKS:
-            return True
-        told = self.products.get((finding.port, Transport(finding.transport)), frozenset())
-        return set(dict(finding.params).get("products", "").split()) <= told
+        """Tell whether silence would mean anything: hiding a version, or what an authority says, mends nothing.
+
+        The versions that a finding rests on must have been told again, and a revoked certificate must be gone.
+        """
+        where, params = (finding.port, Transport(finding.transport)), dict(finding.params)
+        if finding.check_id in SOFTWARE_CHECKS:
+            return set(params.get("products", "").split()) <= self.products.get(where, frozenset())
+        return finding.check_id != "CERT-REVOKED" or params.get("serial") not in self.certificates.get(where, ())
 
     def _as_deep_as(self, finding: Finding) -> bool:
         """Tell whether it looked as deep as when it was seen; a domain is asked the same in every profile."""
@@ -215,8 +220,13 @@ def read(
     products = {
         (service.endpoint.port, service.endpoint.transport): products_told(service) for service in inspection.services
     }
+    certificates = {
+        (service.endpoint.port, service.endpoint.transport): serials_shown(service) for service in inspection.services
+    }
     without_facts = replace(inspection, services=(), second_looks=())
-    return Looked(result.pk, result.host, profile, result.key_target, without_facts, found, untested, products)
+    return Looked(
+        result.pk, result.host, profile, result.key_target, without_facts, found, untested, products, certificates
+    )
 
 
 def identity_of(finding: Finding) -> Identity:

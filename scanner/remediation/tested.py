@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from scanner.engine.facts.service import Access
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
-from scanner.engine.inventory import KeyKind, certificate_keys
+from scanner.engine.inventory import KeyKind, presented
 from scanner.engine.model import Service
 from scanner.engine.rules.domain import untested_domain_checks
 from scanner.engine.rules.installed import installed
@@ -58,13 +58,19 @@ def untested_checks(service: Service, intel: Intel) -> frozenset[str]:
     )
 
 
+def serials_shown(service: Service) -> frozenset[str]:
+    """Return the serial numbers, hexadecimal, of the certificates that the server presented as its own."""
+    leaves = presented(service.tls_facts) if service.tls_facts is not None else []
+    return frozenset(f"{leaf.certificate.serial_number:x}" for leaf in leaves)
+
+
 def unread_keys(service: Service) -> frozenset[KeyKind]:
     """Return the kinds of key that a service has but did not show, or not so that it could be read."""
     unread: set[KeyKind] = set()
     if service.ssh is not None and not service.ssh.host_keys:
         unread.add(KeyKind.SSH)
     facts = service.tls_facts
-    if facts is not None and any(facts.chains) and not certificate_keys(service):
+    if facts is not None and sum(bool(leaf.fingerprint) for leaf in presented(facts)) < len(facts.chains):
         unread.add(KeyKind.CERTIFICATE)
     return frozenset(unread)
 
@@ -83,7 +89,7 @@ def _untested_access(service: Service) -> frozenset[str]:
 
 _KEY_CHECKS = {
     KeyKind.SSH: frozenset({"SSH-SAMEKEY", "SSH-HOSTKEY-WEAK"}),
-    KeyKind.CERTIFICATE: frozenset({"CERT-WILDCARD", "TLS-DROWN-X"}),
+    KeyKind.CERTIFICATE: frozenset({"CERT-WILDCARD", "TLS-DROWN-X", "CERT-REVOKED"}),
 }
 """What rests on having read a key of each kind."""
 

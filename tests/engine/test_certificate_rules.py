@@ -9,7 +9,11 @@ import time
 from base64 import b64encode
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +24,7 @@ from scanner.engine.intel.roots import trusted_roots
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outcome, Service, Severity, Target, Vantage
 from scanner.engine.rules.x509_view import covers, view
-from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, issue, rsa_key
+from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, rsa_key
 
 GOOD = issue("www.lab", INTERMEDIATE, names=["www.lab"])
 CHAIN = (GOOD.der, INTERMEDIATE.der)
@@ -28,6 +32,7 @@ CHAIN = (GOOD.der, INTERMEDIATE.der)
 
 def findings(
     *ders: bytes,
+    stapled: tuple[bytes, ...] = (),
     name: str | None = "www.lab",
     at: dt.datetime = NOW,
     anchors: tuple[bytes, ...] = (ROOT.der,),
@@ -37,7 +42,8 @@ def findings(
         sni=name,
         versions=((TlsVersion.TLS12, Answer.YES),),
         chains=(tuple(b64encode(der).decode() for der in ders),),
-        ocsp_stapled=Answer.NO,
+        ocsp_stapled=Answer.YES if stapled else Answer.NO,
+        ocsp_responses=tuple(b64encode(each).decode() for each in stapled),
     )
     host = HostInspection(
         target=Target("example", "192.0.2.1", name),
@@ -144,6 +150,78 @@ def test_an_issuer_of_the_same_name_with_another_key_is_not_trusted() -> None:
     assert set(findings(forged.der)) == {"CERT-UNTRUSTED"}
 
 
+def response(
+    about: Issued = GOOD,
+    *,
+    status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.REVOKED,
+    reason: x509.ReasonFlags | None = None,
+    issuer: Issued = INTERMEDIATE,
+    signer: Issued = INTERMEDIATE,
+    until: dt.datetime = NOW + DAY,
+) -> bytes:
+    """An OCSP response; a ``signer`` that is not the issuer sends its certificate along."""
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=about.certificate,
+        issuer=issuer.certificate,
+        algorithm=hashes.SHA1(),
+        cert_status=status,
+        this_update=NOW - 9 * DAY,
+        next_update=until,
+        revocation_time=NOW - 9 * DAY if status is ocsp.OCSPCertStatus.REVOKED else None,
+        revocation_reason=reason,
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
+    if signer is not issuer:
+        builder = builder.certificates([signer.certificate])
+    return builder.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+_RESPONDER = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]),)
+REVOKED = response()
+TRY_LATER = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
+HOLD = x509.ReasonFlags.certificate_hold
+
+
+@pytest.mark.parametrize(
+    ("stapled", "revoked"),
+    [
+        (REVOKED, True),
+        (response(reason=x509.ReasonFlags.key_compromise), True),
+        (response(signer=issue("responder", INTERMEDIATE, extensions=_RESPONDER)), True),
+        (response(until=NOW - DAY), True),
+        (response(reason=HOLD), True),
+        (response(reason=HOLD, until=NOW - DAY), False),
+        (response(status=ocsp.OCSPCertStatus.GOOD), False),
+        (response(status=ocsp.OCSPCertStatus.UNKNOWN), False),
+        (response(issue("other.lab", INTERMEDIATE)), False),
+        (response(signer=issue("no responder", INTERMEDIATE)), False),
+        (response(signer=issue("responder of another", ROOT, extensions=_RESPONDER)), False),
+        (response(signer=issue("Roundsman lab intermediate", is_ca=True)), False),
+        (TRY_LATER.public_bytes(Encoding.DER), False),
+        (b"", False),
+        (b"\x30\x03\x0a\x01\x00", False),
+    ],
+    ids=[
+        *("revoked", "with-a-reason", "by-a-responder", "outdated", "on-hold", "hold-outdated", "good", "unknown"),
+        *("another-certificate", "signer-may-not", "responder-of-another", "forged", "try-later", "empty", "junk"),
+    ],
+)
+def test_only_what_the_issuer_signed_about_this_certificate_proves_that_it_is_revoked(
+    stapled: bytes, revoked: bool
+) -> None:
+    found = findings(*CHAIN, stapled=(stapled,))
+    assert ("CERT-REVOKED" in found) is revoked
+    assert set(found) <= {"CERT-REVOKED"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(REVOKED) - 1), st.integers(0, 255))
+def test_a_damaged_response_never_crashes_the_rules(position: int, value: int) -> None:
+    damaged = bytearray(REVOKED)
+    damaged[position] = value
+    findings(*CHAIN, stapled=(bytes(damaged),))
+
+
 def test_the_policy_on_distrusted_roots_names_real_keys_and_days() -> None:
     policy = distrusted_roots()
     assert all(re.fullmatch(r"[0-9a-f]{64}", key) for key in policy)
@@ -222,6 +300,7 @@ def test_bytes_that_are_no_certificate_raise_no_finding() -> None:
 def test_every_text_can_be_filled_from_the_params_of_its_finding() -> None:
     wrong = issue("x", names=["mail.lab"], key=rsa_key(1024), since=NOW - 900 * DAY, until=NOW - DAY)
     found = findings(wrong.der, wrong.der) | findings(*CHAIN, at=NOW + 50 * DAY) | findings(*CHAIN, at=NOW - 31 * DAY)
+    found |= findings(*CHAIN, stapled=(response(),))
     found |= findings(GOOD.der) | findings(issue("www.lab", INTERMEDIATE, aia=AIA, until=NOW + 900 * DAY).der)
     for finding in found.values():
         check = catalogue()[finding.check]

@@ -45,6 +45,7 @@ _EVERYTHING = frozenset(
         "CERT-OCSP-STAPLE",
         "CERT-DEFAULT",
         "CERT-DISTRUST",
+        "CERT-REVOKED",
     }
 )
 
@@ -94,26 +95,28 @@ def _old_signature(digest: str) -> Start:
     return start
 
 
-def _stapled(issued: Issued) -> Start:
-    """An nginx that sends along what its authority says of its certificate."""
+def _stapled(
+    issued: Issued, *, revoked: bool = False, about: Issued | None = None, protocols: str = "TLSv1.2 TLSv1.3"
+) -> Start:
+    """An nginx that sends along what its authority says of its certificate, or ``about`` another one."""
 
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         builder = ocsp.OCSPResponseBuilder().add_response(
-            cert=issued.certificate,
+            cert=(about or issued).certificate,
             issuer=INTERMEDIATE.certificate,
             algorithm=hashes.SHA256(),
-            cert_status=ocsp.OCSPCertStatus.GOOD,
+            cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
             this_update=NOW - DAY,
             next_update=NOW + DAY,
-            revocation_time=None,
-            revocation_reason=None,
+            revocation_time=NOW - 2 * DAY if revoked else None,
+            revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
         )
         signed = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, INTERMEDIATE.certificate).sign(
             INTERMEDIATE.key, hashes.SHA256()
         )
         (folder / "stapled.der").write_bytes(signed.public_bytes(Encoding.DER))
-        directives = f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {MODERN}; ssl_stapling on;"
+        directives = f"ssl_protocols {protocols}; ssl_ciphers {MODERN}; ssl_stapling on;"
         with nginx(443, f"{directives} ssl_stapling_file stapled.der;", issued)(address, folder):
             yield
 
@@ -248,5 +251,14 @@ CASES = (
         public=True,
         given_up=NOW - 20 * DAY,
     ),
+    _case(42, "revoked", _plain, "CERT-REVOKED", start=_stapled(_plain, revoked=True)),
+    _case(
+        43,
+        "tls-1.3-only-and-revoked",
+        _plain,
+        "CERT-REVOKED",
+        start=_stapled(_plain, revoked=True, protocols="TLSv1.3"),
+    ),
+    _case(44, "another-one-is-revoked", _plain, start=_stapled(_plain, revoked=True, about=_must_staple)),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

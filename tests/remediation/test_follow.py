@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from pytest_django import Settings
 
 from scanner.engine.facts.tls import Answer as TlsAnswer
@@ -29,7 +32,7 @@ from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.scores import load_score
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation
-from tests.lab.lab_ca import issue
+from tests.lab.lab_ca import NOW, Issued, issue
 from tests.rounds.world import (
     Answer,
     Engine,
@@ -335,6 +338,43 @@ def test_what_attackers_use_is_recorded_as_such(engine: Engine, settings: Settin
     settings.INTEL_FILE = tmp_path / "lost.sqlite3"
     a_round(engine, ports="9200")
     assert Finding.objects.get(check_id="SW-KEV").state == "open", "without the list nothing was matched"
+
+
+def test_a_revoked_certificate_is_not_mended_by_keeping_silent_about_it(engine: Engine) -> None:
+    issuer = issue("Water Office Root", is_ca=True)
+    revoked, renewed = issue("www.water.test", issuer), issue("www.water.test", issuer)
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=revoked.certificate,
+        issuer=issuer.certificate,
+        algorithm=hashes.SHA256(),
+        cert_status=ocsp.OCSPCertStatus.REVOKED,
+        this_update=NOW,
+        next_update=None,
+        revocation_time=NOW,
+        revocation_reason=None,
+    )
+    signed = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, issuer.certificate).sign(issuer.key, hashes.SHA256())
+    staple = b64encode(signed.public_bytes(Encoding.DER)).decode()
+
+    def site(shown: Issued, *responses: str) -> Answer:
+        def answer(target: Target, plan: Plan) -> HostInspection:
+            chain = tuple(b64encode(each.der).decode() for each in (shown, issuer))
+            versions = ((TlsVersion.TLS12, TlsAnswer.YES),)
+            facts = TlsFacts(sni=None, versions=versions, chains=(chain,), ocsp_responses=responses)
+            service = Service(Endpoint(target.address, 443), "http", tls=True, tls_facts=facts)
+            return inspected(target, plan, (443,), (service,), (service,))
+
+        return answer
+
+    a_round(engine, site(revoked, staple), ports="443")
+    found = Finding.objects.get(check_id="CERT-REVOKED")
+    assert (found.state, found.severity, found.confidence) == ("open", "high", "confirmed")
+    a_round(engine, site(revoked), ports="443")
+    found.refresh_from_db()
+    assert found.state == "open", "the same certificate, without the response"
+    a_round(engine, site(renewed), ports="443")
+    found.refresh_from_db()
+    assert found.state == "fixed"
 
 
 def test_an_organisations_own_root_is_trusted_from_the_next_round_on(engine: Engine) -> None:

@@ -48,6 +48,7 @@ class TlsFacts:
     empty for TLS from the first byte. ``versions`` answers for every version. ``suites`` lists what was
     accepted, per version, in the order found. ``chains`` holds each distinct certificate chain as sent,
     leaf first, every certificate as base64 DER; ``ssl2_certificate`` the only one that SSL 2.0 has room for.
+    ``ocsp_responses`` are the stapled ones, base64 DER, as far as they are of a sensible size.
     ``complete`` is False when the sweep ended early (``ended`` says why), in which case absences prove nothing.
     """
 
@@ -72,6 +73,7 @@ class TlsFacts:
     ocsp_stapled: Answer = Answer.UNTESTED
     chains: tuple[tuple[str, ...], ...] = ()
     ssl2_certificate: str = ""
+    ocsp_responses: tuple[str, ...] = ()
     complete: bool = True
     ended: str = ""
     connections: int = 0

@@ -23,7 +23,7 @@ from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.starttls import upgrade
 from scanner.engine.probes.tls_ask import FLIGHT_LIMIT, Asker
-from scanner.engine.probes.tls_flight import CHAIN_LIMIT, MESSAGE_LIMIT, FlightReader
+from scanner.engine.probes.tls_flight import CHAIN_LIMIT, MESSAGE_LIMIT, FlightReader, ocsp_response
 from scanner.engine.probes.tls_wire import (
     ALL_SIGNATURES,
     OTHER_SIGNATURES,
@@ -63,6 +63,7 @@ class EncryptedFlight:
     certificates: tuple[bytes, ...] = ()
     asks_certificate: bool = False
     stapled: bool = False
+    ocsp: bytes = b""
 
 
 class ChainReader:
@@ -236,16 +237,17 @@ def _certificate(body: Cursor, asks: bool) -> EncryptedFlight:
     body.vector(1)
     entries = Cursor(body.vector(3))
     chain: list[bytes] = []
-    stapled = False
+    stapled: list[bytes] = []
     while entries.left and len(chain) < CHAIN_LIMIT:
         chain.append(entries.vector(3))
         extensions = Cursor(entries.vector(2))
         while extensions.left:
-            stapled = extensions.number(2) == STATUS_REQUEST or stapled
-            extensions.vector(2)
+            kind, content = extensions.number(2), extensions.vector(2)
+            if kind == STATUS_REQUEST:
+                stapled.append(ocsp_response(content))
     if not chain:
         raise UnexpectedReply("The server sent an empty certificate chain.")
-    return EncryptedFlight(tuple(chain), asks, stapled)
+    return EncryptedFlight(tuple(chain), asks, bool(stapled), stapled[0] if stapled else b"")
 
 
 def _is_rsa(der: bytes) -> bool:

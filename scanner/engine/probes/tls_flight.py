@@ -63,6 +63,7 @@ class ServerFlight:
     certificates: tuple[bytes, ...] = ()
     asks_certificate: bool = False
     stapled: bool = False
+    ocsp: bytes = b""
     ssl2_suites: tuple[int, ...] = ()
     server_random: bytes = b""
     share: bytes = b""
@@ -176,7 +177,7 @@ def _with_message(flight: ServerFlight, kind: int, body: bytes) -> ServerFlight:
     if kind == 14:
         return replace(flight, done=True)
     if kind == 22:
-        return replace(flight, stapled=True)
+        return replace(flight, stapled=True, ocsp=ocsp_response(body))
     return flight
 
 
@@ -204,6 +205,12 @@ def _server_hello(flight: ServerFlight, body: bytes) -> ServerFlight:
         server_random=random,
         done=version >= 0x0304,
     )
+
+
+def ocsp_response(status: bytes) -> bytes:
+    """Return the OCSP response in a CertificateStatus (RFC 6066 section 8); empty when there is none that is whole."""
+    length = int.from_bytes(status[1:4])
+    return status[4 : 4 + length] if status[:1] == b"\x01" and 4 + length <= len(status) else b""
 
 
 def read_extensions(cursor: Cursor) -> dict[int, bytes]:

@@ -225,4 +225,4 @@ class Sweep:
         for flight in await reader.read([leaf for leaf, *_ in self.seen.chains]):
             self.seen.chains.setdefault(flight.certificates)
             self.seen.add("client_certificate", flight.asks_certificate)
-            self.seen.add("ocsp_stapled", flight.stapled)
+            self.seen.note_staple(flight.stapled, flight.ocsp)

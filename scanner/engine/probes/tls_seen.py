@@ -15,6 +15,9 @@ from scanner.engine.probes.tls_wire import EXTENDED_MASTER_SECRET, OLD, RENEGOTI
 CHAINS = 8
 """Different chains kept of one server."""
 
+OCSP_BYTES = 16 * 1024
+"""Bytes up to which a stapled response is kept; those of public authorities take one to three thousand."""
+
 
 @dataclass(slots=True)
 class Seen:
@@ -25,13 +28,14 @@ class Seen:
     groups: dict[int, None] = field(default_factory=dict)
     chains: dict[tuple[bytes, ...], None] = field(default_factory=dict)
     ssl2_certificate: bytes = b""
+    ocsp: dict[bytes, None] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
 
     def note(self, version: TlsVersion, flight: ServerFlight, *, deflate: bool = True) -> None:
         """Keep an answer that accepts ``version``; ``deflate`` tells whether compression was offered."""
         self.versions[version] = Answer.YES
         for suite in flight.ssl2_suites or (flight.suite,):
-            self.suites.setdefault((version, suite), replace(flight, certificates=()))
+            self.suites.setdefault((version, suite), replace(flight, certificates=(), ocsp=b""))
         if flight.group:
             self.groups.setdefault(flight.group)
         if flight.certificates and version is TlsVersion.SSL2:
@@ -52,7 +56,13 @@ class Seen:
         if flight.done:
             self.add("client_certificate", flight.asks_certificate)
             if flight.certificates:
-                self.add("ocsp_stapled", flight.stapled)
+                self.note_staple(flight.stapled, flight.ocsp)
+
+    def note_staple(self, stapled: bool, response: bytes) -> None:
+        """Keep whether a revocation status was sent along, and which, empty when it can't be read."""
+        self.add("ocsp_stapled", stapled)
+        if 0 < len(response) <= OCSP_BYTES and len(self.ocsp) < CHAINS:
+            self.ocsp.setdefault(response)
 
     def add(self, question: str, seen: bool) -> None:
         """Answer one of the questions of ``TlsFacts`` by its name; what was seen once is a yes for good."""
@@ -80,6 +90,7 @@ class Seen:
             needs_name=asker.name is None and wants_name,
             chains=tuple(tuple(b64encode(der).decode() for der in chain) for chain in self.chains),
             ssl2_certificate=b64encode(self.ssl2_certificate).decode(),
+            ocsp_responses=tuple(b64encode(der).decode() for der in self.ocsp),
             complete=not trouble,
             ended=trouble,
             connections=asker.connections,

@@ -16,6 +16,7 @@ from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.policy.load import Aspect, Grade, Verdict
 from scanner.engine.rules.base import Context, Rule, rule
 from scanner.engine.rules.certificate_path import Path, Trust, find_path
+from scanner.engine.rules.ocsp_view import find_revocation
 from scanner.engine.rules.tls_base import policy_params, s_client_options
 from scanner.engine.rules.x509_view import View, is_signed_by, may_be_signed_by, names_host, view
 
@@ -154,6 +155,30 @@ def identity(service: Service, context: Context) -> Iterator[Finding]:
         if name and facts.sni == name and not names_host(leaf, name.lower().rstrip(".")):
             shown = ", ".join((*leaf.names, *leaf.addresses)[:8]) or leaf.common_name
             yield _finding("CERT-HOSTNAME", service, context, facts, leaf, asked=name, names=shown)
+
+
+@rule("CERT-REVOKED")
+def revocation(service: Service, context: Context) -> Iterator[Finding]:
+    """Report a certificate whose own issuer says, in the response that the server staples, that it is revoked."""
+    facts = service.tls_facts
+    if facts is None or not facts.ocsp_responses:
+        return
+    anchors = tuple(root for root in map(view, context.anchors) if root is not None)
+    for chain in _chains(facts, context):
+        above = (*chain.sent, *chain.path.roots, *anchors)
+        for response in facts.ocsp_responses:
+            found = find_revocation(b64decode(response), chain.leaf, above, context.now)
+            if found is not None:
+                yield _finding(
+                    "CERT-REVOKED",
+                    service,
+                    context,
+                    facts,
+                    chain.leaf,
+                    serial=f"{chain.leaf.certificate.serial_number:x}",
+                    since=_day(found.since),
+                    reason=found.reason,
+                )
 
 
 @rule("CERT-DISTRUST")
@@ -307,4 +332,4 @@ def _longest_life(issued: dt.datetime) -> int:
     return next((days for since, days in _LIFETIMES if issued >= since), 0)
 
 
-RULES: tuple[Rule, ...] = (validity, identity, distrust, trust, strength, practice)
+RULES: tuple[Rule, ...] = (validity, identity, revocation, distrust, trust, strength, practice)
