@@ -29,6 +29,9 @@ LOOKED = frozenset({Outcome.INSPECTED, Outcome.PARTIAL})
 _FACETS = {KeyKind.CERTIFICATE: (Facet.TLS, Facet.CERTIFICATE), KeyKind.SSH: (Facet.SERVICE,)}
 """What must have been looked at for a key that isn't seen to be gone."""
 
+_BATCH = 500
+"""Rows that one statement deletes or writes."""
+
 _Where = tuple[int, str, str]
 """Organisation, registered name (or empty) and address."""
 
@@ -65,10 +68,11 @@ class RoundKeys:
         """Store what the round changed. Doing it twice changes nothing."""
         rows = (_stored(seen) for seen in self._seen)
         with transaction.atomic():
-            SeenKey.objects.filter(pk__in=self._gone).delete()
+            for at in range(0, len(self._gone), _BATCH):
+                SeenKey.objects.filter(pk__in=self._gone[at : at + _BATCH]).delete()
             SeenKey.objects.bulk_create(
                 rows,
-                batch_size=500,
+                batch_size=_BATCH,
                 update_conflicts=True,
                 unique_fields=["organisation", "hostname", "address", "port", "kind", "fingerprint"],
                 update_fields=["target", "ssl2", "named", "seen"],
