@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -216,6 +217,37 @@ def test_an_alias_or_server_that_leads_to_nobody_is_possible_and_worse_when_stra
     assert dict(server.params)["places"] == f"{NAME} NS → ns2.nic.example"
     inside = DnsAnswer(question(f"www.{NAME} A"), Reply.NO_NAME, aliases=(f"old.{NAME}",))
     assert found(DomainFacts(NAME, (), facts.stranger, (*others, inside)))["DOM-DANGLING"].severity is Severity.LOW
+
+
+def test_a_policy_behind_a_lost_alias_is_lost_to_whoever_gets_the_name() -> None:
+    lost = DnsAnswer(question(f"_dmarc.{NAME} TXT"), Reply.NO_NAME, aliases=("example-org.reports.example",))
+    facts = domain()
+    others = tuple(answer for answer in facts.answers if answer.question != lost.question)
+    checks = found(DomainFacts(NAME, (), facts.stranger, (*others, lost)))
+    assert "DOM-DMARC-NONE" in checks
+    assert dict(checks["DOM-DANGLING"].params)["record"] == f"_dmarc.{NAME}"
+
+
+@pytest.mark.parametrize(
+    ("signed", "tlsa", "problem"),
+    [
+        ((f"{NAME} SOA", f"{NAME} MX", "TLSA"), ("3 1 1 ab",), ""),
+        ((f"{NAME} SOA", f"{NAME} MX", "TLSA"), ("1 1 1 ab",), "usage"),
+        ((f"{NAME} SOA", f"{NAME} MX"), ("3 1 1 ab",), "insecure"),
+        (("TLSA",), ("3 1 1 ab",), "insecure"),
+        ((f"{NAME} SOA", f"{NAME} MX", "TLSA"), (), "absent"),
+        (("TLSA",), (), ""),
+        ((), ("3 1 1 ab",), ""),
+    ],
+)
+def test_tlsa_records_count_only_when_they_and_the_mail_exchanges_are_signed(
+    signed: tuple[str, ...], tlsa: tuple[str, ...], problem: str
+) -> None:
+    facts = domain({f"_25._tcp.mx.{NAME} TLSA": tlsa})
+    signatures = {f"_25._tcp.mx.{NAME} TLSA" if name == "TLSA" else name for name in signed}
+    answers = tuple(replace(answer, authentic=str(answer.question) in signatures) for answer in facts.answers)
+    verdict = found(replace(facts, answers=answers)).get("DOM-DANE")
+    assert (dict(verdict.params)["dane_problem"] if verdict else "") == problem
 
 
 def test_an_address_in_place_of_a_mail_host_is_no_dangling_record() -> None:

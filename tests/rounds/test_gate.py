@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.engine.model import Endpoint, Level, Transport
+from scanner.engine.model import Endpoint, Level, Transport, domain_endpoint
 from scanner.engine.plan import ports_of
 from scanner.rounds.gate import ScopeGate, one_of_each, port_borders
 from targets.scope import AuthorisationTerms, ExclusionTerms, Reach, Scope
@@ -82,3 +82,15 @@ def test_transports_are_asked_apart() -> None:
     gate = ScopeGate(scope(((161, 161),)), {ADDRESS: [None]}, Level.READ)
     assert gate(Endpoint(ADDRESS, 161, Transport.UDP)) is None
     assert gate(Endpoint(ADDRESS, 162, Transport.UDP)) is not None
+
+
+def test_a_domain_is_refused_as_soon_as_the_register_no_longer_allows_it() -> None:
+    named = AuthorisationTerms(
+        1, "Order 1", "Director", NOW - dt.timedelta(days=9), NOW + dt.timedelta(days=1), Reach.of(["water.example"])
+    )
+    allowed = Scope("water", authorisations=(named,), domains=frozenset({"water.example"}))
+    gate = ScopeGate(allowed, {}, Level.GREETING)
+    assert gate(domain_endpoint("water.example")) is None
+    assert gate(domain_endpoint("www.water.example")) == "domain-not-registered domain=www.water.example"
+    gate.renew(Scope("water", domains=frozenset({"water.example"})))
+    assert gate(domain_endpoint("water.example")) == "domain-not-authorised domain=water.example"

@@ -178,26 +178,30 @@ def transport_reports(read: Reader) -> Iterator[Verdict]:
 
 
 def dane(read: Reader) -> Iterator[Verdict]:
-    """Report TLSA records that mail servers can't use (RFC 7672), or hint at missing ones where DNSSEC allows them."""
-    hosts = exchanges(read.records(read.name, "MX") or ())
+    """Report TLSA records that mail servers can't use, or hint at missing ones where DNSSEC allows them.
+
+    They count only when the MX records and they themselves are signed (RFC 7672 section 2.2).
+    """
+    records = read.answer(read.name, "MX")
+    if records is None:
+        return
+    hosts = exchanges(records.records)
     answers = {host: read.answer(f"_25._tcp.{host}", "TLSA") for host in hosts}
     known = {host: answer for host, answer in answers.items() if answer is not None}
+    pinned = {host: answer for host, answer in known.items() if answer.records}
     validates = any(answer.authentic for answer in read.facts.answers)
-    for host, answer in known.items():
-        if not answer.records:
-            continue
-        if not answer.authentic and validates:
-            yield Verdict("DOM-DANE", {"dane_problem": "insecure", "mail_host": host}, Severity.LOW)
+    for host, answer in pinned.items():
+        insecure = validates and not (records.authentic and answer.authentic)
+        if insecure or not any(record.partition(" ")[0] in _TLSA_USAGES for record in answer.records):
+            problem = "insecure" if insecure else "usage"
+            yield Verdict("DOM-DANE", {"dane_problem": problem, "mail_host": host}, Severity.LOW)
             return
-        if not any(record.partition(" ")[0] in _TLSA_USAGES for record in answer.records):
-            yield Verdict("DOM-DANE", {"dane_problem": "usage", "mail_host": host}, Severity.LOW)
-            return
-    bare = [host for host, answer in known.items() if not answer.records]
+    bare = [host for host in known if host not in pinned]
     if read.incomplete or not bare:
         return
-    if len(bare) < len(hosts):
+    if pinned:
         yield Verdict("DOM-DANE", {"dane_problem": "partial", "mail_host": bare[0]}, Severity.LOW)
-    elif all(known[host].authentic for host in bare):
+    elif records.authentic and all(known[host].authentic for host in bare):
         yield Verdict("DOM-DANE", {"dane_problem": "absent", "mail_host": bare[0]})
 
 
@@ -207,8 +211,11 @@ def _takes_mail(read: Reader) -> bool | None:
 
 
 def _has_dane(read: Reader) -> bool:
-    hosts = exchanges(read.records(read.name, "MX") or ())
-    return any(read.records(f"_25._tcp.{host}", "TLSA") for host in hosts)
+    records = read.answer(read.name, "MX")
+    if records is None or not records.authentic:
+        return False
+    answers = [read.answer(f"_25._tcp.{host}", "TLSA") for host in exchanges(records.records)]
+    return any(answer is not None and answer.authentic and answer.records for answer in answers)
 
 
 JUDGES: Mapping[Judge, tuple[str, ...]] = {

@@ -113,10 +113,16 @@ def dangling(read: Reader) -> Iterator[Verdict]:
 
 
 def _lost_aliases(read: Reader) -> Iterator[tuple[str, str]]:
+    """Yield the aliases of the domain that lead nowhere, of whatever was asked; the hosts' must all be known."""
     for name in read.facts.hosts:
-        answer = read.answer(name, "A")
-        if answer is not None and answer.reply is Reply.NO_NAME and answer.aliases:
-            yield f"{name} CNAME", answer.aliases[-1]
+        read.answer(name, "A")
+    lost = {
+        answer.question.name: answer.aliases[-1]
+        for answer in read.facts.answers
+        if answer.reply is Reply.NO_NAME and answer.aliases and lies_in(answer.question.name, read.name)
+    }
+    for name, target in sorted(lost.items()):
+        yield f"{name} CNAME", target
 
 
 def _lost_hosts(read: Reader) -> Iterator[tuple[str, str]]:
