@@ -119,7 +119,8 @@ def _unanswered(why: str, questions: list[Question], facet: Facet | None) -> Gap
     named = ", ".join(str(question) for question in questions[:QUESTIONS_NAMED])
     more = f" +{len(questions) - QUESTIONS_NAMED}" if len(questions) > QUESTIONS_NAMED else ""
     reason = GapReason.TIMED_OUT if why == "timed-out" else GapReason.NAME_NOT_RESOLVED
-    detail = shlex.join(["question-unanswered", f"answer={why}", f"questions={named}{more}"])
+    words = ["question-bogus"] if why == BOGUS else ["question-unanswered", f"answer={why}"]
+    detail = shlex.join([*words, f"questions={named}{more}"])
     return Gap(reason, facet, transport=Transport.DNS, detail=detail)
 
 
