@@ -151,19 +151,45 @@ def test_a_server_that_does_not_resolve_for_us_is_no_resolver() -> None:
 
 def test_what_a_domain_publishes_is_bounded_and_cleaned() -> None:
     def hostile(name: str, kind: str) -> tuple[str, ...]:
-        if kind == "TXT" and name == NAME:
-            return ('"v=spf1 \\027[2J+all"', *(f'"{"x" * 200}{number}"' for number in range(90)))
-        if kind == "NS" and name == NAME:
-            return tuple(f"ns{number}.many.example." for number in range(100))
-        return ("0 issue ;",) if kind == "CAA" else plain(name, kind)
+        match kind:
+            case "TXT" if name == NAME:
+                return ('"v=spf1 \\027[2J+all"', '"other"')
+            case "TXT" if name.startswith("_dmarc"):
+                return tuple(f'"v=DMARC1; p=none; n={number}"' for number in range(150))
+            case "MX":
+                return tuple(f"{number} mx{number}.many.example." for number in range(90))
+            case "CAA":
+                return (f'0 issue "{"x" * 5000}"',)
+            case _:
+                return plain(name, kind)
 
     inspection = look("127.11.60.8", resolver(hostile))
     facts = inspection.services[0].domain
     assert facts is not None
-    texts = next(answer for answer in facts.answers if str(answer.question) == f"{NAME} TXT").records
-    assert len(texts) <= 64
-    assert "v=spf1 \\x1b[2J+all" in texts
-    assert len(facts.answers) <= QUESTIONS
+    answers = {str(answer.question): answer for answer in facts.answers}
+    assert "v=spf1 \\x1b[2J+all" in answers[f"{NAME} TXT"].records
+    assert {answers[f"_dmarc.{NAME} TXT"].why, answers[f"{NAME} CAA"].why} == {"too-large"}
+    assert len(facts.answers) < QUESTIONS
+    checks = {finding.check for finding in judge(inspection)}
+    assert "DOM-SPF-BROKEN" in checks
+    assert not {"DOM-DMARC-NONE", "DOM-DMARC-BROKEN", "DOM-CAA"} & checks
+
+
+def test_a_domain_in_the_zone_of_another_has_no_servers_and_signatures_of_its_own() -> None:
+    def answer(datagram: bytes) -> bytes:
+        query = dns.message.from_wire(datagram)
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA
+        zone = dns.rrset.from_text("org.", 60, "IN", "SOA", "ns.nic.example. root.nic.example. 1 2 3 4 5")
+        response.authority.append(zone)
+        return response.to_wire()
+
+    inspection = look("127.11.60.12", answer)
+    assert inspection.outcome is Outcome.INSPECTED
+    assert [gap.detail for gap in inspection.coverage.gaps] == ["not-a-zone zone=org"]
+    checks = {finding.check for finding in judge(inspection)}
+    assert "DOM-SPF-NONE" in checks
+    assert not {check for check in checks if check.startswith(("DOM-NS", "DOM-DNSSEC"))}
 
 
 def test_a_domain_that_never_ends_is_left_in_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -176,3 +177,21 @@ def test_a_reach_includes_a_network_exactly_when_one_of_its_networks_holds_all_o
     members: frozenset[Network], network: Network
 ) -> None:
     assert Reach(members).includes(network) == any(_within(network, member) for member in members)
+
+
+@given(scopes, st.frozensets(hostnames), hostnames, moments)
+def test_a_domain_is_allowed_exactly_when_registered_named_in_force_and_not_excluded(
+    scope: Scope, domains: frozenset[str], name: str, when: datetime
+) -> None:
+    decision = replace(scope, domains=domains).decide_domain(name, when)
+    named = [
+        terms
+        for terms in scope.authorisations
+        if name in terms.reach.hostnames and terms.valid_from <= when < terms.valid_until
+    ]
+    excluded = [
+        terms
+        for terms in scope.exclusions
+        if name in terms.reach.hostnames and (terms.until is None or when < terms.until)
+    ]
+    assert decision.allowed is (name in domains and bool(named) and not excluded)

@@ -67,7 +67,7 @@ class DnsAnswer:
 
     ``aliases`` are the names that CNAME records led to, in order. ``authentic`` tells that the resolver vouches for the
     answer by DNSSEC (AD, RFC 4035 section 3.2.3). ``zone`` is, of a question for SOA, the zone that the name lies in.
-    ``why`` says how a failed question failed: ``bogus``, ``timed-out``, ``malformed``, ``unreachable``,
+    ``why`` says how a failed question failed: ``bogus``, ``timed-out``, ``malformed``, ``too-large``, ``unreachable``,
     ``no-recursion`` or the response code in lower case.
     """
 

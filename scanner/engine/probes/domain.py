@@ -37,8 +37,8 @@ PAYLOAD = 1232
 QUESTIONS = 400
 """Questions about one domain, in one look. An honest domain with a hundred registered names takes about 250."""
 
-RECORDS, RECORD_TEXT = 64, 4096
-"""Records of one answer, and characters of one record, that are kept."""
+RECORDS, RECORD_TEXT = 100, 4096
+"""Records of one answer, and characters of one record. More is not judged by a part of it, but left open."""
 
 AT_ONCE = 8
 """Questions that are with the resolver at the same time."""
@@ -157,7 +157,9 @@ def _read(question: Question, response: dns.message.Message) -> DnsAnswer:
     if not response.flags & dns.flags.RA or not isinstance(response, dns.message.QueryMessage):
         return replace(failed, why="no-recursion")
     chain = response.resolve_chaining()
-    records = tuple(_text(each) for each in list(chain.answer or ())[:RECORDS])
+    records = tuple(_text(each) for each in list(chain.answer or ())[: RECORDS + 1])
+    if len(records) > RECORDS or any(len(record) > RECORD_TEXT for record in records):
+        return replace(failed, why="too-large")
     aliases = tuple(_name(rrset[0].target) for rrset in chain.cnames)
     return DnsAnswer(
         question,
@@ -186,13 +188,13 @@ def _text(record: dns.rdata.Rdata) -> str:
     """Return a record as :mod:`scanner.engine.facts.domain` writes it."""
     match record:
         case TXTBase():
-            return printable_bytes(b"".join(record.strings), RECORD_TEXT)
+            return printable_bytes(b"".join(record.strings), RECORD_TEXT + 1)
         case NSBase():
             return _name(record.target)
         case MXBase():
             return f"{record.preference} {_name(record.exchange)}"
         case _:
-            return printable(record.to_text(), RECORD_TEXT)
+            return printable(record.to_text(), RECORD_TEXT + 1)
 
 
 def _name(name: dns.name.Name) -> str:
