@@ -60,9 +60,13 @@ def test_the_text_says_what_was_asked_whom_and_names_no_port() -> None:
 def test_the_verify_command_shows_the_weakness() -> None:
     document = json.loads(roundsman("--domain", "town.test", *ALLOWED, "--format", "json").stdout)
     [dangling] = [found for found in document["targets"][0]["findings"] if found["check"] == "DOM-DANGLING"]
-    program, *rest = shlex.split(dangling["verify"])
-    asked = subprocess.run([program, f"@{RESOLVER}", *rest], capture_output=True, text=True, check=True).stdout
-    assert "gone.cloud.test" in asked
+    asked = [shlex.split(command) for command in dangling["verify"].split(";")]
+    shown = [
+        subprocess.run([dig, f"@{RESOLVER}", *rest], capture_output=True, text=True, check=True).stdout
+        for dig, *rest in asked
+    ]
+    assert "gone.cloud.test" in shown[0]
+    assert "status: NXDOMAIN" in shown[1]
 
 
 def test_sarif_and_html_show_the_domain_alone() -> None:
@@ -98,8 +102,17 @@ def test_bad_input_is_refused_before_anything_is_sent(arguments: tuple[str, ...]
     assert said in shown.stderr
 
 
-def test_without_a_resolver_it_says_how_to_name_one() -> None:
-    shown = roundsman("--domain", "town.test", "--authorisation", "the lab's owner")
+def test_the_installations_resolver_is_asked_and_without_one_it_says_how_to_name_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asking = ("--domain", "town.test", "--authorisation", "the lab's owner")
+    shown = roundsman(*asking)
+    assert shown.returncode == 2
+    assert "ROUNDSMAN_RESOLVER" in shown.stderr
+    monkeypatch.setenv("ROUNDSMAN_RESOLVER", RESOLVER)
+    assert roundsman(*asking).returncode == 0
+    monkeypatch.setenv("ROUNDSMAN_RESOLVER", "dns.town.test")
+    shown = roundsman(*asking)
     assert shown.returncode == 2
     assert "ROUNDSMAN_RESOLVER" in shown.stderr
 

@@ -106,9 +106,10 @@ def dangling(read: Reader) -> Iterator[Verdict]:
     if not found:
         return
     foreign = [pair for pair in found if not lies_in(pair[1], read.name)]
-    name, kind = (foreign or found)[0][0].rpartition(" ")[::2]
-    params = {"places": _listed(f"{place} → {target}" for place, target in foreign or found)}
-    params |= {"record": name, "kind": kind}
+    shown = foreign or found
+    name, _, kind = shown[0][0].rpartition(" ")
+    params = {"places": _listed(f"{place} → {target}" for place, target in shown)}
+    params |= {"record": name, "kind": kind, "gone": shown[0][1]}
     yield Verdict("DOM-DANGLING", params, None if foreign else Severity.LOW, Confidence.POSSIBLE)
 
 
