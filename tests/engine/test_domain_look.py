@@ -203,6 +203,18 @@ def test_a_domain_that_never_ends_is_left_in_time() -> None:
     assert "DOM-SPF-BROKEN" in {finding.check for finding in judge(inspection)}
 
 
+def test_more_names_than_are_asked_about_leave_open_what_rests_on_them() -> None:
+    names = tuple(f"host{number}.{NAME}" for number in range(QUESTIONS))
+    inspection = look("127.11.60.13", resolver(plain), names, seconds=20)
+    assert inspection.outcome is Outcome.PARTIAL
+    assert [gap.detail for gap in inspection.coverage.gaps] == ["too-many-questions"]
+    facts = inspection.services[0].domain
+    assert facts is not None
+    assert len(facts.answers) == QUESTIONS
+    assert {"DOM-DANGLING", "DOM-PRIVATE-A"} <= untested_domain_checks(facts)
+    assert "DOM-SPF-NONE" in {finding.check for finding in judge(inspection)}
+
+
 def test_time_runs_out_and_what_was_seen_counts() -> None:
     def code(name: str, kind: str, unchecked: bool) -> int | None:
         return None if kind == "CAA" else 0
