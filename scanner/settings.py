@@ -19,7 +19,7 @@ from zoneinfo import available_timezones
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.plan import ResolverAddress, parse_resolver
@@ -45,6 +45,10 @@ def _existing_time_zone(name: str) -> str:
     return name
 
 
+def _listed(value: object) -> object:
+    return [name for name in map(str.strip, value.split(",")) if name] if isinstance(value, str) else value
+
+
 def _resolver(text: object) -> ResolverAddress | None:
     try:
         return parse_resolver(str(text)) if text else None
@@ -68,6 +72,7 @@ class Settings(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_existing_time_zone)] = "UTC"
     widest_ipv4_target: int = Field(default=16, ge=8, le=32)
     widest_ipv6_target: int = Field(default=112, ge=64, le=128)
+    plugins_off: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = frozenset()
     resolver: Annotated[ResolverAddress | None, BeforeValidator(_resolver)] = None
 
     @classmethod

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
+from scanner.engine.plugins import load
 from tests.lab import namespace
+from tests.plugging import Plugs
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -17,3 +20,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     namespace.enter()
+
+
+@pytest.fixture
+def plug(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugs]:
+    """Give the test plugins of its own making; afterwards there are none again."""
+    yield Plugs(monkeypatch)
+    load.forget()
+    load.leave_out(())

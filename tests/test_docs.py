@@ -121,3 +121,11 @@ def test_the_worked_example_has_the_form_of_a_rule_and_an_entry() -> None:
     for language in Language:
         assert entry[language].keys() == {"title", "impact", "fix", "evidence"}
     assert re.findall(r"{(\w+)}", entry["en"]["evidence"]) == re.findall(r"{(\w+)}", entry["zh-Hans"]["evidence"])
+
+
+def test_what_the_page_on_plugins_shows_is_in_the_example() -> None:
+    example = ROOT / "docs" / "examples" / "roundsman-example-plugin"
+    files = [path.read_text(encoding="utf-8") for path in example.rglob("*") if path.suffix in (".py", ".toml")]
+    shown = list(_blocks(ROOT / "docs" / "plugins.md", "python", "toml"))
+    assert len(shown) > 4
+    assert [block for block in shown if not any(block in text for text in files)] == []

@@ -53,6 +53,12 @@ def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch,
     assert (load().language, load().time_zone) == ("en", "Europe/London")
 
 
+def test_plugins_to_leave_out_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().plugins_off == frozenset()
+    monkeypatch.setenv("ROUNDSMAN_PLUGINS_OFF", "acme, other,")
+    assert load().plugins_off == {"acme", "other"}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("LANGUAGE", "fr"), ("TIME_ZONE", "Asia/Peking"), ("WIDEST_IPV4_TARGET", "0"), ("WIDEST_IPV6_TARGET", "many")],

@@ -19,10 +19,14 @@ _COMMANDS = {
     "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
+    "plugins": ("scanner.cli.plugins", "List the installed plugins, which add probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
-_WITHOUT_DATABASE = {"inspect", "intel"}
+_WITHOUT_DATABASE = {"inspect", "intel", "plugins"}
+
+_WITHOUT_PLUGINS = {"targets", "intel", "plugins"}
+"""Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
 _root = typer.Typer(
     add_completion=False,
@@ -68,8 +72,11 @@ def main() -> None:
 
 def _run(name: str, arguments: list[str]) -> None:
     module, _ = _COMMANDS[name]
-    if name not in _WITHOUT_DATABASE and not {"--help", "-h"} & set(arguments):
-        import_module("scanner.settings").prepare()
+    if not {"--help", "-h"} & set(arguments):
+        if name not in _WITHOUT_DATABASE:
+            import_module("scanner.settings").prepare()
+        if name not in _WITHOUT_PLUGINS:
+            import_module("scanner.cli.plugins").announce()
     import_module(module).app(arguments, prog_name=f"roundsman {name}")
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from scanner.engine.facts.domain import BOGUS, Answers, DomainFacts, Question, Reply
-from scanner.engine.judge import doubtful
+from scanner.engine.judge import doubtful, unjudged, with_unjudged
 from scanner.engine.model import (
     NO_PORT,
     Coverage,
@@ -25,6 +25,7 @@ from scanner.engine.model import (
     domain_endpoint,
 )
 from scanner.engine.plan import Domain, Plan
+from scanner.engine.plugins.load import active
 from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.domain import DomainLook, Resolver
 
@@ -134,6 +135,7 @@ class _Looking:
     def __init__(self, domain: Domain, plan: Plan) -> None:
         self._target = domain.target
         self._vantage = plan.vantage
+        self._policy = plan.policy
         self._started = dt.datetime.now(dt.UTC)
 
     def not_inspected(self, gap: Gap) -> HostInspection:
@@ -160,7 +162,7 @@ class _Looking:
         services: tuple[Service, ...] = (),
         again: tuple[Service, ...] = (),
     ) -> HostInspection:
-        return HostInspection(
+        inspection = HostInspection(
             target=self._target,
             outcome=outcome,
             started=self._started,
@@ -170,4 +172,6 @@ class _Looking:
             services=services,
             second_looks=again,
             coverage=coverage,
+            plugins=active(),
         )
+        return with_unjudged(inspection, unjudged(inspection, policy=self._policy))

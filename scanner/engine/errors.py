@@ -2,7 +2,8 @@
 
 RoundsmanError
 ├── InputError             the person's input can't be used; nothing was sent
-│   └── CatalogueError     a catalogue file contradicts itself or the rules
+│   ├── CatalogueError     a catalogue file contradicts itself or the rules
+│   └── PluginRefused      an installed plugin does not have the form of one
 ├── RefusedByScope         the gate said no; nothing was sent
 ├── ToolError              a program we start is missing, too old or failed
 └── ProbeError             one conversation with a scanned host ended early
@@ -10,12 +11,15 @@ RoundsmanError
     ├── ConnectionRefused  nobody listens there
     ├── ConnectionLost     the other side closed in mid-conversation
     │   └── NameRefused    it serves nobody who doesn't ask for a name that it knows (a TLS alert)
-    └── UnexpectedReply    what came back is not the protocol that was asked
+    ├── UnexpectedReply    what came back is not the protocol that was asked
+    └── PluginFailed       a plugin's probe raised what it should not
 
 A ``ProbeError`` never reaches the user as a crash: the pipeline turns it into a gap of the coverage.
 """
 
 from __future__ import annotations
+
+import shlex
 
 
 class RoundsmanError(Exception):
@@ -28,6 +32,10 @@ class InputError(RoundsmanError):
 
 class CatalogueError(InputError):
     """A catalogue file contradicts itself or the rules that use it."""
+
+
+class PluginRefused(InputError):  # noqa: N818 - reads as the event it is
+    """An installed plugin does not have the form of one; nothing of it is used."""
 
 
 class RefusedByScope(RoundsmanError):  # noqa: N818 - reads as the event it is
@@ -60,3 +68,12 @@ class NameRefused(ConnectionLost):
 
 class UnexpectedReply(ProbeError):  # noqa: N818 - reads as the event it is
     """What came back is not the protocol that was asked."""
+
+
+class PluginFailed(ProbeError):  # noqa: N818 - reads as the event it is
+    """A plugin's probe raised what it should not; ``error`` says what, as one printable line."""
+
+    def __init__(self, plugin: str, error: str) -> None:
+        super().__init__(f"The plugin {plugin} failed: {error}")
+        self.detail = shlex.join(["plugin-probe", f"plugin={plugin}", f"error={error}"])
+        """The same as data for a gap."""

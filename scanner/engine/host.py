@@ -6,12 +6,12 @@ import asyncio
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Hashable
+from collections.abc import Coroutine, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scanner.engine.errors import RefusedByScope
-from scanner.engine.judge import doubtful
+from scanner.engine.judge import doubtful, unjudged, with_unjudged
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -26,6 +26,7 @@ from scanner.engine.model import (
     Transport,
 )
 from scanner.engine.plan import Plan, PortSet
+from scanner.engine.plugins.load import active
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
 from scanner.engine.probes.discovery import Discovered
@@ -251,9 +252,9 @@ def _conclude(
         datagrams=tools.dialer.datagrams.pop(target.address, 0),
         requests=tools.dialer.requests.pop(target.address, 0),
     )
-    return HostInspection(
+    inspection = HostInspection(
         target=target,
-        outcome=_outcome(gaps, found),
+        outcome=outcome_of(gaps, scanned=found.scan is not None),
         started=started,
         finished=dt.datetime.now(dt.UTC),
         vantage=tools.plan.vantage,
@@ -261,14 +262,17 @@ def _conclude(
         services=tuple(seen.services),
         second_looks=tuple(seen.again),
         coverage=coverage,
+        plugins=active(),
     )
+    return with_unjudged(inspection, unjudged(inspection, policy=tools.plan.policy))
 
 
-def _outcome(gaps: tuple[Gap, ...], found: Discovered) -> Outcome:
+def outcome_of(gaps: Iterable[Gap], *, scanned: bool) -> Outcome:
+    """Return how an inspection with these gaps ended. ``scanned``: the port scan came to its end."""
     reasons = {gap.reason for gap in gaps if gap.reason not in _EXPECTED_GAPS and not _excluded_port(gap)}
     if GapReason.REFUSED_BY_SCOPE in reasons:
         return Outcome.REFUSED
-    if found.scan is None:
+    if not scanned:
         return Outcome.ERROR if GapReason.TOOL_FAILED in reasons else Outcome.UNREACHABLE
     return Outcome.PARTIAL if reasons else Outcome.INSPECTED
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from scanner.engine.catalogue.load import Catalogue, catalogue
+from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.intel.known import Intel
 from scanner.engine.inventory import UnitKeys
-from scanner.engine.model import Confidence, Endpoint, Finding, HostInspection, Service, Severity
+from scanner.engine.model import (
+    Confidence,
+    Endpoint,
+    Finding,
+    Gap,
+    GapReason,
+    HostInspection,
+    Outcome,
+    Service,
+    Severity,
+)
+from scanner.engine.plugins.guard import judged
+from scanner.engine.plugins.load import all_checks, plugin_rules
 from scanner.engine.policy.load import TlsPolicy, default_policy
 from scanner.engine.rules import (
     certificates,
@@ -48,6 +61,23 @@ ALONE = UnitKeys()
 Identity = tuple[str, int, str, str]
 
 
+@dataclass(slots=True)
+class _Judgement:
+    """What the rules said of some services: findings, one for each identity, and what plugins' rules failed to say."""
+
+    found: dict[Identity, Finding] = field(default_factory=dict)
+    unjudged: list[Gap] = field(default_factory=list)
+    undecided: set[tuple[Endpoint, str]] = field(default_factory=set)
+
+    def add(self, finding: Finding) -> None:
+        """Keep the finding unless the same was found worse."""
+        endpoint = finding.endpoint
+        identity = (endpoint.address, endpoint.port, endpoint.transport, finding.check)
+        known = self.found.get(identity)
+        if known is None or _worst_first(finding) < _worst_first(known):
+            self.found[identity] = finding
+
+
 def judge(
     host: HostInspection,
     *,
@@ -65,18 +95,51 @@ def judge(
     once and then not again it is possible; never looked at again, it is probable.
     """
     held_to = policy or default_policy()
-    context = Context(checks or catalogue(), host, host.finished, anchors, intel, held_to, keys)
-    first = _by_identity(host.services, context)
-    second = _by_identity(host.second_looks, context)
+    context = Context(checks or all_checks(), host, host.finished, anchors, intel, held_to, keys)
+    first = _judge(host.services, context)
+    second = _judge(host.second_looks, context)
     looked_again = {service.endpoint for service in host.second_looks}
-    findings = [_settle(finding, identity in second, looked_again) for identity, finding in first.items()]
-    return tuple(sorted(findings, key=_worst_first))
+
+    def settled(identity: Identity, finding: Finding) -> Finding:
+        contradicted = finding.endpoint in looked_again and (finding.endpoint, finding.check) not in second.undecided
+        return _settle(finding, identity in second.found, contradicted)
+
+    return tuple(sorted((settled(*item) for item in first.found.items()), key=_worst_first))
+
+
+def unjudged(
+    host: HostInspection,
+    *,
+    anchors: tuple[TrustAnchor, ...] = (),
+    intel: Intel = NOTHING_IMPORTED,
+    policy: TlsPolicy | None = None,
+    keys: UnitKeys = ALONE,
+) -> tuple[Gap, ...]:
+    """Return what the facts of one host could not tell because a plugin's rule failed on them, check by check.
+
+    Judged with the same knowledge as by :func:`judge`.
+    """
+    if not plugin_rules():
+        return ()
+    context = Context(all_checks(), host, host.finished, anchors, intel, policy or default_policy(), keys)
+    return tuple(_judge(host.services, context, ()).unjudged)
+
+
+def with_unjudged(host: HostInspection, failed: Iterable[Gap]) -> HostInspection:
+    """Return the inspection with these gaps in its coverage; a host that has one was inspected in part."""
+    gaps = host.coverage.gaps
+    known = {(gap.port, gap.transport, gap.check) for gap in gaps}
+    new = tuple(gap for gap in failed if (gap.port, gap.transport, gap.check) not in known)
+    if not new:
+        return host
+    outcome = Outcome.PARTIAL if host.outcome is Outcome.INSPECTED else host.outcome
+    return replace(host, outcome=outcome, coverage=replace(host.coverage, gaps=(*gaps, *new)))
 
 
 def doubtful(host: HostInspection, policy: TlsPolicy) -> frozenset[Endpoint]:
     """Return the endpoints that must be looked at again before what the first look showed is recorded."""
-    context = Context(catalogue(), host, host.finished, policy=policy)
-    return frozenset(f.endpoint for f in _by_identity(host.services, context).values() if _needs_second_look(f))
+    context = Context(all_checks(), host, host.finished, policy=policy)
+    return frozenset(f.endpoint for f in _judge(host.services, context).found.values() if _needs_second_look(f))
 
 
 def _needs_second_look(finding: Finding) -> bool:
@@ -84,25 +147,39 @@ def _needs_second_look(finding: Finding) -> bool:
     return finding.confidence is Confidence.CONFIRMED and finding.severity is not Severity.INFO
 
 
-def _by_identity(services: Iterable[Service], context: Context) -> dict[Identity, Finding]:
-    found: dict[Identity, Finding] = {}
+def _judge(services: Iterable[Service], context: Context, rules: Iterable[Rule] | None = None) -> _Judgement:
+    """Judge by ``rules`` (None: all our own) and by those of the plugins."""
+    judgement = _Judgement()
     for service in services:
-        for rule in RULES:
+        for rule in RULES if rules is None else rules:
             for finding in rule.judge(service, context):
                 if finding.check not in rule.checks:
                     raise AssertionError(f"{finding.check} is not among the checks its rule declares.")
-                identity = (finding.endpoint.address, finding.endpoint.port, finding.endpoint.transport, finding.check)
-                known = found.get(identity)
-                if known is None or _worst_first(finding) < _worst_first(known):
-                    found[identity] = finding
-    return found
+                judgement.add(finding)
+        for plugin, rule in plugin_rules():
+            _judge_by_plugin(plugin, rule, service, context, judgement)
+    return judgement
 
 
-def _settle(finding: Finding, seen_again: bool, looked_again: set[Endpoint]) -> Finding:
+def _judge_by_plugin(plugin: str, rule: Rule, service: Service, context: Context, judgement: _Judgement) -> None:
+    findings, error = judged(rule, service, context)
+    for finding in findings:
+        judgement.add(finding)
+    if not error:
+        return
+    endpoint = service.endpoint
+    for check in sorted(rule.checks - {finding.check for finding in findings}):
+        detail = shlex.join(["plugin-rule", f"plugin={plugin}", f"check={check}", f"error={error}"])
+        facet = all_checks()[check].facet
+        gap = Gap(GapReason.TOOL_FAILED, facet, endpoint.port or None, endpoint.transport, detail, check)
+        judgement.unjudged.append(gap)
+        judgement.undecided.add((endpoint, check))
+
+
+def _settle(finding: Finding, seen_again: bool, contradicted: bool) -> Finding:
     if not _needs_second_look(finding) or seen_again:
         return finding
-    once = finding.endpoint in looked_again
-    return replace(finding, confidence=Confidence.POSSIBLE if once else Confidence.PROBABLE)
+    return replace(finding, confidence=Confidence.POSSIBLE if contradicted else Confidence.PROBABLE)
 
 
 def _worst_first(finding: Finding) -> tuple[int, int, str, int, str]:

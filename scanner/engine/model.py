@@ -262,6 +262,8 @@ class Look:
 class Gap:
     """Something that was not inspected, and why. ``port`` None means the whole host.
 
+    With ``check`` the facet was inspected, and this check alone could not be told from what was seen.
+
     A gap of a domain's facet without a port is a single question that was not answered: which checks rest on it is
     known from the facts.
     """
@@ -271,6 +273,7 @@ class Gap:
     port: int | None = None
     transport: Transport = Transport.TCP
     detail: str = ""
+    check: str = ""
 
 
 _LIMITS = frozenset({GapReason.CONNECTION_LIMITED, GapReason.TIMED_OUT, GapReason.ALL_PORTS_ANSWER})
@@ -319,6 +322,8 @@ class Coverage:
 
     def _has_gap(self, facet: Facet, port: int, transport: Transport) -> bool:
         for gap in self.gaps:
+            if gap.check:
+                continue
             whole_host = gap.port is None and gap.facet in (None, Facet.PORT)
             this_port = gap.port == port and gap.transport is transport
             if (whole_host or this_port) and gap.facet in (None, Facet.PORT, facet):
@@ -330,7 +335,8 @@ class Coverage:
 class HostInspection:
     """One address, inspected once: facts and coverage, no judgement.
 
-    ``second_looks`` holds the endpoints that were looked at again to confirm what the first look showed.
+    ``second_looks`` holds the endpoints that were looked at again to confirm what the first look showed. ``plugins``
+    are the names of those that took part.
     """
 
     target: Target
@@ -342,6 +348,7 @@ class HostInspection:
     services: tuple[Service, ...] = ()
     second_looks: tuple[Service, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+    plugins: tuple[str, ...] = ()
 
     @property
     def ports(self) -> tuple[Service, ...]:

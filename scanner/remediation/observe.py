@@ -9,13 +9,15 @@ from datetime import datetime
 
 from django.conf import settings
 
-from scanner.engine.catalogue.load import catalogue
+from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
 from scanner.engine.inventory import UnitKeys
-from scanner.engine.judge import ALONE, judge
-from scanner.engine.model import Facet, HostInspection, Outcome, Transport
+from scanner.engine.judge import ALONE, judge, unjudged
+from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
+from scanner.engine.plugins.form import owner_of
+from scanner.engine.plugins.load import all_checks
 from scanner.engine.policy.load import TlsPolicy, policy
 from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.remediation.keys import LOOKED
@@ -60,7 +62,7 @@ class Looked:
         A port that was filtered is asked once more before that counts: see :meth:`PortScan.shut`.
         """
         here = finding.vantage == self.inspection.vantage and self.inspection.outcome in LOOKED
-        known = finding.check_id in catalogue()
+        known = finding.check_id in all_checks()
         filtered = self.inspection.coverage.seems_filtered(finding.port, Transport(finding.transport))
         return (here and known and filtered) or self.proves_absence(finding)
 
@@ -70,7 +72,7 @@ class Looked:
         It must have covered what the check needs, as deep and from where it was last seen. A check that left the
         catalogue can't be looked for any more.
         """
-        check = catalogue().get(finding.check_id)
+        check = all_checks().get(finding.check_id)
         transport = Transport(finding.transport)
         if check is None or self.inspection.outcome not in LOOKED:
             return False
@@ -87,15 +89,23 @@ class Looked:
         """Tell whether nothing is missing that this look's proofs may rest on.
 
         Of a domain it is known for each check whether its own questions were answered, so those of others don't matter.
+        Nor do checks that a plugin's rule failed to tell.
         """
-        whole = self.inspection.outcome is Outcome.INSPECTED
-        return whole or (self.inspection.target.is_domain and self.inspection.outcome in LOOKED)
+        outcome, coverage = self.inspection.outcome, self.inspection.coverage
+        others = [gap for gap in coverage.gaps if not gap.check]
+        if outcome is Outcome.PARTIAL and len(others) < len(coverage.gaps):
+            outcome = outcome_of(others, scanned=bool(coverage.scans))
+        return outcome is Outcome.INSPECTED or (self.inspection.target.is_domain and outcome in LOOKED)
 
     def _tells(self, finding: Finding) -> bool:
         """Tell whether silence would mean anything: hiding a version, or what an authority says, mends nothing.
 
-        The versions that a finding rests on must have been told again, and a revoked certificate must be gone.
+        A plugin's check rests on its plugin having taken part, one of versions on their having been told again, and a
+        revoked certificate must be gone.
         """
+        owner = owner_of(finding.check_id)
+        if owner and owner not in self.inspection.plugins:
+            return False
         where, params = (finding.port, Transport(finding.transport)), dict(finding.params)
         if finding.check_id in SOFTWARE_CHECKS:
             return set(params.get("products", "").split()) <= self.products.get(where, frozenset())
@@ -216,6 +226,9 @@ def read(
         (service.endpoint.port, service.endpoint.transport, check)
         for service in inspection.services
         for check in untested_checks(service, intel)
+    ) | frozenset(
+        (gap.port or NO_PORT, gap.transport, gap.check)
+        for gap in unjudged(inspection, anchors=anchors, intel=intel, policy=held_to, keys=keys)
     )
     products = {
         (service.endpoint.port, service.endpoint.transport): products_told(service) for service in inspection.services

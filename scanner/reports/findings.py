@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Container, Iterable, Mapping
 
-from scanner.engine.catalogue.load import catalogue
 from scanner.engine.model import Confidence, Exchange, Severity, Transport
+from scanner.engine.plugins.load import all_checks
 from scanner.remediation.lifecycle import EXEMPT, Happened, State
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
@@ -24,7 +24,7 @@ def report_finding(
     row: FindingRow, services: Mapping[tuple[str, int, Transport], str], events: Events, now: dt.datetime
 ) -> Finding:
     """Return a stored finding for the report. ``services`` names what listens at (host, port, transport)."""
-    check = catalogue().get(row.check_id)
+    check = all_checks().get(row.check_id)
     return Finding(
         number=row.pk,
         check=row.check_id,

@@ -15,7 +15,7 @@ from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
 from scanner.engine.intel.known import Intel
 from scanner.engine.inventory import UnitKeys
-from scanner.engine.judge import ALONE, NOTHING_IMPORTED, judge
+from scanner.engine.judge import ALONE, NOTHING_IMPORTED, judge, unjudged, with_unjudged
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -75,6 +75,9 @@ def inspection_target(
     what TLS is held to, Roundsman's own unless given; ``keys`` are those seen on all targets.
     """
     vocabulary = words(language)
+    hosts = [
+        with_unjudged(host, unjudged(host, anchors=anchors, intel=intel, policy=policy, keys=keys)) for host in hosts
+    ]
     outcome = overall_outcome(host.outcome for host in hosts)
     gaps = [gap for host in hosts for gap in host.coverage.gaps]
     findings = [
@@ -297,6 +300,7 @@ def _gap(address: str, gap: Gap, vocabulary: Words) -> Document:
         "facet": str(gap.facet) if gap.facet else None,
         "reason": str(gap.reason),
         "message": gap_sentence(gap.reason, gap.detail, vocabulary),
+        **({"check": gap.check} if gap.check else {}),
     }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from scanner.engine.catalogue.load import Language, catalogue
+from scanner.engine.catalogue.load import Language
 from scanner.engine.model import Outcome, Severity, Transport
+from scanner.engine.plugins.load import all_checks
 from scanner.reports import texts
 
 _LEVELS = {
@@ -54,7 +55,7 @@ def render_inspection_sarif(document: Document, language: Language = Language.EN
 
 def _rule(check: str, language: Language) -> Document:
     text = texts.text(check, language)
-    entry = catalogue().get(check)
+    entry = all_checks().get(check)
     tags = ["security", *(f"external/cwe/cwe-{cwe}" for cwe in (entry.cwe if entry else ()))]
     severity = entry.severity if entry else Severity.INFO
     return {

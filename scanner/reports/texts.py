@@ -12,9 +12,10 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from scanner.engine.catalogue.load import Language, Text, catalogue
+from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.hostile import line
 from scanner.engine.model import Transport
+from scanner.engine.plugins.load import all_checks
 from scanner.reports.words import MISSING, fill, words
 
 TEXT_LIMIT = 1000
@@ -65,7 +66,7 @@ def endpoint(host: str, port: int, transport: str) -> str:
 
 def text(check: str, language: Language) -> Text:
     """Return the texts of ``check``; one that left the catalogue keeps its id as its title."""
-    entry = catalogue().get(check)
+    entry = all_checks().get(check)
     return entry.texts[language] if entry else Text(title=check, impact=MISSING, fix=MISSING, evidence=MISSING)
 
 
@@ -97,7 +98,7 @@ def policy_verdict(params: Mapping[str, str], language: Language) -> str:
 
 def verify(check: str, params: Mapping[str, str], place: Place) -> str:
     """Return a shell command that shows the finding, with every value quoted; empty when the check has none."""
-    entry = catalogue().get(check)
+    entry = all_checks().get(check)
     return command(entry.verify, params, place) if entry else ""
 
 

@@ -35,6 +35,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from scanner.engine.errors import CatalogueError
@@ -98,25 +100,53 @@ class Catalogue(Mapping[str, Check]):
 
 @cache
 def catalogue() -> Catalogue:
-    """Return the shipped catalogue. Raises ``CatalogueError`` naming the file, the check and the field."""
-    tables = {
+    """Return the shipped catalogue. Raises ``CatalogueError`` naming the file, the check and the field.
+
+    What plugins add to it is in :func:`scanner.engine.plugins.load.all_checks`.
+    """
+    tables = _tables(resources.files(__package__))
+    texts = tables.pop("service_texts")
+    return Catalogue(
+        _checks(
+            {
+                name: _service_entries(texts, table) if _family(name) == "services" else table
+                for name, table in tables.items()
+            }
+        )
+    )
+
+
+def read_checks(folder: Traversable | Path) -> dict[str, Check]:
+    """Return the checks of a folder of TOML files, which hold one table per check.
+
+    Raises ``CatalogueError`` as :func:`catalogue`, ``OSError`` and ``ValueError`` when a file can't be read.
+    """
+    return _checks(_tables(folder))
+
+
+def _tables(folder: Traversable | Path) -> dict[str, dict[str, Any]]:
+    return {
         source.name.removesuffix(".toml"): tomllib.loads(source.read_text(encoding="utf-8"))
-        for source in sorted(resources.files(__package__).iterdir(), key=lambda item: item.name)
+        for source in sorted(folder.iterdir(), key=lambda item: item.name)
         if source.name.endswith(".toml")
     }
-    texts = tables.pop("service_texts")
+
+
+def _family(name: str) -> str:
+    return name.partition("-")[0]
+
+
+def _checks(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Check]:
     checks: dict[str, Check] = {}
-    for name, table in tables.items():
-        family, _, _ = name.partition("-")
-        entries = _service_entries(texts, table) if family == "services" else table
+    for name, entries in tables.items():
         for check_id, entry in entries.items():
             if check_id in checks:
                 raise CatalogueError(f"{name}.toml: {check_id} is defined twice; keep one.")
-            checks[check_id] = _check(f"{name}.toml", family, check_id, entry)
-    return Catalogue(checks)
+            checks[check_id] = _check(f"{name}.toml", _family(name), check_id, entry)
+    return checks
 
 
-def _check(source: str, family: str, check_id: str, entry: dict[str, Any]) -> Check:
+def _check(source: str, family: str, check_id: str, entry: Mapping[str, Any]) -> Check:
     try:
         severity = Severity(entry["severity"])
         return Check(
@@ -128,7 +158,7 @@ def _check(source: str, family: str, check_id: str, entry: dict[str, Any]) -> Ch
             cwe=tuple(entry.get("cwe", ())),
             references=tuple(entry.get("references", ())),
             verify=entry["verify"],
-            texts={language: Text(**entry[language]) for language in Language},
+            texts={language: Text(**entry[str(language)]) for language in Language},
             proves=tuple(entry.get("proves", ())),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 from scanner.engine.errors import ToolError
 from scanner.engine.model import Facet, Gap, GapReason, PortScan, Transport
 from scanner.engine.plan import PortSet, PortSpec, ports_of
+from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes.nmap import is_privileged, run_nmap, top_ports
 from scanner.engine.probes.services.devices.registry import DEVICE_PROBES
 from scanner.engine.probes.services.registry import PROBES
@@ -35,7 +36,7 @@ def tcp_ranges(spec: PortSpec) -> str:
     if spec.which in (PortSet.LIST, PortSet.ALL):
         return spec.tcp
     count = 100 if spec.which is PortSet.TOP100 else 1000
-    known = {port for probe in PROBES if probe.transport is Transport.TCP for port in probe.ports}
+    known = {port for probe in (*PROBES, *plugin_probes()) if probe.transport is Transport.TCP for port in probe.ports}
     known.update(port for probe in WEB_PROBES for port in probe.ports)
     known.update(port for probe in DEVICE_PROBES if probe.transport is Transport.TCP for port in probe.ports)
     return as_ranges({*top_ports(count), *known})

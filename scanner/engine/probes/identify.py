@@ -185,12 +185,13 @@ def _summary(unnamed: list[Identification]) -> Identification:
     return replace(UNKNOWN, banner=banner, closes_at_once=bool(unnamed) and all(a.closes_at_once for a in unnamed))
 
 
-async def _converse(
+async def converse(
     contact: Contact, request: bytes, wait: float, enough: Callable[[bytes], bool] | None = None
 ) -> tuple[bytes, bool]:
     """Send ``request`` (nothing when empty) and return the first reply and whether the peer just closed.
 
-    A reply that is not ``enough`` may have more pieces, which are waited for a moment.
+    A reply that is not ``enough`` may have more pieces, which are waited for a moment. Raises
+    ``RefusedByScope`` only.
     """
     try:
         async with contact.open() as conversation:
@@ -230,7 +231,7 @@ def _by_reply(reply: bytes, closed: bool) -> Identification:
 
 
 async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
-    reply, closed = await _converse(contact, b"", wait)
+    reply, closed = await converse(contact, b"", wait)
     found = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not found.known and reply.startswith((b"220 ", b"220-")):
         probe = await code_220.tell_apart(contact)
@@ -241,7 +242,7 @@ async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
 async def _ask_http(contact: Contact) -> Identification:
     host = (contact.target.hostname or contact.endpoint.address).encode("ascii", "ignore")
     contact.dialer.requests[contact.endpoint.address] += 1
-    reply, closed = await _converse(contact, HTTP_REQUEST % host, BANNER_WAIT)
+    reply, closed = await converse(contact, HTTP_REQUEST % host, BANNER_WAIT)
     named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
         return Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
@@ -249,20 +250,20 @@ async def _ask_http(contact: Contact) -> Identification:
 
 
 async def _ask_tls(contact: Contact) -> Identification:
-    reply, closed = await _converse(contact, tls_hello.HELLO, BANNER_WAIT)
+    reply, closed = await converse(contact, tls_hello.HELLO, BANNER_WAIT)
     if tls_hello.recognises(reply):
         return Identification("tls")
     return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
 
 
 async def _ask_ssl2(contact: Contact) -> Identification:
-    reply, closed = await _converse(contact, tls_hello.SSL2_HELLO, BANNER_WAIT)
+    reply, closed = await converse(contact, tls_hello.SSL2_HELLO, BANNER_WAIT)
     return Identification("tls") if tls_hello.recognises(reply) else replace(UNKNOWN, closes_at_once=closed)
 
 
 async def _greet(contact: Contact, probe: ServiceProbe) -> Identification:
     at_home = contact.endpoint.port in probe.ports
-    reply, closed = await _converse(contact, probe.greeting, BANNER_WAIT, probe.recognises if at_home else None)
+    reply, closed = await converse(contact, probe.greeting, BANNER_WAIT, probe.recognises if at_home else None)
     if reply and probe.recognises(reply):
         return Identification(probe.protocol, banner=printable_bytes(reply), probe=probe)
     return replace(UNKNOWN, banner=printable_bytes(reply), closes_at_once=closed)

@@ -6,10 +6,11 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError
+from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, PluginFailed, ProbeError
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.model import Facet, Gap, GapReason, Look, Service
 from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.services.base import ServiceProbe
 
 T = TypeVar("T")
 
@@ -35,8 +36,19 @@ class PortNotes:
         try:
             return await look
         except ProbeError as error:
-            self.missed(facet, reason_of(error))
+            self._broke_off(facet, error)
             return None
+
+    def recognised(self, probe: ServiceProbe, reply: bytes) -> bool:
+        """Tell whether the reply is of the probe's service; a plugin that fails on it leaves a gap."""
+        try:
+            return probe.recognises(reply)
+        except PluginFailed as error:
+            self._broke_off(Facet.SERVICE, error)
+            return False
+
+    def _broke_off(self, facet: Facet, error: ProbeError) -> None:
+        self.missed(facet, reason_of(error), error.detail if isinstance(error, PluginFailed) else "")
 
 
 def reason_of(error: ProbeError) -> GapReason:
@@ -46,6 +58,8 @@ def reason_of(error: ProbeError) -> GapReason:
             return GapReason.TIMED_OUT
         case ConnectionLost() | ConnectionRefused():
             return GapReason.CONNECTION_BROKEN
+        case PluginFailed():
+            return GapReason.TOOL_FAILED
         case _:
             return GapReason.PROTOCOL_ERROR
 

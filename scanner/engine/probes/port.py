@@ -12,10 +12,12 @@ from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.model import Facet, GapReason, Level, Service
 from scanner.engine.plan import Profile
+from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes import http, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
 from scanner.engine.probes.identify import Identification, Manner, identify
+from scanner.engine.probes.identify_plugins import ask_plugins
 from scanner.engine.probes.notes import PortNotes, reason_of, with_facts
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.base import DeviceProbe
@@ -43,6 +45,8 @@ async def look_at_port(
 ) -> Service:
     """Return what is on one open TCP port; coverage goes to ``notes``. Raises ``RefusedByScope`` only."""
     found = await identify(contact, how)
+    if how is Manner.FREE:
+        found = await ask_plugins(found, contact, notes)
     question = own_question(contact.endpoint, contact.level)
     if not found.known and how is Manner.LISTEN and question is not None:
         return await _ask_device(question, contact, found, notes)
@@ -77,7 +81,7 @@ async def look_again(service: Service, contact: Contact, profile: Profile, notes
 
 def _probe_of(protocol: str, contact: Contact) -> ServiceProbe | None:
     """Return the probe of a protocol that was named before or by nmap, if it may ask this port anything."""
-    named = next((probe for probe in PROBES if probe.protocol == protocol), None)
+    named = next((probe for probe in (*PROBES, *plugin_probes()) if probe.protocol == protocol), None)
     if named is None or not contact.level.at_least(named.greeting_level):
         return None
     return named if contact.endpoint.port in named.ports or not named.own_ports_only else None

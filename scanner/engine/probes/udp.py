@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from scanner.engine.errors import ConnectionRefused, ProbeError
 from scanner.engine.model import Facet, Service
+from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.notes import PortNotes, with_facts
 from scanner.engine.probes.services.base import ServiceProbe
@@ -25,14 +27,16 @@ async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Se
     port = contact.endpoint.port
     if port in DEVICE_PORTS:
         return await _ask_device(contact, notes)
-    candidates = [probe for probe in _allowed(contact) if listed or port in probe.ports]
-    candidates.sort(key=lambda probe: port not in probe.ports)
+    candidates: list[ServiceProbe] = []
+    for probes in (PROBES, plugin_probes()):
+        fitting = [probe for probe in _allowed(probes, contact) if listed or port in probe.ports]
+        candidates += sorted(fitting, key=lambda probe: port not in probe.ports)
     return await _ask_each(contact, candidates, notes)
 
 
 async def look_at_udp_again(service: Service, contact: Contact, notes: PortNotes) -> Service | None:
     """Ask once more what the port answered at the first look, and nothing else."""
-    known = [probe for probe in _allowed(contact) if probe.protocol == service.protocol]
+    known = [probe for probe in _allowed((*PROBES, *plugin_probes()), contact) if probe.protocol == service.protocol]
     return await _ask_each(contact, known, notes)
 
 
@@ -52,10 +56,10 @@ async def _ask_device(contact: Contact, notes: PortNotes) -> Service | None:
     return with_facts(Service(contact.endpoint, question.protocol), facts)
 
 
-def _allowed(contact: Contact) -> list[ServiceProbe]:
+def _allowed(probes: Iterable[ServiceProbe], contact: Contact) -> list[ServiceProbe]:
     """Return the probes whose greeting may be sent to this port at this level."""
     endpoint = contact.endpoint
-    fitting = [probe for probe in PROBES if probe.transport is endpoint.transport]
+    fitting = [probe for probe in probes if probe.transport is endpoint.transport]
     at_home = [probe for probe in fitting if endpoint.port in probe.ports or not probe.own_ports_only]
     return [probe for probe in at_home if contact.level.at_least(probe.greeting_level)]
 
@@ -63,7 +67,7 @@ def _allowed(contact: Contact) -> list[ServiceProbe]:
 async def _ask_each(contact: Contact, candidates: list[ServiceProbe], notes: PortNotes) -> Service | None:
     replies = await asyncio.gather(*(_ask_udp(contact, probe) for probe in candidates))
     for probe, reply in zip(candidates, replies, strict=True):
-        if reply and probe.recognises(reply):
+        if reply and notes.recognised(probe, reply):
             facts = await notes.attempt(Facet.SERVICE, probe.look(contact))
             notes.looked(Facet.PORT, *(() if facts is None else (Facet.SERVICE,)))
             return with_facts(Service(contact.endpoint, probe.protocol), facts)

@@ -1,0 +1,148 @@
+"""A plugin's rule may fail: the others judge on, and what it could not tell is said, check by check."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.engine.catalogue.load import Language
+from scanner.engine.facts.domain import DomainFacts
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.judge import doubtful, judge, unjudged, with_unjudged
+from scanner.engine.model import (
+    Confidence,
+    Endpoint,
+    Facet,
+    HostInspection,
+    Level,
+    Outcome,
+    Service,
+    Target,
+    Transport,
+    Vantage,
+    domain_endpoint,
+)
+from scanner.engine.plugins.api import Context, Finding, Rule
+from scanner.engine.policy.load import default_policy
+from scanner.engine.serialize import dump_host, load_host
+from scanner.reports.inspection_report import document_head, inspection_target, target_text
+from scanner.reports.sarif import render_inspection_sarif
+from tests.plugging import CHECK, Plugs, plugin
+
+NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+ENDPOINT = Endpoint("192.0.2.10", 7001)
+OTHER = "X-ACME-OTHER"
+OPEN = Service(ENDPOINT, "x-acme-thing", facts=ServiceFacts("X-ACME-THING", Access.OPEN))
+SHUT = Service(ENDPOINT, "x-acme-thing", facts=ServiceFacts("X-ACME-THING", Access.RESTRICTED))
+REDIS = Service(Endpoint("192.0.2.10", 6379), "redis", facts=ServiceFacts("REDIS", Access.OPEN))
+
+ANYTHING: Any = 3
+"""What the type checker would not let through."""
+
+Judge = Callable[[Service, Context], Iterable[Finding]]
+
+
+def host(*services: Service, again: tuple[Service, ...] = ()) -> HostInspection:
+    target = Target("192.0.2.10", "192.0.2.10")
+    return HostInspection(
+        target, Outcome.INSPECTED, NOW, NOW, Vantage.INTERNET, Level.READ, services, again, plugins=("acme",)
+    )
+
+
+def rule(function: Judge) -> Rule:
+    return Rule(frozenset({CHECK, OTHER}), function)
+
+
+def one_and_then_breaks(service: Service, context: Context) -> Iterable[Finding]:
+    if service.protocol == "x-acme-thing":
+        yield context.finding(CHECK, service)
+        raise ZeroDivisionError("oh \x1b[2J no")
+
+
+def breaks_unless_open(service: Service, context: Context) -> Iterable[Finding]:
+    if service.protocol == "x-acme-thing":
+        if service.facts != OPEN.facts:
+            raise LookupError
+        yield context.finding(CHECK, service)
+
+
+def test_a_plugins_finding_is_judged_confirmed_and_doubted_like_any_other(plug: Plugs, tmp_path: Path) -> None:
+    plug(acme=plugin(tmp_path))
+    [seen_twice] = judge(host(OPEN, again=(OPEN,)))
+    [seen_once] = judge(host(OPEN, again=(SHUT,)))
+    assert (seen_twice.check, seen_twice.severity, seen_twice.confidence) == (CHECK, "critical", Confidence.CONFIRMED)
+    assert seen_once.confidence is Confidence.POSSIBLE
+    assert doubtful(host(OPEN), default_policy()) == {ENDPOINT}
+    assert unjudged(host(OPEN)) == ()
+
+
+def test_what_a_rule_yielded_before_it_failed_counts_and_the_rest_is_told_as_not_inspected(
+    plug: Plugs, tmp_path: Path
+) -> None:
+    plug(acme=plugin(tmp_path, rule(one_and_then_breaks)))
+    seen = host(OPEN, REDIS, again=(OPEN, REDIS))
+    assert {finding.check for finding in judge(seen)} == {CHECK, "SVC-REDIS-UNAUTH"}
+    [gap] = unjudged(seen)
+    assert (gap.reason, gap.facet, gap.port, gap.check) == ("tool-failed", Facet.SERVICE, 7001, OTHER)
+    told = with_unjudged(seen, [gap])
+    assert (told.outcome, told.coverage.gaps) == (Outcome.PARTIAL, (gap,))
+    assert with_unjudged(told, unjudged(told)) == told
+    assert not told.coverage.covers(Facet.SERVICE, 7001, Transport.TCP)
+    assert load_host(dump_host(told)) == told
+
+
+def test_the_report_names_the_plugin_the_check_and_the_error(plug: Plugs, tmp_path: Path) -> None:
+    plug(acme=plugin(tmp_path, rule(one_and_then_breaks)))
+    target = inspection_target("192.0.2.10", [host(OPEN)], Language.EN)
+    [missed] = target["coverage"]["not_inspected"]
+    assert target["outcome"] == "partial"
+    assert (missed["check"], missed["facet"], missed["reason"]) == (OTHER, "service", "tool-failed")
+    assert missed["message"].startswith(
+        "The plugin acme failed while it judged (ZeroDivisionError: oh \\x1b[2J no), so X-ACME-OTHER could not be told."
+    )
+    assert "[CRITICAL] Open (X-ACME-OPEN)" in target_text(target, Language.EN)
+    [run] = render_inspection_sarif({**document_head(NOW, NOW), "targets": [target]})["runs"]
+    assert [each["shortDescription"]["text"] for each in run["tool"]["driver"]["rules"]] == ["Open"]
+
+
+def test_a_rule_that_fails_on_the_second_look_neither_confirms_nor_contradicts(plug: Plugs, tmp_path: Path) -> None:
+    plug(acme=plugin(tmp_path, rule(breaks_unless_open)))
+    [finding] = judge(host(OPEN, again=(SHUT,)))
+    assert finding.confidence is Confidence.PROBABLE
+
+
+def _elsewhere(service: Service, context: Context) -> Iterable[Finding]:
+    return [replace(context.finding(CHECK, service), endpoint=REDIS.endpoint)]
+
+
+WRONG: dict[str, Judge] = {
+    "SVC-REDIS-UNAUTH is not among the checks": lambda s, c: [c.finding("SVC-REDIS-UNAUTH", s)],
+    "another endpoint": _elsewhere,
+    "params are text": lambda s, c: [c.finding(CHECK, s, count=ANYTHING)],
+    "of another type": lambda s, c: [replace(c.finding(CHECK, s), severity=ANYTHING)],
+    "a check twice": lambda s, c: [c.finding(CHECK, s)] * 3,
+    "TypeError": lambda s, c: ANYTHING,
+    "SystemExit": lambda s, c: exit(),
+}
+
+
+@pytest.mark.parametrize("says", WRONG)
+def test_a_rule_is_held_to_its_checks_its_service_and_the_types(says: str, plug: Plugs, tmp_path: Path) -> None:
+    plug(acme=plugin(tmp_path, rule(WRONG[says])))
+    seen = host(OPEN)
+    assert {finding.check for finding in judge(seen)} <= {CHECK}
+    assert says in unjudged(seen)[-1].detail
+    assert OTHER in {gap.check for gap in unjudged(seen)}
+
+
+def test_a_rule_that_fails_on_a_domain_is_told_without_a_port(plug: Plugs, tmp_path: Path) -> None:
+    plug(acme=plugin(tmp_path, rule(lambda service, context: ANYTHING)))
+    domain = Service(domain_endpoint("example.org"), "domain", domain=DomainFacts("example.org"))
+    assert {(gap.port, gap.transport, gap.check) for gap in unjudged(host(domain))} == {
+        (None, Transport.DNS, check) for check in (CHECK, OTHER)
+    }
