@@ -6,6 +6,7 @@ not be.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -44,7 +45,7 @@ def _tally(name: str) -> Tally:
     case = next(case for case in all_cases() if case.name == name)
     try:
         return tally(case)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         checks = tuple(check for _, check in case.expected)
         return Tally(name, checks, (), (), missed=checks, alarms=(), wrong=f"{name}: did not start: {error}")
 
