@@ -120,7 +120,7 @@ def test_the_software_of_a_sip_server_is_read_from_its_answer(header: str, produ
 
 
 def test_a_sip_server_that_asks_for_a_password_is_restricted() -> None:
-    for transport in Transport:
+    for transport in (Transport.TCP, Transport.UDP):
         facts = look(_over(transport), lambda _: sip_reply(first="SIP/2.0 401 Unauthorized"))
         assert facts.access is Access.RESTRICTED
 

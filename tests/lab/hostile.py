@@ -163,8 +163,8 @@ def _mongodb(request: bytes) -> bytes:
 
 
 def _postgresql(request: bytes) -> bytes:
-    """The refusal of protocol 0.0 as it should be, then a demand for a password that says it has 2 GB."""
-    if request[4:8] == bytes(4):
+    """The refusal of protocol 255.255 as it should be, then a demand for a password that says it has 2 GB."""
+    if request[4:8] == bytes((0, 255, 0, 255)):
         fields = b"SFATAL\0VFATAL\0C0A000\0Munsupported frontend protocol\0\0"
         return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
     return b"N" if len(request) == 8 else b"R\x7f\xff\xff\xff" + bytes(4) + b"x" * 60_000

@@ -175,7 +175,6 @@ CASES = (
         start=_demands_name,
         anchors=ANCHORS,
         silent=_CERTIFICATE | _BROKEN | _OLD | {"TLS-SNI-REQ"},
-        outcome="partial",  # the site of the bare address can't be seen
     ),
     LabCase(
         name="tls-client-certificate",
