@@ -15,9 +15,11 @@ import pytest
 from scanner.engine.errors import ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.model import Endpoint, Level, Target
+from scanner.engine.probes import tls_ask
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
-from scanner.engine.probes.starttls import STARTTLS, upgrade
+from scanner.engine.probes.starttls import STARTTLS, ServerBusy, upgrade
+from scanner.engine.probes.tls_ask import Asker
 from scanner.engine.probes.tls_deep import look_deeper
 from scanner.engine.probes.tls_hello import look
 from tests.lab.case import case_folder
@@ -94,6 +96,42 @@ def test_an_unknown_protocol_is_the_callers_mistake() -> None:
 
     with pytest.raises(ValueError, match="telnet"):
         asyncio.run(ask())
+
+
+def _ask_a_server_that_is_busy(times: int) -> int:
+    """Ask one hello of an SMTP server that turns away so many connections; return how many it took."""
+    left = [times]
+
+    def answer(request: bytes) -> bytes | None:
+        return {b"EHLO": b"250-mx\r\n250 STARTTLS\r\n", b"STAR": b"220 Go\r\n"}.get(request[:4])
+
+    class Server(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            left[0] -= 1
+            self.request.sendall(b"421 mx: Too many concurrent SMTP connections\r\n" if left[0] >= 0 else b"220 mx\r\n")
+            while left[0] < 0 and (reply := answer(self.request.recv(4096))):
+                self.request.sendall(reply)
+
+    async def ask(port: int) -> int:
+        asker = Asker(contact_for("127.10.4.6", port), None, "smtp")
+        await asker.ask(asker.hello(TlsVersion.TLS12, (0xC02F,)))
+        return asker.connections
+
+    with socketserver.ThreadingTCPServer(("127.10.4.6", 0), Server) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            return asyncio.run(ask(server.server_address[1]))
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_server_that_takes_no_more_connections_for_now_is_asked_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls_ask, "BUSY_PAUSES", (0.01, 0.01))
+    assert _ask_a_server_that_is_busy(2) == 3
+    with pytest.raises(ServerBusy):
+        _ask_a_server_that_is_busy(3)
 
 
 class _Jabber(socketserver.BaseRequestHandler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
-from scanner.engine.errors import UnexpectedReply
+from scanner.engine.errors import ConnectionLost, UnexpectedReply
 from scanner.engine.probes.dial import Conversation
 
 EHLO_NAME = "roundsman.invalid"
@@ -38,6 +38,10 @@ async def upgrade(conversation: Conversation, protocol: str, name: str | None = 
     await _UPGRADES[protocol](conversation, name or EHLO_NAME)
 
 
+class ServerBusy(ConnectionLost):
+    """The server turned the connection away for now: it takes only so many at a time."""
+
+
 def _declined(protocol: str) -> UnexpectedReply:
     return UnexpectedReply(f"The {protocol} server does not offer STARTTLS, or declined it.")
 
@@ -51,9 +55,17 @@ async def _reply(conversation: Conversation) -> bytes:
     return await conversation.receive_until(_reply_whole, limit=8192, timeout=REPLY_WAIT)
 
 
+async def _greeted(conversation: Conversation, protocol: str) -> None:
+    """Read the greeting of SMTP or FTP; 421 says to come back later (RFC 5321 section 4.2.1, RFC 959 section 5.4)."""
+    greeting = await _reply(conversation)
+    if greeting.startswith(b"421"):
+        raise ServerBusy(f"The {protocol} server takes no more connections for now.")
+    if not greeting.startswith(b"220"):
+        raise _declined(protocol)
+
+
 async def _smtp(conversation: Conversation, _: str) -> None:
-    if not (await _reply(conversation)).startswith(b"220"):
-        raise _declined("SMTP")
+    await _greeted(conversation, "SMTP")
     await conversation.send(f"EHLO {EHLO_NAME}\r\n".encode())
     if b"STARTTLS" not in (await _reply(conversation)).upper():
         raise _declined("SMTP")
@@ -63,8 +75,7 @@ async def _smtp(conversation: Conversation, _: str) -> None:
 
 
 async def _ftp(conversation: Conversation, _: str) -> None:
-    if not (await _reply(conversation)).startswith(b"220"):
-        raise _declined("FTP")
+    await _greeted(conversation, "FTP")
     await conversation.send(b"AUTH TLS\r\n")
     if not (await _reply(conversation)).startswith(b"234"):
         raise _declined("FTP")

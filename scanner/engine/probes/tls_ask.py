@@ -10,7 +10,7 @@ from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, Unexpe
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
-from scanner.engine.probes.starttls import upgrade
+from scanner.engine.probes.starttls import ServerBusy, upgrade
 from scanner.engine.probes.tls_flight import (
     CLOSE_NOTIFY,
     INTERNAL_ERROR,
@@ -31,6 +31,8 @@ from scanner.engine.probes.tls_wire import (
 
 LANES = 4
 """Connections to one server at a time."""
+BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds to wait when a server takes no more connections for now. Exim takes 20, and lets go of them late."""
 _MYSQL_BAD_HANDSHAKE = b"\xff\x13\x04"
 """ER_HANDSHAKE_ERROR after the packet header: MySQL turns a hello down in its own protocol, without an alert."""
 BYTES_LIMIT = 64 * 1024 * 1024
@@ -82,18 +84,28 @@ class Asker:
     async def ask(self, hello: Hello) -> ServerFlight:
         """Send one hello on a fresh connection. Raises ``ProbeError``; a close or reset is an answer, ``closed``."""
         async with self._lanes:
-            if self.connections >= CONNECTION_LIMIT:
-                raise ConnectionLimited(f"The limit of {CONNECTION_LIMIT} connections for one server is used up.")
-            self.connections += 1
-            async with self.contact.dialer.connect(self.contact.endpoint, budget=FLIGHT_LIMIT) as conversation:
-                if self.starttls:
-                    await upgrade(conversation, self.starttls, self.name)
-                flight = await self._talk(conversation, hello)
+            for pause in BUSY_PAUSES:
+                try:
+                    flight = await self._ask_once(hello)
+                    break
+                except ServerBusy:
+                    await asyncio.sleep(pause)  # with the lane kept, so that the others press less
+            else:
+                flight = await self._ask_once(hello)
         if flight.alert is not None:
             self.alerts.add(flight.alert)
         if accepted(flight, hello.version) and self.control is None:
             self.control = hello
         return flight
+
+    async def _ask_once(self, hello: Hello) -> ServerFlight:
+        if self.connections >= CONNECTION_LIMIT:
+            raise ConnectionLimited(f"The limit of {CONNECTION_LIMIT} connections for one server is used up.")
+        self.connections += 1
+        async with self.contact.dialer.connect(self.contact.endpoint, budget=FLIGHT_LIMIT) as conversation:
+            if self.starttls:
+                await upgrade(conversation, self.starttls, self.name)
+            return await self._talk(conversation, hello)
 
     def count(self, received: int) -> None:
         """Count bytes read from the server. Raises ``ConnectionLimited`` when it has sent far too many."""
