@@ -204,7 +204,8 @@ def test_a_near_miss_is_no_modbus(reply: bytes) -> None:
 
 
 def test_a_link_frame_needs_its_direction_its_addresses_and_its_checksum() -> None:
-    assert telecontrol.LINK_STATUS_REQUEST[:8] == bytes.fromhex("056405c901000004")
+    assert telecontrol.checksum(b"123456789") == b"\x82\xea", "the check value of CRC-16/DNP"
+    assert telecontrol.frame(0xC0, 1, 1024) == bytes.fromhex("056405c001000004e921"), "a reset of the link, as is known"
     good = telecontrol.frame(0x0B, 1024, 1)
     for reply in (
         telecontrol.frame(0x4B, 1024, 1),
