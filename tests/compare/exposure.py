@@ -217,7 +217,7 @@ def named_of(seen: Seen) -> Iterator[Named]:
     for port, theirs in seen.names:
         ours = [name for where, name in seen.recognised if where == port]
         alike = bool({theirs, *same.get(theirs, ())} & {*ours})
-        yield Named(seen.case, port, "/".join(ours) or "closed", theirs, alike)
+        yield Named(seen.case, port, "/".join(ours) or "–", theirs, alike)
 
 
 def unknown_scripts(seen: Iterable[Seen]) -> list[str]:

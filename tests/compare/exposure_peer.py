@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.ElementTree import parse
 
 from scanner.engine.probes.nmap import find_nmap
+from scanner.engine.probes.version_scan import answered_name
 
 HOST_TIMEOUT = 600
 """Seconds that nmap gives one host; then it tells nothing of it."""
@@ -71,8 +72,8 @@ def _read(root: Element) -> Said:
         where = port.get("portid", "") + ("/udp" if port.get("protocol") == "udp" else "")
         ports.append(where)
         scripts += [(where, *_script(each)) for each in port.iterfind("script")]
-        if service is not None and service.get("method") == "probed" and service.get("conf") == "10":
-            names.append((where, service.get("name", "")))
+        if service is not None and (name := answered_name(service, sure=10)):
+            names.append((where, name))
     return Said(tuple(ports), tuple(scripts), tuple(names))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -11,7 +12,7 @@ from scanner.engine.errors import RefusedByScope
 from scanner.engine.model import Endpoint
 from scanner.engine.probes import version_scan
 from scanner.engine.probes.dial import Gate
-from scanner.engine.probes.version_scan import VersionScanner
+from scanner.engine.probes.version_scan import VersionScanner, answered_name
 
 Asked = set[tuple[str, int]]
 
@@ -55,3 +56,32 @@ def test_a_port_that_is_refused_by_then_is_not_asked(asked: Asked) -> None:
 def test_printers_and_controllers_are_never_asked(asked: Asked) -> None:
     assert name_all(lambda _: None, Endpoint("192.0.2.1", 9100), Endpoint("192.0.2.1", 502)) == [None, None]
     assert asked == set()
+
+
+def service(**attributes: str) -> Element:
+    element = Element("service")
+    for name, value in attributes.items():
+        element.set(name, value)
+    return element
+
+
+QUOTES = 'SF-Port8080-TCP:V=7.93%r(GetRequest,7B,"HTTP/1\\.1\\x20404\\x20Not\\x20Found\\r\\n\\r\\n");'
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({"name": "redis", "method": "probed", "conf": "10"}, "redis"),
+        ({"name": "redis", "method": "table", "conf": "3"}, ""),
+        ({"name": "http-proxy", "method": "probed", "conf": "10", "servicefp": QUOTES}, "http"),
+        ({"name": "couchdb", "method": "table", "conf": "3", "servicefp": QUOTES}, "http"),
+        (
+            {"name": "ftp", "method": "probed", "conf": "10", "servicefp": 'SF-Port21%r(NULL,9,"220\\x20hi\\r\\n");'},
+            "ftp",
+        ),
+        ({"name": "x", "method": "table", "conf": "3", "servicefp": 'SF%r(NULL,9,"see\\x20HTTP/1\\.1");'}, ""),
+    ],
+    ids=["matched", "by its number", "by a script's header", "by its number, speaking HTTP", "half matched", "unknown"],
+)
+def test_nmaps_name_counts_only_when_an_answer_gave_it(attributes: Mapping[str, str], name: str) -> None:
+    assert answered_name(service(**attributes)) == name

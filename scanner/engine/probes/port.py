@@ -139,7 +139,8 @@ async def _ask_nmap(
             notes.missed(Facet.SERVICE, _why_unnamed(found))
         return service
     protocol = _OURS.get(named.protocol, named.protocol)
-    return replace(service, protocol=protocol, product=named.product, version=named.version, cpe=named.cpe)
+    tls = service.tls or named.tls
+    return replace(service, protocol=protocol, tls=tls, product=named.product, version=named.version, cpe=named.cpe)
 
 
 async def _look_at_tls(known: Service, contact: Contact, profile: Profile, notes: PortNotes) -> TlsFacts | None:

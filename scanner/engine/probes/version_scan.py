@@ -7,6 +7,7 @@ those would act on the target (printers, MQTT, industrial control) are left out.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ AT_ONCE = 6
 
 SURE = 8
 """nmap's confidence (0-10) from which a name comes from a probe's answer and not from the port table."""
+
+
+_HTTP_ANSWER = re.compile(r'%r\(\w+,[0-9A-F]+,"HTTP/1\\\.[01]\\x20\d{3}')
+"""An answer in HTTP among those that nmap quotes when no match of its own fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +128,29 @@ class VersionScanner:
                 future.set_result(named[endpoint.address].get(endpoint.port))
 
 
+def answered_name(service: Element, sure: int = SURE) -> str:
+    """Return nmap's name for a service where an answer gave it with at least this confidence, else an empty string.
+
+    nmap has no match for HTTP in general. It keeps the port table's name then (``http-proxy`` on 8080), as certain when
+    one of its scripts found so much as a header, so its quotes tell more than its name.
+    """
+    if _HTTP_ANSWER.search(service.get("servicefp", "")):
+        return "http"
+    certain = service.get("method") == "probed" and int(service.get("conf", "0")) >= sure
+    return line(service.get("name", "unknown"), 40) if certain else ""
+
+
 def _read(document: Element) -> dict[str, dict[int, NamedByNmap]]:
     named: dict[str, dict[int, NamedByNmap]] = defaultdict(dict)
     for host in document.iter("host"):
         address = next(item.get("addr", "") for item in host.iter("address") if item.get("addrtype") != "mac")
         for port in host.iter("port"):
             service = port.find("service")
-            if service is None or service.get("method") != "probed" or int(service.get("conf", "0")) < SURE:
+            name = "" if service is None else answered_name(service)
+            if service is None or not name:
                 continue
             named[address][int(port.get("portid", "0"))] = NamedByNmap(
-                protocol=line(service.get("name", "unknown"), 40),
+                protocol=name,
                 product=line(service.get("product", ""), 100),
                 version=line(service.get("version", ""), 60),
                 cpe=tuple(line(item.text or "", 120) for item in service.iter("cpe")),
