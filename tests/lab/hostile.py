@@ -301,6 +301,11 @@ def redirect_elsewhere(_: bytes) -> Iterator[bytes]:
     yield moved(f"http://{OFF_SCOPE}:{OFF_SCOPE_PORT}/")
 
 
+def redirect_nowhere(_: bytes) -> Iterator[bytes]:
+    """What looks like an address and is none (RFC 3986 section 3.2.2)."""
+    yield moved("http://[::1")
+
+
 def page_for_everything(request: bytes) -> Iterator[bytes]:
     yield whole(sites.EVERY_MARK.encode() + request.split()[1].partition(b"?")[0])
 
@@ -319,8 +324,8 @@ def noise(_: bytes) -> Iterator[bytes]:
 
 SITES = (
     *(endless_body, endless_chunks, garbage_chunks, gzip_bomb, gzip_inside_gzip, header_flood, one_endless_header),
-    *(continue_for_ever, negative_length, thousands_of_cookies, redirect_loop, page_for_everything, tags_without_end),
-    noise,
+    *(continue_for_ever, negative_length, thousands_of_cookies, redirect_loop, redirect_nowhere),
+    *(page_for_everything, tags_without_end, noise),
 )
 """Every hostile site: what it sends in answer to a request."""
 
@@ -331,7 +336,7 @@ ADDRESS, ALL_OPEN, CROWDED = "127.10.40.1", "127.10.40.2", "127.10.40.3"
 """The host with every hostile port; one on which everything is open; one with a crowded certificate."""
 
 _UNREADABLE = (garbage_chunks, header_flood, one_endless_header, continue_for_ever, negative_length)
-_WITHOUT_A_PAGE = (thousands_of_cookies, redirect_loop, redirect_elsewhere)
+_WITHOUT_A_PAGE = (thousands_of_cookies, redirect_loop, redirect_nowhere, redirect_elsewhere)
 _NOTHING_SEEN = frozenset({Facet.HTTP, Facet.CONTENT, Facet.SERVICE})
 
 

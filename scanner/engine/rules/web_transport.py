@@ -54,8 +54,11 @@ def _serves_in_clear(site: HttpFacts) -> bool:
     if shown is None:
         return False
     if 300 <= shown.status < 400:
-        target = urljoin(f"{site.url}{shown.path}", shown.header("location") or "")
-        return target.startswith("http:") and urlsplit(target).netloc == site.host
+        try:
+            target = urljoin(f"{site.url}{shown.path}", shown.header("location") or "")
+            return target.startswith("http:") and urlsplit(target).netloc == site.host
+        except ValueError:
+            return False  # it leads nowhere
     return 200 <= shown.status < 300 and site.page is not None and not site.page.refresh.startswith("https:")
 
 
