@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import socket
 import socketserver
-import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ import pytest
 from scanner.engine.errors import ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.model import Endpoint, Level, Target
-from scanner.engine.probes import tls_ask
+from scanner.engine.probes import starttls, tls_ask
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
 from scanner.engine.probes.starttls import STARTTLS, ServerBusy, upgrade
@@ -23,6 +24,8 @@ from scanner.engine.probes.tls_ask import Asker
 from scanner.engine.probes.tls_deep import look_deeper
 from scanner.engine.probes.tls_hello import look
 from tests.lab.case import case_folder
+from tests.lab.odd_tls import ADDRESS, Behaviour, relay_unless, server
+from tests.lab.odd_tls import running as running_tls
 from tests.lab.registry import all_cases
 
 
@@ -83,7 +86,10 @@ def test_a_real_server_is_swept_after_its_upgrade(case: str, port: int, protocol
         ("redis-open", 6379, "smtp"),
     ],
 )
-def test_a_server_that_declines_the_upgrade_is_a_probe_error(case: str, port: int, protocol: str) -> None:
+def test_a_server_that_declines_the_upgrade_is_a_probe_error(
+    case: str, port: int, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starttls, "REPLY_WAIT", 1.0)
     with pytest.raises(ProbeError):
         sweep(case, port, protocol)
 
@@ -102,29 +108,21 @@ def _ask_a_server_that_is_busy(times: int) -> int:
     """Ask one hello of an SMTP server that turns away so many connections; return how many it took."""
     left = [times]
 
-    def answer(request: bytes) -> bytes | None:
-        return {b"EHLO": b"250-mx\r\n250 STARTTLS\r\n", b"STAR": b"220 Go\r\n"}.get(request[:4])
-
-    class Server(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            left[0] -= 1
-            self.request.sendall(b"421 mx: Too many concurrent SMTP connections\r\n" if left[0] >= 0 else b"220 mx\r\n")
-            while left[0] < 0 and (reply := answer(self.request.recv(4096))):
-                self.request.sendall(reply)
+    def behave(handler: socketserver.BaseRequestHandler) -> None:
+        left[0] -= 1
+        busy = left[0] >= 0
+        handler.request.sendall(b"421 mx: Too many concurrent SMTP connections\r\n" if busy else b"220 mx\r\n")
+        answers = {b"EHLO": b"250-mx\r\n250 STARTTLS\r\n", b"STAR": b"220 Go\r\n"}
+        while not busy and (reply := answers.get(handler.request.recv(4096)[:4])):
+            handler.request.sendall(reply)
 
     async def ask(port: int) -> int:
-        asker = Asker(contact_for("127.10.4.6", port), None, "smtp")
+        asker = Asker(contact_for(ADDRESS, port), None, "smtp")
         await asker.ask(asker.hello(TlsVersion.TLS12, (0xC02F,)))
         return asker.connections
 
-    with socketserver.ThreadingTCPServer(("127.10.4.6", 0), Server) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            return asyncio.run(ask(server.server_address[1]))
-        finally:
-            server.shutdown()
-            thread.join()
+    with server(behave) as port:
+        return asyncio.run(ask(port))
 
 
 def test_a_server_that_takes_no_more_connections_for_now_is_asked_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,46 +132,90 @@ def test_a_server_that_takes_no_more_connections_for_now_is_asked_later(monkeypa
         _ask_a_server_that_is_busy(3)
 
 
-class _Jabber(socketserver.BaseRequestHandler):
-    """The opening of an XMPP server that requires TLS (RFC 6120 section 5.4); none is part of the lab."""
-
-    features = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"
-
-    def handle(self) -> None:
-        self.request.settimeout(3)
-        self.request.recv(4096)
-        self.request.sendall(
-            b"<?xml version='1.0'?><stream:stream id='1' xmlns:stream='http://etherx.jabber.org/streams'>"
-            b"<stream:features>" + self.features + b"</stream:features>"
-        )
-        if self.request.recv(4096).startswith(b"<starttls"):
-            self.request.sendall(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+def jabber(handler: socketserver.BaseRequestHandler, features: bytes) -> bool:
+    """Speak the opening of an XMPP server (RFC 6120 section 5.4); none is part of the lab. True when TLS is due."""
+    handler.request.recv(4096)
+    handler.request.sendall(
+        b"<?xml version='1.0'?><stream:stream id='1' xmlns:stream='http://etherx.jabber.org/streams'>"
+        b"<stream:features>" + features + b"</stream:features>"
+    )
+    if not handler.request.recv(4096).startswith(b"<starttls"):
+        return False
+    handler.request.sendall(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    return True
 
 
-class _JabberWithoutTls(_Jabber):
-    features = b""
-
-
-def _upgrade_jabber(handler: type[socketserver.BaseRequestHandler]) -> None:
+def try_upgrade(behave: Behaviour, protocol: str) -> None:
     async def ask(port: int) -> None:
-        contact = contact_for("127.10.4.5", port)
-        async with contact.open() as conversation:
-            await upgrade(conversation, "xmpp", "lab.example")
+        async with contact_for(ADDRESS, port).open() as conversation:
+            await upgrade(conversation, protocol, "lab.example")
 
-    with socketserver.ThreadingTCPServer(("127.10.4.5", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            asyncio.run(ask(server.server_address[1]))
-        finally:
-            server.shutdown()
-            thread.join()
+    with server(behave) as port:
+        asyncio.run(ask(port))
 
 
-def test_xmpp_is_upgraded_where_it_is_offered_and_declined_where_not() -> None:
-    _upgrade_jabber(_Jabber)
+@pytest.mark.lab
+def test_xmpp_is_swept_after_its_upgrade() -> None:
+    offer = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"
+    with running_tls("tls-only-rsa-key-exchange") as (address, port):
+
+        def behave(handler: socketserver.BaseRequestHandler) -> None:
+            if jabber(handler, offer):
+                relay_unless(lambda _: None, address, port)(handler)
+
+        with server(behave) as jabbering:
+            contact = contact_for(ADDRESS, jabbering)
+            facts = asyncio.run(look(contact, server_name="lab.example", starttls="xmpp"))
+    assert facts.complete, facts.ended
+    assert facts.accepts(TlsVersion.TLS12) is Answer.YES
+    assert facts.chains
+
+
+def test_xmpp_that_offers_no_tls_is_declined() -> None:
+    def behave(handler: socketserver.BaseRequestHandler) -> None:
+        jabber(handler, b"")
+
     with pytest.raises(UnexpectedReply):
-        _upgrade_jabber(_JabberWithoutTls)
+        try_upgrade(behave, "xmpp")
+
+
+def replies(*pieces: bytes) -> Behaviour:
+    """Return a behaviour that answers the first message with ``pieces``, each in a segment of its own."""
+
+    def behave(handler: socketserver.BaseRequestHandler) -> None:
+        handler.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        handler.request.recv(4096)
+        for piece in pieces:
+            handler.request.sendall(piece)
+            time.sleep(0.02)  # else the kernel puts the pieces together again
+        handler.request.recv(1)
+
+    return behave
+
+
+_ACTIVE_DIRECTORY = bytes.fromhex("30840000002802010178840000001f0a010004000400") + (b"\x8a\x161.3.6.1.4.1.1466.20037")
+"""Active Directory writes every length in five bytes."""
+
+
+def test_ldap_is_upgraded_whatever_form_its_lengths_have() -> None:
+    try_upgrade(replies(_ACTIVE_DIRECTORY), "ldap")
+    try_upgrade(replies(_ACTIVE_DIRECTORY[:6], _ACTIVE_DIRECTORY[6:]), "ldap")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "reply"),
+    [
+        ("ldap", bytes.fromhex("300c02010178070a013504000400")),
+        ("rdp", bytes.fromhex("0300000b06d00000123400")),
+        ("rdp", bytes.fromhex("030000130ed000001234000300080005000000")),
+        ("rdp", b"HTTP/1.1 400 Bad Request"),
+        ("postgresql", b"N"),
+    ],
+    ids=["ldap refuses", "rdp of Windows XP", "rdp without TLS", "not rdp", "postgresql refuses"],
+)
+def test_an_upgrade_that_is_refused_is_declined_at_once(protocol: str, reply: bytes) -> None:
+    with pytest.raises(UnexpectedReply):
+        try_upgrade(replies(reply), protocol)
 
 
 @pytest.mark.lab

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from scanner.engine.errors import ConnectionLost, UnexpectedReply
 from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.services import ber
 
 EHLO_NAME = "roundsman.invalid"
 """A name under which the inspection greets mail servers; RFC 2606 keeps it from belonging to anyone."""
@@ -17,6 +18,7 @@ REPLY_WAIT = 10.0
 
 # LDAP ExtendedRequest 1.3.6.1.4.1.1466.20037, message 1 (RFC 4511 section 4.14).
 _LDAP_REQUEST = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
+_LDAP_EXTENDED_RESPONSE = 0x78
 # PostgreSQL SSLRequest (protocol documentation, section "Message Formats").
 _POSTGRES_REQUEST = bytes.fromhex("0000000804d2162f")
 # TPKT, X.224 connection request, RDP negotiation request for TLS and CredSSP (MS-RDPBCGR 2.2.1.1).
@@ -100,9 +102,8 @@ async def _pop3(conversation: Conversation, _: str) -> None:
 
 async def _ldap(conversation: Conversation, _: str) -> None:
     await conversation.send(_LDAP_REQUEST)
-    reply = await conversation.receive_until(lambda data: len(data) >= 2 and len(data) >= 2 + (data[1] & 0x7F))
-    # ExtendedResponse [APPLICATION 24] whose first element is the enumerated result code; 0 is success.
-    if not re.search(rb"^\x30.{1,8}\x78.{1,5}\x0a\x01\x00", reply, re.DOTALL):
+    reply = await conversation.receive_until(lambda data: bool(ber.whole_messages(data)))
+    if ber.operation(reply)[1] != _LDAP_EXTENDED_RESPONSE or ber.result_code(reply) != 0:
         raise _declined("LDAP")
 
 
@@ -139,9 +140,14 @@ async def _mysql(conversation: Conversation, _: str) -> None:
 
 async def _rdp(conversation: Conversation, _: str) -> None:
     await conversation.send(_RDP_REQUEST)
-    reply = await conversation.receive_exactly(19)
-    # A negotiation response (type 2) that selects TLS (1) or CredSSP (2); anything else is standard RDP security.
-    if reply[5] & 0xF0 != 0xD0 or reply[11] != 2 or reply[15] not in (1, 2):
+    head = await conversation.receive_exactly(4)
+    length = int.from_bytes(head[2:])
+    if head[:1] != b"\x03" or not 11 <= length <= 64:
+        raise UnexpectedReply("The reply is not RDP.")
+    reply = head + await conversation.receive_exactly(length - 4)
+    # A negotiation response (type 2) that selects TLS (1) or CredSSP (2); anything else, and a reply without one, is
+    # standard RDP security.
+    if length < 19 or reply[5] & 0xF0 != 0xD0 or reply[11] != 2 or reply[15] not in (1, 2):
         raise _declined("RDP")
 
 

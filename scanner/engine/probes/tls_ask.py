@@ -33,8 +33,6 @@ LANES = 4
 """Connections to one server at a time."""
 BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds to wait when a server takes no more connections for now. Exim takes 20, and lets go of them late."""
-_MYSQL_BAD_HANDSHAKE = b"\xff\x13\x04"
-"""ER_HANDSHAKE_ERROR after the packet header: MySQL turns a hello down in its own protocol, without an alert."""
 BYTES_LIMIT = 64 * 1024 * 1024
 """Bytes that one server may make us read in one look; an ordinary one sends some 200 KB."""
 FLIGHT_LIMIT = 2 * MESSAGE_LIMIT
