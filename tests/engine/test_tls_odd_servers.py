@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socketserver
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from scanner.engine.errors import ProbeError
 from scanner.engine.facts.tls import Answer, TlsVersion
 from scanner.engine.probes.tls_flight import FlightReader
+from tests import lab
 from tests.lab.broken_tls import alert, offered
 from tests.lab.case import process, program
 from tests.lab.lab_ca import INTERMEDIATE, issue, rsa_key
@@ -21,6 +23,7 @@ from tests.lab.tls_servers import modern_nginx, nginx_server, run_nginx, write_p
 
 INTERNAL_ERROR = 80
 DHE_RSA_AES_GCM = (0x009E, 0x009F)
+TLSLITE = str(Path(lab.__file__).with_name("tlslite_server.py"))
 OLD_NGINX = "tls-nginx-old-versions"
 
 
@@ -42,11 +45,39 @@ def test_suites_behind_one_that_makes_the_server_fail_are_found(reply: bytes) ->
 
     with running(OLD_NGINX) as (address, port), server(relay_unless(fails_on_dhe, address, port)) as failing:
         facts = sweep(failing)
+        again = sweep(failing, again=facts)
     assert facts.complete, facts.ended
     assert facts.accepts(TlsVersion.TLS12) is Answer.YES
     exchanges = {suite.suite.partition("_WITH_")[0] for suite in facts.suites if suite.version is TlsVersion.TLS12}
     assert {"TLS_RSA", "TLS_ECDHE_RSA"} <= exchanges
     assert facts.compression is Answer.NO
+    assert again.complete, again.ended
+    assert {suite.suite for suite in again.suites} <= {suite.suite for suite in facts.suites}
+    assert again.accepts(TlsVersion.TLS12) is Answer.YES
+
+
+@pytest.mark.lab
+def test_a_server_that_fails_on_newer_signatures_is_asked_without_them(tmp_path: Path) -> None:
+    """tlslite-ng picks RSA-PSS with SHA-512, which a key of 1024 bits has no room for, and breaks off."""
+    settings = '{"minVersion": [3, 3], "maxVersion": [3, 3], "versions": [[3, 3]], "keyExchangeNames": ["ecdhe_rsa"]}'
+    write_pair(tmp_path, issue("s.lab", INTERMEDIATE, names=["s.lab"], key=rsa_key(1024)))
+    command = [sys.executable, TLSLITE, "127.10.4.2", "4465", str(tmp_path), settings]
+    with process(command, folder=tmp_path, wait_for=("127.10.4.2", 4465)):
+        facts = sweep(4465, "127.10.4.2")
+        again = sweep(4465, "127.10.4.2", again=facts)
+    assert facts.accepts(TlsVersion.TLS12) is again.accepts(TlsVersion.TLS12) is Answer.YES
+    assert len(facts.suites) > 3
+    assert again.chains == facts.chains
+
+
+@pytest.mark.lab
+def test_a_weak_curve_under_tls_1_3_is_found_and_confirmed(tmp_path: Path) -> None:
+    priority = "NONE:+VERS-TLS1.3:+AES-128-GCM:+AEAD:+ECDHE-RSA:+SIGN-ALL:+CTYPE-X509:+COMP-NULL"
+    with gnutls(4466, f"{priority}:+GROUP-SECP256R1:+GROUP-SECP192R1", tmp_path):
+        facts = sweep(4466)
+        again = sweep(4466, again=facts)
+    assert {"secp256r1", "secp192r1"} <= {*facts.groups}
+    assert "secp192r1" in again.groups
 
 
 @pytest.mark.lab

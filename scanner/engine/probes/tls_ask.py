@@ -149,8 +149,11 @@ class Asker:
         if flight.version or (flight.alert is not None and flight.alert not in (CLOSE_NOTIFY, INTERNAL_ERROR)):
             return flight
         flight = await self.ask(hello)
-        if flight.version or self.control is None:
-            return flight
-        if not (await self.ask(self.control)).version:
-            raise ConnectionLimited("The server stopped answering hellos that it had answered before.")
+        if not flight.version:
+            await self.check()
         return flight
+
+    async def check(self) -> None:
+        """Raise ``ConnectionLimited`` when the server no longer answers what it answered before."""
+        if self.control is not None and not (await self.ask(self.control)).version:
+            raise ConnectionLimited("The server stopped answering hellos that it had answered before.")

@@ -189,6 +189,8 @@ def _server_hello(flight: ServerFlight, body: bytes) -> ServerFlight:
     extensions = read_extensions(Cursor(cursor.vector(2))) if cursor.left >= 2 else {}
     if SUPPORTED_VERSIONS in extensions:
         version = int.from_bytes(extensions[SUPPORTED_VERSIONS])
+    if version == 0:
+        raise UnexpectedReply("A ServerHello names no version.")
     group, share = 0, b""
     if KEY_SHARE in extensions:
         entry = Cursor(extensions[KEY_SHARE])

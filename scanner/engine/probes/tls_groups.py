@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.tls_ask import Asker, accepted
 from scanner.engine.probes.tls_seen import Seen
-from scanner.engine.probes.tls_suites import GROUPS, GROUPS_TLS12, GROUPS_TLS13, name_of
+from scanner.engine.probes.tls_suites import GROUPS, GROUPS_TLS13, name_of
 from scanner.engine.probes.tls_wire import OLD
 
 
@@ -21,28 +22,23 @@ async def find_modern_groups(asker: Asker, seen: Seen) -> None:
         await _eliminate(asker, seen, TlsVersion.TLS13, suites, list(GROUPS_TLS13), [])
 
 
-async def find_curves(asker: Asker, seen: Seen) -> None:
-    """Find the curves that the groups of TLS 1.3 don't include.
+async def find_curves(asker: Asker, seen: Seen, among: Sequence[int]) -> None:
+    """Find which curves ``among`` these the server takes besides the groups that were found already.
 
-    RFC 8446 section 4.2.7 forbids them there, but GnuTLS negotiates whatever it is told to. Servers that keep to it
-    may refuse a hello with any of them, which is why they are not asked for together with the others.
+    Asked in the highest version up to 1.2 that negotiates curves; else in TLS 1.3, for those that RFC 8446 section
+    4.2.7 forbids there: GnuTLS negotiates whatever it is told to. Servers that keep to it may refuse a hello with any
+    of them, which is why they are not asked for together with the others.
     """
-    curves = [curve for curve in GROUPS_TLS12 if curve not in seen.groups]
-    if any(map(_negotiates_curve, (suite for version in OLD[1:] for suite in seen.accepted_suites(version)))):
-        await find_curves_among(asker, seen, curves)
-    elif seen.accepts(TlsVersion.TLS13):
-        suites = seen.accepted_suites(TlsVersion.TLS13)
-        await _eliminate(asker, seen, TlsVersion.TLS13, suites, [c for c in curves if c not in GROUPS_TLS13], [])
-
-
-async def find_curves_among(asker: Asker, seen: Seen, curves: list[int]) -> None:
-    """Find which of ``curves`` the highest version up to 1.2 that negotiates curves accepts."""
+    curves = [curve for curve in among if curve not in seen.groups]
     for version in reversed(OLD[1:]):
         suites = [suite for suite in seen.accepted_suites(version) if _negotiates_curve(suite)]
         if suites:
             only_elliptic = all("ECDSA" in name_of(suite) for suite in suites)
             await _eliminate(asker, seen, version, suites, curves, _leaf_curves(seen) if only_elliptic else [])
             return
+    suites = seen.accepted_suites(TlsVersion.TLS13)
+    if suites:
+        await _eliminate(asker, seen, TlsVersion.TLS13, suites, [c for c in curves if c not in GROUPS_TLS13], [])
 
 
 def _negotiates_curve(suite: int) -> bool:

@@ -25,11 +25,11 @@ from scanner.engine.probes.tls_flight import (
     UNRECOGNIZED_NAME,
     ServerFlight,
 )
-from scanner.engine.probes.tls_groups import find_curves, find_curves_among, find_modern_groups
+from scanner.engine.probes.tls_groups import find_curves, find_modern_groups
 from scanner.engine.probes.tls_kinds import kinds, picks
 from scanner.engine.probes.tls_openers import CHUNK, PLAIN, first_answer, is_short, plainer
 from scanner.engine.probes.tls_seen import Seen
-from scanner.engine.probes.tls_suites import CURVES_BELOW_256, by_exchange, group_name, offer
+from scanner.engine.probes.tls_suites import CURVES_BELOW_256, GROUPS_TLS12, by_exchange, group_name, offer
 from scanner.engine.probes.tls_wire import HELLO, OLD, SSL2_HELLO, recognises
 
 __all__ = ["HELLO", "SSL2_HELLO", "look", "recognises"]
@@ -84,9 +84,7 @@ class Sweep:
         self._chunked = is_short(hello)
         opened = {} if self._chunked else {hello.version: flight}
         await self._each([self._version(version, opened.get(version)) for version in TlsVersion])
-        await self._each(
-            [self._in_pieces(version, piece) for version, rest in self._choked for piece in by_exchange(rest)]
-        )
+        await self._behind_failures()
         order = {version: seen.accepted_suites(version) for version in TlsVersion}
         await self._each(
             [
@@ -115,7 +113,7 @@ class Sweep:
         )
         weak = [number for number in CURVES_BELOW_256 if group_name(number) in first.groups]
         if weak:
-            later.append(find_curves_among(asker, seen, weak))
+            later.append(find_curves(asker, seen, weak))
         if first.fallback_scsv is not Answer.UNTESTED:
             later.append(ask_fallback(asker, seen))
         if first.sha1_signature is not Answer.UNTESTED:
@@ -189,8 +187,14 @@ class Sweep:
         refusal = self.asker.alerts <= {CLOSE_NOTIFY} if closed else flight.alert in _REFUSALS
         return version in OLD and not flight.version and not refusal
 
-    async def _in_pieces(self, version: TlsVersion, suites: list[int]) -> None:
-        """Look for suites behind one that makes the server fail, by offering those of one key exchange alone."""
+    async def _behind_failures(self) -> None:
+        """Look for suites behind those that make the server fail, by offering each key exchange alone."""
+        if self._choked:
+            pieces = [(version, piece) for version, rest in self._choked for piece in by_exchange(rest)]
+            await self._each([self._piece(version, piece) for version, piece in pieces])
+            await self._each([self.asker.check()])
+
+    async def _piece(self, version: TlsVersion, suites: list[int]) -> None:
         flight = await self.asker.ask(self.asker.hello(version, suites, **PLAIN))
         while accepted(flight, version):
             self.seen.note(version, flight, deflate=False)
@@ -200,21 +204,24 @@ class Sweep:
             flight = await self.asker.settle(self.asker.hello(version, suites, **PLAIN))
 
     async def _again(self, version: TlsVersion, suites: list[int]) -> None:
+        """Ask for suites of one kind that were accepted before; what may be a failure is asked about more plainly."""
         flight = await self.asker.settle(self.asker.hello(version, suites))
         if accepted(flight, version):
             self.seen.note(version, flight)
+        elif version in OLD and not flight.version and flight.alert not in _REFUSALS:
+            await self._piece(version, suites)
 
     async def _absent(self, version: TlsVersion) -> None:
         flight = await self.asker.settle(plainer(self.asker, version))
         if accepted(flight, version):
-            self.seen.note(version, flight)
+            self.seen.note(version, flight, deflate=False)
         else:
             self._refused(version, flight)
 
     async def _groups_and_modern_chain(self) -> None:
         """Find groups and curves, then read the certificate that TLS 1.3 encrypts with one of them."""
         await find_modern_groups(self.asker, self.seen)
-        await self._each([find_curves(self.asker, self.seen), self._modern_chain()])
+        await self._each([find_curves(self.asker, self.seen, GROUPS_TLS12), self._modern_chain()])
 
     async def _modern_chain(self) -> None:
         """Read the certificates that only a handshake of TLS 1.3 shows: those of key types not seen in clear text."""
