@@ -80,7 +80,7 @@ class RoundKeys:
 
     def _standing(self, this: Round) -> Iterator[Sighting]:
         before = _before()
-        results = HostResult.objects.filter(round=this).select_related("organisation")
+        results = HostResult.objects.filter(round=this, target__isnull=False).select_related("organisation")
         ordered = results.order_by("organisation", "hostname", "address", "look").iterator(chunk_size=50)
         for where, looks in groupby(ordered, lambda each: (each.organisation_id, each.hostname, each.address)):
             yield from self._after(list(looks), before.pop(where, []))

@@ -98,7 +98,8 @@ def test_addresses_without_a_registered_name_can_not_be_misnamed() -> None:
 def test_hosts_of_other_units_are_counted_and_never_named() -> None:
     theirs = (site("secret.example.cn", address="198.51.100.7"), site("secret2.example.cn", address="198.51.100.8"))
     found = beside(site("a.example.cn"), others=theirs)["CERT-WILDCARD"]
-    assert (found.severity, dict(found.params)["others"], dict(found.params)["own"]) == (Severity.MEDIUM, "2", "")
+    assert (found.severity, found.confidence) == (Severity.MEDIUM, Confidence.PROBABLE)
+    assert (dict(found.params)["others"], dict(found.params)["own"]) == ("2", "")
     told = str(found)
     assert "secret" not in told
     assert "198.51.100" not in told

@@ -39,7 +39,8 @@ def certificate_key(service: Service, context: Context) -> Iterator[Finding]:
     """Report a certificate's key that several hosts hold.
 
     Within one unit, and with certificates that name all those hosts, it is a hint: wildcards and pools are meant so. On
-    hosts of several units, or on hosts that the certificate doesn't name, nobody can have meant it.
+    hosts that the certificate doesn't name nobody can have meant it, and hosts of several units should have nothing in
+    common. These may stand behind one provider, though, who holds the key for both: probable at most.
     """
     facts = service.tls_facts
     if facts is None:
@@ -52,6 +53,7 @@ def certificate_key(service: Service, context: Context) -> Iterator[Finding]:
             "CERT-WILDCARD",
             service,
             severity=Severity.MEDIUM if sharing.others or not sharing.named else None,
+            confidence=Confidence.PROBABLE if sharing.others else Confidence.CONFIRMED,
             subject=leaf.subject,
             names=", ".join((*leaf.names, *leaf.addresses)[:8]),
             key=key.fingerprint,
