@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import string
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -58,6 +59,8 @@ from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.ssh import recognises_ssh
 from scanner.engine.rules import cleartext, exposure, mail, network
 from scanner.engine.rules.base import Context
+from tests.lab.access_cases import CASES
+from tests.lab.check import run_case
 from tests.lab.scripted import scripted
 
 ADDRESS = "127.10.9.201"
@@ -364,3 +367,13 @@ def test_every_evidence_text_is_filled_by_what_its_rule_hands_over() -> None:
         for text in (catalogue()[check].verify, *(catalogue()[check].texts[lang].evidence for lang in Language)):
             wanted = {field for _, field, _, _ in string.Formatter().parse(text) if field}
             assert wanted <= known, (check, wanted - known)
+
+
+@pytest.mark.lab
+def test_a_vnc_server_that_counts_connections_is_left_one_for_the_second_look() -> None:
+    case = next(case for case in CASES if case.name == "vnc-without-password")
+    verdict = run_case(replace(case, name="vnc-counted", address="127.10.9.205"))
+    assert {finding.check: finding.confidence for finding in verdict.findings} == {
+        "SVC-VNC-UNAUTH": Confidence.CONFIRMED,
+        "CLR-VNC": Confidence.CONFIRMED,
+    }

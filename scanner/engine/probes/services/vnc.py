@@ -93,4 +93,13 @@ async def _vencrypt(conversation: Conversation) -> tuple[int, ...]:
     return tuple(int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4))
 
 
-PROBE = ServiceProbe(protocol="vnc", ports=frozenset(range(5900, 5911)), greeting=b"", recognises=recognises, look=look)
+# TigerVNC and RealVNC count every connection that ends without a log-in, and after five turn its address away for
+# ten seconds and more: whatever else is asked there would leave nothing to look with.
+PROBE = ServiceProbe(
+    protocol="vnc",
+    ports=frozenset(range(5900, 5911)),
+    greeting=b"",
+    recognises=recognises,
+    look=look,
+    one_at_a_time=True,
+)
