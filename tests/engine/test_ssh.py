@@ -86,9 +86,9 @@ def test_a_1024_bit_host_key_is_measured(tmp_path: Path) -> None:
     assert facts.auth_methods is None
 
 
-def _lists(kex: str, cipher: str) -> bytes:
+def _lists(kex: str, cipher: str, host_key: str = "ssh-rsa") -> bytes:
     """The packet of a KEXINIT with one algorithm of each kind."""
-    names = (kex, "ssh-rsa", cipher, cipher, "hmac-sha1", "hmac-sha1", "none", "none")
+    names = (kex, host_key, cipher, cipher, "hmac-sha1", "hmac-sha1", "none", "none")
     lists = b"".join(len(name).to_bytes(4, "big") + name.encode() for name in (*names, "", ""))
     payload = b"\x14" + bytes(16) + lists + bytes(5)
     padding = 8 - (len(payload) + 5) % 8 + 8
@@ -110,6 +110,23 @@ def test_a_server_that_hangs_up_on_the_key_exchange_still_shows_its_lists(tmp_pa
     assert facts.kex == ("diffie-hellman-group1-sha1",)
     assert (facts.host_keys, facts.auth_methods) == ((), None)
     assert facts.ended
+
+
+def test_a_server_that_offers_a_key_it_has_not_is_asked_for_another(tmp_path: Path) -> None:
+    """As Dropbear 2022.83 with an Ed25519 key only: it hangs up when RSA is chosen."""
+    packet = _lists("curve25519-sha256", "aes128-ctr", "rsa-sha2-256,ssh-ed25519")
+    chosen: list[str] = []
+
+    def answer(request: bytes) -> bytes | None:
+        if b"ssh-ed25519" in request or b"rsa-sha2-256" in request:
+            chosen.append("ssh-ed25519" if b"ssh-ed25519" in request else "rsa-sha2-256")
+            return None
+        return packet
+
+    with scripted(22, answer, banner=b"SSH-2.0-dropbear_2022.83\r\n")(ADDRESS, tmp_path):
+        facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
+    assert chosen == ["rsa-sha2-256", "ssh-ed25519"]
+    assert facts.kex == ("curve25519-sha256",)
 
 
 @pytest.mark.lab

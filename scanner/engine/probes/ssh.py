@@ -66,6 +66,15 @@ async def look(contact: Contact) -> SshFacts:
     algorithm with us, or when the conversation breaks off after the lists, which ``ended`` tells. Raises ``ProbeError``
     when not even the lists were seen.
     """
+    facts = await _look(contact, _HOST_KEY_ALGORITHMS)
+    if not facts.ended or facts.host_keys:
+        return facts
+    # Some releases of Dropbear offer RSA without having such a key, and hang up when it is chosen.
+    second = await _look(contact, tuple(reversed(_HOST_KEY_ALGORITHMS)))
+    return second if second.host_keys else facts
+
+
+async def _look(contact: Contact, host_key_algorithms: tuple[str, ...]) -> SshFacts:
     async with contact.open() as conversation:
         banner, rest = await _banner(conversation)
         evidence = [exchange(b"", banner)]
@@ -80,7 +89,7 @@ async def look(contact: Contact) -> SshFacts:
         methods: tuple[str, ...] | None = None
         ended = ""
         try:
-            secured = await _exchange_keys(packets, banner, offer)
+            secured = await _exchange_keys(packets, banner, offer, host_key_algorithms)
             if secured is not None:
                 keys = (_host_key(secured.host_key),)
                 if contact.level.at_least(Level.CREDENTIAL) and secured.speakable:
@@ -165,9 +174,11 @@ class _Secured:
         return self.cipher in CIPHERS and self.mac in MACS
 
 
-async def _exchange_keys(packets: Packets, server_banner: bytes, offer: _Offer) -> _Secured | None:
+async def _exchange_keys(
+    packets: Packets, server_banner: bytes, offer: _Offer, host_key_algorithms: tuple[str, ...]
+) -> _Secured | None:
     kex = _first_common(tuple(METHODS), offer.kex)
-    host_key = _first_common(_HOST_KEY_ALGORITHMS, offer.host_key_algorithms)
+    host_key = _first_common(host_key_algorithms, offer.host_key_algorithms)
     if kex is None or host_key is None or not (offer.ciphers and offer.macs):
         return None
     cipher = _first_common(tuple(CIPHERS), offer.ciphers) or offer.ciphers[0]
