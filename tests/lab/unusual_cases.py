@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.lab.access_cases import sshd
 from tests.lab.case import LabCase, process, program
 from tests.lab.certificate import self_signed
+from tests.lab.http_answers import GO_NOT_FOUND, Reply, answers, data, page, together
 from tests.lab.web_servers import apache, nginx
 
 _HAPROXY = """
@@ -80,6 +81,27 @@ def _small_proxies(address: str, folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _php_that_answers_everything(address: str, folder: Path) -> Iterator[None]:
+    """PHP's own server with one page, which tells all: it stands for every address that doesn't exist, too."""
+    (folder / "index.php").write_text("<?php phpinfo();")
+    command = [program("php"), "-S", f"{address}:8001", "-t", str(folder)]
+    with process(command, folder=folder, wait_for=(address, 8001)):
+        yield
+
+
+# As Werkzeug 3.1 and Jupyter Server 2.21 answer.
+_WERKZEUG: dict[str, Reply] = {
+    "GET /": page("Portal", Server="Werkzeug/3.1.9 Python/3.11.7"),
+    "GET /console": page("Console // Werkzeug Debugger", "<script>var CONSOLE_MODE = true, EVALEX = true;</script>"),
+}
+_TORNADO = {"Server": "TornadoServer/6.6.1"}
+_JUPYTER: dict[str, Reply] = {
+    "GET /": page("Jupyter Server", "A Jupyter Server is running.", **_TORNADO),
+    "GET /api": data({"version": "2.21.1"}, **_TORNADO),
+    "GET /api/status": data({"connections": 0, "kernels": 0, "last_activity": "2026-01-01T00:00:00Z"}, **_TORNADO),
+}
+
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 CASES = (
@@ -150,5 +172,20 @@ CASES = (
             {(8118, "SVC-HTTP-PROXY-UNAUTH"), (8888, "SVC-HTTP-PROXY-UNAUTH"), (8889, "SVC-HTTP-PROXY-EXPOSED")}
         ),
         outcome="partial",
+    ),
+    LabCase(
+        name="php-that-answers-everything",
+        address="127.10.45.7",
+        ports="8001",
+        start=_php_that_answers_everything,
+        expected=frozenset({(8001, "WEB-PHPINFO"), (8001, "WEB-XFO")}),
+    ),
+    LabCase(
+        name="python-servers-left-open",
+        address="127.10.45.8",
+        ports="5000,9999",
+        start=together(answers(5000, _WERKZEUG, GO_NOT_FOUND), answers(9999, _JUPYTER, GO_NOT_FOUND)),
+        expected=frozenset({(5000, "WEB-ERROR-STACK"), (5000, "WEB-XFO"), (9999, "SVC-JUPYTER-UNAUTH")}),
+        silent=frozenset({"SVC-JUPYTER-EXPOSED"}),
     ),
 )

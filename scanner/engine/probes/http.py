@@ -32,7 +32,7 @@ from scanner.engine.probes.http_session import (
     HttpSession,
     RequestBudgetSpent,
 )
-from scanner.engine.probes.http_signatures import Proof, excerpt, is_html, listing
+from scanner.engine.probes.http_signatures import Proof, excerpt, is_html, listing, php_info
 
 LOOK_SECONDS = 45.0
 """A site is looked at for no longer than this; what was not asked by then is not inspected."""
@@ -48,6 +48,14 @@ FOLDER_LIMIT = 3
 
 ROOT_EXCERPT = 4096
 """Characters of the first page that are kept."""
+
+_ON_THE_FIRST_PAGE = (
+    ("listing", listing),
+    ("admin-panel", admin_panel),
+    ("installer", installer),
+    ("phpinfo", php_info),
+)
+"""What the first page itself may be that it should not."""
 
 _REFUSALS = frozenset({403, 406, 429, 503})
 """How firewalls and limiters turn a probe away, whatever lies behind. A demand for credentials (401) is the site's own
@@ -124,7 +132,7 @@ class _Site:
         self.shown_path = shown.path
         self.page = self._read(shown)
         if shown.status == 200:
-            for kind, signature in (("listing", listing), ("admin-panel", admin_panel), ("installer", installer)):
+            for kind, signature in _ON_THE_FIRST_PAGE:
                 self._note(kind, shown, signature(shown))
         self._note("error-stack", shown, stack_trace(shown))
 

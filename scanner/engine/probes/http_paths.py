@@ -65,6 +65,7 @@ _ALWAYS = (
     WellKnown("phpinfo", "/info.php", signatures.php_info, "/{random}.php"),
     WellKnown("server-status", "/server-status", signatures.server_status, "/{random}"),
     WellKnown("nginx-status", "/nginx_status", signatures.nginx_status, "/{random}", limit=512),
+    WellKnown("error-stack", "/console", products.debug_console, "/{random}"),
     WellKnown("actuator", "/actuator", signatures.actuator, "/{random}"),
     WellKnown("druid", "/druid/index.html", signatures.druid, "/druid/{random}.html"),
     WellKnown("swagger", "/v3/api-docs", signatures.api_description, "/v3/{random}"),

@@ -74,6 +74,12 @@ _TRACES = (
 )
 
 
+def debug_console(reply: HttpReply) -> Proof | None:
+    """Return the proof of Werkzeug's console, which runs whatever is typed into it; a PIN stands before that."""
+    found = re.search(r"<title>\s*Console // Werkzeug Debugger", reply.body) if "EVALEX = true" in reply.body else None
+    return Proof("Console // Werkzeug Debugger", (("framework", "Werkzeug"), ("severity", "high"))) if found else None
+
+
 def stack_trace(reply: HttpReply) -> Proof | None:
     """Return the proof of a debug page or stack trace in an error reply (status 400 and above)."""
     if reply.status < 400:

@@ -14,7 +14,9 @@ from scanner.engine.probes.services.web.dialogue import Dialogue, begins_json, j
 
 def _may_be_jupyter(root: HttpReply) -> bool:
     tornado = (root.header("server") or "").startswith("TornadoServer/")
-    return tornado and location(root).rstrip("/").endswith(("/tree", "/lab", "/login"))
+    # Without a front end and without a password the first page is the server's own.
+    own_page = title(root) == "Jupyter Server"
+    return tornado and (own_page or location(root).rstrip("/").endswith(("/tree", "/lab", "/login")))
 
 
 async def _look_at_jupyter(session: HttpSession, level: Level) -> ServiceFacts | None:
