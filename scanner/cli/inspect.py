@@ -54,7 +54,11 @@ def inspect_command(
     ports: Annotated[str, typer.Option(help="top100, top1000, all, or a list: 22,80,8000-8100,U:161.")] = "top1000",
     level: Annotated[
         int,
-        typer.Option(min=0, max=2, help="0 greetings only, 1 safe reads too, 2 also default communities and the like."),
+        typer.Option(
+            min=0,
+            max=2,
+            help="0 greetings only, 1 safe reads too, 2 also default communities, controllers, and the like.",
+        ),
     ] = 1,
     profile: Annotated[Profile, typer.Option(help="How deep to look.")] = Profile.STANDARD,
     output_format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
