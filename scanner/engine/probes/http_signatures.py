@@ -106,9 +106,12 @@ def env_file(reply: HttpReply) -> Proof | None:
     return Proof(excerpt[:EXCERPT], (("keys", ", ".join(names)), ("grave", "yes" if grave else "no")))
 
 
+_PHP_INFO_TITLE = re.compile(r"<title>(?:PHP \S{1,30} - )?phpinfo\(\)</title>")
+
+
 def php_info(reply: HttpReply) -> Proof | None:
     version = re.search(r"PHP Version (?:</?[a-z0-9 =\"]{1,30}>|\s){0,4}([\d.]{3,12})", reply.body)
-    if not is_html(reply) or "phpinfo()" not in reply.body or version is None:
+    if not is_html(reply) or version is None or not _PHP_INFO_TITLE.search(reply.body):
         return None
     return Proof(f"phpinfo() PHP Version {version[1]}", (("version", version[1]),))
 

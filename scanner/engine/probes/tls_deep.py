@@ -63,11 +63,10 @@ async def look_deeper(
         "address": contact.endpoint.address,
         "port": contact.endpoint.port,
         "starttls": STARTTLS.get(facts.starttls, ""),
-        "commands": commands,
     }
     async with contact.dialer.slot(contact.endpoint):
         try:
-            answers, connections = await _run(json.dumps(request), deadline)
+            answers, connections = await _ask(commands, request, deadline)
         except (ProbeError, ValueError, OSError):  # untested is untested, whatever the reason
             return facts
         contact.dialer.connections[contact.endpoint.address] += max(0, connections - 1)  # the slot counts as one
@@ -80,6 +79,19 @@ async def look_deeper(
         early_data=_answer(answers.get("tls_1_3_early_data")),
         robot=robot if robot in ("none", "weak", "strong") else "",
     )
+
+
+async def _ask(commands: list[str], request: dict[str, object], deadline: float) -> tuple[dict[str, object], int]:
+    """Return the answers and the connections they took. What the first run left open is asked a second time: sslyze
+    tells ROBOT by differences between replies, and one reply that came late makes it inconclusive."""
+    ends = asyncio.get_running_loop().time() + deadline
+    answers, connections = await _run(json.dumps({**request, "commands": commands}), deadline)
+    left = [command for command in commands if command not in answers]
+    remaining = ends - asyncio.get_running_loop().time()
+    if left and remaining > 1:
+        more, further = await _run(json.dumps({**request, "commands": left}), remaining)
+        answers, connections = answers | more, connections + further
+    return answers, connections
 
 
 def _answer(value: object) -> Answer:
