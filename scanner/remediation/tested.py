@@ -84,7 +84,8 @@ def _untested_access(service: Service) -> frozenset[str]:
     facts = service.facts
     if facts is None or facts.access is not Access.UNKNOWN:
         return frozenset()
-    return frozenset({f"SVC-{facts.service}-UNAUTH"})
+    undecided = frozenset({f"SVC-{facts.service}-UNAUTH"})
+    return undecided | {"SMB-SIGN"} if facts.service == "SMB" and not facts.attribute("signing") else undecided
 
 
 _KEY_CHECKS = {

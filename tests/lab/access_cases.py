@@ -455,6 +455,23 @@ _WINDOWS_CASES = (
         needs=("smbd",),
     ),
     LabCase(
+        name="smb-version-1-only",
+        address="127.10.9.37",
+        ports="445",
+        start=_smbd(445, "server min protocol = NT1", "server max protocol = NT1"),
+        expected=frozenset({(445, "SVC-SMB-EXPOSED"), (445, "SMB-SIGN"), (445, "SMBV1")}),
+        needs=("smbd",),
+    ),
+    LabCase(
+        name="smb-version-3.1.1-only",
+        address="127.10.9.38",
+        ports="445",
+        start=_smbd(445, "server min protocol = SMB3_11", "server signing = mandatory"),
+        expected=frozenset({(445, "SVC-SMB-EXPOSED")}),
+        silent=frozenset({"SMB-SIGN", "SMBV1"}),
+        needs=("smbd",),
+    ),
+    LabCase(
         name="smb-signing-required-odd-port",
         address="127.10.9.36",
         ports="4450",

@@ -1,7 +1,7 @@
 """SMB: is version 1 still spoken, and must messages be signed?
 
-Attributes: ``smb1``: ``accepted`` or ``refused``; ``signing``: ``required``, ``optional`` (SMB 2 and later), absent
-when only version 1 is spoken; ``dialect``: the SMB 2 dialect chosen, hexadecimal.
+Attributes: ``smb1``: ``accepted`` or ``refused``; ``signing``: ``required`` or ``optional``, of version 1 where nothing
+newer is spoken, absent when no dialect was agreed on; ``dialect``: the SMB 2 dialect chosen, hexadecimal.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from scanner.engine.probes.services.channel import Attributes
 
 _SMB1, _SMB2 = b"\xffSMB", b"\xfeSMB"
 _NEGOTIATE = 0x72
-_SIGNING_REQUIRED = 0x0002
+_SIGNING_REQUIRED, _SMB1_SIGNING_REQUIRED = 0x0002, 0x08
 _SMB1_REPLY, _SMB2_REPLY = 0x80, 0x01
-_DIALECTS = (0x0202, 0x0210, 0x0300, 0x0302)
+_DIALECTS = (0x0202, 0x0210, 0x0300, 0x0302, 0x0311)
 
 
 def _framed(message: bytes) -> bytes:
@@ -34,10 +34,14 @@ def _smb1_negotiate(*dialects: bytes) -> bytes:
 
 
 def _smb2_negotiate() -> bytes:
-    """An SMB2 NEGOTIATE request ([MS-SMB2] section 2.2.3) without contexts."""
+    """An SMB2 NEGOTIATE request ([MS-SMB2] section 2.2.3); dialect 3.1.1 needs the context that names a hash."""
     header = _SMB2 + struct.pack("<HHIHHIIQIIQ16s", 64, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, bytes(16))
-    body = struct.pack("<HHHHI16sQ", 36, len(_DIALECTS), 1, 0, 0, b"roundsman-probe\0", 0)
-    return _framed(header + body + b"".join(struct.pack("<H", dialect) for dialect in _DIALECTS))
+    dialects = b"".join(struct.pack("<H", dialect) for dialect in _DIALECTS)
+    integrity = struct.pack("<HHH", 1, 32, 1) + bytes(32)  # SHA-512 and a salt (section 2.2.3.1.1)
+    context = struct.pack("<HHI", 1, len(integrity), 0) + integrity
+    at = -(-(len(header) + 36 + len(dialects)) // 8) * 8  # contexts begin at a multiple of eight
+    body = struct.pack("<HHHHI16sIHH", 36, len(_DIALECTS), 1, 0, 0, b"roundsman-probe\0", at, 1, 0)
+    return _framed((header + body + dialects).ljust(at, b"\0") + context)
 
 
 GREETING = _smb1_negotiate(b"NT LM 0.12", b"SMB 2.002", b"SMB 2.???")
@@ -60,6 +64,11 @@ def _is_smb2(reply: bytes) -> bool:
     return negotiated and bool(reply[20] & _SMB2_REPLY)
 
 
+def _chose_dialect(reply: bytes) -> bool:
+    """Tell whether the SMB 2 reply is more than an error."""
+    return _is_smb2(reply) and reply[12:16] == bytes(4)
+
+
 async def look(contact: Contact) -> ServiceFacts:
     """Negotiate twice, once in each version alone; no session is ever set up."""
     first, evidence1 = await _ask(contact, SMB1_ONLY)
@@ -67,11 +76,14 @@ async def look(contact: Contact) -> ServiceFacts:
     # DialectIndex 0xFFFF: none of the dialects is taken.
     smb1 = _is_smb1(first) and first[37:39] == b"\0\0"
     attributes: Attributes = (("smb1", "accepted" if smb1 else "refused"),)
-    if _is_smb2(second):
+    if _chose_dialect(second):
         mode, dialect = struct.unpack_from("<HH", second, 4 + 64 + 2)
         signing = "required" if mode & _SIGNING_REQUIRED else "optional"
         attributes = (*attributes, ("signing", signing), ("dialect", f"{dialect:04x}"))
-    elif not _is_smb1(first):
+    elif smb1 and len(first) > 39:  # SecurityMode ([MS-CIFS] section 2.2.4.52.2)
+        signing = "required" if first[39] & _SMB1_SIGNING_REQUIRED else "optional"
+        attributes = (*attributes, ("signing", signing))
+    elif not (_is_smb1(first) or _is_smb2(second)):
         raise UnexpectedReply("The server negotiated neither version of SMB.")
     return ServiceFacts("SMB", Access.UNKNOWN, attributes=attributes, exchanges=(evidence1, evidence2))
 
