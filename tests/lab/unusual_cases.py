@@ -7,34 +7,53 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.lab.access_cases import sshd
-from tests.lab.case import LabCase, process, program
+from tests.lab.case import LabCase, Start, process, program
 from tests.lab.certificate import self_signed
 from tests.lab.http_answers import GO_NOT_FOUND, Reply, answers, data, page, together
 from tests.lab.web_servers import apache, nginx
 
-_HAPROXY = """
+_HAPROXY_DEFAULTS = """
 defaults
   mode http
   timeout connect 2s
   timeout client 10s
   timeout server 10s
+"""
+_HAPROXY_SITE = """
 frontend site
   bind @address@:443 ssl crt @folder@/server.pem strict-sni ssl-min-ver TLSv1.2
   http-after-response set-header X-Frame-Options DENY
   http-after-response set-header Strict-Transport-Security max-age=63072000
   http-request return status 200 content-type text/html string "<!doctype html><title>Portal</title>"
 """
+_HAPROXY_STATISTICS = """
+frontend metrics
+  bind @address@:8404
+  http-request use-service prometheus-exporter if { path /metrics }
+listen administration
+  bind @address@:8405
+  http-request deny deny_status 404 unless { path / }
+  stats enable
+  stats uri /
+  stats admin if TRUE
+  server none @address@:9
+"""
 
 
-@contextlib.contextmanager
-def _haproxy_that_demands_names(address: str, folder: Path) -> Iterator[None]:
-    """Refuse every hello without a name of the certificate's, those of SSL 2.0 and 3.0 too, which hold no name."""
-    certificate, key = self_signed(folder, address, "DNS:www.lab.example")
-    (folder / "server.pem").write_text(key.read_text() + certificate.read_text())
-    configuration = folder / "haproxy.cfg"
-    configuration.write_text(_HAPROXY.replace("@address@", address).replace("@folder@", str(folder)))
-    with process([program("haproxy"), "-db", "-f", str(configuration)], folder=folder, wait_for=(address, 443)):
-        yield
+def _haproxy(port: int, configuration: str, names: str = "") -> Start:
+    """Run HAProxy; its certificate is for ``names``, as a subjectAltName extension has them."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        certificate, key = self_signed(folder, address, names)
+        (folder / "server.pem").write_text(key.read_text() + certificate.read_text())
+        file = folder / "haproxy.cfg"
+        text = (_HAPROXY_DEFAULTS + configuration).replace("@address@", address)
+        file.write_text(text.replace("@folder@", str(folder)))
+        with process([program("haproxy"), "-db", "-f", str(file)], folder=folder, wait_for=(address, port)):
+            yield
+
+    return start
 
 
 def _page(www: Path) -> None:
@@ -110,7 +129,7 @@ CASES = (
         address="127.10.45.1",
         ports="443",
         hostname="www.lab.example",
-        start=_haproxy_that_demands_names,
+        start=_haproxy(443, _HAPROXY_SITE, "DNS:www.lab.example"),
         expected=frozenset({(443, "CERT-SELFSIGNED")}),
         tolerated=_OWN_CERTIFICATE,
         silent=frozenset({"TLS-SSLV2", "TLS-SSLV3", "TLS-V10", "TLS-SNI-REQ", "CERT-HOSTNAME", "WEB-HSTS"}),
@@ -187,5 +206,13 @@ CASES = (
         start=together(answers(5000, _WERKZEUG, GO_NOT_FOUND), answers(9999, _JUPYTER, GO_NOT_FOUND)),
         expected=frozenset({(5000, "WEB-ERROR-STACK"), (5000, "WEB-XFO"), (9999, "SVC-JUPYTER-UNAUTH")}),
         silent=frozenset({"SVC-JUPYTER-EXPOSED"}),
+    ),
+    LabCase(
+        name="haproxy-statistics",
+        address="127.10.45.9",
+        ports="8404,8405",
+        start=_haproxy(8404, _HAPROXY_STATISTICS),
+        expected=frozenset({(8404, "SVC-EXPORTER-UNAUTH"), (8405, "WEB-ADMIN-PANEL"), (8405, "WEB-XFO")}),
+        outcome="partial",
     ),
 )

@@ -19,7 +19,10 @@ from scanner.engine.probes.services.web.dialogue import (
     title,
 )
 
-_EXPORTER_PORTS = frozenset({9100, 9104, 9113, 9115, 9117, 9121, 9187, 9216, 9256, 9308, 9419})
+# The ports that Prometheus's wiki hands out, and those of HAProxy's and RabbitMQ's own exporters.
+_EXPORTER_PORTS = frozenset(
+    {8404, 9100, 9104, 9113, 9114, 9115, 9117, 9121, 9127, 9150, 9182, 9187, 9216, 9256, 9308, 9400, 9419, 15692}
+)
 
 
 async def _look_at_prometheus(session: HttpSession, level: Level) -> ServiceFacts | None:
