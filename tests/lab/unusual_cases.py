@@ -15,6 +15,7 @@ from tests.lab.web_servers import apache, nginx
 _HAPROXY_DEFAULTS = """
 defaults
   mode http
+  retries 0
   timeout connect 2s
   timeout client 10s
   timeout server 10s
