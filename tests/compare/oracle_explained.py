@@ -152,6 +152,8 @@ def _out_of_reach(point: Point, _: Looked, facts: TlsFacts) -> bool:
 
 def _found(topic: Topic, suite: AcceptedSuite, facts: TlsFacts) -> bool:
     client = client_for(suite)
+    if topic is Topic.CONNECTION and suite.version is TlsVersion.TLS13 and "_CCM" in suite.suite:
+        return False  # it begins TLS 1.3 with OpenSSL's usual three suites
     if topic is Topic.CONNECTION and suite.version is TlsVersion.TLS12:
         client = Client.NEWER  # the only one that sslyze begins TLS 1.2 with
     return offers(client, suite) and reaches(client, suite, facts)
