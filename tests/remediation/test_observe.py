@@ -102,7 +102,7 @@ def view(*looks: HostInspection, profile: Profile) -> RoundView:
     return RoundView(rows, profile, Organisation())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(inspections, inspections, st.sampled_from(Profile))
 def test_gone_means_that_two_looks_covered_it_and_neither_saw_it(
     first: HostInspection, second: HostInspection, profile: Profile
@@ -118,7 +118,7 @@ def test_gone_means_that_two_looks_covered_it_and_neither_saw_it(
         assert second.outcome is Outcome.INSPECTED
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(inspections, st.sampled_from(Profile))
 def test_one_look_alone_never_says_gone(only: HostInspection, profile: Profile) -> None:
     observed = view(only, profile=profile).observe(known_finding(), NOW)

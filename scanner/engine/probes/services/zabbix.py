@@ -21,8 +21,8 @@ _HEADER = len(_MAGIC) + 8
 
 
 def recognises(reply: bytes) -> bool:
-    """Tell whether the reply is a Zabbix message that is not our own come back."""
-    return len(reply) > _HEADER and reply.startswith(_MAGIC) and not reply.startswith(PING)
+    """Tell whether the reply is a Zabbix message that is not our own come back, in whatever case."""
+    return len(reply) > _HEADER and reply.startswith(_MAGIC) and not reply.lower().startswith(PING.lower())
 
 
 async def look(contact: Contact) -> ServiceFacts:
