@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from scanner.engine.plan import Profile
 from scanner.engine.probes.services import ber
 from tests.lab.case import LabCase
 from tests.lab.scripted import hangs_up, scripted
@@ -121,5 +122,6 @@ CASES = (
         start=scripted(514, lambda _: b""),
         silent=frozenset({"CLR-RSH"}),
         outcome="partial",
+        profile=Profile.QUICK,
     ),
 )

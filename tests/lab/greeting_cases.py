@@ -50,6 +50,8 @@ CASES = (
         ports="8009",
         start=scripted(8009, lambda request: request[:64]),
         silent=frozenset({"SVC-AJP-EXPOSED"}),
+        outcome="partial",
+        profile=Profile.QUICK,
     ),
     LabCase(
         name="irc-server-on-an-odd-port",
