@@ -33,7 +33,16 @@ _COUNTS_HANDSHAKES = {"mysql"}
 """Protocols whose servers count broken handshakes and then block the address for good (MySQL's max_connect_errors):
 a sweep of TLS breaks off dozens."""
 
-_OURS = {"ms-wbt-server": "rdp", "netbios-ssn": "smb", "microsoft-ds": "smb", "ssl/http": "http", "rfb": "vnc"}
+_OURS = {
+    "http-alt": "http",
+    "http-proxy": "http",
+    "https-alt": "http",
+    "microsoft-ds": "smb",
+    "ms-wbt-server": "rdp",
+    "netbios-ssn": "smb",
+    "rfb": "vnc",
+    "ssl/http": "http",
+}
 """nmap's names of protocols that go by another name here."""
 
 _SERVER = re.compile(r"^([A-Za-z][A-Za-z0-9 _.-]{1,40}?)/(\d[\w.+~-]{0,30})")
