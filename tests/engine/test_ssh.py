@@ -66,6 +66,8 @@ def judged(facts: SshFacts, vantage: Vantage = Vantage.INTERNET) -> dict[str, Fi
         ("ecdh-sha2-nistp256", "aes192-ctr", "hmac-sha2-512"),
         ("diffie-hellman-group14-sha256", "aes256-ctr", "hmac-sha1"),
         ("diffie-hellman-group14-sha1", "aes128-ctr", "hmac-sha2-256"),
+        ("diffie-hellman-group1-sha1", "aes128-gcm@openssh.com", "hmac-sha2-256-etm@openssh.com"),
+        ("curve25519-sha256", "aes256-gcm@openssh.com", "umac-128-etm@openssh.com"),
     ],
 )
 def test_log_in_methods_are_told_over_every_key_exchange_we_know(
@@ -131,7 +133,7 @@ def test_a_server_that_offers_a_key_it_has_not_is_asked_for_another(tmp_path: Pa
 
 @pytest.mark.lab
 def test_a_host_key_is_seen_though_no_cipher_is_shared(tmp_path: Path) -> None:
-    with sshd("KexAlgorithms=diffie-hellman-group1-sha1", "Ciphers=aes256-gcm@openssh.com")(ADDRESS, tmp_path):
+    with sshd("KexAlgorithms=diffie-hellman-group1-sha1", "Ciphers=chacha20-poly1305@openssh.com")(ADDRESS, tmp_path):
         facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
     assert [key.algorithm for key in facts.host_keys] == ["ssh-ed25519"]
     assert (facts.auth_methods, facts.ended) == (None, "")

@@ -184,6 +184,15 @@ CASES = (
         services=frozenset({(22, "ssh")}),
     ),
     LabCase(
+        name="ssh-hardened-but-for-passwords",
+        address="127.10.45.10",
+        ports="22",
+        start=sshd("Ciphers=aes256-gcm@openssh.com", "MACs=hmac-sha2-512-etm@openssh.com"),
+        expected=frozenset({(22, "SSH-PASSWORD")}),
+        silent=frozenset({"SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-MAC-WEAK", "SSH-HOSTKEY-WEAK", "SSH-TERRAPIN"}),
+        level=2,
+    ),
+    LabCase(
         name="small-http-proxies",
         address="127.10.45.6",
         ports="8118,8888,8889",

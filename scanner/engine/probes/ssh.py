@@ -20,7 +20,7 @@ from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.ssh_kex import METHODS, KeyExchange
-from scanner.engine.probes.ssh_transport import CIPHERS, MACS, Packets, name_list, string, take_name_list, take_string
+from scanner.engine.probes.ssh_transport import CTR, GCM, MACS, Packets, name_list, string, take_name_list, take_string
 from scanner.engine.probes.wire import Fields
 
 CLIENT_BANNER = b"SSH-2.0-Roundsman"
@@ -171,7 +171,7 @@ class _Secured:
     @property
     def speakable(self) -> bool:
         """Whether we could go on under these keys. The host key comes before them, and needs no cipher of ours."""
-        return self.cipher in CIPHERS and self.mac in MACS
+        return self.cipher in GCM or (self.cipher in CTR and self.mac in MACS)
 
 
 async def _exchange_keys(
@@ -181,8 +181,10 @@ async def _exchange_keys(
     host_key = _first_common(host_key_algorithms, offer.host_key_algorithms)
     if kex is None or host_key is None or not (offer.ciphers and offer.macs):
         return None
-    cipher = _first_common(tuple(CIPHERS), offer.ciphers) or offer.ciphers[0]
-    mac = _first_common(tuple(MACS), offer.macs) or offer.macs[0]
+    mac = _first_common(tuple(MACS), offer.macs)
+    speakable = (*CTR, *GCM) if mac else tuple(GCM)
+    cipher = _first_common(speakable, offer.ciphers) or offer.ciphers[0]
+    mac = mac or offer.macs[0]
     names = (kex, host_key, cipher, cipher, mac, mac, "none", "none", "", "")
     ours = bytes([_KEXINIT]) + os.urandom(16) + b"".join(name_list(name) for name in names) + bytes(5)
     await packets.send(ours)
