@@ -13,9 +13,10 @@ from tests.lab.lab_ca import INTERMEDIATE, Issued, issue, rsa_key
 MODERN = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
 """The intermediate profile of Mozilla's guidelines, shortened."""
 
+# nginx counts every address that it listens on among its connections.
 _NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1; {user}
-events {{ worker_connections 256; }}
+events {{ worker_connections 2048; }}
 http {{
   access_log off; server_tokens off; default_type text/plain;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
