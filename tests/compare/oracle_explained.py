@@ -178,7 +178,7 @@ def _fails_on_its_pick(point: Point, looked: Looked, _: TlsFacts) -> bool:
     options = looked.configuration.options
     if looked.configuration.kind is not Kind.GNUTLS or "--dhparams" in options:
         return False
-    return _said(point, "yes", "no", Topic.CONNECTION) and any(
+    return _said(point, "yes", "no", Topic.CONNECTION, Topic.LEAF) and any(
         "DHE-RSA" in word or "ANON-DH" in word for word in options
     )
 
@@ -254,7 +254,7 @@ EXPLANATIONS = (
     Explanation(
         "fails on its own pick",
         "the server picks a suite that it can't serve (Diffie-Hellman without parameters) and ends in an error; sslyze "
-        "gives the server up, we offer the suites of each key exchange alone",
+        "gives up, we offer the suites of each key exchange alone",
         _fails_on_its_pick,
     ),
 )
