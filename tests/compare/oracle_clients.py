@@ -21,7 +21,8 @@ _NEWER = re.compile(r"CHACHA20|_CCM|ARIA|CAMELLIA_\d+_(CBC_SHA(256|384)|GCM)|_DH
 """Suites of TLS 1.2 that sslyze asks for with the newer client; it knows the last by the newer name only."""
 _NOT_IN_OLDER = re.compile(r"CHACHA20|_CCM|ARIA|CAMELLIA_\d+_(CBC_SHA(256|384)|GCM)")
 _NOT_IN_NEWER = re.compile(r"NULL|_anon_|RC4|RC2|_DES_|EXPORT|MD5")
-_SHORTEST_PRIME = 1024
+SHORTEST_PRIME = 1024
+"""Bits of a DH prime below which both break off."""
 
 
 class Client(Enum):
@@ -45,7 +46,7 @@ def client_for(suite: AcceptedSuite) -> Client:
 def offers(client: Client, suite: AcceptedSuite) -> bool:
     """Tell whether the client has this suite at all, and takes the prime that goes with it."""
     pattern = _NOT_IN_NEWER if client is Client.NEWER else _NOT_IN_OLDER
-    too_short = suite.prime_sha256 and suite.group_bits < _SHORTEST_PRIME
+    too_short = suite.prime_sha256 and suite.group_bits < SHORTEST_PRIME
     return not pattern.search(suite.suite) and not too_short
 
 

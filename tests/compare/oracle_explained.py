@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from scanner.engine.facts.tls import AcceptedSuite, Answer, TlsFacts, TlsVersion
-from tests.compare.oracle_clients import Client, authenticated_by, client_for, key_of, leaf_keys, offers, reaches
+from tests.compare.oracle_clients import (
+    SHORTEST_PRIME,
+    Client,
+    authenticated_by,
+    client_for,
+    key_of,
+    leaf_keys,
+    offers,
+    reaches,
+)
 from tests.compare.oracle_configs import Kind
 from tests.compare.oracle_look import Looked
 from tests.compare.oracle_views import Point, Topic
@@ -125,8 +134,11 @@ def _curve_below_13(point: Point, looked: Looked, facts: TlsFacts) -> bool:
     )
 
 
-def _short_prime(point: Point, _: Looked, __: TlsFacts) -> bool:
-    return point.topic is Topic.DH_SIZE and point.theirs is None and int(point.ours or 0) < 1024
+def _short_prime(point: Point, _: Looked, facts: TlsFacts) -> bool:
+    if point.topic is Topic.DH_SIZE:
+        return point.theirs is None and int(point.ours or 0) < SHORTEST_PRIME
+    short = any(suite.prime_sha256 and suite.group_bits < SHORTEST_PRIME for suite in facts.suites)
+    return _said(point, "yes", "no", Topic.CONNECTION) and short
 
 
 def _pss_of_short_key(point: Point, looked: Looked, facts: TlsFacts) -> bool:
@@ -231,7 +243,10 @@ EXPLANATIONS = (
         _curve_below_13,
     ),
     Explanation(
-        "short prime", "sslyze's client breaks off at a prime below 1024 bits and doesn't tell its size", _short_prime
+        "short prime",
+        "sslyze's client breaks off at a prime below 1024 bits: it doesn't tell the size, and gives up a server that "
+        "picks such a suite of the many that it begins with",
+        _short_prime,
     ),
     Explanation(
         "RSA-PSS and a short key",
