@@ -20,8 +20,8 @@ from scanner.engine.facts.http import HttpFacts
 from scanner.engine.inspect import inspect
 from scanner.engine.model import HostInspection, Target
 from scanner.engine.plan import Plan, Profile, parse_ports
-from scanner.engine.probes import http
-from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT
+from scanner.engine.probes import http, http_session
+from scanner.engine.probes.http_session import PRODUCT_SHARE, PROOF_LIMIT, REQUEST_LIMIT
 from tests.engine.test_http_look import ADDRESS, PORT, answer, look, redirect
 from tests.lab import web_sites as sites
 from tests.lab.hostile import SITES, head
@@ -115,14 +115,17 @@ async def _inspect() -> HostInspection:
 @pytest.mark.parametrize(
     "site", [everything_is_there, reflects_and_is_every_product, answers_all_with_a_page_of_its_own]
 )
-def test_the_worst_site_gets_at_most_sixty_requests_in_a_standard_look(
-    site: Callable[[bytes], bytes], tmp_path: Path
+def test_the_worst_site_gets_a_bounded_number_of_requests_in_a_standard_look(
+    site: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A whole inspection asks the site under its name and under its address, in a first look and a second.
 
-    What identifies the port is asked before, and is no site's.
+    Where everything seems exposed, each answer is put to the proof. What identifies the port is asked before, and is
+    no site's.
     """
     asked: Counter[str] = Counter()
+    most = REQUEST_LIMIT + PROOF_LIMIT
+    monkeypatch.setattr(http_session, "RATE", 100.0)
 
     def reply(request: bytes) -> Iterator[bytes]:
         host = next((line[6:] for line in request.split(b"\r\n") if line.lower().startswith(b"host: ")), b"nameless")
@@ -133,11 +136,11 @@ def test_the_worst_site_gets_at_most_sixty_requests_in_a_standard_look(
         inspection = asyncio.run(_inspect())
     facts = [each for service in inspection.services for each in service.http]
     assert {each.host for each in facts} == {f"{NAME}:{PORT}", f"{ADDRESS}:{PORT}"}
-    assert all(each.requests <= REQUEST_LIMIT for each in facts)
+    assert all(each.requests <= most for each in facts)
     looks = 2 if inspection.second_looks else 1
     by_name, by_address = asked[f"{NAME}:{PORT}"], asked[f"{ADDRESS}:{PORT}"]
-    assert by_name <= REQUEST_LIMIT * looks
-    assert by_address + asked["nameless"] <= REQUEST_LIMIT * looks
+    assert by_name <= most * looks
+    assert by_address + asked["nameless"] <= most * looks
     assert by_name + by_address < inspection.coverage.requests <= asked.total()
 
 
@@ -194,6 +197,22 @@ def test_a_site_that_drips_is_left_after_its_time(tmp_path: Path, monkeypatch: p
         facts = look()
     assert time.monotonic() - began < 10
     assert not facts.complete
+
+
+def test_a_site_on_which_everything_is_exposed_is_looked_at_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found early must not use up the requests for what comes after it."""
+    monkeypatch.setattr(http_session, "RATE", 100.0)
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield everything_is_there(request)
+
+    with sends(PORT, reply)(ADDRESS, tmp_path):
+        facts = look(host=NAME)
+    assert facts.complete, facts.ended
+    assert facts.requests > REQUEST_LIMIT
+    assert {"git", "backup", "actuator", "swagger", "robots", "listing"} <= {path.kind for path in facts.exposed}
 
 
 def test_a_sound_site_with_every_detour_is_looked_at_to_the_end(tmp_path: Path) -> None:

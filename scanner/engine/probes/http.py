@@ -75,10 +75,10 @@ class _GivenUp(ProbeError):  # noqa: N818 - reads as the event it is
 async def look(contact: Contact, *, host: str | None, again: HttpFacts | None = None) -> HttpFacts:
     """Look at the site that ``host`` (None: the bare address) names on this endpoint.
 
-    At most 52 requests, because some of a site's 60 are kept for telling which product it is; at the greeting level
-    only ``/``, and no redirect is followed. ``again`` is an earlier look whose findings are to be seen once more: only
-    what it found is asked again. Raises ``ProbeError`` when not even the first page comes; later failures end the look
-    early (``complete`` False).
+    At most 52 requests, because some of a site's 60 are kept for telling which product it is, and ``PROOF_LIMIT`` more
+    where something seems exposed; at the greeting level only ``/``, and no redirect is followed. ``again`` is an
+    earlier look whose findings are to be seen once more: only what it found is asked again. Raises ``ProbeError`` when
+    not even the first page comes; later failures end the look early (``complete`` False).
     """
     async with HttpSession(contact, host, limit=REQUEST_LIMIT - PRODUCT_SHARE) as session:
         site = _Site(session, host)
@@ -229,6 +229,7 @@ class _Site:
         proof = self._prove(question, reply)
         if proof is None:
             return
+        self.session.allow_proof(1 if question.also is None else 2)
         stranger = await self._ask_path(question, question.sibling.format(random=secrets.token_hex(8)))
         if (
             stranger is None
@@ -259,6 +260,7 @@ class _Site:
         """Ask by HEAD whether sensitive endpoints are answered. Not heapdump: even HEAD makes Spring write the dump."""
         listed = dict(proof.details)["endpoints"].split(", ")
         opened: list[str] = []
+        self.session.allow_proof(len(_ACTUATOR_READABLE))
         for name in _ACTUATOR_READABLE:
             path = "/actuator/gateway/routes" if name == "gateway" else f"/actuator/{name}"
             if name in listed and (reply := await self.ask(path, method="HEAD")) and reply.status == 200:

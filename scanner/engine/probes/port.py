@@ -15,7 +15,7 @@ from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes import http, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
+from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT, HttpSession
 from scanner.engine.probes.identify import Identification, Manner, identify
 from scanner.engine.probes.identify_plugins import ask_plugins
 from scanner.engine.probes.notes import PortNotes, reason_of, with_facts
@@ -252,7 +252,8 @@ async def _recognise_web_service(contact: Contact, sites: list[HttpFacts], known
         return None
     asked_for = contact.target.hostname or _literal(contact)
     spent = next((site.requests for site in sites if site.host.startswith(asked_for)), 0)
-    async with HttpSession(contact, contact.target.hostname, limit=REQUEST_LIMIT - spent) as session:
+    limit = max(REQUEST_LIMIT - spent, PRODUCT_SHARE)
+    async with HttpSession(contact, contact.target.hostname, limit=limit) as session:
         for probe in candidates:
             facts = await probe.look(session, contact.level)
             if facts is not None:
