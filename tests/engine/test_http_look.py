@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes import http
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
+from scanner.engine.probes.http_session import BODY_LIMIT
 from tests.lab import web_sites as sites
 from tests.lab.web_servers import nginx, sends
 
@@ -315,3 +317,34 @@ def test_what_is_kept_of_a_hostile_page_is_printable(tmp_path: Path) -> None:
     assert "\x1b" not in facts.page.title
     assert "\u202e" not in facts.page.title
     assert not any(char in folder for folder in facts.page.folders for char in ";$()`'\"")
+
+
+def test_pages_that_are_sent_packed_whatever_was_asked_for_are_read(tmp_path: Path) -> None:
+    packed = gzip.compress(b"<html><title>Router</title></html>")
+    page = answer(packed, headers="Content-Type: text/html\r\nContent-Encoding: gzip")
+    with serving(lambda _: iter([page]), tmp_path):
+        facts = look()
+    assert facts.page is not None
+    assert facts.page.title == "Router"
+
+
+def test_an_archive_that_is_called_packed_stays_one(tmp_path: Path) -> None:
+    packed = gzip.compress(b"all of it")
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        if b"/backup.tar.gz" in request:
+            yield answer(packed, headers="Content-Type: application/x-tar\r\nContent-Encoding: x-gzip")
+        else:
+            yield answer(b"<html>no</html>", "404 Not Found")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert [path.reply.path for path in facts.exposed] == ["/backup.tar.gz"]
+
+
+def test_a_bomb_unpacks_to_what_a_page_may_hold(tmp_path: Path) -> None:
+    bomb = answer(gzip.compress(bytes(64 * 1024 * 1024)), headers="Content-Type: text/html\r\nContent-Encoding: gzip")
+    with serving(lambda _: iter([bomb]), tmp_path):
+        facts = look()
+    assert facts.root is not None
+    assert facts.root.body_bytes <= BODY_LIMIT

@@ -1,14 +1,16 @@
 """Bounded HTTP/1.1 requests to one endpoint, pinned to its address, over as few connections as the server allows.
 
 The protocol is h11's (RFC 9112); the connections are the dialer's, so that the gate, the caps and the counts hold for
-HTTP as for everything else. Nothing is followed, stored or decompressed.
+HTTP as for everything else. Nothing is followed or stored, and only text is unpacked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import time
+import zlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -253,8 +255,28 @@ async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, b
     return response, bytes(body), True
 
 
+_TEXT = re.compile(rb"(?i)\s*(?:text/|application/(?:[\w.+-]{0,40}\+)?(?:json|xml|javascript|xhtml))")
+
+
+def _unpacked(response: h11.Response, body: bytes) -> bytes:
+    """Return a text as it is meant. Devices that keep their pages packed send them so, whatever was asked for.
+
+    At most ``BODY_LIMIT`` bytes are unpacked; what can't be is left as it came, and so are archives, which some servers
+    call packed too.
+    """
+    headers = dict(response.headers)
+    packed = headers.get(b"content-encoding", b"").strip().lower() in (b"gzip", b"x-gzip", b"deflate")
+    if not packed or not _TEXT.match(headers.get(b"content-type", b"text/html")):
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, BODY_LIMIT)  # 32: either header
+    except zlib.error:
+        return body
+
+
 def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpReply:
     kept = response.headers.raw_items()[:HEADER_LIMIT]
+    body = _unpacked(response, body)
     return HttpReply(
         method=method,
         path=path,
