@@ -16,9 +16,12 @@ from scanner.engine.probes.services.channel import clear_only
 
 PING = b"PING\r\n"
 INFO = b"INFO server\r\n"
+COUNT = b"DBSIZE\r\n"
+"""How many keys there are: read-only, and refused wherever credentials are set."""
 
 # Errors that only this protocol words this way (redis/src/server.c, acl.c, networking.c).
 _REFUSALS = (b"-NOAUTH", b"-DENIED Redis", b"-NOPERM", b"-WRONGPASS", b"-ERR operation not permitted")
+_UNKNOWN = b"-ERR unknown command"
 _VERSIONS = (
     ("Valkey", re.compile(rb"^valkey_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
     ("Redis", re.compile(rb"^redis_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
@@ -37,7 +40,8 @@ def also_recognises(reply: bytes) -> bool:
 
 
 async def look(contact: Contact) -> ServiceFacts:
-    """Ask for the server section of ``INFO``, which needs credentials wherever any are set.
+    """Ask for the server section of ``INFO``, which needs credentials wherever any are set, or for the number of keys
+    where ``INFO`` was given another name.
 
     ``PING`` proves nothing: an ACL may let strangers ping and no more. It is all that is sent at the level of
     greetings.
@@ -46,7 +50,12 @@ async def look(contact: Contact) -> ServiceFacts:
     async with contact.open() as conversation:
         await conversation.send(request)
         reply = await conversation.receive_until(_whole, limit=4096)
-    return _facts(contact, reply, (exchange(request, reply),))
+        evidence = [exchange(request, reply)]
+        if request == INFO and reply.startswith(_UNKNOWN):
+            await conversation.send(COUNT)
+            reply = await conversation.receive_until(_whole, limit=4096)
+            evidence.append(exchange(COUNT, reply))
+    return _facts(contact, reply, tuple(evidence))
 
 
 def _facts(contact: Contact, reply: bytes, evidence: tuple[Exchange, ...]) -> ServiceFacts:
@@ -61,7 +70,9 @@ def _facts(contact: Contact, reply: bytes, evidence: tuple[Exchange, ...]) -> Se
         version = pattern.search(reply)
         if reply.startswith(b"$") and version:
             return ServiceFacts("REDIS", Access.OPEN, product, version[1].decode(), channel, evidence)
-    if reply.startswith((b"+PONG\r\n", b"-ERR unknown command")):
+    if re.fullmatch(rb":\d{1,20}\r\n", reply):
+        return ServiceFacts("REDIS", Access.OPEN, "Redis", attributes=channel, exchanges=evidence)
+    if reply.startswith((b"+PONG\r\n", _UNKNOWN)):
         return ServiceFacts("REDIS", Access.UNKNOWN, "Redis", attributes=channel, exchanges=evidence)
     raise UnexpectedReply("Redis answered INFO with neither its server section nor a refusal.")
 
