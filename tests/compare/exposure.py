@@ -34,15 +34,30 @@ COMPARISON = Comparison("compare-exposure", at_once=8)
 PEER = "nmap"
 
 MODULES = (
-    *("access", "amplifier", "data", "data_fake", "greeting", "java", "mail", "network", "redis", "sharing"),
+    *(
+        "access",
+        "amplifier",
+        "data",
+        "data_fake",
+        "discovery",
+        "further_database",
+        "greeting",
+        "java",
+        "mail",
+        "network",
+    ),
+    *("redis", "remote", "sharing", "small_service", "source_code", "storage", "unusual", "vpn"),
     *("web", "web_daemon", "web_login", "web_panel", "web_service"),
 )
-"""The families of the lab's services."""
+"""The families of the lab's services, but for controllers, which nothing unasked is sent to."""
 
 WITH_TLS = ("tls-only-ssl2", "tls-tlslite-only-ssl3", "tls-dhe-1024", "tls-deep-heartbleed", "tls-deep-early-ccs")
 """Servers for the few scripts about TLS; the rest of TLS is compared with tools made for it."""
 
 MISLEADING = (
+    *("other-things-on-the-ports-of-small-services", "other-things-on-the-ports-of-gateways"),
+    *("what-is-no-storage-and-no-printer", "what-is-no-database", "what-is-no-remote-management"),
+    *("what-hands-out-no-source-code", "echo-on-the-ports-of-a-debugger-and-of-dubbo"),
     *("web-page-everywhere", "web-json-everywhere", "web-refusal-everywhere"),
     *("web-pages-that-only-name-a-product", "web-pages-that-only-name-a-panel"),
     *("web-endless-body", "web-gzip-bomb", "web-header-flood", "web-random-bodies", "web-slow-paths"),

@@ -133,9 +133,9 @@ def test_an_answer_that_breaks_a_probe_of_ours_costs_its_port_and_nothing_else(m
         return await look_at_port(contact, *rest)
 
     monkeypatch.setattr("scanner.engine.host.look_at_port", look_or_break)
-    plan = Plan((Target("x", "127.10.40.4"),), parse_ports("T:7001,7002"), host_deadline=20)
+    plan = Plan((Target("x", "127.12.40.4"),), parse_ports("T:7001,7002"), host_deadline=20)
     servers = together(*(scripted(port, hangs_up, banner=b"SSH-1.5-lab\r\n") for port in (7001, 7002)))
-    with servers("127.10.40.4", Path()):
+    with servers("127.12.40.4", Path()):
         inspection = asyncio.run(_one(plan))
     assert inspection.outcome is Outcome.PARTIAL
     assert [(gap.reason, gap.port, gap.detail) for gap in inspection.coverage.gaps] == [

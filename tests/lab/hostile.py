@@ -329,10 +329,10 @@ SITES = (
 )
 """Every hostile site: what it sends in answer to a request."""
 
-OFF_SCOPE, OFF_SCOPE_PORT = "127.10.40.9", 80
+OFF_SCOPE, OFF_SCOPE_PORT = "127.12.40.9", 80
 """Where a redirect would lead; nothing may be sent there."""
 
-ADDRESS, ALL_OPEN, CROWDED = "127.10.40.1", "127.10.40.2", "127.10.40.3"
+ADDRESS, ALL_OPEN, CROWDED = "127.12.40.1", "127.12.40.2", "127.12.40.3"
 """The host with every hostile port; one on which everything is open; one with a crowded certificate."""
 
 _UNREADABLE = (garbage_chunks, header_flood, one_endless_header, continue_for_ever, negative_length)

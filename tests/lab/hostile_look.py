@@ -58,7 +58,7 @@ def _peak() -> float:
 
 def main() -> None:
     address, ports = sys.argv[1:]
-    asyncio.run(_inspect("127.10.40.250", "T:1"))
+    asyncio.run(_inspect("127.12.40.250", "T:1"))
     before = _peak()
     began, started = time.monotonic(), dt.datetime.now(dt.UTC)
     with (

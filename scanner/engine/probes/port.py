@@ -36,6 +36,7 @@ a sweep of TLS breaks off dozens."""
 _OURS = {
     "http-alt": "http",
     "http-proxy": "http",
+    "https": "http",
     "https-alt": "http",
     "microsoft-ds": "smb",
     "ms-wbt-server": "rdp",
