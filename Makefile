@@ -28,7 +28,7 @@ accuracy: setup ## Precision and recall per check, over the lab of real servers
 compare-tls: setup ## Our verdicts beside testssl.sh and sslscan, over the lab (some twenty minutes the first time)
 	@$(PYTHON) -m tests.compare.tls
 
-compare-exposure: setup ## Our findings beside those of nmap's safe scripts, over the lab (some twenty minutes the first time)
+compare-exposure: setup ## Our findings beside those of nmap's safe scripts, over the lab (half an hour the first time)
 	@$(PYTHON) -m tests.compare.exposure
 
 oracle-tls: setup ## Our TLS hello sweep held against sslyze, over 300 random servers (about four minutes)
