@@ -38,6 +38,14 @@ SLOW_BANNER_WAIT = 12.0
 PIECES_WAIT = 0.3
 """Seconds that the rest of an answer may take on the protocol's own port: some services write theirs in pieces."""
 
+SLOW_ANSWER_WAIT = 6.0
+"""Seconds that a usual port of the web gets for its first page where nothing else was recognised: an application that
+was just started, or whose database is far, takes its time."""
+
+WEB_PORTS = frozenset(
+    {80, 81, 443, 3000, 5000, 7001, 8000, 8001, 8008, 8080, 8081, 8088, 8090, 8443, 8888, 9000, 9080, 9090, 9443}
+)
+
 TLS_GRACE = 0.4
 """Seconds that a port which has answered HTTP gets to say that it wanted TLS."""
 
@@ -129,6 +137,8 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
         rest.append(_ask_ssl2(contact))
     if any(port in probe.ports for probe in _SPEAK_FIRST):
         rest.append(_wait_for_banner(contact, SLOW_BANNER_WAIT))
+    if port in WEB_PORTS:
+        rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))
     second = await _first_certain(rest, prefer_tls=False)
     if second.known or first.closes_at_once:
         return second if second.known else first
@@ -239,10 +249,10 @@ async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
     return found
 
 
-async def _ask_http(contact: Contact) -> Identification:
+async def _ask_http(contact: Contact, wait: float | None = None) -> Identification:
     host = (contact.target.hostname or contact.endpoint.address).encode("ascii", "ignore")
     contact.dialer.requests[contact.endpoint.address] += 1
-    reply, closed = await converse(contact, HTTP_REQUEST % host, BANNER_WAIT)
+    reply, closed = await converse(contact, HTTP_REQUEST % host, wait or BANNER_WAIT)
     named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
         return Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies

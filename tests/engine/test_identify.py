@@ -1,0 +1,34 @@
+"""The first look at a port: how patient it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scanner.engine.model import Endpoint, Level, Target
+from scanner.engine.probes import identify
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer
+from tests.lab.web_servers import sends
+
+ADDRESS = "127.11.0.41"
+
+
+def _answers_late(_: bytes) -> Iterator[bytes]:
+    time.sleep(0.6)
+    yield b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("port", "protocol"), [(8080, "http"), (7777, "unknown")])
+def test_a_usual_port_of_the_web_gets_time_to_answer(
+    port: int, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
+    monkeypatch.setattr(identify, "SLOW_ANSWER_WAIT", 2.0)
+    contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, port), Level.READ)
+    with sends(port, _answers_late)(ADDRESS, tmp_path):
+        assert asyncio.run(identify.identify(contact)).protocol == protocol
