@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import sys
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ from scanner.engine.plan import Domain, Plan, PortSpec, Profile, ResolverAddress
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policy
 from scanner.engine.probes.dial import Gate, Limits
 from scanner.engine.probes.nmap import find_nmap, is_privileged
+from scanner.engine.rules.base import Basis
 from targets.roots import RootError, parse_roots
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -97,7 +99,7 @@ def inspect_command(
     """
     _require_authorisation(authorisation)
     spec = parse_ports(ports)
-    anchors, held_to = _anchors(trust or []), policy(tls_policy)
+    basis = Basis(_anchors(trust or []), policy=policy(tls_policy))
     parsed, labels = read_addresses(addresses or [])
     domains = read_domains(domain or [], parsed)
     if not parsed and not domains:
@@ -107,14 +109,14 @@ def inspect_command(
     if parsed:
         find_nmap()
     asked = [resolve(label, target) for label, target in zip(labels, parsed, strict=True)]
-    plans = _plans(asked, spec, Level(str(level)), profile, vantage, max_rate, timeout, held_to)
+    plans = _plans(asked, spec, Level(str(level)), profile, vantage, max_rate, timeout, basis.policy)
     if domains:
         plans.append(_domain_plan(domains, where, vantage, timeout))
         asked += [Asked(each.label, (each.target,)) for each in domains]
     if parsed and not is_privileged():
         typer.echo("No raw sockets (root has them): ports are found by full connections, which is slower.", err=True)
 
-    with Results(asked, lang, anchors, _intel(), held_to) as results:
+    with Results(asked, lang, replace(basis, intel=_intel())) as results:
         started = dt.datetime.now(dt.UTC)
         with display(sum(len(plan.targets) + len(plan.domains) for plan in plans)) as progress:
             interrupted = _run(plans, results, progress)

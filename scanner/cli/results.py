@@ -7,17 +7,16 @@ import json
 import pickle
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
 from scanner.cli.asked import Asked
 from scanner.engine.catalogue.load import Language
-from scanner.engine.intel.known import Intel
 from scanner.engine.inventory import KnownKeys, Sighting, UnitKeys, sightings
-from scanner.engine.judge import ALONE
 from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
-from scanner.engine.policy.load import TlsPolicy
+from scanner.engine.rules.base import Basis
 from scanner.reports.inspection_report import (
     Refusal,
     document_head,
@@ -58,13 +57,9 @@ class Results:
     share a key are judged once more.
     """
 
-    def __init__(
-        self, asked: list[Asked], language: Language, anchors: tuple[bytes, ...], intel: Intel, policy: TlsPolicy
-    ) -> None:
+    def __init__(self, asked: list[Asked], language: Language, basis: Basis) -> None:
         self._language = language
-        self._anchors = anchors
-        self._intel = intel
-        self._policy = policy
+        self._basis = basis
         self._missing = {item.label: len(item.targets) for item in asked if item.targets}
         self._hosts: dict[str, list[HostInspection]] = {label: [] for label in self._missing}
         self._spool = _spool()
@@ -125,12 +120,7 @@ class Results:
         if seen:
             self._keyed[self._kept] = _Keyed(label, self._facts.tell(), seen)
             pickle.dump(hosts, self._facts)
-        self._keep(self._judged(label, hosts, ALONE))
-
-    def _judged(self, label: str, hosts: list[HostInspection], keys: UnitKeys) -> Document:
-        return inspection_target(
-            label, hosts, self._language, anchors=self._anchors, intel=self._intel, policy=self._policy, keys=keys
-        )
+        self._keep(inspection_target(label, hosts, self._language, self._basis))
 
     def _judge_sharers(self) -> None:
         """Judge again the targets with a key that was seen elsewhere too, and put that in the place of the first."""
@@ -138,6 +128,7 @@ class Results:
         sharers = {number: each for number, each in self._keyed.items() if any(key in known for key, _ in each.seen)}
         if not sharers:
             return
+        basis = replace(self._basis, keys=UnitKeys(known))
         with self._spool as alone:
             self._spool = _spool()
             alone.seek(0)
@@ -147,7 +138,7 @@ class Results:
                     continue
                 self._facts.seek(sharers[number].at)
                 hosts = pickle.load(self._facts)  # noqa: S301 - written by this process, and nobody else can
-                self._keep(self._judged(sharers[number].label, hosts, UnitKeys(known)))
+                self._keep(inspection_target(sharers[number].label, hosts, self._language, basis))
 
     def _refuse(self, refusal: Refusal) -> None:
         self._keep(refused_target(refusal, self._language))

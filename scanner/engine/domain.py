@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from scanner.engine.facts.domain import BOGUS, Answers, DomainFacts, Question, Reply
-from scanner.engine.judge import doubtful, unjudged, with_unjudged
+from scanner.engine.judge import doubtful, with_unjudged
 from scanner.engine.model import (
     NO_PORT,
     Coverage,
@@ -28,6 +28,7 @@ from scanner.engine.plan import Domain, Plan
 from scanner.engine.plugins.load import active
 from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.domain import DomainLook, Resolver
+from scanner.engine.rules.base import Basis
 
 DOMAIN_SECONDS = 90.0
 """Seconds that one look at a domain may take at most."""
@@ -174,4 +175,4 @@ class _Looking:
             coverage=coverage,
             plugins=active(),
         )
-        return with_unjudged(inspection, unjudged(inspection, policy=self._policy))
+        return with_unjudged(inspection, Basis(policy=self._policy))

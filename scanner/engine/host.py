@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scanner.engine.errors import RefusedByScope
-from scanner.engine.judge import doubtful, unjudged, with_unjudged
+from scanner.engine.judge import doubtful, with_unjudged
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -37,6 +37,7 @@ from scanner.engine.probes.port import look_again, look_at_port
 from scanner.engine.probes.services.devices.registry import own_question
 from scanner.engine.probes.udp import look_at_udp, look_at_udp_again
 from scanner.engine.probes.version_scan import VersionScanner
+from scanner.engine.rules.base import Basis
 
 _log = logging.getLogger(__name__)
 
@@ -264,7 +265,7 @@ def _conclude(
         coverage=coverage,
         plugins=active(),
     )
-    return with_unjudged(inspection, unjudged(inspection, policy=tools.plan.policy))
+    return with_unjudged(inspection, Basis(policy=tools.plan.policy))
 
 
 def outcome_of(gaps: Iterable[Gap], *, scanned: bool) -> Outcome:

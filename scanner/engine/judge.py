@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.catalogue.load import Catalogue
-from scanner.engine.intel.known import Intel
-from scanner.engine.inventory import UnitKeys
 from scanner.engine.model import (
     Confidence,
     Endpoint,
@@ -22,7 +20,7 @@ from scanner.engine.model import (
 )
 from scanner.engine.plugins.guard import judged
 from scanner.engine.plugins.load import all_checks, plugin_rules
-from scanner.engine.policy.load import TlsPolicy, default_policy
+from scanner.engine.policy.load import TlsPolicy
 from scanner.engine.rules import (
     certificates,
     cleartext,
@@ -37,7 +35,7 @@ from scanner.engine.rules import (
     tls,
     web,
 )
-from scanner.engine.rules.base import Context, Rule, TrustAnchor
+from scanner.engine.rules.base import Basis, Context, Rule
 
 RULES: tuple[Rule, ...] = (
     *exposure.RULES,
@@ -53,10 +51,6 @@ RULES: tuple[Rule, ...] = (
     *software.RULES,
     *domain.RULES,
 )
-
-NOTHING_IMPORTED = Intel()
-ALONE = UnitKeys()
-"""No other host's keys are known."""
 
 Identity = tuple[str, int, str, str]
 
@@ -78,24 +72,13 @@ class _Judgement:
             self.found[identity] = finding
 
 
-def judge(
-    host: HostInspection,
-    *,
-    checks: Catalogue | None = None,
-    anchors: tuple[TrustAnchor, ...] = (),
-    intel: Intel = NOTHING_IMPORTED,
-    policy: TlsPolicy | None = None,
-    keys: UnitKeys = ALONE,
-) -> tuple[Finding, ...]:
+def judge(host: HostInspection, basis: Basis | None = None, *, checks: Catalogue | None = None) -> tuple[Finding, ...]:
     """Return the findings of one host, worst first; one at most per (port, transport, check).
-
-    ``policy`` is what its TLS is held to: Roundsman's own unless given. ``keys`` are those seen on all hosts.
 
     A finding claimed as confirmed keeps that only when the second look at its endpoint shows it again. Seen
     once and then not again it is possible; never looked at again, it is probable.
     """
-    held_to = policy or default_policy()
-    context = Context(checks or all_checks(), host, host.finished, anchors, intel, held_to, keys)
+    context = _context(host, basis, checks)
     first = _judge(host.services, context)
     second = _judge(host.second_looks, context)
     looked_again = {service.endpoint for service in host.second_looks}
@@ -107,29 +90,21 @@ def judge(
     return tuple(sorted((settled(*item) for item in first.found.items()), key=_worst_first))
 
 
-def unjudged(
-    host: HostInspection,
-    *,
-    anchors: tuple[TrustAnchor, ...] = (),
-    intel: Intel = NOTHING_IMPORTED,
-    policy: TlsPolicy | None = None,
-    keys: UnitKeys = ALONE,
-) -> tuple[Gap, ...]:
+def unjudged(host: HostInspection, basis: Basis | None = None) -> tuple[Gap, ...]:
     """Return what the facts of one host could not tell because a plugin's rule failed on them, check by check.
 
-    Judged with the same knowledge as by :func:`judge`.
+    ``basis`` must be the one that :func:`judge` is given.
     """
     if not plugin_rules():
         return ()
-    context = Context(all_checks(), host, host.finished, anchors, intel, policy or default_policy(), keys)
-    return tuple(_judge(host.services, context, ()).unjudged)
+    return tuple(_judge(host.services, _context(host, basis), ()).unjudged)
 
 
-def with_unjudged(host: HostInspection, failed: Iterable[Gap]) -> HostInspection:
-    """Return the inspection with these gaps in its coverage; a host that has one was inspected in part."""
+def with_unjudged(host: HostInspection, basis: Basis | None = None) -> HostInspection:
+    """Return the inspection with what is unjudged among its gaps; a host that has such was inspected in part."""
     gaps = host.coverage.gaps
     known = {(gap.port, gap.transport, gap.check) for gap in gaps}
-    new = tuple(gap for gap in failed if (gap.port, gap.transport, gap.check) not in known)
+    new = tuple(gap for gap in unjudged(host, basis) if (gap.port, gap.transport, gap.check) not in known)
     if not new:
         return host
     outcome = Outcome.PARTIAL if host.outcome is Outcome.INSPECTED else host.outcome
@@ -138,8 +113,12 @@ def with_unjudged(host: HostInspection, failed: Iterable[Gap]) -> HostInspection
 
 def doubtful(host: HostInspection, policy: TlsPolicy) -> frozenset[Endpoint]:
     """Return the endpoints that must be looked at again before what the first look showed is recorded."""
-    context = Context(all_checks(), host, host.finished, policy=policy)
+    context = _context(host, Basis(policy=policy))
     return frozenset(f.endpoint for f in _judge(host.services, context).found.values() if _needs_second_look(f))
+
+
+def _context(host: HostInspection, basis: Basis | None, checks: Catalogue | None = None) -> Context:
+    return Context(checks or all_checks(), host, host.finished, basis or Basis())
 
 
 def _needs_second_look(finding: Finding) -> bool:

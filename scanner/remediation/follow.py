@@ -12,7 +12,6 @@ from dataclasses import asdict
 
 from django.db import transaction
 
-from scanner.engine.inventory import UnitKeys
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.remediation.keys import RoundKeys
@@ -77,8 +76,7 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
 
 
 def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], keys: RoundKeys) -> RoundView:
-    its_keys = UnitKeys(keys.known, organisation.slug)
-    return RoundView(results, Profile(this.profile), organisation, its_keys)
+    return RoundView(results, Profile(this.profile), organisation, keys.known)
 
 
 def _follow_organisation(this: Round, organisation: Organisation, keys: RoundKeys) -> None:

@@ -11,14 +11,15 @@ from django.conf import settings
 
 from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
-from scanner.engine.inventory import UnitKeys
-from scanner.engine.judge import ALONE, judge, unjudged
+from scanner.engine.inventory import KnownKeys, UnitKeys
+from scanner.engine.judge import judge, unjudged
 from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
 from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks
-from scanner.engine.policy.load import TlsPolicy, policy
+from scanner.engine.policy.load import policy
+from scanner.engine.rules.base import Basis
 from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Look, Observation
@@ -137,18 +138,27 @@ class Observed:
 class RoundView:
     """Everything that one round saw of one organisation, judged by its own trusted roots and TLS policy.
 
-    ``keys`` are those of the whole inventory, as the organisation may see them.
+    ``keys`` are those of the whole inventory; without them each host is judged as if it were alone.
     """
 
     def __init__(
-        self, results: Iterable[HostResult], profile: Profile, organisation: Organisation, keys: UnitKeys = ALONE
+        self,
+        results: Iterable[HostResult],
+        profile: Profile,
+        organisation: Organisation,
+        keys: KnownKeys | None = None,
     ) -> None:
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
         self._seen: dict[Identity, list[Looked]] = defaultdict(list)
-        anchors, held_to = organisation.anchors, policy(organisation.policy_name)
+        basis = Basis(
+            organisation.anchors,
+            load_intel(settings.INTEL_FILE),
+            policy(organisation.policy_name),
+            UnitKeys(keys or KnownKeys(), organisation.slug),
+        )
         for result in results:
-            looked = read(result, profile, anchors=anchors, held_to=held_to, keys=keys)
+            looked = read(result, profile, basis)
             looks = self._first if result.look == LookNumber.FIRST else self._again
             looks[looked.host, looked.address] = looked
             for identity in looked.found:
@@ -212,24 +222,18 @@ class RoundView:
         return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look)
 
 
-def read(
-    result: HostResult, profile: Profile, *, anchors: tuple[bytes, ...], held_to: TlsPolicy, keys: UnitKeys
-) -> Looked:
+def read(result: HostResult, profile: Profile, basis: Basis) -> Looked:
     """Load one stored look and judge its facts."""
     inspection = result.inspection()
-    intel = load_intel(settings.INTEL_FILE)
     found = {
         (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
-        for judged in judge(inspection, anchors=anchors, intel=intel, policy=held_to, keys=keys)
+        for judged in judge(inspection, basis)
     }
     untested = frozenset(
         (service.endpoint.port, service.endpoint.transport, check)
         for service in inspection.services
-        for check in untested_checks(service, intel)
-    ) | frozenset(
-        (gap.port or NO_PORT, gap.transport, gap.check)
-        for gap in unjudged(inspection, anchors=anchors, intel=intel, policy=held_to, keys=keys)
-    )
+        for check in untested_checks(service, basis.intel)
+    ) | frozenset((gap.port or NO_PORT, gap.transport, gap.check) for gap in unjudged(inspection, basis))
     products = {
         (service.endpoint.port, service.endpoint.transport): products_told(service) for service in inspection.services
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scanner.engine.inventory import KnownKeys, UnitKeys
+from scanner.engine.inventory import KnownKeys
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import State
@@ -54,8 +54,7 @@ def replay(this: Round, organisation: Organisation, known: KnownKeys) -> tuple[C
     """
     results = list(HostResult.objects.filter(round=this, organisation=organisation).defer("facts"))
     stored = HostResult.objects.filter(round=this, organisation=organisation)
-    keys = UnitKeys(known, organisation.slug)
-    view = RoundView(stored.iterator(chunk_size=50), Profile(this.profile), organisation, keys)
+    view = RoundView(stored.iterator(chunk_size=50), Profile(this.profile), organisation, known)
     began = min((result.started for result in results), default=None)
     looks = {(result.host, result.finished) for result in results}
     unknown = set(view.seen())

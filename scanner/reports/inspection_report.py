@@ -13,9 +13,7 @@ from typing import Any
 
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
-from scanner.engine.intel.known import Intel
-from scanner.engine.inventory import UnitKeys
-from scanner.engine.judge import ALONE, NOTHING_IMPORTED, judge, unjudged, with_unjudged
+from scanner.engine.judge import judge, with_unjudged
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -27,7 +25,7 @@ from scanner.engine.model import (
     Service,
     Severity,
 )
-from scanner.engine.policy.load import TlsPolicy
+from scanner.engine.rules.base import Basis
 from scanner.reports import page, texts
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.words import Words, words
@@ -60,31 +58,14 @@ def document_head(started: datetime, finished: datetime) -> Document:
 
 
 def inspection_target(
-    label: str,
-    hosts: Sequence[HostInspection],
-    language: Language,
-    *,
-    anchors: tuple[bytes, ...] = (),
-    intel: Intel = NOTHING_IMPORTED,
-    policy: TlsPolicy | None = None,
-    keys: UnitKeys = ALONE,
+    label: str, hosts: Sequence[HostInspection], language: Language, basis: Basis | None = None
 ) -> Document:
-    """Return one target's part of the document: what its addresses showed, judged, worst finding first.
-
-    ``anchors`` are further trusted roots, DER; ``intel`` is what was imported about vulnerable software; ``policy`` is
-    what TLS is held to, Roundsman's own unless given; ``keys`` are those seen on all targets.
-    """
+    """Return one target's part of the document: what its addresses showed, judged, worst finding first."""
     vocabulary = words(language)
-    hosts = [
-        with_unjudged(host, unjudged(host, anchors=anchors, intel=intel, policy=policy, keys=keys)) for host in hosts
-    ]
+    hosts = [with_unjudged(host, basis) for host in hosts]
     outcome = overall_outcome(host.outcome for host in hosts)
     gaps = [gap for host in hosts for gap in host.coverage.gaps]
-    findings = [
-        (finding, host)
-        for host in hosts
-        for finding in judge(host, anchors=anchors, intel=intel, policy=policy, keys=keys)
-    ]
+    findings = [(finding, host) for host in hosts for finding in judge(host, basis)]
     findings.sort(key=lambda pair: (-pair[0].severity.rank, -pair[0].confidence.rank))
     return {
         "target": line(label),

@@ -9,9 +9,8 @@ from scanner.cli.asked import Asked
 from scanner.cli.results import Format, Results
 from scanner.engine.catalogue.load import Language
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
-from scanner.engine.intel.known import Intel
 from scanner.engine.model import Endpoint, HostInspection, Level, Outcome, Service, Severity, Target, Vantage
-from scanner.engine.policy.load import default_policy
+from scanner.engine.rules.base import Basis
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 FIRST, SECOND, THIRD = (
@@ -27,9 +26,7 @@ def ssh(target: Target, fingerprint: str) -> HostInspection:
 
 def test_a_key_that_two_addresses_share_is_reported_on_both_in_the_order_they_finished() -> None:
     hosts = [ssh(FIRST, "same"), ssh(SECOND, "own"), ssh(THIRD, "same")]
-    with Results(
-        [Asked(host.target.label, (host.target,)) for host in hosts], Language.EN, (), Intel(), default_policy()
-    ) as results:
+    with Results([Asked(host.target.label, (host.target,)) for host in hosts], Language.EN, Basis()) as results:
         for host in hosts:
             results.add(host)
         assert Severity.INFO not in results.severities

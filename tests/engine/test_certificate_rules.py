@@ -23,6 +23,7 @@ from scanner.engine.intel.distrust import Distrust, distrusted_roots
 from scanner.engine.intel.roots import trusted_roots
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outcome, Service, Severity, Target, Vantage
+from scanner.engine.rules.base import Basis
 from scanner.engine.rules.x509_view import covers, view
 from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, rsa_key
 
@@ -54,7 +55,7 @@ def findings(
         level=Level.READ,
         services=(Service(Endpoint("192.0.2.1", 443), "http", tls=True, tls_facts=facts),),
     )
-    return {finding.check: finding for finding in judge(host, anchors=anchors)}
+    return {finding.check: finding for finding in judge(host, Basis(anchors))}
 
 
 def test_a_sound_certificate_gives_no_finding() -> None:

@@ -30,6 +30,7 @@ from scanner.engine.model import (
     Target,
     Vantage,
 )
+from scanner.engine.rules.base import Basis
 from tests.lab.lab_ca import INTERMEDIATE, ROOT, Issued, issue, rsa_key
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -75,7 +76,7 @@ def beside(this: HostInspection, *own: HostInspection, others: tuple[HostInspect
     """Judge ``this``, of the unit ``water``, among other hosts of its unit and of the unit ``power``."""
     seen = {each for one in (this, *own) for each in sightings(one, "water")}
     seen |= {each for one in others for each in sightings(one, "power")}
-    found = judge(this, anchors=(ROOT.der,), keys=UnitKeys(KnownKeys(seen), "water"))
+    found = judge(this, Basis((ROOT.der,), keys=UnitKeys(KnownKeys(seen), "water")))
     return {finding.check: finding for finding in found if finding.check in CHECKS}
 
 

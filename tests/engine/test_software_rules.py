@@ -24,6 +24,7 @@ from scanner.engine.model import (
     Target,
     Vantage,
 )
+from scanner.engine.rules.base import Basis
 from scanner.engine.rules.installed import installed
 from scanner.engine.rules.software import SOFTWARE_CHECKS
 
@@ -55,7 +56,7 @@ def found(
     *services: Service, intel: Intel | None = None, vantage: Vantage = Vantage.INTERNET, now: dt.datetime = NOW
 ) -> dict[str, Finding]:
     host = HostInspection(Target(ADDRESS, ADDRESS), Outcome.INSPECTED, now, now, vantage, Level.READ, services=services)
-    return {each.check: each for each in judge(host, intel=intel or Intel()) if each.check in SOFTWARE_CHECKS}
+    return {each.check: each for each in judge(host, Basis(intel=intel or Intel())) if each.check in SOFTWARE_CHECKS}
 
 
 def weight(finding: Finding) -> tuple[Severity, Confidence]:
@@ -210,7 +211,7 @@ def test_a_weakness_that_is_an_exploited_cve_itself_says_so() -> None:
     listed = Intel({"CVE-2014-0160": Exploited("CVE-2014-0160", dt.date(2022, 5, 4), None, ransomware=False)})
 
     def exploited(intel: Intel) -> bool:
-        return next(each for each in judge(host, intel=intel) if each.check == "TLS-HEARTBLEED").known_exploited
+        return next(each for each in judge(host, Basis(intel=intel)) if each.check == "TLS-HEARTBLEED").known_exploited
 
     assert exploited(listed)
     assert not exploited(Intel())

@@ -14,6 +14,7 @@ from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outco
 from scanner.engine.policy import load
 from scanner.engine.policy.load import Aspect, Grade, Verdict, default_policy, policies, policy, worst
 from scanner.engine.probes.tls_suites import GROUPS, NAMES
+from scanner.engine.rules.base import Basis
 from scanner.engine.rules.tls_primes import NAMED_GROUPS
 from tests.lab.lab_ca import ROOT, issue, rsa_key
 
@@ -34,7 +35,7 @@ def host(*suites: AcceptedSuite, **options: object) -> HostInspection:
 
 
 def findings(inspection: HostInspection, held_to: load.TlsPolicy) -> dict[str, Finding]:
-    found = judge(inspection, anchors=(ROOT.der,), policy=held_to)
+    found = judge(inspection, Basis((ROOT.der,), policy=held_to))
     return {finding.check: finding for finding in found if finding.check != "TLS-NO13"}
 
 

@@ -20,6 +20,7 @@ from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Sever
 from scanner.engine.plan import Domain, Plan, Profile, ResolverAddress, parse_ports
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Gate
+from scanner.engine.rules.base import Basis
 from scanner.engine.rules.x509_view import view
 from tests.lab.case import LabCase, Partner, case_folder
 
@@ -147,8 +148,8 @@ def compare(case: LabCase, inspection: HostInspection, *beside: HostInspection) 
     judged = replace(inspection, finished=case.at) if case.at else inspection
     unit = case.partner.unit if case.partner else UNIT
     known = KnownKeys({*sightings(judged, UNIT), *(seen for host in beside for seen in sightings(host, unit))})
-    held_to, keys = policy(case.policy), UnitKeys(known, UNIT)
-    findings = judge(judged, anchors=case.anchors, intel=case.intel, policy=held_to, keys=keys)
+    basis = Basis(case.anchors, case.intel, policy(case.policy), UnitKeys(known, UNIT))
+    findings = judge(judged, basis)
     found = {_place(finding): finding for finding in findings}
     alarms = {
         place

@@ -23,11 +23,10 @@ from scanner.cli.asked import Asked
 from scanner.cli.results import Format, Results
 from scanner.engine.catalogue.load import Language
 from scanner.engine.inspect import inspect
-from scanner.engine.intel.known import Intel
 from scanner.engine.model import HostInspection, Level, Target
 from scanner.engine.plan import Plan, parse_ports
-from scanner.engine.policy.load import default_policy
 from scanner.engine.probes.dial import Limits
+from scanner.engine.rules.base import Basis
 from scanner.engine.serialize import dump_host
 
 HOST_DEADLINE = 60.0
@@ -66,7 +65,7 @@ def main() -> None:
         patch("scanner.engine.probes.http.PATH_SECONDS", PATH_SECONDS),
     ):
         inspection = asyncio.run(_inspect(address, ports))
-    with Results([Asked(address, (inspection.target,))], Language.EN, (), Intel(), default_policy()) as results:
+    with Results([Asked(address, (inspection.target,))], Language.EN, Basis()) as results:
         results.add(inspection)
         results.finish(started, dt.datetime.now(dt.UTC))
         text, html = ("".join(results.render(form)) for form in (Format.TEXT, Format.HTML))

@@ -17,14 +17,12 @@ from pytest_django import Settings
 from scanner.engine.facts.tls import Answer as TlsAnswer
 from scanner.engine.facts.tls import TlsFacts, TlsVersion
 from scanner.engine.intel.feeds import recognise
-from scanner.engine.intel.known import Intel
 from scanner.engine.intel.store import import_feeds
-from scanner.engine.inventory import UnitKeys
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, HostInspection, Outcome, Service, Target
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Plan, Profile
-from scanner.engine.policy.load import TlsPolicy
+from scanner.engine.rules.base import Basis
 from scanner.flow import carry_out
 from scanner.remediation import observe
 from scanner.remediation.follow import follow_round
@@ -303,11 +301,9 @@ def test_the_score_follows_the_findings_and_leaves_out_what_was_not_inspected(en
 def test_facts_are_judged_once_where_nothing_is_to_be_fixed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
 
-    def counted(
-        inspection: HostInspection, anchors: tuple[bytes, ...], intel: Intel, policy: TlsPolicy, keys: UnitKeys
-    ) -> tuple[Judged, ...]:
+    def counted(inspection: HostInspection, basis: Basis) -> tuple[Judged, ...]:
         judged.append(inspection.target.address)
-        return judge(inspection, anchors=anchors, intel=intel, policy=policy, keys=keys)
+        return judge(inspection, basis)
 
     monkeypatch.setattr(observe, "judge", counted)
     a_round(engine)

@@ -18,23 +18,32 @@ TrustAnchor = bytes
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a host is judged by besides its own facts; without any of it, by what Roundsman ships.
+
+    ``anchors`` are further trusted roots (an organisation's private ones). ``intel`` is what was imported of known
+    vulnerabilities, ``policy`` what the organisation holds its TLS to. ``keys`` are the public keys seen on all hosts,
+    as the host's unit may see them.
+    """
+
+    anchors: tuple[TrustAnchor, ...] = ()
+    intel: Intel = field(default_factory=Intel)
+    policy: TlsPolicy = field(default_factory=default_policy)
+    keys: UnitKeys = field(default_factory=UnitKeys)
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """All that a rule may know besides the service itself.
 
     ``now`` is the time of the inspection, not of the judgement, so that replayed facts judge the same.
-    ``anchors`` are further trusted roots (an organisation's private ones). ``host`` is the whole inspection,
-    for rules that need to know what the other ports said. ``intel`` is what was imported of known vulnerabilities,
-    ``policy`` what the organisation holds its TLS to. ``keys`` are the public keys seen on all hosts, as the host's
-    unit may see them.
+    ``host`` is the whole inspection, for rules that need to know what the other ports said.
     """
 
     catalogue: Catalogue
     host: HostInspection
     now: datetime
-    anchors: tuple[TrustAnchor, ...] = ()
-    intel: Intel = field(default_factory=Intel)
-    policy: TlsPolicy = field(default_factory=default_policy)
-    keys: UnitKeys = field(default_factory=UnitKeys)
+    basis: Basis = field(default_factory=Basis)
 
     @property
     def target(self) -> Target:
@@ -66,7 +75,7 @@ class Context:
             endpoint=service.endpoint,
             params=tuple(sorted(params.items())),
             exchanges=exchanges,
-            known_exploited=not self.intel.exploited.keys().isdisjoint(self.catalogue[check].proves),
+            known_exploited=not self.basis.intel.exploited.keys().isdisjoint(self.catalogue[check].proves),
         )
 
 

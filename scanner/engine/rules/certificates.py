@@ -67,7 +67,7 @@ def _chains(facts: TlsFacts, context: Context) -> list[_Chain]:
         views = [view(b64decode(der)) for der in encoded]
         if views and views[0] is not None:
             sent = tuple(seen for seen in views if seen is not None)
-            chains.append(_Chain(sent[0], sent, find_path(sent, context.anchors, context.now)))
+            chains.append(_Chain(sent[0], sent, find_path(sent, context.basis.anchors, context.now)))
     return chains
 
 
@@ -163,7 +163,7 @@ def revocation(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None or not facts.ocsp_responses:
         return
-    anchors = tuple(root for root in map(view, context.anchors) if root is not None)
+    anchors = tuple(root for root in map(view, context.basis.anchors) if root is not None)
     for chain in _chains(facts, context):
         above = (*chain.sent, *chain.path.roots, *anchors)
         for response in facts.ocsp_responses:
@@ -275,7 +275,7 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
 
 
 def _weak_signature(service: Service, context: Context, facts: TlsFacts, certificate: View) -> Iterator[Finding]:
-    verdict = context.policy.grade(Aspect.SIGNATURE, certificate.digest)
+    verdict = context.basis.policy.grade(Aspect.SIGNATURE, certificate.digest)
     if not certificate.digest or certificate.is_self_issued or not verdict.grade.is_objection:
         return
     severity = {"sha1": Severity.MEDIUM, "sha224": Severity.LOW}.get(certificate.digest, Severity.HIGH)
@@ -286,7 +286,7 @@ def _weak_signature(service: Service, context: Context, facts: TlsFacts, certifi
 
 
 def _weak_key(service: Service, context: Context, facts: TlsFacts, certificate: View) -> Iterator[Finding]:
-    verdict = context.policy.grade(Aspect.KEY, certificate.key, certificate.bits)
+    verdict = context.basis.policy.grade(Aspect.KEY, certificate.key, certificate.bits)
     if not certificate.key or not verdict.grade.is_objection:
         return
     severity, key = _key_weakness(certificate, verdict), f"{certificate.key} {certificate.bits}"

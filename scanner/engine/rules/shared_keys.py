@@ -21,7 +21,7 @@ def drown(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None or facts.accepts(TlsVersion.SSL2) is Answer.YES:
         return
     for key, leaf in certificate_keys(service).items():
-        sharing = context.keys.sharing(key, context.target, service.endpoint.port)
+        sharing = context.basis.keys.sharing(key, context.target, service.endpoint.port)
         if sharing.ssl2 or sharing.ssl2_others:
             yield context.finding(
                 "TLS-DROWN-X",
@@ -46,7 +46,7 @@ def certificate_key(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     for key, leaf in certificate_keys(service).items():
-        sharing = context.keys.sharing(key, context.target, service.endpoint.port)
+        sharing = context.basis.keys.sharing(key, context.target, service.endpoint.port)
         if not sharing.own_count and not sharing.others:
             continue
         yield context.finding(
@@ -71,7 +71,7 @@ def ssh_host_key(service: Service, context: Context) -> Iterator[Finding]:
     units that remains possible, so it is probable at most.
     """
     for key in ssh_keys(service):
-        sharing = context.keys.sharing(key, context.target, service.endpoint.port)
+        sharing = context.basis.keys.sharing(key, context.target, service.endpoint.port)
         if not sharing.own_count and not sharing.others:
             continue
         yield context.finding(

@@ -90,7 +90,8 @@ def _of_product(software: Software, release: Release, support: Support, context:
     if kept_by:
         return _Verdict(software, Severity.INFO, Confidence.POSSIBLE, _date(release), kept_by)
     severity = context.catalogue["SW-EOL-APP"].severity_at(context.vantage)
-    attacked = any(each.cve in context.intel.exploited for each in context.intel.affected.get(software.product.id, ()))
+    intel = context.basis.intel
+    attacked = any(each.cve in intel.exploited for each in intel.affected.get(software.product.id, ()))
     if support is Support.EXTENDED:
         severity = Severity.LOW
     elif attacked and context.vantage is Vantage.INTERNET:
@@ -121,8 +122,8 @@ def vulnerable(service: Service, context: Context) -> Iterator[Finding]:
     for check, judged in (("SW-KEV", _exploited), ("SW-CVE", _known)):
         verdicts, listed = [], []
         for software in installed(service):
-            affecting = context.intel.affecting(software.product.id, software.version)
-            found = [each for each in affecting if (each.cve in context.intel.exploited) is (check == "SW-KEV")]
+            affecting = context.basis.intel.affecting(software.product.id, software.version)
+            found = [each for each in affecting if (each.cve in context.basis.intel.exploited) is (check == "SW-KEV")]
             if found:
                 verdicts.append(_matched(software, found, judged, context))
                 listed += found
@@ -134,7 +135,7 @@ def vulnerable(service: Service, context: Context) -> Iterator[Finding]:
                 verdicts,
                 cves=_listed(listed),
                 count=str(len({each.cve for each in listed})),
-                as_of=str(context.intel.as_of),
+                as_of=str(context.basis.intel.as_of),
             )
             yield finding
 

@@ -27,7 +27,7 @@ def accepted_versions(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     for version, check in _VERSION_CHECKS.items():
-        verdict = context.policy.grade(Aspect.VERSION, version)
+        verdict = context.basis.policy.grade(Aspect.VERSION, version)
         is_only_told = version is TlsVersion.TLCP
         if facts.accepts(version) is not Answer.YES or not (is_only_told or verdict.grade.is_objection):
             continue
@@ -70,7 +70,7 @@ def features(service: Service, context: Context) -> Iterator[Finding]:
         "TLS-SCSV": facts.fallback_scsv is Answer.NO,
         "TLS-EMS": facts.extended_master_secret is Answer.NO,
         "TLS-0RTT": facts.early_data is Answer.YES,
-        "TLS-SIGHASH": facts.sha1_signature is Answer.YES and context.policy.objects_to(Aspect.HASH, "sha1"),
+        "TLS-SIGHASH": facts.sha1_signature is Answer.YES and context.basis.policy.objects_to(Aspect.HASH, "sha1"),
         "TLS-RENEG-DOS": facts.client_renegotiation is Answer.YES,
     }
     for check, is_so in questionable.items():

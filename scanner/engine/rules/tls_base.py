@@ -44,7 +44,7 @@ def policy_params(context: Context, verdict: Verdict | None) -> dict[str, str]:
     """Return what a finding keeps of the policy's verdict; reports show it beside the evidence."""
     if verdict is None:
         return {}
-    return {"policy": context.policy.name, "grade": str(verdict.grade), "clause": verdict.clause}
+    return {"policy": context.basis.policy.name, "grade": str(verdict.grade), "clause": verdict.clause}
 
 
 def s_client_options(facts: TlsFacts) -> str:

@@ -126,7 +126,7 @@ def weak_suites(service: Service, context: Context) -> Iterator[Finding]:
         return
     suites = _suites(facts)
     for check, test in _BROKEN.items():
-        weak = _objectionable(suites, test, context.policy)
+        weak = _objectionable(suites, test, context.basis.policy)
         if weak:
             yield tls_finding(
                 check,
@@ -134,7 +134,7 @@ def weak_suites(service: Service, context: Context) -> Iterator[Finding]:
                 context,
                 facts,
                 severity=_weak_severity(check, weak, suites, facts),
-                verdict=_verdict(weak, context.policy),
+                verdict=_verdict(weak, context.basis.policy),
                 suites=listing(weak),
             )
 
@@ -161,9 +161,9 @@ def dated_suites(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     suites = _suites(facts)
-    cbc = _objectionable(suites, _is_cbc, context.policy)
+    cbc = _objectionable(suites, _is_cbc, context.basis.policy)
     if cbc:
-        verdict = _own_verdict(cbc, context.policy)
+        verdict = _own_verdict(cbc, context.basis.policy)
         has_aead = any(_is_aead(suite.suite) for suite in suites)
         yield tls_finding(
             "TLS-CBC",
@@ -200,13 +200,13 @@ def key_exchange(service: Service, context: Context) -> Iterator[Finding]:
             context,
             facts,
             confidence=_certainty(facts),
-            verdict=_verdict(static, context.policy),
+            verdict=_verdict(static, context.basis.policy),
             suites=listing(static),
         )
         return
-    rsa = _objectionable(static, _is_static_rsa, context.policy)
+    rsa = _objectionable(static, _is_static_rsa, context.basis.policy)
     if rsa:
-        verdict = _own_verdict(rsa, context.policy)
+        verdict = _own_verdict(rsa, context.basis.policy)
         first = next(suite for suite in suites if suite.version is not TlsVersion.TLS13)
         enforced = facts.server_preference is Answer.YES and _is_forward_secret(first)
         yield tls_finding(
@@ -226,7 +226,7 @@ def primes(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None:
         return
-    graded = {suite: _graded_prime(suite, context.policy) for suite in facts.suites if suite.group == "dh"}
+    graded = {suite: _graded_prime(suite, context.basis.policy) for suite in facts.suites if suite.group == "dh"}
     weak = [suite for suite, verdict in graded.items() if suite.group_bits > 0 and verdict.grade.is_objection]
     if weak:
         bits = min(suite.group_bits for suite in weak)
@@ -266,7 +266,8 @@ def curves(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None:
         return
-    small = [name for name in facts.groups if name in _SMALL_CURVES and context.policy.objects_to(Aspect.GROUP, name)]
+    policy = context.basis.policy
+    small = [name for name in facts.groups if name in _SMALL_CURVES and policy.objects_to(Aspect.GROUP, name)]
     if small:
         weakest = min(_SMALL_CURVES[curve] for curve in small)
         yield tls_finding(
@@ -275,7 +276,7 @@ def curves(service: Service, context: Context) -> Iterator[Finding]:
             context,
             facts,
             severity=Severity.LOW if weakest >= 224 else None,
-            verdict=worst(context.policy.grade(Aspect.GROUP, curve) for curve in small),
+            verdict=worst(policy.grade(Aspect.GROUP, curve) for curve in small),
             curves=", ".join(small),
         )
 
@@ -287,9 +288,9 @@ def outside_policy(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     suites = [suite for suite in _suites(facts) if not _has_its_own_check(suite.suite)]
-    objections = {suite.suite: context.policy.grade(Aspect.SUITE, suite.suite) for suite in suites}
+    objections = {suite.suite: context.basis.policy.grade(Aspect.SUITE, suite.suite) for suite in suites}
     groups = [name for name in facts.groups if name not in _SMALL_CURVES]
-    objections |= {name: context.policy.grade(Aspect.GROUP, name) for name in groups}
+    objections |= {name: context.basis.policy.grade(Aspect.GROUP, name) for name in groups}
     objections = {name: verdict for name, verdict in objections.items() if verdict.grade.is_objection}
     if objections:
         verdict = worst(objections.values())
