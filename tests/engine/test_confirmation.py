@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socketserver
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -12,6 +12,7 @@ import pytest
 from scanner.engine.judge import judge
 from scanner.engine.model import Confidence
 from tests.engine.test_inspect import look, plan_for
+from tests.lab.scripted import listening
 
 pytestmark = pytest.mark.lab
 
@@ -26,33 +27,20 @@ def redis(address: str, served: int, *, then_closes: bool = False) -> Iterator[N
     asked = 0
     lock = threading.Lock()
 
-    class Talk(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            nonlocal asked
-            self.request.settimeout(5)
-            with contextlib.suppress(OSError):
-                request = self.request.recv(4096)
-                if request.startswith(b"PING"):
-                    self.request.sendall(b"+PONG\r\n")
-                elif request.startswith(b"INFO"):
-                    with lock:
-                        asked += 1
-                        serves = asked <= served
-                    if serves or not then_closes:
-                        self.request.sendall(OPEN if serves else DENIED)
+    def talk(connection: socket.socket) -> None:
+        nonlocal asked
+        request = connection.recv(4096)
+        if request.startswith(b"PING"):
+            connection.sendall(b"+PONG\r\n")
+        elif request.startswith(b"INFO"):
+            with lock:
+                asked += 1
+                serves = asked <= served
+            if serves or not then_closes:
+                connection.sendall(OPEN if serves else DENIED)
 
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-
-    with Server((address, 6379), Talk) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(address, 6379, talk):
+        yield
 
 
 @pytest.mark.parametrize(

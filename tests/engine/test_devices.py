@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import socketserver
 import struct
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +24,7 @@ from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.services.web.registry import WEB_PROBES
 from tests.engine.data_service_replies import Respond, look
 from tests.lab import device_cases as plant
+from tests.lab.scripted import listening, serving
 
 ANSWERS: dict[DeviceProbe, Respond] = {
     modbus.PROBE: plant.MODBUS,
@@ -49,26 +50,13 @@ def server(address: str, port: int, answer: Respond) -> Iterator[list[bytes]]:
     """A TCP server that keeps every request; connections that bring none are not kept."""
     received: list[bytes] = []
 
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.settimeout(5)
-            with contextlib.suppress(OSError):
-                while request := self.request.recv(4096):
-                    received.append(request)
-                    self.request.sendall(answer(request) or b"")
+    def speak(connection: socket.socket) -> None:
+        while request := connection.recv(4096):
+            received.append(request)
+            connection.sendall(answer(request) or b"")
 
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-
-    with Server((address, port), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield received
-        finally:
-            listening.shutdown()
-            thread.join()
+    with listening(address, port, speak):
+        yield received
 
 
 def inspected(address: str, ports: str, level: Level) -> HostInspection:
@@ -100,11 +88,9 @@ def test_without_permission_a_controller_gets_nothing_over_tcp_or_udp() -> None:
 
     with (
         server("127.11.2.2", 44818, plant.ENIP) as received,
-        socketserver.UDPServer(("127.11.2.2", 44818), Datagrams) as udp,
+        serving(socketserver.UDPServer(("127.11.2.2", 44818), Datagrams)),
     ):
-        threading.Thread(target=udp.serve_forever, kwargs={"poll_interval": 0.05}).start()
         inspection = inspected("127.11.2.2", "44818", Level.READ)
-        udp.shutdown()
     assert (received, datagrams, inspection.coverage.datagrams) == ([], [], 0)
     assert [gap.reason for gap in inspection.coverage.gaps] == [GapReason.FRAGILE_PORT]
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import socketserver
 import stat
 import threading
 import time
@@ -23,6 +22,7 @@ from scanner.engine.plan import Plan, PortSpec, parse_ports
 from scanner.engine.probes import nmap
 from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.http_session import REQUEST_LIMIT
+from tests.lab.scripted import listening
 from tests.lab.web_servers import nginx
 
 pytestmark = pytest.mark.lab
@@ -235,25 +235,12 @@ def recorder(address: str, port: int) -> Iterator[list[bytes]]:
     """A TCP server that keeps what it is sent and says nothing."""
     received: list[bytes] = []
 
-    class Keep(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.settimeout(5)
-            with contextlib.suppress(OSError):
-                while data := self.request.recv(4096):
-                    received.append(data)
+    def keep(connection: socket.socket) -> None:
+        while data := connection.recv(4096):
+            received.append(data)
 
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-
-    with Server((address, port), Keep) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield received
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(address, port, keep):
+        yield received
 
 
 def test_a_controller_is_sent_nothing_and_the_report_says_so() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socketserver
+import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -26,7 +25,7 @@ from scanner.engine.probes.discovery import tcp_ranges
 from scanner.engine.probes.services.base import Look
 from tests.engine.test_inspect import look
 from tests.lab.lab_ca import issue
-from tests.lab.scripted import scripted
+from tests.lab.scripted import listening, scripted
 from tests.lab.udp import scripted_udp
 from tests.plugging import CHECK, PROBE, Plugs, plugin, recognises
 
@@ -81,26 +80,13 @@ def inside_tls(address: str, port: int, folder: Path) -> Iterator[None]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(folder / "thing.pem")
 
-    class Talk(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.settimeout(5)
-            with contextlib.suppress(OSError), tls.wrap_socket(self.request, server_side=True) as inside:
-                said = inside.recv(4096)
-                inside.sendall(b"THING\r\n" if said == PROBE.greeting else b"WHAT?\r\n")
+    def talk(connection: socket.socket) -> None:
+        with tls.wrap_socket(connection, server_side=True) as inside:
+            said = inside.recv(4096)
+            inside.sendall(b"THING\r\n" if said == PROBE.greeting else b"WHAT?\r\n")
 
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-        request_queue_size = 64
-
-    with Server((address, port), Talk) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(address, port, talk):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socketserver
+import socket
 import struct
-import threading
 import time
 import zlib
 from pathlib import Path
@@ -19,7 +18,7 @@ from scanner.engine.probes.identify import identify
 from scanner.engine.probes.services import ber, kerberos, legacy, monitoring, small_talk
 from scanner.engine.probes.services.registry import PROBES
 from tests.engine.test_access_services import ADDRESS, contact
-from tests.lab.scripted import scripted
+from tests.lab.scripted import listening, scripted
 
 OPEN = b"\xff" * 16 + b"\x00\x1d\x01\x04\xfc\x00\x00\xf0\xc0\x00\x02\x01\x00"
 
@@ -120,17 +119,14 @@ def test_a_question_for_one_port_is_never_put_to_another(tmp_path: Path) -> None
 
 
 def test_an_answer_in_pieces_is_put_together_on_the_port_where_it_belongs() -> None:
-    class Pieces(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            if self.request.recv(64) == small_talk.NOBODY:
-                self.request.sendall(b"finger: ")
-                time.sleep(0.05)
-                self.request.sendall(b"rm-nosuch-7f3a9c: no such user.\r\n")
+    def pieces(connection: socket.socket) -> None:
+        if connection.recv(64) == small_talk.NOBODY:
+            connection.sendall(b"finger: ")
+            time.sleep(0.05)
+            connection.sendall(b"rm-nosuch-7f3a9c: no such user.\r\n")
 
-    with socketserver.ThreadingTCPServer((ADDRESS, 79), Pieces) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+    with listening(ADDRESS, 79, pieces):
         found = asyncio.run(identify(contact(79)))
-        server.shutdown()
     assert found.protocol == "finger"
 
 
@@ -146,15 +142,9 @@ def test_a_router_that_is_still_busy_with_our_last_connection_is_asked_again() -
     [probe] = [probe for probe in legacy.PROBES if probe.protocol == "bgp"]
     banners = iter((b"", OPEN))
 
-    class Router(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.sendall(next(banners))
-
     async def look() -> ServiceFacts:
         return await probe.look(contact(4179))
 
-    with socketserver.TCPServer((ADDRESS, 4179), Router) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+    with listening(ADDRESS, 4179, lambda connection: connection.sendall(next(banners))):
         facts = asyncio.run(look())
-        server.shutdown()
     assert facts.service == "BGP"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import socketserver
 from pathlib import Path
 
 import pytest
@@ -23,16 +22,16 @@ from tests.lab.tls_servers import modern_nginx
 
 
 def test_a_web_server_without_tls_is_told_apart() -> None:
-    def plain(handler: socketserver.BaseRequestHandler) -> None:
-        handler.request.recv(4096)
-        handler.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    def plain(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
     with server(plain) as port, pytest.raises(ProbeError):
         sweep(port)
 
 
 def test_a_silent_server_is_given_up_within_seconds() -> None:
-    with server(lambda handler: handler.request.recv(1) and handler.request.recv(65_536) and None) as port:
+    with server(lambda connection: connection.recv(1) and connection.recv(65_536)) as port:
         started = asyncio.new_event_loop()
         try:
             before = started.time()
@@ -44,9 +43,9 @@ def test_a_silent_server_is_given_up_within_seconds() -> None:
 
 
 def test_endless_data_is_cut() -> None:
-    def flood(handler: socketserver.BaseRequestHandler) -> None:
+    def flood(connection: socket.socket) -> None:
         for _ in range(200):  # three times what one answer may hold
-            handler.request.sendall(b"\x16\x03\x03\x40\x00" + b"\x02\x00\xff\xff" + bytes(16_380))
+            connection.sendall(b"\x16\x03\x03\x40\x00" + b"\x02\x00\xff\xff" + bytes(16_380))
 
     with server(flood) as port, pytest.raises(ProbeError):
         sweep(port)
@@ -64,9 +63,9 @@ def test_endless_data_is_cut() -> None:
     ],
 )
 def test_a_malformed_reply_is_a_probe_error_and_never_a_crash(reply: bytes) -> None:
-    def garble(handler: socketserver.BaseRequestHandler) -> None:
-        handler.request.recv(4096)
-        handler.request.sendall(reply)
+    def garble(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(reply)
 
     with server(garble) as port, pytest.raises(ProbeError):
         sweep(port)
@@ -96,11 +95,11 @@ def test_a_server_that_refuses_by_closing_is_understood_as_refusing() -> None:
 
     with running("tls-nginx-old-versions") as (address, port):
 
-        def mute_alerts(handler: socketserver.BaseRequestHandler) -> None:
+        def mute_alerts(connection: socket.socket) -> None:
             with socket.create_connection((address, port), timeout=3) as real:
-                real.sendall(handler.request.recv(16_384))
+                real.sendall(connection.recv(16_384))
                 while (data := real.recv(16_384)) and data[:1] != b"\x15":
-                    handler.request.sendall(data)
+                    connection.sendall(data)
 
         with server(mute_alerts) as muted:
             facts = sweep(muted)
@@ -116,14 +115,14 @@ def test_a_server_that_chokes_on_long_hellos_is_swept_in_pieces() -> None:
     with running("tls-nginx-old-versions") as (address, port):
         whole = sweep(port, address)
 
-        def choke(handler: socketserver.BaseRequestHandler) -> None:
-            hello = handler.request.recv(16_384)
+        def choke(connection: socket.socket) -> None:
+            hello = connection.recv(16_384)
             if len(hello) > 480:
                 return
             with socket.create_connection((address, port), timeout=3) as real:
                 real.sendall(hello)
                 while data := real.recv(16_384):
-                    handler.request.sendall(data)
+                    connection.sendall(data)
 
         with server(choke) as choking:
             pieces = sweep(choking)
@@ -136,11 +135,11 @@ def test_records_that_arrive_byte_by_byte_are_put_together() -> None:
 
     with running("tls-only-rsa-key-exchange") as (address, port):
 
-        def drip(handler: socketserver.BaseRequestHandler) -> None:
+        def drip(connection: socket.socket) -> None:
             with socket.create_connection((address, port), timeout=3) as real:
-                real.sendall(handler.request.recv(16_384))
+                real.sendall(connection.recv(16_384))
                 while data := real.recv(97):
-                    handler.request.sendall(data)
+                    connection.sendall(data)
 
         with server(drip) as dripping:
             facts = sweep(dripping)

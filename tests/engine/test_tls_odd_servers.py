@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socketserver
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,9 +146,9 @@ def test_a_warning_before_the_hello_is_no_refusal() -> None:
 
     with running("tls-only-rsa-key-exchange") as (address, port):
 
-        def warn(handler: socketserver.BaseRequestHandler) -> None:
-            handler.request.sendall(b"\x15\x03\x03\x00\x02\x01\x70")
-            relay_unless(lambda _: None, address, port)(handler)
+        def warn(connection: socket.socket) -> None:
+            connection.sendall(b"\x15\x03\x03\x00\x02\x01\x70")
+            relay_unless(lambda _: None, address, port)(connection)
 
         with server(warn) as warning:
             facts = sweep(warning)
@@ -164,9 +164,9 @@ def _hello_of(version: int, suite: int) -> bytes:
 
 @pytest.mark.parametrize("suite", [0x1301, 0xABCD, 0x002F])
 def test_a_server_that_gives_every_hello_the_same_answer_is_not_asked_for_ever(suite: int) -> None:
-    def lie(handler: socketserver.BaseRequestHandler) -> None:
-        handler.request.recv(16_384)
-        handler.request.sendall(_hello_of(0x0303, suite))
+    def lie(connection: socket.socket) -> None:
+        connection.recv(16_384)
+        connection.sendall(_hello_of(0x0303, suite))
 
     with server(lie) as lying:
         facts = sweep(lying)
@@ -178,12 +178,12 @@ def test_a_server_that_gives_every_hello_the_same_answer_is_not_asked_for_ever(s
 def test_a_server_that_accepts_and_then_says_nothing_more_is_told_as_incomplete() -> None:
     asked = iter(range(1_000_000))
 
-    def tire(handler: socketserver.BaseRequestHandler) -> None:
-        handler.request.recv(16_384)
+    def tire(connection: socket.socket) -> None:
+        connection.recv(16_384)
         if next(asked) < 3:
-            handler.request.sendall(_hello_of(0x0303, 0x002F))
+            connection.sendall(_hello_of(0x0303, 0x002F))
         else:
-            handler.request.recv(1)
+            connection.recv(1)
 
     with server(tire) as tiring:
         facts = sweep(tiring)
@@ -203,9 +203,9 @@ def test_a_message_cut_into_small_records_is_put_together(size: int) -> None:
 
 
 def test_a_server_that_only_ever_warns_is_a_probe_error() -> None:
-    def nag(handler: socketserver.BaseRequestHandler) -> None:
-        handler.request.recv(16_384)
-        handler.request.sendall(b"\x15\x03\x03\x00\x02\x01\x70")
+    def nag(connection: socket.socket) -> None:
+        connection.recv(16_384)
+        connection.sendall(b"\x15\x03\x03\x00\x02\x01\x70")
 
     with server(nag) as nagging, pytest.raises(ProbeError):
         sweep(nagging)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import shutil
 import socket
-import socketserver
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,9 +23,10 @@ from scanner.engine.probes.tls_ask import Asker
 from scanner.engine.probes.tls_deep import look_deeper
 from scanner.engine.probes.tls_hello import look
 from tests.lab.case import case_folder
-from tests.lab.odd_tls import ADDRESS, Behaviour, relay_unless, server
+from tests.lab.odd_tls import ADDRESS, relay_unless, server
 from tests.lab.odd_tls import running as running_tls
 from tests.lab.registry import all_cases
+from tests.lab.scripted import Speak
 
 
 @contextlib.contextmanager
@@ -108,13 +108,13 @@ def _ask_a_server_that_is_busy(times: int) -> int:
     """Ask one hello of an SMTP server that turns away so many connections; return how many it took."""
     left = [times]
 
-    def behave(handler: socketserver.BaseRequestHandler) -> None:
+    def behave(connection: socket.socket) -> None:
         left[0] -= 1
         busy = left[0] >= 0
-        handler.request.sendall(b"421 mx: Too many concurrent SMTP connections\r\n" if busy else b"220 mx\r\n")
+        connection.sendall(b"421 mx: Too many concurrent SMTP connections\r\n" if busy else b"220 mx\r\n")
         answers = {b"EHLO": b"250-mx\r\n250 STARTTLS\r\n", b"STAR": b"220 Go\r\n"}
-        while not busy and (reply := answers.get(handler.request.recv(4096)[:4])):
-            handler.request.sendall(reply)
+        while not busy and (reply := answers.get(connection.recv(4096)[:4])):
+            connection.sendall(reply)
 
     async def ask(port: int) -> int:
         asker = Asker(contact_for(ADDRESS, port), None, "smtp")
@@ -132,20 +132,20 @@ def test_a_server_that_takes_no_more_connections_for_now_is_asked_later(monkeypa
         _ask_a_server_that_is_busy(3)
 
 
-def jabber(handler: socketserver.BaseRequestHandler, features: bytes) -> bool:
+def jabber(connection: socket.socket, features: bytes) -> bool:
     """Speak the opening of an XMPP server (RFC 6120 section 5.4); none is part of the lab. True when TLS is due."""
-    handler.request.recv(4096)
-    handler.request.sendall(
+    connection.recv(4096)
+    connection.sendall(
         b"<?xml version='1.0'?><stream:stream id='1' xmlns:stream='http://etherx.jabber.org/streams'>"
         b"<stream:features>" + features + b"</stream:features>"
     )
-    if not handler.request.recv(4096).startswith(b"<starttls"):
+    if not connection.recv(4096).startswith(b"<starttls"):
         return False
-    handler.request.sendall(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    connection.sendall(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
     return True
 
 
-def try_upgrade(behave: Behaviour, protocol: str) -> None:
+def try_upgrade(behave: Speak, protocol: str) -> None:
     async def ask(port: int) -> None:
         async with contact_for(ADDRESS, port).open() as conversation:
             await upgrade(conversation, protocol, "lab.example")
@@ -159,9 +159,9 @@ def test_xmpp_is_swept_after_its_upgrade() -> None:
     offer = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"
     with running_tls("tls-only-rsa-key-exchange") as (address, port):
 
-        def behave(handler: socketserver.BaseRequestHandler) -> None:
-            if jabber(handler, offer):
-                relay_unless(lambda _: None, address, port)(handler)
+        def behave(connection: socket.socket) -> None:
+            if jabber(connection, offer):
+                relay_unless(lambda _: None, address, port)(connection)
 
         with server(behave) as jabbering:
             contact = contact_for(ADDRESS, jabbering)
@@ -172,23 +172,23 @@ def test_xmpp_is_swept_after_its_upgrade() -> None:
 
 
 def test_xmpp_that_offers_no_tls_is_declined() -> None:
-    def behave(handler: socketserver.BaseRequestHandler) -> None:
-        jabber(handler, b"")
+    def behave(connection: socket.socket) -> None:
+        jabber(connection, b"")
 
     with pytest.raises(UnexpectedReply):
         try_upgrade(behave, "xmpp")
 
 
-def replies(*pieces: bytes) -> Behaviour:
+def replies(*pieces: bytes) -> Speak:
     """Return a behaviour that answers the first message with ``pieces``, each in a segment of its own."""
 
-    def behave(handler: socketserver.BaseRequestHandler) -> None:
-        handler.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        handler.request.recv(4096)
+    def behave(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.recv(4096)
         for piece in pieces:
-            handler.request.sendall(piece)
+            connection.sendall(piece)
             time.sleep(0.02)  # else the kernel puts the pieces together again
-        handler.request.recv(1)
+        connection.recv(1)
 
     return behave
 

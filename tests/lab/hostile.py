@@ -7,24 +7,20 @@ Sites that only mislead are cases of ``web_cases`` and ``lookalike_cases``; cert
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import secrets
 import socket
-import socketserver
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 
 from scanner.engine.model import Facet
 from tests.lab import web_sites as sites
 from tests.lab.case import Start
-from tests.lab.scripted import scripted
+from tests.lab.scripted import scripted, speaks
 from tests.lab.udp import scripted_udp
 from tests.lab.web_servers import sends
 
@@ -51,35 +47,6 @@ class Hostile:
     open_ends: frozenset[Facet] = frozenset({Facet.SERVICE})
     udp: bool = False
     tls: bool = False
-
-
-def speaks(port: int, speak: Callable[[socket.socket], None]) -> Start:
-    """Return a server that lets ``speak`` do as it likes with each connection, then closes it."""
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with contextlib.suppress(OSError):
-                self.request.settimeout(20)
-                speak(self.request)
-
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 64
-
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        with Server((address, port), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-            thread.start()
-            try:
-                yield
-            finally:
-                server.shutdown()
-                thread.join()
-
-    return start
 
 
 # --- Streams

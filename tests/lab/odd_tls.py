@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import shutil
 import socket
-import socketserver
-import threading
 from collections.abc import Callable, Iterator
 
 from scanner.engine.facts.tls import TlsFacts
@@ -16,34 +14,15 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
 from scanner.engine.probes.tls_hello import look
 from tests.lab.case import case_folder
+from tests.lab.scripted import Speak, listening
 from tests.lab.tls_cases import CASES
 
 ADDRESS = "127.10.4.1"
-Behaviour = Callable[[socketserver.BaseRequestHandler], None]
 
 
-@contextlib.contextmanager
-def server(behave: Behaviour) -> Iterator[int]:
-    """Run ``behave`` for every connection on a free port of the test's own address."""
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.settimeout(5)
-            with contextlib.suppress(OSError):
-                behave(self)
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-    with Server((ADDRESS, 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield running.server_address[1]
-        finally:
-            running.shutdown()
-            thread.join()
+def server(speak: Speak) -> contextlib.AbstractContextManager[int]:
+    """Let ``speak`` do as it likes with each connection to a free port of the test's own address."""
+    return listening(ADDRESS, 0, speak)
 
 
 def sweep(port: int, address: str = ADDRESS, *, name: str | None = None, again: TlsFacts | None = None) -> TlsFacts:
@@ -65,36 +44,36 @@ def running(name: str) -> Iterator[tuple[str, int]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def relay_after(limit: int, address: str, port: int) -> Behaviour:
+def relay_after(limit: int, address: str, port: int) -> Speak:
     """Return a behaviour that passes ``limit`` connections on to a real server and resets the rest."""
 
     seen = iter(range(1_000_000))
 
-    def behave(handler: socketserver.BaseRequestHandler) -> None:
+    def behave(connection: socket.socket) -> None:
         if next(seen) >= limit:
-            handler.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
             return
         with socket.create_connection((address, port), timeout=3) as real:
-            real.sendall(handler.request.recv(16_384))
+            real.sendall(connection.recv(16_384))
             while data := real.recv(16_384):
-                handler.request.sendall(data)
+                connection.sendall(data)
 
     return behave
 
 
-def relay_unless(odd: Callable[[bytes], bytes | None], address: str, port: int) -> Behaviour:
+def relay_unless(odd: Callable[[bytes], bytes | None], address: str, port: int) -> Speak:
     """Return a behaviour that sends what ``odd`` returns for a hello, and closes; where it is None, the real server
     answers."""
 
-    def behave(handler: socketserver.BaseRequestHandler) -> None:
-        hello = handler.request.recv(16_384)
+    def behave(connection: socket.socket) -> None:
+        hello = connection.recv(16_384)
         reply = odd(hello)
         if reply is not None:
-            handler.request.sendall(reply)
+            connection.sendall(reply)
             return
         with socket.create_connection((address, port), timeout=3) as real:
             real.sendall(hello)
             while data := real.recv(16_384):
-                handler.request.sendall(data)
+                connection.sendall(data)
 
     return behave

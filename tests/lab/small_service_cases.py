@@ -3,52 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import socketserver
+import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from scanner.engine.plan import Profile
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.http_answers import together
-from tests.lab.scripted import hangs_up, scripted
+from tests.lab.scripted import hangs_up, scripted, speaks
 from tests.lab.udp import scripted_udp, wait_until_bound
 
 
 def _inetd(port: int, *command: str) -> Start:
     """Run a program for each connection, with the connection as its input and output, as inetd does."""
 
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            channel = self.request.fileno()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                subprocess.run(
-                    [program(command[0]), *command[1:]],
-                    stdin=channel,
-                    stdout=channel,
-                    stderr=channel,
-                    timeout=5,
-                    check=False,
-                )
+    def run(connection: socket.socket) -> None:
+        connection.settimeout(None)  # the program expects a descriptor that blocks
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [program(command[0]), *command[1:]],
+                stdin=connection.fileno(),
+                stdout=connection.fileno(),
+                stderr=connection.fileno(),
+                timeout=5,
+                check=False,
+            )
 
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-        request_queue_size = 64
-
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        with Server((address, port), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            try:
-                yield
-            finally:
-                server.shutdown()
-                thread.join()
-
-    return start
+    return speaks(port, run)
 
 
 def _daemon(port: int, configuration: str, *command: str) -> Start:

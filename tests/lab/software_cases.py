@@ -6,16 +6,12 @@ answers by a table, as its makers' documents and captures show them; sshd, Redis
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import socketserver
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 from scanner.engine.intel.known import Affected, Exploited, Intel
 from tests.lab.case import LabCase, Start
 from tests.lab.http_answers import answers, data, page
+from tests.lab.scripted import hangs_up, scripted
 
 DAY = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 """The day on which these cases are judged: what is supported depends on it."""
@@ -68,31 +64,6 @@ def _case(
     )
 
 
-def _greets(port: int, banner: bytes) -> Start:
-    """A server that greets with ``banner`` and says no more: enough to see what a banner alone is worth."""
-
-    class Greeting(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.settimeout(5)
-            with contextlib.suppress(OSError):
-                self.request.sendall(banner)
-                self.request.recv(1024)
-
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        del folder
-        socketserver.ThreadingTCPServer.allow_reuse_address = True
-        with socketserver.ThreadingTCPServer((address, port), Greeting) as server:
-            server.daemon_threads = True
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-            thread.start()
-            yield
-            server.shutdown()
-            thread.join(5)
-
-    return start
-
-
 _ELASTIC = data({"name": "n1", "cluster_name": "c", "version": {"number": "7.13.1"}, "tagline": "You Know, for Search"})
 
 CASES = (
@@ -122,7 +93,7 @@ CASES = (
     _case(
         16,
         "ssh-debian-9",
-        _greets(22, b"SSH-2.0-OpenSSH_7.4p1 Debian-10+deb9u7\r\n"),
+        scripted(22, hangs_up, banner=b"SSH-2.0-OpenSSH_7.4p1 Debian-10+deb9u7\r\n"),
         "SW-EOL-OS",
         ports="22",
         outcome="partial",
@@ -130,14 +101,14 @@ CASES = (
     _case(
         17,
         "ssh-ubuntu-24",
-        _greets(22, b"SSH-2.0-OpenSSH_9.6p1 Ubuntu-3ubuntu13.8\r\n"),
+        scripted(22, hangs_up, banner=b"SSH-2.0-OpenSSH_9.6p1 Ubuntu-3ubuntu13.8\r\n"),
         ports="22",
         outcome="partial",
     ),
     _case(
         18,
         "ssh-ubuntu-20",
-        _greets(22, b"SSH-2.0-OpenSSH_8.2p1 Ubuntu-4ubuntu0.11\r\n"),
+        scripted(22, hangs_up, banner=b"SSH-2.0-OpenSSH_8.2p1 Ubuntu-4ubuntu0.11\r\n"),
         "SW-EOL-OS",
         ports="22",
         outcome="partial",

@@ -6,13 +6,12 @@ import contextlib
 import ipaddress
 import socketserver
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.lab.case import Start
-from tests.lab.scripted import Answer
+from tests.lab.scripted import Answer, serving
 
 
 def wait_until_bound(address: str, port: int, seconds: float = 10) -> None:
@@ -39,13 +38,7 @@ def scripted_udp(port: int, answer: Answer) -> Start:
 
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
-        with socketserver.ThreadingUDPServer((address, port), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            try:
-                yield
-            finally:
-                server.shutdown()
-                thread.join()
+        with serving(socketserver.ThreadingUDPServer((address, port), Handler)):
+            yield
 
     return start

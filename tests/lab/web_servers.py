@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socketserver
+import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.lab.case import Start, process, program
 from tests.lab.certificate import self_signed
+from tests.lab.scripted import speaks
 
 Fill = Callable[[Path], None]
 """Puts a site's files into its document root."""
@@ -146,34 +146,14 @@ def django_in_debug_mode(port: int) -> Start:
 def sends(port: int, reply: Callable[[bytes], Iterator[bytes]]) -> Start:
     """Return a server that answers each request with the bytes that ``reply(request)`` yields, then closes."""
 
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with contextlib.suppress(OSError):
-                self.request.settimeout(10)
-                request = b""
-                while b"\r\n\r\n" not in request:
-                    more = self.request.recv(4096)
-                    if not more:
-                        return
-                    request += more
-                for part in reply(request):
-                    self.request.sendall(part)
+    def speak(connection: socket.socket) -> None:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            more = connection.recv(4096)
+            if not more:
+                return
+            request += more
+        for part in reply(request):
+            connection.sendall(part)
 
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 64
-
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        with Server((address, port), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-            thread.start()
-            try:
-                yield
-            finally:
-                server.shutdown()
-                thread.join()
-
-    return start
+    return speaks(port, speak)
