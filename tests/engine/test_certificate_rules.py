@@ -23,6 +23,7 @@ from scanner.engine.intel.distrust import Distrust, distrusted_roots
 from scanner.engine.intel.roots import trusted_roots
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outcome, Service, Severity, Target, Vantage
+from scanner.engine.rules import ocsp_view
 from scanner.engine.rules.base import Basis
 from scanner.engine.rules.x509_view import covers, view
 from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, rsa_key
@@ -213,6 +214,30 @@ def test_only_what_the_issuer_signed_about_this_certificate_proves_that_it_is_re
     found = findings(*CHAIN, stapled=(stapled,))
     assert ("CERT-REVOKED" in found) is revoked
     assert set(found) <= {"CERT-REVOKED"}
+
+
+def test_a_response_full_of_responders_costs_no_more_than_an_honest_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[x509.Certificate] = []
+    responders = [issue(f"responder {number}", INTERMEDIATE, extensions=_RESPONDER).certificate for number in range(9)]
+    answer = ocsp.OCSPResponseBuilder().add_response(
+        cert=GOOD.certificate,
+        issuer=INTERMEDIATE.certificate,
+        algorithm=hashes.SHA1(),
+        cert_status=ocsp.OCSPCertStatus.REVOKED,
+        this_update=NOW,
+        next_update=None,
+        revocation_time=NOW,
+        revocation_reason=None,
+    )
+    stranger = issue("stranger")
+    answer = answer.responder_id(ocsp.OCSPResponderEncoding.HASH, stranger.certificate).certificates(responders)
+    forged = answer.sign(stranger.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    leaf, parent = view(GOOD.der), view(INTERMEDIATE.der)
+    assert leaf is not None
+    assert parent is not None
+    monkeypatch.setattr(ocsp_view, "_may_respond", lambda each, _: tried.append(each))
+    assert ocsp_view.find_revocation(forged, leaf, [parent] * 16, NOW) is None
+    assert len(tried) == ocsp_view.RESPONDERS
 
 
 @settings(max_examples=60, deadline=None)

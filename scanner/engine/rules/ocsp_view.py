@@ -15,6 +15,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from scanner.engine.rules.x509_view import View, is_signed_by
 
+RESPONDERS = 4
+"""Certificates in a response that are tried as its signer's; honest ones bring one, at most with its chain."""
+
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
@@ -30,7 +33,8 @@ def find_revocation(der: bytes, leaf: View, above: Iterable[View], now: dt.datet
     ``above`` are the certificates among which the issuer is looked for. A certificate on hold (RFC 5280 section 5.3.1)
     counts while the response is current; other revocations are for good.
     """
-    issuers = [parent for parent in above if is_signed_by(leaf, parent)]
+    # One for each key: a host may send any number of certificates for the same one.
+    issuers = {parent.fingerprint: parent for parent in above if is_signed_by(leaf, parent)}.values()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -70,7 +74,7 @@ def _is_about(single: ocsp.OCSPSingleResponse, leaf: View, issuer: View) -> bool
 
 def _is_signed(response: ocsp.OCSPResponse, issuer: View) -> bool:
     """Tell whether the issuer signed, or a responder that it named for that (RFC 6960 section 4.2.2.2)."""
-    responders = [each for each in response.certificates if _may_respond(each, issuer.certificate)]
+    responders = [each for each in response.certificates[:RESPONDERS] if _may_respond(each, issuer.certificate)]
     return any(_verifies(response, each) for each in (issuer.certificate, *responders))
 
 
