@@ -76,7 +76,9 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
 
 
 def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], keys: RoundKeys) -> RoundView:
-    return RoundView(results, Profile(this.profile), organisation, keys.known)
+    still_open = Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED)
+    open_findings = still_open.iterator(chunk_size=500)
+    return RoundView(results, Profile(this.profile), organisation, keys.known, open_findings)
 
 
 def _follow_organisation(this: Round, organisation: Organisation, keys: RoundKeys) -> None:

@@ -18,7 +18,7 @@ from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
 from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks
-from scanner.engine.policy.load import policy
+from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
 from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.remediation.keys import LOOKED
@@ -33,6 +33,9 @@ Identity = tuple[str, int, Transport, str]
 
 _DEPTH = list(Profile)
 
+_GRADED = frozenset({Facet.TLS, Facet.CERTIFICATE})
+"""The facets whose checks may rest on what a TLS policy says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Looked:
@@ -40,7 +43,8 @@ class Looked:
 
     ``inspection`` keeps the coverage and leaves out the facts; ``untested`` are the (port, transport, check) that
     it could not answer for although it covered their facet. ``products`` are those whose version was told there,
-    ``certificates`` the serial numbers of those that were presented.
+    ``certificates`` the serial numbers of those that were presented. ``policy`` names the TLS policy that it was judged
+    by; ``objections`` are what others find there, by which findings of the organisation were judged before.
     """
 
     result_id: int
@@ -52,6 +56,8 @@ class Looked:
     untested: frozenset[tuple[int, Transport, str]]
     products: Mapping[tuple[int, Transport], frozenset[str]]
     certificates: Mapping[tuple[int, Transport], frozenset[str]]
+    policy: str
+    objections: Mapping[str, frozenset[Identity]]
 
     @property
     def address(self) -> str:
@@ -77,7 +83,7 @@ class Looked:
         transport = Transport(finding.transport)
         if check is None or self.inspection.outcome not in LOOKED:
             return False
-        if (finding.port, transport, check.id) in self.untested:
+        if (finding.port, transport, check.id) in self.untested or self._is_only_tolerated(finding):
             return False
         if not self.inspection.coverage.covers(check.facet, finding.port, transport):
             return False
@@ -112,6 +118,16 @@ class Looked:
             return set(params.get("products", "").split()) <= self.products.get(where, frozenset())
         return finding.check_id != "CERT-REVOKED" or params.get("serial") not in self.certificates.get(where, ())
 
+    def _is_only_tolerated(self, finding: Finding) -> bool:
+        """Tell whether the policy that ``finding`` was judged by still finds it, or is no longer known.
+
+        An organisation that chose another policy has mended nothing by that.
+        """
+        judged_by = _judged_by(finding)
+        if judged_by in (None, self.policy):
+            return False
+        return judged_by not in self.objections or identity_of(finding) in self.objections[judged_by]
+
     def _as_deep_as(self, finding: Finding) -> bool:
         """Tell whether it looked as deep as when it was seen; a domain is asked the same in every profile."""
         if self.inspection.target.is_domain:
@@ -138,7 +154,8 @@ class Observed:
 class RoundView:
     """Everything that one round saw of one organisation, judged by its own trusted roots and TLS policy.
 
-    ``keys`` are those of the whole inventory; without them each host is judged as if it were alone.
+    ``keys`` are those of the whole inventory; without them each host is judged as if it were alone. ``open_findings``
+    are those that it may be asked about; they tell which policies counted before.
     """
 
     def __init__(
@@ -147,6 +164,7 @@ class RoundView:
         profile: Profile,
         organisation: Organisation,
         keys: KnownKeys | None = None,
+        open_findings: Iterable[Finding] = (),
     ) -> None:
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
@@ -157,8 +175,10 @@ class RoundView:
             policy(organisation.policy_name),
             UnitKeys(keys or KnownKeys(), organisation.slug),
         )
+        names = {_judged_by(finding) for finding in open_findings} - {basis.policy.name}
+        former = [each for name, each in policies().items() if name in names]
         for result in results:
-            looked = read(result, profile, basis)
+            looked = read(result, profile, basis, former)
             looks = self._first if result.look == LookNumber.FIRST else self._again
             looks[looked.host, looked.address] = looked
             for identity in looked.found:
@@ -222,13 +242,15 @@ class RoundView:
         return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look)
 
 
-def read(result: HostResult, profile: Profile, basis: Basis) -> Looked:
-    """Load one stored look and judge its facts."""
+def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[TlsPolicy]) -> Looked:
+    """Load one stored look and judge its facts, by the policy that counts and by those that counted before."""
     inspection = result.inspection()
-    found = {
-        (result.host, judged.endpoint.port, judged.endpoint.transport, judged.check): judged
-        for judged in judge(inspection, basis)
-    }
+
+    def judged_by(policy: TlsPolicy) -> dict[Identity, Judged]:
+        findings = judge(inspection, replace(basis, policy=policy))
+        return {(result.host, each.endpoint.port, each.endpoint.transport, each.check): each for each in findings}
+
+    found = judged_by(basis.policy)
     untested = frozenset(
         (service.endpoint.port, service.endpoint.transport, check)
         for service in inspection.services
@@ -240,12 +262,30 @@ def read(result: HostResult, profile: Profile, basis: Basis) -> Looked:
     certificates = {
         (service.endpoint.port, service.endpoint.transport): serials_shown(service) for service in inspection.services
     }
-    without_facts = replace(inspection, services=(), second_looks=())
     return Looked(
-        result.pk, result.host, profile, result.key_target, without_facts, found, untested, products, certificates
+        result_id=result.pk,
+        host=result.host,
+        profile=profile,
+        key_target=result.key_target,
+        inspection=replace(inspection, services=(), second_looks=()),
+        found=found,
+        untested=untested,
+        products=products,
+        certificates=certificates,
+        policy=basis.policy.name,
+        objections={policy.name: frozenset(judged_by(policy)) for policy in former},
     )
 
 
 def identity_of(finding: Finding) -> Identity:
     """Return what a stored finding is known by."""
     return finding.host, finding.port, Transport(finding.transport), finding.check_id
+
+
+def _judged_by(finding: Finding) -> str | None:
+    """Return the TLS policy that a finding was judged by; None when no policy has a say in its check.
+
+    What says nothing was judged by the default one.
+    """
+    check = all_checks().get(finding.check_id)
+    return dict(finding.params).get("policy", DEFAULT) if check is not None and check.facet in _GRADED else None

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from pytest_django import Settings
 
+from scanner.engine.facts.tls import AcceptedSuite, TlsFacts, TlsVersion
 from scanner.engine.facts.tls import Answer as TlsAnswer
-from scanner.engine.facts.tls import TlsFacts, TlsVersion
 from scanner.engine.intel.feeds import recognise
 from scanner.engine.intel.store import import_feeds
 from scanner.engine.judge import judge
@@ -371,6 +371,31 @@ def test_a_revoked_certificate_is_not_mended_by_keeping_silent_about_it(engine: 
     a_round(engine, site(renewed), ports="443")
     found.refresh_from_db()
     assert found.state == "fixed"
+
+
+def test_a_change_of_the_tls_policy_fixes_nothing_that_the_former_one_still_finds(engine: Engine) -> None:
+    suites = ["TLS_ECDHE_RSA_WITH_CAMELLIA_256_GCM_SHA384"]
+
+    def web(target: Target, plan: Plan) -> HostInspection:
+        accepted = tuple(AcceptedSuite(TlsVersion.TLS12, suite, "x25519", 255) for suite in suites)
+        facts = TlsFacts(sni=None, versions=((TlsVersion.TLS12, TlsAnswer.YES),), suites=accepted)
+        service = Service(Endpoint(target.address, 443), "http", tls=True, tls_facts=facts)
+        return inspected(target, plan, (443,), (service,), (service,))
+
+    def hold_to(policy: str) -> None:
+        Organisation.objects.update(tls_policy=policy)
+
+    hold_to("mozilla-intermediate")
+    a_round(engine, web, ports="443")
+    objection = Finding.objects.get(check_id="TLS-POLICY")
+    hold_to("roundsman")
+    a_round(engine, ports="443")
+    objection.refresh_from_db()
+    assert objection.state == "open"
+    suites[:] = ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]
+    a_round(engine, ports="443")
+    objection.refresh_from_db()
+    assert objection.state == "fixed"
 
 
 def test_an_organisations_own_root_is_trusted_from_the_next_round_on(engine: Engine) -> None:

@@ -41,10 +41,9 @@ def tls_finding(
 
 
 def policy_params(context: Context, verdict: Verdict | None) -> dict[str, str]:
-    """Return what a finding keeps of the policy's verdict; reports show it beside the evidence."""
-    if verdict is None:
-        return {}
-    return {"policy": context.basis.policy.name, "grade": str(verdict.grade), "clause": verdict.clause}
+    """Return by which policy a finding was judged, and its verdict, which reports show beside the evidence."""
+    judged_by = {"policy": context.basis.policy.name}
+    return judged_by if verdict is None else {**judged_by, "grade": str(verdict.grade), "clause": verdict.clause}
 
 
 def s_client_options(facts: TlsFacts) -> str:
