@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from scanner.engine.facts.domain import BOGUS, Answers, DomainFacts, Question, Reply
-from scanner.engine.judge import doubtful, with_unjudged
+from scanner.engine.judge import doubtful, unjudged_by_plugins, with_unjudged
 from scanner.engine.model import (
     NO_PORT,
     Coverage,
@@ -175,4 +175,4 @@ class _Looking:
             coverage=coverage,
             plugins=active(),
         )
-        return with_unjudged(inspection, Basis(policy=self._policy))
+        return with_unjudged(inspection, unjudged_by_plugins(inspection, Basis(policy=self._policy)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scanner.engine.errors import RefusedByScope
-from scanner.engine.judge import doubtful, with_unjudged
+from scanner.engine.judge import doubtful, unjudged_by_plugins, with_unjudged
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -265,7 +265,7 @@ def _conclude(
         coverage=coverage,
         plugins=active(),
     )
-    return with_unjudged(inspection, Basis(policy=tools.plan.policy))
+    return with_unjudged(inspection, unjudged_by_plugins(inspection, Basis(policy=tools.plan.policy)))
 
 
 def outcome_of(gaps: Iterable[Gap], *, scanned: bool) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -52,12 +53,22 @@ RULES: tuple[Rule, ...] = (
     *domain.RULES,
 )
 
+_log = logging.getLogger(__name__)
+
 Identity = tuple[str, int, str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The findings of one host, worst first, and what could not be told because a rule failed on its facts."""
+
+    findings: tuple[Finding, ...]
+    unjudged: tuple[Gap, ...]
+
+
 @dataclass(slots=True)
-class _Judgement:
-    """What the rules said of some services: findings, one for each identity, and what plugins' rules failed to say."""
+class _Judged:
+    """What the rules said of some services: findings, one for each identity, and what rules failed to say."""
 
     found: dict[Identity, Finding] = field(default_factory=dict)
     unjudged: list[Gap] = field(default_factory=list)
@@ -73,7 +84,12 @@ class _Judgement:
 
 
 def judge(host: HostInspection, basis: Basis | None = None, *, checks: Catalogue | None = None) -> tuple[Finding, ...]:
-    """Return the findings of one host, worst first; one at most per (port, transport, check).
+    """Return the findings of one host, worst first; one at most per (port, transport, check)."""
+    return judge_whole(host, basis, checks=checks).findings
+
+
+def judge_whole(host: HostInspection, basis: Basis | None = None, *, checks: Catalogue | None = None) -> Judgement:
+    """Judge one host. A rule that fails takes nothing with it but what it would have told of that service.
 
     A finding claimed as confirmed keeps that only when the second look at its endpoint shows it again. Seen
     once and then not again it is possible; never looked at again, it is probable.
@@ -87,24 +103,22 @@ def judge(host: HostInspection, basis: Basis | None = None, *, checks: Catalogue
         contradicted = finding.endpoint in looked_again and (finding.endpoint, finding.check) not in second.undecided
         return _settle(finding, identity in second.found, contradicted)
 
-    return tuple(sorted((settled(*item) for item in first.found.items()), key=_worst_first))
+    findings = sorted((settled(*item) for item in first.found.items()), key=_worst_first)
+    return Judgement(tuple(findings), tuple(first.unjudged))
 
 
-def unjudged(host: HostInspection, basis: Basis | None = None) -> tuple[Gap, ...]:
-    """Return what the facts of one host could not tell because a plugin's rule failed on them, check by check.
-
-    ``basis`` must be the one that :func:`judge` is given.
-    """
+def unjudged_by_plugins(host: HostInspection, basis: Basis) -> tuple[Gap, ...]:
+    """Return what plugins' rules failed to tell of one host, check by check."""
     if not plugin_rules():
         return ()
     return tuple(_judge(host.services, _context(host, basis), ()).unjudged)
 
 
-def with_unjudged(host: HostInspection, basis: Basis | None = None) -> HostInspection:
-    """Return the inspection with what is unjudged among its gaps; a host that has such was inspected in part."""
+def with_unjudged(host: HostInspection, failed: Iterable[Gap]) -> HostInspection:
+    """Return the inspection with these among its gaps; a host that has such was inspected in part."""
     gaps = host.coverage.gaps
-    known = {(gap.port, gap.transport, gap.check) for gap in gaps}
-    new = tuple(gap for gap in unjudged(host, basis) if (gap.port, gap.transport, gap.check) not in known)
+    known = {(gap.port, gap.transport, gap.facet, gap.check) for gap in gaps}
+    new = tuple(gap for gap in failed if (gap.port, gap.transport, gap.facet, gap.check) not in known)
     if not new:
         return host
     outcome = Outcome.PARTIAL if host.outcome is Outcome.INSPECTED else host.outcome
@@ -126,21 +140,38 @@ def _needs_second_look(finding: Finding) -> bool:
     return finding.confidence is Confidence.CONFIRMED and finding.severity is not Severity.INFO
 
 
-def _judge(services: Iterable[Service], context: Context, rules: Iterable[Rule] | None = None) -> _Judgement:
+def _judge(services: Iterable[Service], context: Context, rules: Iterable[Rule] | None = None) -> _Judged:
     """Judge by ``rules`` (None: all our own) and by those of the plugins."""
-    judgement = _Judgement()
+    judgement = _Judged()
     for service in services:
         for rule in RULES if rules is None else rules:
-            for finding in rule.judge(service, context):
-                if finding.check not in rule.checks:
-                    raise AssertionError(f"{finding.check} is not among the checks its rule declares.")
-                judgement.add(finding)
+            _judge_by_our_own(rule, service, context, judgement)
         for plugin, rule in plugin_rules():
             _judge_by_plugin(plugin, rule, service, context, judgement)
     return judgement
 
 
-def _judge_by_plugin(plugin: str, rule: Rule, service: Service, context: Context, judgement: _Judgement) -> None:
+def _judge_by_our_own(rule: Rule, service: Service, context: Context, judgement: _Judged) -> None:
+    """Let facts that break a rule of ours cost what it would have told of this service, and no more; it is an error of
+    ours all the same, so it goes to the log."""
+    try:
+        findings = list(rule.judge(service, context))
+    except Exception as error:  # noqa: BLE001 - whatever facts did to it, the other rules still judge them
+        endpoint = service.endpoint
+        _log.exception("A rule failed on %s", endpoint)
+        detail = shlex.join(["own-rule", f"error={type(error).__name__}"])
+        for facet in sorted({context.catalogue[check].facet for check in rule.checks}):
+            gap = Gap(GapReason.TOOL_FAILED, facet, endpoint.port or None, endpoint.transport, detail)
+            judgement.unjudged.append(gap)
+        judgement.undecided.update((endpoint, check) for check in rule.checks)
+        return
+    for finding in findings:
+        if finding.check not in rule.checks:
+            raise AssertionError(f"{finding.check} is not among the checks its rule declares.")
+        judgement.add(finding)
+
+
+def _judge_by_plugin(plugin: str, rule: Rule, service: Service, context: Context, judgement: _Judged) -> None:
     findings, error = judged(rule, service, context)
     for finding in findings:
         judgement.add(finding)

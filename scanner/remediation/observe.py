@@ -12,7 +12,7 @@ from django.conf import settings
 from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
 from scanner.engine.inventory import KnownKeys, UnitKeys
-from scanner.engine.judge import judge, unjudged
+from scanner.engine.judge import judge, judge_whole, with_unjudged
 from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
@@ -246,16 +246,17 @@ def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[Tl
     """Load one stored look and judge its facts, by the policy that counts and by those that counted before."""
     inspection = result.inspection()
 
-    def judged_by(policy: TlsPolicy) -> dict[Identity, Judged]:
-        findings = judge(inspection, replace(basis, policy=policy))
+    judgement = judge_whole(inspection, basis)
+
+    def by_identity(findings: Iterable[Judged]) -> dict[Identity, Judged]:
         return {(result.host, each.endpoint.port, each.endpoint.transport, each.check): each for each in findings}
 
-    found = judged_by(basis.policy)
+    former_findings = {each.name: by_identity(judge(inspection, replace(basis, policy=each))) for each in former}
     untested = frozenset(
         (service.endpoint.port, service.endpoint.transport, check)
         for service in inspection.services
         for check in untested_checks(service, basis.intel)
-    ) | frozenset((gap.port or NO_PORT, gap.transport, gap.check) for gap in unjudged(inspection, basis))
+    ) | frozenset((gap.port or NO_PORT, gap.transport, gap.check) for gap in judgement.unjudged if gap.check)
     products = {
         (service.endpoint.port, service.endpoint.transport): products_told(service) for service in inspection.services
     }
@@ -267,13 +268,13 @@ def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[Tl
         host=result.host,
         profile=profile,
         key_target=result.key_target,
-        inspection=replace(inspection, services=(), second_looks=()),
-        found=found,
+        inspection=replace(with_unjudged(inspection, judgement.unjudged), services=(), second_looks=()),
+        found=by_identity(judgement.findings),
         untested=untested,
         products=products,
         certificates=certificates,
         policy=basis.policy.name,
-        objections={policy.name: frozenset(judged_by(policy)) for policy in former},
+        objections={name: frozenset(findings) for name, findings in former_findings.items()},
     )
 
 

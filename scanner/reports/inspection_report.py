@@ -13,7 +13,7 @@ from typing import Any
 
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
-from scanner.engine.judge import judge, with_unjudged
+from scanner.engine.judge import judge_whole, with_unjudged
 from scanner.engine.model import (
     Coverage,
     Endpoint,
@@ -62,10 +62,11 @@ def inspection_target(
 ) -> Document:
     """Return one target's part of the document: what its addresses showed, judged, worst finding first."""
     vocabulary = words(language)
-    hosts = [with_unjudged(host, basis) for host in hosts]
+    judgements = [judge_whole(host, basis) for host in hosts]
+    hosts = [with_unjudged(host, judged.unjudged) for host, judged in zip(hosts, judgements, strict=True)]
     outcome = overall_outcome(host.outcome for host in hosts)
     gaps = [gap for host in hosts for gap in host.coverage.gaps]
-    findings = [(finding, host) for host in hosts for finding in judge(host, basis)]
+    findings = [(finding, host) for host, judged in zip(hosts, judgements, strict=True) for finding in judged.findings]
     findings.sort(key=lambda pair: (-pair[0].severity.rank, -pair[0].confidence.rank))
     return {
         "target": line(label),

@@ -13,7 +13,7 @@ import pytest
 from scanner.engine.catalogue.load import Language
 from scanner.engine.facts.domain import DomainFacts
 from scanner.engine.facts.service import Access, ServiceFacts
-from scanner.engine.judge import doubtful, judge, unjudged, with_unjudged
+from scanner.engine.judge import RULES, doubtful, judge, judge_whole, with_unjudged
 from scanner.engine.model import (
     Confidence,
     Endpoint,
@@ -78,7 +78,7 @@ def test_a_plugins_finding_is_judged_confirmed_and_doubted_like_any_other(plug: 
     assert (seen_twice.check, seen_twice.severity, seen_twice.confidence) == (CHECK, "critical", Confidence.CONFIRMED)
     assert seen_once.confidence is Confidence.POSSIBLE
     assert doubtful(host(OPEN), default_policy()) == {ENDPOINT}
-    assert unjudged(host(OPEN)) == ()
+    assert judge_whole(host(OPEN)).unjudged == ()
 
 
 def test_what_a_rule_yielded_before_it_failed_counts_and_the_rest_is_told_as_not_inspected(
@@ -87,11 +87,11 @@ def test_what_a_rule_yielded_before_it_failed_counts_and_the_rest_is_told_as_not
     plug(acme=plugin(tmp_path, rule(one_and_then_breaks)))
     seen = host(OPEN, REDIS, again=(OPEN, REDIS))
     assert {finding.check for finding in judge(seen)} == {CHECK, "SVC-REDIS-UNAUTH"}
-    [gap] = unjudged(seen)
+    [gap] = judge_whole(seen).unjudged
     assert (gap.reason, gap.facet, gap.port, gap.check) == ("tool-failed", Facet.SERVICE, 7001, OTHER)
-    told = with_unjudged(seen)
+    told = with_unjudged(seen, judge_whole(seen).unjudged)
     assert (told.outcome, told.coverage.gaps) == (Outcome.PARTIAL, (gap,))
-    assert with_unjudged(told) == told
+    assert with_unjudged(told, judge_whole(seen).unjudged) == told
     assert not told.coverage.covers(Facet.SERVICE, 7001, Transport.TCP)
     assert load_host(dump_host(told)) == told
 
@@ -108,6 +108,25 @@ def test_the_report_names_the_plugin_the_check_and_the_error(plug: Plugs, tmp_pa
     assert "[CRITICAL] Open (X-ACME-OPEN)" in target_text(target, Language.EN)
     [run] = render_inspection_sarif({**document_head(NOW, NOW), "targets": [target]})["runs"]
     assert [each["shortDescription"]["text"] for each in run["tool"]["driver"]["rules"]] == ["Open"]
+
+
+def test_a_rule_of_our_own_that_fails_takes_nothing_with_it_but_what_it_would_have_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks(service: Service, context: Context) -> Iterable[Finding]:
+        raise IndexError("an answer that nobody thought of")
+
+    broken = Rule(frozenset({"SSH-V1", "CERT-EXPIRED"}), breaks)
+    monkeypatch.setattr("scanner.engine.judge.RULES", (broken, *RULES))
+    seen = host(REDIS, again=(REDIS,))
+    judgement = judge_whole(seen)
+    assert {finding.check for finding in judgement.findings} == {"SVC-REDIS-UNAUTH"}
+    assert {(gap.facet, gap.port) for gap in judgement.unjudged} == {(Facet.SERVICE, 6379), (Facet.CERTIFICATE, 6379)}
+    told = with_unjudged(seen, judgement.unjudged)
+    assert told.outcome is Outcome.PARTIAL
+    assert not told.coverage.covers(Facet.SERVICE, 6379, Transport.TCP)
+    [_, service] = inspection_target("192.0.2.10", [seen], Language.EN)["coverage"]["not_inspected"]
+    assert service["message"].startswith("What was seen could not be judged (IndexError)")
 
 
 def test_a_rule_that_fails_on_the_second_look_neither_confirms_nor_contradicts(plug: Plugs, tmp_path: Path) -> None:
@@ -136,13 +155,13 @@ def test_a_rule_is_held_to_its_checks_its_service_and_the_types(says: str, plug:
     plug(acme=plugin(tmp_path, rule(WRONG[says])))
     seen = host(OPEN)
     assert {finding.check for finding in judge(seen)} <= {CHECK}
-    assert says in unjudged(seen)[-1].detail
-    assert OTHER in {gap.check for gap in unjudged(seen)}
+    assert says in judge_whole(seen).unjudged[-1].detail
+    assert OTHER in {gap.check for gap in judge_whole(seen).unjudged}
 
 
 def test_a_rule_that_fails_on_a_domain_is_told_without_a_port(plug: Plugs, tmp_path: Path) -> None:
     plug(acme=plugin(tmp_path, rule(lambda service, context: ANYTHING)))
     domain = Service(domain_endpoint("example.org"), "domain", domain=DomainFacts("example.org"))
-    assert {(gap.port, gap.transport, gap.check) for gap in unjudged(host(domain))} == {
+    assert {(gap.port, gap.transport, gap.check) for gap in judge_whole(host(domain)).unjudged} == {
         (None, Transport.DNS, check) for check in (CHECK, OTHER)
     }

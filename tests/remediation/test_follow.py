@@ -18,9 +18,8 @@ from scanner.engine.facts.tls import AcceptedSuite, TlsFacts, TlsVersion
 from scanner.engine.facts.tls import Answer as TlsAnswer
 from scanner.engine.intel.feeds import recognise
 from scanner.engine.intel.store import import_feeds
-from scanner.engine.judge import judge
+from scanner.engine.judge import Judgement, judge_whole
 from scanner.engine.model import Endpoint, HostInspection, Outcome, Service, Target
-from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Plan, Profile
 from scanner.engine.rules.base import Basis
 from scanner.flow import carry_out
@@ -301,11 +300,11 @@ def test_the_score_follows_the_findings_and_leaves_out_what_was_not_inspected(en
 def test_facts_are_judged_once_where_nothing_is_to_be_fixed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
 
-    def counted(inspection: HostInspection, basis: Basis) -> tuple[Judged, ...]:
+    def counted(inspection: HostInspection, basis: Basis) -> Judgement:
         judged.append(inspection.target.address)
-        return judge(inspection, basis)
+        return judge_whole(inspection, basis)
 
-    monkeypatch.setattr(observe, "judge", counted)
+    monkeypatch.setattr(observe, "judge_whole", counted)
     a_round(engine)
     assert judged == [HOST]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scanner.engine.facts.service import Access, ServiceFacts
-from scanner.engine.judge import with_unjudged
+from scanner.engine.judge import judge_whole, with_unjudged
 from scanner.engine.model import Endpoint, HostInspection, Outcome, Service, Target
 from scanner.engine.plan import Plan
 from scanner.engine.plugins import load
@@ -34,7 +34,7 @@ def answer(access: Access, *plugins: str) -> Answer:
         redis = Service(Endpoint(HOST, 6379), "redis", facts=ServiceFacts("REDIS", access))
         both = (redis, thing)
         seen = replace(inspected(target, plan, (6379, PORT), both, both), plugins=plugins)
-        return with_unjudged(seen)
+        return with_unjudged(seen, judge_whole(seen).unjudged)
 
     return look
 
