@@ -10,6 +10,7 @@ from tests.lab.access_cases import sshd
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.certificate import self_signed
 from tests.lab.http_answers import GO_NOT_FOUND, Reply, answers, data, page, together
+from tests.lab.scripted import scripted
 from tests.lab.web_servers import apache, nginx
 
 _HAPROXY_DEFAULTS = """
@@ -122,6 +123,18 @@ _JUPYTER: dict[str, Reply] = {
     "GET /api/status": data({"connections": 0, "kernels": 0, "last_activity": "2026-01-01T00:00:00Z"}, **_TORNADO),
 }
 
+
+def _ftp_without_patience(request: bytes) -> bytes | None:
+    """Hang up on the anonymous user, as servers behind an intrusion prevention system do."""
+    return {b"FEAT": b"211 End\r\n", b"AUTH": b"502 No\r\n"}.get(request[:4])
+
+
+def _smtp_without_patience(request: bytes) -> bytes | None:
+    """Hang up on strangers that write to strangers."""
+    answers = {b"EHLO": b"250-mx\r\n250 SIZE 1000\r\n", b"VRFY": b"502 No\r\n", b"MAIL": b"250 OK\r\n"}
+    return answers.get(request[:4])
+
+
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 CASES = (
@@ -223,6 +236,19 @@ CASES = (
         ports="8404,8405",
         start=_haproxy(8404, _HAPROXY_STATISTICS),
         expected=frozenset({(8404, "SVC-EXPORTER-UNAUTH"), (8405, "WEB-ADMIN-PANEL"), (8405, "WEB-XFO")}),
+        outcome="partial",
+    ),
+    LabCase(
+        name="servers-without-patience",
+        address="127.10.45.11",
+        ports="21,25",
+        start=together(
+            scripted(21, _ftp_without_patience, banner=b"220 FTP server ready\r\n"),
+            scripted(25, _smtp_without_patience, banner=b"220 mx ESMTP\r\n"),
+        ),
+        expected=frozenset({(21, "CLR-FTP"), (25, "SMTP-NOSTARTTLS")}),
+        silent=frozenset({"FTP-ANON", "SMTP-OPENRELAY"}),
+        level=2,
         outcome="partial",
     ),
 )

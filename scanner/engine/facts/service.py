@@ -35,7 +35,8 @@ class ServiceFacts:
     """What the safe dialogue with one service showed.
 
     ``service`` is the catalogue's service code (``REDIS``, ``MYSQL``); ``attributes`` are further observations
-    under names that the service's probe documents, such as ``("tls", "refused")``.
+    under names that the service's probe documents, such as ``("tls", "refused")``. ``ended`` tells why the
+    dialogue broke off before its end, when what had been seen by then still counts.
     """
 
     service: str
@@ -44,6 +45,7 @@ class ServiceFacts:
     version: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     exchanges: tuple[Exchange, ...] = ()
+    ended: str = ""
 
     def attribute(self, name: str) -> str:
         """Return the named attribute, or an empty string when it was not observed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.engine.errors import ConnectionLost, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
@@ -47,16 +47,19 @@ async def look(contact: Contact) -> ServiceFacts:
     """
     attributes, banner, evidence = await _channel(contact)
     tls = dict(attributes).get("tls")
-    if tls == "offered" and contact.level.at_least(Level.READ):
-        said, more = await _log_in(contact, b"roundsman", None)
-        attributes, evidence = (*attributes, ("clear_login", said)), (*evidence, *more)
-    access = Access.UNKNOWN
-    if contact.level.at_least(Level.CREDENTIAL):
-        said, more = await _log_in(contact, b"anonymous", b"scan@example.org")
-        attributes, evidence = (*attributes, ("anonymous", said)), (*evidence, *more)
-        access = Access.OPEN if said == "accepted" else Access.RESTRICTED
+    access, ended = Access.UNKNOWN, ""
+    try:
+        if tls == "offered" and contact.level.at_least(Level.READ):
+            said, more = await _log_in(contact, b"roundsman", None)
+            attributes, evidence = (*attributes, ("clear_login", said)), (*evidence, *more)
+        if contact.level.at_least(Level.CREDENTIAL):
+            said, more = await _log_in(contact, b"anonymous", b"scan@example.org")
+            attributes, evidence = (*attributes, ("anonymous", said)), (*evidence, *more)
+            access = Access.OPEN if said == "accepted" else Access.RESTRICTED
+    except ProbeError as error:
+        ended = str(error.args[0])
     product, version = _product(banner)
-    return ServiceFacts("FTP", access, product, version, attributes, evidence)
+    return ServiceFacts("FTP", access, product, version, attributes, evidence, ended)
 
 
 async def _channel(contact: Contact) -> tuple[Attributes, str, tuple[Exchange, ...]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 
-from scanner.engine.errors import ConnectionLost, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
@@ -57,16 +57,19 @@ async def look(contact: Contact) -> ServiceFacts:
         if hello.code != 250:
             hello = await replies.ask(b"HELO " + HELO_NAME)
         attributes = _offered(contact, hello)
-        if contact.level.at_least(Level.READ):
-            attributes = (*attributes, *await _verify(replies))
-        relay = ""
-        if contact.level.at_least(Level.CREDENTIAL):
-            relay = await _relay(replies)
-            attributes = (*attributes, ("relay", relay))
-        await _quit(replies)
+        relay, ended = "", ""
+        try:
+            if contact.level.at_least(Level.READ):
+                attributes = (*attributes, *await _verify(replies))
+            if contact.level.at_least(Level.CREDENTIAL):
+                relay = await _relay(replies)
+                attributes = (*attributes, ("relay", relay))
+            await _quit(replies)
+        except ProbeError as error:
+            ended = str(error.args[0])
     product, version = _product(greeting.text)
     access = {"accepted": Access.OPEN, "refused": Access.RESTRICTED}.get(relay, Access.UNKNOWN)
-    return ServiceFacts("SMTP", access, product, version, attributes, tuple(replies.evidence))
+    return ServiceFacts("SMTP", access, product, version, attributes, tuple(replies.evidence), ended)
 
 
 def _offered(contact: Contact, hello: Reply) -> Attributes:
