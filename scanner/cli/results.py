@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Self
 
 from scanner.cli.asked import Asked
 from scanner.engine.catalogue.load import Language
-from scanner.engine.inventory import KnownKeys, Sighting, UnitKeys, sightings
+from scanner.engine.inventory import KnownKeys, OrganisationKeys, Sighting, sightings
 from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
 from scanner.engine.rules.base import Basis
 from scanner.reports.inspection_report import (
@@ -128,7 +128,7 @@ class Results:
         sharers = {number: each for number, each in self._keyed.items() if any(key in known for key, _ in each.seen)}
         if not sharers:
             return
-        basis = replace(self._basis, keys=UnitKeys(known))
+        basis = replace(self._basis, keys=OrganisationKeys(known))
         with self._spool as alone:
             self._spool = _spool()
             alone.seek(0)

@@ -5,7 +5,7 @@ but hashes and places is kept, so the index of a whole inventory stays small.
 
 Places with a registered name or an address in common are **one host**, over any number of steps: a name with several
 addresses (both families, a pool), several names at one address, several ports. A key that stays on one host is not
-shared. A unit is told of its own hosts by name and of those of other units by number alone.
+shared. An organisation is told of its own hosts by name and of those of other organisations by number alone.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where a key was seen. ``unit`` is whose host it is, ``name`` its registered host name or empty.
+    """Where a key was seen. ``organisation`` is whose host it is, ``name`` its registered host name or empty.
 
     ``ssl2`` tells that the key serves SSL 2.0 there; ``named`` is False when the certificate is for other names than
     the registered one.
     """
 
-    unit: str
+    organisation: str
     name: str
     address: str
     port: int
@@ -68,10 +68,10 @@ _Mark = tuple[str, str]
 Sighting = tuple[Key, Place]
 
 
-def sightings(host: HostInspection, unit: str = "") -> frozenset[Sighting]:
+def sightings(host: HostInspection, organisation: str = "") -> frozenset[Sighting]:
     """Return the keys that the looks at ``host`` showed; what second looks show counts as well."""
     services = (*host.services, *host.second_looks)
-    return frozenset(seen for service in services for seen in _sightings(service, host.target, unit))
+    return frozenset(seen for service in services for seen in _sightings(service, host.target, organisation))
 
 
 def presented(facts: TlsFacts) -> list[View]:
@@ -92,16 +92,16 @@ def ssh_keys(service: Service) -> tuple[Key, ...]:
     return tuple(Key(KeyKind.SSH, key.fingerprint) for key in keys)
 
 
-def _sightings(service: Service, target: Target, unit: str) -> Iterator[Sighting]:
+def _sightings(service: Service, target: Target, organisation: str) -> Iterator[Sighting]:
     name, endpoint = _name(target), service.endpoint
     facts = service.tls_facts
     if facts is not None:
         broken = _ssl2_keys(facts)
         for key, leaf in certificate_keys(service).items():
             named = not name or facts.sni != target.hostname or names_host(leaf, name)
-            yield key, Place(unit, name, endpoint.address, endpoint.port, leaf.fingerprint in broken, named)
+            yield key, Place(organisation, name, endpoint.address, endpoint.port, leaf.fingerprint in broken, named)
     for key in ssh_keys(service):
-        yield key, Place(unit, name, endpoint.address, endpoint.port)
+        yield key, Place(organisation, name, endpoint.address, endpoint.port)
 
 
 def _name(target: Target) -> str:
@@ -126,10 +126,10 @@ def _views(encoded: Iterable[str]) -> list[View]:
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Where else a key is. ``own`` names other hosts of the unit, ``others`` counts hosts of other units.
+    """Where else a key is. ``own`` names other hosts of the organisation, ``others`` counts those of other ones.
 
-    ``named`` tells that the certificates name all the unit's hosts with this key. ``ssl2`` and ``ssl2_others`` are the
-    places (``host:port``) and the hosts where it serves SSL 2.0.
+    ``named`` tells that the certificates name all the organisation's hosts with this key. ``ssl2`` and ``ssl2_others``
+    are the places (``host:port``) and the hosts where it serves SSL 2.0.
     """
 
     own: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ class Sharing:
 
     @property
     def shown(self) -> str:
-        """The unit's own other hosts as data: ``a.example, b.example (+3)``; empty when there are none."""
+        """The organisation's own other hosts as data: ``a.example, b.example (+3)``; empty when there are none."""
         more = self.own_count - len(self.own)
         return ", ".join(self.own) + (f" (+{more})" if more else "")
 
@@ -150,8 +150,8 @@ class Sharing:
 class _Spread:
     """One key over the inventory. Hosts are numbered from 0 to ``count``; ``hosts`` finds them by their marks.
 
-    ``own`` holds the hosts of each unit, in the order of the names that it may be told; ``misnamed`` the units in which
-    a certificate doesn't name a host; ``ssl2`` the places that serve SSL 2.0.
+    ``own`` holds the hosts of each organisation, in the order of the names that it may be told; ``misnamed`` the
+    organisations in which a certificate doesn't name a host; ``ssl2`` the places that serve SSL 2.0.
     """
 
     hosts: Mapping[_Mark, int]
@@ -178,22 +178,24 @@ class KnownKeys:
         """Tell whether ``key`` was seen at more than one endpoint."""
         return key in self._spreads
 
-    def sharing(self, key: Key, unit: str, target: Target, port: int) -> Sharing:
-        """Return where else ``key``, seen at ``target`` and ``port``, is; only ``unit`` may be told."""
+    def sharing(self, key: Key, organisation: str, target: Target, port: int) -> Sharing:
+        """Return where else ``key``, seen at ``target`` and ``port``, is; only ``organisation`` may be told."""
         spread = self._spreads.get(key)
         if spread is None:
             return Sharing()
-        own = spread.own.get(unit, {})
-        here = Place(unit, _name(target), target.address, port)
+        own = spread.own.get(organisation, {})
+        here = Place(organisation, _name(target), target.address, port)
         mine = {spread.hosts[mark] for mark in here.marks if mark in spread.hosts}
         broken = [place for place in spread.ssl2 if not _same_port(place, here)]
         return Sharing(
             own=tuple(islice((name for number, name in own.items() if number not in mine), _LISTED)),
             own_count=len(own) - len(mine & own.keys()),
             others=spread.count - len(own) - len(mine - own.keys()),
-            named=unit not in spread.misnamed,
-            ssl2=tuple(sorted({f"{place.host}:{place.port}" for place in broken if place.unit == unit}))[:_LISTED],
-            ssl2_others=len({spread.hosts[place.marks[0]] for place in broken if place.unit != unit}),
+            named=organisation not in spread.misnamed,
+            ssl2=tuple(
+                sorted({f"{place.host}:{place.port}" for place in broken if place.organisation == organisation})
+            )[:_LISTED],
+            ssl2_others=len({spread.hosts[place.marks[0]] for place in broken if place.organisation != organisation}),
         )
 
 
@@ -201,12 +203,12 @@ def _spread(places: list[Place]) -> _Spread:
     hosts = _hosts(places)
     own: defaultdict[str, dict[int, str]] = defaultdict(dict)
     for place in sorted(places, key=lambda each: each.host):
-        own[place.unit].setdefault(hosts[place.marks[0]], place.host)
+        own[place.organisation].setdefault(hosts[place.marks[0]], place.host)
     return _Spread(
         hosts=hosts,
         count=len(set(hosts.values())),
         own=dict(own),
-        misnamed=frozenset(place.unit for place in places if not place.named),
+        misnamed=frozenset(place.organisation for place in places if not place.named),
         ssl2=tuple(place for place in places if place.ssl2),
     )
 
@@ -238,12 +240,12 @@ def _hosts(places: Iterable[Place]) -> dict[_Mark, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitKeys:
-    """The known keys as one unit may see them. Without any, each host is judged as if it were alone."""
+class OrganisationKeys:
+    """The known keys as one organisation may see them. Without any, each host is judged as if it were alone."""
 
     known: KnownKeys = field(default_factory=KnownKeys)
-    unit: str = ""
+    organisation: str = ""
 
     def sharing(self, key: Key, target: Target, port: int) -> Sharing:
         """Return where else ``key``, seen at ``target`` and ``port``, is."""
-        return self.known.sharing(key, self.unit, target, port)
+        return self.known.sharing(key, self.organisation, target, port)

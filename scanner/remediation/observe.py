@@ -11,7 +11,7 @@ from django.conf import settings
 
 from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
-from scanner.engine.inventory import KnownKeys, UnitKeys
+from scanner.engine.inventory import KnownKeys, OrganisationKeys
 from scanner.engine.judge import judge, judge_whole, with_unjudged
 from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
@@ -173,7 +173,7 @@ class RoundView:
             organisation.anchors,
             load_intel(settings.INTEL_FILE),
             policy(organisation.policy_name),
-            UnitKeys(keys or KnownKeys(), organisation.slug),
+            OrganisationKeys(keys or KnownKeys(), organisation.slug),
         )
         names = {_judged_by(finding) for finding in open_findings} - {basis.policy.name}
         former = [each for name, each in policies().items() if name in names]

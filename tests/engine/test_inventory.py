@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
-from scanner.engine.inventory import Key, KeyKind, KnownKeys, Place, UnitKeys, sightings
+from scanner.engine.inventory import Key, KeyKind, KnownKeys, OrganisationKeys, Place, sightings
 from scanner.engine.judge import judge
 from scanner.engine.model import (
     Confidence,
@@ -73,10 +73,10 @@ def ssh(name: str | None, fingerprint: str = "same", address: str = "") -> HostI
 
 
 def beside(this: HostInspection, *own: HostInspection, others: tuple[HostInspection, ...] = ()) -> dict[str, Finding]:
-    """Judge ``this``, of the unit ``water``, among other hosts of its unit and of the unit ``power``."""
+    """Judge ``this``, of the organisation ``water``, among its other hosts and those of the organisation ``power``."""
     seen = {each for one in (this, *own) for each in sightings(one, "water")}
     seen |= {each for one in others for each in sightings(one, "power")}
-    found = judge(this, Basis((ROOT.der,), keys=UnitKeys(KnownKeys(seen), "water")))
+    found = judge(this, Basis((ROOT.der,), keys=OrganisationKeys(KnownKeys(seen), "water")))
     return {finding.check: finding for finding in found if finding.check in CHECKS}
 
 
@@ -184,7 +184,7 @@ def test_many_hosts_are_counted_after_the_first_few() -> None:
 places = st.lists(
     st.builds(
         Place,
-        unit=st.sampled_from(["water", "power"]),
+        organisation=st.sampled_from(["water", "power"]),
         name=st.sampled_from(["", "a.example.cn", "b.example.cn", "c.example.cn"]),
         address=st.sampled_from([f"192.0.2.{number}" for number in range(1, 6)]),
         port=st.sampled_from([443, 8443]),
@@ -203,18 +203,20 @@ def test_the_order_in_which_hosts_are_seen_makes_no_difference(seen: list[Place]
     one, other = KnownKeys((KEY, place) for place in seen), KnownKeys((KEY, place) for place in shuffled)
     for place in seen:
         target = Target("", place.address, place.name or None)
-        assert one.sharing(KEY, place.unit, target, place.port) == other.sharing(KEY, place.unit, target, place.port)
+        assert one.sharing(KEY, place.organisation, target, place.port) == other.sharing(
+            KEY, place.organisation, target, place.port
+        )
 
 
 @given(places)
 def test_sharing_is_mutual_and_tells_nothing_of_other_units(seen: list[Place]) -> None:
     known = KnownKeys((KEY, place) for place in seen)
-    own_words = {place.host for place in seen if place.unit == "water"}
+    own_words = {place.host for place in seen if place.organisation == "water"}
     alone = set()
     for place in seen:
-        sharing = known.sharing(KEY, place.unit, Target("", place.address, place.name or None), place.port)
+        sharing = known.sharing(KEY, place.organisation, Target("", place.address, place.name or None), place.port)
         alone.add(sharing.own_count == sharing.others == 0)
-        if place.unit == "water":
+        if place.organisation == "water":
             assert own_words.issuperset(sharing.own)
             assert own_words.issuperset(text.rpartition(":")[0] for text in sharing.ssl2)
     assert len(alone) == 1, "either every place shares the key with another host, or none does"

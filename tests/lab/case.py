@@ -29,13 +29,13 @@ Start = Callable[[str, Path], contextlib.AbstractContextManager[None]]
 class Partner:
     """Another host, inspected beside the case's own on the same ports, so that what both have in common can be judged.
 
-    ``unit`` is whose host it is; the case's own is of the unit ``lab``. What else is found on it doesn't count.
+    ``organisation`` is whose host it is; the case's own is of ``lab``. What else is found on it doesn't count.
     """
 
     address: str
     start: Start
     hostname: str | None = None
-    unit: str = "lab"
+    organisation: str = "lab"
 
 
 @dataclass(frozen=True, slots=True)

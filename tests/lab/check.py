@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from scanner.engine.inspect import inspect
 from scanner.engine.intel.distrust import Distrust
-from scanner.engine.inventory import KnownKeys, UnitKeys, sightings
+from scanner.engine.inventory import KnownKeys, OrganisationKeys, sightings
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
 from scanner.engine.plan import Domain, Plan, Profile, ResolverAddress, parse_ports
@@ -24,7 +24,7 @@ from scanner.engine.rules.base import Basis
 from scanner.engine.rules.x509_view import view
 from tests.lab.case import LabCase, Partner, case_folder
 
-UNIT = "lab"
+ORGANISATION = "lab"
 """Whose hosts the cases are."""
 
 Place = tuple[int | str, str]
@@ -146,9 +146,11 @@ def compare(case: LabCase, inspection: HostInspection, *beside: HostInspection) 
     Hints (severity info) that the case doesn't mention are no alarms.
     """
     judged = replace(inspection, finished=case.at) if case.at else inspection
-    unit = case.partner.unit if case.partner else UNIT
-    known = KnownKeys({*sightings(judged, UNIT), *(seen for host in beside for seen in sightings(host, unit))})
-    basis = Basis(case.anchors, case.intel, policy(case.policy), UnitKeys(known, UNIT))
+    organisation = case.partner.organisation if case.partner else ORGANISATION
+    known = KnownKeys(
+        {*sightings(judged, ORGANISATION), *(seen for host in beside for seen in sightings(host, organisation))}
+    )
+    basis = Basis(case.anchors, case.intel, policy(case.policy), OrganisationKeys(known, ORGANISATION))
     findings = judge(judged, basis)
     found = {_place(finding): finding for finding in findings}
     alarms = {

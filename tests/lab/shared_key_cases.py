@@ -58,7 +58,7 @@ def _case(
     partner: Start,
     *expected: tuple[int, str],
     hostname: str = "b.lab",
-    unit: str = "lab",
+    organisation: str = "lab",
 ) -> LabCase:
     return LabCase(
         name=f"shared-key-{name}",
@@ -69,7 +69,7 @@ def _case(
         anchors=(ROOT.der,),
         expected=frozenset(expected),
         silent=_SHARED - {check for _, check in expected},
-        partner=Partner(f"127.10.83.{number + 1}", partner, hostname, unit),
+        partner=Partner(f"127.10.83.{number + 1}", partner, hostname, organisation),
     )
 
 
@@ -92,8 +92,8 @@ CASES = (
         _site_and_ssh(_ONE_NAME, _ssh_key()),
         _beside(_site_and_ssh(_OTHER, _ssh_key()), _ssl2(_RENEWED)),
     ),
-    _case(5, "two-hosts-of-one-unit", _both, _both, (443, "CERT-WILDCARD"), (22, "SSH-SAMEKEY")),
-    _case(7, "two-units", _both, _both, (443, "CERT-WILDCARD"), (22, "SSH-SAMEKEY"), unit="other"),
+    _case(5, "two-hosts-of-one-organisation", _both, _both, (443, "CERT-WILDCARD"), (22, "SSH-SAMEKEY")),
+    _case(7, "two-organisations", _both, _both, (443, "CERT-WILDCARD"), (22, "SSH-SAMEKEY"), organisation="other"),
     _case(9, "one-name-with-two-addresses", _both, _both, hostname="www.lab"),
     _case(
         11,

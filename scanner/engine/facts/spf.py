@@ -51,7 +51,8 @@ class SpfReading:
     """What a policy comes to. It is whole when nothing is ``missing`` and nothing ``failed``.
 
     ``default`` is the qualifier (``+``, ``-``, ``~``, ``?``) for senders that no other term names. ``opened_by`` is the
-    term that lets everyone send, if any. ``problem`` and ``term`` say what makes the policy void.
+    term that lets everyone send, if any. ``problem`` says what makes the policy void, ``term`` where: at a term, or a
+    name that has several.
     """
 
     record: str = ""
@@ -91,7 +92,7 @@ def read_spf(name: str, known: Answers) -> SpfReading | None:
         return None
     reading.record = found[0]
     if len(found) > 1:
-        reading.blame(SpfProblem.MULTIPLE, str(len(found)))
+        reading.blame(SpfProblem.MULTIPLE, name)
         return reading
     walk = _Walk(known, reading)
     reading.default = walk.record(name, found[0], (name,))

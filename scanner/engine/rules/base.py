@@ -9,7 +9,7 @@ from datetime import datetime
 from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.facts.service import Exchange
 from scanner.engine.intel.known import Intel
-from scanner.engine.inventory import UnitKeys
+from scanner.engine.inventory import OrganisationKeys
 from scanner.engine.model import Confidence, Finding, HostInspection, Service, Severity, Target, Vantage
 from scanner.engine.policy.load import TlsPolicy, default_policy
 
@@ -23,13 +23,13 @@ class Basis:
 
     ``anchors`` are further trusted roots (an organisation's private ones). ``intel`` is what was imported of known
     vulnerabilities, ``policy`` what the organisation holds its TLS to. ``keys`` are the public keys seen on all hosts,
-    as the host's unit may see them.
+    as the host's organisation may see them.
     """
 
     anchors: tuple[TrustAnchor, ...] = ()
     intel: Intel = field(default_factory=Intel)
     policy: TlsPolicy = field(default_factory=default_policy)
-    keys: UnitKeys = field(default_factory=UnitKeys)
+    keys: OrganisationKeys = field(default_factory=OrganisationKeys)
 
 
 @dataclass(frozen=True, slots=True)

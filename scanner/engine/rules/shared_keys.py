@@ -38,9 +38,10 @@ def drown(service: Service, context: Context) -> Iterator[Finding]:
 def certificate_key(service: Service, context: Context) -> Iterator[Finding]:
     """Report a certificate's key that several hosts hold.
 
-    Within one unit, and with certificates that name all those hosts, it is a hint: wildcards and pools are meant so. On
-    hosts that the certificate doesn't name nobody can have meant it, and hosts of several units should have nothing in
-    common. These may stand behind one provider, though, who holds the key for both: probable at most.
+    Within one organisation, and with certificates that name all those hosts, it is a hint: wildcards and pools are
+    meant so. On hosts that the certificate doesn't name nobody can have meant it, and hosts of several organisations
+    should have nothing in common. These may stand behind one provider, though, who holds the key for both: probable at
+    most.
     """
     facts = service.tls_facts
     if facts is None:
@@ -67,8 +68,8 @@ def certificate_key(service: Service, context: Context) -> Iterator[Finding]:
 def ssh_host_key(service: Service, context: Context) -> Iterator[Finding]:
     """Report a host key that several hosts have: copied with an image, most often.
 
-    Within one unit it may as well be a cluster, or one machine at several addresses behind a translator: a hint. Across
-    units that remains possible, so it is probable at most.
+    Within one organisation it may as well be a cluster, or one machine at several addresses behind a translator: a
+    hint. Across organisations that remains possible, so it is probable at most.
     """
     for key in ssh_keys(service):
         sharing = context.basis.keys.sharing(key, context.target, service.endpoint.port)

@@ -26,7 +26,7 @@ class ServiceProbe:
     (Redis answers an HTTP request with an error of its own). ``one_at_a_time`` tells that the service takes a single
     connection, so that on its ports its greeting goes out before anything else (where it speaks
     first, it is waited for). ``greeting_level`` is what the
-    authorisation must allow for a UDP greeting itself to be sent (SNMP's is a community, a credential).
+    authorisation must allow for the greeting itself to be sent (SNMP's is a community, a credential; NRPE's is a read).
     ``own_ports_only`` keeps the greeting from every other port: it means nothing there, or asks too much of strangers.
     """
 
