@@ -24,7 +24,7 @@ from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Look, Observation
 from scanner.remediation.models import Finding
-from scanner.remediation.tested import products_told, serials_shown, untested_checks
+from scanner.remediation.tested import answered, asked_again, products_told, serials_shown, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
 
@@ -43,7 +43,8 @@ class Looked:
 
     ``inspection`` keeps the coverage and leaves out the facts; ``untested`` are the (port, transport, check) that
     it could not answer for although it covered their facet. ``products`` are those whose version was told there,
-    ``certificates`` the serial numbers of those that were presented. ``policy`` names the TLS policy that it was judged
+    ``certificates`` the serial numbers of those that were presented, ``answers`` the questions about a domain that were
+    answered. ``policy`` names the TLS policy that it was judged
     by; ``objections`` are what others find there, by which findings of the organisation were judged before.
     """
 
@@ -56,6 +57,7 @@ class Looked:
     untested: frozenset[tuple[int, Transport, str]]
     products: Mapping[tuple[int, Transport], frozenset[str]]
     certificates: Mapping[tuple[int, Transport], frozenset[str]]
+    answers: frozenset[str]
     policy: str
     objections: Mapping[str, frozenset[Identity]]
 
@@ -107,8 +109,8 @@ class Looked:
     def _tells(self, finding: Finding) -> bool:
         """Tell whether silence would mean anything: hiding a version, or what an authority says, mends nothing.
 
-        A plugin's check rests on its plugin having taken part, one of versions on their having been told again, and a
-        revoked certificate must be gone.
+        A plugin's check rests on its plugin having taken part, one of versions on their having been told again, one of
+        names in the DNS on their having been asked about again, and a revoked certificate must be gone.
         """
         owner = owner_of(finding.check_id)
         if owner and owner not in self.inspection.plugins:
@@ -116,6 +118,8 @@ class Looked:
         where, params = (finding.port, Transport(finding.transport)), dict(finding.params)
         if finding.check_id in SOFTWARE_CHECKS:
             return set(params.get("products", "").split()) <= self.products.get(where, frozenset())
+        if self.inspection.target.is_domain:
+            return asked_again(finding.check_id, params, self.answers)
         return finding.check_id != "CERT-REVOKED" or params.get("serial") not in self.certificates.get(where, ())
 
     def _is_only_tolerated(self, finding: Finding) -> bool:
@@ -273,6 +277,7 @@ def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[Tl
         untested=untested,
         products=products,
         certificates=certificates,
+        answers=frozenset(question for service in inspection.services for question in answered(service)),
         policy=basis.policy.name,
         objections={name: frozenset(findings) for name, findings in former_findings.items()},
     )

@@ -6,8 +6,9 @@ runs out of time. Such a look can't tell that what the check reports is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
+from scanner.engine.facts.domain import Reply
 from scanner.engine.facts.service import Access
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
@@ -78,6 +79,30 @@ def unread_keys(service: Service) -> frozenset[KeyKind]:
 def products_told(service: Service) -> frozenset[str]:
     """Return the products (their ids) of which the look at ``service`` was told a version."""
     return frozenset(software.product.id for software in installed(service))
+
+
+def answered(service: Service) -> frozenset[str]:
+    """Return the questions about a domain that were answered, as ``example.org MX``."""
+    answers = service.domain.answers if service.domain is not None else ()
+    return frozenset(str(answer.question) for answer in answers if answer.reply is not Reply.FAILED)
+
+
+def asked_again(check: str, params: Mapping[str, str], answers: Collection[str]) -> bool:
+    """Tell whether a look at a domain got the answers that a finding of an earlier one rests on.
+
+    Which names are asked about depends on what is registered and published, so it may not have asked at all. Any answer
+    shows a name's alias.
+    """
+    places = [place.partition(" → ")[0] for place in params.get("places", "").split(", ")]
+    match check:
+        case "DOM-DNSSEC-BOGUS":
+            return params.get("question") in answers
+        case "DOM-DANGLING":
+            names = {question.partition(" ")[0] for question in answers}
+            return all(place.removesuffix(" CNAME") in names for place in places if place.endswith(" CNAME"))
+        case "DOM-PRIVATE-A":
+            return all(f"{place} {kind}" in answers for place in places for kind in ("A", "AAAA"))
+    return True
 
 
 def _untested_access(service: Service) -> frozenset[str]:

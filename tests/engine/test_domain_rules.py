@@ -122,6 +122,22 @@ def test_a_question_without_an_answer_is_neither_a_finding_nor_a_sign_of_health(
     assert checks.isdisjoint(found(facts))
 
 
+def test_a_zone_that_was_not_told_says_nothing_about_its_signatures() -> None:
+    facts = domain()
+    untold = tuple(replace(answer, zone="") for answer in facts.answers)
+    assert {"DOM-DNSSEC-UNSIGNED", "DOM-NS-SINGLE"} <= untested_domain_checks(replace(facts, answers=untold))
+
+
+def test_without_an_answer_about_dane_nobody_is_told_that_mail_lacks_a_policy() -> None:
+    signed = tuple(replace(each, authentic=each.question.kind == "MX") for each in domain().answers)
+    absent = DnsAnswer(question(f"_mta-sts.{NAME} TXT"), Reply.NO_DATA)
+    silent = DnsAnswer(question(f"_25._tcp.mx.{NAME} TLSA"), Reply.FAILED, why="timed-out")
+    others = tuple(each for each in signed if each.question not in (absent.question, silent.question))
+    facts = DomainFacts(NAME, (), f"nobody.{NAME}", (*others, absent, silent))
+    assert "DOM-MTA-STS" not in found(facts)
+    assert "DOM-MTA-STS" in untested_domain_checks(facts)
+
+
 def test_an_unknown_domain_proves_nothing_at_all() -> None:
     nothing = DomainFacts(NAME, (), f"nobody.{NAME}", ())
     assert found(nothing) == {}

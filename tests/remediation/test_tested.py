@@ -30,7 +30,7 @@ from scanner.engine.serialize import dump_host
 from scanner.remediation.lifecycle import Observation
 from scanner.remediation.models import Finding
 from scanner.remediation.observe import RoundView
-from scanner.remediation.tested import TESTS, untested_checks
+from scanner.remediation.tested import TESTS, asked_again, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
 
@@ -112,3 +112,22 @@ def test_heartbleed_is_gone_only_when_it_was_tested_for_and_not_there(answer: An
         vantage=Vantage.INTERNET,
     )
     assert RoundView(rows, Profile.DEEP, Organisation()).observe(finding, NOW).look.observation is observation
+
+
+@pytest.mark.parametrize(
+    ("check", "params", "answers", "told"),
+    [
+        ("DOM-DNSSEC-BOGUS", {"question": "a.example MX"}, {"a.example SOA", "a.example DS"}, False),
+        ("DOM-DNSSEC-BOGUS", {"question": "a.example MX"}, {"a.example SOA", "a.example MX"}, True),
+        ("DOM-DANGLING", {"places": "x.a.example CNAME → b.example, a.example NS → c.example"}, {"a.example A"}, False),
+        ("DOM-DANGLING", {"places": "x.a.example CNAME → b.example"}, {"x.a.example TXT"}, True),
+        ("DOM-DANGLING", {"places": "a.example NS → c.example"}, set(), True),
+        ("DOM-PRIVATE-A", {"places": "x.a.example → 10.0.0.1"}, {"x.a.example A"}, False),
+        ("DOM-PRIVATE-A", {"places": "x.a.example → 10.0.0.1"}, {"x.a.example A", "x.a.example AAAA"}, True),
+        ("DOM-CAA", {}, set(), True),
+    ],
+)
+def test_a_name_that_was_not_asked_about_again_is_not_cleared(
+    check: str, params: dict[str, str], answers: set[str], told: bool
+) -> None:
+    assert asked_again(check, params, answers) is told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import dns.flags
@@ -22,7 +23,7 @@ from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
 from scanner.rounds.execute import Ways
 from scanner.rounds.models import HostResult, Round
-from targets.models import Exclusion, Organisation
+from targets.models import Exclusion, Organisation, Target
 from tests.lab.udp import scripted_udp
 from tests.rounds.world import Engine, authorise, open_web, organisation, planned, register
 
@@ -178,3 +179,18 @@ def test_what_other_questions_lacked_does_not_keep_a_finding_open(water: None, z
     assert state("DOM-SPF-NONE") == "fixed"
     view = RoundView(HostResult.objects.filter(round=this), Profile.STANDARD, this.organisations.get())
     assert (NAME, 0, Transport.DNS, "DOM-SPF-NONE") not in view.seen()
+
+
+def test_a_name_that_left_the_register_is_not_asked_about_and_so_not_fixed(water: None, zone: Zone) -> None:
+    zone[f"intranet.{NAME} A"] = "10.0.0.1"
+    register(Organisation.objects.get(), f"intranet.{NAME}")
+    with resolver(zone) as found:
+        ways = replace(found, resolve=lambda _: ["192.0.2.1"])
+        a_round(ways)
+        Target.objects.update(retired_at=dt.datetime.now(dt.UTC))
+        a_round(ways)
+        assert state("DOM-PRIVATE-A") == "open"
+        Target.objects.update(retired_at=None)
+        zone[f"intranet.{NAME} A"] = "192.0.2.1"
+        a_round(ways)
+    assert state("DOM-PRIVATE-A") == "fixed"

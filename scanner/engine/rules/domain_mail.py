@@ -148,7 +148,8 @@ def transport_policy(read: Reader) -> Iterator[Verdict]:
         return
     found = versioned(records, MTA_STS)
     if not found:
-        if not read.incomplete and not _has_dane(read):
+        has_dane = _has_dane(read)
+        if not has_dane and not read.incomplete:
             yield Verdict("DOM-MTA-STS", {"sts_problem": "absent"})
         return
     problem = ""

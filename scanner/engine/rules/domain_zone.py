@@ -33,6 +33,7 @@ def dnssec(read: Reader) -> Iterator[Verdict]:
         return
     soa = read.answer(read.name, "SOA")
     if soa is None or soa.authentic or soa.zone != read.name:
+        read.incomplete |= soa is not None and not soa.authentic and not soa.zone
         return
     keys = read.answer(read.name, "DS")
     if keys is None:
