@@ -228,7 +228,8 @@ class Dialer:
         """Send one UDP datagram and return the first answer (at most 64 KiB).
 
         ``any_port`` accepts an answer from another port of the same address, as TFTP does (RFC 1350 section 4).
-        Raises ``HostSilent`` when none comes, ``ConnectionRefused`` on an ICMP port-unreachable.
+        Raises ``HostSilent`` when none comes, ``ConnectionRefused`` on an ICMP port-unreachable, and ``ConnectionLost``
+        when the datagram was not sent or not delivered: no route, or a firewall's refusal, here or on the way.
         """
         if endpoint.transport is not Transport.UDP:
             raise ValueError("ask() is for UDP endpoints; use connect() for TCP.")
@@ -247,7 +248,8 @@ class _Answer(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         if not self.reply.done():
-            self.reply.set_exception(ConnectionRefused(f"The datagram was refused: {exc}"))
+            kind = ConnectionRefused if isinstance(exc, ConnectionRefusedError) else ConnectionLost
+            self.reply.set_exception(kind(f"The datagram was refused: {exc}"))
 
 
 async def _exchange_datagram(endpoint: Endpoint, request: bytes, timeout: float, any_port: bool) -> bytes:
@@ -264,7 +266,7 @@ async def _exchange_datagram(endpoint: Endpoint, request: bytes, timeout: float,
                 lambda: _Answer(endpoint.address), remote_addr=peer
             )
     except OSError as error:
-        raise ConnectionRefused(f"The datagram could not be sent: {error}") from error
+        raise ConnectionLost(f"The datagram could not be sent: {error}") from error
     try:
         transport.sendto(request, peer if any_port else None)
         async with asyncio.timeout(timeout):

@@ -71,7 +71,7 @@ async def _ask_each(contact: Contact, candidates: list[ServiceProbe], notes: Por
             facts = await notes.attempt(Facet.SERVICE, probe.look(contact))
             notes.looked(Facet.PORT, *(() if facts is None else (Facet.SERVICE,)))
             return with_facts(Service(contact.endpoint, probe.protocol), facts)
-    if None in replies:
+    if None in replies and not any(replies):
         notes.looked(*Facet)
     return None
 

@@ -1,0 +1,80 @@
+"""What says that nothing listens on a UDP port, and what only says that our datagram did not get there."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+
+import pytest
+
+from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError
+from scanner.engine.model import Endpoint, Facet, Level, Look, Target, Transport
+from scanner.engine.probes import dial
+from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes.notes import PortNotes
+from scanner.engine.probes.udp import look_at_udp
+
+NOWHERE = "255.255.255.255"
+"""A broadcast address, to which the system sends nothing without being asked to."""
+
+
+class Answering(Dialer):
+    """Hands out these answers one after the other; the last one for good."""
+
+    def __init__(self, *answers: bytes | ProbeError) -> None:
+        super().__init__(lambda _: None)
+        self._answers = list(answers)
+
+    async def ask(self, endpoint: Endpoint, request: bytes, *, timeout: float = 1.5, any_port: bool = False) -> bytes:
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, ProbeError):
+            raise answer
+        return answer
+
+
+def looked(dialer: Dialer, port: int, address: str = "127.0.0.1") -> set[Look]:
+    contact = Contact(dialer, Target(address, address), Endpoint(address, port, Transport.UDP), Level.READ)
+    notes = PortNotes(contact)
+    assert asyncio.run(look_at_udp(contact, listed=False, notes=notes)) is None
+    return notes.looks
+
+
+def test_only_the_host_itself_can_say_that_nothing_listens() -> None:
+    refused, lost = ConnectionRefused("unreachable"), ConnectionLost("filtered")
+    assert {look.facet for look in looked(Answering(refused), 123)} == set(Facet)
+    assert looked(Answering(lost), 123) == set()
+    assert looked(Answering(HostSilent("")), 123) == set()
+
+
+def test_a_port_that_answers_one_question_is_not_shut_because_it_refuses_another() -> None:
+    refused = ConnectionRefused("unreachable")
+    assert len(looked(Answering(refused), 500)) == len(Facet)
+    assert looked(Answering(b"something", refused), 500) == set()
+
+
+def test_a_datagram_that_our_own_side_does_not_send_proves_nothing() -> None:
+    assert looked(Dialer(lambda _: None), 123, NOWHERE) == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "port unreachable"), ConnectionRefused),
+        (OSError(errno.EHOSTUNREACH, "administratively prohibited"), ConnectionLost),
+        (PermissionError(errno.EPERM, "our own firewall"), ConnectionLost),
+    ],
+)
+def test_a_firewalls_refusal_is_not_the_ports(
+    error: OSError, kind: type[ProbeError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        dial._Answer, "connection_made", lambda protocol, _: protocol.error_received(error), raising=False
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        endpoint = Endpoint("127.0.0.1", silent.getsockname()[1], Transport.UDP)
+        with pytest.raises(ProbeError) as caught:
+            asyncio.run(Dialer(lambda _: None).ask(endpoint, b"x", timeout=0.2))
+    assert type(caught.value) is kind
