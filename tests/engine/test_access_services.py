@@ -59,6 +59,7 @@ from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.ssh import recognises_ssh
 from scanner.engine.rules import cleartext, exposure, mail, network
 from scanner.engine.rules.base import Context
+from tests.engine.data_service_replies import Respond, look
 from tests.lab.access_cases import CASES
 from tests.lab.check import run_case
 from tests.lab.scripted import scripted
@@ -164,6 +165,27 @@ def test_an_rsync_module_whose_verdict_broke_off_is_not_taken_for_a_closed_one(t
 def test_no_reply_makes_recognition_fail(reply: bytes) -> None:
     for probe in registry.PROBES:
         assert probe.recognises(reply) in (True, False)
+
+
+def _tells_only_its_version(times: int) -> Respond:
+    """A DNS server that leaves all other questions unanswered, and after so many answers that one too."""
+    left = [times]
+
+    def respond(request: bytes) -> bytes | None:
+        message = request[2:]
+        left[0] -= message == dns.VERSION_BIND
+        asked_in_time = message == dns.VERSION_BIND and left[0] >= 0
+        return dns.framed(message[:2] + b"\x81\x05" + message[4:]) if asked_in_time else None
+
+    return respond
+
+
+def test_a_dns_server_that_ignores_strangers_is_closed_only_while_it_answers_otherwise() -> None:
+    ignoring = look(dns.TCP_PROBE, _tells_only_its_version(9))
+    assert (ignoring.attribute("recursion"), ignoring.ended) == ("closed", "")
+    gone = look(dns.TCP_PROBE, _tells_only_its_version(1))
+    assert gone.attribute("recursion") == ""
+    assert gone.ended
 
 
 @given(st.binary(max_size=120))

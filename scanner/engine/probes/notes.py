@@ -39,6 +39,13 @@ class PortNotes:
             self._broke_off(facet, error)
             return None
 
+    async def dialogue(self, look: Awaitable[ServiceFacts]) -> ServiceFacts | None:
+        """Await a service's dialogue. One that broke off half-way keeps what it showed, and leaves a gap."""
+        facts = await self.attempt(Facet.SERVICE, look)
+        if facts is not None and facts.ended:
+            self.missed(Facet.SERVICE, GapReason.CONNECTION_BROKEN, facts.ended)
+        return facts
+
     def recognised(self, probe: ServiceProbe, reply: bytes) -> bool:
         """Tell whether the reply is of the probe's service; a plugin that fails on it leaves a gap."""
         try:

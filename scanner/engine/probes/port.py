@@ -108,9 +108,7 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
         case "ssh":
             service = await _look_at_ssh(known, inner, notes)
         case _ if found.probe is not None:
-            facts = await notes.attempt(Facet.SERVICE, found.probe.look(inner))
-            if facts is not None and facts.ended:
-                notes.missed(Facet.SERVICE, GapReason.CONNECTION_BROKEN, facts.ended)
+            facts = await notes.dialogue(found.probe.look(inner))
             service = with_facts(known, facts)
     upgradable = not known.tls and known.protocol in starttls.STARTTLS and _offers_tls(service)
     if upgradable:

@@ -68,8 +68,8 @@ async def _ask_each(contact: Contact, candidates: list[ServiceProbe], notes: Por
     replies = await asyncio.gather(*(_ask_udp(contact, probe) for probe in candidates))
     for probe, reply in zip(candidates, replies, strict=True):
         if reply and notes.recognised(probe, reply):
-            facts = await notes.attempt(Facet.SERVICE, probe.look(contact))
-            notes.looked(Facet.PORT, *(() if facts is None else (Facet.SERVICE,)))
+            facts = await notes.dialogue(probe.look(contact))
+            notes.looked(Facet.PORT, *(() if facts is None or facts.ended else (Facet.SERVICE,)))
             return with_facts(Service(contact.endpoint, probe.protocol), facts)
     if None in replies and not any(replies):
         notes.looked(*Facet)

@@ -8,9 +8,10 @@ question for the root's servers, when it was answered with servers.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
-from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level, Target, Transport
 from scanner.engine.probes.contact import Contact, exchange
@@ -62,24 +63,39 @@ async def look(contact: Contact) -> ServiceFacts:
     evidence = [exchange(VERSION_BIND, reply)]
     version = dns.text(dns.parse(reply))
     attributes: Attributes = (("version", version),) if version else ()
-    recursion = ""
-    if contact.level.at_least(Level.READ):
-        recursion, sizes = await _recursion(ask, evidence)
-        attributes = (*attributes, ("recursion", recursion), *sizes)
-        if not over_tcp:
-            attributes = (*attributes, *await _root(ask, evidence))
-    if over_tcp and contact.level.at_least(Level.CREDENTIAL):
-        attributes = (*attributes, *await _transfers(contact, evidence))
+    recursion, ended = "", ""
+    try:
+        if contact.level.at_least(Level.READ):
+            recursion, sizes = await _recursion(ask, evidence)
+            attributes = (*attributes, ("recursion", recursion), *sizes)
+            if not over_tcp:
+                attributes = (*attributes, *await _root(ask, evidence))
+        if over_tcp and contact.level.at_least(Level.CREDENTIAL):
+            attributes = (*attributes, *await _transfers(contact, evidence))
+    except ProbeError as error:
+        ended = str(error.args[0])
     access = Access.OPEN if recursion == "open" else Access.UNKNOWN
     product = "BIND" if "-Debian" in version or version.startswith("9.") else ""
-    return ServiceFacts("DNS", access, product, version if product else "", attributes, tuple(evidence))
+    return ServiceFacts("DNS", access, product, version if product else "", attributes, tuple(evidence), ended)
+
+
+async def _answer(ask: Ask, question: bytes) -> bytes | None:
+    """Return the reply, or None from a server that leaves the question unanswered on purpose.
+
+    It was asked twice then, and still tells its version. Raises ``ProbeError`` when that is not answered any more
+    either: what got lost proves nothing.
+    """
+    for _ in range(2):
+        with contextlib.suppress(ProbeError):
+            return await ask(question)
+    await ask(VERSION_BIND)
+    return None
 
 
 async def _recursion(ask: Ask, evidence: list[Exchange]) -> tuple[str, Attributes]:
-    """Silence means that nothing was resolved for us, so it is closed to us."""
-    try:
-        reply = await ask(FOREIGN_A)
-    except ProbeError:
+    """Silence on purpose means that nothing was resolved for us, so it is closed to us."""
+    reply = await _answer(ask, FOREIGN_A)
+    if reply is None:
         return "closed", ()
     evidence.append(exchange(FOREIGN_A, reply))
     answer = dns.parse(reply)
@@ -91,11 +107,10 @@ async def _recursion(ask: Ask, evidence: list[Exchange]) -> tuple[str, Attribute
 
 async def _root(ask: Ask, evidence: list[Exchange]) -> Attributes:
     """Ask for the root's servers; silence and refusal are how it should be."""
-    try:
-        reply = await ask(ROOT_NS)
-        answer = dns.parse(reply)
-    except ProbeError:
+    reply = await _answer(ask, ROOT_NS)
+    if reply is None:
         return ()
+    answer = dns.parse(reply)
     if answer.number != _ROOT_ID or not dns.refers(answer):
         return ()
     evidence.append(exchange(ROOT_NS, reply))
@@ -103,14 +118,17 @@ async def _root(ask: Ask, evidence: list[Exchange]) -> Attributes:
 
 
 async def _transfers(contact: Contact, evidence: list[Exchange]) -> Attributes:
-    """Ask for the transfer of each zone that the registered name may lie in, and stop at the first message."""
+    """Ask for the transfer of each zone that the registered name may lie in, and stop at the first message.
+
+    A server that hangs up has refused; one that falls silent, or talks of something else, has not.
+    """
     for zone in _zones(contact.target):
         request = dns.query(_TRANSFER_ID, zone, dns.AXFR)
         try:
             reply = await _stream(contact, request)
-            answer = dns.parse(reply)
-        except ProbeError:
+        except ConnectionLost:
             continue
+        answer = dns.parse(reply)
         evidence.append(exchange(request, reply))
         if answer.number == _TRANSFER_ID and dns.answers(answer, dns.SOA):
             return (("transfer", zone),)
