@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.formats import Format
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
 from scanner.engine.model import where
@@ -26,13 +26,6 @@ app = typer.Typer(
 )
 
 SCHEMA = "roundsman.replay/1"
-
-
-class Format(StrEnum):
-    """How the answer is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @app.callback()

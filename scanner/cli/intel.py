@@ -6,11 +6,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from scanner.cli.formats import Format
 
 if TYPE_CHECKING:
     from scanner.engine.intel.feeds import Feed
@@ -30,13 +31,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Import what is published about vulnerable software; nothing is fetched by itself.",
 )
-
-
-class Format(StrEnum):
-    """How the answer is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @app.callback()

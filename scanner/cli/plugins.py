@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from scanner.cli.formats import Format
 
 if TYPE_CHECKING:
     from scanner.engine.plugins.load import Installed
@@ -19,13 +21,6 @@ app = typer.Typer(
 )
 
 SCHEMA = "roundsman.plugins/1"
-
-
-class Format(StrEnum):
-    """How the answer is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class Exit(IntEnum):

@@ -41,6 +41,11 @@ def line(text: str, limit: int = 200) -> str:
     return printable(" ".join(text.split()), limit)
 
 
+def line_bytes(data: bytes, limit: int = 200) -> str:
+    """Return ``data`` as one printable line: UTF-8 where it is, escapes where it isn't."""
+    return line(data.decode("utf-8", "backslashreplace"), limit)
+
+
 def mask_secrets(text: str) -> str:
     """Replace values that stand behind a secret-looking name by asterisks and the start of their SHA-256."""
     return _SECRET.sub(lambda m: f"{m[1]}{m[2]}****(sha256:{_digest(m[3])})", text)

@@ -96,7 +96,7 @@ def test_addresses_without_a_registered_name_can_not_be_misnamed() -> None:
     assert beside(site(None, ONE_NAME), site(None, ONE_NAME))["CERT-WILDCARD"].severity is Severity.INFO
 
 
-def test_hosts_of_other_units_are_counted_and_never_named() -> None:
+def test_hosts_of_other_organisations_are_counted_and_never_named() -> None:
     theirs = (site("secret.example.cn", address="198.51.100.7"), site("secret2.example.cn", address="198.51.100.8"))
     found = beside(site("a.example.cn"), others=theirs)["CERT-WILDCARD"]
     assert (found.severity, found.confidence) == (Severity.MEDIUM, Confidence.PROBABLE)
@@ -130,7 +130,7 @@ def test_one_host_under_several_names_and_addresses_shares_nothing(same: list[Ho
         assert beside(this, others=tuple(same)) == {}
 
 
-def test_a_copied_host_key_is_a_hint_within_a_unit_and_probable_across_units() -> None:
+def test_a_copied_host_key_is_a_hint_within_a_organisation_and_probable_across_organisations() -> None:
     assert beside(ssh("a.example.cn"), ssh("b.example.cn"))["SSH-SAMEKEY"].severity is Severity.INFO
     across = beside(ssh("a.example.cn"), others=(ssh("b.example.org"),))["SSH-SAMEKEY"]
     assert (across.severity, across.confidence) == (Severity.MEDIUM, Confidence.PROBABLE)
@@ -209,7 +209,7 @@ def test_the_order_in_which_hosts_are_seen_makes_no_difference(seen: list[Place]
 
 
 @given(places)
-def test_sharing_is_mutual_and_tells_nothing_of_other_units(seen: list[Place]) -> None:
+def test_sharing_is_mutual_and_tells_nothing_of_other_organisations(seen: list[Place]) -> None:
     known = KnownKeys((KEY, place) for place in seen)
     own_words = {place.host for place in seen if place.organisation == "water"}
     alone = set()

@@ -100,7 +100,7 @@ def shared(slug: str, check: str = "CERT-WILDCARD") -> Finding:
     return Finding.objects.get(organisation__slug=slug, check_id=check)
 
 
-def test_a_key_in_two_units_is_found_on_both_and_names_neither_to_the_other(engine: Engine) -> None:
+def test_a_key_in_two_organisations_is_found_on_both_and_names_neither_to_the_other(engine: Engine) -> None:
     a_round(engine)
     for slug, theirs in (("water", POWER), ("power", WATER)):
         found = shared(slug)
@@ -108,7 +108,7 @@ def test_a_key_in_two_units_is_found_on_both_and_names_neither_to_the_other(engi
         assert theirs not in str(found.params)
 
 
-def test_rounds_of_one_unit_each_see_the_key_all_the_same(engine: Engine) -> None:
+def test_rounds_of_one_organisation_each_see_the_key_all_the_same(engine: Engine) -> None:
     a_round(engine, "water")
     assert not Finding.objects.filter(check_id="CERT-WILDCARD").exists()
     a_round(engine, "power")
@@ -154,7 +154,7 @@ def test_a_host_that_is_no_longer_registered_shares_nothing(engine: Engine) -> N
     assert shared("water").state == "fixed"
 
 
-def test_ssl2_at_one_unit_endangers_the_other_until_it_is_off(engine: Engine) -> None:
+def test_ssl2_at_one_organisation_endangers_the_other_until_it_is_off(engine: Engine) -> None:
     a_round(engine, power=ssl2_mail)
     found = shared("water", "TLS-DROWN-X")
     assert (found.state, found.severity, dict(found.params)["others"]) == ("open", "high", "1")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from scanner.engine.errors import ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Exchange
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
-from scanner.engine.hostile import line, printable
+from scanner.engine.hostile import line_bytes, printable
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.dial import Conversation
@@ -78,7 +78,7 @@ async def _look(contact: Contact, host_key_algorithms: tuple[str, ...]) -> SshFa
     async with contact.open() as conversation:
         banner, rest = await _banner(conversation)
         evidence = [exchange(b"", banner)]
-        text = line(banner.decode("utf-8", "backslashreplace"), 255)
+        text = line_bytes(banner, 255)
         if not banner.startswith((b"SSH-2.", b"SSH-1.99-")):
             return SshFacts(text, exchanges=tuple(evidence))
         await conversation.send(CLIENT_BANNER + b"\r\n")

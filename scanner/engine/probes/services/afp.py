@@ -6,7 +6,7 @@ import struct
 
 from scanner.engine.errors import UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.wire import Fields
@@ -42,7 +42,7 @@ async def look(contact: Contact) -> ServiceFacts:
         raise UnexpectedReply("The AFP server's status is not what it was before.")
     status = reply[_HEADER.size :]
     machine = _text(Fields(status[int.from_bytes(status[:2], "big") :]))
-    product = line(machine.decode("utf-8", "backslashreplace"), 60)
+    product = line_bytes(machine, 60)
     return ServiceFacts("AFP", Access.UNKNOWN, product, exchanges=(exchange(GREETING, reply),))
 
 

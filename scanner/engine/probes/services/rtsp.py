@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scanner.engine.facts.service import Access, ServiceFacts
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
@@ -35,7 +35,7 @@ async def look(contact: Contact) -> ServiceFacts:
     status, server = _STATUS.match(reply), _SERVER.search(reply)
     code = status[1] if status and request != OPTIONS else b""
     access = {b"200": Access.OPEN, b"401": Access.RESTRICTED, b"403": Access.RESTRICTED}.get(code, Access.UNKNOWN)
-    product = line(server[1].decode("utf-8", "backslashreplace"), 60) if server else ""
+    product = line_bytes(server[1], 60) if server else ""
     return ServiceFacts("RTSP", access, product, exchanges=(exchange(request, reply),))
 
 

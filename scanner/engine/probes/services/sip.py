@@ -10,7 +10,7 @@ import re
 
 from scanner.engine.errors import UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
@@ -68,7 +68,7 @@ async def look(contact: Contact) -> ServiceFacts:
 
 
 def _named(header: bytes) -> tuple[str, str]:
-    text = line(header.decode("utf-8", "backslashreplace"), 100)
+    text = line_bytes(header, 100)
     found = _NAME_AND_VERSION.match(text)
     return (found[1], found[2]) if found else (text, "")
 

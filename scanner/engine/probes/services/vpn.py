@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from scanner.engine.errors import ConnectionRefused, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
@@ -185,7 +185,7 @@ async def _patiently(contact: Contact, request: bytes) -> bytes:
 
 
 def _text(field: bytes) -> str:
-    return line(field.partition(b"\0")[0].decode("ascii", "backslashreplace"), 64)
+    return line_bytes(field.partition(b"\0")[0], 64)
 
 
 def _framed(packet: bytes) -> bytes:

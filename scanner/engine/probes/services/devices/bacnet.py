@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scanner.engine.errors import UnexpectedReply
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes.services.devices.base import one_request
 from scanner.engine.probes.wire import Fields
@@ -45,7 +45,7 @@ def _text(value: bytes) -> str:
     if len(value) < 2 or value[0] & 0xF8 != _TEXT:
         return ""
     size, start = (value[1], 2) if value[0] & 7 == _LONG else (value[0] & 7, 1)
-    return line(value[start + 1 : start + size].decode("utf-8", "backslashreplace"), 60)
+    return line_bytes(value[start + 1 : start + size], 60)
 
 
 def _skip_network_header(fields: Fields) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scanner.engine.errors import UnexpectedReply
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes.services.devices.base import one_request
 
@@ -44,7 +44,7 @@ def read_fins(reply: bytes) -> tuple[str, str]:
 
 
 def _text(data: bytes) -> str:
-    return line(data.partition(b"\0")[0].decode("utf-8", "backslashreplace"), 60)
+    return line_bytes(data.partition(b"\0")[0], 60)
 
 
 PROBES = (

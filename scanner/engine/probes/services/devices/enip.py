@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from scanner.engine.errors import UnexpectedReply
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes.services.devices.base import one_request
 from scanner.engine.probes.wire import Fields
@@ -35,7 +35,7 @@ def read(reply: bytes) -> tuple[str, str]:
     item.take(2 + 16 + 6)  # version, socket address, vendor, device type and product code
     major, minor = item.unsigned(1), item.unsigned(1)
     item.take(6)
-    return line(item.take(item.unsigned(1)).decode("utf-8", "backslashreplace"), 60), f"{major}.{minor:03}"
+    return line_bytes(item.take(item.unsigned(1)), 60), f"{major}.{minor:03}"
 
 
 PROBES = (

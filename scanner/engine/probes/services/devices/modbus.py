@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from scanner.engine.errors import UnexpectedReply
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.probes.services.devices.base import one_request
 from scanner.engine.probes.wire import Fields
 
@@ -40,7 +40,7 @@ def read(reply: bytes) -> tuple[str, str]:
     texts: dict[int, str] = {}
     for _ in range(min(fields.unsigned(1), 10)):
         kind = fields.unsigned(1)
-        texts[kind] = line(fields.take(fields.unsigned(1)).decode("utf-8", "backslashreplace"), 60)
+        texts[kind] = line_bytes(fields.take(fields.unsigned(1)), 60)
     return " ".join(filter(None, (texts.get(0), texts.get(1)))), texts.get(2, "")
 
 

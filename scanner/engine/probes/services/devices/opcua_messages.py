@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from scanner.engine.errors import UnexpectedReply
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line_bytes
 from scanner.engine.probes.wire import Fields
 
 HEADER = 8
@@ -131,7 +131,7 @@ def _localized(fields: Fields) -> str:
     mask = fields.unsigned(1)
     if mask & 1:
         _octets(fields)
-    return line(_octets(fields).decode("utf-8", "backslashreplace"), 60) if mask & 2 else ""
+    return line_bytes(_octets(fields), 60) if mask & 2 else ""
 
 
 def _octets(fields: Fields) -> bytes:

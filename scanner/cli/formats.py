@@ -1,0 +1,10 @@
+"""How a command prints an answer that people and programs read alike."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
