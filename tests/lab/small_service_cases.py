@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,26 +10,9 @@ from pathlib import Path
 from scanner.engine.plan import Profile
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.http_answers import together
-from tests.lab.scripted import hangs_up, scripted, speaks
+from tests.lab.inetd import inetd
+from tests.lab.scripted import hangs_up, scripted
 from tests.lab.udp import scripted_udp, wait_until_bound
-
-
-def _inetd(port: int, *command: str) -> Start:
-    """Run a program for each connection, with the connection as its input and output, as inetd does."""
-
-    def run(connection: socket.socket) -> None:
-        connection.settimeout(None)  # the program expects a descriptor that blocks
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                [program(command[0]), *command[1:]],
-                stdin=connection.fileno(),
-                stdout=connection.fileno(),
-                stderr=connection.fileno(),
-                timeout=5,
-                check=False,
-            )
-
-    return speaks(port, run)
 
 
 def _daemon(port: int, configuration: str, *command: str) -> Start:
@@ -173,10 +155,10 @@ CASES = (
         name="finger-daemon",
         address="127.10.41.3",
         ports="T:79",
-        start=_inetd(79, "in.fingerd"),
+        start=inetd("{address}:79 stream tcp nowait root /usr/sbin/in.fingerd in.fingerd", 79),
         expected=frozenset({(79, "SVC-FINGER-EXPOSED")}),
         services=frozenset({(79, "finger")}),
-        needs=("in.fingerd",),
+        needs=("in.fingerd", "inetd"),
     ),
     LabCase(
         name="ident-daemon",
