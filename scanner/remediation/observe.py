@@ -20,11 +20,10 @@ from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
-from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Look, Observation
 from scanner.remediation.models import Finding
-from scanner.remediation.tested import answered, asked_again, products_told, serials_shown, untested_checks
+from scanner.remediation.tested import Shown, shown, silence_tells, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
 
@@ -42,10 +41,9 @@ class Looked:
     """One stored look at one host, judged.
 
     ``inspection`` keeps the coverage and leaves out the facts; ``untested`` are the (port, transport, check) that
-    it could not answer for although it covered their facet. ``products`` are those whose version was told there,
-    ``certificates`` the serial numbers of those that were presented, ``answers`` the questions about a domain that were
-    answered. ``policy`` names the TLS policy that it was judged
-    by; ``objections`` are what others find there, by which findings of the organisation were judged before.
+    it could not answer for although it covered their facet. ``shown`` is what silence about a finding must rest on, by
+    port. ``policy`` names the TLS policy that it was judged by; ``objections`` are what others find there, by which
+    findings of the organisation were judged before.
     """
 
     result_id: int
@@ -55,9 +53,7 @@ class Looked:
     inspection: HostInspection
     found: Mapping[Identity, Judged]
     untested: frozenset[tuple[int, Transport, str]]
-    products: Mapping[tuple[int, Transport], frozenset[str]]
-    certificates: Mapping[tuple[int, Transport], frozenset[str]]
-    answers: frozenset[str]
+    shown: Mapping[tuple[int, Transport], Shown]
     policy: str
     objections: Mapping[str, frozenset[Identity]]
 
@@ -107,20 +103,12 @@ class Looked:
         return outcome is Outcome.INSPECTED or (self.inspection.target.is_domain and outcome in LOOKED)
 
     def _tells(self, finding: Finding) -> bool:
-        """Tell whether silence would mean anything: hiding a version, or what an authority says, mends nothing.
-
-        A plugin's check rests on its plugin having taken part, one of versions on their having been told again, one of
-        names in the DNS on their having been asked about again, and a revoked certificate must be gone.
-        """
+        """Tell whether silence would mean anything. A plugin's check rests on its plugin having taken part."""
         owner = owner_of(finding.check_id)
         if owner and owner not in self.inspection.plugins:
             return False
-        where, params = (finding.port, Transport(finding.transport)), dict(finding.params)
-        if finding.check_id in SOFTWARE_CHECKS:
-            return set(params.get("products", "").split()) <= self.products.get(where, frozenset())
-        if self.inspection.target.is_domain:
-            return asked_again(finding.check_id, params, self.answers)
-        return finding.check_id != "CERT-REVOKED" or params.get("serial") not in self.certificates.get(where, ())
+        seen = self.shown.get((finding.port, Transport(finding.transport)), Shown())
+        return silence_tells(finding.check_id, dict(finding.params), seen)
 
     def _is_only_tolerated(self, finding: Finding) -> bool:
         """Tell whether the policy that ``finding`` was judged by still finds it, or is no longer known.
@@ -261,12 +249,6 @@ def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[Tl
         for service in inspection.services
         for check in untested_checks(service, basis.intel)
     ) | frozenset((gap.port or NO_PORT, gap.transport, gap.check) for gap in judgement.unjudged if gap.check)
-    products = {
-        (service.endpoint.port, service.endpoint.transport): products_told(service) for service in inspection.services
-    }
-    certificates = {
-        (service.endpoint.port, service.endpoint.transport): serials_shown(service) for service in inspection.services
-    }
     return Looked(
         result_id=result.pk,
         host=result.host,
@@ -275,9 +257,10 @@ def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[Tl
         inspection=replace(with_unjudged(inspection, judgement.unjudged), services=(), second_looks=()),
         found=by_identity(judgement.findings),
         untested=untested,
-        products=products,
-        certificates=certificates,
-        answers=frozenset(question for service in inspection.services for question in answered(service)),
+        shown={
+            (service.endpoint.port, service.endpoint.transport): shown(service, basis.anchors, inspection.finished)
+            for service in inspection.services
+        },
         policy=basis.policy.name,
         objections={name: frozenset(findings) for name, findings in former_findings.items()},
     )

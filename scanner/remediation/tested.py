@@ -6,7 +6,10 @@ runs out of time. Such a look can't tell that what the check reports is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import datetime as dt
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from scanner.engine.facts.domain import Reply
 from scanner.engine.facts.service import Access
@@ -14,13 +17,19 @@ from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
 from scanner.engine.inventory import KeyKind, presented
 from scanner.engine.model import Service
+from scanner.engine.rules.certificate_path import Trust, find_path
 from scanner.engine.rules.domain import untested_domain_checks
 from scanner.engine.rules.installed import installed
+from scanner.engine.rules.software import SOFTWARE_CHECKS
+from scanner.engine.rules.x509_view import view
 
 Answered = Callable[[TlsFacts], Answer | str]
 
 UP_TO_12 = (TlsVersion.SSL3, TlsVersion.TLS10, TlsVersion.TLS11, TlsVersion.TLS12)
 ONLY_13 = (TlsVersion.TLS13,)
+
+_RSA = "ssh-rsa"
+"""The type of every RSA key, whatever hash it signs with (RFC 8332 section 3)."""
 
 TESTS: Mapping[str, tuple[Answered, tuple[TlsVersion, ...]]] = {
     "TLS-COMP": (lambda facts: facts.compression, UP_TO_12),
@@ -59,12 +68,6 @@ def untested_checks(service: Service, intel: Intel) -> frozenset[str]:
     )
 
 
-def serials_shown(service: Service) -> frozenset[str]:
-    """Return the serial numbers, hexadecimal, of the certificates that the server presented as its own."""
-    leaves = presented(service.tls_facts) if service.tls_facts is not None else []
-    return frozenset(f"{leaf.certificate.serial_number:x}" for leaf in leaves)
-
-
 def unread_keys(service: Service) -> frozenset[KeyKind]:
     """Return the kinds of key that a service has but did not show, or not so that it could be read."""
     unread: set[KeyKind] = set()
@@ -76,33 +79,82 @@ def unread_keys(service: Service) -> frozenset[KeyKind]:
     return frozenset(unread)
 
 
-def products_told(service: Service) -> frozenset[str]:
-    """Return the products (their ids) of which the look at ``service`` was told a version."""
-    return frozenset(software.product.id for software in installed(service))
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one look was shown at a port, or of a domain, that the silence about a finding must rest on.
 
-
-def answered(service: Service) -> frozenset[str]:
-    """Return the questions about a domain that were answered, as ``example.org MX``."""
-    answers = service.domain.answers if service.domain is not None else ()
-    return frozenset(str(answer.question) for answer in answers if answer.reply is not Reply.FAILED)
-
-
-def asked_again(check: str, params: Mapping[str, str], answers: Collection[str]) -> bool:
-    """Tell whether a look at a domain got the answers that a finding of an earlier one rests on.
-
-    Which names are asked about depends on what is registered and published, so it may not have asked at all. Any answer
-    shows a name's alias.
+    ``products`` are those whose version was told; ``serials`` the serial numbers, hexadecimal, of the server's own
+    certificates, ``rootless`` of those among them that no path to a root was seen of; ``hides_rsa`` tells that an RSA
+    host key was offered and another one read, as a conversation about RSA broke off; ``answers`` are the questions
+    about a domain that were answered, as ``example.org MX``.
     """
+
+    products: frozenset[str] = frozenset()
+    serials: frozenset[str] = frozenset()
+    rootless: frozenset[str] = frozenset()
+    hides_rsa: bool = False
+    answers: frozenset[str] = frozenset()
+
+
+def shown(service: Service, anchors: tuple[bytes, ...], now: dt.datetime) -> Shown:
+    """Return what the look at ``service`` was shown; paths are built as of ``now``, to ``anchors`` too."""
+    leaves = presented(service.tls_facts) if service.tls_facts is not None else []
+    answers = service.domain.answers if service.domain is not None else ()
+    return Shown(
+        products=frozenset(software.product.id for software in installed(service)),
+        serials=frozenset(f"{leaf.certificate.serial_number:x}" for leaf in leaves),
+        rootless=_rootless(service, anchors, now),
+        hides_rsa=_hides_rsa(service),
+        answers=frozenset(str(answer.question) for answer in answers if answer.reply is not Reply.FAILED),
+    )
+
+
+def silence_tells(check: str, params: Mapping[str, str], seen: Shown) -> bool:
+    """Tell whether a look that did not find ``check`` any more would have, were what it had found still there.
+
+    Hiding a version mends nothing, nor does hiding what an authority says: a revoked certificate must be gone, one of a
+    distrusted root be gone or lead to another. An RSA key is not gone when another was read in its place. Which names
+    of a domain are asked about depends on what is registered and published; any answer shows a name's alias.
+    """
+    if check in SOFTWARE_CHECKS:
+        return set(params.get("products", "").split()) <= seen.products
     places = [place.partition(" → ")[0] for place in params.get("places", "").split(", ")]
     match check:
+        case "CERT-REVOKED":
+            return params.get("serial") not in seen.serials
+        case "CERT-DISTRUST":
+            return params.get("serial") not in seen.rootless
+        case "SSH-SAMEKEY":
+            return not seen.hides_rsa or params.get("algorithm") != _RSA
+        case "SSH-HOSTKEY-WEAK":
+            return not seen.hides_rsa or not params.get("key", "").startswith(f"{_RSA} ")
         case "DOM-DNSSEC-BOGUS":
-            return params.get("question") in answers
+            return params.get("question") in seen.answers
         case "DOM-DANGLING":
-            names = {question.partition(" ")[0] for question in answers}
+            names = {question.partition(" ")[0] for question in seen.answers}
             return all(place.removesuffix(" CNAME") in names for place in places if place.endswith(" CNAME"))
         case "DOM-PRIVATE-A":
-            return all(f"{place} {kind}" in answers for place in places for kind in ("A", "AAAA"))
+            return all(f"{place} {kind}" in seen.answers for place in places for kind in ("A", "AAAA"))
     return True
+
+
+def _rootless(service: Service, anchors: tuple[bytes, ...], now: dt.datetime) -> frozenset[str]:
+    """A server that leaves an intermediate out hides by that which root its certificate leads to."""
+    chains = service.tls_facts.chains if service.tls_facts is not None else ()
+    sent = (tuple(filter(None, (view(b64decode(der)) for der in chain))) for chain in chains)
+    return frozenset(
+        f"{seen[0].certificate.serial_number:x}"
+        for seen in sent
+        if seen and find_path(seen, anchors, now).verdict not in (Trust.PUBLIC, Trust.PRIVATE)
+    )
+
+
+def _hides_rsa(service: Service) -> bool:
+    facts = service.ssh
+    if facts is None or not facts.host_keys:
+        return False
+    offered = any(name in (_RSA, "rsa-sha2-256", "rsa-sha2-512") for name in facts.host_key_algorithms)
+    return offered and all(key.algorithm != _RSA for key in facts.host_keys)
 
 
 def _untested_access(service: Service) -> frozenset[str]:
@@ -133,9 +185,11 @@ def _untested_tls(service: Service) -> frozenset[str]:
     facts = service.tls_facts
     if facts is None:
         return frozenset()
-    return frozenset(
+    unanswered = frozenset(
         check
         for check, (answered, versions) in TESTS.items()
         if answered(facts) in (Answer.UNTESTED, "")
         and any(facts.accepts(version) is not Answer.NO for version in versions)
     )
+    # The key of a server that speaks SSL 2.0 by itself has that finding instead: it may well serve it elsewhere too.
+    return unanswered | {"TLS-DROWN-X"} if facts.accepts(TlsVersion.SSL2) is Answer.YES else unanswered

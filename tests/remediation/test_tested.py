@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
@@ -30,9 +31,11 @@ from scanner.engine.serialize import dump_host
 from scanner.remediation.lifecycle import Observation
 from scanner.remediation.models import Finding
 from scanner.remediation.observe import RoundView
-from scanner.remediation.tested import TESTS, asked_again, untested_checks
+from scanner.remediation.tested import TESTS, Shown, shown, silence_tells, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
+from tests.lab.lab_ca import NOW as AT
+from tests.lab.lab_ca import Issued, issue
 
 ADDRESS = "192.0.2.10"
 NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
@@ -130,4 +133,38 @@ def test_heartbleed_is_gone_only_when_it_was_tested_for_and_not_there(answer: An
 def test_a_name_that_was_not_asked_about_again_is_not_cleared(
     check: str, params: dict[str, str], answers: set[str], told: bool
 ) -> None:
-    assert asked_again(check, params, answers) is told
+    assert silence_tells(check, params, Shown(answers=frozenset(answers))) is told
+
+
+def test_an_rsa_key_is_not_gone_because_another_was_read_in_its_place() -> None:
+    def read(algorithm: str, *offered: str) -> Shown:
+        facts = SshFacts("x", kex=("x",), host_key_algorithms=offered, host_keys=(SshHostKey(algorithm, 256, "y"),))
+        return shown(Service(Endpoint(ADDRESS, 22), "ssh", ssh=facts), (), NOW)
+
+    fell_back = read("ssh-ed25519", "rsa-sha2-512", "ssh-ed25519")
+    assert not silence_tells("SSH-SAMEKEY", {"algorithm": "ssh-rsa"}, fell_back)
+    assert not silence_tells("SSH-HOSTKEY-WEAK", {"key": "ssh-rsa 1024"}, fell_back)
+    assert silence_tells("SSH-SAMEKEY", {"algorithm": "ssh-ed25519"}, fell_back)
+    for told in (read("ssh-ed25519", "ssh-ed25519"), read("ssh-rsa", "rsa-sha2-512", "ssh-ed25519")):
+        assert silence_tells("SSH-SAMEKEY", {"algorithm": "ssh-rsa"}, told)
+        assert silence_tells("SSH-HOSTKEY-WEAK", {"key": "ssh-rsa 1024"}, told)
+
+
+def test_a_key_is_no_safer_from_drown_once_its_own_server_speaks_ssl_2_too() -> None:
+    assert "TLS-DROWN-X" in untested_checks(https(facts(TlsVersion.SSL2, TlsVersion.TLS12)), KNOWN)
+    assert "TLS-DROWN-X" not in untested_checks(https(facts(TlsVersion.TLS12)), KNOWN)
+
+
+def test_leaving_out_the_intermediate_does_not_mend_a_distrusted_root() -> None:
+    root = issue("Given up root", is_ca=True)
+    middle = issue("Given up intermediate", root, is_ca=True)
+    leaf = issue("www.lab", middle)
+    params = {"serial": f"{leaf.certificate.serial_number:x}"}
+
+    def sent(*chain: Issued) -> Shown:
+        encoded = tuple(b64encode(each.der).decode() for each in chain)
+        return shown(https(replace(facts(TlsVersion.TLS12), chains=(encoded,))), (root.der,), AT)
+
+    assert not silence_tells("CERT-DISTRUST", params, sent(leaf))
+    assert silence_tells("CERT-DISTRUST", params, sent(leaf, middle))
+    assert silence_tells("CERT-DISTRUST", params, sent(issue("www.lab", root), middle))

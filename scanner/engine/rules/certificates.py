@@ -195,7 +195,15 @@ def distrust(service: Service, context: Context) -> Iterator[Finding]:
             last = max(late, key=lambda policy: policy.since)
             after, issued = last.after.isoformat(), _day(chain.leaf.not_before)
             yield _finding(
-                "CERT-DISTRUST", service, context, facts, chain.leaf, root=last.root, after=after, issued=issued
+                "CERT-DISTRUST",
+                service,
+                context,
+                facts,
+                chain.leaf,
+                serial=f"{chain.leaf.certificate.serial_number:x}",
+                root=last.root,
+                after=after,
+                issued=issued,
             )
 
 

@@ -71,6 +71,7 @@ def ssh_host_key(service: Service, context: Context) -> Iterator[Finding]:
     Within one organisation it may as well be a cluster, or one machine at several addresses behind a translator: a
     hint. Across organisations that remains possible, so it is probable at most.
     """
+    algorithms = {key.fingerprint: key.algorithm for key in service.ssh.host_keys} if service.ssh is not None else {}
     for key in ssh_keys(service):
         sharing = context.basis.keys.sharing(key, context.target, service.endpoint.port)
         if not sharing.own_count and not sharing.others:
@@ -81,6 +82,7 @@ def ssh_host_key(service: Service, context: Context) -> Iterator[Finding]:
             severity=Severity.MEDIUM if sharing.others else None,
             confidence=Confidence.PROBABLE,
             key=f"SHA256:{key.fingerprint}",
+            algorithm=algorithms[key.fingerprint],
             own=sharing.shown,
             others=str(sharing.others),
         )
