@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Self
 
 from scanner.cli.asked import Asked
 from scanner.engine.catalogue.load import Language
-from scanner.engine.inventory import KnownKeys, OrganisationKeys, Sighting, sightings
+from scanner.engine.known_keys import KnownKeys, OrganisationKeys, Sighting, sightings
 from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
 from scanner.engine.rules.base import Basis
 from scanner.reports.inspection_report import (

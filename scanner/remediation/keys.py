@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from scanner.engine.inventory import Key, KeyKind, KnownKeys, Place, Sighting, sightings
+from scanner.engine.known_keys import Key, KeyKind, KnownKeys, Place, Sighting, sightings
 from scanner.engine.model import Facet, HostInspection, Outcome, Transport, port_in
 from scanner.remediation.models import SeenKey
 from scanner.remediation.tested import unread_keys

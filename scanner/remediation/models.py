@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from scanner.engine.inventory import KeyKind
+from scanner.engine.known_keys import KeyKind
 from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage, where
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import Happened, Standing, State
@@ -123,7 +123,7 @@ class FindingEvent(models.Model):
 class SeenKey(models.Model):
     """A public key where it was last seen; see :mod:`scanner.remediation.keys` for when it goes.
 
-    ``kind`` and ``fingerprint`` are those of :class:`scanner.engine.inventory.Key`, the other fields those of its
+    ``kind`` and ``fingerprint`` are those of :class:`scanner.engine.known_keys.Key`, the other fields those of its
     ``Place``; ``target`` is the registered target that stands for the host.
     """
 

@@ -11,8 +11,8 @@ from django.conf import settings
 
 from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
-from scanner.engine.inventory import KnownKeys, OrganisationKeys
 from scanner.engine.judge import judge, judge_whole, with_unjudged
+from scanner.engine.known_keys import KnownKeys, OrganisationKeys
 from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scanner.engine.inventory import KnownKeys
+from scanner.engine.known_keys import KnownKeys
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import State

@@ -15,7 +15,7 @@ from scanner.engine.facts.domain import Reply
 from scanner.engine.facts.service import Access
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
-from scanner.engine.inventory import KeyKind, presented
+from scanner.engine.known_keys import KeyKind, presented
 from scanner.engine.model import Service
 from scanner.engine.rules.certificate_path import Trust, find_path
 from scanner.engine.rules.domain import untested_domain_checks

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from scanner.engine.inspect import inspect
 from scanner.engine.intel.distrust import Distrust
-from scanner.engine.inventory import KnownKeys, OrganisationKeys, sightings
 from scanner.engine.judge import judge
+from scanner.engine.known_keys import KnownKeys, OrganisationKeys, sightings
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
 from scanner.engine.plan import Domain, Plan, Profile, ResolverAddress, parse_ports
 from scanner.engine.policy.load import policy

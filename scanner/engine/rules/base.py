@@ -9,7 +9,7 @@ from datetime import datetime
 from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.facts.service import Exchange
 from scanner.engine.intel.known import Intel
-from scanner.engine.inventory import OrganisationKeys
+from scanner.engine.known_keys import OrganisationKeys
 from scanner.engine.model import Confidence, Finding, HostInspection, Service, Severity, Target, Vantage
 from scanner.engine.policy.load import TlsPolicy, default_policy
 

@@ -1,11 +1,11 @@
-"""Keys that several hosts share. What counts as several hosts is told by :mod:`scanner.engine.inventory`."""
+"""Keys that several hosts share. What counts as several hosts is told by :mod:`scanner.engine.known_keys`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from scanner.engine.facts.tls import Answer, TlsVersion
-from scanner.engine.inventory import certificate_keys, ssh_keys
+from scanner.engine.known_keys import certificate_keys, ssh_keys
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
 from scanner.engine.rules.tls_base import s_client_options

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
-from scanner.engine.inventory import Key, KeyKind, KnownKeys, OrganisationKeys, Place, sightings
 from scanner.engine.judge import judge
+from scanner.engine.known_keys import Key, KeyKind, KnownKeys, OrganisationKeys, Place, sightings
 from scanner.engine.model import (
     Confidence,
     Endpoint,
