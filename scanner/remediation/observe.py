@@ -237,33 +237,27 @@ class RoundView:
 def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[TlsPolicy]) -> Looked:
     """Load one stored look and judge its facts, by the policy that counts and by those that counted before."""
     inspection = result.inspection()
-
     judgement = judge_whole(inspection, basis)
-
-    def by_identity(findings: Iterable[Judged]) -> dict[Identity, Judged]:
-        return {(result.host, each.endpoint.port, each.endpoint.transport, each.check): each for each in findings}
-
-    former_findings = {each.name: by_identity(judge(inspection, replace(basis, policy=each))) for each in former}
-    untested = frozenset(
-        (service.endpoint.port, service.endpoint.transport, check)
-        for service in inspection.services
-        for check in untested_checks(service, basis.intel)
-    ) | frozenset((gap.port or NO_PORT, gap.transport, gap.check) for gap in judgement.unjudged if gap.check)
+    services = [((each.endpoint.port, each.endpoint.transport), each) for each in inspection.services]
+    unanswered = {(*port, check) for port, each in services for check in untested_checks(each, basis.intel)}
+    unjudged = {(gap.port or NO_PORT, gap.transport, gap.check) for gap in judgement.unjudged if gap.check}
+    objections = {each.name: judge(inspection, replace(basis, policy=each)) for each in former}
     return Looked(
         result_id=result.pk,
         host=result.host,
         profile=profile,
         key_target=result.key_target,
         inspection=replace(with_unjudged(inspection, judgement.unjudged), services=(), second_looks=()),
-        found=by_identity(judgement.findings),
-        untested=untested,
-        shown={
-            (service.endpoint.port, service.endpoint.transport): shown(service, basis.anchors, inspection.finished)
-            for service in inspection.services
-        },
+        found=_by_identity(result.host, judgement.findings),
+        untested=frozenset(unanswered | unjudged),
+        shown={port: shown(each, basis.anchors, inspection.finished) for port, each in services},
         policy=basis.policy.name,
-        objections={name: frozenset(findings) for name, findings in former_findings.items()},
+        objections={name: frozenset(_by_identity(result.host, found)) for name, found in objections.items()},
     )
+
+
+def _by_identity(host: str, findings: Iterable[Judged]) -> dict[Identity, Judged]:
+    return {(host, each.endpoint.port, each.endpoint.transport, each.check): each for each in findings}
 
 
 def identity_of(finding: Finding) -> Identity:
