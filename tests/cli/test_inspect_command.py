@@ -249,7 +249,7 @@ def test_a_private_root_that_is_named_is_trusted_and_a_policy_that_is_named_is_h
     assert _finding(without, "TLS-CBC")["severity"] == "info"
     assert _finding(stricter, "TLS-CBC")["severity"] == "low"
     assert _finding(stricter, "TLS-CBC")["policy"] == (
-        "Mozilla's TLS guideline (intermediate) calls this insufficient (6.0 intermediate, ciphers)."
+        "Mozilla's TLS guideline (intermediate): this is insufficient (6.0 intermediate, ciphers)."
     )
 
 
