@@ -21,8 +21,8 @@ from scanner.engine.errors import InputError
 from scanner.engine.inspect import inspect
 from scanner.engine.intel.known import Intel
 from scanner.engine.model import Endpoint, Level, Severity, Target, Vantage
-from scanner.engine.plan import Domain, Plan, PortSpec, Profile, ResolverAddress, parse_ports, parse_resolver
-from scanner.engine.policy.load import DEFAULT, TlsPolicy, policy
+from scanner.engine.plan import Plan, PortSpec, Profile, ResolverAddress, parse_ports, parse_resolver
+from scanner.engine.policy.load import DEFAULT, policy
 from scanner.engine.probes.dial import Gate, Limits
 from scanner.engine.probes.nmap import find_nmap, is_privileged
 from scanner.engine.rules.base import Basis
@@ -98,8 +98,17 @@ def inspect_command(
     Ends with 0 when done, 1 when --fail-on was reached, 2 on bad input, 3 when something was not inspected.
     """
     _require_authorisation(authorisation)
-    spec = parse_ports(ports)
     basis = Basis(_anchors(trust or []), policy=policy(tls_policy))
+    way = Plan(
+        ports=parse_ports(ports),
+        level=Level(str(level)),
+        profile=profile,
+        vantage=vantage,
+        limits=Limits(rate=max_rate),
+        host_deadline=min(timeout or HOST_SECONDS, HOST_SECONDS),
+        run_deadline=timeout,
+        policy=basis.policy,
+    )
     parsed, labels = read_addresses(addresses or [])
     domains = read_domains(domain or [], parsed)
     if not parsed and not domains:
@@ -109,9 +118,9 @@ def inspect_command(
     if parsed:
         find_nmap()
     asked = [resolve(label, target) for label, target in zip(labels, parsed, strict=True)]
-    plans = _plans(asked, spec, Level(str(level)), profile, vantage, max_rate, timeout, basis.policy)
+    plans = _plans(asked, way)
     if domains:
-        plans.append(_domain_plan(domains, where, vantage, timeout))
+        plans.append(replace(way, domains=domains, resolver=where))
         asked += [Asked(each.label, (each.target,)) for each in domains]
     if parsed and not is_privileged():
         typer.echo("No raw sockets (root has them): ports are found by full connections, which is slower.", err=True)
@@ -162,50 +171,12 @@ def _confirm_size(count: int, yes: bool) -> None:
         raise typer.Exit(Exit.BAD_INPUT)
 
 
-def _plans(
-    asked: list[Asked],
-    spec: PortSpec,
-    level: Level,
-    profile: Profile,
-    vantage: Vantage,
-    max_rate: float,
-    timeout: float | None,
-    held_to: TlsPolicy,
-) -> list[Plan]:
-    """Make one plan per set of ports: a URL implies its own port, everything else has the command's."""
+def _plans(asked: list[Asked], way: Plan) -> list[Plan]:
+    """Make one plan per set of ports: a URL implies its own port, everything else has those of ``way``."""
     by_ports: dict[PortSpec, dict[Target, None]] = {}
     for item in asked:
-        by_ports.setdefault(item.ports or spec, {}).update(dict.fromkeys(item.targets))
-    return [
-        Plan(
-            targets=tuple(targets),
-            ports=ports,
-            level=level,
-            profile=profile,
-            vantage=vantage,
-            limits=Limits(rate=max_rate),
-            host_deadline=min(timeout or HOST_SECONDS, HOST_SECONDS),
-            run_deadline=timeout,
-            policy=held_to,
-        )
-        for ports, targets in by_ports.items()
-        if targets
-    ]
-
-
-def _domain_plan(
-    domains: tuple[Domain, ...],
-    resolver: ResolverAddress | None,
-    vantage: Vantage,
-    timeout: float | None,
-) -> Plan:
-    return Plan(
-        vantage=vantage,
-        host_deadline=min(timeout or HOST_SECONDS, HOST_SECONDS),
-        run_deadline=timeout,
-        domains=domains,
-        resolver=resolver,
-    )
+        by_ports.setdefault(item.ports or way.ports, {}).update(dict.fromkeys(item.targets))
+    return [replace(way, targets=tuple(targets), ports=ports) for ports, targets in by_ports.items() if targets]
 
 
 def _resolver(text: str) -> ResolverAddress:
