@@ -139,12 +139,13 @@ def _word(value: str | None, before: str, nested: bool) -> str:
 def _quoted(value: str, before: str, nested: bool) -> str:
     """Quote ``value`` for where it stands after ``before``.
 
-    Inside a command substitution or a here-document no quoting is safe, and a word that begins with a dash would
-    be read as an option: such values are left out, and so is what an interactive shell expands between double quotes.
+    Inside a command substitution or a here-document no quoting is safe, and a word that begins with a dash, or for dig
+    with a plus or an at sign, would be read as an option: such values are left out, and so is what an interactive shell
+    expands between double quotes.
     """
     quote = _open_quote(before)
     starts_word = not before or before[-1].isspace() or (bool(quote) and before[-2:-1].isspace())
-    if starts_word and value.startswith("-"):
+    if starts_word and value.startswith(("-", "+", "@")):
         return MISSING
     if _SAFE.fullmatch(value):
         return value

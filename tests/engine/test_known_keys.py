@@ -142,6 +142,7 @@ def test_a_key_that_serves_ssl2_elsewhere_endangers_every_other_place() -> None:
     assert (found.severity, dict(found.params)["own"]) == (Severity.HIGH, "mail.example.cn:465")
     theirs = beside(site("a.example.cn"), others=(ssl2("mail.example.cn"),))["TLS-DROWN-X"]
     assert (dict(theirs.params)["own"], dict(theirs.params)["others"]) == ("", "1")
+    assert theirs.confidence is Confidence.PROBABLE, "a stranger may show anyone's certificate"
     assert "TLS-DROWN-X" not in beside(site("a.example.cn"), ssl2("mail.example.cn", ONE_NAME))
     assert "TLS-DROWN-X" not in beside(ssl2("mail.example.cn"), site("a.example.cn"))
 

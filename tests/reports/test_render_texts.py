@@ -74,6 +74,8 @@ def test_no_value_that_needs_quoting_enters_a_command_substitution(template: str
 def test_a_value_that_looks_like_an_option_is_left_out() -> None:
     assert texts.command("curl {x} {url}", {"x": "-oevil"}, V4) == f"curl {MISSING} https://www.example.org/"
     assert texts.command("curl '{x}'", {"x": "-oevil"}, V4) == f"curl '{MISSING}'"
+    assert texts.command("dig {x} A", {"x": "@evil.example"}, V4) == f"dig {MISSING} A"
+    assert texts.command("dig {x} A", {"x": "+trace"}, V4) == f"dig {MISSING} A"
 
 
 def test_the_options_of_a_rule_stay_separate_words() -> None:

@@ -15,7 +15,9 @@ from scanner.engine.rules.tls_base import s_client_options
 def drown(service: Service, context: Context) -> Iterator[Finding]:
     """Report a key that serves SSL 2.0 elsewhere (CVE-2016-0800); a server that speaks it itself has its own finding.
 
-    Another port of the same host counts: a mail server with SSL 2.0 gives away the web server beside it.
+    Another port of the same host counts: a mail server with SSL 2.0 gives away the web server beside it. Who merely
+    shows a certificate in SSL 2.0 has not proven to hold its key, and a stranger may show anyone's: where only hosts of
+    other units do, it is probable.
     """
     facts = service.tls_facts
     if facts is None or facts.accepts(TlsVersion.SSL2) is Answer.YES:
@@ -26,6 +28,7 @@ def drown(service: Service, context: Context) -> Iterator[Finding]:
             yield context.finding(
                 "TLS-DROWN-X",
                 service,
+                confidence=Confidence.CONFIRMED if sharing.ssl2 else Confidence.PROBABLE,
                 subject=leaf.subject,
                 key=key.fingerprint,
                 own=", ".join(sharing.ssl2),
