@@ -46,11 +46,12 @@ def named(probe: DeviceProbe) -> str:
 
 
 @contextlib.contextmanager
-def server(address: str, port: int, answer: Respond) -> Iterator[list[bytes]]:
+def server(address: str, port: int, answer: Respond, greeting: bytes = b"") -> Iterator[list[bytes]]:
     """A TCP server that keeps every request; connections that bring none are not kept."""
     received: list[bytes] = []
 
     def speak(connection: socket.socket) -> None:
+        connection.sendall(greeting)
         while request := connection.recv(4096):
             received.append(request)
             connection.sendall(answer(request) or b"")
@@ -102,6 +103,14 @@ def test_what_does_not_answer_in_the_port_s_own_protocol_is_asked_nothing_more()
     assert received == [s7.CONNECT]
     assert not inspection.coverage.covers(Facet.SERVICE, 102, Transport.TCP)
     assert judge(inspection) == ()
+
+
+@pytest.mark.lab
+def test_a_device_that_greets_like_a_mail_or_file_server_is_not_asked_which_it_is() -> None:
+    with server("127.11.2.4", 2404, lambda _: None, greeting=b"220 ready\r\n") as received:
+        inspection = inspected("127.11.2.4", "T:2404", Level.READ)
+    assert received == []
+    assert [gap.reason for gap in inspection.coverage.gaps] == [GapReason.FRAGILE_PORT]
 
 
 def test_a_device_is_asked_on_its_own_ports_only_and_never_below_the_highest_level() -> None:

@@ -104,7 +104,8 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
     Never raises ``ProbeError``: a port that can't be named is ``UNKNOWN``. Raises ``RefusedByScope``.
     """
     if how is Manner.LISTEN:
-        return await _wait_for_banner(contact, BANNER_WAIT)
+        found, _ = await _listen(contact, BANNER_WAIT)
+        return found
     if how is Manner.HTTP:
         return await _ask_http(contact)
     found = await _first_look(contact, with_tls=True)
@@ -240,9 +241,14 @@ def _by_reply(reply: bytes, closed: bool) -> Identification:
     return Identification("unknown", banner=banner, closes_at_once=closed)
 
 
-async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
+async def _listen(contact: Contact, wait: float) -> tuple[Identification, bytes]:
+    """Return what the port is by what it says by itself, and what that was; nothing is sent."""
     reply, closed = await converse(contact, b"", wait)
-    found = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
+    return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed), reply
+
+
+async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
+    found, reply = await _listen(contact, wait)
     if not found.known and reply.startswith((b"220 ", b"220-")):
         probe = await code_220.tell_apart(contact)
         return replace(found, protocol=probe.protocol, probe=probe) if probe else found
