@@ -131,6 +131,22 @@ def test_a_server_that_offers_a_key_it_has_not_is_asked_for_another(tmp_path: Pa
     assert facts.kex == ("curve25519-sha256",)
 
 
+@pytest.mark.parametrize(("third", "shown"), [("", "ssh-ed25519"), ("ssh-rsa", "ssh-rsa")])
+def test_another_key_counts_only_when_the_first_choice_breaks_off_twice(
+    third: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = iter(["", "ssh-ed25519", third])
+
+    async def one(contact: Contact, algorithms: tuple[str, ...]) -> SshFacts:
+        algorithm = next(keys)
+        found = (SshHostKey(algorithm, 256, "x"),) if algorithm else ()
+        return SshFacts("SSH-2.0-x", host_keys=found, ended="" if algorithm else "broken")
+
+    monkeypatch.setattr(ssh, "_look", one)
+    facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
+    assert [key.algorithm for key in facts.host_keys] == [shown]
+
+
 @pytest.mark.lab
 def test_a_host_key_is_seen_though_no_cipher_is_shared(tmp_path: Path) -> None:
     with sshd("KexAlgorithms=diffie-hellman-group1-sha1", "Ciphers=chacha20-poly1305@openssh.com")(ADDRESS, tmp_path):

@@ -71,7 +71,11 @@ async def look(contact: Contact) -> SshFacts:
         return facts
     # Some releases of Dropbear offer RSA without having such a key, and hang up when it is chosen.
     second = await _look(contact, tuple(reversed(_HOST_KEY_ALGORITHMS)))
-    return second if second.host_keys else facts
+    if not second.host_keys:
+        return facts
+    # The first time may have been bad luck, and what was known of the RSA key must not look gone by that.
+    third = await _look(contact, _HOST_KEY_ALGORITHMS)
+    return third if third.host_keys else second
 
 
 async def _look(contact: Contact, host_key_algorithms: tuple[str, ...]) -> SshFacts:
