@@ -17,11 +17,12 @@ import pytest
 
 from scanner.engine.inspect import Progress, Stage, inspect
 from scanner.engine.judge import judge
-from scanner.engine.model import Endpoint, Facet, GapReason, HostInspection, Outcome, Target, Transport
+from scanner.engine.model import Confidence, Endpoint, Facet, GapReason, HostInspection, Outcome, Target, Transport
 from scanner.engine.plan import Plan, PortSpec, parse_ports
 from scanner.engine.probes import nmap
 from scanner.engine.probes.dial import Gate
 from scanner.engine.probes.http_session import REQUEST_LIMIT
+from scanner.engine.probes.services.version_control import CVS_LINE
 from tests.lab.scripted import listening
 from tests.lab.web_servers import nginx
 
@@ -241,6 +242,20 @@ def recorder(address: str, port: int) -> Iterator[list[bytes]]:
 
     with listening(address, port, keep):
         yield received
+
+
+def test_a_service_away_from_home_is_confirmed_by_asking_it_again() -> None:
+    received: list[bytes] = []
+
+    def cvs(connection: socket.socket) -> None:
+        received.append(request := connection.recv(4096))
+        connection.sendall(b"cvs [pserver aborted]: bad auth protocol start: " + request)
+
+    with listening("127.11.0.24", 7002, cvs):
+        [inspection] = look(plan_for("127.11.0.24", ports="T:7002"))
+    [finding] = [each for each in judge(inspection) if each.check == "SVC-CVS-EXPOSED"]
+    assert finding.confidence is Confidence.CONFIRMED
+    assert received.count(CVS_LINE) == 2
 
 
 def test_a_controller_is_sent_nothing_and_the_report_says_so() -> None:

@@ -34,17 +34,31 @@ _COUNTS_HANDSHAKES = {"mysql"}
 a sweep of TLS breaks off dozens."""
 
 _OURS = {
+    "X11": "x11",
+    "ajp13": "ajp",
+    "cassandra-native": "cassandra",
+    "domain": "dns",
     "http-alt": "http",
     "http-proxy": "http",
     "https": "http",
     "https-alt": "http",
+    "kerberos-sec": "kerberos",
     "microsoft-ds": "smb",
+    "ms-sql-s": "mssql",
     "ms-wbt-server": "rdp",
+    "ncacn_http": "ncacn-http",
     "netbios-ssn": "smb",
+    "nrpep": "nrpe",
     "rfb": "vnc",
+    "shell": "rsh",
+    "socks-proxy": "socks",
+    "socks4": "socks",
+    "socks5": "socks",
     "ssl/http": "http",
+    "svnserve": "svn",
 }
-"""nmap's names of protocols that go by another name here."""
+"""nmap's names of protocols that go by another name here. Under a name that none of our probes has, a service that was
+slow to answer us would count as looked at though it was never asked what the checks want to know."""
 
 _SERVER = re.compile(r"^([A-Za-z][A-Za-z0-9 _.-]{1,40}?)/(\d[\w.+~-]{0,30})")
 _SSH_SOFTWARE = re.compile(r"^SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d\S{0,30})")
@@ -85,16 +99,21 @@ async def _ask_device(question: DeviceProbe, contact: Contact, found: Identifica
 
 async def look_again(service: Service, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
     """Look once more, on new connections, at what the first look reported; for confirmation."""
-    found = Identification(service.protocol, service.tls, service.banner, _probe_of(service.protocol, contact))
+    probe = _probe_of(service.protocol, contact, spoken_with=service.facts is not None)
+    found = Identification(service.protocol, service.tls, service.banner, probe)
     return await _look(service, found, contact, profile, notes)
 
 
-def _probe_of(protocol: str, contact: Contact) -> ServiceProbe | None:
-    """Return the probe of a protocol that was named before or by nmap, if it may ask this port anything."""
+def _probe_of(protocol: str, contact: Contact, *, spoken_with: bool = False) -> ServiceProbe | None:
+    """Return the probe of a protocol that was named before or by nmap, if it may ask this port anything.
+
+    It may at a port that is not its own where it was ``spoken_with`` before: an answer to something else had told it.
+    """
     named = next((probe for probe in (*PROBES, *plugin_probes()) if probe.protocol == protocol), None)
     if named is None or not contact.level.at_least(named.greeting_level):
         return None
-    return named if contact.endpoint.port in named.ports or not named.own_ports_only else None
+    at_home = contact.endpoint.port in named.ports or not named.own_ports_only
+    return named if at_home or spoken_with else None
 
 
 async def _look(known: Service, found: Identification, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
