@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import os
 import sys
 from dataclasses import replace
 from enum import IntEnum
@@ -234,12 +235,21 @@ def _write(results: Results, output_format: Format, output: Path | None) -> None
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
+        if output is None:
+            _discard_stdout()
         where = output or "standard output"
         raise InputError(
             f"The report could not be written to {where}: {error.strerror}. Free space or choose another "
             "place with --output, and run again."
         ) from error
     typer.echo(f"Written to {output}", err=True)
+
+
+def _discard_stdout() -> None:
+    """Let what is still buffered go nowhere: Python would try to write it at its end, and fail with status 120."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _status(results: Results, fail_on: Severity | None, interrupted: bool) -> int:

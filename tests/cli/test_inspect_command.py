@@ -94,7 +94,8 @@ def test_a_report_file_appears_whole_where_it_was_asked_for(redis: str, form: st
 def test_a_full_disk_is_said_and_leaves_no_half_report(redis: str) -> None:
     with Path("/dev/full").open("w") as full:
         command = [ROUNDSMAN, "inspect", redis, *ALLOWED, "--ports", "6379"]
-        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=buffered)
     assert ran.returncode == 2
     assert "could not be written" in ran.stderr
     assert "Traceback" not in ran.stderr
