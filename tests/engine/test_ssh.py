@@ -30,8 +30,8 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
 from scanner.engine.rules.base import Context
 from scanner.engine.rules.ssh import RULES
-from tests.lab.access_cases import CASES, sshd
 from tests.lab.scripted import scripted
+from tests.lab.ssh_cases import CASES, sshd
 
 ADDRESS = "127.10.9.200"
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)

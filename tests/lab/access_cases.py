@@ -1,4 +1,4 @@
-"""Remote administration: SSH, Telnet, FTP, VNC, X11, Remote Desktop and SMB, weak and sound."""
+"""Remote administration: Telnet, FTP, VNC, X11, Remote Desktop and SMB, weak and sound."""
 
 from __future__ import annotations
 
@@ -11,129 +11,9 @@ from pathlib import Path
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.certificate import self_signed
 from tests.lab.inetd import inetd
-from tests.lab.scripted import Answer, scripted
+from tests.lab.scripted import scripted
 
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
-
-
-def _ssh_lists(cipher: str) -> Answer:
-    """The algorithm lists of an SSH server that offers one cipher and no countermeasure to CVE-2023-48795.
-
-    Debian's servers all have it by now, so the lists are written out (RFC 4253 section 7.1); no key is exchanged.
-    """
-    lists = [
-        "curve25519-sha256",
-        "ssh-ed25519",
-        cipher,
-        cipher,
-        "hmac-sha2-256",
-        "hmac-sha2-256",
-        "none",
-        "none",
-        "",
-        "",
-    ]
-    payload = b"\x14" + bytes(16) + b"".join(len(one).to_bytes(4, "big") + one.encode() for one in lists) + bytes(5)
-    padding = 8 - (5 + len(payload)) % 8 + 8
-    packet = (1 + len(payload) + padding).to_bytes(4, "big") + bytes([padding]) + payload + bytes(padding)
-
-    def answer(request: bytes) -> bytes | None:
-        return packet if request.startswith(b"SSH-2.0-") else None
-
-    return answer
-
-
-def sshd(*options: str, key: tuple[str, ...] = ("-t", "ed25519"), known: bytes = b"", port: int = 22) -> Start:
-    """Run OpenSSH with its compiled-in defaults, one host key (a new one, or ``known``) and these options."""
-
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        Path("/run/sshd").mkdir(exist_ok=True)
-        host_key = folder / "host_key"
-        if known:
-            host_key.touch(0o600)
-            host_key.write_bytes(known)
-        else:
-            subprocess.run([program("ssh-keygen"), "-q", *key, "-N", "", "-f", str(host_key)], check=True)
-        command = [program("sshd"), "-D", "-e", "-f", "/dev/null", "-h", str(host_key), "-o", f"Port={port}"]
-        for option in (f"ListenAddress={address}", "PidFile=none", *options):
-            command += ["-o", option]
-        with process(command, folder=folder, wait_for=(address, port)):
-            yield
-
-    return start
-
-
-_RSA_1024 = ("-t", "rsa", "-b", "1024")
-_WEAK_SSH = (
-    "KexAlgorithms=+diffie-hellman-group1-sha1,diffie-hellman-group14-sha1",
-    "Ciphers=+3des-cbc",
-    "MACs=+hmac-md5",
-    "HostKeyAlgorithms=ssh-rsa",
-    "RequiredRSASize=1024",
-)
-_WEAK_CHECKS = ("SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-MAC-WEAK", "SSH-HOSTKEY-WEAK")
-
-_SSH_CASES = (
-    LabCase(
-        name="ssh-debian-default",
-        address="127.10.9.1",
-        ports="22",
-        start=sshd(),
-        expected=frozenset({(22, "SSH-MAC-WEAK")}),
-        silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-HOSTKEY-WEAK", "SSH-PASSWORD"}),
-        services=frozenset({(22, "ssh")}),
-    ),
-    LabCase(
-        name="ssh-weak-odd-port",
-        address="127.10.9.2",
-        ports="2022",
-        start=sshd(*_WEAK_SSH, key=_RSA_1024, port=2022),
-        expected=frozenset((2022, check) for check in _WEAK_CHECKS),
-        silent=frozenset({"SSH-TERRAPIN", "SSH-PASSWORD", "SSH-V1"}),
-        services=frozenset({(2022, "ssh")}),
-    ),
-    LabCase(
-        name="ssh-keys-only",
-        address="127.10.9.3",
-        ports="22",
-        start=sshd("PasswordAuthentication=no", "KbdInteractiveAuthentication=no", "MACs=hmac-sha2-256"),
-        silent=frozenset({"SSH-PASSWORD", "SSH-MAC-WEAK", "SSH-TERRAPIN"}),
-        level=2,
-    ),
-    LabCase(
-        name="ssh-passwords",
-        address="127.10.9.4",
-        ports="22",
-        start=sshd("KexAlgorithms=ecdh-sha2-nistp256"),
-        expected=frozenset({(22, "SSH-PASSWORD"), (22, "SSH-MAC-WEAK")}),
-        silent=frozenset({"SSH-KEX-WEAK"}),
-        level=2,
-    ),
-    LabCase(
-        name="ssh-version-1",
-        address="127.10.9.5",
-        ports="22",
-        start=scripted(22, lambda _: None, banner=b"SSH-1.5-1.2.27\r\n"),
-        expected=frozenset({(22, "SSH-V1")}),
-        silent=frozenset({"SSH-KEX-WEAK"}),
-    ),
-    LabCase(
-        name="ssh-terrapin",
-        address="127.10.9.6",
-        ports="22",
-        start=scripted(22, _ssh_lists("chacha20-poly1305@openssh.com"), banner=b"SSH-2.0-lab_1.0\r\n"),
-        expected=frozenset({(22, "SSH-TERRAPIN")}),
-        silent=frozenset({"SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-MAC-WEAK", "SSH-HOSTKEY-WEAK"}),
-    ),
-    LabCase(
-        name="ssh-modes-that-cannot-be-truncated",
-        address="127.10.9.7",
-        ports="22",
-        start=scripted(22, _ssh_lists("aes256-gcm@openssh.com"), banner=b"SSH-2.0-lab_1.0\r\n"),
-        silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-CIPHER-WEAK"}),
-    ),
-)
 
 
 def _vsftpd(port: int, *lines: str, tls: bool = False) -> Start:
@@ -483,4 +363,4 @@ _WINDOWS_CASES = (
     ),
 )
 
-CASES = (*_SSH_CASES, *_FTP_CASES, *_DESKTOP_CASES, *_WINDOWS_CASES)
+CASES = (*_FTP_CASES, *_DESKTOP_CASES, *_WINDOWS_CASES)

@@ -9,9 +9,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.lab.access_cases import sshd
 from tests.lab.case import LabCase, Partner, Start
 from tests.lab.lab_ca import INTERMEDIATE, ROOT, Issued, issue, rsa_key
+from tests.lab.ssh_cases import sshd
 from tests.lab.tls_servers import modern_nginx, python_server
 
 _SHARED = frozenset({"TLS-DROWN-X", "CERT-WILDCARD", "SSH-SAMEKEY"})

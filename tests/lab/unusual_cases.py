@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.lab.access_cases import sshd
 from tests.lab.case import LabCase, Start, process, program
 from tests.lab.certificate import self_signed
 from tests.lab.http_answers import GO_NOT_FOUND, Reply, answers, data, page, together
 from tests.lab.scripted import scripted
+from tests.lab.ssh_cases import sshd
 from tests.lab.web_servers import apache, nginx
 
 _HAPROXY_DEFAULTS = """
