@@ -31,10 +31,13 @@ def answer(body: bytes = b"<html></html>", status: str = "200 OK", headers: str 
     return f"HTTP/1.1 {status}\r\n{headers}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 
-def look(*, level: Level = Level.READ, again: HttpFacts | None = None, host: str | None = None) -> HttpFacts:
+def look(
+    *, level: Level = Level.READ, again: HttpFacts | None = None, host: str | None = None, product: bool = True
+) -> HttpFacts:
+    """Look at the site on ``PORT``; ``product`` tells that it may be one that we know."""
     dialer = Dialer(lambda endpoint: None if endpoint.address == ADDRESS else "not this test's", Limits(read_timeout=1))
     contact = Contact(dialer, Target("lab", ADDRESS), Endpoint(ADDRESS, PORT), level)
-    return asyncio.run(http.look(contact, host=host, again=again))
+    return asyncio.run(http.look(contact, host=host, again=again, may_be_product=lambda _: product))
 
 
 @contextlib.contextmanager

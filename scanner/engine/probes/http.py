@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
@@ -27,8 +27,8 @@ from scanner.engine.probes.http_redirects import Trail, follow
 from scanner.engine.probes.http_session import (
     BODY_LIMIT,
     CRAWLER_AGENT,
+    LEAST_SHARE,
     PRODUCT_SHARE,
-    REQUEST_LIMIT,
     HttpSession,
     RequestBudgetSpent,
 )
@@ -68,21 +68,28 @@ _ONE_IS_ENOUGH = frozenset({"phpinfo", "swagger"})
 _ACTUATOR_READABLE = ("env", "jolokia", "gateway")
 
 
+MayBeProduct = Callable[[tuple[HttpReply, ...]], bool]
+"""Tells by the replies that led to a site's first page whether it may be a product that we know."""
+
+
 class _GivenUp(ProbeError):  # noqa: N818 - reads as the event it is
     """The site stopped answering; what was not asked is not inspected."""
 
 
-async def look(contact: Contact, *, host: str | None, again: HttpFacts | None = None) -> HttpFacts:
+async def look(
+    contact: Contact, *, host: str | None, again: HttpFacts | None = None, may_be_product: MayBeProduct = lambda _: True
+) -> HttpFacts:
     """Look at the site that ``host`` (None: the bare address) names on this endpoint.
 
-    At most 52 requests, because some of a site's 60 are kept for telling which product it is, and ``PROOF_LIMIT`` more
-    where something seems exposed; at the greeting level only ``/``, and no redirect is followed. ``again`` is an
-    earlier look whose findings are to be seen once more: only what it found is asked again. Raises ``ProbeError`` when
-    not even the first page comes; later failures end the look early (``complete`` False).
+    At most 60 requests, less those that are kept for telling which product it is: ``may_be_product`` says by its first
+    page whether that will be asked. At the greeting level only ``/`` is asked for, and no redirect is followed.
+    ``again`` is an earlier look whose findings are to be seen once more: only what it found is asked again. Raises
+    ``ProbeError`` when not even the first page comes; later failures end the look early (``complete`` False).
     """
-    async with HttpSession(contact, host, limit=REQUEST_LIMIT - PRODUCT_SHARE) as session:
+    async with HttpSession(contact, host) as session:
         site = _Site(session, host)
         await site.first_page()
+        session.leave(PRODUCT_SHARE if may_be_product(site.facts().first_page) else LEAST_SHARE)
         if contact.level is not Level.GREETING:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -110,6 +117,7 @@ class _Site:
     nameless: HttpReply | None = None
     strangers: list[Fingerprint] = field(default_factory=list)
     baselines: list[HttpReply] = field(default_factory=list)
+    siblings: dict[tuple[str, int, bool], HttpReply | None] = field(default_factory=dict)
     exposed: list[ExposedPath] = field(default_factory=list)
     cross_origin: list[CrossOrigin] = field(default_factory=list)
     trace: bool | None = None
@@ -209,10 +217,17 @@ class _Site:
         if again is not None:
             seen = {(path.kind, path.reply.path) for path in again.exposed}
             questions = [each for each in questions if (each.kind, _without_parameters(each.path)) in seen]
+        further: list[WellKnown] = []
         for question in questions:
-            if question.kind not in _ONE_IS_ENOUGH or not any(path.kind == question.kind for path in self.exposed):
+            if any(path.kind == question.kind for path in self.exposed):
+                further.append(question)
+            else:
                 await self._examine(question)
         await self._notice_late_block()
+        # Last, so that what is exposed in many places leaves requests for everything else.
+        for question in further:
+            if question.kind not in _ONE_IS_ENOUGH:
+                await self._examine(question)
 
     async def _notice_late_block(self) -> None:
         """A firewall that lost patience in the middle refuses random paths too, which it didn't at first."""
@@ -229,8 +244,7 @@ class _Site:
         proof = self._prove(question, reply)
         if proof is None:
             return
-        self.session.allow_proof(1 if question.also is None else 2)
-        stranger = await self._ask_path(question, question.sibling.format(random=secrets.token_hex(8)))
+        stranger = await self._ask_stranger(question)
         if (
             stranger is None
             or question.signature(stranger)
@@ -260,12 +274,18 @@ class _Site:
         """Ask by HEAD whether sensitive endpoints are answered. Not heapdump: even HEAD makes Spring write the dump."""
         listed = dict(proof.details)["endpoints"].split(", ")
         opened: list[str] = []
-        self.session.allow_proof(len(_ACTUATOR_READABLE))
         for name in _ACTUATOR_READABLE:
             path = "/actuator/gateway/routes" if name == "gateway" else f"/actuator/{name}"
             if name in listed and (reply := await self.ask(path, method="HEAD")) and reply.status == 200:
                 opened.append(name)
         return [("open", ", ".join(opened))]
+
+    async def _ask_stranger(self, question: WellKnown) -> HttpReply | None:
+        """Ask for a path that can't exist beside the question's; one is enough for all that ask alike."""
+        alike = (question.sibling, question.limit, question.ranged)
+        if alike not in self.siblings:
+            self.siblings[alike] = await self._ask_path(question, question.sibling.format(random=secrets.token_hex(8)))
+        return self.siblings[alike]
 
     async def _ask_path(self, question: WellKnown, path: str) -> HttpReply | None:
         headers = {"Range": f"bytes=0-{question.limit - 1}"} if question.ranged else None

@@ -45,11 +45,10 @@ REQUEST_LIMIT = 60
 """Requests that one site gets in one look, those for products on top of it included."""
 
 PRODUCT_SHARE = 8
-"""Requests of ``REQUEST_LIMIT`` that are left for telling which product it is."""
+"""Requests of ``REQUEST_LIMIT`` that are left for telling which product it is, where it may be one that we know."""
 
-PROOF_LIMIT = 50
-"""Requests on top of these, for proving what seems exposed: what lies beside it, and what it says of itself. A site
-with nothing exposed gets none; without them the worst of sites would be left half inspected."""
+LEAST_SHARE = 3
+"""The same where nothing speaks for a product: an answer to OPTIONS may still show one."""
 
 BURST, RATE = 40, 5.0
 """A site gets at most ``BURST`` requests at once, then ``RATE`` a second."""
@@ -89,7 +88,7 @@ class HttpSession:
         self.name = host or (f"[{address}]" if ":" in address else address)
         self.host = self.name if port == (443 if contact.tls else 80) else f"{self.name}:{port}"
         self.requests = 0
-        self._limit, self._proofs = limit, PROOF_LIMIT
+        self._limit = limit
         self._sni = host
         self._tokens, self._refilled = float(BURST), time.monotonic()
         self._turn = asyncio.Lock()
@@ -146,15 +145,13 @@ class HttpSession:
             response, body = await self._talk(await self._open(), request, BODY_LIMIT, seconds, instead=sent)
         return _reply("GET", "/", response, body)
 
-    def allow_proof(self, requests: int = 1) -> None:
-        """Let so many more requests be sent, ``PROOF_LIMIT`` in all, because there is something to prove."""
-        more = min(requests, self._proofs)
-        self._proofs -= more
-        self._limit += more
+    def leave(self, requests: int) -> None:
+        """Send so many requests less than the limit: they are kept for what comes later."""
+        self._limit -= requests
 
     async def _count(self) -> None:
         if self.requests >= self._limit:
-            raise RequestBudgetSpent(f"The limit of {self._limit} requests for one site is used up.")
+            raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
         await self._pace()
         self.requests += 1
         self.contact.dialer.requests[self.contact.endpoint.address] += 1

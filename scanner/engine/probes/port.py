@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from scanner.engine.errors import NameRefused, ProbeError, ToolError
@@ -15,7 +17,7 @@ from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes import http, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT, HttpSession
+from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
 from scanner.engine.probes.identify import Identification, Manner, identify
 from scanner.engine.probes.identify_plugins import ask_plugins
 from scanner.engine.probes.notes import PortNotes, reason_of, with_facts
@@ -212,7 +214,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     for name in names:
         again = next((facts for host, facts in before.items() if host.startswith(name or _literal(contact))), None)
         try:
-            facts = await http.look(contact, host=name, again=again)
+            facts = await http.look(contact, host=name, again=again, may_be_product=partial(_may_be_product, contact))
         except ProbeError as error:
             if sites and isinstance(error, NameRefused):
                 continue  # under the bare address there is no site at all
@@ -272,8 +274,7 @@ async def _recognise_web_service(contact: Contact, sites: list[HttpFacts], known
         return None
     asked_for = contact.target.hostname or _literal(contact)
     spent = next((site.requests for site in sites if site.host.startswith(asked_for)), 0)
-    limit = max(REQUEST_LIMIT - spent, PRODUCT_SHARE)
-    async with HttpSession(contact, contact.target.hostname, limit=limit) as session:
+    async with HttpSession(contact, contact.target.hostname, limit=REQUEST_LIMIT - spent) as session:
         for probe in candidates:
             facts = await probe.look(session, contact.level)
             if facts is not None:
@@ -281,7 +282,11 @@ async def _recognise_web_service(contact: Contact, sites: list[HttpFacts], known
     return None
 
 
-def _worth_trying(probe: WebServiceProbe, contact: Contact, roots: list[HttpReply], methods: set[str]) -> bool:
+def _may_be_product(contact: Contact, roots: Sequence[HttpReply]) -> bool:
+    return any(_worth_trying(probe, contact, roots, set()) for probe in WEB_PROBES)
+
+
+def _worth_trying(probe: WebServiceProbe, contact: Contact, roots: Sequence[HttpReply], methods: set[str]) -> bool:
     usual = contact.endpoint.port in probe.ports or bool(probe.methods & methods)
     return usual or any(probe.suspects(root) for root in roots)
 
