@@ -35,8 +35,11 @@ def encryption(service: Service, context: Context) -> Iterator[Finding]:
 
 @rule("SMTP-OPENRELAY", "SMTP-VRFY")
 def behaviour(service: Service, context: Context) -> Iterator[Finding]:
-    """Report relaying and VRFY. A server may accept a recipient and drop the mail later, so relaying is probable;
-    code 252 ("cannot verify") gives nothing away, unless unknown names are answered otherwise, as Postfix does."""
+    """Report relaying and VRFY. A server may accept a recipient and drop the mail later, so relaying is probable.
+
+    Code 252 ("cannot verify") confirms no address. Where unknown names are answered otherwise, as Postfix does, names
+    can still be guessed one by one, which is a hint.
+    """
     facts = service.facts
     if facts is None or facts.service != "SMTP":
         return
@@ -44,7 +47,11 @@ def behaviour(service: Service, context: Context) -> Iterator[Finding]:
         yield context.finding("SMTP-OPENRELAY", service, confidence=Confidence.PROBABLE, exchanges=facts.exchanges)
     known, unknown = facts.attribute("vrfy"), facts.attribute("vrfy_unknown")
     if known in _CONFIRMED_ADDRESS or (known == "252" and unknown in _NO_SUCH_MAILBOX):
-        yield context.finding("SMTP-VRFY", service, exchanges=facts.exchanges, code=known, unknown=unknown or "-")
+        severity = None if known in _CONFIRMED_ADDRESS else Severity.INFO
+        code, other = known, unknown or "-"
+        yield context.finding(
+            "SMTP-VRFY", service, severity=severity, exchanges=facts.exchanges, code=code, unknown=other
+        )
 
 
 @rule("IMAP-CLEAR", "POP-CLEAR")
