@@ -162,9 +162,12 @@ ALLOWED_HOSTS: list[str] = []
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "scanner.audit",
     "targets",
     "scanner.rounds",
     "scanner.remediation",
+    "scanner.reports",
+    "scanner.delivery",
 ]
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {

@@ -78,7 +78,8 @@ class Organisation(Retirable):
 
     ``trusted_roots`` are PEM texts of its own certificate authorities; see :attr:`anchors`. ``tls_policy`` is what its
     TLS is held to, empty for its supervisor's; see :attr:`policy_name`. ``domains`` are names (ASCII) whose DNS is
-    judged; see :mod:`targets.domains`.
+    judged; see :mod:`targets.domains`. ``blackouts`` are times in which its hosts are left alone (see
+    :mod:`targets.windows`), ``rate`` caps packets a second to them (0: no cap).
     """
 
     slug = models.CharField(max_length=64, unique=True, validators=[validate_slug])
@@ -92,6 +93,8 @@ class Organisation(Retirable):
     trusted_roots = models.JSONField(default=list, blank=True)
     tls_policy = models.CharField(max_length=40, choices=TlsPolicy.choices, default="", blank=True)
     domains = models.JSONField(default=list, blank=True)
+    blackouts = models.JSONField(default=list, blank=True)
+    rate = models.FloatField(default=0)
 
     class Meta:
         ordering = ("slug",)
@@ -101,6 +104,7 @@ class Organisation(Retirable):
             models.CheckConstraint(condition=Q(language__in=Language.values), name="organisation_language_is_known"),
             models.CheckConstraint(condition=Q(weight__gte=1, weight__lte=3), name="organisation_weight_is_1_to_3"),
             models.CheckConstraint(condition=~Q(parent=F("pk")), name="organisation_is_not_its_own_parent"),
+            models.CheckConstraint(condition=Q(rate__gte=0), name="organisation_rate_is_not_negative"),
             models.CheckConstraint(
                 condition=Q(tls_policy__in=["", *TlsPolicy.values]), name="organisation_tls_policy_is_known"
             ),
@@ -154,13 +158,14 @@ class Organisation(Retirable):
 
 
 class Contact(Retirable):
-    """Someone at an organisation who can act."""
+    """Someone at an organisation who can act. ``declined`` are the optional kinds of mail that they don't want."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="contacts")
     name = models.CharField(max_length=200)
     email = models.EmailField()
     role = models.CharField(max_length=20, choices=ContactRole.choices, default=ContactRole.SECURITY)
     language = models.CharField(max_length=10, choices=Language.choices)
+    declined = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ("organisation", "email")
@@ -175,16 +180,18 @@ class Contact(Retirable):
 
 
 class Zone(models.Model):
-    """A part of the network that is inspected from one vantage."""
+    """A part of the network that is inspected from one vantage. ``rate`` caps packets a second into it (0: no cap)."""
 
     name = models.CharField(max_length=64, unique=True)
     vantage = models.CharField(max_length=20, choices=Vantage.choices)
+    rate = models.FloatField(default=0)
 
     class Meta:
         ordering = ("name",)
         constraints = (
             models.CheckConstraint(condition=Q(vantage__in=Vantage.values), name="zone_vantage_is_known"),
             models.CheckConstraint(condition=~Q(name=""), name="zone_has_a_name"),
+            models.CheckConstraint(condition=Q(rate__gte=0), name="zone_rate_is_not_negative"),
         )
 
     def __str__(self) -> str:
@@ -195,7 +202,7 @@ class Target(Retirable):
     """One registered address. ``value`` is canonical (see :mod:`targets.addresses`), ``display`` has Unicode names.
 
     ``ports`` replaces the plan's port list for this target; empty means the plan's. ``shared`` says that another
-    organisation may register the same address.
+    organisation may register the same address. ``blackouts`` are its own, beside its organisation's.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="targets")
@@ -207,6 +214,7 @@ class Target(Retirable):
     tags = models.JSONField(default=list, blank=True)
     ports = models.TextField(default="", blank=True)
     shared = models.BooleanField(default=False)
+    blackouts = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ("organisation", "value")

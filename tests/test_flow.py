@@ -17,13 +17,11 @@ import psutil
 import pytest
 
 from scanner.engine.model import Outcome
-from scanner.engine.plan import Profile
 from scanner.flow import carry_out
 from scanner.remediation.models import Finding, FindingEvent
-from scanner.rounds.execute import plan_round
 from scanner.rounds.models import HostResult
 from tests.lab.case import process, program
-from tests.rounds.world import authorise, organisation, register
+from tests.rounds.world import authorise, organisation, planned, register
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")]
 
@@ -45,7 +43,7 @@ def open_redis(port: int, folder: Path) -> Iterator[None]:
 
 
 def a_round(ports: str) -> int:
-    number = plan_round(["water"], profile=Profile.STANDARD, ports=ports, requested_by="tester").pk
+    number = planned("water", ports=ports)
     carry_out(number)
     return number
 

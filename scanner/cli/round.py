@@ -9,6 +9,7 @@ import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,15 +60,14 @@ def run(
 
     Exit status: 0 done, 2 bad input, 3 done, but something was not inspected.
     """
-    from scanner.rounds.execute import plan_round
+    from scanner.rounds.making import RoundRequest, make_round
     from targets.query import active_organisations, registered_domains, registered_targets
 
     with clear_errors():
         chosen = active_organisations(organisation or None)
         if not any(registered_targets(each) or registered_domains(each) for each in chosen):
             raise InputError("Nothing is registered to inspect; 'roundsman targets apply FILE' begins.")
-        slugs = [each.slug for each in chosen]
-        this = plan_round(slugs, profile=profile, ports=ports, requested_by=_user())
+        this = make_round(RoundRequest(tuple(chosen), _user(), profile, ports), datetime.now(UTC))
     _carry_out(this.pk)
 
 

@@ -39,7 +39,7 @@ class Observation(StrEnum):
 
 
 class Happened(StrEnum):
-    """The kinds of events in a finding's history."""
+    """The kinds of events in a finding's history. From ``CLAIMED`` on they are what people did, or time."""
 
     OPENED = "opened"
     SEEN = "seen"
@@ -49,6 +49,12 @@ class Happened(StrEnum):
     CLAIM_REFUTED = "claim-refuted"
     FIXED = "fixed"
     REOPENED = "reopened"
+    CLAIMED = "claimed"
+    DISPUTED = "disputed"
+    EXEMPTED = "exempted"
+    REQUEST_REFUSED = "request-refused"
+    EXEMPTION_ENDED = "exemption-ended"
+    RENAMED = "renamed"
 
 
 SAME_LIFE = timedelta(days=90)

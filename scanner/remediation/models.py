@@ -16,7 +16,8 @@ class Finding(models.Model):
     """One finding for life: (organisation, host, port, transport, check); its number is its primary key.
 
     ``host`` is the registered hostname, the address when there is none, or a domain (port 0, transport ``dns``);
-    ``addresses`` are those where it was seen since it was opened. ``profile``, ``level`` and ``vantage`` are those of
+    ``addresses`` are those where it was seen since it was opened; ``reported`` is when its organisation was first told,
+    from which its deadline counts. ``profile``, ``level`` and ``vantage`` are those of
     the look that last saw it: a shallower look, or one from elsewhere, can't tell that it is gone. ``exchanges`` is the
     evidence last seen, as objects with ``sent``, ``received`` and ``at``.
     """
@@ -41,6 +42,7 @@ class Finding(models.Model):
     last_seen = models.DateTimeField()
     last_inspected = models.DateTimeField()
     fixed = models.DateTimeField(null=True, blank=True)
+    reported = models.DateTimeField(null=True, blank=True)
     deadline = models.DateTimeField(null=True, blank=True)
     recurrences = models.PositiveIntegerField(default=0)
 
@@ -91,12 +93,16 @@ class Finding(models.Model):
 
 
 class FindingEvent(models.Model):
-    """Something that happened to a finding; written once, never changed. ``detail`` holds data, no sentences."""
+    """Something that happened to a finding; written once, never changed. ``detail`` holds data, no sentences.
+
+    ``round`` is the one that tells it; None for what people did (``actor``) or what time did.
+    """
 
     finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="events")
-    round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, related_name="finding_events")
+    round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, null=True, related_name="finding_events")
     kind = models.CharField(max_length=16, choices=[(each, each) for each in Happened])
     at = models.DateTimeField()
+    actor = models.CharField(max_length=200, blank=True)
     detail = models.JSONField(default=dict)
 
     class Meta:
@@ -118,6 +124,82 @@ class FindingEvent(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Raise ``TypeError``: history is only added to."""
         raise TypeError("The history of a finding is only added to.")
+
+
+class ExemptionKind(models.TextChoices):
+    """The values of the states that a finding has while one holds."""
+
+    ACCEPTED = "accepted"
+    FALSE_POSITIVE = "false-positive"
+
+
+class ExemptionState(models.TextChoices):
+    """``REQUESTED`` by the organisation and not decided yet; ``ENDED`` when its time was over, or by a person."""
+
+    REQUESTED = "requested"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    ENDED = "ended"
+
+
+class Exemption(models.Model):
+    """A risk that is accepted, or a finding that is said to be wrong, up to, not including, ``until``.
+
+    ``owner`` answers for it, ``proof`` names the document or the evidence. ``warned`` is when the end was announced.
+    """
+
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="exemptions")
+    kind = models.CharField(max_length=16, choices=ExemptionKind.choices)
+    state = models.CharField(max_length=10, choices=ExemptionState.choices)
+    owner = models.CharField(max_length=200)
+    reason = models.CharField(max_length=2000)
+    proof = models.CharField(max_length=2000, blank=True)
+    until = models.DateTimeField()
+    requested_by = models.CharField(max_length=200)
+    requested_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=200, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    warned = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.CheckConstraint(condition=models.Q(kind__in=ExemptionKind.values), name="exemption_kind_is_known"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=ExemptionState.values), name="exemption_state_is_known"
+            ),
+            models.UniqueConstraint(
+                fields=("finding",),
+                condition=models.Q(state__in=("requested", "granted")),
+                name="finding_has_one_exemption_at_a_time",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} until {self.until:%Y-%m-%d}: {self.finding}"
+
+
+class Attention(models.Model):
+    """When a host earns its next look between the rounds of its plans; see :mod:`scanner.remediation.cadence`.
+
+    ``host`` is what its findings are known by. ``hours`` is the present interval, ``silent`` counts the rounds in which
+    it did not answer, one after the other.
+    """
+
+    organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="attention")
+    host = models.CharField(max_length=253)
+    hours = models.PositiveIntegerField()
+    silent = models.PositiveIntegerField(default=0)
+    due = models.DateTimeField()
+
+    class Meta:
+        ordering = ("due",)
+        constraints = (models.UniqueConstraint(fields=("organisation", "host"), name="host_earns_attention_once"),)
+        indexes = (models.Index(fields=("due",), name="attention_by_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.host} at {self.due:%Y-%m-%d %H:%M}Z"
 
 
 class SeenKey(models.Model):

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 
 from scanner.engine.inspect import Observer, inspect
 from scanner.engine.model import Coverage, Gap, GapReason, HostInspection, Level, Outcome, Target, Transport, Vantage
@@ -27,13 +27,11 @@ from scanner.rounds.expand import Host, Resolve, domain_of, expand, look_up, per
 from scanner.rounds.gate import ScopeGate
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from scanner.rounds.run import Engine, run_engine
-from scanner.rounds.tools import tool_versions
 from targets.models import Organisation
 from targets.names import resolve_name
 from targets.query import (
     RegisteredDomain,
     RegisteredTarget,
-    active_organisations,
     registered_domains,
     registered_targets,
     scope_of,
@@ -76,26 +74,6 @@ class Ways:
         with self.watch(sum(host.gap is None for host in left)) as observer:
             for job in jobs:
                 job.inspect(lambda plan, gate: self.engine(plan, gate, observer))
-
-
-def plan_round(slugs: Iterable[str] | None, *, profile: Profile, ports: str, requested_by: str) -> Round:
-    """Create a round over these organisations (None: all active ones); nothing is inspected yet.
-
-    Raises ``LookupError`` naming an unknown organisation, ``InputError`` for ports that can't be read, ``ToolError``
-    when nmap is missing.
-    """
-    parse_ports(ports)
-    organisations = active_organisations(slugs)
-    with transaction.atomic():
-        created = Round.objects.create(
-            profile=profile,
-            ports=ports,
-            requested_by=requested_by,
-            created=dt.datetime.now(dt.UTC),
-            tools=tool_versions(),
-        )
-        created.organisations.set(organisations)
-    return created
 
 
 def execute(round_id: int, ways: Ways | None = None) -> None:

@@ -1,19 +1,53 @@
-"""Rounds, and what each saw of each host."""
+"""Plans, the rounds they make, the jobs of a round, and what each round saw of each host."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
-from scanner.engine.model import HostInspection, Outcome
+from scanner.engine.model import HostInspection, Outcome, Severity
 from scanner.engine.plan import Profile
 from scanner.engine.serialize import load_host
 from targets.addresses import display_name
 
 
+class PlanKind(models.TextChoices):
+    """Why a round is made. ``CADENCE`` and ``BY_HAND`` rounds have no plan: the first looks again at hosts that earned
+    it, the second is what an operator asks for at once."""
+
+    ROUTINE = "routine"
+    SPOT_CHECK = "spot-check"
+    CAMPAIGN = "campaign"
+    SELF_CHECK = "self-check"
+    REINSPECTION = "re-inspection"
+    CADENCE = "cadence"
+    BY_HAND = "by-hand"
+
+
 class RoundState(models.TextChoices):
-    """``RUNNING`` is also how a round looks whose process died; executing it again goes on where it stopped."""
+    """``RUNNING`` is also how a round looks whose process died; its jobs are taken up again by whoever works next."""
 
     PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class JobKind(models.TextChoices):
+    """The steps of a round, in order: hosts are listed, looked at, looked at again, and their findings followed.
+
+    ``PREPARE`` makes the ``LOOK`` jobs of an organisation, ``DOUBT`` those of the second look, ``FOLLOW`` ends the round.
+    """
+
+    PREPARE = "prepare"
+    LOOK = "look"
+    DOUBT = "doubt"
+    FOLLOW = "follow"
+
+
+class JobState(models.TextChoices):
+    WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
     CANCELLED = "cancelled"
@@ -26,17 +60,78 @@ class LookNumber(models.IntegerChoices):
     AGAIN = 2
 
 
+class Plan(models.Model):
+    """When to inspect what, and how deep. ``retired_at`` marks a removed plan, whose rounds stay.
+
+    ``schedule`` is a cron expression or ``every 6h``, read in ``time_zone``; empty for a plan that runs only when
+    asked. ``jitter`` is the most seconds that a due time may be put off by. ``blackouts`` are windows as in
+    :mod:`targets.windows`. No organisations means all active ones. ``share`` (above 0, up to 1) is the part of the
+    targets that a spot check draws, ``checks`` are those a campaign is about (none: all). ``deadlines`` maps severities
+    to days, for those that differ from the default. ``rate`` caps packets a second (0: no cap). ``notice_from`` is the
+    least severity that is asked to be fixed by a notice; empty: no notices. ``next_due`` None means never.
+    """
+
+    name = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=16, choices=PlanKind.choices)
+    organisations = models.ManyToManyField("targets.Organisation", related_name="plans", blank=True)
+    schedule = models.CharField(max_length=200, blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    jitter = models.PositiveIntegerField(default=0)
+    blackouts = models.JSONField(default=list, blank=True)
+    profile = models.CharField(max_length=10, choices=[(profile, profile) for profile in Profile])
+    ports = models.TextField()
+    share = models.FloatField(default=1.0)
+    checks = models.JSONField(default=list, blank=True)
+    deadlines = models.JSONField(default=dict, blank=True)
+    rate = models.FloatField(default=0)
+    priority = models.SmallIntegerField(default=0)
+    notice_from = models.CharField(max_length=8, blank=True, choices=[(each, each) for each in Severity])
+    paused = models.BooleanField(default=False)
+    next_due = models.DateTimeField(null=True, blank=True)
+    created = models.DateTimeField()
+    created_by = models.CharField(max_length=200)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(condition=Q(kind__in=PlanKind.values), name="plan_kind_is_known"),
+            models.CheckConstraint(condition=Q(share__gt=0, share__lte=1), name="plan_share_is_above_0_up_to_1"),
+            models.CheckConstraint(condition=Q(rate__gte=0), name="plan_rate_is_not_negative"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Round(models.Model):
     """One pass over the targets of some organisations; its number is its primary key.
 
     ``ports`` is what was asked for (``top1000``, ``22,80``); ``followed`` tells when its findings were followed.
-    ``tools`` holds the version of each program by its name.
+    ``tools`` holds the version of each program by its name. ``due`` is the time for which its plan made it, and
+    ``missed`` how many earlier due times it stands for as well, when nothing ran. ``seed`` is what a spot check
+    drew by.
+
+    A round may be about a part only: ``targets`` are primary keys (None: all), ``hosts`` are names and addresses that
+    findings are known by (None: all), ``checks`` those it is about (none: all), ``findings`` the primary keys of those
+    that it looks at again (none: all). See :attr:`is_whole`.
     """
 
     organisations = models.ManyToManyField("targets.Organisation", related_name="rounds")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="rounds")
+    kind = models.CharField(max_length=16, choices=PlanKind.choices, default=PlanKind.BY_HAND)
+    due = models.DateTimeField(null=True, blank=True)
+    missed = models.PositiveIntegerField(default=0)
+    seed = models.CharField(max_length=64, blank=True)
+    targets = models.JSONField(null=True, blank=True)
+    hosts = models.JSONField(null=True, blank=True)
+    checks = models.JSONField(default=list, blank=True)
+    findings = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=10, choices=RoundState.choices, default=RoundState.PLANNED)
     profile = models.CharField(max_length=10, choices=[(profile, profile) for profile in Profile])
     ports = models.TextField()
+    rate = models.FloatField(default=0)
+    priority = models.SmallIntegerField(default=0)
     requested_by = models.CharField(max_length=200)
     tools = models.JSONField(default=dict)
     created = models.DateTimeField()
@@ -47,11 +142,76 @@ class Round(models.Model):
     class Meta:
         ordering = ("pk",)
         constraints = (
-            models.CheckConstraint(condition=models.Q(state__in=RoundState.values), name="round_state_is_known"),
+            models.CheckConstraint(condition=Q(state__in=RoundState.values), name="round_state_is_known"),
+            models.CheckConstraint(condition=Q(kind__in=PlanKind.values), name="round_kind_is_known"),
+            models.UniqueConstraint(fields=("plan", "due"), name="plan_makes_one_round_when_due"),
         )
 
     def __str__(self) -> str:
         return f"round {self.pk}"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is about everything that its organisations registered, so that it can be scored and compared."""
+        return self.targets is None and self.hosts is None and not self.checks and not self.findings
+
+
+class Job(models.Model):
+    """One step of a round for a worker: the unit that is leased, retried and cancelled.
+
+    ``hosts`` lists what a ``LOOK`` job looks at; what has a result already is left alone. ``attempt`` counts how often
+    it was claimed and fences: a worker writes only while the row still has the attempt that it claimed. ``failures``
+    counts the attempts in which the process that ran the probes died. ``beat`` grows with every heartbeat; a running
+    job whose beat stands still lost its worker.
+    """
+
+    round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="jobs")
+    organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, null=True, related_name="jobs")
+    kind = models.CharField(max_length=8, choices=JobKind.choices)
+    look = models.PositiveSmallIntegerField(choices=LookNumber.choices, default=LookNumber.FIRST)
+    zone = models.CharField(max_length=64, blank=True)
+    hosts = models.JSONField(default=list)
+    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.WAITING)
+    priority = models.SmallIntegerField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    beat = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=100, blank=True)
+    created = models.DateTimeField()
+    started = models.DateTimeField(null=True, blank=True)
+    finished = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-priority", "pk")
+        constraints = (
+            models.CheckConstraint(condition=Q(kind__in=JobKind.values), name="job_kind_is_known"),
+            models.CheckConstraint(condition=Q(state__in=JobState.values), name="job_state_is_known"),
+        )
+        indexes = (models.Index(fields=("state", "-priority", "id"), name="job_to_claim"),)
+
+    def __str__(self) -> str:
+        return f"job {self.pk} ({self.kind}) of {self.round}"
+
+
+class Stop(models.Model):
+    """The kill switch: while a row is not lifted, no job is claimed and what runs is ended. Rows are never deleted."""
+
+    at = models.DateTimeField()
+    by = models.CharField(max_length=200)
+    reason = models.CharField(max_length=500, blank=True)
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=("lifted_by",), condition=Q(lifted_at=None), name="stop_is_on_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"stopped at {self.at:%Y-%m-%d %H:%M}Z by {self.by}"
 
 
 class HostResult(models.Model):
@@ -87,7 +247,7 @@ class HostResult(models.Model):
             models.UniqueConstraint(
                 fields=("round", "organisation", "address", "hostname", "look"), name="host_is_looked_at_once"
             ),
-            models.CheckConstraint(condition=models.Q(outcome__in=list(Outcome)), name="host_outcome_is_known"),
+            models.CheckConstraint(condition=Q(outcome__in=list(Outcome)), name="host_outcome_is_known"),
         )
 
     def __str__(self) -> str:

@@ -14,10 +14,10 @@ from django.db import OperationalError
 from scanner.engine.errors import InputError
 from scanner.engine.inspect import Observer, Progress, Stage
 from scanner.engine.model import Endpoint, GapReason, HostInspection, Level, Outcome, Vantage
-from scanner.engine.plan import Plan, Profile
+from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
 from scanner.rounds import run
-from scanner.rounds.execute import Ways, execute, plan_round
+from scanner.rounds.execute import Ways, execute
 from scanner.rounds.models import HostResult, Round
 from targets.models import Exclusion, Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, ways
@@ -288,7 +288,7 @@ def test_the_observer_hears_of_every_host(owner: Organisation) -> None:
 
 def test_bad_ports_and_unknown_organisations_make_no_round(owner: Organisation) -> None:
     with pytest.raises(InputError, match="70000"):
-        plan_round(None, profile=Profile.STANDARD, ports="70000", requested_by="tester")
+        planned(ports="70000")
     with pytest.raises(LookupError, match="nobody"):
-        plan_round(["nobody"], profile=Profile.STANDARD, ports="80", requested_by="tester")
+        planned("nobody")
     assert not Round.objects.exists()

@@ -24,10 +24,12 @@ from scanner.engine.model import (
 )
 from scanner.engine.plan import Plan, Profile
 from scanner.engine.probes.dial import Gate
-from scanner.rounds.execute import Ways, plan_round
+from scanner.rounds.execute import Ways
+from scanner.rounds.making import RoundRequest, make_round
 from targets.addresses import parse_target
 from targets.models import Authorisation, Organisation, Zone
 from targets.models import Target as TargetRow
+from targets.query import active_organisations
 
 REDIS = 6379
 PORTS = "80,6379"
@@ -88,7 +90,8 @@ def ways(engine: Engine, names: dict[str, list[str]] | None = None) -> Ways:
 
 
 def planned(*slugs: str, profile: Profile = Profile.STANDARD, ports: str = PORTS) -> int:
-    return plan_round(slugs or None, profile=profile, ports=ports, requested_by="tester").pk
+    chosen = tuple(active_organisations(slugs or None))
+    return make_round(RoundRequest(chosen, "tester", profile, ports), dt.datetime.now(dt.UTC)).pk
 
 
 def open_redis(target: Target, plan: Plan) -> HostInspection:

@@ -1,0 +1,1 @@
+"""Who did what, kept so that a change of it shows."""

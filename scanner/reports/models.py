@@ -1,0 +1,29 @@
+"""Reports as they were made, kept as they were sent."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Report(models.Model):
+    """What one organisation was told of one round, in one language.
+
+    ``html`` and ``json`` are UTF-8, compressed with zlib; ``digest`` is the SHA-256 (hex) of the uncompressed HTML.
+    """
+
+    organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="reports")
+    round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, related_name="reports")
+    language = models.CharField(max_length=10)
+    generated = models.DateTimeField()
+    html = models.BinaryField()
+    json = models.BinaryField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=("organisation", "round", "language"), name="report_is_made_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"report on {self.organisation} after {self.round}"
