@@ -49,6 +49,13 @@ def _listed(value: object) -> object:
     return [name for name in map(str.strip, value.split(",")) if name] if isinstance(value, str) else value
 
 
+def _mail_address(address: str) -> str:
+    local, at, domain = address.rpartition("@")
+    if not (local and at and domain) or any(char.isspace() for char in address):
+        raise ValueError(f"{address!r} is no mail address; write one such as roundsman@example.org")
+    return address
+
+
 def _resolver(text: object) -> ResolverAddress | None:
     try:
         return parse_resolver(str(text)) if text else None
@@ -59,7 +66,10 @@ def _resolver(text: object) -> ResolverAddress | None:
 class Settings(BaseSettings):
     """The settings of one installation. Prefix lengths are in bits; a target may not be wider than they say.
 
-    ``resolver`` is asked about registered domains; without one they are not inspected.
+    ``resolver`` is asked about registered domains; without one they are not inspected. Without ``smtp_host`` mail is
+    written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's address; its domain names our
+    messages. ``operators`` are addresses that are told of failures, in ``language``. Names are those of the office, as
+    its mail and notices show them.
     """
 
     model_config = SettingsConfigDict(
@@ -74,6 +84,17 @@ class Settings(BaseSettings):
     widest_ipv6_target: int = Field(default=112, ge=64, le=128)
     plugins_off: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = frozenset()
     resolver: Annotated[ResolverAddress | None, BeforeValidator(_resolver)] = None
+    smtp_host: str = ""
+    smtp_port: int | None = Field(default=None, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password: SecretStr | None = None
+    smtp_ca_file: Path | None = None
+    mail_from: Annotated[str, AfterValidator(_mail_address)] = "roundsman@localhost"
+    operators: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    office_name_zh: str = "网络安全监测办公室"
+    office_name_en: str = "Security Office"
+    office_contact: str = ""
 
     @classmethod
     def settings_customise_sources(
@@ -190,6 +211,7 @@ LOCALE_PATHS = [ROOT / "report_templates" / "locale"]
 WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
+MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 
 def prepare() -> None:

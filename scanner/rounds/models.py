@@ -37,7 +37,8 @@ class RoundState(models.TextChoices):
 class JobKind(models.TextChoices):
     """The steps of a round, in order: hosts are listed, looked at, looked at again, and their findings followed.
 
-    ``PREPARE`` makes the ``LOOK`` jobs of an organisation, ``DOUBT`` those of the second look, ``FOLLOW`` ends the round.
+    ``PREPARE`` makes the ``LOOK`` jobs of an organisation, ``DOUBT`` those of the second look, ``FOLLOW`` ends the
+    round.
     """
 
     PREPARE = "prepare"
