@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from scanner.remediation.follow import follow_round, would_be_fixed
-from scanner.rounds.execute import Ways, execute, look_again
+from scanner.rounds.execute import execute
+from scanner.rounds.ways import Hooks, Ways
+
+
+def hooks() -> Hooks:
+    """Return what happens at the turning points of every round."""
+    return Hooks(doubt=would_be_fixed, follow=follow_round)
 
 
 def carry_out(round_id: int, ways: Ways | None = None) -> None:
@@ -12,10 +18,4 @@ def carry_out(round_id: int, ways: Ways | None = None) -> None:
     Carrying out a round again goes on where it stopped, and changes nothing once it is whole. After Ctrl-C what
     was seen until then is followed too, but without a second look nothing is fixed; the interrupt goes on.
     """
-    try:
-        execute(round_id, ways)
-        look_again(round_id, would_be_fixed(round_id), ways)
-    except KeyboardInterrupt:
-        follow_round(round_id)
-        raise
-    follow_round(round_id)
+    execute(round_id, ways, hooks())

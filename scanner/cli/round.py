@@ -126,7 +126,7 @@ def clear_errors() -> Iterator[None]:
 
 def _carry_out(number: int) -> None:
     from scanner.flow import carry_out
-    from scanner.rounds.execute import Ways
+    from scanner.rounds.ways import Ways
 
     typer.echo(f"Round {number} begins.", err=True)
     try:

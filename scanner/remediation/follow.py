@@ -19,8 +19,8 @@ from scanner.remediation.lifecycle import Happened, Standing, State, follow
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
 from scanner.remediation.scores import store_score
-from scanner.rounds.execute import Again
 from scanner.rounds.models import HostResult, Round
+from scanner.rounds.ways import Again
 from targets.models import Organisation
 
 
