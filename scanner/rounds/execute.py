@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import ExitStack
 
 from scanner.engine.errors import RoundsmanError
-from scanner.engine.inspect import Observer
+from scanner.engine.inspect import Observer, Progress
 from scanner.rounds import steps
 from scanner.rounds.assignment import hosts_left
 from scanner.rounds.lease import Observer as LeaseObserver
@@ -14,23 +15,30 @@ from scanner.rounds.lease import worker_name
 from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
 from scanner.rounds.switch import current_stop
 from scanner.rounds.ways import Hooks, Ways
-from scanner.rounds.worker import Hand
+from scanner.rounds.worker import Hand, Workers
 
 WAIT = 0.5
 """Seconds between two looks at a round that others work at, or that waits."""
 
 
-def execute(round_id: int, ways: Ways | None = None, hooks: Hooks | None = None) -> None:
+def execute(round_id: int, ways: Ways | None = None, hooks: Hooks | None = None, helpers: int = 0) -> None:
     """Do, or wait for, every job of the round. Doing so again goes on where it stopped, and changes nothing once it is
     done. Ctrl-C cancels the round, accounts for what was left, lets it be followed, and goes on.
 
-    Raises ``RoundsmanError`` when the round is paused or everything is stopped, and whatever the round above raise.
+    ``helpers`` are threads that look at hosts beside the calling one, if it is the real engine that looks.
+    Raises ``RoundsmanError`` when the round is paused or everything is stopped, and whatever the rooms above raise.
     """
-    ways, hooks = ways or Ways(), hooks or Hooks()
+    ways, hooks, lost = ways or Ways(), hooks or Hooks(), LeaseObserver()
     with _Watching(ways) as watching:
-        hand = Hand(worker_name("run"), ways, hooks, LeaseObserver(), patient=False, watch=watching.of)
+
+        def helper(drain: threading.Event) -> Hand:
+            name = worker_name("run")
+            return Hand(name, ways, hooks, lost, drain, watch=watching.of, round_id=round_id, kinds=(JobKind.LOOK,))
+
+        hand = Hand(worker_name("run"), ways, hooks, lost, patient=False, watch=watching.of, round_id=round_id)
         try:
-            _work_off(round_id, hand)
+            with Workers(helpers if ways.engine is None else 0, helper):
+                _work_off(round_id, hand)
         except KeyboardInterrupt:
             if Round.objects.filter(pk=round_id, state__in=(RoundState.PLANNED, RoundState.RUNNING)).exists():
                 _cancel(round_id, hand)
@@ -40,7 +48,7 @@ def execute(round_id: int, ways: Ways | None = None, hooks: Hooks | None = None)
 def _work_off(round_id: int, hand: Hand) -> None:
     steps.begin(round_id, hand.ways.now())
     while True:
-        if hand.work_one(round_id):
+        if hand.work_one():
             continue
         this = Round.objects.get(pk=round_id)
         if not Job.objects.filter(round=this, state__in=(JobState.WAITING, JobState.RUNNING)).exists():
@@ -68,9 +76,10 @@ class _Watching:
 
     def __init__(self, ways: Ways) -> None:
         self._watch = ways.watch
-        self._now_watched: int | None = None
+        self._look: int | None = None
         self._open = ExitStack()
         self._observer: Observer = lambda _: None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> _Watching:
         return self
@@ -80,10 +89,15 @@ class _Watching:
 
     def of(self, job: Job) -> Observer:
         """Return who is to hear of the progress of this job."""
-        if self._now_watched != job.look:
-            self._open.close()
-            jobs = Job.objects.filter(round=job.round_id, kind=JobKind.LOOK, look=job.look)
-            hosts = sum(len(hosts_left(each)) for each in jobs.exclude(state=JobState.CANCELLED))
-            self._observer = self._open.enter_context(self._watch(hosts)) if hosts else (lambda _: None)
-            self._now_watched = job.look
-        return self._observer
+        with self._lock:
+            if self._look != job.look:
+                self._open.close()
+                jobs = Job.objects.filter(round=job.round_id, kind=JobKind.LOOK, look=job.look)
+                hosts = sum(len(hosts_left(each)) for each in jobs.exclude(state=JobState.CANCELLED))
+                self._observer = self._open.enter_context(self._watch(hosts)) if hosts else (lambda _: None)
+                self._look = job.look
+        return self._tell
+
+    def _tell(self, progress: Progress) -> None:
+        with self._lock:
+            self._observer(progress)

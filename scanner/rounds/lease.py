@@ -18,7 +18,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -87,19 +87,24 @@ class Lease:
         )
 
 
-def due_jobs(now: datetime, round_id: int | None) -> models.QuerySet[Job]:
-    """The jobs that may be claimed, most important and oldest first; none that would break a rate cap."""
+def due_jobs(now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> models.QuerySet[Job]:
+    """The jobs that may be claimed, most important and oldest first; none that would break a rate cap.
+
+    Only those of one round, and of some kinds, when these are given.
+    """
     states = (RoundState.RUNNING, RoundState.CANCELLED)
     waiting = Job.objects.filter(state=JobState.WAITING, round__state__in=states)
     if round_id is not None:
         waiting = waiting.filter(round=round_id)
+    if kinds:
+        waiting = waiting.filter(kind__in=kinds)
     due = Q(not_before=None) | Q(not_before__lte=now) | Q(not_before__gt=now + PUT_OFF + timedelta(minutes=1))
     return waiting.filter(due).exclude(_over_a_cap()).order_by("-priority", "pk")
 
 
-def claim(worker: str, now: datetime, round_id: int | None = None) -> Lease | None:
-    """Claim the next job, of this round if one is given; None when there is none to claim now."""
-    for job in due_jobs(now, round_id).defer("hosts", "terms")[:_BATCH]:
+def claim(worker: str, now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> Lease | None:
+    """Claim the next job (see :func:`due_jobs`); None when there is none to claim now."""
+    for job in due_jobs(now, round_id, kinds).defer("hosts", "terms")[:_BATCH]:
         with transaction.atomic():
             _lock_what_is_capped(job)
             if current_stop() is not None:

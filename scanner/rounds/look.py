@@ -125,8 +125,11 @@ class LookAt:
 
     def split(self, hosts: list[Assigned]) -> None:
         """Give each host a job of its own in place of this one. Raises ``LeaseLost``."""
+        alone = one_host_jobs(self.job, hosts, self.ways.now())
         with transaction.atomic():
-            Job.objects.bulk_create(one_host_jobs(self.job, hosts, self.ways.now()))
+            given_away = [job.hosts[0] for job in alone]
+            self.lease.write(hosts=[entry for entry in self.job.hosts if entry not in given_away])
+            Job.objects.bulk_create(alone)
             end_job(self.lease, self.job, self.ways.now())
 
     def store(self, host: Assigned, inspection: HostInspection, facts: bytes | None = None) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, connections
 
 from scanner.engine.inspect import Observer, Progress
 from scanner.engine.model import Gap, GapReason
@@ -47,7 +47,8 @@ class Hand:
     """What works jobs off: one for each thread, or the very thread that wants a round done.
 
     ``drain`` set, it ends what it does within a second and puts it back. ``patient`` False, what goes wrong is raised
-    (when the job is back in its place), for a person at a terminal to read.
+    (when the job is back in its place), for a person at a terminal to read. ``round_id`` and ``kinds``, where given,
+    are the only round and kinds of jobs that it does.
     """
 
     name: str
@@ -57,15 +58,16 @@ class Hand:
     drain: threading.Event = field(default_factory=threading.Event)
     patient: bool = True
     watch: Callable[[Job], Observer] = lambda _: _unwatched
+    round_id: int | None = None
+    kinds: tuple[JobKind, ...] = ()
 
-    def work_one(self, round_id: int | None = None) -> bool:
-        """Do the next job, of this round if one is given; return whether there was one. May raise anything."""
-        now = self.ways.now()
+    def work_one(self) -> bool:
+        """Do the next job; return whether there was one. May raise anything."""
         self.lost.look(every=OBSERVE)
-        if round_id is None:
-            steps.begin_planned(now)
-        self._put_off_what_is_blocked(round_id)
-        lease = claim(self.name, now, round_id)
+        if self.round_id is None:
+            steps.begin_planned(self.ways.now())
+        self._put_off_what_is_blocked()
+        lease = claim(self.name, self.ways.now(), self.round_id, self.kinds)
         if lease is None:
             return False
         job = Job.objects.select_related("round__plan", "organisation__parent").get(pk=lease.job_id)
@@ -150,11 +152,11 @@ class Hand:
         until = blocked_until(job.round, job.organisation, read_terms(job).blackouts, now)
         return None if until is None else Ended(f"blackout until {until:%Y-%m-%d %H:%M}Z", until)
 
-    def _put_off_what_is_blocked(self, round_id: int | None) -> None:
+    def _put_off_what_is_blocked(self) -> None:
         """Put off the looks at the head of the queue that a blackout holds, until one is found that none does."""
         while True:
             now = self.ways.now()
-            head = due_jobs(now, round_id).filter(round__state=RoundState.RUNNING, kind=JobKind.LOOK)
+            head = due_jobs(now, self.round_id, (JobKind.LOOK,)).filter(round__state=RoundState.RUNNING)
             blocked = False
             for job in head.select_related("round__plan", "organisation").defer("hosts")[:20]:
                 end = self._blocked(job)
@@ -228,14 +230,18 @@ def _unwatched(progress: Progress) -> None:
 
 
 class Workers:
-    """The workers of a process: ``count`` threads, from :meth:`start` to :meth:`stop`."""
+    """The worker threads of a process, from :meth:`start` to :meth:`stop`; ``make`` makes a hand that they drain."""
 
-    def __init__(self, count: int, kind: str, ways: Ways, hooks: Hooks, round_id: int | None = None) -> None:
+    def __init__(self, count: int, make: Callable[[threading.Event], Hand]) -> None:
         self._drain = threading.Event()
-        self._round = round_id
-        observer = LeaseObserver()
-        self._hands = [Hand(worker_name(kind), ways, hooks, observer, self._drain) for _ in range(count)]
-        self._threads = [threading.Thread(target=self._run, args=[hand], name=hand.name) for hand in self._hands]
+        hands = [make(self._drain) for _ in range(count)]
+        self._threads = [threading.Thread(target=self._run, args=[hand], name=hand.name) for hand in hands]
+
+    @classmethod
+    def of_service(cls, count: int, ways: Ways, hooks: Hooks) -> Workers:
+        """The workers of ``serve``, which do every job of every round."""
+        lost = LeaseObserver()
+        return cls(count, lambda drain: Hand(worker_name("serve"), ways, hooks, lost, drain))
 
     def start(self) -> None:
         """Let the threads begin."""
@@ -243,25 +249,31 @@ class Workers:
             thread.start()
 
     def stop(self) -> None:
-        """End what is in work, put it back, and wait for the threads: a few seconds at most, steps of the rooms above
-        excepted, which end their job first."""
+        """End what is in work, put it back, and wait for the threads: a few seconds at most, but for steps of the rooms
+        above, which are let finish."""
         self._drain.set()
         for thread in self._threads:
             thread.join()
+
+    def __enter__(self) -> Workers:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _run(self, hand: Hand) -> None:
         pause = IDLE
         try:
             while not self._drain.is_set():
                 try:
-                    worked = hand.work_one(self._round)
+                    worked = hand.work_one()
                     pause = IDLE
                 except Exception:  # noqa: BLE001 - a worker ends when it is told to, and never by itself
                     _log.exception("%s could not work; it tries again in %.0f s", hand.name, pause)
                     worked, pause = False, min(pause * 2, 60.0)
                     connections.close_all()
                 if not worked:
-                    close_old_connections()
                     self._drain.wait(pause)
         finally:
             connections.close_all()
