@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import ExitStack
@@ -16,6 +17,8 @@ from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
 from scanner.rounds.switch import current_stop
 from scanner.rounds.ways import Hooks, Ways
 from scanner.rounds.worker import Hand, Workers
+
+_log = logging.getLogger(__name__)
 
 WAIT = 0.5
 """Seconds between two looks at a round that others work at, or that waits."""
@@ -47,6 +50,7 @@ def execute(round_id: int, ways: Ways | None = None, hooks: Hooks | None = None,
 
 def _work_off(round_id: int, hand: Hand) -> None:
     steps.begin(round_id, hand.ways.now())
+    said = ""
     while True:
         if hand.work_one():
             continue
@@ -61,6 +65,10 @@ def _work_off(round_id: int, hand: Hand) -> None:
                 f"Everything was stopped by {stop.by}; 'roundsman resume' lifts that, then "
                 f"'roundsman round resume {round_id}' goes on with the round."
             )
+        put_off = Job.objects.filter(round=this, not_before__gt=hand.ways.now()).order_by("not_before").first()
+        if put_off is not None and put_off.why != said:
+            said = put_off.why
+            _log.warning("%s waits: %s", this, said)
         time.sleep(WAIT)
 
 

@@ -88,7 +88,7 @@ class Lease:
 
 
 def due_jobs(now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> models.QuerySet[Job]:
-    """The jobs that may be claimed, most important and oldest first; none that would break a rate cap.
+    """The jobs that may be claimed, most important and oldest rounds first; none that would break a rate cap.
 
     Only those of one round, and of some kinds, when these are given.
     """
@@ -99,7 +99,7 @@ def due_jobs(now: datetime, round_id: int | None = None, kinds: Collection[JobKi
     if kinds:
         waiting = waiting.filter(kind__in=kinds)
     due = Q(not_before=None) | Q(not_before__lte=now) | Q(not_before__gt=now + PUT_OFF + timedelta(minutes=1))
-    return waiting.filter(due).exclude(_over_a_cap()).order_by("-priority", "pk")
+    return waiting.filter(due).exclude(_over_a_cap()).order_by("-priority", "round", "pk")
 
 
 def claim(worker: str, now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> Lease | None:

@@ -65,6 +65,9 @@ RENEW = 2.0
 """Seconds between two looks at the register."""
 
 
+_MOMENT = 0.5
+
+
 class Ended(Exception):  # noqa: N818 - reads as the event it is
     """The job must not be gone on with now: ``why`` tells people, ``not_before`` when it may be."""
 
@@ -99,7 +102,8 @@ class LookAt:
                 self._look(left)
             except ChildDied as death:
                 _log.warning("the probes of %s died: %s", self.job, death)
-                self.check()  # perhaps everything is being ended
+                time.sleep(_MOMENT)  # who ends this process may have ended the child before
+                self.check()
                 if not self._after_death(hosts_left(self.job), str(death)):
                     return
         self.looked(self.job.pk)

@@ -189,7 +189,7 @@ class Job(models.Model):
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ("-priority", "pk")
+        ordering = ("-priority", "round", "pk")
         constraints = (
             models.CheckConstraint(condition=Q(kind__in=JobKind.values), name="job_kind_is_known"),
             models.CheckConstraint(condition=Q(state__in=JobState.values), name="job_state_is_known"),
@@ -202,7 +202,7 @@ class Job(models.Model):
                 fields=("round", "organisation"), condition=Q(kind="prepare"), name="round_prepares_organisation_once"
             ),
         )
-        indexes = (models.Index(fields=("state", "-priority", "id"), name="job_to_claim"),)
+        indexes = (models.Index(fields=("state", "-priority", "round", "id"), name="job_to_claim"),)
 
     def __str__(self) -> str:
         return f"job {self.pk} ({self.kind}) of {self.round}"

@@ -27,6 +27,9 @@ HUNG = 60.0
 """Seconds without a sign of life after which a child is taken to hang. It gives one every second, unless it is busy
 with something that no deadline can break off."""
 
+_TAKES = 2.0
+"""Seconds that a child may take to take what it is told."""
+
 
 class ChildDied(Exception):  # noqa: N818 - reads as the event it is
     """The child ended, hung or failed before it was done: perhaps over a host that it was looking at."""
@@ -47,18 +50,19 @@ class Seen:
 class Probes:
     """The probes of one job, in a child process. ``targets`` are those it may speak of, by address and host name.
 
-    Raises ``ChildRefused`` when no child can be started.
+    Entering raises ``ChildRefused`` when no child can be started.
     """
 
     def __init__(self, request: Request, targets: Mapping[tuple[str, str], Target]) -> None:
+        self._request = request
         self._targets = targets
         self._scope = request.scope
+
+    def __enter__(self) -> Self:
         self._channel, self._pidfd = NURSERY.child()
         self._frames = FrameReader(self._channel)
         self._heard = time.monotonic()
-        self._send(frame(Kind.REQUEST, pickle.dumps(request)))
-
-    def __enter__(self) -> Self:
+        self._send(frame(Kind.REQUEST, pickle.dumps(self._request)))
         return self
 
     def __exit__(
@@ -109,7 +113,7 @@ class Probes:
         return Kind.END if kind is Kind.END else None
 
     def _send(self, data: bytes) -> None:
-        """Send; a child that takes nothing is found out by its silence, and one that is gone by its channel."""
-        self._channel.settimeout(HUNG)
-        with contextlib.suppress(ConnectionError):
+        """Send. A child that is gone, or takes nothing, is found out when it is listened to: it says nothing either."""
+        self._channel.settimeout(_TAKES)
+        with contextlib.suppress(OSError):
             self._channel.sendall(data)

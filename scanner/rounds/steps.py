@@ -95,7 +95,7 @@ def follow(lease: Lease, job: Job, now: datetime) -> None:
     """Mark the round done, whose findings were followed; a cancelled one stays so. Raises ``LeaseLost``."""
     with transaction.atomic():
         lease.finish(now)
-        Round.objects.filter(pk=job.round_id, state=RoundState.RUNNING).update(state=RoundState.DONE)
+        Round.objects.filter(pk=job.round_id).exclude(state=RoundState.CANCELLED).update(state=RoundState.DONE)
 
 
 def give_up_preparing(lease: Lease, job: Job, gap: Gap, now: datetime, state: JobState = JobState.DONE) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ class Hand:
 
     def _step(self, kind: JobKind, lease: Lease, job: Job) -> None:
         if kind is JobKind.PREPARE:
-            steps.prepare(lease, job, self.ways, lambda: self._check(lease))
+            steps.prepare(lease, job, self.ways, self._now_and_then(lambda: self._check(lease)))
         elif kind is JobKind.DOUBT:
             steps.doubt(lease, job, self.hooks.doubt(job.round_id), self.ways)
         else:
@@ -120,6 +121,7 @@ class Hand:
             look.cancel()
             return
         try:
+            check()
             look.carry_out()
         except Ended as end:
             if not end.cancelled:
@@ -143,6 +145,18 @@ class Hand:
         blocked = self._blocked(job)
         if blocked is not None:
             raise blocked
+
+    def _now_and_then(self, check: Callable[[], None]) -> Callable[[], None]:
+        """Return ``check``, but done once a second at most."""
+        again = 0.0
+
+        def checked() -> None:
+            nonlocal again
+            if time.monotonic() >= again:
+                check()
+                again = time.monotonic() + 1
+
+        return checked
 
     def _blocked(self, job: Job) -> Ended | None:
         """Return why a look must wait for the end of a blackout, or None."""
