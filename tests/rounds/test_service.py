@@ -179,7 +179,7 @@ def test_a_child_that_dies_over_one_host_costs_that_host_alone(installation: Ins
     with_nmap(installation, "os.kill(os.getppid(), signal.SIGKILL)")
     result = installation.run("round", "resume", "1")
     assert result.returncode == 3, result
-    assert "127.63.0.5: error; set-aside: Three attempts" in result.stdout
+    assert "127.63.0.5: error; set-aside: The inspection program" in result.stdout
     assert outcomes(installation) == {"inspected": HOSTS - 1, "error": 1}
 
 
