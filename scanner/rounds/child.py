@@ -25,6 +25,8 @@ UNHEARD = 4.0
 """Seconds after which a child ends that nobody told to go on. With the second in which the switch is looked at, no
 packet leaves five seconds after everything was stopped, even when the worker hangs or can't read the database."""
 
+_GRACE = 0.1
+
 TICK = 1.0
 """Seconds between signs of life."""
 
@@ -56,6 +58,7 @@ class _Work:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._head: tuple[Kind, int] | None = None
 
     async def run(self) -> None:
         kind, payload = await self._receive()
@@ -91,8 +94,7 @@ class _Work:
         scope = request.scope
         while True:
             try:
-                async with asyncio.timeout(UNHEARD):
-                    _, payload = await self._receive()
+                payload = await self._word()
             except TimeoutError:
                 self._send(Kind.UNHEARD)
                 return
@@ -103,9 +105,22 @@ class _Work:
                 scope = word.scope or scope
                 gate.renew(scope, word.now)
 
+    async def _word(self) -> bytes:
+        """Return what the worker says next. Raises ``TimeoutError``; what came in time counts, were we late to read."""
+        try:
+            async with asyncio.timeout(UNHEARD):
+                return (await self._receive())[1]
+        except TimeoutError:
+            async with asyncio.timeout(_GRACE):
+                return (await self._receive())[1]
+
     async def _receive(self) -> tuple[Kind, bytes]:
-        kind, size = read_head(await self._reader.readexactly(HEAD.size))
-        return kind, await self._reader.readexactly(size)
+        """Return the next frame. Broken off, it is gone on with at the next call."""
+        self._head = self._head or read_head(await self._reader.readexactly(HEAD.size))
+        kind, size = self._head
+        payload = await self._reader.readexactly(size)
+        self._head = None
+        return kind, payload
 
     async def _tick(self) -> None:
         while True:

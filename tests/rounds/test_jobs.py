@@ -463,3 +463,18 @@ def test_hosts_that_no_job_named_are_not_taken_from_the_engine(owner: Organisati
 
     execute(planned(), Ways(engine=engine))
     assert seen() == set(HOSTS)
+
+
+def test_a_job_that_can_not_be_done_for_a_bug_of_ours_is_gone_on_without(owner: Organisation, engine: Engine) -> None:
+    clock = Clock()
+
+    def broken(_: int) -> None:
+        raise ValueError("a bug")
+
+    worker = hand(replace(ways(engine), now=clock), Hooks(looked=broken))
+    planned()
+    for _ in range(12):
+        worker.work_one()
+        clock.time += dt.timedelta(minutes=5)
+    assert seen() == set(HOSTS)
+    assert Round.objects.get().state == "done"
