@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scanner.engine.plugins import load
+from tests.installation import Installation
 from tests.lab import namespace
 from tests.plugging import Plugs
 
@@ -33,6 +36,21 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER audit_entry_is_not_removed")
+
+
+@pytest.fixture(scope="session")
+def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory as the first command makes it, to be copied."""
+    path = tmp_path_factory.mktemp("fresh")
+    Installation(path / "data").roundsman("audit", "list")
+    return path / "data"
+
+
+@pytest.fixture
+def installation(fresh_installation: Path, tmp_path: Path) -> Installation:
+    """An installation with a real database, whose commands run in processes of their own."""
+    shutil.copytree(fresh_installation, tmp_path / "data")
+    return Installation(tmp_path / "data")
 
 
 @pytest.fixture

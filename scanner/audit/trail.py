@@ -133,7 +133,16 @@ def verify(expect: str = "") -> Verdict:
 
 def digest_of(entry: Entry) -> str:
     """Return what the digest of ``entry`` has to be: SHA-256 (hex) of its canonical JSON, UTF-8 with sorted keys."""
-    fields = {
+    return hashlib.sha256(_canonical(_fields(entry)).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def as_json(entry: Entry) -> str:
+    """Return ``entry`` as one line of JSON: what its digest covers, and the digest."""
+    return _canonical({**_fields(entry), "digest": entry.digest})
+
+
+def _fields(entry: Entry) -> dict[str, object]:
+    return {
         "at": _shown(_moment(entry.at)),
         "actor": entry.actor,
         "action": entry.action,
@@ -141,8 +150,10 @@ def digest_of(entry: Entry) -> str:
         "detail": entry.detail,
         "previous": entry.previous,
     }
-    text = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _canonical(fields: Mapping[str, object]) -> str:
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _append(values: dict[str, object]) -> Entry:
