@@ -295,7 +295,9 @@ def _due(finding: Finding, now: datetime) -> str:
         return f"fixed {finding.fixed:%Y-%m-%d}"
     if finding.exempt_until is not None:
         return f"exempt until {finding.exempt_until:%Y-%m-%d}"
-    if finding.deadline is None:
+    if finding.reported is None:
+        due = "not reported yet"
+    elif finding.deadline is None:
         due = "no deadline"
     else:
         due = f"due {finding.deadline:%Y-%m-%d}" + (", overdue" if finding.deadline < now else "")

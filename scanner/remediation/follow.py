@@ -169,7 +169,7 @@ def _follow_organisation(this: Round, organisation: Organisation, keys: RoundKey
     for finding in Finding.objects.select_for_update().filter(organisation=organisation):
         identity = identity_of(finding)
         known.add(identity)
-        observed = view.observe_seen(identity) if identity in seen else view.observe(finding, now)
+        observed = view.observe(finding, now)
         if _has_a_say(part, register, finding, observed):
             happened = take_step(finding, observed, this, terms, now)
             # What an urgent look of this round opened is new, and not seen once more.
