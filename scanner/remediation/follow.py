@@ -72,9 +72,11 @@ def follow_round(round_id: int, now: dt.datetime) -> None:
         keys = RoundKeys(this)
         keys.keep()
         for organisation in left:
+            rename_checks(this, organisation)
+            # Judging takes longest, so nobody waits for it to write.
+            view = _view(this, organisation, _results(this, organisation), keys)
             with transaction.atomic():
-                rename_checks(this, organisation)
-                _follow_organisation(this, organisation, keys, now)
+                _follow_organisation(this, organisation, view, now)
                 store_score(this, organisation)
     if this.followed is None:
         this.followed = now
@@ -159,8 +161,7 @@ def _view(this: Round, organisation: Organisation, results: Iterable[HostResult]
     return RoundView(results, Profile(this.profile), organisation, keys.known, open_findings)
 
 
-def _follow_organisation(this: Round, organisation: Organisation, keys: RoundKeys, now: dt.datetime) -> None:
-    view = _view(this, organisation, _results(this, organisation), keys)
+def _follow_organisation(this: Round, organisation: Organisation, view: RoundView, now: dt.datetime) -> None:
     part, register, terms = Part(this, organisation), Register(organisation), terms_for(this, organisation)
     begun = set(FindingEvent.objects.filter(round=this, kind__in=BEGUN).values_list("finding", flat=True))
     seen = view.seen()
