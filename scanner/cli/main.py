@@ -14,6 +14,7 @@ from scanner.engine.errors import RoundsmanError
 _COMMANDS = {
     "inspect": ("scanner.cli.inspect", "Inspect addresses now and print what was found; needs no database."),
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
+    "plan": ("scanner.cli.plan", "Plan when to inspect what, and how deep."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
     "finding": ("scanner.cli.finding", "List and show the findings that are being followed."),
     "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),

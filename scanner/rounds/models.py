@@ -62,15 +62,16 @@ class LookNumber(models.IntegerChoices):
 
 
 class Plan(models.Model):
-    """When to inspect what, and how deep. ``retired_at`` marks a removed plan, whose rounds stay and whose name is free.
+    """When to inspect what, and how deep. ``retired_at`` marks a removed plan: its rounds stay, its name is free.
 
     ``schedule`` (see :mod:`scanner.rounds.schedule`) is read in ``time_zone``; empty for a plan that runs only when
     asked. ``until`` ends it: a due time at or after it never comes. ``jitter`` is the most seconds that a due time may
-    be put off by. ``blackouts`` are windows as in :mod:`targets.windows`, in ``time_zone`` too. No organisations means all active ones. ``share`` (above 0, up to 1) is the part of the
-    targets that a spot check draws, ``checks`` are those a campaign is about (none: all). ``deadlines`` maps severities
-    to days, for those that differ from the default. ``rate`` caps packets a second (0: no cap). ``notice_from`` is the
-    least severity that is asked to be fixed by a notice; empty: no notices. ``next_due`` is the next time by the
-    schedule, before any putting off; None means never.
+    be put off by. ``blackouts`` are windows as in :mod:`targets.windows`, in ``time_zone`` too. No organisations means
+    all active ones. ``share`` (above 0, up to 1) is the part of the targets that a spot check draws, ``checks`` are
+    those a campaign is about (none: all). ``deadlines`` maps severities to days, for those that differ from the
+    default. ``rate`` caps packets a second (0: no cap). ``notice_from`` is the least severity that is asked to be fixed
+    by a notice; empty: no notices. ``next_due`` is the next time by the schedule, before any putting off; None means
+    never.
     """
 
     name = models.CharField(max_length=64)
