@@ -102,13 +102,17 @@ def coming(plans: Iterable[Plan], now: datetime, until: datetime) -> list[Coming
     for plan in plans:
         if plan.next_due is None or plan.paused or plan.retired_at is not None:
             continue
-        windows, zone = parse_windows(plan.blackouts), ZoneInfo(plan.time_zone)
         due: datetime | None = plan.next_due
         while due is not None and due <= until:
-            ready = max(now, due + put_off(plan.pk, due, plan.jitter))
-            found.append(Coming(plan, due, open_again(windows, ready, zone) or ready))
+            found.append(Coming(plan, due, begins(plan, due, now)))
             due = first_due(plan, due)
     return sorted(found, key=lambda each: (each.begins, each.due, each.plan.name))
+
+
+def begins(plan: Plan, due: datetime, now: datetime) -> datetime:
+    """Return when the round of a due time begins, seen from ``now``, if nothing of the plan still runs then."""
+    ready = max(now, due + put_off(plan.pk, due, plan.jitter))
+    return open_again(parse_windows(plan.blackouts), ready, ZoneInfo(plan.time_zone)) or ready
 
 
 def run_plan(plan: Plan, organisations: Iterable[str], requested_by: str, now: datetime) -> Round:

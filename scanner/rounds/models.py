@@ -161,6 +161,12 @@ class Round(models.Model):
         return self.targets is None and self.hosts is None and not self.checks and not self.findings
 
 
+def whole(prefix: str = "") -> Q:
+    """Return the condition that :attr:`Round.is_whole` is, for a query; ``prefix`` leads to the round (``round__``)."""
+    nothing = {f"{prefix}{name}__isnull": True for name in ("targets", "hosts")}
+    return Q(**nothing, **{f"{prefix}{name}": [] for name in ("checks", "findings")})
+
+
 class Job(models.Model):
     """One step of a round for a worker: the unit that is leased, retried and cancelled.
 
