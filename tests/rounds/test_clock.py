@@ -16,7 +16,6 @@ from scanner.rounds.models import Plan, PlanKind, Round, RoundState
 from scanner.rounds.planning import PlanRequest, find_plan, make_plan, pause_plan, remove_plan, resume_plan
 from scanner.rounds.schedule import put_off
 from targets.models import Organisation, Target
-from tests.installation import Installation
 from tests.rounds.world import organisation, register
 
 pytestmark = pytest.mark.django_db
@@ -343,51 +342,6 @@ class TestTheLoop:
         keep_time(look, lambda: MADE, stop, beat=0.01)
 
         assert len(seen) == 2
-
-
-TWO_CLOCKS = """
-import sys
-from datetime import UTC, datetime, timedelta
-from scanner.rounds import clock
-from scanner.rounds.clock import tick
-from scanner.rounds.models import Round
-moment = datetime(2026, 6, 1, 12, tzinfo=UTC)
-clock.tool_versions = lambda: {"nmap": "7.93"}
-print("ready", flush=True)
-sys.stdin.readline()
-for hour in range(1, 25):
-    tick(moment + timedelta(hours=hour))
-    Round.objects.exclude(state="done").update(state="done")
-"""
-
-WORLD = """
-from datetime import UTC, datetime
-from scanner.rounds.planning import PlanRequest, make_plan
-from scanner.rounds.models import PlanKind
-from tests.rounds.world import organisation, register
-register(organisation(), "192.0.2.1")
-make_plan(PlanRequest("hourly", PlanKind.ROUTINE, "tester", schedule="every 1h"), datetime(2026, 6, 1, 12, tzinfo=UTC))
-"""
-
-
-def test_two_clocks_at_once_make_one_round_for_each_due_time(installation: Installation) -> None:
-    installation.python(WORLD)
-    clocks = [installation.start(TWO_CLOCKS) for _ in range(2)]
-    for each in clocks:
-        assert each.stdout is not None
-        assert each.stdout.readline() == "ready\n"
-    for each in clocks:
-        assert each.stdin is not None
-        each.stdin.write("go\n")
-        each.stdin.flush()
-    for each in clocks:
-        each.communicate(timeout=60)
-        assert each.returncode == 0
-
-    with installation.sql() as database:
-        made = database.execute("SELECT count(*), count(DISTINCT due), sum(1 + missed) FROM rounds_round").fetchone()
-    assert made[0] == made[1]
-    assert made[2] == 24
 
 
 def test_local_time_is_what_the_schedule_reads(water: Organisation) -> None:
