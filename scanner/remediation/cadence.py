@@ -57,6 +57,9 @@ PATIENCE = 0.25
 PRIORITY: Final = dict(zip(BY_SEVERITY.values(), (50, 40, 30, 20, 10), strict=True))
 """Of a cadence round, by the shortest interval of its hosts: before plans of usual priority, after re-inspections."""
 
+AT_ONCE = 500
+"""Rows in one statement."""
+
 DEFAULT_PORTS = "top1000"
 _IN_SIGHT = (State.OPEN, State.CLAIMED)
 
@@ -95,7 +98,7 @@ def attend(organisation: Organisation, this: Round, now: datetime) -> None:
     """
     seen = _seen(organisation, this)
     earned = _earned(organisation, seen)
-    rows = {row.host: row for row in Attention.objects.filter(organisation=organisation, host__in=seen)}
+    rows = {row.host: row for row in Attention.objects.filter(organisation=organisation) if row.host in seen}
     new: list[Attention] = []
     for host, what in seen.items():
         row = rows.get(host)
@@ -111,8 +114,8 @@ def attend(organisation: Organisation, this: Round, now: datetime) -> None:
             row.hours = next_hours(row.hours, what, earned[host])
             row.silent = row.silent + 1 if what is Seen.GONE else 0
             row.due = now + timedelta(hours=row.hours)
-    Attention.objects.bulk_create(new)
-    Attention.objects.bulk_update(rows.values(), ("hours", "silent", "due"), batch_size=500)
+    Attention.objects.bulk_create(new, batch_size=AT_ONCE)
+    Attention.objects.bulk_update(rows.values(), ("hours", "silent", "due"), batch_size=AT_ONCE)
 
 
 def make_cadence_rounds(now: datetime) -> list[Round]:
@@ -180,15 +183,17 @@ def _is_held_up(organisation: Organisation, now: datetime) -> bool:
 def _request(organisation: Organisation, now: datetime) -> RoundRequest | None:
     """What the organisation's cadence round is to be; None when no host needs one. Its hosts are given a later time."""
     due = list(Attention.objects.select_for_update().filter(organisation=organisation, due__lte=now))
-    gone = _not_registered(organisation, due)
-    Attention.objects.filter(pk__in=[row.pk for row in gone]).delete()
-    routine = _next_routine(organisation, now)
-    chosen = [row for row in due if row not in gone and not _waits_for(routine, row)]
+    register, routine = Register(organisation), _next_routine(organisation, now)
+    gone = [row.pk for row in due if not register.names(row.host)]
+    for first in range(0, len(gone), AT_ONCE):
+        Attention.objects.filter(pk__in=gone[first : first + AT_ONCE]).delete()
+    forgotten = set(gone)
+    chosen = [row for row in due if row.pk not in forgotten and not _waits_for(routine, row)]
     if not chosen:
         return None
     for row in chosen:
         row.due = now + timedelta(hours=row.hours)
-    Attention.objects.bulk_update(chosen, ("due",), batch_size=500)
+    Attention.objects.bulk_update(chosen, ("due",), batch_size=AT_ONCE)
     return RoundRequest(
         organisations=(organisation,),
         requested_by="cadence",
@@ -197,11 +202,6 @@ def _request(organisation: Organisation, now: datetime) -> RoundRequest | None:
         hosts=tuple(sorted(row.host for row in chosen)),
         priority=max(PRIORITY.get(row.hours, 0) for row in chosen),
     )
-
-
-def _not_registered(organisation: Organisation, rows: Iterable[Attention]) -> list[Attention]:
-    register = Register(organisation)
-    return [row for row in rows if not register.names(row.host)]
 
 
 def _next_routine(organisation: Organisation, now: datetime) -> datetime | None:

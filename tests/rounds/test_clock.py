@@ -7,6 +7,8 @@ from threading import Event
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from scanner.engine.errors import InputError
 from scanner.rounds import clock
@@ -14,15 +16,16 @@ from scanner.rounds.clock import coming, keep_time, run_plan, tick
 from scanner.rounds.drawing import draw
 from scanner.rounds.models import Plan, PlanKind, Round, RoundState
 from scanner.rounds.planning import PlanRequest, find_plan, make_plan, pause_plan, remove_plan, resume_plan
-from scanner.rounds.schedule import put_off
+from scanner.rounds.schedule import parse_schedule, put_off
 from targets.models import Organisation, Target
+from targets.windows import open_again, parse_windows
 from tests.rounds.world import organisation, register
 
 pytestmark = pytest.mark.django_db
 
 MADE = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
 @pytest.fixture
@@ -351,3 +354,46 @@ def test_local_time_is_what_the_schedule_reads(water: Organisation) -> None:
 
     assert this.due is not None
     assert f"{this.due.astimezone(ZoneInfo('Asia/Shanghai')):%H:%M}" == "03:00"
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["on", "back", "asleep"]), st.integers(1, 300), st.booleans()), min_size=5, max_size=25
+)
+wishes = st.tuples(
+    st.sampled_from(["every 1h", "every 45m", "*/30 * * * *", "30 2 * * *"]),
+    st.sampled_from([0, 600, 7200]),
+    st.sampled_from([(), ("daily 01:00-03:30",), ("Sat 22:00-Mon 06:00", "daily 12:00-13:00")]),
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wishes, steps)
+def test_over_any_history_every_due_time_is_counted_once(
+    water: Organisation, wish: tuple[str, int, tuple[str, ...]], history: list[tuple[str, int, bool]]
+) -> None:
+    """The clock goes on, is set back, or sleeps, and rounds end or go on, over the night when clocks go back."""
+    schedule, jitter, blackouts = wish
+    Round.objects.all().delete()
+    Plan.objects.all().delete()
+    start = moment = datetime(2026, 10, 24, 20, tzinfo=UTC)
+    wanted = PlanRequest(
+        "any", PlanKind.ROUTINE, "tester", (), schedule, "Europe/Berlin", jitter=jitter, blackouts=blackouts
+    )
+    this = make_plan(wanted, start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "tool_versions", lambda: {"nmap": "7.93"})
+        for event, minutes, ends in history:
+            moment += timedelta(minutes=-minutes if event == "back" else minutes if event == "on" else 20 * minutes)
+            made = tick(moment)
+            assert len(made) <= 1
+            assert not made or open_again(parse_windows(blackouts), moment, BERLIN) is None
+            assert all(each.due and each.due + put_off(this.pk, each.due, jitter) <= moment for each in made)
+            if ends:
+                end_rounds()
+
+    rounds = list(Round.objects.order_by("pk"))
+    made_for = [each.due for each in rounds if each.due]
+    assert made_for == sorted(set(made_for))
+    if made_for:
+        due = list(parse_schedule(schedule).due_times(start, made_for[-1], BERLIN, start))
+        assert sum(1 + each.missed for each in rounds) == len(due)
