@@ -56,6 +56,12 @@ def _mail_address(address: str) -> str:
     return address
 
 
+def _web_address(url: str) -> str:
+    if url and not url.startswith(("https://", "http://")):
+        raise ValueError(f"{url!r} is no web address; write one such as https://reports.example.org/")
+    return url
+
+
 def _resolver(text: object) -> ResolverAddress | None:
     try:
         return parse_resolver(str(text)) if text else None
@@ -69,7 +75,9 @@ class Settings(BaseSettings):
     ``resolver`` is asked about registered domains; without one they are not inspected. Without ``smtp_host`` mail is
     written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's address; its domain names our
     messages. ``operators`` are addresses that are told of failures, in ``language``. Names are those of the office, as
-    its mail and notices show them.
+    its mail and notices show them. ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine.
+    ``mail_size_limit`` is in bytes of the whole mail; a report that would exceed it is linked to below ``reports_url``,
+    or to be asked for. ``mail_rate`` is the most mails a minute to the addresses of one domain.
     """
 
     model_config = SettingsConfigDict(
@@ -90,8 +98,14 @@ class Settings(BaseSettings):
     smtp_user: str = ""
     smtp_password: SecretStr | None = None
     smtp_ca_file: Path | None = None
+    smtp_plaintext: bool = False
+    mail_size_limit: int = Field(default=8 * 1024 * 1024, ge=64 * 1024)
+    mail_rate: int = Field(default=30, ge=1)
+    reports_url: Annotated[str, AfterValidator(_web_address)] = ""
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "roundsman@localhost"
-    operators: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    operators: Annotated[
+        tuple[Annotated[str, AfterValidator(_mail_address)], ...], NoDecode, BeforeValidator(_listed)
+    ] = ()
     office_name_zh: str = "网络安全监测办公室"
     office_name_en: str = "Security Office"
     office_contact: str = ""
@@ -152,7 +166,7 @@ def load() -> Settings:
 
 def _wrong_setting(location: tuple[int | str, ...], message: str, value: object) -> str:
     name = str(location[0])
-    shown = "" if "secret" in name else f" (it is {value!r})"
+    shown = "" if "secret" in name or "password" in name else f" (it is {value!r})"
     return f"  {PREFIX}{name.upper()}: {message}{shown}"
 
 
@@ -211,6 +225,7 @@ LOCALE_PATHS = [ROOT / "report_templates" / "locale"]
 WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
+INSTALLATION = installation
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 
