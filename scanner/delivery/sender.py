@@ -20,7 +20,7 @@ from threading import Event
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Q, QuerySet, Value, When
 
 from scanner.delivery import folder, retry
 from scanner.delivery.compose import domain_of
@@ -129,7 +129,7 @@ class Mailer:
         failures = 0
         while not self._stop.is_set():
             try:
-                with _present(self._how.data_dir):
+                with _present(self._how.data_dir, self._clock):
                     while not self._stop.is_set():
                         self.send_due()
                         self._hang_up()
@@ -146,7 +146,7 @@ class Mailer:
 
     def run_once(self) -> Tally:
         """Send what is due now, and return how it went; for a command that ends afterwards."""
-        with _present(self._how.data_dir):
+        with _present(self._how.data_dir, self._clock):
             try:
                 tally = Tally()
                 while (more := self.send_due()).tried:
@@ -232,7 +232,7 @@ class Mailer:
         for (pk, attempt), since in self._claims.items():
             if now - since > LEASE.total_seconds():
                 lost = Message.objects.filter(pk=pk, attempt=attempt, state=MessageState.SENDING)
-                lost.update(state=MessageState.QUEUED, lease_until=None, reply=LOST)
+                _take_up(lost, self._clock())
 
 
 def due(now: datetime) -> list[tuple[int, int, str]]:
@@ -284,14 +284,17 @@ def record(message: Message, answer: Answer, now: datetime) -> MessageState | No
     return state
 
 
-def take_up_lost() -> int:
+def take_up_lost(now: datetime) -> int:
     """Queue again what a mailer left behind that ended in the middle; only while no mailer runs. Return how many."""
-    lost = Message.objects.filter(state=MessageState.SENDING)
-    return lost.update(state=MessageState.QUEUED, lease_until=None, reply=LOST)
+    return _take_up(Message.objects.filter(state=MessageState.SENDING), now)
+
+
+def _take_up(lost: QuerySet[Message], now: datetime) -> int:
+    return lost.update(state=MessageState.QUEUED, lease_until=None, not_before=now, reply=LOST)
 
 
 @contextmanager
-def _present(data_dir: Path) -> Iterator[None]:
+def _present(data_dir: Path, clock: Callable[[], datetime]) -> Iterator[None]:
     """Be known as a running mailer. Who finds that no other runs first takes up what the last one left behind."""
     with (data_dir / "mailer.lock").open("w") as lock:
         try:
@@ -299,6 +302,6 @@ def _present(data_dir: Path) -> Iterator[None]:
         except BlockingIOError:
             pass
         else:
-            take_up_lost()
+            take_up_lost(clock())
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield

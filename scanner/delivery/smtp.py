@@ -325,6 +325,8 @@ def _why(error: Exception) -> str:
     match error:
         case smtplib.SMTPResponseException():
             return _said(error.smtp_code, error.smtp_error)
+        case smtplib.SMTPServerDisconnected() if isinstance(error.__context__, TimeoutError):
+            return "no answer in time"  # smtplib tells of its timeout so
         case TimeoutError():
             return "no answer in time"
         case ssl.SSLCertVerificationError():
