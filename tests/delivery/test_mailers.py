@@ -81,6 +81,7 @@ class Patient(Office):
 
 
 @pytest.mark.lab
+@pytest.mark.slow
 def test_two_mailers_at_once_send_each_mail_once(tmp_path: Path) -> None:
     office = Patient()
     with open_office(office) as port:
@@ -95,6 +96,7 @@ def test_two_mailers_at_once_send_each_mail_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.slow
 def test_a_mailer_killed_between_acceptance_and_record_sends_that_mail_again_and_as_the_same(tmp_path: Path) -> None:
     taken: list[str] = []
     kill, killed = Event(), Event()
