@@ -68,6 +68,12 @@ def _number_pattern(pattern: str) -> str:
     return pattern
 
 
+def _web_address(url: str) -> str:
+    if url and not url.startswith(("https://", "http://")):
+        raise ValueError(f"{url!r} is no web address; write one such as https://reports.example.org/")
+    return url
+
+
 def _resolver(text: object) -> ResolverAddress | None:
     try:
         return parse_resolver(str(text)) if text else None
@@ -83,6 +89,9 @@ class Settings(BaseSettings):
     messages. ``operators`` are addresses that are told of failures, in ``language``. Names are those of the office, as
     its mail and notices show them. ``notice_number`` is the pattern of a notice's number, ``notice_basis`` the rules
     that a notice rests on beside the authorisation; none is assumed.
+    its mail and notices show them. ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine.
+    ``mail_size_limit`` is in bytes of the whole mail; a report that would exceed it is linked to below ``reports_url``,
+    or to be asked for. ``mail_rate`` is the most mails a minute to the addresses of one domain.
     """
 
     model_config = SettingsConfigDict(
@@ -103,8 +112,14 @@ class Settings(BaseSettings):
     smtp_user: str = ""
     smtp_password: SecretStr | None = None
     smtp_ca_file: Path | None = None
+    smtp_plaintext: bool = False
+    mail_size_limit: int = Field(default=8 * 1024 * 1024, ge=64 * 1024)
+    mail_rate: int = Field(default=30, ge=1)
+    reports_url: Annotated[str, AfterValidator(_web_address)] = ""
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "roundsman@localhost"
-    operators: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    operators: Annotated[
+        tuple[Annotated[str, AfterValidator(_mail_address)], ...], NoDecode, BeforeValidator(_listed)
+    ] = ()
     office_name_zh: str = "网络安全监测办公室"
     office_name_en: str = "Security Office"
     office_contact: str = ""
@@ -168,7 +183,7 @@ def load() -> Settings:
 
 def _wrong_setting(location: tuple[int | str, ...], message: str, value: object) -> str:
     name = str(location[0])
-    shown = "" if "secret" in name else f" (it is {value!r})"
+    shown = "" if "secret" in name or "password" in name else f" (it is {value!r})"
     return f"  {PREFIX}{name.upper()}: {message}{shown}"
 
 
