@@ -5,8 +5,6 @@ Django's models are imported by the commands only, so that ``--help`` needs no d
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.actor import actor
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.plan import Profile
 
@@ -67,7 +66,7 @@ def run(
         chosen = active_organisations(organisation or None)
         if not any(registered_targets(each) or registered_domains(each) for each in chosen):
             raise InputError("Nothing is registered to inspect; 'roundsman targets apply FILE' begins.")
-        this = make_round(RoundRequest(tuple(chosen), _user(), profile, ports), datetime.now(UTC))
+        this = make_round(RoundRequest(tuple(chosen), actor(), profile, ports), datetime.now(UTC))
     _carry_out(this.pk)
 
 
@@ -184,10 +183,3 @@ def _print_round(this: Round) -> bool:
             typer.echo(f"    {place}: {row.outcome}; {' '.join(why)}")
         whole = whole and not missed.exists()
     return whole
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

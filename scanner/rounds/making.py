@@ -7,10 +7,14 @@ from datetime import datetime
 
 from django.db import transaction
 
+from scanner.audit.trail import Action, record
 from scanner.engine.plan import Profile, parse_ports
 from scanner.rounds.models import Plan, PlanKind, Round
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation
+
+_ASKED_FOR = (PlanKind.BY_HAND, PlanKind.SELF_CHECK)
+"""Rounds that a person asks for; the others follow from a plan or a claim, whose making is on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +69,15 @@ def make_round(wanted: RoundRequest, now: datetime) -> Round:
             created=now,
         )
         made.organisations.set(wanted.organisations)
+        if wanted.kind in _ASKED_FOR:
+            slugs = sorted(each.slug for each in wanted.organisations)
+            record(
+                Action.ROUND_REQUESTED,
+                str(made),
+                actor=wanted.requested_by,
+                at=now,
+                organisations=slugs,
+                profile=wanted.profile,
+                ports=wanted.ports,
+            )
     return made
