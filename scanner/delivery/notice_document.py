@@ -1,7 +1,7 @@
 """A notice as a document: one HTML page in either language, for A4, with nothing from elsewhere.
 
-It holds what an official letter of this kind does: number, addressee, basis, what was inspected when and from where, how
-it stands, the main risks, what is asked by when, how to answer, and two annexes: the findings, and the reply slip.
+It holds what an official letter of this kind does: number, addressee, basis, what was inspected when and from where,
+how it stands, the main risks, what is asked by when, how to answer, and two annexes: the findings, and the reply slip.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from itertools import groupby
 
 from django.conf import settings
 
+from scanner.delivery.letters import name_of, office_name
 from scanner.delivery.models import Notice
 from scanner.engine.catalogue.load import Language
 from scanner.engine.model import Outcome, Severity, Vantage
@@ -96,32 +97,28 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
     """Return the document as one HTML page."""
     vocabulary = words(language)
     installation = settings.INSTALLATION
-    chinese = language is Language.ZH_HANS
     deadlines = {each.number: demand.deadline for demand in notice.demands for each in demand.findings}
-    return environment("notice").get_template("notice.html").render(
-        t=vocabulary,
-        language=str(language),
-        notice=notice,
-        dates=Dates(language, notice.organisation.time_zone, notice.issued),
-        addressee=organisation_name(notice.organisation, language),
-        office=installation.office_name_zh if chinese else installation.office_name_en,
-        contact=installation.office_contact,
-        basis=installation.notice_basis_zh if chinese else installation.notice_basis_en,
-        severities=tuple(each for each in reversed(Severity) if each is not Severity.INFO),
-        vantages=vocabulary.listed([vocabulary(f"vantage.{each}") for each in notice.vantages]),
-        deadlines=deadlines,
-        numbers=lambda findings: numbers(findings, vocabulary),
-        text_of=lambda check: texts.text(check, language),
-        evidence=lambda finding: texts.evidence(finding.check, dict(finding.params), language),
-        endpoint=lambda place: texts.endpoint(place.host, place.port, place.transport),
+    return (
+        environment("notice")
+        .get_template("notice.html")
+        .render(
+            t=vocabulary,
+            language=str(language),
+            notice=notice,
+            dates=Dates(language, notice.organisation.time_zone, notice.issued),
+            addressee=name_of(notice.organisation, language),
+            office=office_name(language),
+            contact=installation.office_contact,
+            basis=installation.notice_basis_zh if language is Language.ZH_HANS else installation.notice_basis_en,
+            severities=tuple(each for each in reversed(Severity) if each is not Severity.INFO),
+            vantages=vocabulary.listed([vocabulary(f"vantage.{each}") for each in notice.vantages]),
+            deadlines=deadlines,
+            numbers=lambda findings: numbers(findings, vocabulary),
+            text_of=lambda check: texts.text(check, language),
+            evidence=lambda finding: texts.evidence(finding.check, dict(finding.params), language),
+            endpoint=lambda place: texts.endpoint(place.host, place.port, place.transport),
+        )
     )
-
-
-def organisation_name(organisation: Organisation, language: Language) -> str:
-    """Return its name in ``language``, or in the other one when that is empty."""
-    names = (organisation.name_zh, organisation.name_en)
-    first, second = names if language is Language.ZH_HANS else reversed(names)
-    return first or second
 
 
 def numbers(findings: Sequence[model.Finding], vocabulary: Words) -> str:

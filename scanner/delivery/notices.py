@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from scanner.audit.trail import Action, record
 from scanner.delivery.models import Notice, NoticeItem
 from scanner.engine.errors import InputError
 from scanner.engine.model import Confidence, Severity
@@ -47,8 +48,8 @@ class Due:
 def notices_due(this: Round) -> list[Due]:
     """Return what the organisations of a followed round are to be asked for, as its plan says; often nothing.
 
-    Only what this round saw counts: a notice tells what was found, and when. An organisation that got the notice of this
-    round gets no second one, withdrawn or not.
+    Only what this round saw counts: a notice tells what was found, and when. An organisation that got the notice of
+    this round gets no second one, withdrawn or not.
     """
     if this.plan is None or not this.plan.notice_from:
         return []
@@ -108,9 +109,11 @@ def issue(
 
 def withdraw(notice: Notice, by: str, now: datetime) -> None:
     """Withdraw a notice: it stays on record, asks for nothing more, and its findings may stand in another one."""
-    withdrawn = Notice.objects.filter(pk=notice.pk, withdrawn=None).update(withdrawn=now, withdrawn_by=by)
-    if not withdrawn:
-        raise InputError(f"Notice {notice.number} was withdrawn before.")
+    with transaction.atomic():
+        live = Notice.objects.filter(pk=notice.pk, withdrawn=None)
+        if not live.update(withdrawn=now, withdrawn_by=by):
+            raise InputError(f"Notice {notice.number} was withdrawn before.")
+        record(Action.NOTICE_WITHDRAWN, f"notice {notice.number}", actor=by, at=now)
     notice.refresh_from_db()
 
 
@@ -157,6 +160,14 @@ def _issue(
             *(NoticeItem(notice=notice, finding=each, deadline=each.deadline) for each in findings),
             *(NoticeItem(notice=notice, finding=each, to_check=True) for each in to_check),
         ]
+    )
+    record(
+        Action.NOTICE_ISSUED,
+        f"notice {notice.number}",
+        actor=by,
+        at=now,
+        organisation=organisation.slug,
+        findings=[each.pk for each in findings],
     )
     return notice
 

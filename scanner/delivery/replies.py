@@ -74,14 +74,11 @@ class Import:
         return tuple(step for step in self.steps if not step.known)
 
 
-class _RowsWrong(Exception):  # noqa: N818 - carries errors out of the transaction that it rolls back
-    def __init__(self, errors: list[RowError]) -> None:
-        super().__init__()
-        self.errors = errors
-
-
 def notice_of(form: Form, number: str | None = None) -> Notice:
-    """Return the notice that a form answers. Raises ``InputError`` when it names none, an unknown or a withdrawn one."""
+    """Return the notice that a form answers.
+
+    Raises ``InputError`` when it names none, an unknown or a withdrawn one.
+    """
     if number and form.number and number != form.number:
         raise InputError(f"The form answers notice {form.number}, not {number}.")
     wanted = number or form.number
@@ -124,13 +121,10 @@ def apply(planned: Import, acts: Acts, by: str, now: datetime, *, partial: bool 
     """
     if planned.errors and not partial:
         return planned.errors
-    try:
-        with transaction.atomic():
-            errors = _apply(planned, acts, by, now)
-            if errors and not partial:
-                raise _RowsWrong(errors)
-    except _RowsWrong as wrong:
-        return tuple(wrong.errors)
+    with transaction.atomic():
+        errors = _apply(planned, acts, by, now)
+        if errors and not partial:
+            transaction.set_rollback(True)
     return (*planned.errors, *errors)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
+from itertools import pairwise
 
 from scanner.delivery.models import Answer
 from scanner.delivery.reply_form import TO_FILL_IN, Column
@@ -172,7 +173,7 @@ def _titles() -> Mapping[str, Column]:
 def _number(rows: list[list[str]]) -> str:
     labels = {_plain(words(language)("form.number")) for language in Language}
     for row in rows:
-        for label, value in zip(row, row[1:], strict=False):
+        for label, value in pairwise(row):
             if _plain(label) in labels:
                 return line(value.strip().removeprefix("'"), 100)
     return ""
