@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from scanner.audit.trail import Action, record
 from scanner.delivery.models import Answer, Notice, NoticeItem, Reply
 from scanner.delivery.notices import end_of_day
 from scanner.delivery.reply_form import Column
@@ -28,27 +29,27 @@ ANSWERED_BY = (Happened.CLAIMED, Happened.DISPUTED, Happened.EXEMPTED, Happened.
 """What counts as an answer to a notice, however it reached us, when it happened after the notice was issued."""
 
 
+_KINDS = {Answer.ACCEPT: ExemptionKind.ACCEPTED, Answer.DISPUTE: ExemptionKind.FALSE_POSITIVE}
+
+
 class Acts(Protocol):
     """What an organisation may do to its findings; each raises ``InputError`` where that can't be done."""
 
-    def claim(self, finding: Finding, by: str, note: str, now: datetime) -> None: ...
+    def claim(self, finding: Finding, by: str, note: str, now: datetime) -> object: ...
 
     def request_exemption(
         self,
         finding: Finding,
         kind: ExemptionKind,
-        *,
         owner: str,
         reason: str,
         proof: str,
-        until: datetime,
+        until: datetime | None,
         by: str,
         now: datetime,
-    ) -> None: ...
+    ) -> object: ...
 
-    def dispute(self, finding: Finding, *, by: str, reason: str, proof: str, now: datetime) -> None: ...
-
-    def request_reinspection(self, findings: Sequence[Finding], by: str, now: datetime) -> None: ...
+    def request_reinspection(self, findings: Sequence[Finding], *, by: str, now: datetime) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,13 @@ def _apply(planned: Import, acts: Acts, by: str, now: datetime) -> list[RowError
             continue
         if step.said.answer is Answer.FIXED:
             claimed.append(step.item.finding)
-    if claimed and (not errors or len(errors) < len(planned.new)):
-        acts.request_reinspection(claimed, by, now)
+    if claimed:
+        acts.request_reinspection(claimed, by=by, now=now)
     settle(planned.notice, now)
+    if planned.new:
+        notice = planned.notice
+        answered = {str(step.item.finding_id): str(step.said.answer) for step in planned.new}
+        record(Action.REPLIES_IMPORTED, f"notice {notice.number}", actor=by, at=now, answers=answered)
     return errors
 
 
@@ -169,16 +174,15 @@ def _take(step: Step, acts: Acts, by: str, now: datetime) -> None:
     Reply.objects.create(item=step.item, answer=said.answer, detail=detail, by=by, at=now, digest=_digest(said))
     if said.answer is Answer.FIXED and finding.state != State.CLAIMED:
         acts.claim(finding, by, " ".join(filter(None, (said.measures, said.proof))), now)
-    elif said.answer is Answer.DISPUTE:
-        acts.dispute(finding, by=by, reason=said.reason, proof=said.proof, now=now)
-    elif said.answer is Answer.ACCEPT and said.until is not None:
+    elif said.answer in _KINDS:
+        zone = ZoneInfo(finding.organisation.time_zone)
         acts.request_exemption(
             finding,
-            ExemptionKind.ACCEPTED,
-            owner=said.responsible,
+            _KINDS[said.answer],
+            owner=said.responsible or by,
             reason=said.reason,
             proof=said.proof,
-            until=end_of_day(said.until, ZoneInfo(finding.organisation.time_zone)),
+            until=end_of_day(said.until, zone) if said.until else None,
             by=by,
             now=now,
         )
@@ -202,10 +206,9 @@ def _wrong(said: Said, finding: Finding, now: datetime, zone: ZoneInfo) -> tuple
         return Column.ANSWER, f"finding {finding.pk} is exempt ({finding.state}); it needs no answer"
     if said.answer is Answer.FIXED and said.finished is not None and said.finished > today:
         return Column.FINISHED, f"{said.finished} lies in the future; what isn't done yet is 'in progress'"
-    if said.answer is Answer.ACCEPT and said.until is not None and said.until <= today:
+    if said.answer in _KINDS and said.until is not None and said.until <= today:
         return Column.UNTIL, f"{said.until} is not in the future"
-    asks = said.answer in (Answer.ACCEPT, Answer.DISPUTE)
-    if asks and Exemption.objects.filter(finding=finding, state=ExemptionState.REQUESTED).exists():
+    if said.answer in _KINDS and Exemption.objects.filter(finding=finding, state=ExemptionState.REQUESTED).exists():
         return Column.ANSWER, f"a request about finding {finding.pk} waits to be decided"
     return None
 
