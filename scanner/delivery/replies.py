@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -22,34 +21,16 @@ from scanner.delivery.notices import end_of_day
 from scanner.delivery.reply_form import Column
 from scanner.delivery.reply_read import Form, RowError, Said
 from scanner.engine.errors import InputError, RoundsmanError
+from scanner.remediation.acts import claim, request_exemption
 from scanner.remediation.lifecycle import EXEMPT, Happened, State
 from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
+from scanner.remediation.reinspection import request_reinspection
 
 ANSWERED_BY = (Happened.CLAIMED, Happened.DISPUTED, Happened.EXEMPTED, Happened.FIXED)
 """What counts as an answer to a notice, however it reached us, when it happened after the notice was issued."""
 
 
 _KINDS = {Answer.ACCEPT: ExemptionKind.ACCEPTED, Answer.DISPUTE: ExemptionKind.FALSE_POSITIVE}
-
-
-class Acts(Protocol):
-    """What an organisation may do to its findings; each raises ``InputError`` where that can't be done."""
-
-    def claim(self, finding: Finding, by: str, note: str, now: datetime) -> object: ...
-
-    def request_exemption(
-        self,
-        finding: Finding,
-        kind: ExemptionKind,
-        owner: str,
-        reason: str,
-        proof: str,
-        until: datetime | None,
-        by: str,
-        now: datetime,
-    ) -> object: ...
-
-    def request_reinspection(self, findings: Sequence[Finding], *, by: str, now: datetime) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +96,7 @@ def plan_import(form: Form, notice: Notice, now: datetime) -> Import:
     return Import(notice, tuple(steps), tuple(sorted(errors, key=lambda each: each.row)), form.blank)
 
 
-def apply(planned: Import, acts: Acts, by: str, now: datetime, *, partial: bool = False) -> tuple[RowError, ...]:
+def apply(planned: Import, by: str, now: datetime, *, partial: bool = False) -> tuple[RowError, ...]:
     """Do what was planned, in one transaction, and return what was wrong; nothing was done then unless ``partial``.
 
     What is claimed to be fixed is inspected again, in one round for the whole form.
@@ -123,7 +104,7 @@ def apply(planned: Import, acts: Acts, by: str, now: datetime, *, partial: bool 
     if planned.errors and not partial:
         return planned.errors
     with transaction.atomic():
-        errors = _apply(planned, acts, by, now)
+        errors = _apply(planned, by, now)
         if errors and not partial:
             transaction.set_rollback(True)
     return (*planned.errors, *errors)
@@ -146,20 +127,20 @@ def unanswered(notice: Notice) -> list[NoticeItem]:
     return [item for item in items.select_related("finding") if item.finding_id not in acted]
 
 
-def _apply(planned: Import, acts: Acts, by: str, now: datetime) -> list[RowError]:
+def _apply(planned: Import, by: str, now: datetime) -> list[RowError]:
     errors: list[RowError] = []
     claimed: list[Finding] = []
     for step in planned.new:
         try:
             with transaction.atomic():
-                _take(step, acts, by, now)
+                _take(step, by, now)
         except RoundsmanError as error:
             errors.append(RowError(step.said.row, "", str(error)))
             continue
         if step.said.answer is Answer.FIXED:
             claimed.append(step.item.finding)
     if claimed:
-        acts.request_reinspection(claimed, by=by, now=now)
+        request_reinspection(claimed, by=by, now=now)
     settle(planned.notice, now)
     if planned.new:
         notice = planned.notice
@@ -168,15 +149,15 @@ def _apply(planned: Import, acts: Acts, by: str, now: datetime) -> list[RowError
     return errors
 
 
-def _take(step: Step, acts: Acts, by: str, now: datetime) -> None:
+def _take(step: Step, by: str, now: datetime) -> None:
     said, finding = step.said, step.item.finding
     detail = {name: text for name, text in _detail(said).items() if text}
     Reply.objects.create(item=step.item, answer=said.answer, detail=detail, by=by, at=now, digest=_digest(said))
     if said.answer is Answer.FIXED and finding.state != State.CLAIMED:
-        acts.claim(finding, by, " ".join(filter(None, (said.measures, said.proof))), now)
+        claim(finding, by, " ".join(filter(None, (said.measures, said.proof))), now)
     elif said.answer in _KINDS:
         zone = ZoneInfo(finding.organisation.time_zone)
-        acts.request_exemption(
+        request_exemption(
             finding,
             _KINDS[said.answer],
             owner=said.responsible or by,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
 
+from scanner.delivery import replies
 from scanner.delivery.models import Answer, Notice, Reply
 from scanner.delivery.notices import issue, withdraw
 from scanner.delivery.replies import apply, notice_of, plan_import, unanswered
@@ -17,45 +16,15 @@ from scanner.delivery.reply_form import Column, file_name, reply_form
 from scanner.delivery.reply_read import read_form
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
-from scanner.remediation.models import ExemptionKind, Finding
+from scanner.remediation import acts
+from scanner.remediation.models import Exemption, Finding
+from scanner.rounds.models import Round
 from tests.delivery.office import NOW, finding, installed, unit
 
 pytestmark = pytest.mark.django_db
 DAY = dt.timedelta(days=1)
 
 Rows = list[list[str]]
-
-
-@dataclass
-class Acts:
-    """Notes what is asked of the findings' life."""
-
-    done: list[tuple[str, int]] = field(default_factory=list)
-    looks: list[list[int]] = field(default_factory=list)
-    asked: list[tuple[ExemptionKind, str, str, dt.datetime | None]] = field(default_factory=list)
-    refuse: int = 0
-
-    def claim(self, finding: Finding, by: str, note: str, now: dt.datetime) -> None:
-        if finding.pk == self.refuse:
-            raise InputError("it can't be claimed.")
-        self.done.append(("claim", finding.pk))
-
-    def request_exemption(
-        self,
-        finding: Finding,
-        kind: ExemptionKind,
-        owner: str,
-        reason: str,
-        proof: str,
-        until: dt.datetime | None,
-        by: str,
-        now: dt.datetime,
-    ) -> None:
-        self.done.append(("ask", finding.pk))
-        self.asked.append((kind, owner, reason, until))
-
-    def request_reinspection(self, findings: Sequence[Finding], *, by: str, now: dt.datetime) -> None:
-        self.looks.append([each.pk for each in findings])
 
 
 @pytest.fixture
@@ -91,10 +60,15 @@ ACCEPTED = {
 GOING_ON = {Column.ANSWER: "in progress", Column.REASON: "waiting for a part; a firewall protects it"}
 
 
-def took(content: bytes, acts: Acts, *, partial: bool = False, now: dt.datetime = NOW) -> list[str]:
+def took(content: bytes, *, partial: bool = False, now: dt.datetime = NOW) -> list[str]:
     form = read_form(content)
-    errors = apply(plan_import(form, notice_of(form), now), acts, "ann", now, partial=partial)
+    errors = apply(plan_import(form, notice_of(form), now), "ann", now, partial=partial)
     return [str(error) for error in errors]
+
+
+def looks() -> list[list[int]]:
+    """What each re-inspection that was asked for looks at."""
+    return [this.findings for this in Round.objects.filter(kind="re-inspection")]
 
 
 def numbers(notice: Notice) -> list[int]:
@@ -102,67 +76,70 @@ def numbers(notice: Notice) -> list[int]:
 
 
 def test_every_answer_becomes_its_act_and_what_is_claimed_is_looked_at_again_in_one_round(notice: Notice) -> None:
-    acts = Acts()
-    rows = filled(notice, {0: FIXED, 1: FIXED, 2: ACCEPTED, 3: DISPUTED})
-    assert took(saved(rows), acts) == []
+    assert took(saved(filled(notice, {0: FIXED, 1: FIXED, 2: ACCEPTED, 3: DISPUTED}))) == []
 
-    first, second, third, fourth = numbers(notice)
-    assert acts.done == [("claim", first), ("claim", second), ("ask", third), ("ask", fourth)]
-    assert acts.looks == [[first, second]]
-    end_of_first_of_march_in_shanghai = dt.datetime(2027, 3, 1, 16, 0, tzinfo=dt.UTC)
-    assert acts.asked == [
-        (ExemptionKind.ACCEPTED, "Ann", "needed by the pumps", end_of_first_of_march_in_shanghai),
-        (ExemptionKind.FALSE_POSITIVE, "ann", "that is a honeypot", None),
-    ]
+    first, second, _, _ = numbers(notice)
+    assert [each.state for each in Finding.objects.order_by("pk")] == ["claimed", "claimed", "open", "open"]
+    assert looks() == [[first, second]]
+    accepted, disputed = Exemption.objects.order_by("pk")
+    assert (accepted.kind, accepted.owner, accepted.reason) == ("accepted", "Ann", "needed by the pumps")
+    assert accepted.until == dt.datetime(2027, 3, 1, 16, 0, tzinfo=dt.UTC), "the end of that day in Shanghai"
+    assert (disputed.kind, disputed.state, disputed.proof) == ("false-positive", "requested", "diagram 7")
     notice.refresh_from_db()
     assert notice.answered == NOW
 
 
 def test_a_notice_is_answered_when_every_item_is_and_work_in_progress_is_an_answer(notice: Notice) -> None:
-    took(saved(filled(notice, {0: FIXED, 1: GOING_ON, 2: GOING_ON})), Acts())
+    took(saved(filled(notice, {0: FIXED, 1: GOING_ON, 2: GOING_ON})))
     notice.refresh_from_db()
     assert notice.answered is None
     assert [item.finding_id for item in unanswered(notice)] == numbers(notice)[3:]
 
-    took(saved(filled(notice, {3: GOING_ON})), Acts(), now=NOW + DAY)
+    took(saved(filled(notice, {3: GOING_ON})), now=NOW + DAY)
     notice.refresh_from_db()
     assert notice.answered == NOW + DAY
 
 
 def test_the_same_form_read_twice_changes_nothing(notice: Notice) -> None:
     content = saved(filled(notice, {0: FIXED, 2: DISPUTED}))
-    took(content, Acts())
-    acts = Acts()
-    assert took(content, acts, now=NOW + DAY) == []
-    assert (acts.done, acts.looks, Reply.objects.count()) == ([], [], 2)
+    took(content)
+    assert took(content, now=NOW + DAY) == []
+    assert (len(looks()), Exemption.objects.count(), Reply.objects.count()) == (1, 1, 2)
 
 
 def test_a_form_that_was_read_before_stays_right_after_its_finding_was_fixed(notice: Notice) -> None:
     content = saved(filled(notice, {0: FIXED}))
-    took(content, Acts())
-    Finding.objects.filter(pk=numbers(notice)[0]).update(state="fixed", fixed=NOW)
-    assert took(content, Acts(), now=NOW + DAY) == []
+    took(content)
+    Finding.objects.filter(pk=numbers(notice)[0]).update(state="fixed", fixed=NOW, claimed=None)
+    assert took(content, now=NOW + DAY) == []
 
 
 def test_one_wrong_row_holds_back_all_unless_the_others_are_wanted(notice: Notice) -> None:
     content = saved(filled(notice, {0: FIXED, 1: {Column.ANSWER: "dispute"}}))
-    acts = Acts()
-    assert took(content, acts) == ["row 5, Reason: no reason is given"]
-    assert (acts.done, Reply.objects.count()) == ([], 0)
+    assert took(content) == ["row 5, Reason: no reason is given"]
+    assert (looks(), Reply.objects.count()) == ([], 0)
 
-    assert took(content, acts, partial=True) == ["row 5, Reason: no reason is given"]
-    assert (acts.done, Reply.objects.count()) == ([("claim", numbers(notice)[0])], 1)
+    assert took(content, partial=True) == ["row 5, Reason: no reason is given"]
+    assert (looks(), Reply.objects.count()) == ([[numbers(notice)[0]]], 1)
 
 
-def test_an_act_that_is_refused_on_the_way_takes_everything_back(notice: Notice) -> None:
+def test_an_act_that_is_refused_on_the_way_takes_everything_back(
+    notice: Notice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second, *_ = numbers(notice)
     content = saved(filled(notice, {0: FIXED, 1: FIXED}))
-    assert took(content, Acts(refuse=second)) == ["row 5: it can't be claimed."]
-    assert Reply.objects.count() == 0
 
-    acts = Acts(refuse=second)
-    took(content, acts, partial=True)
-    assert acts.looks == [[first]]
+    def claim(finding: Finding, by: str, note: str, now: dt.datetime) -> bool:
+        if finding.pk == second:
+            raise InputError("it was fixed a moment ago.")
+        return acts.claim(finding, by, note, now)
+
+    monkeypatch.setattr(replies, "claim", claim)
+    assert took(content) == ["row 5: it was fixed a moment ago."]
+    assert (Reply.objects.count(), Finding.objects.filter(state="claimed").count()) == (0, 0)
+
+    took(content, partial=True)
+    assert looks() == [[first]]
     assert [reply.item.finding_id for reply in Reply.objects.all()] == [first]
 
 
@@ -171,13 +148,12 @@ def test_a_form_touches_no_finding_of_another_organisation_or_notice(notice: Not
     own = finding(notice.organisation, port=99)
     rows = filled(notice, {0: FIXED, 1: FIXED, 2: FIXED})
     rows[3][0], rows[4][0], rows[5][0] = str(foreign.pk), str(own.pk), "987654"
-    acts = Acts()
-    assert took(saved(rows), acts, partial=True) == [
+    assert took(saved(rows), partial=True) == [
         f"row 4, Finding number: finding {foreign.pk} is another organisation's; a form of water can't answer it",
         f"row 5, Finding number: finding {own.pk} does not stand in notice {notice.number}",
         "row 6, Finding number: there is no finding 987654",
     ]
-    assert (acts.done, acts.looks) == ([], [])
+    assert (looks(), Finding.objects.exclude(state="open").count()) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -198,27 +174,27 @@ def test_a_form_touches_no_finding_of_another_organisation_or_notice(notice: Not
     ],
 )
 def test_an_error_names_its_row_and_column(notice: Notice, cells: dict[Column, str], complaint: str) -> None:
-    (error,) = took(saved(filled(notice, {1: cells})), Acts())
+    (error,) = took(saved(filled(notice, {1: cells})))
     assert error.startswith(f"row 5, {complaint}")
 
 
 def test_today_is_not_the_future_where_the_organisation_is(notice: Notice) -> None:
     late = dt.datetime(2026, 11, 26, 16, 30, tzinfo=dt.UTC)
     cells = FIXED | {Column.FINISHED: "2026-11-27"}
-    assert took(saved(filled(notice, {0: cells})), Acts(), now=late) == []
+    assert took(saved(filled(notice, {0: cells})), now=late) == []
 
 
 def test_what_was_proven_fixed_or_is_exempt_needs_no_answer(notice: Notice) -> None:
     first = numbers(notice)[0]
-    Finding.objects.filter(pk=first).update(state="fixed", fixed=NOW)
-    (error,) = took(saved(filled(notice, {0: DISPUTED})), Acts())
+    Finding.objects.filter(pk=first).update(state="fixed", fixed=NOW, claimed=None)
+    (error,) = took(saved(filled(notice, {0: DISPUTED})))
     assert error == f"row 4, Answer: finding {first} was proven fixed on 2026-11-26; it needs no answer"
 
 
 def test_two_answers_to_one_finding_are_refused(notice: Notice) -> None:
     rows = filled(notice, {0: FIXED})
     rows.append(rows[3])
-    (error,) = took(saved(rows), Acts())
+    (error,) = took(saved(rows))
     assert error == f"row 8, Finding number: finding {numbers(notice)[0]} is answered in row 4 as well"
 
 
@@ -307,7 +283,7 @@ def test_what_a_host_or_a_register_says_is_no_formula_and_no_second_line_in_the_
 
 def test_an_answer_is_kept_without_control_characters(notice: Notice) -> None:
     cells = FIXED | {Column.MEASURES: "closed\x1b[31m\r\nBcc: x@example.org\u202e"}
-    took(saved(filled(notice, {0: cells})), Acts())
+    took(saved(filled(notice, {0: cells})))
     assert Reply.objects.get().detail["measures"] == "closed\\x1b[31m Bcc: x@example.org\\u202e"
 
 
