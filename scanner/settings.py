@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -27,6 +28,8 @@ from scanner.engine.plan import ResolverAddress, parse_resolver
 PREFIX = "ROUNDSMAN_"
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ".env"
+NUMBER_PATTERN_LIMIT = 80
+"""Characters of the pattern that numbers notices."""
 
 
 def default_data_dir() -> Path:
@@ -56,6 +59,15 @@ def _mail_address(address: str) -> str:
     return address
 
 
+def _number_pattern(pattern: str) -> str:
+    fields = [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
+    if sorted(fields) != ["serial", "year"] or len(pattern) > NUMBER_PATTERN_LIMIT or not pattern.isprintable():
+        raise ValueError(
+            f"{pattern!r} must hold {{year}} and {{serial}} once each, and at most {NUMBER_PATTERN_LIMIT} characters"
+        )
+    return pattern
+
+
 def _web_address(url: str) -> str:
     if url and not url.startswith(("https://", "http://")):
         raise ValueError(f"{url!r} is no web address; write one such as https://reports.example.org/")
@@ -75,6 +87,8 @@ class Settings(BaseSettings):
     ``resolver`` is asked about registered domains; without one they are not inspected. Without ``smtp_host`` mail is
     written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's address; its domain names our
     messages. ``operators`` are addresses that are told of failures, in ``language``. Names are those of the office, as
+    its mail and notices show them. ``notice_number`` is the pattern of a notice's number, ``notice_basis`` the rules
+    that a notice rests on beside the authorisation; none is assumed.
     its mail and notices show them. ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine.
     ``mail_size_limit`` is in bytes of the whole mail; a report that would exceed it is linked to below ``reports_url``,
     or to be asked for. ``mail_rate`` is the most mails a minute to the addresses of one domain.
@@ -109,6 +123,9 @@ class Settings(BaseSettings):
     office_name_zh: str = "网络安全监测办公室"
     office_name_en: str = "Security Office"
     office_contact: str = ""
+    notice_number: Annotated[str, AfterValidator(_number_pattern)] = "R{year}-{serial}"
+    notice_basis_zh: str = ""
+    notice_basis_en: str = ""
 
     @classmethod
     def settings_customise_sources(

@@ -23,6 +23,8 @@ _COMMANDS = {
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
     "audit": ("scanner.cli.audit", "Show who did what, and prove that nobody changed the record of it."),
+    "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
+    "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
     "plugins": ("scanner.cli.plugins", "List the installed plugins, which add probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""

@@ -24,6 +24,7 @@ TEMPLATES = Path(str(resources.files("report_templates")))
 SOURCES = [
     *(TEMPLATES / "report").iterdir(),
     *(TEMPLATES / "mail").iterdir(),
+    *(TEMPLATES / "notice").iterdir(),
     *MODULES.glob("*.py"),
     *(MODULES.parent / "delivery").glob("*.py"),
 ]
@@ -119,12 +120,15 @@ def test_every_key_is_used() -> None:
             "policy",
         ),
         "mail.kind",
+        "form",
+        "notice.column",
+        "notice.slip",
     )
 
     unused = [
         key
         for key in keys(words(Language.EN))
-        if not key.startswith(tuple(f"{prefix}." for prefix in by_prefix)) and key not in used
+        if not key.startswith(tuple(f"{prefix}{end}" for prefix in by_prefix for end in "._")) and key not in used
     ]
 
     assert unused == []
