@@ -49,6 +49,7 @@ def urgent_letter(findings: Sequence[Finding], frame: Frame) -> Written:
         headline=t("mail.urgent.headline", n=len(findings)),
         preheader=t("mail.urgent.intro", n=len(findings)),
         findings=findings,
+        why=lambda each: _why(each, t),
         steps=[t(step) for step in _STEPS],
     )
 
@@ -96,6 +97,11 @@ def reinspection_letter(results: Sequence[Result], when: datetime, frame: Frame)
         ],
         left=counts[Verdict.FIXED] < len(results),
     )
+
+
+def _why(finding: Finding, t: Words) -> str:
+    ground = "mail.urgent.exploited" if finding.known_exploited else "mail.urgent.critical"
+    return sentences((t(ground), texts.text(finding.check, t.language).impact), t.language)
 
 
 def _told(result: Result, t: Words, dates: Dates) -> str:
