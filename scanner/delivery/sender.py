@@ -19,9 +19,11 @@ from pathlib import Path
 from threading import Event
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 
+from scanner.audit import trail
+from scanner.audit.trail import Action
 from scanner.delivery import folder, retry
 from scanner.delivery.compose import domain_of
 from scanner.delivery.models import Message, MessageKind, MessageState
@@ -269,18 +271,22 @@ def record(message: Message, answer: Answer, now: datetime) -> MessageState | No
     urgent = message.kind == MessageKind.URGENT_ALERT
     waiting = state is MessageState.QUEUED
     mine = Message.objects.filter(pk=message.pk, attempt=message.attempt, state=MessageState.SENDING)
-    written = mine.update(
-        state=state,
-        reply=answer.reply[:REPLY_LIMIT],
-        lease_until=None,
-        finished=None if waiting else now,
-        not_before=now + retry.wait(message.key, message.attempt, urgent=urgent) if waiting else message.not_before,
-    )
+    with transaction.atomic():
+        written = mine.update(
+            state=state,
+            reply=answer.reply[:REPLY_LIMIT],
+            lease_until=None,
+            finished=None if waiting else now,
+            not_before=now + retry.wait(message.key, message.attempt, urgent=urgent) if waiting else message.not_before,
+        )
+        if written and state is MessageState.DEAD:
+            told = {"kind": message.kind, "recipient": message.recipient, "reply": answer.reply}
+            trail.record(Action.MAIL_DEAD, f"mail {message.pk}", actor="mailer", at=now, **told)
     if not written:
         _log.warning("message %s was claimed by another mailer meanwhile", message.pk)
         return None
     if state is MessageState.DEAD:
-        _log.error("mail %s to %s was given up: %s", message.pk, message.recipient, answer.reply)
+        _log.error("mail %s was given up: %s", message.pk, answer.reply)
     return state
 
 
