@@ -92,6 +92,10 @@ class Settings(BaseSettings):
     its mail and notices show them. ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine.
     ``mail_size_limit`` is in bytes of the whole mail; a report that would exceed it is linked to below ``reports_url``,
     or to be asked for. ``mail_rate`` is the most mails a minute to the addresses of one domain.
+    ``resolver`` is asked about registered domains; without one they are not inspected. ``workers`` inspect side by
+    side, each with a child process of its own. Without ``smtp_host`` mail is written to the folder ``mail`` of the data
+    directory. ``mail_from`` is the sender's address; its domain names our messages. ``operators`` are addresses that
+    are told of failures, in ``language``. Names are those of the office, as its mail and notices show them.
     """
 
     model_config = SettingsConfigDict(
@@ -106,6 +110,7 @@ class Settings(BaseSettings):
     widest_ipv6_target: int = Field(default=112, ge=64, le=128)
     plugins_off: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = frozenset()
     resolver: Annotated[ResolverAddress | None, BeforeValidator(_resolver)] = None
+    workers: int = Field(default=2, ge=1, le=16)
     smtp_host: str = ""
     smtp_port: int | None = Field(default=None, ge=1, le=65535)
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
@@ -243,6 +248,8 @@ WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
 INSTALLATION = installation
+WORKERS = installation.workers
+PLUGINS_OFF = tuple(sorted(installation.plugins_off))
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 

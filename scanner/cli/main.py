@@ -15,6 +15,8 @@ _COMMANDS = {
     "inspect": ("scanner.cli.inspect", "Inspect addresses now and print what was found; needs no database."),
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
+    "stop": ("scanner.cli.stop", "Stop everything at once: no packet leaves after five seconds, until 'resume'."),
+    "resume": ("scanner.cli.resume", "Lift a stop, so that rounds go on."),
     "finding": (
         "scanner.cli.finding",
         "List and show the findings that are being followed; claim, accept and dispute them.",
@@ -32,7 +34,7 @@ _COMMANDS = {
 
 _WITHOUT_DATABASE = {"inspect", "intel", "plugins"}
 
-_WITHOUT_PLUGINS = {"targets", "intel", "audit", "mail", "plugins"}
+_WITHOUT_PLUGINS = {"targets", "stop", "resume", "intel", "audit", "mail", "plugins"}
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
 _root = typer.Typer(
