@@ -15,6 +15,9 @@ from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Reason
 from scanner.reports.words import Words, words
 
+SHOWN = 40
+"""Findings that one list shows; mail programs cut what is much longer."""
+
 REASONS = 3
 """Reasons that are told of one finding that could not be verified."""
 
@@ -64,6 +67,7 @@ def recurrence_letter(findings: Sequence[tuple[Finding, datetime]], frame: Frame
         headline=t("mail.recurrence.headline"),
         preheader=t("mail.recurrence.intro", n=len(findings)),
         findings=findings,
+        shown=SHOWN,
     )
 
 
@@ -95,6 +99,7 @@ def reinspection_letter(results: Sequence[Result], when: datetime, frame: Frame)
             for verdict in Verdict
             if counts[verdict]
         ],
+        shown=SHOWN,
         left=counts[Verdict.FIXED] < len(results),
     )
 

@@ -117,5 +117,10 @@ def write_private(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # or a power cut may forget the name of what is recorded as written
+        finally:
+            os.close(folder)
     finally:
         draft.unlink(missing_ok=True)
