@@ -58,7 +58,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         organisation=_organisation(organisation),
         round=_round(this, looks),
         generated=now,
-        authorisations=_authorisations(organisation, this),
+        authorisations=authorisations_during(organisation, this),
         score=score,
         score_change=_score_change(organisation, this, score),
         counts=count(open_ones),
@@ -130,8 +130,8 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     )
 
 
-def _authorisations(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
-    """The authorisations that were valid at any time of the round, retired since or not."""
+def authorisations_during(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
+    """Return the authorisations that were valid at any time of the round, retired since or not."""
     begun, ended = this.started or this.created, this.finished or this.created
     rows = Authorisation.objects.filter(organisation=organisation, valid_from__lte=ended, valid_until__gt=begun)
     return tuple(
