@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     ``resolver`` is asked about registered domains; without one they are not inspected. Without ``smtp_host`` mail is
     written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's address; its domain names our
     messages. ``operators`` are addresses that are told of failures, in ``language``. Names are those of the office, as
-    its mail and notices show them.
+    its mail and notices show them. How long things are kept is told in :mod:`scanner.upkeep.retention`.
     """
 
     model_config = SettingsConfigDict(
@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     office_name_zh: str = "网络安全监测办公室"
     office_name_en: str = "Security Office"
     office_contact: str = ""
+    keep_facts_days: int = Field(default=90, ge=7)
+    keep_messages_days: int = Field(default=90, ge=7)
+    keep_reports_days: int = Field(default=730, ge=7)
 
     @classmethod
     def settings_customise_sources(
@@ -197,7 +200,9 @@ DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            # auto_vacuum comes first: it holds for a database that is still empty, and changes nothing in another
+            "init_command": "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            "PRAGMA foreign_keys=ON;",
         },
     }
 }
@@ -211,6 +216,9 @@ LOCALE_PATHS = [ROOT / "report_templates" / "locale"]
 WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
+KEEP_FACTS_DAYS = installation.keep_facts_days
+KEEP_MESSAGES_DAYS = installation.keep_messages_days
+KEEP_REPORTS_DAYS = installation.keep_reports_days
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 

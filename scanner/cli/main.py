@@ -20,13 +20,14 @@ _COMMANDS = {
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
     "audit": ("scanner.cli.audit", "Show who did what, and prove that nobody changed the record of it."),
+    "prune": ("scanner.cli.prune", "Remove what was kept long enough."),
     "plugins": ("scanner.cli.plugins", "List the installed plugins, which add probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
 _WITHOUT_DATABASE = {"inspect", "intel", "plugins"}
 
-_WITHOUT_PLUGINS = {"targets", "intel", "audit", "plugins"}
+_WITHOUT_PLUGINS = {"targets", "intel", "audit", "prune", "plugins"}
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
 _root = typer.Typer(

@@ -33,8 +33,10 @@ def latest_round(organisation: Organisation) -> Round | None:
 def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> model.ReportModel:
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
 
-    Raises ``InputError`` when the round does not cover the organisation or its findings were not followed yet.
+    Raises ``InputError`` when the round does not cover the organisation, its findings were not followed yet, or what
+    it saw was pruned.
     """
+    this.need_facts()
     score = _score(organisation, this)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
     looks = [seen(row) for row in rows.select_related("target").iterator(chunk_size=100)]
