@@ -173,6 +173,9 @@ installation = load()
 
 _data_dir = installation.data_dir.expanduser().absolute()
 DATA_DIR = _data_dir
+UNFINISHED = "restore.unfinished"
+"""A file of the data directory that is there while a restore exchanges the others."""
+
 INTEL_FILE = _data_dir / "intel.sqlite3"
 """What was imported about vulnerable software; its absence means that nothing was."""
 
@@ -228,18 +231,22 @@ def prepare() -> None:
     Safe to call twice and from several processes at once. Raises ``RoundsmanError`` that says which path is the
     matter when the directory or the database can't be used.
     """
-    import django
     from django.conf import settings
     from django.db import DatabaseError
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scanner.settings")
     try:
         DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (DATA_DIR / UNFINISHED).exists():
+            raise RoundsmanError(
+                f"A restore to {DATA_DIR} was broken off; what was there is in its folder 'replaced-…'. "
+                "Run 'roundsman restore' again."
+            )
         if installation.secret_key is None:
             settings.SECRET_KEY = _keep_secret_key(DATA_DIR, settings.SECRET_KEY)
-        django.setup()
+        set_up()
         with _only_one_migrates(DATA_DIR):
-            _migrate()
+            migrate()
     except OSError as error:
         raise RoundsmanError(
             f"The data directory {DATA_DIR} can't be used: {error}. Set {PREFIX}DATA_DIR to one that can be written to."
@@ -249,6 +256,14 @@ def prepare() -> None:
             f"The database {DATABASES['default']['NAME']} can't be used: {error}. "
             "Is another program holding it, or is the disk full?"
         ) from error
+
+
+def set_up() -> None:
+    """Let Django load its apps with these settings; touches no disk but to read."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scanner.settings")
+    django.setup()
 
 
 def _keep_secret_key(data_dir: Path, key: str) -> str:
@@ -276,7 +291,7 @@ def _only_one_migrates(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _migrate() -> None:
+def migrate() -> None:
     """Run the migrations that are missing; looking costs a few milliseconds, ``migrate`` hundreds."""
     from django.core.management import call_command
     from django.db import connection
