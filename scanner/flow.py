@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from scanner.remediation.follow import follow_round, would_be_fixed
 from scanner.rounds.execute import Ways, execute, look_again
 
@@ -16,6 +18,6 @@ def carry_out(round_id: int, ways: Ways | None = None) -> None:
         execute(round_id, ways)
         look_again(round_id, would_be_fixed(round_id), ways)
     except KeyboardInterrupt:
-        follow_round(round_id)
+        follow_round(round_id, dt.datetime.now(dt.UTC))
         raise
-    follow_round(round_id)
+    follow_round(round_id, dt.datetime.now(dt.UTC))

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -27,6 +28,8 @@ from scanner.engine.plan import ResolverAddress, parse_resolver
 PREFIX = "ROUNDSMAN_"
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ".env"
+NUMBER_PATTERN_LIMIT = 80
+"""Characters of the pattern that numbers notices."""
 
 
 def default_data_dir() -> Path:
@@ -56,6 +59,21 @@ def _mail_address(address: str) -> str:
     return address
 
 
+def _number_pattern(pattern: str) -> str:
+    fields = [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
+    if sorted(fields) != ["serial", "year"] or len(pattern) > NUMBER_PATTERN_LIMIT or not pattern.isprintable():
+        raise ValueError(
+            f"{pattern!r} must hold {{year}} and {{serial}} once each, and at most {NUMBER_PATTERN_LIMIT} characters"
+        )
+    return pattern
+
+
+def _web_address(url: str) -> str:
+    if url and not url.startswith(("https://", "http://")):
+        raise ValueError(f"{url!r} is no web address; write one such as https://reports.example.org/")
+    return url
+
+
 def _resolver(text: object) -> ResolverAddress | None:
     try:
         return parse_resolver(str(text)) if text else None
@@ -69,7 +87,11 @@ class Settings(BaseSettings):
     ``resolver`` is asked about registered domains; without one they are not inspected. Without ``smtp_host`` mail is
     written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's address; its domain names our
     messages. ``operators`` are addresses that are told of failures, in ``language``. Names are those of the office, as
-    its mail and notices show them. How long things are kept is told in :mod:`scanner.upkeep.retention`.
+    its mail and notices show them. ``notice_number`` is the pattern of a notice's number, ``notice_basis`` the rules
+    that a notice rests on beside the authorisation; none is assumed. ``smtp_plaintext`` allows mail without TLS to a
+    server that isn't this machine. ``mail_size_limit`` is in bytes of the whole mail; a report that would exceed it is
+    linked to below ``reports_url``, or to be asked for. ``mail_rate`` is the most mails a minute to the addresses of
+    one domain. How long things are kept is told in :mod:`scanner.upkeep.retention`.
     """
 
     model_config = SettingsConfigDict(
@@ -90,11 +112,20 @@ class Settings(BaseSettings):
     smtp_user: str = ""
     smtp_password: SecretStr | None = None
     smtp_ca_file: Path | None = None
+    smtp_plaintext: bool = False
+    mail_size_limit: int = Field(default=8 * 1024 * 1024, ge=64 * 1024)
+    mail_rate: int = Field(default=30, ge=1)
+    reports_url: Annotated[str, AfterValidator(_web_address)] = ""
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "roundsman@localhost"
-    operators: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    operators: Annotated[
+        tuple[Annotated[str, AfterValidator(_mail_address)], ...], NoDecode, BeforeValidator(_listed)
+    ] = ()
     office_name_zh: str = "网络安全监测办公室"
     office_name_en: str = "Security Office"
     office_contact: str = ""
+    notice_number: Annotated[str, AfterValidator(_number_pattern)] = "R{year}-{serial}"
+    notice_basis_zh: str = ""
+    notice_basis_en: str = ""
     keep_facts_days: int = Field(default=90, ge=7)
     keep_messages_days: int = Field(default=90, ge=7)
     keep_reports_days: int = Field(default=730, ge=7)
@@ -155,7 +186,7 @@ def load() -> Settings:
 
 def _wrong_setting(location: tuple[int | str, ...], message: str, value: object) -> str:
     name = str(location[0])
-    shown = "" if "secret" in name else f" (it is {value!r})"
+    shown = "" if "secret" in name or "password" in name else f" (it is {value!r})"
     return f"  {PREFIX}{name.upper()}: {message}{shown}"
 
 
@@ -219,9 +250,7 @@ LOCALE_PATHS = [ROOT / "report_templates" / "locale"]
 WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
-KEEP_FACTS_DAYS = installation.keep_facts_days
-KEEP_MESSAGES_DAYS = installation.keep_messages_days
-KEEP_REPORTS_DAYS = installation.keep_reports_days
+INSTALLATION = installation
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 

@@ -61,7 +61,7 @@ def _score(this: Round, organisation: Organisation) -> OrganisationScore:
                 confidence=Confidence(finding.confidence),
                 exposure=Vantage(finding.vantage),
                 known_exploited=finding.known_exploited,
-                age=age(finding.first_seen, finding.deadline, at),
+                age=age(finding.reported, finding.deadline, at),
             )
         )
     hosts = [score_host(host, findings[host], weight) for host, weight in weights.items()]

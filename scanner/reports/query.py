@@ -13,6 +13,7 @@ from scanner.engine.model import Level, Vantage
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent, RoundScore
+from scanner.remediation.part import Register
 from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model
@@ -33,11 +34,13 @@ def latest_round(organisation: Organisation) -> Round | None:
 def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> model.ReportModel:
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
 
+    Findings of hosts that are not registered any more are left out, unless they are fixed.
     Raises ``InputError`` when the round does not cover the organisation, its findings were not followed yet, or what
     it saw was pruned.
     """
     this.need_facts()
     score = _score(organisation, this)
+    register = Register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
     looks = [seen(row) for row in rows.select_related("target").iterator(chunk_size=100)]
     events = _events(organisation, this)
@@ -49,6 +52,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     findings = {
         row.pk: report_finding(row, services, events.get(row.pk, {}), now)
         for row in FindingRow.objects.filter(organisation=organisation)
+        if row.fixed is not None or register.holds(row)
     }
     open_ones = tuple(sorted((each for each in findings.values() if each.state in OPEN_STATES), key=worst_first))
     changes = changes_of(findings, events)
@@ -56,7 +60,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         organisation=_organisation(organisation),
         round=_round(this, looks),
         generated=now,
-        authorisations=_authorisations(organisation, this),
+        authorisations=authorisations_during(organisation, this),
         score=score,
         score_change=_score_change(organisation, this, score),
         counts=count(open_ones),
@@ -122,8 +126,8 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     )
 
 
-def _authorisations(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
-    """The authorisations that were valid at any time of the round, retired since or not."""
+def authorisations_during(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
+    """Return the authorisations that were valid at any time of the round, retired since or not."""
     begun, ended = this.started or this.created, this.finished or this.created
     rows = Authorisation.objects.filter(organisation=organisation, valid_from__lte=ended, valid_until__gt=begun)
     return tuple(

@@ -79,7 +79,8 @@ class Policy:
     @classmethod
     def of_settings(cls) -> Policy:
         """Return what ``ROUNDSMAN_KEEP_…_DAYS`` say."""
-        days = settings.KEEP_FACTS_DAYS, settings.KEEP_MESSAGES_DAYS, settings.KEEP_REPORTS_DAYS
+        installation = settings.INSTALLATION
+        days = installation.keep_facts_days, installation.keep_messages_days, installation.keep_reports_days
         return cls(*(timedelta(days=each) for each in days))
 
 
