@@ -10,8 +10,9 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -234,9 +235,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            # auto_vacuum comes first: it holds for a database that is still empty, and changes nothing in another
-            "init_command": "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-            "PRAGMA foreign_keys=ON;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
         },
     }
 }
@@ -275,6 +274,7 @@ def prepare() -> None:
             settings.SECRET_KEY = _keep_secret_key(DATA_DIR, settings.SECRET_KEY)
         set_up()
         with _only_one_migrates(DATA_DIR):
+            _begin_database(Path(DATABASES["default"]["NAME"]))
             migrate()
     except OSError as error:
         raise RoundsmanError(
@@ -318,6 +318,14 @@ def _only_one_migrates(data_dir: Path) -> Iterator[None]:
     with (data_dir / "migrate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _begin_database(path: Path) -> None:
+    """Let a new database give pages back once rows are removed, which can only be said before its first table."""
+    if not path.exists():
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            database.execute("PRAGMA journal_mode=WAL")
 
 
 def migrate() -> None:

@@ -203,6 +203,7 @@ class _Sweep:
                     self.done.add(What.FILES, 1, status.st_size)
                     if not self.dry_run:
                         path.unlink()
+                        _remove_empty(path.parent, folder)
 
     def _remove_results(self, number: int, pks: list[int]) -> None:
         Round.objects.filter(pk=number, pruned=None).update(pruned=self.now)
@@ -233,6 +234,13 @@ def _last_whole_rounds() -> set[tuple[int, int]]:
         whole = (each for each in rounds.iterator(chunk_size=50) if each.is_whole)
         kept.update((organisation, each.pk) for each in islice(whole, WHOLE_ROUNDS))
     return kept
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    with suppress(OSError):  # it is not empty
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _empty(pks: list[int]) -> None:
