@@ -15,7 +15,10 @@ _COMMANDS = {
     "inspect": ("scanner.cli.inspect", "Inspect addresses now and print what was found; needs no database."),
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
-    "finding": ("scanner.cli.finding", "List and show the findings that are being followed."),
+    "finding": (
+        "scanner.cli.finding",
+        "List and show the findings that are being followed; claim, accept and dispute them.",
+    ),
     "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),

@@ -17,6 +17,8 @@ OPEN_STATES = (State.OPEN, State.CLAIMED)
 Events = Mapping[Happened, FindingEvent]
 """What one round recorded of one finding."""
 
+_BEGUN = {Happened.OPENED, Happened.REOPENED}
+
 _SEEN = {Happened.OPENED, Happened.SEEN, Happened.REOPENED, Happened.CLAIM_REFUTED}
 
 
@@ -51,7 +53,10 @@ def report_finding(
 
 
 def changes_of(findings: Mapping[int, Finding], events: Mapping[int, Events]) -> Changes:
-    """Sort the findings, by number, into what the round did to them; within each, worst first."""
+    """Sort the findings, by number, into what the round did to them; within each, worst first.
+
+    What the round opened is new, even when it saw it once more before its end.
+    """
 
     def those(*kinds: Happened, states: Container[str] = tuple(State)) -> tuple[Finding, ...]:
         chosen = (
@@ -65,7 +70,11 @@ def changes_of(findings: Mapping[int, Finding], events: Mapping[int, Events]) ->
         new=those(Happened.OPENED),
         reopened=those(Happened.REOPENED),
         fixed=tuple(_proof(finding, events[finding.number][Happened.FIXED]) for finding in those(Happened.FIXED)),
-        still_open=those(Happened.SEEN, Happened.CLAIM_REFUTED, states=OPEN_STATES),
+        still_open=tuple(
+            each
+            for each in those(Happened.SEEN, Happened.CLAIM_REFUTED, states=OPEN_STATES)
+            if events[each.number].keys().isdisjoint(_BEGUN)
+        ),
         not_inspected=those(Happened.NOT_INSPECTED, states=OPEN_STATES),
         accepted=tuple(sorted((each for each in findings.values() if each.state in EXEMPT), key=worst_first)),
     )

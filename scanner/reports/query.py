@@ -13,6 +13,7 @@ from scanner.engine.model import Level, Vantage
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent, RoundScore
+from scanner.remediation.part import Register
 from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model
@@ -33,9 +34,11 @@ def latest_round(organisation: Organisation) -> Round | None:
 def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> model.ReportModel:
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
 
+    Findings of hosts that are not registered any more are left out, unless they are fixed.
     Raises ``InputError`` when the round does not cover the organisation or its findings were not followed yet.
     """
     score = _score(organisation, this)
+    register = Register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
     looks = [seen(row) for row in rows.select_related("target").iterator(chunk_size=100)]
     events = _events(organisation, this)
@@ -47,6 +50,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     findings = {
         row.pk: report_finding(row, services, events.get(row.pk, {}), now)
         for row in FindingRow.objects.filter(organisation=organisation)
+        if row.fixed is not None or register.holds(row)
     }
     open_ones = tuple(sorted((each for each in findings.values() if each.state in OPEN_STATES), key=worst_first))
     changes = changes_of(findings, events)
