@@ -88,10 +88,10 @@ class Settings(BaseSettings):
     written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's address; its domain names our
     messages. ``operators`` are addresses that are told of failures, in ``language``. Names are those of the office, as
     its mail and notices show them. ``notice_number`` is the pattern of a notice's number, ``notice_basis`` the rules
-    that a notice rests on beside the authorisation; none is assumed.
-    its mail and notices show them. ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine.
-    ``mail_size_limit`` is in bytes of the whole mail; a report that would exceed it is linked to below ``reports_url``,
-    or to be asked for. ``mail_rate`` is the most mails a minute to the addresses of one domain.
+    that a notice rests on beside the authorisation; none is assumed. ``smtp_plaintext`` allows mail without TLS to a
+    server that isn't this machine. ``mail_size_limit`` is in bytes of the whole mail; a report that would exceed it is
+    linked to below ``reports_url``, or to be asked for. ``mail_rate`` is the most mails a minute to the addresses of
+    one domain. How long things are kept is told in :mod:`scanner.upkeep.retention`.
     """
 
     model_config = SettingsConfigDict(
@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     notice_number: Annotated[str, AfterValidator(_number_pattern)] = "R{year}-{serial}"
     notice_basis_zh: str = ""
     notice_basis_en: str = ""
+    keep_facts_days: int = Field(default=90, ge=7)
+    keep_messages_days: int = Field(default=90, ge=7)
+    keep_reports_days: int = Field(default=730, ge=7)
 
     @classmethod
     def settings_customise_sources(
@@ -228,7 +231,9 @@ DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            # auto_vacuum comes first: it holds for a database that is still empty, and changes nothing in another
+            "init_command": "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            "PRAGMA foreign_keys=ON;",
         },
     }
 }
@@ -243,6 +248,9 @@ WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
 INSTALLATION = installation
+KEEP_FACTS_DAYS = installation.keep_facts_days
+KEEP_MESSAGES_DAYS = installation.keep_messages_days
+KEEP_REPORTS_DAYS = installation.keep_reports_days
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 

@@ -25,13 +25,14 @@ _COMMANDS = {
     "audit": ("scanner.cli.audit", "Show who did what, and prove that nobody changed the record of it."),
     "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
     "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
+    "prune": ("scanner.cli.prune", "Remove what was kept long enough."),
     "plugins": ("scanner.cli.plugins", "List the installed plugins, which add probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
 _WITHOUT_DATABASE = {"inspect", "intel", "plugins"}
 
-_WITHOUT_PLUGINS = {"targets", "intel", "audit", "plugins"}
+_WITHOUT_PLUGINS = {"targets", "intel", "audit", "prune", "plugins"}
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
 _root = typer.Typer(

@@ -35,8 +35,10 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
 
     Findings of hosts that are not registered any more are left out, unless they are fixed.
-    Raises ``InputError`` when the round does not cover the organisation or its findings were not followed yet.
+    Raises ``InputError`` when the round does not cover the organisation, its findings were not followed yet, or what
+    it saw was pruned.
     """
+    this.need_facts()
     score = _score(organisation, this)
     register = Register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
