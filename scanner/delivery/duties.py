@@ -8,43 +8,68 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
+from scanner.delivery.day import due_day
 from scanner.delivery.digest import Space, send_digest
 from scanner.delivery.endings import announce_authorisations, announce_exemptions
 from scanner.delivery.models import Notice
 from scanner.delivery.posting import post_waiting
 from scanner.delivery.reminders import escalate, remind
 from scanner.delivery.replies import settle
+from targets.models import Organisation
 from targets.query import active_organisations
 
 _log = logging.getLogger(__name__)
 
 
-def daily(now: datetime, space: Callable[[], Space]) -> int:
-    """Do what is due at ``now``; return how many letters were put into the outbox. To be run at least every hour.
+@dataclass(slots=True)
+class Duties:
+    """The daily duties of one process. ``space`` tells how full the disk with the data directory is.
 
-    ``space`` tells how full the disk with the data directory is.
+    It remembers for which day it has looked at an organisation, only to save looking again; the database knows what was
+    told.
     """
-    told = _done("post notices", partial(post_waiting, now)) + _done("settle notices", partial(_settle, now))
-    for organisation in active_organisations():
-        for duty in (remind, escalate, announce_authorisations):
-            told += _done(f"{duty.__name__} {organisation.slug}", partial(duty, organisation, now))
-    told += _done("announce exemptions", partial(announce_exemptions, now))
-    return told + _done("send the digest", lambda: send_digest(now, space()))
+
+    space: Callable[[], Space]
+    _looked_at: dict[int, date] = field(default_factory=dict)
+
+    def run(self, now: datetime) -> int:
+        """Do what is due at ``now``; return how many letters that put into the outbox. To be run every hour or so."""
+        told = _done("post notices", partial(post_waiting, now)) or 0
+        for organisation in active_organisations():
+            told += self._of(organisation, now)
+        told += _done("announce exemptions", partial(announce_exemptions, now)) or 0
+        return told + (_done("send the digest", lambda: send_digest(now, self.space())) or 0)
+
+    def _of(self, organisation: Organisation, now: datetime) -> int:
+        today = due_day(ZoneInfo(organisation.time_zone), now)
+        if today is None or self._looked_at.get(organisation.pk) == today:
+            return 0
+        duties = (_settle, remind, escalate, announce_authorisations)
+        done = [
+            _done(f"{duty.__name__.strip('_')} {organisation.slug}", partial(duty, organisation, now))
+            for duty in duties
+        ]
+        if None not in done:
+            self._looked_at[organisation.pk] = today
+        return sum(each or 0 for each in done)
 
 
-def _settle(now: datetime) -> int:
+def _settle(organisation: Organisation, now: datetime) -> int:
     """Mark the notices that have been answered otherwise than by a form."""
-    for notice in Notice.objects.filter(answered=None, withdrawn=None):
+    for notice in Notice.objects.filter(organisation=organisation, answered=None, withdrawn=None):
         settle(notice, now)
     return 0
 
 
-def _done(name: str, duty: Callable[[], int]) -> int:
+def _done(name: str, duty: Callable[[], int]) -> int | None:
+    """Return what the duty told, or None when it failed."""
     try:
         return duty()
     except Exception:  # noqa: BLE001 - whatever it was, the others are told
-        _log.exception("could not %s; it is tried again within the hour", name)
-        return 0
+        _log.exception("could not %s; it is tried again at the next run", name)
+        return None

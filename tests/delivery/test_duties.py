@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from scanner.delivery import day, outbox, posting, recipients, reminders
 from scanner.delivery.digest import Space
-from scanner.delivery.duties import daily
+from scanner.delivery.duties import Duties
 from scanner.delivery.models import Message, MessageKind, Notice, Told
 from scanner.delivery.notices import issue
 from scanner.remediation import acts
@@ -34,7 +34,8 @@ def office() -> Iterator[None]:
 
 
 def run(now: dt.datetime, space: Space = ROOMY) -> int:
-    return daily(now, lambda: space)
+    """Do what is due in a process that has just begun."""
+    return Duties(lambda: space).run(now)
 
 
 def mails(kind: MessageKind, owner: Organisation | None = None) -> list[Message]:
@@ -45,9 +46,10 @@ def mails(kind: MessageKind, owner: Organisation | None = None) -> list[Message]
 def days(kind: MessageKind, begin: dt.datetime, count: int) -> list[int]:
     """Run every twelve hours for ``count`` days; return on which days, from 0, mail of this kind was made."""
     made = []
+    duties = Duties(lambda: ROOMY)
     for half in range(2 * count):
         before = Message.objects.filter(kind=kind).count()
-        run(begin + half * 12 * HOUR)
+        duties.run(begin + half * 12 * HOUR)
         if Message.objects.filter(kind=kind).count() > before:
             made.append(half // 2)
     return made
@@ -378,10 +380,15 @@ def test_trouble_at_one_organisation_keeps_nobody_else_from_being_told(
             raise ValueError("a row that can't be read")
         return recipients.recipients(organisation, kind)
 
-    monkeypatch.setattr(reminders, "recipients", broken)
-    run(NOW)
+    duties = Duties(lambda: ROOMY)
+    with monkeypatch.context() as patched:
+        patched.setattr(reminders, "recipients", broken)
+        duties.run(NOW)
     assert [mail.recipient for mail in mails(MessageKind.REMINDER)] == ["security@b.example"]
     assert "could not remind a" in caplog.text
+
+    duties.run(NOW + HOUR)
+    assert [mail.recipient for mail in mails(MessageKind.REMINDER)] == ["security@b.example", "security@a.example"]
 
 
 def test_a_contact_of_two_organisations_gets_a_mail_for_each_and_no_mail_speaks_of_both() -> None:
