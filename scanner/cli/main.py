@@ -15,6 +15,8 @@ _COMMANDS = {
     "inspect": ("scanner.cli.inspect", "Inspect addresses now and print what was found; needs no database."),
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
+    "stop": ("scanner.cli.stop", "Stop everything at once: no packet leaves after five seconds, until 'resume'."),
+    "resume": ("scanner.cli.resume", "Lift a stop, so that rounds go on."),
     "finding": (
         "scanner.cli.finding",
         "List and show the findings that are being followed; claim, accept and dispute them.",
@@ -26,13 +28,14 @@ _COMMANDS = {
     "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
     "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
     "prune": ("scanner.cli.prune", "Remove what was kept long enough."),
+    "mail": ("scanner.cli.mail", "Try the mail server; show, send, retry and cancel mail."),
     "plugins": ("scanner.cli.plugins", "List the installed plugins, which add probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
 _WITHOUT_DATABASE = {"inspect", "intel", "plugins"}
 
-_WITHOUT_PLUGINS = {"targets", "intel", "audit", "prune", "plugins"}
+_WITHOUT_PLUGINS = {"targets", "stop", "resume", "intel", "audit", "prune", "mail", "plugins"}
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
 _root = typer.Typer(

@@ -49,17 +49,14 @@ class Duties:
         today = due_day(ZoneInfo(organisation.time_zone), now)
         if today is None or self._looked_at.get(organisation.pk) == today:
             return 0
-        duties = (_settle, remind, escalate, announce_authorisations)
-        done = [
-            _done(f"{duty.__name__.strip('_')} {organisation.slug}", partial(duty, organisation, now))
-            for duty in duties
-        ]
+        duties = (settle_notices, remind, escalate, announce_authorisations)
+        done = [_done(f"{each.__name__} {organisation.slug}", partial(each, organisation, now)) for each in duties]
         if None not in done:
             self._looked_at[organisation.pk] = today
         return sum(each or 0 for each in done)
 
 
-def _settle(organisation: Organisation, now: datetime) -> int:
+def settle_notices(organisation: Organisation, now: datetime) -> int:
     """Mark the notices that have been answered otherwise than by a form."""
     for notice in Notice.objects.filter(organisation=organisation, answered=None, withdrawn=None):
         settle(notice, now)

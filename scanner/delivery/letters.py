@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,7 +29,7 @@ from targets.models import Organisation
 REPORT_MARK = "\x1a"
 """Stands where a mail says how to get at its report. No value can hold it, as controls are made visible."""
 
-OPTIONAL = frozenset({MessageKind.ROUND_REPORT, MessageKind.REINSPECTION, MessageKind.RECURRENCE})
+OPTIONAL = frozenset({MessageKind.ROUND_REPORT, MessageKind.REMINDER, MessageKind.RECURRENCE, MessageKind.DIGEST})
 """Kinds that a contact may decline (``Contact.declined``)."""
 
 ACCENT = "#1d5266"
@@ -100,7 +101,7 @@ def write(
         "contact": settings.INSTALLATION.office_contact,
         "addressee": frame.name,
         "instead": frame.instead,
-        "optional": frame.kind in OPTIONAL and not frame.instead,
+        "optional": frame.kind in OPTIONAL and frame.organisation is not None and not frame.instead,
         "accent": ALARM if frame.kind is MessageKind.URGENT_ALERT else ACCENT,
         "zone": frame.zone,
         "dates": Dates(language, frame.zone, frame.now),
@@ -129,6 +130,11 @@ def office_name(language: Language) -> str:
     """Return the name of the office that runs this installation."""
     installation = settings.INSTALLATION
     return str(installation.office_name_zh if language is Language.ZH_HANS else installation.office_name_en)
+
+
+def sentences(parts: Iterable[str], language: Language) -> str:
+    """Join whole sentences, each once, as the language does."""
+    return ("" if language is Language.ZH_HANS else " ").join(dict.fromkeys(parts))
 
 
 def own_language() -> Language:

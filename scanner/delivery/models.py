@@ -189,7 +189,7 @@ class Reply(models.Model):
 
 
 class Told(models.Model):
-    """A step of which the daily mail has told; ``key`` names what was told of what, once for ever."""
+    """A step of which people were told; ``key`` names what was told of what, once for ever."""
 
     key = models.CharField(max_length=200, unique=True)
     at = models.DateTimeField()

@@ -39,7 +39,7 @@ def issue_for_round(round_id: int, now: datetime) -> list[Notice]:
 
 
 def post_waiting(now: datetime) -> int:
-    """Mail every notice that was issued but not mailed, as after a crash in between; return how many letters that makes."""
+    """Mail what was issued but not mailed, as after a crash in between; return how many letters that makes."""
     waiting = Notice.objects.filter(posted=None, withdrawn=None).select_related("organisation")
     return sum(len(post(notice, now)) for notice in waiting)
 

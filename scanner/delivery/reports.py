@@ -80,7 +80,6 @@ def _without_report(message: Message) -> Mail:
         message_id=message.message_id,
         created=message.created,
         recipient=message.recipient,
-        language=message.language,
         subject=message.subject,
         text=message.text,
         html=message.html,
@@ -118,5 +117,10 @@ def write_private(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # or a power cut may forget the name of what is recorded as written
+        finally:
+            os.close(folder)
     finally:
         draft.unlink(missing_ok=True)

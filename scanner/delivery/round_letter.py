@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scanner.delivery.letters import Frame, Written, write
-from scanner.engine.catalogue.load import Language
+from scanner.delivery.letters import Frame, Written, sentences, write
 from scanner.engine.model import Severity
 from scanner.reports.findings import OPEN_STATES
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Action, Finding, NotInspected, ReportModel
 from scanner.reports.render import endpoint, verdict
 from scanner.reports.words import Words, words
+from scanner.rounds.models import PlanKind
 
 SHOWN = 8
 """Findings and hosts that each list of the letter shows; the report holds them all."""
@@ -23,8 +23,11 @@ _ALIKE = 0.05
 """Scores are shown with one decimal; less than half of one is no change."""
 
 
-def round_letter(model: ReportModel, frame: Frame) -> Written:
-    """Write the letter about one organisation after one round; the report itself goes with it."""
+def round_letter(model: ReportModel, frame: Frame, part: PlanKind | None = None) -> Written:
+    """Write the letter about one organisation after one round; the report itself goes with it.
+
+    ``part`` is the kind of a round that looked at a part of the register only.
+    """
     t = words(frame.language)
     open_ones = {count.severity: count.open for count in model.counts}
     serious = sum(open_ones[severity] for severity in Severity if severity.at_least(Severity.HIGH))
@@ -50,6 +53,7 @@ def round_letter(model: ReportModel, frame: Frame) -> Written:
             missed=model.coverage.not_inspected + model.coverage.partial,
         ),
         has_report=True,
+        part=t("mail.part", kind=t(f"mail.plan.{part}")) if part else "",
         model=model,
         verdict=verdict(model),
         change=_change(model, t),
@@ -128,5 +132,4 @@ def _coverage(model: ReportModel, t: Words) -> str:
 
 def _why(gap: NotInspected, t: Words) -> str:
     """Why a host was not, or only partly, inspected: each reason once."""
-    sentences = dict.fromkeys(gap_sentence(reason.reason, reason.detail, t) for reason in gap.reasons)
-    return " ".join(sentences) if t.language is Language.EN else "".join(sentences)
+    return sentences((gap_sentence(reason.reason, reason.detail, t) for reason in gap.reasons), t.language)

@@ -75,7 +75,9 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
 
 def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
     """The organisation's scores after rounds that ran to their end, newest first."""
-    finished = RoundScore.objects.filter(organisation=organisation, round__state=RoundState.DONE)
+    finished = RoundScore.objects.filter(organisation=organisation, round__followed__isnull=False).exclude(
+        round__state=RoundState.CANCELLED
+    )
     return finished.order_by("-round")
 
 
@@ -119,7 +121,7 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     return model.RoundInfo(
         serial=this.pk,
         started=this.started or this.created,
-        finished=this.finished if this.state == RoundState.DONE else None,
+        finished=this.finished if this.state != RoundState.CANCELLED else None,
         profile=this.profile,
         ports=this.ports,
         vantages=tuple(sorted({look.inspection.vantage for look in looks}, key=list(Vantage).index)),

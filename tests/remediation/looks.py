@@ -50,6 +50,7 @@ def look(
         label=host,
         address=target.address,
         hostname=target.hostname or "",
+        key_target=registered is not None and registered.criticality == "key",
         outcome=inspection.outcome,
         started=inspection.started,
         finished=inspection.finished,

@@ -17,7 +17,7 @@ from scanner.reports.query import report_model
 from scanner.rounds.models import LookNumber
 from targets.models import Organisation
 from tests.remediation.looks import a_round, day, followed, look
-from tests.rounds.world import authorise, open_redis, open_web, organisation, register
+from tests.rounds.world import authorise, old_elasticsearch, open_redis, open_web, organisation, register
 
 pytestmark = pytest.mark.django_db
 
@@ -35,11 +35,13 @@ def owner() -> Organisation:
 
 def test_a_confirmed_critical_finding_is_open_before_the_round_is_followed(owner: Organisation) -> None:
     this = a_round(owner)
-    result = look(this, HOST, open_redis, 0)
-    (opened,) = open_urgent(this.pk, [result.pk], day(0))
+    results = [look(this, HOST, open_redis, 0), look(this, "192.0.2.11", old_elasticsearch("7.10.0"), 0)]
+    (opened,) = open_urgent(this.pk, [each.pk for each in results], day(0))
     assert (opened.check_id, opened.state, opened.first_seen) == (CHECK, "open", day(0))
     assert (opened.reported, opened.deadline) == (None, None)
     assert list(Finding.objects.all()) == [opened], "what is less urgent waits"
+    follow_round(this.pk, day(0.1))
+    assert Finding.objects.filter(host="192.0.2.11").exists()
 
 
 def test_it_is_returned_again_but_opened_once(owner: Organisation) -> None:
