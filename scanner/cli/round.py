@@ -277,6 +277,8 @@ def _print_round(this: Round) -> bool:
     from scanner.rounds.models import HostResult, LookNumber
 
     typer.echo(f"Round {this.pk}: {this.state}, {this.profile}, ports {this.ports}, by {this.requested_by}")
+    if this.pruned is not None:
+        typer.echo(f"  Pruned on {this.pruned:%Y-%m-%d}: what follows are the results that were kept, not all.")
     results = HostResult.objects.filter(round=this, look=LookNumber.FIRST).select_related("organisation")
     whole = True
     for organisation in this.organisations.order_by("slug"):

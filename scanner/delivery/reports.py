@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,8 @@ from scanner.delivery.letters import OPTIONAL, REPORT_MARK, office_name
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File
 from scanner.engine.catalogue.load import Language
+from scanner.engine.errors import InputError
+from scanner.files import draft_of
 from scanner.reports.models import Report
 from scanner.reports.words import words
 
@@ -51,6 +52,8 @@ def built(message: Message, how: Post) -> bytes:
     A report that would make it larger than the limit is written below :data:`FOLDER`. Raises ``InputError`` when it
     can't be built, ``OSError`` when the report can't be written.
     """
+    if not message.text or (message.report is not None and message.report.is_pruned):
+        raise InputError("its content was pruned, as its time was over")
     writer = sender(Language(message.language))
     mail = _without_report(message)
     if message.report is None:
@@ -109,18 +112,5 @@ def _kept(report: Report, name: str, content: bytes, how: Post) -> str:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file for its owner's eyes only, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.touch(mode=0o600)
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # or a power cut may forget the name of what is recorded as written
-        finally:
-            os.close(folder)
-    finally:
-        draft.unlink(missing_ok=True)
+    with draft_of(path) as draft:
+        draft.write_bytes(content)

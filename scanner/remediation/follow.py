@@ -16,6 +16,7 @@ from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
 from scanner.remediation.acts import end_exemptions
+from scanner.remediation.cadence import attend
 from scanner.remediation.keys import RoundKeys
 from scanner.remediation.lifecycle import Happened, Observation, Standing, State, Terms, follow, report, terms_of
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
@@ -78,6 +79,7 @@ def follow_round(round_id: int, now: dt.datetime) -> None:
             with transaction.atomic():
                 _follow_organisation(this, organisation, view, now)
                 store_score(this, organisation)
+                attend(organisation, this, now)
     if this.followed is None:
         this.followed = now
         this.save(update_fields=["followed"])

@@ -21,12 +21,12 @@ from scanner.reports.coverage import coverage_of
 from scanner.reports.findings import OPEN_STATES, changes_of, count, report_finding, worst_first
 from scanner.reports.inventory import Seen, inventory_of, seen
 from scanner.reports.priorities import fix_first
-from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
+from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, whole
 from targets.models import Authorisation, Organisation
 
 
 def latest_round(organisation: Organisation) -> Round | None:
-    """Return the organisation's newest round that ran to its end and was followed, or None when there is none."""
+    """Return the organisation's newest whole round that ran to its end and was followed, or None."""
     newest = _finished_scores(organisation).select_related("round").first()
     return newest.round if newest else None
 
@@ -35,8 +35,10 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
 
     Findings of hosts that are not registered any more are left out, unless they are fixed.
-    Raises ``InputError`` when the round does not cover the organisation or its findings were not followed yet.
+    Raises ``InputError`` when the round does not cover the organisation, its findings were not followed yet, or what
+    it saw was pruned.
     """
+    this.need_facts()
     score = _score(organisation, this)
     register = Register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
@@ -72,10 +74,12 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
 
 
 def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
-    """The organisation's scores after rounds that ran to their end, newest first."""
-    finished = RoundScore.objects.filter(organisation=organisation, round__followed__isnull=False).exclude(
-        round__state=RoundState.CANCELLED
-    )
+    """The organisation's scores after whole rounds that ran to their end, newest first.
+
+    That of a part (a cadence round, a campaign, a spot check) says nothing of the whole.
+    """
+    followed = RoundScore.objects.filter(whole("round__"), organisation=organisation, round__followed__isnull=False)
+    finished = followed.exclude(round__state=RoundState.CANCELLED)
     return finished.order_by("-round")
 
 
@@ -90,6 +94,8 @@ def _score(organisation: Organisation, this: Round) -> OrganisationScore:
 
 
 def _score_change(organisation: Organisation, this: Round, now: OrganisationScore) -> model.ScoreChange | None:
+    if not this.is_whole:
+        return None
     before = _finished_scores(organisation).filter(round__lt=this.pk).first()
     values = compared(load_score(before), now) if before else None
     if before is None or values is None:
