@@ -67,9 +67,10 @@ class Settings(BaseSettings):
     """The settings of one installation. Prefix lengths are in bits; a target may not be wider than they say.
 
     ``resolver`` is asked about registered domains; without one they are not inspected. ``cadence`` looks again at hosts
-    between the rounds of plans. Without ``smtp_host`` mail is written to the folder ``mail`` of the data directory.
-    ``mail_from`` is the sender's address; its domain names our messages. ``operators`` are addresses that are told of
-    failures, in ``language``. Names are those of the office, as its mail and notices show them.
+    between the rounds of plans. ``workers`` inspect side by side, each with a child process of its own. Without
+    ``smtp_host`` mail is written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's address;
+    its domain names our messages. ``operators`` are addresses that are told of failures, in ``language``. Names are
+    those of the office, as its mail and notices show them.
     """
 
     model_config = SettingsConfigDict(
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
     plugins_off: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = frozenset()
     resolver: Annotated[ResolverAddress | None, BeforeValidator(_resolver)] = None
     cadence: bool = True
+    workers: int = Field(default=2, ge=1, le=16)
     smtp_host: str = ""
     smtp_port: int | None = Field(default=None, ge=1, le=65535)
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
@@ -213,6 +215,8 @@ WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
 CADENCE = installation.cadence
+WORKERS = installation.workers
+PLUGINS_OFF = tuple(sorted(installation.plugins_off))
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 

@@ -16,6 +16,8 @@ _COMMANDS = {
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
     "plan": ("scanner.cli.plan", "Plan when to inspect what, and how deep."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
+    "stop": ("scanner.cli.stop", "Stop everything at once: no packet leaves after five seconds, until 'resume'."),
+    "resume": ("scanner.cli.resume", "Lift a stop, so that rounds go on."),
     "finding": (
         "scanner.cli.finding",
         "List and show the findings that are being followed; claim, accept and dispute them.",
@@ -30,7 +32,7 @@ _COMMANDS = {
 
 _WITHOUT_DATABASE = {"inspect", "intel", "plugins"}
 
-_WITHOUT_PLUGINS = {"targets", "intel", "audit", "plugins"}
+_WITHOUT_PLUGINS = {"targets", "stop", "resume", "intel", "audit", "plugins"}
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
 _root = typer.Typer(

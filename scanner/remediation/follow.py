@@ -23,8 +23,8 @@ from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
 from scanner.remediation.part import Part, Register
 from scanner.remediation.scores import store_score
-from scanner.rounds.execute import Again
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
+from scanner.rounds.ways import Again
 from targets.models import Organisation
 
 BEGUN = (Happened.OPENED, Happened.REOPENED)

@@ -76,7 +76,8 @@ def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
 
     That of a part (a cadence round, a campaign, a spot check) says nothing of the whole.
     """
-    finished = RoundScore.objects.filter(whole("round__"), organisation=organisation, round__state=RoundState.DONE)
+    followed = RoundScore.objects.filter(whole("round__"), organisation=organisation, round__followed__isnull=False)
+    finished = followed.exclude(round__state=RoundState.CANCELLED)
     return finished.order_by("-round")
 
 
@@ -122,7 +123,7 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     return model.RoundInfo(
         serial=this.pk,
         started=this.started or this.created,
-        finished=this.finished if this.state == RoundState.DONE else None,
+        finished=this.finished if this.state != RoundState.CANCELLED else None,
         profile=this.profile,
         ports=this.ports,
         vantages=tuple(sorted({look.inspection.vantage for look in looks}, key=list(Vantage).index)),

@@ -170,10 +170,11 @@ def whole(prefix: str = "") -> Q:
 class Job(models.Model):
     """One step of a round for a worker: the unit that is leased, retried and cancelled.
 
-    ``hosts`` lists what a ``LOOK`` job looks at; what has a result already is left alone. ``attempt`` counts how often
-    it was claimed and fences: a worker writes only while the row still has the attempt that it claimed. ``failures``
-    counts the attempts in which the process that ran the probes died. ``beat`` grows with every heartbeat; a running
-    job whose beat stands still lost its worker.
+    ``hosts`` and ``terms`` say what a ``LOOK`` job looks at and how (see :mod:`scanner.rounds.assignment`); a host that
+    has a result already is left alone. ``attempt`` counts how often it was claimed and fences: a worker writes only
+    while the row still has the attempt that it claimed. ``failures`` counts the attempts in which the process that ran
+    the probes died, ``losses`` how often in a row, without a new result, its worker was lost. ``beat`` grows with every
+    heartbeat; a running job whose beat stands still lost its worker. ``why`` tells people why it waits.
     """
 
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="jobs")
@@ -182,25 +183,36 @@ class Job(models.Model):
     look = models.PositiveSmallIntegerField(choices=LookNumber.choices, default=LookNumber.FIRST)
     zone = models.CharField(max_length=64, blank=True)
     hosts = models.JSONField(default=list)
+    terms = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.WAITING)
     priority = models.SmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)
     attempt = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
+    losses = models.PositiveIntegerField(default=0)
     beat = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=100, blank=True)
+    why = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField()
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ("-priority", "pk")
+        ordering = ("-priority", "round", "pk")
         constraints = (
             models.CheckConstraint(condition=Q(kind__in=JobKind.values), name="job_kind_is_known"),
             models.CheckConstraint(condition=Q(state__in=JobState.values), name="job_state_is_known"),
+            models.UniqueConstraint(
+                fields=("round", "kind"),
+                condition=Q(kind__in=("doubt", "follow")),
+                name="round_has_one_doubt_and_follow",
+            ),
+            models.UniqueConstraint(
+                fields=("round", "organisation"), condition=Q(kind="prepare"), name="round_prepares_organisation_once"
+            ),
         )
-        indexes = (models.Index(fields=("state", "-priority", "id"), name="job_to_claim"),)
+        indexes = (models.Index(fields=("state", "-priority", "round", "id"), name="job_to_claim"),)
 
     def __str__(self) -> str:
         return f"job {self.pk} ({self.kind}) of {self.round}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from scanner.engine.model import Severity
+from scanner.flow import carry_out
 from scanner.remediation.cadence import (
     BY_SEVERITY,
     CLEAN,
@@ -21,10 +23,9 @@ from scanner.remediation.cadence import (
     make_cadence_rounds,
     next_hours,
 )
-from scanner.remediation.follow import follow_round, would_be_fixed
+from scanner.remediation.follow import follow_round
 from scanner.remediation.models import Attention, Finding
 from scanner.reports.query import latest_round, report_model
-from scanner.rounds.execute import execute, look_again
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import PlanKind, Round, RoundState
 from scanner.rounds.planning import PlanRequest, make_plan, pause_plan
@@ -126,10 +127,7 @@ def inspect(owner: Organisation, engine: Engine, now: datetime, **fields: object
 
 
 def finish(this: Round, engine: Engine, now: datetime) -> Round:
-    ways = ways_of(engine)
-    execute(this.pk, ways)
-    look_again(this.pk, would_be_fixed(this.pk), ways)
-    follow_round(this.pk, now)
+    carry_out(this.pk, replace(ways_of(engine), now=lambda: now))
     this.refresh_from_db()
     return this
 
