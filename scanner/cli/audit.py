@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli.files import draft_of
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import printable
+from scanner.files import draft_of
 
 if TYPE_CHECKING:
     from scanner.audit.models import Entry

@@ -26,13 +26,22 @@ _COMMANDS = {
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
     "audit": ("scanner.cli.audit", "Show who did what, and prove that nobody changed the record of it."),
+    "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
+    "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
+    "mail": ("scanner.cli.mail", "Try the mail server; show, send, retry and cancel mail."),
+    "prune": ("scanner.cli.prune", "Remove what was kept long enough."),
+    "backup": ("scanner.cli.backup", "Write all that is known to one file, while everything runs on."),
+    "restore": ("scanner.cli.restore", "Put a backup in the place of an installation."),
+    "doctor": ("scanner.cli.doctor", "Look at everything that Roundsman needs, and say what to do."),
     "plugins": ("scanner.cli.plugins", "List the installed plugins, which add probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
-_WITHOUT_DATABASE = {"inspect", "intel", "plugins"}
+_WITHOUT_DATABASE = {"inspect", "intel", "restore", "doctor", "plugins"}
 
-_WITHOUT_PLUGINS = {"targets", "stop", "resume", "intel", "audit", "plugins"}
+_WITHOUT_PLUGINS = {
+    "targets", "stop", "resume", "intel", "audit", "mail", "prune", "backup", "restore", "doctor", "plugins",
+}  # fmt: skip
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
 _root = typer.Typer(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli.files import draft_of
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
+from scanner.files import draft_of
 
 if TYPE_CHECKING:
     from scanner.rounds.models import Round

@@ -281,6 +281,8 @@ def _print_round(this: Round) -> bool:
     if this.due:
         others = f"; it stands for {this.missed} earlier due time(s) that were missed as well" if this.missed else ""
         typer.echo(f"  a {this.kind}, due {this.due:%Y-%m-%d %H:%M}Z{others}")
+    if this.pruned is not None:
+        typer.echo(f"  Pruned on {this.pruned:%Y-%m-%d}: what follows are the results that were kept, not all.")
     results = HostResult.objects.filter(round=this, look=LookNumber.FIRST).select_related("organisation")
     whole = True
     for organisation in this.organisations.order_by("slug"):

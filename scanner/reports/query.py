@@ -35,8 +35,10 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
 
     Findings of hosts that are not registered any more are left out, unless they are fixed.
-    Raises ``InputError`` when the round does not cover the organisation or its findings were not followed yet.
+    Raises ``InputError`` when the round does not cover the organisation, its findings were not followed yet, or what
+    it saw was pruned.
     """
+    this.need_facts()
     score = _score(organisation, this)
     register = Register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
@@ -58,7 +60,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         organisation=_organisation(organisation),
         round=_round(this, looks),
         generated=now,
-        authorisations=_authorisations(organisation, this),
+        authorisations=authorisations_during(organisation, this),
         score=score,
         score_change=_score_change(organisation, this, score),
         counts=count(open_ones),
@@ -130,8 +132,8 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     )
 
 
-def _authorisations(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
-    """The authorisations that were valid at any time of the round, retired since or not."""
+def authorisations_during(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
+    """Return the authorisations that were valid at any time of the round, retired since or not."""
     begun, ended = this.started or this.created, this.finished or this.created
     rows = Authorisation.objects.filter(organisation=organisation, valid_from__lte=ended, valid_until__gt=begun)
     return tuple(

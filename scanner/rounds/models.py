@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from scanner.engine.errors import InputError
 from scanner.engine.model import HostInspection, Outcome, Severity
 from scanner.engine.plan import Profile
 from scanner.engine.serialize import load_host
@@ -115,7 +116,7 @@ class Round(models.Model):
     ``ports`` is what was asked for (``top1000``, ``22,80``); ``followed`` tells when its findings were followed.
     ``tools`` holds the version of each program by its name. ``due`` is the time for which its plan made it, and
     ``missed`` how many earlier due times it stands for as well, when nothing ran. ``seed`` is what a spot check
-    drew by.
+    drew by. ``pruned`` is when its host results began to be removed, because their time was over.
 
     A round may be about a part only: ``targets`` are primary keys (None: all), ``hosts`` are names and addresses that
     findings are known by (None: all), ``checks`` those it is about (none: all), ``findings`` the primary keys of those
@@ -143,6 +144,7 @@ class Round(models.Model):
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)
     followed = models.DateTimeField(null=True, blank=True)
+    pruned = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("pk",)
@@ -159,6 +161,14 @@ class Round(models.Model):
     def is_whole(self) -> bool:
         """Whether it is about everything that its organisations registered, so that it can be scored and compared."""
         return self.targets is None and self.hosts is None and not self.checks and not self.findings
+
+    def need_facts(self) -> None:
+        """Raise ``InputError`` when host results were removed, so that what is left would tell a wrong story."""
+        if self.pruned is not None:
+            raise InputError(
+                f"What round {self.pk} saw was pruned on {self.pruned:%Y-%m-%d}, as ROUNDSMAN_KEEP_FACTS_DAYS says; "
+                "it can be neither rendered nor judged again. Take a newer round."
+            )
 
 
 def whole(prefix: str = "") -> Q:

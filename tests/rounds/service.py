@@ -1,6 +1,7 @@
 """The workers of a service, and nothing else, in a process that a test can kill: ``python -m tests.rounds.service``.
 
-With ``--prepare`` it makes the register and a round, and ends. Hosts are on loopback, where nothing listens.
+With ``--prepare`` it makes the register and a round, and ends; with ``--slow`` too, the round takes minutes. Hosts are
+on loopback, where nothing listens.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ JOBS = 4
 def _prepare() -> None:
     from tests.rounds.world import authorise, organisation, planned, register
 
-    owner = organisation()
+    slow = "--slow" in sys.argv
+    owner = organisation(rate=50 if slow else 0)
     for number in range(HOSTS):
-        register(owner, f"127.63.0.{number + 1}", ports=f"T:{10 + number % JOBS}")
+        register(owner, f"127.63.0.{number + 1}", ports="T:1-1000" if slow else f"T:{10 + number % JOBS}")
     authorise(owner, "127.63.0.0/24")
     planned()
 
@@ -43,4 +45,7 @@ def _serve() -> None:
 
 if __name__ == "__main__":
     prepare()
-    _prepare() if "--prepare" in sys.argv else _serve()
+    if "--prepare" in sys.argv:
+        _prepare()
+    else:
+        _serve()

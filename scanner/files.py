@@ -1,4 +1,4 @@
-"""How commands write files: for their owner's eyes only, and never half."""
+"""How files are written: for their owner's eyes only, never half, and still there after a power cut."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ def draft_of(path: Path) -> Iterator[Path]:
     try:
         draft.touch(mode=0o600)
         yield draft
+        sync(draft)
         draft.replace(path)
+        sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the names in a directory, written to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
