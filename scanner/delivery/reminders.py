@@ -152,14 +152,17 @@ def _reminder(late: Sequence[model.Finding], ahead: Sequence[model.Finding], fra
 
 def _escalation(findings: Sequence[model.Finding], above: Organisation | None, frame: Frame) -> Written:
     t = words(frame.language)
+    nobody = t("mail.escalation.nobody", name=frame.name, n=len(findings))
+    intro = t("mail.escalation.intro", name=frame.name, n=len(findings)) if above else nobody
     return write(
         "escalation",
         frame,
         subject=t("mail.escalation.subject", name=frame.name, n=len(findings)),
         headline=t("mail.escalation.headline", name=frame.name),
-        preheader=t("mail.escalation.intro", name=frame.name, n=len(findings)),
+        preheader=intro,
         addressee=_supervisor_name(above, frame.language),
-        intro=t("mail.escalation.intro", name=frame.name, n=len(findings)),
+        instead=False,
+        intro=intro,
         request=t("mail.escalation.request", name=frame.name),
         findings=findings,
     )
@@ -170,13 +173,14 @@ def _told_above(
 ) -> Written:
     t = words(frame.language)
     name = _supervisor_name(above, frame.language)
+    intro = t("mail.escalation.copy_intro", above=name, told=t.listed(told), n=len(findings))
     return write(
         "escalation",
         frame,
-        subject=t("mail.escalation.copy_subject", name=frame.name, n=len(findings)),
-        headline=t("mail.escalation.copy_headline"),
-        preheader=t("mail.escalation.copy_intro", above=name, told=t.listed(told), n=len(findings)),
-        intro=t("mail.escalation.copy_intro", above=name, told=t.listed(told), n=len(findings)),
+        subject=t("mail.escalation.copy_subject", name=frame.name, above=name, n=len(findings)),
+        headline=t("mail.escalation.copy_headline", above=name),
+        preheader=intro,
+        intro=intro,
         request=t("mail.escalation.copy_request"),
         findings=findings,
     )
