@@ -59,7 +59,7 @@ def notices_due(this: Round) -> list[Due]:
     seen = set(FindingEvent.objects.filter(round=this, kind__in=_SEEN).values_list("finding", flat=True))
     least = Severity(this.plan.notice_from)
     found = []
-    for organisation in this.organisations.exclude(pk__in=served).order_by("slug"):
+    for organisation in this.organisations.filter(retired_at=None).exclude(pk__in=served).order_by("slug"):
         due = due_for(organisation, least)
         findings, to_check = ([each for each in part if each.pk in seen] for part in (due.findings, due.to_check))
         if findings:

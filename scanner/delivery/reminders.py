@@ -51,9 +51,11 @@ def remind(organisation: Organisation, now: datetime) -> int:
     chosen = recipients(organisation, MessageKind.REMINDER)
     if not new or not chosen or not untold([day_key]):
         return 0
-    late, ahead = _shown(steps, now)
+    sure = [each for each in steps if each.confidence != Confidence.POSSIBLE]
+    late, ahead = _shown(sure, now)
+    to_check = [each for part in _shown(steps.keys() - set(sure), now) for each in part]
     letters = addressed(
-        MessageKind.REMINDER, chosen, organisation, today, now, lambda frame: _reminder(late, ahead, frame)
+        MessageKind.REMINDER, chosen, organisation, today, now, lambda frame: _reminder(late, ahead, to_check, frame)
     )
     return tell_once(day_key, new, letters, now)
 
@@ -137,7 +139,10 @@ def _shown(findings: Iterable[Finding], now: datetime) -> tuple[list[model.Findi
     return late, ahead
 
 
-def _reminder(late: Sequence[model.Finding], ahead: Sequence[model.Finding], frame: Frame) -> Written:
+def _reminder(
+    late: Sequence[model.Finding], ahead: Sequence[model.Finding], to_check: Sequence[model.Finding], frame: Frame
+) -> Written:
+    """Write the reminder; what is merely possible is listed apart, as nobody has to fix what may not be there."""
     t = words(frame.language)
     return write(
         "reminder",
@@ -147,6 +152,7 @@ def _reminder(late: Sequence[model.Finding], ahead: Sequence[model.Finding], fra
         preheader=t("mail.reminder.intro", late=len(late), ahead=len(ahead)),
         late=late,
         ahead=ahead,
+        to_check=to_check,
     )
 
 

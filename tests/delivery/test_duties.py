@@ -91,6 +91,17 @@ def test_one_letter_lists_all_that_is_due_and_names_date_and_time_zone() -> None
     assert "2026年11月29日" in chinese.html
 
 
+def test_what_is_merely_possible_is_listed_apart_to_be_checked() -> None:
+    owner = unit()
+    finding(owner, port=1, deadline=NOW - DAY, confidence="possible")
+    finding(owner, port=2, deadline=NOW - DAY)
+    run(NOW)
+    (mail,) = mails(MessageKind.REMINDER)
+    sure, _, possible = mail.text.partition("Merely possible: please check, and answer")
+    assert mail.subject == "[Reminder] Water Office: 1 overdue, 0 due soon"
+    assert (":2/tcp" in sure, ":1/tcp" in sure, ":1/tcp" in possible) == (True, False, True)
+
+
 @pytest.mark.parametrize("state", ["claimed", "fixed"])
 def test_what_was_claimed_or_fixed_is_not_reminded_of(state: str) -> None:
     finding(unit(), deadline=NOW - DAY, state=state, **{state: NOW})  # type: ignore[arg-type]
