@@ -15,6 +15,7 @@ _COMMANDS = {
     "inspect": ("scanner.cli.inspect", "Inspect addresses now and print what was found; needs no database."),
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
     "plan": ("scanner.cli.plan", "Plan when to inspect what, and how deep."),
+    "serve": ("scanner.cli.serve", "Run everything by itself: plans, rounds, mail, upkeep."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
     "stop": ("scanner.cli.stop", "Stop everything at once: no packet leaves after five seconds, until 'resume'."),
     "resume": ("scanner.cli.resume", "Lift a stop, so that rounds go on."),

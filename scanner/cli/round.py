@@ -83,7 +83,7 @@ def resume(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number o
     with clear_errors():
         this = _round(number)
         _refuse_while_stopped()
-        unpause(this.pk)
+        unpause(this.pk, actor(), datetime.now(UTC))
     _carry_out(this.pk)
 
 
@@ -96,7 +96,7 @@ def pause(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of
     from scanner.rounds import steps
 
     with clear_errors():
-        steps.pause(_round(number).pk)
+        steps.pause(_round(number).pk, actor(), datetime.now(UTC))
     typer.echo(f"Round {number} is paused; 'roundsman round resume {number}' goes on with it.")
 
 
@@ -121,7 +121,7 @@ def cancel(
         this = _round(number)
         if not yes and not confirm(f"Cancel round {number}? It can't be gone on with."):
             raise typer.Exit(1)
-        steps.cancel(this.pk, datetime.now(UTC))
+        steps.cancel(this.pk, actor(), datetime.now(UTC))
         if not is_served(settings.DATA_DIR) and current_stop() is None:
             carry_out(this.pk)
     typer.echo(f"Round {number} is cancelled; what was seen until then is kept.")
@@ -228,7 +228,7 @@ def _do_or_watch(number: int) -> None:
     try:
         watch(number)
     except KeyboardInterrupt:
-        steps.cancel(number, datetime.now(UTC))
+        steps.cancel(number, actor(), datetime.now(UTC))
         raise
 
 
