@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import zlib
 
 import pytest
 
@@ -54,6 +55,7 @@ def test_a_notice_is_issued_answered_verified_and_issued_anew_when_the_finding_i
         assert item.finding.check_id == "SVC-REDIS-UNAUTH"
         assert item.deadline == item.finding.deadline is not None
         assert Message.objects.filter(kind="notice").count() == 1
+        assert "Score of this round:" in zlib.decompress(notice.documents.get(language="en").html).decode()
 
         due_round(owner, weekly, engine)
         assert Notice.objects.count() == 1, "it stands in a live notice"
