@@ -14,6 +14,7 @@ from scanner.cli.actor import actor
 from scanner.cli.prompts import confirm
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
+from scanner.engine.hostile import line
 
 if TYPE_CHECKING:
     from scanner.delivery.replies import Import
@@ -80,7 +81,7 @@ def import_replies(
             return
         if not (yes or confirm(f"Did this come from {owner.slug}, and is it to be taken over?")):
             raise typer.Exit(Exit.NOT_AGREED)
-        who = f"{by or owner.slug} (read by {actor()})"
+        who = f"{line(by or owner.slug, 90)} (read by {line(actor(), 90)})"
         errors = apply(planned, who, now, partial=partial)
     if partial or not errors:
         typer.echo("Taken over.")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from scanner.delivery.day import addressed, due_day, tell_once, untold
 from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.models import MessageKind
-from scanner.delivery.recipients import Recipient, operators, recipients
+from scanner.delivery.recipients import operators, recipients
 from scanner.remediation.acts import end_exemptions, exemptions_ending, mark_warned
 from scanner.remediation.models import Exemption
 from scanner.reports import model
@@ -48,14 +49,25 @@ def announce_authorisations(organisation: Organisation, now: datetime) -> int:
         return 0
     ending = authorisations_ending(organisation, now)
     new = untold(_key(each, today, zone) for each in ending)
-    chosen = _both(recipients(organisation, MessageKind.AUTHORISATION_ENDING), operators())
+    own = recipients(organisation, MessageKind.AUTHORISATION_ENDING)
+    told = {each.address.lower() for each in own}
+    copies = [each for each in operators() if each.address.lower() not in told]
     day_key = f"authorisations:{organisation.pk}:{today}"
-    if not new or not chosen or not untold([day_key]):
+    if not new or not (own or copies) or not untold([day_key]):
         return 0
     ending.sort(key=lambda each: (each.valid_until, each.document))
-    letters = addressed(
-        MessageKind.AUTHORISATION_ENDING, chosen, organisation, today, now, lambda frame: _authorisations(ending, frame)
-    )
+    letters = [
+        letter
+        for chosen, copy in ((own, False), (copies, True))
+        for letter in addressed(
+            MessageKind.AUTHORISATION_ENDING,
+            chosen,
+            organisation,
+            today,
+            now,
+            partial(_authorisations, ending, copy=copy),
+        )
+    ]
     return tell_once(day_key, new, letters, now)
 
 
@@ -116,14 +128,8 @@ def _days_left(each: Authorisation, today: date, zone: ZoneInfo) -> int:
     return (last_day - today).days
 
 
-def _both(first: Iterable[Recipient], second: Iterable[Recipient]) -> list[Recipient]:
-    found: dict[str, Recipient] = {}
-    for each in (*first, *second):
-        found.setdefault(each.address.lower(), each)
-    return list(found.values())
-
-
-def _authorisations(ending: Sequence[Authorisation], frame: Frame) -> Written:
+def _authorisations(ending: Sequence[Authorisation], frame: Frame, *, copy: bool) -> Written:
+    """Write the announcement; ``copy`` is the operators', who read for whom it was."""
     t = words(frame.language)
     return write(
         "authorisation-ending",
@@ -132,6 +138,7 @@ def _authorisations(ending: Sequence[Authorisation], frame: Frame) -> Written:
         headline=t("mail.authorisation.headline"),
         preheader=t("mail.authorisation.intro", n=len(ending)),
         ending=ending,
+        copy=copy,
     )
 
 

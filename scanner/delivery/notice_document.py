@@ -17,7 +17,9 @@ from scanner.delivery.letters import name_of, office_name
 from scanner.delivery.models import Notice, NoticeItem
 from scanner.engine.catalogue.load import Language
 from scanner.engine.model import Outcome, Severity, Vantage
-from scanner.remediation.scores import never_answered
+from scanner.remediation.models import RoundScore
+from scanner.remediation.score import OrganisationScore
+from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model, texts
 from scanner.reports.dates import Dates
 from scanner.reports.findings import count, report_finding, worst_first
@@ -31,7 +33,10 @@ from targets.models import Organisation
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What a notice rests on. ``finished`` is None for a round that did not end; the numbers are of hosts."""
+    """What a notice rests on. ``finished`` is None for a round that did not end; the numbers are of hosts.
+
+    ``score`` is None where the round was about a part only, or nothing could be scored.
+    """
 
     started: datetime
     finished: datetime | None
@@ -39,6 +44,7 @@ class Inspected:
     hosts: int
     inspected: int
     partial: int
+    score: OrganisationScore | None
 
     @property
     def missing(self) -> int:
@@ -151,4 +157,11 @@ def _inspected(organisation: Organisation, this: Round) -> Inspected:
         hosts=len(outcomes),
         inspected=outcomes.count(Outcome.INSPECTED),
         partial=outcomes.count(Outcome.PARTIAL),
+        score=_score(organisation, this),
     )
+
+
+def _score(organisation: Organisation, this: Round) -> OrganisationScore | None:
+    row = RoundScore.objects.filter(organisation=organisation, round=this).first() if this.is_whole else None
+    score = load_score(row) if row else None
+    return score if score and score.value is not None else None

@@ -20,7 +20,8 @@ from scanner.audit.trail import Action, record
 from scanner.delivery.models import Notice, NoticeItem
 from scanner.engine.errors import InputError
 from scanner.engine.model import Confidence, Severity
-from scanner.remediation.lifecycle import Happened, State
+from scanner.remediation.follow import terms_for
+from scanner.remediation.lifecycle import ALLOWED, Happened, State, Terms, report
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.part import in_register
 from scanner.rounds.models import Round
@@ -58,7 +59,7 @@ def notices_due(this: Round) -> list[Due]:
     seen = set(FindingEvent.objects.filter(round=this, kind__in=_SEEN).values_list("finding", flat=True))
     least = Severity(this.plan.notice_from)
     found = []
-    for organisation in this.organisations.exclude(pk__in=served).order_by("slug"):
+    for organisation in this.organisations.filter(retired_at=None).exclude(pk__in=served).order_by("slug"):
         due = due_for(organisation, least)
         findings, to_check = ([each for each in part if each.pk in seen] for part in (due.findings, due.to_check))
         if findings:
@@ -144,6 +145,8 @@ def _issue(
     before = Notice.objects.filter(organisation=organisation, round=this).first() if this else None
     if before is not None:
         return before
+    terms = terms_for(this, organisation) if this else ALLOWED
+    asked = [_told(each, now, terms) for each in findings]
     year = now.astimezone(ZoneInfo(settings.TIME_ZONE)).year
     serial = (Notice.objects.filter(year=year).aggregate(last=Max("serial"))["last"] or 0) + 1
     notice = Notice.objects.create(
@@ -154,11 +157,11 @@ def _issue(
         number=settings.INSTALLATION.notice_number.format(year=year, serial=serial),
         issued=now,
         issued_by=by,
-        answer_by=answer_by(findings, ZoneInfo(organisation.time_zone), now),
+        answer_by=answer_by(asked, ZoneInfo(organisation.time_zone), now),
     )
     NoticeItem.objects.bulk_create(
         [
-            *(NoticeItem(notice=notice, finding=each, deadline=each.deadline) for each in findings),
+            *(NoticeItem(notice=notice, finding=each, deadline=each.deadline) for each in asked),
             *(NoticeItem(notice=notice, finding=each, to_check=True) for each in to_check),
         ]
     )
@@ -168,9 +171,18 @@ def _issue(
         actor=by,
         at=now,
         organisation=organisation.slug,
-        findings=[each.pk for each in findings],
+        findings=[each.pk for each in asked],
     )
     return notice
+
+
+def _told(finding: Finding, now: datetime, terms: Terms) -> Finding:
+    """Return the finding as it stands; its time begins with the notice when nobody was told of it before."""
+    row = Finding.objects.select_for_update().get(pk=finding.pk)
+    if row.reported is None:
+        row.standing = report(row.standing, now, terms)
+        row.save()
+    return row
 
 
 def _standing_in_notices(organisation: Organisation) -> set[int]:

@@ -51,9 +51,11 @@ def remind(organisation: Organisation, now: datetime) -> int:
     chosen = recipients(organisation, MessageKind.REMINDER)
     if not new or not chosen or not untold([day_key]):
         return 0
-    late, ahead = _shown(steps, now)
+    sure = [each for each in steps if each.confidence != Confidence.POSSIBLE]
+    late, ahead = _shown(sure, now)
+    to_check = [each for part in _shown(steps.keys() - set(sure), now) for each in part]
     letters = addressed(
-        MessageKind.REMINDER, chosen, organisation, today, now, lambda frame: _reminder(late, ahead, frame)
+        MessageKind.REMINDER, chosen, organisation, today, now, lambda frame: _reminder(late, ahead, to_check, frame)
     )
     return tell_once(day_key, new, letters, now)
 
@@ -137,7 +139,10 @@ def _shown(findings: Iterable[Finding], now: datetime) -> tuple[list[model.Findi
     return late, ahead
 
 
-def _reminder(late: Sequence[model.Finding], ahead: Sequence[model.Finding], frame: Frame) -> Written:
+def _reminder(
+    late: Sequence[model.Finding], ahead: Sequence[model.Finding], to_check: Sequence[model.Finding], frame: Frame
+) -> Written:
+    """Write the reminder; what is merely possible is listed apart, as nobody has to fix what may not be there."""
     t = words(frame.language)
     return write(
         "reminder",
@@ -147,19 +152,23 @@ def _reminder(late: Sequence[model.Finding], ahead: Sequence[model.Finding], fra
         preheader=t("mail.reminder.intro", late=len(late), ahead=len(ahead)),
         late=late,
         ahead=ahead,
+        to_check=to_check,
     )
 
 
 def _escalation(findings: Sequence[model.Finding], above: Organisation | None, frame: Frame) -> Written:
     t = words(frame.language)
+    nobody = t("mail.escalation.nobody", name=frame.name, n=len(findings))
+    intro = t("mail.escalation.intro", name=frame.name, n=len(findings)) if above else nobody
     return write(
         "escalation",
         frame,
         subject=t("mail.escalation.subject", name=frame.name, n=len(findings)),
         headline=t("mail.escalation.headline", name=frame.name),
-        preheader=t("mail.escalation.intro", name=frame.name, n=len(findings)),
+        preheader=intro,
         addressee=_supervisor_name(above, frame.language),
-        intro=t("mail.escalation.intro", name=frame.name, n=len(findings)),
+        instead=False,
+        intro=intro,
         request=t("mail.escalation.request", name=frame.name),
         findings=findings,
     )
@@ -170,13 +179,14 @@ def _told_above(
 ) -> Written:
     t = words(frame.language)
     name = _supervisor_name(above, frame.language)
+    intro = t("mail.escalation.copy_intro", above=name, told=t.listed(told), n=len(findings))
     return write(
         "escalation",
         frame,
-        subject=t("mail.escalation.copy_subject", name=frame.name, n=len(findings)),
-        headline=t("mail.escalation.copy_headline"),
-        preheader=t("mail.escalation.copy_intro", above=name, told=t.listed(told), n=len(findings)),
-        intro=t("mail.escalation.copy_intro", above=name, told=t.listed(told), n=len(findings)),
+        subject=t("mail.escalation.copy_subject", name=frame.name, above=name, n=len(findings)),
+        headline=t("mail.escalation.copy_headline", above=name),
+        preheader=intro,
+        intro=intro,
         request=t("mail.escalation.copy_request"),
         findings=findings,
     )

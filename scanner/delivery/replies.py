@@ -21,6 +21,7 @@ from scanner.delivery.notices import end_of_day
 from scanner.delivery.reply_form import Column
 from scanner.delivery.reply_read import Form, RowError, Said
 from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.hostile import line
 from scanner.remediation.acts import claim, request_exemption
 from scanner.remediation.lifecycle import EXEMPT, Happened, State
 from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
@@ -29,6 +30,9 @@ from scanner.remediation.reinspection import request_reinspection
 ANSWERED_BY = (Happened.CLAIMED, Happened.DISPUTED, Happened.EXEMPTED, Happened.FIXED)
 """What counts as an answer to a notice, however it reached us, when it happened after the notice was issued."""
 
+
+NOTE_LIMIT = 2000
+"""Characters of a claim's note; the reply itself keeps all that the form said."""
 
 _KINDS = {Answer.ACCEPT: ExemptionKind.ACCEPTED, Answer.DISPUTE: ExemptionKind.FALSE_POSITIVE}
 
@@ -152,9 +156,15 @@ def _apply(planned: Import, by: str, now: datetime) -> list[RowError]:
 def _take(step: Step, by: str, now: datetime) -> None:
     said, finding = step.said, step.item.finding
     detail = {name: text for name, text in _detail(said).items() if text}
-    Reply.objects.create(item=step.item, answer=said.answer, detail=detail, by=by, at=now, digest=_digest(said))
+    _, new = Reply.objects.get_or_create(
+        item=step.item,
+        digest=_digest(said),
+        defaults={"answer": said.answer, "detail": detail, "by": by, "at": now},
+    )
+    if not new:
+        return  # somebody read the same form a moment ago
     if said.answer is Answer.FIXED and finding.state != State.CLAIMED:
-        claim(finding, by, " ".join(filter(None, (said.measures, said.proof))), now)
+        claim(finding, by, line(" ".join(filter(None, (said.measures, said.proof))), NOTE_LIMIT), now)
     elif said.answer in _KINDS:
         zone = ZoneInfo(finding.organisation.time_zone)
         request_exemption(

@@ -91,6 +91,17 @@ def test_one_letter_lists_all_that_is_due_and_names_date_and_time_zone() -> None
     assert "2026年11月29日" in chinese.html
 
 
+def test_what_is_merely_possible_is_listed_apart_to_be_checked() -> None:
+    owner = unit()
+    finding(owner, port=1, deadline=NOW - DAY, confidence="possible")
+    finding(owner, port=2, deadline=NOW - DAY)
+    run(NOW)
+    (mail,) = mails(MessageKind.REMINDER)
+    sure, _, possible = mail.text.partition("Merely possible: please check, and answer")
+    assert mail.subject == "[Reminder] Water Office: 1 overdue, 0 due soon"
+    assert (":2/tcp" in sure, ":1/tcp" in sure, ":1/tcp" in possible) == (True, False, True)
+
+
 @pytest.mark.parametrize("state", ["claimed", "fixed"])
 def test_what_was_claimed_or_fixed_is_not_reminded_of(state: str) -> None:
     finding(unit(), deadline=NOW - DAY, state=state, **{state: NOW})  # type: ignore[arg-type]
@@ -166,7 +177,7 @@ def test_a_serious_finding_past_its_deadline_goes_to_the_supervising_organisatio
     assert told == [
         ("leader@city.example", "【逾期未整改】水务局：1 项隐患超过整改时限"),
         ("security@city.example", "[Overdue] Water Office: 1 finding past its deadline"),
-        ("security@water.example", "[Overdue] Water Office: 1 finding reported to the supervising organisation"),
+        ("security@water.example", "[Overdue] Water Office: 1 finding reported to City Office"),
     ]
     copy = mails(MessageKind.ESCALATION)[2]
     assert "City Office was told today, at: leader@city.example, security@city.example" in copy.text.replace("\n", " ")
@@ -199,6 +210,9 @@ def test_without_anyone_above_the_operators_are_told() -> None:
         "ops@office.example",
         "security@water.example",
     ]
+    assert "No organisation above it has a contact for this, so you are told." in " ".join(
+        mails(MessageKind.ESCALATION)[0].text.split()
+    )
 
 
 def test_a_finding_that_came_back_with_a_new_deadline_is_reminded_of_and_escalated_anew() -> None:
@@ -217,6 +231,8 @@ def test_authorisations_are_announced_thirty_fourteen_seven_and_one_day_before_t
         "security@water.example",
         "ops@office.example",
     }
+    copy = next(mail for mail in mails(MessageKind.AUTHORISATION_ENDING) if mail.recipient == "ops@office.example")
+    assert "A copy for the operators; the contacts of Water Office got the same." in copy.text
     assert "valid up to and including 5 Jan 2027, 14 days left" in mails(MessageKind.AUTHORISATION_ENDING)[2].text
 
 
@@ -415,3 +431,19 @@ def test_a_contact_of_two_organisations_gets_a_mail_for_each_and_no_mail_speaks_
     for mail in theirs:
         other = names[power] if mail.organisation == water else names[water]
         assert [word for word in other if word in mail.subject + mail.text + mail.html] == []
+
+
+def test_what_others_wrote_adds_no_header_no_mark_up_and_no_line_of_its_own() -> None:
+    evil = "Office\r\nBcc: x@example.org <img src=x>\u202e"
+    owner = unit(english=evil, chinese=evil)
+    finding(owner, deadline=NOW - DAY, reported=NOW - 4 * DAY, params=[["version", "<script>\r\n.\r\n"]])
+    held = finding(owner, port=7)
+    acts.grant(held, ExemptionKind.ACCEPTED, "Ann", "<b>why</b>\nBcc: y", "", NOW + 20 * DAY, "ops", NOW)
+    authorised(owner, NOW + 10 * DAY, document="Order <i>1</i>")
+    run(NOW)
+    assert len(Message.objects.all()) > 5
+    for mail in Message.objects.all():
+        assert mail.subject.isprintable()
+        told = mail.html + mail.text
+        assert [mark for mark in ("<img", "<script", "<b>why", "<i>1") if mark in mail.html] == []
+        assert [mark for mark in ("\nBcc", "\u202e", "\r") if mark in told] == []

@@ -237,6 +237,15 @@ def test_a_notice_that_was_withdrawn_before_it_left_is_not_mailed() -> None:
     assert not Message.objects.exists()
 
 
+def test_time_begins_with_the_notice_for_what_nobody_was_told_of_before() -> None:
+    owner = unit()
+    untold = finding(owner, severity="high", reported=None, deadline=None)
+    notice = issue(owner, None, [untold], by="ops", now=NOW)
+    untold.refresh_from_db()
+    assert (untold.reported, untold.deadline) == (NOW, NOW + 7 * DAY)
+    assert notice.items.get().deadline == NOW + 7 * DAY
+
+
 def test_issuing_and_withdrawing_leave_their_trace() -> None:
     owner = unit()
     withdraw(issue(owner, None, [finding(owner)], by="ann", now=NOW), "bob", NOW)
