@@ -93,7 +93,7 @@ class Restoring:
         marker = self.data_dir / UNFINISHED
         marker.touch(mode=0o600)
         sync(self.data_dir)
-        aside = self.data_dir / f"replaced-{now:%Y%m%dT%H%M%SZ}"
+        aside = self.data_dir / f"replaced-{now:%Y%m%dT%H%M%S.%fZ}"
         old = [self.data_dir / each for each in (*NAMES, *(DATABASE + end for end in _BESIDE))]
         there = [path for path in old if path.exists()]
         if there:
