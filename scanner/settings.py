@@ -85,14 +85,18 @@ def _resolver(text: object) -> ResolverAddress | None:
 class Settings(BaseSettings):
     """The settings of one installation. Prefix lengths are in bits; a target may not be wider than they say.
 
-    ``resolver`` is asked about registered domains; without one they are not inspected. Without ``smtp_host`` mail is
-    written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's address; its domain names our
-    messages. ``operators`` are addresses that are told of failures, in ``language``. Names are those of the office, as
-    its mail and notices show them. ``notice_number`` is the pattern of a notice's number, ``notice_basis`` the rules
-    that a notice rests on beside the authorisation; none is assumed. ``smtp_plaintext`` allows mail without TLS to a
-    server that isn't this machine. ``mail_size_limit`` is in bytes of the whole mail; a report that would exceed it is
-    linked to below ``reports_url``, or to be asked for. ``mail_rate`` is the most mails a minute to the addresses of
-    one domain. How long things are kept is told in :mod:`scanner.upkeep.retention`.
+    ``resolver`` is asked about registered domains; without one they are not inspected. ``workers`` inspect side by
+    side, each with a child process of its own. ``cadence`` looks again at hosts between the rounds of plans.
+
+    Without ``smtp_host`` mail is written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's
+    address; its domain names our messages. ``operators`` are addresses that are told of failures, in ``language``.
+    ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine. ``mail_size_limit`` is in bytes of
+    the whole mail; a report that would exceed it is linked to below ``reports_url``, or to be asked for. ``mail_rate``
+    is the most mails a minute to the addresses of one domain.
+
+    Names are those of the office, as its mail and notices show them. ``notice_number`` is the pattern of a notice's
+    number, ``notice_basis`` the rules that a notice rests on beside the authorisation; none is assumed. How long things
+    are kept is told in :mod:`scanner.upkeep.retention`.
     """
 
     model_config = SettingsConfigDict(
@@ -107,6 +111,8 @@ class Settings(BaseSettings):
     widest_ipv6_target: int = Field(default=112, ge=64, le=128)
     plugins_off: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = frozenset()
     resolver: Annotated[ResolverAddress | None, BeforeValidator(_resolver)] = None
+    workers: int = Field(default=2, ge=1, le=16)
+    cadence: bool = True
     smtp_host: str = ""
     smtp_port: int | None = Field(default=None, ge=1, le=65535)
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
@@ -250,6 +256,9 @@ WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
 INSTALLATION = installation
+WORKERS = installation.workers
+PLUGINS_OFF = tuple(sorted(installation.plugins_off))
+CADENCE = installation.cadence
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 

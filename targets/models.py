@@ -59,6 +59,15 @@ class ContactRole(models.TextChoices):
     LEADER = "leader"
 
 
+class OptionalMail(models.TextChoices):
+    """The kinds of mail that a contact may decline; the same values as the outbox has for them."""
+
+    ROUND_REPORT = "round-report"
+    REMINDER = "reminder"
+    RECURRENCE = "recurrence"
+    DIGEST = "digest"
+
+
 class Retirable(models.Model):
     """A row that is retired, never deleted; ``retired_at`` None means it is active."""
 
@@ -158,7 +167,7 @@ class Organisation(Retirable):
 
 
 class Contact(Retirable):
-    """Someone at an organisation who can act. ``declined`` are the optional kinds of mail that they don't want."""
+    """Someone at an organisation who can act. ``declined`` holds values of :class:`OptionalMail`."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="contacts")
     name = models.CharField(max_length=200)

@@ -21,7 +21,8 @@ class RegisteredTarget:
     """An active target. ``hostname`` is set when its address must be resolved, ``network`` when it is written.
 
     ``ports`` (``22,80-90``) replaces the plan's port list; empty means the plan's. ``url_port`` is a URL's port.
-    ``vantage`` is the zone's, with the values of the engine's ``Vantage``.
+    ``vantage`` is the zone's, with the values of the engine's ``Vantage``. ``blackouts`` are its own windows, beside
+    its organisation's (see :mod:`targets.windows`).
     """
 
     id: int
@@ -36,6 +37,7 @@ class RegisteredTarget:
     hostname: str | None
     network: Network | None
     url_port: int | None
+    blackouts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class RegisteredDomain:
     hostnames: frozenset[str]
     id: None = None
     vantage: str = "internet"
+    zone: str = ""
     is_key: bool = False
+    blackouts: tuple[str, ...] = ()
 
 
 def active_organisations(slugs: Iterable[str] | None = None) -> list[Organisation]:
@@ -126,6 +130,7 @@ def _registered(row: Target) -> RegisteredTarget:
         hostname=parsed.hostname,
         network=parsed.network,
         url_port=parsed.port,
+        blackouts=tuple(row.blackouts),
     )
 
 

@@ -175,6 +175,8 @@ def accept(
     """Accept the risk of a finding up to and including a day, at most for a year; nobody has to fix it until then.
 
     Its end is announced 30 days before; then it is open again. --until is required.
+
+    Exit status: 0 done, 2 bad input; then nothing was changed.
     """
     from scanner.remediation import acts
     from scanner.remediation.models import ExemptionKind
@@ -203,6 +205,8 @@ def dispute(
     """Ask, for the organisation, to call a finding a false positive; it stays as it is until that is decided.
 
     When granted it holds for 365 days, unless the decision says otherwise. Its deadline runs on meanwhile.
+
+    Exit status: 0 done, 2 bad input; then nothing was changed.
     """
     from scanner.remediation import acts
     from scanner.remediation.models import ExemptionKind
@@ -226,6 +230,8 @@ def decide(
     """Grant or refuse what an organisation asked for; 'finding list --requests' shows what waits.
 
     --until replaces the end that was asked for.
+
+    Exit status: 0 done, 2 bad input; then nothing was changed.
     """
     from scanner.remediation import acts
     from scanner.remediation.models import ExemptionState
@@ -250,6 +256,8 @@ def reopen(number: Number, note: Note = "", yes: Yes = False) -> None:
     """End an exemption before its time: the finding is open again, with a new deadline from its next report.
 
     It is fixed instead if an inspection proved meanwhile that it is gone.
+
+    Exit status: 0 done, 2 bad input; then nothing was changed.
     """
     from scanner.remediation import acts
 
@@ -295,7 +303,9 @@ def _due(finding: Finding, now: datetime) -> str:
         return f"fixed {finding.fixed:%Y-%m-%d}"
     if finding.exempt_until is not None:
         return f"exempt until {finding.exempt_until:%Y-%m-%d}"
-    if finding.deadline is None:
+    if finding.reported is None:
+        due = "not reported yet"
+    elif finding.deadline is None:
         due = "no deadline"
     else:
         due = f"due {finding.deadline:%Y-%m-%d}" + (", overdue" if finding.deadline < now else "")

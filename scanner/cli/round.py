@@ -63,6 +63,7 @@ def run(
     from targets.query import active_organisations, registered_domains, registered_targets
 
     with clear_errors():
+        _refuse_while_stopped()
         chosen = active_organisations(organisation or None)
         if not any(registered_targets(each) or registered_domains(each) for each in chosen):
             raise InputError("Nothing is registered to inspect; 'roundsman targets apply FILE' begins.")
@@ -72,13 +73,88 @@ def run(
 
 @app.command()
 def resume(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
-    """Go on with a round that was broken off by a crash, a full disk or a locked database.
+    """Let a paused round go on, or take up one whose process was ended.
 
-    Hosts that have a result are not inspected again. Exit status: as 'run'.
+    A running service does so by itself; without one it is done here. Hosts that have a result are not inspected again.
+    Exit status: as 'run'.
     """
+    from scanner.rounds.steps import unpause
+
     with clear_errors():
         this = _round(number)
+        _refuse_while_stopped()
+        unpause(this.pk, actor(), datetime.now(UTC))
     _carry_out(this.pk)
+
+
+@app.command()
+def pause(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+    """Let a round rest: what is in work ends within seconds, and nothing of it is sent until 'round resume'.
+
+    What was seen is kept. Exit status: 0 done, 2 the round is over or unknown.
+    """
+    from scanner.rounds import steps
+
+    with clear_errors():
+        steps.pause(_round(number).pk, actor(), datetime.now(UTC))
+    typer.echo(f"Round {number} is paused; 'roundsman round resume {number}' goes on with it.")
+
+
+@app.command()
+def cancel(
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """End a round for good: what it has not inspected is reported as such, what it saw is followed.
+
+    Nothing counts as fixed by it. Exit status: 0 done, 1 not agreed, 2 the round is over or unknown.
+    """
+    from django.conf import settings
+
+    from scanner.cli.prompts import confirm
+    from scanner.flow import carry_out
+    from scanner.rounds import steps
+    from scanner.rounds.service import is_served
+    from scanner.rounds.switch import current_stop
+
+    with clear_errors():
+        this = _round(number)
+        if not yes and not confirm(f"Cancel round {number}? It can't be gone on with."):
+            raise typer.Exit(1)
+        steps.cancel(this.pk, actor(), datetime.now(UTC))
+        if not is_served(settings.DATA_DIR) and current_stop() is None:
+            carry_out(this.pk)
+    typer.echo(f"Round {number} is cancelled; what was seen until then is kept.")
+
+
+@app.command()
+def status(
+    number: Annotated[
+        int | None, typer.Argument(metavar="ROUND", help="Number of the round. Default: all that are not over.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until the round is over.")] = False,
+) -> None:
+    """Show how far a round has come, what works at it, and what waits for what.
+
+    Exit status: 0 done, 2 the round is unknown.
+    """
+    from scanner.cli import round_status
+    from scanner.rounds.models import Round, RoundState
+
+    with clear_errors():
+        over = (RoundState.DONE, RoundState.CANCELLED)
+        chosen = (
+            [_round(number).pk]
+            if number is not None
+            else list(Round.objects.exclude(state__in=over, followed__isnull=False).values_list("pk", flat=True))
+        )
+        _say_if_stopped()
+        for each in chosen:
+            if watch:
+                round_status.watch(each)
+            typer.echo("\n".join(round_status.lines(round_status.current_status(each))))
+    if not chosen:
+        typer.echo("No round is under way; 'roundsman round list' shows those that are over.")
 
 
 @app.command("list")
@@ -124,20 +200,54 @@ def clear_errors() -> Iterator[None]:
 
 
 def _carry_out(number: int) -> None:
-    from scanner.flow import carry_out
-    from scanner.rounds.execute import Ways
-
+    """Carry the round out, or have the running service do it, and print how it went."""
     typer.echo(f"Round {number} begins.", err=True)
     try:
         with clear_errors():
-            carry_out(number, Ways(watch=_watch))
-            this = _round(number)
-            whole = _print_round(this)
+            _do_or_watch(number)
+            whole = _print_round(_round(number))
     except KeyboardInterrupt:
         typer.echo(f"\nRound {number} was cancelled; what was seen until then is kept.", err=True)
         raise typer.Exit(Exit.INTERRUPTED) from None
     if not whole:
         raise typer.Exit(Exit.NOT_INSPECTED)
+
+
+def _do_or_watch(number: int) -> None:
+    from django.conf import settings
+
+    from scanner.cli.round_status import watch
+    from scanner.flow import carry_out
+    from scanner.rounds import steps, ways
+    from scanner.rounds.service import is_served
+
+    if not is_served(settings.DATA_DIR):
+        carry_out(number, ways.Ways(watch=_watch), settings.WORKERS - 1)
+        return
+    typer.echo("The running service carries it out.", err=True)
+    try:
+        watch(number)
+    except KeyboardInterrupt:
+        steps.cancel(number, actor(), datetime.now(UTC))
+        raise
+
+
+def _refuse_while_stopped() -> None:
+    from scanner.rounds.switch import current_stop
+
+    stop = current_stop()
+    if stop is not None:
+        why = f" ({stop.reason})" if stop.reason else ""
+        raise InputError(
+            f"Everything was stopped by {stop.by} at {stop.at:%Y-%m-%d %H:%M}Z{why}; 'roundsman resume' lifts that."
+        )
+
+
+def _say_if_stopped() -> None:
+    try:
+        _refuse_while_stopped()
+    except InputError as stopped:
+        typer.echo(stopped.args[0])
 
 
 @contextmanager

@@ -50,7 +50,6 @@ class Mail:
     message_id: str
     created: datetime
     recipient: str
-    language: str
     subject: str
     text: str
     html: str
@@ -69,7 +68,6 @@ def compose(mail: Mail, sender: Sender) -> bytes:
     message["Date"] = mail.created
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: no robot is to answer
     message["X-Auto-Response-Suppress"] = "All"
-    message["Content-Language"] = line(mail.language)
     message.set_content(mail.text, charset="utf-8")
     message.add_alternative(mail.html, subtype="html", charset="utf-8")
     for file in mail.files:

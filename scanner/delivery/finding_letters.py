@@ -15,6 +15,9 @@ from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Reason
 from scanner.reports.words import Words, words
 
+SHOWN = 40
+"""Findings that one list shows; mail programs cut what is much longer."""
+
 REASONS = 3
 """Reasons that are told of one finding that could not be verified."""
 
@@ -49,6 +52,7 @@ def urgent_letter(findings: Sequence[Finding], frame: Frame) -> Written:
         headline=t("mail.urgent.headline", n=len(findings)),
         preheader=t("mail.urgent.intro", n=len(findings)),
         findings=findings,
+        why=lambda each: _why(each, t),
         steps=[t(step) for step in _STEPS],
     )
 
@@ -63,6 +67,7 @@ def recurrence_letter(findings: Sequence[tuple[Finding, datetime]], frame: Frame
         headline=t("mail.recurrence.headline"),
         preheader=t("mail.recurrence.intro", n=len(findings)),
         findings=findings,
+        shown=SHOWN,
     )
 
 
@@ -94,8 +99,14 @@ def reinspection_letter(results: Sequence[Result], when: datetime, frame: Frame)
             for verdict in Verdict
             if counts[verdict]
         ],
+        shown=SHOWN,
         left=counts[Verdict.FIXED] < len(results),
     )
+
+
+def _why(finding: Finding, t: Words) -> str:
+    ground = "mail.urgent.exploited" if finding.known_exploited else "mail.urgent.critical"
+    return sentences((t(ground), texts.text(finding.check, t.language).impact), t.language)
 
 
 def _told(result: Result, t: Words, dates: Dates) -> str:

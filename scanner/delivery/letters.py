@@ -101,7 +101,7 @@ def write(
         "contact": settings.INSTALLATION.office_contact,
         "addressee": frame.name,
         "instead": frame.instead,
-        "optional": frame.kind in OPTIONAL and not frame.instead,
+        "optional": frame.kind in OPTIONAL and frame.organisation is not None and not frame.instead,
         "accent": ALARM if frame.kind is MessageKind.URGENT_ALERT else ACCENT,
         "zone": frame.zone,
         "dates": Dates(language, frame.zone, frame.now),

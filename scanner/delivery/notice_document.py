@@ -7,14 +7,14 @@ how it stands, the main risks, what is asked by when, how to answer, and two ann
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
 from django.conf import settings
 
 from scanner.delivery.letters import name_of, office_name
-from scanner.delivery.models import Notice
+from scanner.delivery.models import Notice, NoticeItem
 from scanner.engine.catalogue.load import Language
 from scanner.engine.model import Outcome, Severity, Vantage
 from scanner.remediation.scores import never_answered
@@ -74,7 +74,7 @@ class NoticeModel:
 def notice_model(notice: Notice) -> NoticeModel:
     """Return what the notice says, with its findings as they stand now and their deadlines as it was issued."""
     items = list(notice.items.select_related("finding"))
-    shown = {item.finding_id: report_finding(item.finding, {}, {}, notice.issued) for item in items}
+    shown = {item.finding_id: _as_issued(item, notice.issued) for item in items}
     findings = sorted((shown[item.finding_id] for item in items if not item.to_check), key=worst_first)
     to_check = sorted((shown[item.finding_id] for item in items if item.to_check), key=worst_first)
     this = notice.round or latest_round(notice.organisation)
@@ -89,7 +89,7 @@ def notice_model(notice: Notice) -> NoticeModel:
         main_risks=fix_first(findings),
         findings=tuple(findings),
         to_check=tuple(to_check),
-        demands=_demands(findings, {item.finding_id: item.deadline for item in items}, notice.issued),
+        demands=_demands(findings),
     )
 
 
@@ -97,7 +97,6 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
     """Return the document as one HTML page."""
     vocabulary = words(language)
     installation = settings.INSTALLATION
-    deadlines = {each.number: demand.deadline for demand in notice.demands for each in demand.findings}
     return (
         environment("notice")
         .get_template("notice.html")
@@ -112,7 +111,6 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
             basis=installation.notice_basis_zh if language is Language.ZH_HANS else installation.notice_basis_en,
             severities=tuple(each for each in reversed(Severity) if each is not Severity.INFO),
             vantages=vocabulary.listed([vocabulary(f"vantage.{each}") for each in notice.vantages]),
-            deadlines=deadlines,
             numbers=lambda findings: numbers(findings, vocabulary),
             text_of=lambda check: texts.text(check, language),
             evidence=lambda finding: texts.evidence(finding.check, dict(finding.params), language),
@@ -126,15 +124,20 @@ def numbers(findings: Sequence[model.Finding], vocabulary: Words) -> str:
     return vocabulary.listed([str(each.number) for each in findings])
 
 
-def _demands(
-    findings: Sequence[model.Finding], deadlines: dict[int, datetime | None], issued: datetime
-) -> tuple[Demand, ...]:
-    dated = [(deadline, each) for each in findings if (deadline := deadlines[each.number]) is not None]
+def _as_issued(item: NoticeItem, issued: datetime) -> model.Finding:
+    shown = report_finding(item.finding, {}, {}, issued)
+    return replace(shown, deadline=item.deadline, overdue=item.deadline is not None and item.deadline <= issued)
+
+
+def _demands(findings: Sequence[model.Finding]) -> tuple[Demand, ...]:
+    dated = [(each.deadline, each) for each in findings if each.deadline is not None]
     dated.sort(key=lambda pair: (pair[0], pair[1].number))
-    return tuple(
-        Demand(deadline, deadline <= issued, tuple(each for _, each in group))
-        for deadline, group in groupby(dated, key=lambda pair: pair[0])
-    )
+    grouped = groupby(dated, key=lambda pair: pair[0])
+    return tuple(_demand(deadline, [each for _, each in group]) for deadline, group in grouped)
+
+
+def _demand(deadline: datetime, findings: Sequence[model.Finding]) -> Demand:
+    return Demand(deadline, findings[0].overdue, tuple(findings))
 
 
 def _inspected(organisation: Organisation, this: Round) -> Inspected:

@@ -22,6 +22,7 @@ from scanner.engine.errors import InputError
 from scanner.engine.model import Confidence, Severity
 from scanner.remediation.lifecycle import Happened, State
 from scanner.remediation.models import Finding, FindingEvent
+from scanner.remediation.part import in_register
 from scanner.rounds.models import Round
 from targets.models import Organisation
 
@@ -69,7 +70,7 @@ def due_for(organisation: Organisation, least: Severity) -> Due:
     """Return the organisation's open findings, at least as severe as ``least``, that stand in no live notice."""
     severe = [each for each in Severity if each.at_least(least) and each is not Severity.INFO]
     rows = Finding.objects.filter(organisation=organisation, state=State.OPEN, severity__in=severe)
-    findings = sorted(rows, key=_worst_first)
+    findings = sorted(in_register(rows.select_related("organisation")), key=_worst_first)
     standing = _standing_in_notices(organisation)
     return Due(
         organisation,

@@ -39,11 +39,9 @@ def issue_for_round(round_id: int, now: datetime) -> list[Notice]:
 
 
 def post_waiting(now: datetime) -> int:
-    """Mail every notice that was issued but not mailed, as after a crash in between; return how many there were."""
-    waiting = list(Notice.objects.filter(posted=None, withdrawn=None).select_related("organisation"))
-    for notice in waiting:
-        post(notice, now)
-    return len(waiting)
+    """Mail what was issued but not mailed, as after a crash in between; return how many letters that makes."""
+    waiting = Notice.objects.filter(posted=None, withdrawn=None).select_related("organisation")
+    return sum(len(post(notice, now)) for notice in waiting)
 
 
 def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:

@@ -6,7 +6,7 @@ each, so that no mail speaks of two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -64,13 +64,20 @@ def supervisors(organisation: Organisation) -> tuple[Recipient, ...]:
 
     With none of them, the operators.
     """
+    above = supervising(organisation)
+    if above is None:
+        return tuple(Recipient(each.address, each.language, instead=True) for each in operators())
+    return _once(_supervising_contacts(above))
+
+
+def supervising(organisation: Organisation) -> Organisation | None:
+    """Return the nearest active organisation above that has contacts for what its subordinates leave undone."""
     above = organisation.parent
     while above is not None:
-        found = _once(contact for contact in _contacts(above) if contact.role in _SUPERVISING)
-        if found and above.retired_at is None:
-            return found
+        if above.retired_at is None and any(_supervising_contacts(above)):
+            return above
         above = above.parent
-    return tuple(Recipient(each.address, each.language, instead=True) for each in operators())
+    return None
 
 
 def operators() -> tuple[Recipient, ...]:
@@ -79,6 +86,10 @@ def operators() -> tuple[Recipient, ...]:
     for address in settings.INSTALLATION.operators:
         addresses.setdefault(address.lower(), address)
     return tuple(Recipient(address, own_language()) for address in addresses.values())
+
+
+def _supervising_contacts(above: Organisation) -> Iterator[Contact]:
+    return (contact for contact in _contacts(above) if contact.role in _SUPERVISING)
 
 
 def _contacts(organisation: Organisation) -> Iterable[Contact]:

@@ -83,7 +83,6 @@ def _without_report(message: Message) -> Mail:
         message_id=message.message_id,
         created=message.created,
         recipient=message.recipient,
-        language=message.language,
         subject=message.subject,
         text=message.text,
         html=message.html,

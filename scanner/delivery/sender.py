@@ -19,9 +19,11 @@ from pathlib import Path
 from threading import Event
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 
+from scanner.audit import trail
+from scanner.audit.trail import Action
 from scanner.delivery import folder, retry
 from scanner.delivery.compose import domain_of
 from scanner.delivery.models import Message, MessageKind, MessageState
@@ -45,6 +47,8 @@ IDLE = 5.0
 
 LONGEST_PAUSE = 60.0
 """Seconds that the mailer pauses at most when the database fails."""
+
+MINUTE = 60.0
 
 RECORD_TRIES = 10
 """Tries to write down what became of a mail, over about half a minute."""
@@ -88,15 +92,15 @@ class Pace:
     monotonic: Callable[[], float] = time.monotonic
     _sent: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
-    def allows(self, domain: str) -> bool:
-        """Tell whether one more may go there now."""
-        times = self._sent[domain]
-        while times and times[0] <= self.monotonic() - 60:
+    def takes(self, domain: str) -> bool:
+        """Count one more to ``domain`` and return True, or return False when it has to wait."""
+        times, now = self._sent[domain], self.monotonic()
+        while times and times[0] <= now - MINUTE:
             times.popleft()
-        return len(times) < self.most
-
-    def count(self, domain: str) -> None:
-        self._sent[domain].append(self.monotonic())
+        if len(times) >= self.most:
+            return False
+        times.append(now)
+        return True
 
 
 class Mailer:
@@ -120,7 +124,7 @@ class Mailer:
         self._how = how or post()
         self._monotonic = monotonic
         self._stop = stop or Event()
-        self._pace = Pace(settings.INSTALLATION.mail_rate, monotonic)
+        self._pace = Pace(settings.INSTALLATION.mail_rate, monotonic) if self._server else None
         self._claims: dict[tuple[int, int], float] = {}
         self._conversation: Conversation | None = None
 
@@ -164,21 +168,23 @@ class Mailer:
         for pk, attempt, recipient in due(self._clock()):
             if self._stop.is_set() or broken >= BROKEN_IN_A_ROW or (tally.tried >= BATCH and not unreachable):
                 break
-            domain = domain_of(recipient)
-            if unreachable is None and not self._pace.allows(domain):
+            if unreachable is None and not self._may_go(recipient):
                 continue
             message = claim(pk, attempt, self._clock())
             if message is None:
                 continue
             if unreachable is None:
                 answer = self._deliver(message)
-                self._pace.count(domain)
                 broken = broken + 1 if self._conversation is not None and self._conversation.broken else 0
                 unreachable = answer if answer.step in _BEFORE_MAIL else None
             else:
                 answer = unreachable
             self._record(message, answer, tally)
         return tally
+
+    def _may_go(self, recipient: str) -> bool:
+        """Tell whether one more mail may go to the recipient's domain now. Files are written as fast as they come."""
+        return self._pace is None or self._pace.takes(domain_of(recipient))
 
     def _deliver(self, message: Message) -> Answer:
         """Send one mail, or put it into the folder. Whatever is wrong with the mail concerns it alone."""
@@ -269,18 +275,22 @@ def record(message: Message, answer: Answer, now: datetime) -> MessageState | No
     urgent = message.kind == MessageKind.URGENT_ALERT
     waiting = state is MessageState.QUEUED
     mine = Message.objects.filter(pk=message.pk, attempt=message.attempt, state=MessageState.SENDING)
-    written = mine.update(
-        state=state,
-        reply=answer.reply[:REPLY_LIMIT],
-        lease_until=None,
-        finished=None if waiting else now,
-        not_before=now + retry.wait(message.key, message.attempt, urgent=urgent) if waiting else message.not_before,
-    )
+    with transaction.atomic():
+        written = mine.update(
+            state=state,
+            reply=answer.reply[:REPLY_LIMIT],
+            lease_until=None,
+            finished=None if waiting else now,
+            not_before=now + retry.wait(message.key, message.attempt, urgent=urgent) if waiting else message.not_before,
+        )
+        if written and state is MessageState.DEAD:
+            told = {"kind": message.kind, "recipient": message.recipient, "reply": answer.reply}
+            trail.record(Action.MAIL_DEAD, f"mail {message.pk}", actor="mailer", at=now, **told)
     if not written:
         _log.warning("message %s was claimed by another mailer meanwhile", message.pk)
         return None
     if state is MessageState.DEAD:
-        _log.error("mail %s to %s was given up: %s", message.pk, message.recipient, answer.reply)
+        _log.error("mail %s was given up: %s", message.pk, answer.reply)
     return state
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
@@ -26,8 +26,17 @@ from scanner.engine.hostile import line, line_bytes
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+LINE = 2048
+"""Octets of a reply line that are read; RFC 5321 section 4.5.3.1.5 allows 512."""
+
 REPLY_LIMIT = 500
 """Characters of a server's reply that are kept."""
+
+LINES = 100
+"""Lines of one reply that are read; no honest server sends more."""
+
+DIGITS = 16
+"""Digits of a size; a longer number is none."""
 
 AMBIGUOUS = " (the whole mail was handed over, so it may arrive twice, with the same Message-ID)"
 
@@ -138,8 +147,7 @@ class Conversation:
         self._server = server
         self._watch = watch
         self.broken = False
-        over_tls = server.security is Security.TLS
-        self._smtp = _SmtpOverTls(server, context=_context(server)) if over_tls else _Smtp(server)
+        self._smtp = _Smtp(server, _context(server) if server.security is Security.TLS else None)
         try:
             self._open()
         except BaseException:
@@ -150,7 +158,7 @@ class Conversation:
     def size_limit(self) -> int | None:
         """The largest mail, in bytes, that the server says it takes (RFC 1870); None when it doesn't say."""
         told = self._smtp.esmtp_features.get("size", "")
-        return int(told) if told.isascii() and told.isdigit() and int(told) else None
+        return (int(told) or None) if told.isascii() and told.isdigit() and len(told) < DIGITS else None
 
     def send(self, sender: str, recipient: str, content: bytes) -> Answer:
         """Send one mail. Never raises for what the server does; afterwards ``broken`` tells whether it can go on."""
@@ -189,7 +197,8 @@ class Conversation:
 
     def _refused(self, step: Step, code: int, reply: bytes | str) -> Answer:
         """Sort a reply other than yes, and make ready for the next mail."""
-        fate = Fate.REFUSED if _for_good(step, code) else Fate.LATER
+        said = _said(code, reply)
+        fate = Fate.REFUSED if _for_good(step, code, said) else Fate.LATER
         known = 400 <= code <= 599  # RFC 5321 section 4.2.1
         self.broken = self.broken or code == 421 or not known or self._smtp.sock is None
         if not self.broken:
@@ -198,8 +207,7 @@ class Conversation:
                     self.broken = self._smtp.rset()[0] != 250
             except (OSError, smtplib.SMTPException, ValueError):
                 self.broken = True
-        words = _said(code, reply) if known else f"an answer that is not SMTP: {_said(code, reply)}"
-        return Answer(fate, f"{step}: {words}", step)
+        return Answer(fate, f"{step}: {said if known else f'an answer that is not SMTP: {said}'}", step)
 
     def _open(self) -> None:
         server = self._server
@@ -220,7 +228,8 @@ class Conversation:
             raise
         except (OSError, smtplib.SMTPException, ValueError) as error:
             self.broken = True
-            raise NoServer(step, f"{step}: {_why(error)}") from error
+            failed = Step.ENCRYPT if isinstance(error, ssl.SSLError) else step
+            raise NoServer(failed, f"{failed}: {_why(error)}") from error
         self._watch(step, told)
 
     def _look_up(self) -> str:
@@ -245,9 +254,12 @@ class Conversation:
         return line_bytes((self._smtp.ehlo_resp or self._smtp.helo_resp or b"").split(b"\n")[0])
 
     def _start_tls(self) -> str:
-        code, reply = self._smtp.starttls(context=_context(self._server))
+        if not self._smtp.has_extn("starttls"):
+            raise smtplib.SMTPNotSupportedError("the server offers no STARTTLS")
+        code, reply = self._smtp.docmd("STARTTLS")
         if code != 220:
             raise smtplib.SMTPResponseException(code, reply)
+        self._smtp.encrypt(_context(self._server))
         version = self._smtp.sock.version() if isinstance(self._smtp.sock, ssl.SSLSocket) else None
         return f"{version}, and the certificate is valid for {self._server.host}"
 
@@ -262,12 +274,7 @@ class Conversation:
     def _bounded(self) -> Iterator[None]:
         """Cut the connection when the whole takes too long: the socket's timeout only bounds each silence."""
 
-        def cut() -> None:
-            with suppress(OSError):
-                if self._smtp.sock is not None:
-                    self._smtp.sock.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(self._server.patience, cut)
+        timer = threading.Timer(self._server.patience, self._smtp.cut)
         timer.daemon = True
         timer.start()
         try:
@@ -277,20 +284,66 @@ class Conversation:
 
 
 class _Smtp(smtplib.SMTP):
-    """Knows which name the certificate must be for, and whether a mail's last byte was handed over."""
+    """smtplib's conversation, bounded.
 
-    def __init__(self, server: Server, **more: Any) -> None:
-        super().__init__(timeout=server.timeout, local_hostname=server.name, **more)
-        self._host = server.host
+    The socket is in place before TLS begins, so that it can be cut in the middle of a handshake; replies have an end;
+    and it is known whether a mail's last byte was handed over.
+    """
+
+    def __init__(self, server: Server, from_the_first_byte: ssl.SSLContext | None) -> None:
+        super().__init__(timeout=server.timeout, local_hostname=server.name)
+        self._server = server
+        self._context = from_the_first_byte
         self.handed_over = False
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        self.sock = socket.create_connection((host, port), timeout)
+        if self._context is not None:
+            self.encrypt(self._context)
+        return self.sock
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on. What was said before, and buffered, counts for nothing (RFC 3207 section 4.2)."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
+        name = self._server.host
+        encrypted = context.wrap_socket(self.sock, server_hostname=name, do_handshake_on_connect=False)
+        self.sock = encrypted
+        encrypted.do_handshake()
+        self.file = None
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features = {}
+        self.does_esmtp = False
+
+    def cut(self) -> None:
+        """End the connection from another thread, whatever this one waits for."""
+        with suppress(OSError):
+            if self.sock is not None:
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def send(self, s: ReadableBuffer | str) -> None:
         super().send(s)
         self.handed_over = isinstance(s, bytes) and s.endswith(b"\r\n.\r\n")
 
-
-class _SmtpOverTls(_Smtp, smtplib.SMTP_SSL):
-    pass
+    def getreply(self) -> tuple[int, bytes]:
+        """Read one reply. Raises ``SMTPServerDisconnected`` at the end of the connection, and for one without end."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
+        self.file = self.file or self.sock.makefile("rb")
+        told: list[bytes] = []
+        while len(told) < LINES:
+            read = self.file.readline(LINE)
+            if not read.endswith(b"\n"):
+                self.close()
+                raise smtplib.SMTPServerDisconnected(
+                    "it closed the connection" if len(read) < LINE else "a line too long"
+                )
+            code = int(read[:3]) if read[:3].isdigit() else -1
+            told.append(read[4:].strip() if code >= 0 else read.strip())
+            if code < 0 or read[3:4] != b"-":
+                return code, b"\n".join(told)
+        self.close()
+        raise smtplib.SMTPServerDisconnected("a reply without end")
 
 
 def _context(server: Server) -> ssl.SSLContext:
@@ -308,11 +361,17 @@ def _is_here(smtp: smtplib.SMTP) -> bool:
     return ip_address(str(smtp.sock.getpeername()[0]).partition("%")[0]).is_loopback
 
 
-def _for_good(step: Step, code: int) -> bool:
-    """Tell whether a refusal is about this mail and final. One of the sender is for us to mend, but for its size."""
-    if not 500 <= code <= 599 or code in _OURS_TO_MEND:  # RFC 5321 section 4.2.1
+def _for_good(step: Step, code: int, said: str) -> bool:
+    """Tell whether a refusal is about this mail and final.
+
+    What is about us is for the operator to mend: logging in, the sender (but for the size of the mail, RFC 1870 section
+    6.1), and that we may not relay.
+    """
+    if not 500 <= code <= 599 or code in _OURS_TO_MEND:
         return False
-    return step is not Step.SENDER or code == 552  # RFC 1870 section 6.1: too large
+    if step is Step.SENDER:
+        return code == 552
+    return not (step is Step.RECIPIENT and "relay" in said.lower())
 
 
 def _said(code: int, reply: bytes | str) -> str:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q
@@ -35,6 +36,9 @@ from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
+
+PER_LETTER = 20
+"""Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
 
 Writing = Callable[[Frame], Written]
 """Writes a letter in the language, and for whom, the frame says."""
@@ -78,15 +82,19 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
     chosen = recipients(organisation, MessageKind.URGENT_ALERT)
     if not new or not chosen:
         return 0
-    shown = sorted((report_finding(each, {}, {}, now) for each in new.values()), key=worst_first)
-    part = hashlib.sha256(" ".join(sorted(new)).encode()).hexdigest()[:24]
-    post = _Post(organisation, MessageKind.URGENT_ALERT, now, (organisation.pk, part))
-    letters = post.letters(chosen, lambda frame: urgent_letter(shown, frame))
+    shown = sorted(new, key=lambda key: worst_first(report_finding(new[key], {}, {}, now)))
+    letters: list[Letter] = []
+    for first in range(0, len(shown), PER_LETTER):
+        part = shown[first : first + PER_LETTER]
+        told = [report_finding(new[key], {}, {}, now) for key in part]
+        about = hashlib.sha256(" ".join(part).encode()).hexdigest()[:16]
+        post = _Post(organisation, MessageKind.URGENT_ALERT, now, (organisation.pk, about))
+        letters += post.letters(chosen, partial(urgent_letter, told))
     with transaction.atomic():
         if Told.objects.filter(key__in=new).exists():
             return 0  # somebody else was faster; what is left is told when it is asked for again
         Told.objects.bulk_create(Told(key=key, at=now) for key in new)
-        return post.enqueue(letters)
+        return sum(enqueue(each, now) for each in letters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ class GapReason(StrEnum):
     TOOL_FAILED = "tool-failed"
     NAME_NOT_RESOLVED = "name-not-resolved"
     NO_RESOLVER = "no-resolver"
+    SET_ASIDE = "set-aside"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SCHEMA = "roundsman.host"
 VERSION = 2
 
+LIMIT = 256 * 1024 * 1024
+"""Bytes of JSON that one host may unfold to: what is read may come from a process that a host took over."""
+
 
 def dump_host(host: HostInspection) -> bytes:
     """Return the facts and coverage of one host as compressed, versioned JSON."""
@@ -39,7 +42,7 @@ def load_host(data: bytes) -> HostInspection:
     Raises ``InputError`` when the data is damaged, is something else, or was written by a newer Roundsman.
     """
     try:
-        envelope = json.loads(zlib.decompress(data))
+        envelope = json.loads(_unfold(data))
         schema, version, facts = envelope["schema"], envelope["version"], envelope["host"]
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise InputError(f"These stored facts can't be read ({error!r}); inspect the host again.") from error
@@ -60,6 +63,19 @@ def load_host(data: bytes) -> HostInspection:
             f"These stored facts hold {unknown!r}, which a newer Roundsman wrote. Upgrade it to read them."
         )
     return host
+
+
+def warm_up() -> None:
+    """Build what reading and writing need, which takes longer than using it."""
+    _adapter()
+
+
+def _unfold(data: bytes) -> bytes:
+    unfolding = zlib.decompressobj()
+    text = unfolding.decompress(data, LIMIT)
+    if not unfolding.eof:
+        raise ValueError("it is cut off or unfolds to too much")
+    return text
 
 
 def _unknown_field(stored: Any, understood: Any) -> str:

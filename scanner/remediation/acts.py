@@ -42,7 +42,7 @@ def claim(finding: Finding, by: str, note: str, now: datetime) -> bool:
     Only a look that begins after ``now`` can refute it. Whoever calls this asks for a re-inspection as well: see
     :func:`scanner.remediation.reinspection.request_reinspection`.
     """
-    note = _text("note", note, optional=True)
+    by, note = _who(by), _text("note", note, optional=True)
     with transaction.atomic():
         row = _locked(finding)
         if row.state == State.CLAIMED:
@@ -69,6 +69,7 @@ def request_exemption(
 
     ``until`` None asks for the usual year.
     """
+    by = _who(by)
     with transaction.atomic():
         row = _locked(finding)
         asked = _exemption(row, kind, owner, reason, proof, until or now + USUAL, by, now)
@@ -93,6 +94,7 @@ def grant(
     long: bool = False,
 ) -> Exemption:
     """Exempt the finding up to, not including, ``until``; at most :data:`LONGEST` from ``now`` unless ``long``."""
+    by = _who(by)
     with transaction.atomic():
         row = _locked(finding)
         granted = _exemption(row, kind, owner, reason, proof, until, by, now)
@@ -112,7 +114,7 @@ def decide(
     long: bool = False,
 ) -> Exemption:
     """Grant or refuse what an organisation asked for; ``until`` replaces the end that it asked for."""
-    note = _text("note", note, optional=True)
+    by, note = _who(by), _text("note", note, optional=True)
     with transaction.atomic():
         asked = Exemption.objects.select_for_update().get(pk=exemption.pk)
         if asked.state != ExemptionState.REQUESTED:
@@ -132,7 +134,7 @@ def decide(
 
 def end_exemption(finding: Finding, by: str, note: str, now: datetime) -> Exemption:
     """End the exemption of a finding before its time: it is open again, or fixed if it was proven gone meanwhile."""
-    note = _text("note", note, optional=True)
+    by, note = _who(by), _text("note", note, optional=True)
     with transaction.atomic():
         row = _locked(finding)
         held = row.exemptions.select_for_update().filter(state=ExemptionState.GRANTED).first()
@@ -246,8 +248,12 @@ def _why_not(row: Finding) -> str:
     return f"it is {row.state}"
 
 
+def _who(by: str) -> str:
+    return _text("name of who does this", by, most=200)
+
+
 def _text(name: str, value: str, *, optional: bool = False, most: int = 2000) -> str:
-    value = value.strip()
+    value = value.replace("\0", "").strip()  # which no database keeps
     if not value and not optional:
         raise InputError(f"The {name} is missing.")
     if len(value) > most:

@@ -16,14 +16,15 @@ from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
 from scanner.remediation.acts import end_exemptions
+from scanner.remediation.cadence import attend
 from scanner.remediation.keys import RoundKeys
 from scanner.remediation.lifecycle import Happened, Observation, Standing, State, Terms, follow, report, terms_of
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
 from scanner.remediation.part import Part, Register
 from scanner.remediation.scores import store_score
-from scanner.rounds.execute import Again
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
+from scanner.rounds.ways import Again
 from targets.models import Organisation
 
 BEGUN = (Happened.OPENED, Happened.REOPENED)
@@ -72,10 +73,13 @@ def follow_round(round_id: int, now: dt.datetime) -> None:
         keys = RoundKeys(this)
         keys.keep()
         for organisation in left:
+            rename_checks(this, organisation)
+            # Judging takes longest, so nobody waits for it to write.
+            view = _view(this, organisation, _results(this, organisation), keys)
             with transaction.atomic():
-                rename_checks(this, organisation)
-                _follow_organisation(this, organisation, keys, now)
+                _follow_organisation(this, organisation, view, now)
                 store_score(this, organisation)
+                attend(organisation, this, now)
     if this.followed is None:
         this.followed = now
         this.save(update_fields=["followed"])
@@ -159,8 +163,7 @@ def _view(this: Round, organisation: Organisation, results: Iterable[HostResult]
     return RoundView(results, Profile(this.profile), organisation, keys.known, open_findings)
 
 
-def _follow_organisation(this: Round, organisation: Organisation, keys: RoundKeys, now: dt.datetime) -> None:
-    view = _view(this, organisation, _results(this, organisation), keys)
+def _follow_organisation(this: Round, organisation: Organisation, view: RoundView, now: dt.datetime) -> None:
     part, register, terms = Part(this, organisation), Register(organisation), terms_for(this, organisation)
     begun = set(FindingEvent.objects.filter(round=this, kind__in=BEGUN).values_list("finding", flat=True))
     seen = view.seen()
@@ -169,7 +172,7 @@ def _follow_organisation(this: Round, organisation: Organisation, keys: RoundKey
     for finding in Finding.objects.select_for_update().filter(organisation=organisation):
         identity = identity_of(finding)
         known.add(identity)
-        observed = view.observe_seen(identity) if identity in seen else view.observe(finding, now)
+        observed = view.observe(finding, now)
         if _has_a_say(part, register, finding, observed):
             happened = take_step(finding, observed, this, terms, now)
             # What an urgent look of this round opened is new, and not seen once more.

@@ -277,7 +277,10 @@ class SeenKey(models.Model):
 
 
 class RoundScore(models.Model):
-    """How an organisation scored after a round; ``score`` is an ``OrganisationScore`` with all its terms."""
+    """How an organisation scored after a round; ``score`` is an ``OrganisationScore`` with all its terms.
+
+    That of a round about a part is about this part, and marks that the round was followed: it is in no trend.
+    """
 
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="scores")
     round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, related_name="scores")

@@ -30,6 +30,10 @@ class Register:
             return self._unknown or finding.host in self._domains
         return self._unknown or _reaches(self._targets, finding.host)
 
+    def names(self, host: str) -> bool:
+        """Tell whether ``host``, as findings are known by it, is a registered host or domain."""
+        return self._unknown or host in self._domains or _reaches(self._targets, host)
+
 
 class Part:
     """What ``this`` round is about; see :class:`scanner.rounds.models.Round`."""

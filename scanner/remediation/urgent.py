@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
+from scanner.engine.model import Confidence, Severity
 from scanner.engine.plan import Profile
 from scanner.remediation.follow import BEGUN, new_finding, rename_checks, take_step, terms_for
-from scanner.remediation.lifecycle import State
+from scanner.remediation.lifecycle import Happened, State
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
 from scanner.remediation.part import Part, is_urgent
@@ -38,6 +40,14 @@ def open_urgent(round_id: int, results: Iterable[int], now: datetime) -> list[Fi
                 rename_checks(this, organisation)
                 found += _open(this, organisation, urgent)
     return found
+
+
+def urgent_of(round_id: int) -> list[Finding]:
+    """Return what stands open, confirmed and urgent, that a followed round opened, reopened, or judged anew."""
+    turned = FindingEvent.objects.filter(round=round_id, kind__in=(*BEGUN, Happened.CHANGED))
+    serious = Q(severity=Severity.CRITICAL) | Q(known_exploited=True)
+    chosen = Finding.objects.filter(serious, pk__in=turned.values("finding"), state=State.OPEN)
+    return list(chosen.filter(confidence=Confidence.CONFIRMED).select_related("organisation"))
 
 
 def _urgent(view: RoundView, part: Part) -> dict[Identity, Observed]:

@@ -7,12 +7,12 @@ from collections.abc import Container, Iterable, Mapping
 
 from scanner.engine.model import Confidence, Exchange, Severity, Transport
 from scanner.engine.plugins.load import all_checks
-from scanner.remediation.lifecycle import EXEMPT, Happened, State
+from scanner.remediation.lifecycle import EXEMPT, TO_FIX, Happened, State
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
 from scanner.reports.model import Changes, Finding, Place, Proof, SeverityCount
 
-OPEN_STATES = (State.OPEN, State.CLAIMED)
+OPEN_STATES = TO_FIX
 
 Events = Mapping[Happened, FindingEvent]
 """What one round recorded of one finding."""

@@ -21,12 +21,12 @@ from scanner.reports.coverage import coverage_of
 from scanner.reports.findings import OPEN_STATES, changes_of, count, report_finding, worst_first
 from scanner.reports.inventory import Seen, inventory_of, seen
 from scanner.reports.priorities import fix_first
-from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
+from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, whole
 from targets.models import Authorisation, Organisation
 
 
 def latest_round(organisation: Organisation) -> Round | None:
-    """Return the organisation's newest round that ran to its end and was followed, or None when there is none."""
+    """Return the organisation's newest whole round that ran to its end and was followed, or None."""
     newest = _finished_scores(organisation).select_related("round").first()
     return newest.round if newest else None
 
@@ -74,8 +74,12 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
 
 
 def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
-    """The organisation's scores after rounds that ran to their end, newest first."""
-    finished = RoundScore.objects.filter(organisation=organisation, round__state=RoundState.DONE)
+    """The organisation's scores after whole rounds that ran to their end, newest first.
+
+    That of a part (a cadence round, a campaign, a spot check) says nothing of the whole.
+    """
+    followed = RoundScore.objects.filter(whole("round__"), organisation=organisation, round__followed__isnull=False)
+    finished = followed.exclude(round__state=RoundState.CANCELLED)
     return finished.order_by("-round")
 
 
@@ -90,6 +94,8 @@ def _score(organisation: Organisation, this: Round) -> OrganisationScore:
 
 
 def _score_change(organisation: Organisation, this: Round, now: OrganisationScore) -> model.ScoreChange | None:
+    if not this.is_whole:
+        return None
     before = _finished_scores(organisation).filter(round__lt=this.pk).first()
     values = compared(load_score(before), now) if before else None
     if before is None or values is None:
@@ -119,7 +125,7 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     return model.RoundInfo(
         serial=this.pk,
         started=this.started or this.created,
-        finished=this.finished if this.state == RoundState.DONE else None,
+        finished=this.finished if this.state != RoundState.CANCELLED else None,
         profile=this.profile,
         ports=this.ports,
         vantages=tuple(sorted({look.inspection.vantage for look in looks}, key=list(Vantage).index)),

@@ -16,7 +16,7 @@ from scanner.engine.plan import Domain, PortSet, PortSpec, ResolverAddress, name
 from scanner.engine.probes.discovery import as_ranges, tcp_ranges
 from scanner.rounds.gate import one_of_each, port_borders, refusal
 from targets.addresses import Network
-from targets.names import resolve_name, why_unresolved
+from targets.names import why_unresolved
 from targets.query import RegisteredDomain, RegisteredTarget
 from targets.scope import Scope
 
@@ -42,9 +42,10 @@ class Host:
         return Vantage(self.registered.vantage)
 
 
-def look_up(registered: Iterable[RegisteredDomain], scope: Scope, resolver: ResolverAddress | None) -> list[Host]:
+def look_up(
+    registered: Iterable[RegisteredDomain], scope: Scope, resolver: ResolverAddress | None, now: dt.datetime
+) -> list[Host]:
     """Return the registered domains; those not to be looked up, at least for want of a resolver, carry the reason."""
-    now = dt.datetime.now(dt.UTC)
     return [_domain(each, scope, resolver, now) for each in registered]
 
 
@@ -62,7 +63,7 @@ def domain_of(registered: RegisteredDomain) -> Domain:
 
 
 def expand(
-    registered: Iterable[RegisteredTarget], scope: Scope, ports: PortSpec, resolve: Resolve = resolve_name
+    registered: Iterable[RegisteredTarget], scope: Scope, ports: PortSpec, now: dt.datetime, resolve: Resolve
 ) -> list[Host]:
     """Return every host that the targets stand for, once each; those not to be inspected carry the reason.
 
@@ -73,12 +74,11 @@ def expand(
     for host in chain.from_iterable(_hosts_of(target, ports, resolve) for target in registered):
         key = (host.target.address, host.target.hostname)
         hosts[key] = _merged(hosts[key], host) if key in hosts else host
-    return permit(hosts.values(), scope)
+    return permit(hosts.values(), scope, now)
 
 
-def permit(hosts: Iterable[Host], scope: Scope) -> list[Host]:
+def permit(hosts: Iterable[Host], scope: Scope, now: dt.datetime) -> list[Host]:
     """Ask the scope about each host: it gets the level it may be inspected at, or the gap that says why not."""
-    now = dt.datetime.now(dt.UTC)
     samples = cache(partial(_samples, port_borders(scope)))
     return [host if host.gap else _permitted(host, scope, samples(host.ports), now) for host in hosts]
 

@@ -20,16 +20,16 @@ class ScopeGate:
     Answers are remembered until :meth:`renew`, one for each run of ports that no rule of the scope tells apart.
     """
 
-    def __init__(self, scope: Scope, names: Mapping[str, Iterable[str | None]], level: Level) -> None:
+    def __init__(self, scope: Scope, names: Mapping[str, Iterable[str | None]], level: Level, now: dt.datetime) -> None:
         self._names = {address: tuple(hostnames) for address, hostnames in names.items()}
         self._level = level
-        self.renew(scope)
+        self.renew(scope, now)
 
-    def renew(self, scope: Scope) -> None:
-        """Forget every answer and decide by ``scope`` and the clock as they are now."""
+    def renew(self, scope: Scope, now: dt.datetime) -> None:
+        """Forget every answer and decide by ``scope``, as things are ``now``."""
         self._scope = scope
         self._borders = port_borders(scope)
-        self._when = dt.datetime.now(dt.UTC)
+        self._when = now
         self._answers: dict[tuple[str, int, str], str | None] = {}
 
     def __call__(self, endpoint: Endpoint) -> str | None:

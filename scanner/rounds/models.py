@@ -63,21 +63,24 @@ class LookNumber(models.IntegerChoices):
 
 
 class Plan(models.Model):
-    """When to inspect what, and how deep. ``retired_at`` marks a removed plan, whose rounds stay.
+    """When to inspect what, and how deep. ``retired_at`` marks a removed plan: its rounds stay, its name is free.
 
-    ``schedule`` is a cron expression or ``every 6h``, read in ``time_zone``; empty for a plan that runs only when
-    asked. ``jitter`` is the most seconds that a due time may be put off by. ``blackouts`` are windows as in
-    :mod:`targets.windows`. No organisations means all active ones. ``share`` (above 0, up to 1) is the part of the
-    targets that a spot check draws, ``checks`` are those a campaign is about (none: all). ``deadlines`` maps severities
-    to days, for those that differ from the default. ``rate`` caps packets a second (0: no cap). ``notice_from`` is the
-    least severity that is asked to be fixed by a notice; empty: no notices. ``next_due`` None means never.
+    ``schedule`` (see :mod:`scanner.rounds.schedule`) is read in ``time_zone``; empty for a plan that runs only when
+    asked. ``until`` ends it: a due time at or after it never comes. ``jitter`` is the most seconds that a due time may
+    be put off by. ``blackouts`` are windows as in :mod:`targets.windows`, in ``time_zone`` too. No organisations means
+    all active ones. ``share`` (above 0, up to 1) is the part of the targets that a spot check draws, ``checks`` are
+    those a campaign is about (none: all). ``deadlines`` maps severities to days, for those that differ from the
+    default. ``rate`` caps packets a second (0: no cap). ``notice_from`` is the least severity that is asked to be fixed
+    by a notice; empty: no notices. ``next_due`` is the next time by the schedule, before any putting off; None means
+    never.
     """
 
-    name = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=64)
     kind = models.CharField(max_length=16, choices=PlanKind.choices)
     organisations = models.ManyToManyField("targets.Organisation", related_name="plans", blank=True)
     schedule = models.CharField(max_length=200, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
+    until = models.DateTimeField(null=True, blank=True)
     jitter = models.PositiveIntegerField(default=0)
     blackouts = models.JSONField(default=list, blank=True)
     profile = models.CharField(max_length=10, choices=[(profile, profile) for profile in Profile])
@@ -97,6 +100,7 @@ class Plan(models.Model):
     class Meta:
         ordering = ("name",)
         constraints = (
+            models.UniqueConstraint(fields=("name",), condition=Q(retired_at=None), name="plan_name_is_in_use_once"),
             models.CheckConstraint(condition=Q(kind__in=PlanKind.values), name="plan_kind_is_known"),
             models.CheckConstraint(condition=Q(share__gt=0, share__lte=1), name="plan_share_is_above_0_up_to_1"),
             models.CheckConstraint(condition=Q(rate__gte=0), name="plan_rate_is_not_negative"),
@@ -167,13 +171,20 @@ class Round(models.Model):
             )
 
 
+def whole(prefix: str = "") -> Q:
+    """Return the condition that :attr:`Round.is_whole` is, for a query; ``prefix`` leads to the round (``round__``)."""
+    nothing = {f"{prefix}{name}__isnull": True for name in ("targets", "hosts")}
+    return Q(**nothing, **{f"{prefix}{name}": [] for name in ("checks", "findings")})
+
+
 class Job(models.Model):
     """One step of a round for a worker: the unit that is leased, retried and cancelled.
 
-    ``hosts`` lists what a ``LOOK`` job looks at; what has a result already is left alone. ``attempt`` counts how often
-    it was claimed and fences: a worker writes only while the row still has the attempt that it claimed. ``failures``
-    counts the attempts in which the process that ran the probes died. ``beat`` grows with every heartbeat; a running
-    job whose beat stands still lost its worker.
+    ``hosts`` and ``terms`` say what a ``LOOK`` job looks at and how (see :mod:`scanner.rounds.assignment`); a host that
+    has a result already is left alone. ``attempt`` counts how often it was claimed and fences: a worker writes only
+    while the row still has the attempt that it claimed. ``failures`` counts the attempts in which the process that ran
+    the probes died, ``losses`` how often in a row, without a new result, its worker was lost. ``beat`` grows with every
+    heartbeat; a running job whose beat stands still lost its worker. ``why`` tells people why it waits.
     """
 
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="jobs")
@@ -182,25 +193,36 @@ class Job(models.Model):
     look = models.PositiveSmallIntegerField(choices=LookNumber.choices, default=LookNumber.FIRST)
     zone = models.CharField(max_length=64, blank=True)
     hosts = models.JSONField(default=list)
+    terms = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.WAITING)
     priority = models.SmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)
     attempt = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
+    losses = models.PositiveIntegerField(default=0)
     beat = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=100, blank=True)
+    why = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField()
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ("-priority", "pk")
+        ordering = ("-priority", "round", "pk")
         constraints = (
             models.CheckConstraint(condition=Q(kind__in=JobKind.values), name="job_kind_is_known"),
             models.CheckConstraint(condition=Q(state__in=JobState.values), name="job_state_is_known"),
+            models.UniqueConstraint(
+                fields=("round", "kind"),
+                condition=Q(kind__in=("doubt", "follow")),
+                name="round_has_one_doubt_and_follow",
+            ),
+            models.UniqueConstraint(
+                fields=("round", "organisation"), condition=Q(kind="prepare"), name="round_prepares_organisation_once"
+            ),
         )
-        indexes = (models.Index(fields=("state", "-priority", "id"), name="job_to_claim"),)
+        indexes = (models.Index(fields=("state", "-priority", "round", "id"), name="job_to_claim"),)
 
     def __str__(self) -> str:
         return f"job {self.pk} ({self.kind}) of {self.round}"

@@ -48,6 +48,13 @@ def _zone_contradictions(wanted: Register) -> Iterator[Problem]:
                 f"zone {zone.name!r} is {zone.vantage} here and {other.vantage} at {other.place}",
                 "give a zone one vantage",
             )
+        if zone.rate != other.rate:
+            yield Problem(
+                zone.place,
+                "zones.rate",
+                f"zone {zone.name!r} has the rate {zone.rate:g} here and {other.rate:g} at {other.place}",
+                "give a zone one rate",
+            )
 
 
 def _unknown_zones(organisation: OrganisationSpec, known: set[str]) -> Iterator[Problem]:

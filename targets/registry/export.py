@@ -39,7 +39,9 @@ _Dumper.add_representer(str, _text)
 def to_yaml(register: Register) -> str:
     """Render ``register``; every section is written, even when empty, so that the file is the whole truth."""
     document: dict[str, Any] = {
-        "zones": [{"name": zone.name, "vantage": zone.vantage} for zone in register.zones],
+        "zones": [
+            {"name": zone.name, "vantage": zone.vantage, **_given({"rate": zone.rate})} for zone in register.zones
+        ],
         "organisations": [_organisation(organisation) for organisation in register.organisations],
     }
     if register.exclusions is not None:
@@ -71,6 +73,8 @@ def _organisation(spec: OrganisationSpec) -> dict[str, Any]:
         "tls_policy": spec.tls_policy or None,
         "trusted_roots": list(spec.trusted_roots or ()),
         "domains": [display_name(name) for name in spec.domains or ()],
+        "blackouts": list(spec.blackouts or ()),
+        "rate": spec.rate,
     }
     return {
         "slug": spec.slug,
@@ -87,7 +91,8 @@ def _organisation(spec: OrganisationSpec) -> dict[str, Any]:
 
 
 def _contact(spec: ContactSpec) -> dict[str, Any]:
-    return {"name": spec.name, "email": spec.email, "role": spec.role, "language": spec.language}
+    contact = {"name": spec.name, "email": spec.email, "role": spec.role, "language": spec.language}
+    return contact | _given({"declines": list(spec.declines)})
 
 
 def _target(spec: TargetSpec) -> dict[str, Any]:
@@ -96,6 +101,7 @@ def _target(spec: TargetSpec) -> dict[str, Any]:
         "tags": list(spec.tags),
         "ports": spec.ports,
         "shared": spec.shared,
+        "blackouts": list(spec.blackouts),
     }
     return {"address": parse_target(spec.address).display, "zone": spec.zone, **_given(optional)}
 

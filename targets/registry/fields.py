@@ -11,6 +11,10 @@ from targets.addresses import ParsedTarget, parse_target
 from targets.ports import format_ports, parse_ports
 from targets.registry.document import Entry, Mapping, Scalar, Sequence
 from targets.registry.problems import Place, Problem, suggestion
+from targets.windows import parse_windows
+
+HIGHEST_RATE = 1_000_000.0
+"""Packets a second; more than one machine sends."""
 
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -110,6 +114,29 @@ class Fields:
         except ValueError as error:
             self.note(self.place_of(key), key, str(error))
             return default
+
+    def rate(self) -> float:
+        """Packets a second; 0, the default, for no cap."""
+        return self.number("rate", 0.0, 0, HIGHEST_RATE)
+
+    def blackouts(self) -> tuple[str, ...] | None:
+        """Blackout windows in canonical form, in the order written, each once; None when the key was left out."""
+        if "blackouts" not in self._entries:
+            return None
+        try:
+            windows = parse_windows(self.texts("blackouts"))
+        except ValueError as error:
+            self.note(self.place_of("blackouts"), "blackouts", str(error))
+            return ()
+        return tuple(dict.fromkeys(window.text for window in windows))
+
+    def choices(self, key: str, choices: Collection[str]) -> tuple[str, ...]:
+        """A list of words out of ``choices``, sorted, each once."""
+        texts = self.texts(key)
+        for text in texts:
+            if text not in choices:
+                self.note(self.place_of(key), key, f"{text!r} is not known", suggestion(text, choices))
+        return tuple(sorted({text for text in texts if text in choices}))
 
     def moment(self, key: str, parse: Callable[[str], datetime]) -> datetime:
         return self.parsed(key, parse, datetime.min.replace(tzinfo=UTC))

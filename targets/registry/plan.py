@@ -98,6 +98,7 @@ def _merge_sections(before: OrganisationSpec | None, wanted: OrganisationSpec) -
         wanted,
         trusted_roots=_chosen(wanted.trusted_roots, before.trusted_roots),
         domains=_chosen(wanted.domains, before.domains),
+        blackouts=_chosen(wanted.blackouts, before.blackouts),
         contacts=_chosen(wanted.contacts, before.contacts),
         targets=_chosen(wanted.targets, before.targets),
         authorisations=_chosen(wanted.authorisations, before.authorisations),

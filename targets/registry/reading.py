@@ -32,6 +32,7 @@ LANGUAGES = ("zh-Hans", "en")
 VANTAGES = ("internet", "government", "internal", "isolated")
 TLS_POLICIES = ("roundsman", "mozilla-intermediate", "ncsc-nl-2025")
 ROLES = ("security", "technical", "leader")
+OPTIONAL_MAIL = ("round-report", "reminder", "recurrence", "digest")
 CRITICALITIES = ("ordinary", "key")
 LEVELS = {"0": 0, "1": 1, "2": 2}
 DEFAULT_TIME_ZONE = "Asia/Shanghai"
@@ -96,8 +97,8 @@ def read_register(files: Iterable[Path], limits: Limits) -> tuple[Register, list
 
 
 def _zone(item: Mapping, path: str, problems: list[Problem]) -> ZoneSpec:
-    fields = Fields(item, path, ("name", "vantage"), problems)
-    return ZoneSpec(fields.text("name", longest=64), fields.choice("vantage", VANTAGES), fields.place)
+    fields = Fields(item, path, ("name", "vantage", "rate"), problems)
+    return ZoneSpec(fields.text("name", longest=64), fields.choice("vantage", VANTAGES), fields.rate(), fields.place)
 
 
 def _exclusion(item: Mapping, path: str, zone: ZoneInfo, problems: list[Problem]) -> ExclusionSpec:
@@ -128,7 +129,7 @@ class _OrganisationReader:
 
     _KNOWN = (
         "slug", "name_zh", "name_en", "parent", "language", "time_zone", "key_organisation", "weight", "retired",
-        "tls_policy", "trusted_roots", "domains",
+        "tls_policy", "trusted_roots", "domains", "blackouts", "rate",
         "contacts", "targets", "authorisations", "exclusions",
     )  # fmt: skip
 
@@ -162,8 +163,10 @@ class _OrganisationReader:
             weight=fields.number("weight", 1.0, 1, 3),
             retired=fields.flag("retired"),
             tls_policy=fields.choice("tls_policy", TLS_POLICIES, ""),
+            rate=fields.rate(),
             trusted_roots=self._trusted_roots(),
             domains=self._domains(),
+            blackouts=fields.blackouts(),
             contacts=self._section("contacts", partial(self._contact, language=language)),
             targets=self._section("targets", self._target),
             authorisations=self._section("authorisations", partial(self._authorisation, zone=zone)),
@@ -223,7 +226,7 @@ class _OrganisationReader:
         return DEFAULT_TIME_ZONE
 
     def _contact(self, item: Mapping, path: str, language: str) -> ContactSpec:
-        fields = Fields(item, path, ("name", "email", "role", "language"), self._problems)
+        fields = Fields(item, path, ("name", "email", "role", "language", "declines"), self._problems)
         email = fields.text("email", longest=254)
         if email and not _EMAIL.fullmatch(email):
             fields.note(fields.place_of("email"), "email", f"{email!r} is no e-mail address", "write name@example.org")
@@ -232,11 +235,12 @@ class _OrganisationReader:
             name=fields.text("name"),
             role=fields.choice("role", ROLES, "security"),
             language=fields.choice("language", LANGUAGES, language),
+            declines=fields.choices("declines", OPTIONAL_MAIL),
             place=fields.place,
         )
 
     def _target(self, item: Mapping, path: str) -> TargetSpec:
-        known = ("address", "zone", "criticality", "tags", "ports", "shared")
+        known = ("address", "zone", "criticality", "tags", "ports", "shared", "blackouts")
         fields = Fields(item, path, known, self._problems)
         parsed = fields.address("address")
         if parsed and parsed.network:
@@ -251,6 +255,7 @@ class _OrganisationReader:
             tags=tuple(sorted(set(fields.texts("tags")))),
             ports=fields.ports("ports", ""),
             shared=fields.flag("shared"),
+            blackouts=fields.blackouts() or (),
             place=fields.place,
         )
 

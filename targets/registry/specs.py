@@ -15,8 +15,11 @@ from targets.registry.problems import Place
 
 @dataclass(frozen=True, slots=True)
 class ZoneSpec:
+    """``rate`` caps packets a second into the zone; 0 for no cap."""
+
     name: str
     vantage: str
+    rate: float = 0.0
     place: Place = field(default_factory=Place, compare=False)
 
     @property
@@ -26,10 +29,13 @@ class ZoneSpec:
 
 @dataclass(frozen=True, slots=True)
 class ContactSpec:
+    """``declines`` are kinds of mail, sorted."""
+
     email: str
     name: str
     role: str
     language: str
+    declines: tuple[str, ...] = ()
     place: Place = field(default_factory=Place, compare=False)
 
     @property
@@ -39,7 +45,8 @@ class ContactSpec:
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """``address`` is canonical; see :class:`targets.addresses.ParsedTarget`."""
+    """``address`` is canonical; see :class:`targets.addresses.ParsedTarget`. So are ``blackouts``; see
+    :mod:`targets.windows`."""
 
     address: str
     zone: str
@@ -47,6 +54,7 @@ class TargetSpec:
     tags: tuple[str, ...] = ()
     ports: str = ""
     shared: bool = False
+    blackouts: tuple[str, ...] = ()
     place: Place = field(default_factory=Place, compare=False)
 
     @property
@@ -88,7 +96,8 @@ class OrganisationSpec:
     """A section that is None was left out of the file: what the database holds of it stays as it is.
 
     ``trusted_roots`` are PEM texts, one certificate each. ``tls_policy`` is empty for the supervisor's. ``domains`` are
-    canonical; see :mod:`targets.domains`.
+    canonical; see :mod:`targets.domains`. So are ``blackouts``; see :mod:`targets.windows`. ``rate`` caps packets a
+    second; 0 for no cap.
     """
 
     slug: str
@@ -101,8 +110,10 @@ class OrganisationSpec:
     weight: float = 1.0
     retired: bool = False
     tls_policy: str = ""
+    rate: float = 0.0
     trusted_roots: tuple[str, ...] | None = None
     domains: tuple[str, ...] | None = None
+    blackouts: tuple[str, ...] | None = None
     contacts: tuple[ContactSpec, ...] | None = field(default=None, compare=False)
     targets: tuple[TargetSpec, ...] | None = field(default=None, compare=False)
     authorisations: tuple[AuthorisationSpec, ...] | None = field(default=None, compare=False)

@@ -38,7 +38,7 @@ def current_register() -> Register:
     authorisations = _by_organisation(models.Authorisation.objects.filter(retired_at=None), _authorisation)
     exclusions = _by_organisation(models.Exclusion.objects.filter(retired_at=None), _exclusion)
     return Register(
-        zones=tuple(ZoneSpec(zone.name, zone.vantage) for zone in models.Zone.objects.all()),
+        zones=tuple(ZoneSpec(zone.name, zone.vantage, zone.rate) for zone in models.Zone.objects.all()),
         organisations=tuple(
             OrganisationSpec(
                 slug=row.slug,
@@ -51,8 +51,10 @@ def current_register() -> Register:
                 weight=row.weight,
                 retired=row.retired_at is not None,
                 tls_policy=row.tls_policy,
+                rate=row.rate,
                 trusted_roots=tuple(row.trusted_roots),
                 domains=tuple(row.domains),
+                blackouts=tuple(row.blackouts),
                 contacts=tuple(contacts[row.pk]),
                 targets=tuple(targets[row.pk]),
                 authorisations=tuple(authorisations[row.pk]),
@@ -102,11 +104,13 @@ def _by_organisation(rows: Iterable[Any], convert: Any) -> dict[int | None, list
 
 
 def _contact(row: models.Contact) -> ContactSpec:
-    return ContactSpec(row.email, row.name, row.role, row.language)
+    return ContactSpec(row.email, row.name, row.role, row.language, tuple(row.declined))
 
 
 def _target(row: models.Target) -> TargetSpec:
-    return TargetSpec(row.value, row.zone.name, row.criticality, tuple(row.tags), row.ports, row.shared)
+    return TargetSpec(
+        row.value, row.zone.name, row.criticality, tuple(row.tags), row.ports, row.shared, tuple(row.blackouts)
+    )
 
 
 def _authorisation(row: models.Authorisation) -> AuthorisationSpec:
@@ -134,7 +138,8 @@ def _spec_key(row: models.Contact | models.Target | models.Authorisation | model
 def _write_zones(changes: Iterable[Change]) -> None:
     for change in changes:
         if isinstance(change.spec, ZoneSpec):
-            models.Zone.objects.update_or_create(name=change.spec.name, defaults={"vantage": change.spec.vantage})
+            values = {"vantage": change.spec.vantage, "rate": change.spec.rate}
+            models.Zone.objects.update_or_create(name=change.spec.name, defaults=values)
 
 
 def _write_organisations(specs: list[OrganisationSpec], when: datetime) -> None:
@@ -144,9 +149,10 @@ def _write_organisations(specs: list[OrganisationSpec], when: datetime) -> None:
         row.name_zh, row.name_en = spec.name_zh, spec.name_en
         row.language, row.time_zone = spec.language, spec.time_zone
         row.is_key, row.weight = spec.key_organisation, spec.weight
-        row.tls_policy = spec.tls_policy
+        row.tls_policy, row.rate = spec.tls_policy, spec.rate
         row.trusted_roots = list(spec.trusted_roots or ())
         row.domains = list(spec.domains or ())
+        row.blackouts = list(spec.blackouts or ())
         row.retired_at = (row.retired_at or when) if spec.retired else None
         row.parent = None
         row.save()
@@ -184,7 +190,13 @@ def _write(
 def _columns(spec: Spec, zones: dict[str, models.Zone]) -> dict[str, Any]:
     match spec:
         case ContactSpec():
-            return {"email": spec.email, "name": spec.name, "role": spec.role, "language": spec.language}
+            return {
+                "email": spec.email,
+                "name": spec.name,
+                "role": spec.role,
+                "language": spec.language,
+                "declined": list(spec.declines),
+            }
         case TargetSpec():
             parsed = parse_target(spec.address)
             return {
@@ -196,6 +208,7 @@ def _columns(spec: Spec, zones: dict[str, models.Zone]) -> dict[str, Any]:
                 "tags": list(spec.tags),
                 "ports": spec.ports,
                 "shared": spec.shared,
+                "blackouts": list(spec.blackouts),
             }
         case AuthorisationSpec():
             return {

@@ -15,13 +15,14 @@ from targets.registry.document import read_text_file
 from targets.registry.problems import BadInput, Place, Problem, suggestion
 from targets.registry.reading import Limits
 from targets.registry.specs import OrganisationSpec, TargetSpec
+from targets.windows import parse_windows
 
 T = TypeVar("T")
 
 _COLUMNS = {
     "address": "address", "zone": "zone", "criticality": "criticality", "tags": "tags", "ports": "ports",
     "shared": "shared", "地址": "address", "区域": "zone", "重要程度": "criticality", "标签": "tags", "端口": "ports",
-    "共享": "shared",
+    "共享": "shared", "blackouts": "blackouts", "禁检时段": "blackouts",
 }  # fmt: skip
 _REQUIRED = ("address", "zone")
 _CRITICALITY = {"": "ordinary", "ordinary": "ordinary", "key": "key", "一般": "ordinary", "重点": "key"}
@@ -144,8 +145,17 @@ class _Row:
             tags=tuple(sorted({tag.strip() for tag in self._checked("tags", _printable).split(";") if tag.strip()})),
             ports=self._checked("ports", lambda text: format_ports(parse_ports(text)) if text else ""),
             shared=self._word("shared", _FLAGS),
+            blackouts=self._blackouts(),
             place=self._place,
         )
+
+    def _blackouts(self) -> tuple[str, ...]:
+        texts = [text.strip() for text in self._cells.get("blackouts", "").split(";") if text.strip()]
+        try:
+            return tuple(dict.fromkeys(window.text for window in parse_windows(texts)))
+        except ValueError as error:
+            self._problems.append(Problem(self._place, "blackouts", str(error)))
+            return ()
 
     def _checked(self, column: str, parse: Callable[[str], str]) -> str:
         try:

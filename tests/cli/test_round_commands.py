@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from scanner.cli import facts, finding, report, round  # noqa: A004 - the command's own name
 from scanner.remediation.models import Finding
-from scanner.rounds import execute
+from scanner.rounds import ways
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, register, timed_out
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     """The round command, with an engine that sends nothing."""
     engine = Engine({"192.0.2.10": open_redis})
-    real = execute.Ways
-    monkeypatch.setattr(execute, "Ways", lambda watch: real(watch=watch, engine=engine))
+    real = ways.Ways
+    monkeypatch.setattr(ways, "Ways", lambda watch: real(watch=watch, engine=engine))
     return engine
 
 

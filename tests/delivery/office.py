@@ -21,9 +21,9 @@ NOW = dt.datetime(2026, 11, 26, 3, 0, tzinfo=dt.UTC)
 
 @contextmanager
 def installed(**values: object) -> Iterator[None]:
-    """Run with these settings of the installation, in English."""
+    """Run with these settings of the installation, in English and in Shanghai."""
     changed = settings.INSTALLATION.model_copy(update={"operators": ("ops@office.example",), **values})
-    with override_settings(INSTALLATION=changed, LANGUAGE_CODE="en"):
+    with override_settings(INSTALLATION=changed, LANGUAGE_CODE="en", TIME_ZONE="Asia/Shanghai"):
         yield
 
 
@@ -108,6 +108,8 @@ def finding(owner: Organisation, *, seen_in: Round | None = None, **fields: obje
         **fields,
     }
     made = Finding.objects.create(organisation=owner, **values)
+    if not owner.targets.filter(value=made.host).exists():
+        world.register(owner, made.host)
     if seen_in is not None:
         happened(made, Happened.SEEN, seen_in.finished or NOW, seen_in)
     return made

@@ -161,6 +161,9 @@ class Wire:
     def say(self, text: str) -> None:
         self._connection.sendall(text.encode() + b"\r\n")
 
+    def send(self, content: bytes) -> None:
+        self._connection.sendall(content)
+
     def hear(self) -> str:
         return self._read.readline().decode().strip()
 

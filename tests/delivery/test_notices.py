@@ -79,7 +79,7 @@ def test_what_is_merely_possible_is_never_in_the_order_and_alone_gives_no_notice
     html = zlib.decompress(notice.documents.get(language="en").html).decode()
     assert "Possible findings, to be checked (no deadline)" in html
     demands = html.partition("3. What we ask for")[2].partition("</section>")[0]
-    assert f"Findings {possible.pk}" not in demands
+    assert f"Finding {possible.pk}" not in demands
 
 
 def test_a_finding_stands_in_one_live_notice_until_it_comes_back_or_the_notice_is_withdrawn() -> None:

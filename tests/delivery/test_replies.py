@@ -271,7 +271,8 @@ def test_a_form_is_bounded_in_bytes_and_rows(notice: Notice) -> None:
 
 def test_what_a_host_or_a_register_says_is_no_formula_and_no_second_line_in_the_form() -> None:
     owner = unit()
-    evil = finding(owner, host='=HYPERLINK("http://x")', check_id="X-EVIL-\r\n+1")
+    evil = finding(owner, check_id="X-EVIL-\r\n+1")
+    Finding.objects.update(host='=HYPERLINK("http://x")')
     with installed(notice_number="=R{year}-{serial}"):
         notice = issue(owner, None, [evil], by="ops", now=NOW)
     text = reply_form(notice, Language.EN).decode("utf-8-sig")

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.test import override_settings
 
-from scanner.delivery import sender
+from scanner.delivery import retry, sender
+from scanner.delivery.letters import REPORT_MARK
 from scanner.delivery.models import Message, MessageKind, MessageState
 from scanner.delivery.reports import Post
 from scanner.delivery.sender import Mailer, claim, due, record, take_up_lost
 from scanner.delivery.smtp import Answer, Fate, Server
+from scanner.reports.models import Report
+from scanner.rounds.models import Round
 from tests.delivery.post_office import (
+    NOW,
     Clock,
     Office,
     Wire,
@@ -27,6 +33,7 @@ from tests.delivery.post_office import (
     scripted,
     settings_of,
 )
+from tests.rounds.world import organisation
 
 pytestmark = pytest.mark.django_db
 
@@ -277,3 +284,91 @@ def test_a_claim_lapses_by_the_time_that_passed_and_not_by_the_clock_on_the_wall
     clock.elapsed += sender.LEASE.total_seconds() + 1
     assert watching.send_due().sent == 1
     assert one().attempt == 2
+
+
+def test_the_mailer_runs_until_it_is_stopped_and_survives_a_database_that_fails(
+    clock: Clock, how: Post, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    post_letters(letter())
+    waits: list[float] = []
+    failing = iter([OperationalError("database is locked"), OSError("disk full")])
+
+    def unsteady(now: datetime) -> list[tuple[int, int, str]]:
+        for error in failing:
+            raise error
+        return due(now)
+
+    class Stop(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0)
+            return self.is_set()
+
+    def stop_when_taken(address: str) -> None:
+        stop.set()
+
+    stop = Stop()
+    monkeypatch.setattr(sender, "due", unsteady)
+    with open_office(Office(content=stop_when_taken)) as port:
+        Mailer(clock, to=plain(port), how=how, monotonic=clock.monotonic, stop=stop).run()
+    assert one().state == MessageState.SENT
+    assert waits == [2, 4, sender.IDLE]
+    assert "tries again" in caplog.text
+
+
+def test_what_a_server_took_is_written_down_once_the_database_works_again(
+    clock: Clock, how: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_letters(letter())
+    failing = iter([OperationalError("database is locked")] * 3)
+
+    def unsteady(message: Message, answer: Answer, now: datetime) -> MessageState | None:
+        for error in failing:
+            raise error
+        return record(message, answer, now)
+
+    monkeypatch.setattr(sender, "record", unsteady)
+    office = Office()
+    with open_office(office) as port:
+        assert mailer(clock, how, plain(port)).run_once().sent == 1
+    assert (len(office.received), one().state) == (1, MessageState.SENT)
+
+
+def test_a_server_that_keeps_breaking_off_is_left_alone_until_the_next_pass(clock: Clock, how: Post) -> None:
+    post_letters(*(letter(number) for number in range(10)))
+    conversations: list[str] = []
+
+    def break_off(wire: Wire) -> None:
+        wire.greet()
+        conversations.append(wire.hear())
+
+    with scripted(break_off) as port:
+        mailer(clock, how, plain(port)).send_due()
+    assert len(conversations) == sender.BROKEN_IN_A_ROW
+    assert Message.objects.filter(attempt=0).count() == 10 - sender.BROKEN_IN_A_ROW
+
+
+def test_a_report_is_left_out_when_the_server_takes_less_than_the_setting_allows(clock: Clock, how: Post) -> None:
+    owner = organisation()
+    this = Round.objects.create(profile="standard", ports="22", requested_by="ops", created=NOW)
+    page = zlib.compress(b"x" * 100_000)
+    report = Report.objects.create(
+        organisation=owner, round=this, language="en", generated=NOW, html=page, json=page, digest="0"
+    )
+    post_letters(letter(report=report, organisation=owner, text=REPORT_MARK))
+    office = Office()
+    with open_office(office, data_size_limit=50_000) as port:
+        assert mailer(clock, how, plain(port)).run_once().sent == 1
+    assert "too large" in str(office.mails[0].get_body(("plain",)))
+
+
+@pytest.mark.parametrize(
+    ("urgent", "attempt", "least", "most"),
+    [(False, 1, 45, 75), (False, 4, 360, 600), (False, 30, 10_800, 18_000), (True, 30, 675, 1125)],
+)
+def test_waits_double_up_to_a_limit_and_are_the_same_for_the_same_mail(
+    urgent: bool, attempt: int, least: int, most: int
+) -> None:
+    waits = {retry.wait(f"mail {n}", attempt, urgent=urgent).total_seconds() for n in range(200)}
+    assert least <= min(waits) < max(waits) <= most
+    assert len(waits) > 150, "those that failed together don't come back together"
+    assert retry.wait("mail", attempt, urgent=urgent) == retry.wait("mail", attempt, urgent=urgent)

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from scanner.delivery.smtp import Conversation, Fate, NoServer, Security, Server, Step
-from tests.delivery.post_office import HERE, PASSWORD, USER, Keys, Office, authenticate, good, keys, open_office, plain
+from tests.delivery.post_office import (
+    HERE,
+    PASSWORD,
+    USER,
+    Keys,
+    Office,
+    Wire,
+    authenticate,
+    good,
+    keys,
+    open_office,
+    plain,
+    scripted,
+)
 from tests.lab.lab_ca import ROOT, Issued, issue
 
 SENDER, RECIPIENT = "roundsman@office.example", "li@water.example"
@@ -62,7 +77,7 @@ def test_a_certificate_of_the_wrong_authority_or_name_ends_it_before_any_mail(
 ) -> None:
     with office_with(lab, security, leaf) as server:
         error = failure(server)
-    assert complaint in str(error)
+    assert (error.step, complaint in str(error)) == (Step.ENCRYPT, True)
 
 
 def test_a_server_without_starttls_gets_no_mail(lab: Keys) -> None:
@@ -103,6 +118,66 @@ def test_mail_without_tls_goes_to_this_machine_only_unless_that_is_allowed() -> 
         error = failure(far)
         Conversation(Server("192.0.2.25", port, Security.NONE, plaintext=True, timeout=5)).close()
     assert "ROUNDSMAN_SMTP_PLAINTEXT" in str(error)
+
+
+def test_a_handshake_that_drips_is_cut_when_patience_ends() -> None:
+    def drip(wire: Wire) -> None:
+        wire.send(b"\x16\x03\x03\x40\x00")
+        for _ in range(200):
+            wire.send(b"\x00")
+            Event().wait(0.02)
+
+    with scripted(drip) as port:
+        begun = time.monotonic()
+        error = failure(Server(HERE, port, Security.TLS, timeout=5, patience=0.3))
+    assert error.step in (Step.CONNECT, Step.ENCRYPT)
+    assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("line", [b"250-more\r\n", b"250-" + b"x" * 5000])
+def test_a_reply_without_end_is_not_read_to_its_end(line: bytes) -> None:
+    def flood(wire: Wire) -> None:
+        wire.say("220 scripted")
+        wire.hear()
+        for _ in range(100_000):
+            wire.send(line)
+
+    with scripted(flood) as port:
+        error = failure(plain(port))
+    assert error.step is Step.GREET
+
+
+@pytest.mark.parametrize(
+    ("told", "limit"), [("SIZE 1000000", 1_000_000), ("SIZE 0", None), ("SIZE " + "9" * 1500, None)]
+)
+def test_a_size_that_makes_no_sense_is_none(told: str, limit: int | None) -> None:
+    def greet(wire: Wire) -> None:
+        wire.say("220 scripted")
+        wire.hear()
+        wire.say(f"250-scripted\r\n250 {told}")
+        wire.hear()
+
+    with scripted(greet) as port:
+        conversation = Conversation(plain(port))
+        assert conversation.size_limit == limit
+        conversation.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "fate"),
+    [
+        ("550 5.1.1 no such user", Fate.REFUSED),
+        ("554 5.7.1 Relay access denied", Fate.LATER),
+        ("530 5.7.0 log in first", Fate.LATER),
+        ("421 too busy", Fate.LATER),
+        ("452 mailbox full", Fate.LATER),
+    ],
+)
+def test_a_refusal_that_is_about_us_is_not_held_against_the_recipient(reply: str, fate: Fate) -> None:
+    with open_office(Office(to=lambda address: reply)) as port:
+        conversation = Conversation(plain(port))
+        assert conversation.send(SENDER, RECIPIENT, MAIL).fate is fate
+        conversation.close()
 
 
 def test_a_name_that_leads_nowhere_is_told_as_such() -> None:

@@ -193,6 +193,31 @@ def test_an_urgent_finding_is_alerted_once_in_its_life_and_again_when_it_is_back
         assert "Cut it off" in body
 
 
+def test_many_urgent_findings_make_several_letters_that_no_mail_program_cuts(owner: Organisation) -> None:
+    followed(owner, open_redis, 1)
+    (first,) = urgent(owner)
+    for number in range(50):
+        first.pk, first.port = None, 7000 + number
+        first.save()
+    assert alert_urgent(urgent(owner), day(1.1)) == 3
+    letters = mails(MessageKind.URGENT_ALERT)
+    assert all(len(each.html.encode()) < 100_000 for each in letters)
+    told = "".join(each.text for each in letters)
+    assert all(f"{HOST}:{7000 + number}/tcp" in told for number in range(50))
+    assert alert_urgent(urgent(owner), day(1.2)) == 0
+
+
+def test_an_alert_says_in_chinese_what_to_do_within_hours(owner: Organisation) -> None:
+    owner.contacts.update(language="zh-Hans")
+    followed(owner, open_redis, 1)
+    alert_urgent(urgent(owner), day(1.1))
+    (mail,) = mails(MessageKind.URGENT_ALERT)
+    assert mail.subject == "【紧急告警】水务局：发现须立即处置的风险隐患 1 项"
+    for body in (mail.text, mail.html):
+        for said in ("Redis 缓存数据库存在未授权访问", "紧急原因", "数小时内应完成的工作", f"{HOST}:6379/tcp"):
+            assert said in body
+
+
 def test_an_alert_reaches_the_operators_when_the_organisation_has_no_contact(owner: Organisation) -> None:
     owner.contacts.all().delete()
     followed(owner, open_redis, 1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from scanner.engine.model import Level, Target, Vantage
 from scanner.engine.plan import Plan, PortSet, PortSpec, Profile
 from scanner.engine.serialize import dump_host
-from scanner.remediation.follow import follow_round
+from scanner.remediation.follow import follow_round, would_be_fixed
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.addresses import parse_target
@@ -50,6 +50,7 @@ def look(
         label=host,
         address=target.address,
         hostname=target.hostname or "",
+        key_target=registered is not None and registered.criticality == "key",
         outcome=inspection.outcome,
         started=inspection.started,
         finished=inspection.finished,
@@ -57,15 +58,16 @@ def look(
     )
 
 
-def gone(this: Round, host: str, answer: Answer, when: float) -> None:
-    """Store two looks that say the same, as a round takes them before it calls something fixed."""
-    look(this, host, answer, when)
-    look(this, host, answer, when + 0.01, LookNumber.AGAIN)
+def looks(this: Round, host: str, answer: Answer, when: float) -> None:
+    """Store a look at one host, and a second one where the round would otherwise call something fixed."""
+    first = look(this, host, answer, when)
+    if first.pk in [again.result_id for again in would_be_fixed(this.pk)]:
+        look(this, host, answer, when + 0.01, LookNumber.AGAIN)
 
 
 def followed(owner: Organisation, answer: Answer, when: float, host: str = "192.0.2.10", **about: object) -> Round:
-    """A round that took both looks at one host and was followed an hour later."""
+    """A round that looked at one host and was followed an hour later."""
     this = a_round(owner, when, **about)
-    gone(this, host, answer, when)
+    looks(this, host, answer, when)
     follow_round(this.pk, day(when) + dt.timedelta(hours=1))
     return this

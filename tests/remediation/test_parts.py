@@ -10,7 +10,7 @@ from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.rounds.models import PlanKind, Round
 from targets.models import Organisation, Target
-from tests.remediation.looks import a_round, day, followed, gone, look
+from tests.remediation.looks import a_round, day, followed, look, looks
 from tests.rounds.world import authorise, open_redis, open_web, organisation, register
 
 pytestmark = pytest.mark.django_db
@@ -91,7 +91,7 @@ def test_a_reinspection_follows_its_findings_and_opens_beside_them_only_what_can
     followed(owner, open_redis, 0.5)
     Finding.objects.exclude(check_id=CHECK).delete()
     this = a_round(owner, 1, findings=(on(HOST).pk,), hosts=(HOST, OTHER))
-    gone(this, HOST, open_web, 1)
+    looks(this, HOST, open_web, 1)
     look(this, OTHER, open_redis, 1)
     follow_round(this.pk, day(1.1))
     assert on(HOST).state == "fixed"

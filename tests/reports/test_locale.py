@@ -126,6 +126,8 @@ def test_every_key_is_used() -> None:
         "form",
         "notice.column",
         "notice.slip",
+        "plan_kind",
+        "round_state",
     )
 
     unused = [

@@ -21,8 +21,8 @@ from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.observe import RoundView
 from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
-from scanner.rounds.execute import Ways
 from scanner.rounds.models import HostResult, Round
+from scanner.rounds.ways import Ways
 from targets.models import Exclusion, Organisation, Target
 from tests.lab.udp import scripted_udp
 from tests.rounds.world import Engine, authorise, open_web, organisation, planned, register

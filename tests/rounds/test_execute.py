@@ -17,8 +17,9 @@ from scanner.engine.model import Endpoint, GapReason, HostInspection, Level, Out
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
 from scanner.rounds import run
-from scanner.rounds.execute import Ways, execute
+from scanner.rounds.execute import execute
 from scanner.rounds.models import HostResult, Round
+from scanner.rounds.ways import Ways
 from targets.models import Exclusion, Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, ways
 
@@ -217,18 +218,21 @@ def test_ctrl_c_keeps_what_was_seen_and_accounts_for_the_rest(owner: Organisatio
     assert reason(results[""])[0] is GapReason.NAME_NOT_RESOLVED
 
 
-def test_an_engine_that_fails_leaves_its_hosts_not_inspected(owner: Organisation) -> None:
+def test_a_host_over_which_the_engine_fails_three_times_is_set_aside(owner: Organisation) -> None:
     register(owner, "192.0.2.10")
     authorise(owner, "192.0.2.10")
 
     async def engine(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
+        tries.append(len(plan.targets))
         raise RuntimeError("a bug")
         yield
 
+    tries: list[int] = []
     number = planned()
     execute(number, Ways(engine=engine))
     result = HostResult.objects.get(round=number)
-    assert (result.outcome, reason(result)[0]) == (Outcome.ERROR, GapReason.TOOL_FAILED)
+    assert (result.outcome, reason(result)[0]) == (Outcome.ERROR, GapReason.SET_ASIDE)
+    assert tries == [1, 1, 1]
 
 
 def test_a_locked_database_loses_only_the_host_in_work_and_the_round_goes_on_later(

@@ -38,9 +38,9 @@ def test_the_gate_says_of_every_port_what_the_scope_says(
     allowed: tuple[tuple[int, int], ...], excluded: tuple[tuple[int, int], ...]
 ) -> None:
     rules = scope(allowed, excluded)
-    gate = ScopeGate(rules, {ADDRESS: [None]}, Level.READ)
+    gate = ScopeGate(rules, {ADDRESS: [None]}, Level.READ, NOW)
     for port in range(1, 80):
-        expected = rules.decide(ADDRESS, port, "tcp", dt.datetime.now(dt.UTC)).allowed
+        expected = rules.decide(ADDRESS, port, "tcp", NOW).allowed
         assert (gate(Endpoint(ADDRESS, port)) is None) == expected
 
 
@@ -57,29 +57,29 @@ def test_one_port_of_each_run_is_enough_to_know_them_all(
 
 
 def test_an_address_that_no_scope_registers_is_refused() -> None:
-    gate = ScopeGate(scope(((1, 65535),)), {}, Level.READ)
+    gate = ScopeGate(scope(((1, 65535),)), {}, Level.READ, NOW)
     assert (gate(Endpoint("192.0.2.11", 80)) or "").startswith("address-not-registered")
 
 
 def test_a_level_that_was_lowered_refuses() -> None:
-    gate = ScopeGate(scope(((1, 65535),), level=1), {ADDRESS: [None]}, Level.CREDENTIAL)
+    gate = ScopeGate(scope(((1, 65535),), level=1), {ADDRESS: [None]}, Level.CREDENTIAL, NOW)
     assert (gate(Endpoint(ADDRESS, 80)) or "").startswith("level-lowered")
 
 
 def test_every_name_of_an_address_must_be_permitted() -> None:
-    gate = ScopeGate(scope(((1, 65535),)), {ADDRESS: [None, "other.example.cn"]}, Level.READ)
+    gate = ScopeGate(scope(((1, 65535),)), {ADDRESS: [None, "other.example.cn"]}, Level.READ, NOW)
     assert (gate(Endpoint(ADDRESS, 80)) or "").startswith("name-not-registered")
 
 
 def test_renewing_forgets_what_was_allowed() -> None:
-    gate = ScopeGate(scope(((1, 65535),)), {ADDRESS: [None]}, Level.READ)
+    gate = ScopeGate(scope(((1, 65535),)), {ADDRESS: [None]}, Level.READ, NOW)
     assert gate(Endpoint(ADDRESS, 80)) is None
-    gate.renew(scope(((1, 65535),), days=-1))
+    gate.renew(scope(((1, 65535),), days=-1), NOW)
     assert (gate(Endpoint(ADDRESS, 80)) or "").startswith("authorisation-ended")
 
 
 def test_transports_are_asked_apart() -> None:
-    gate = ScopeGate(scope(((161, 161),)), {ADDRESS: [None]}, Level.READ)
+    gate = ScopeGate(scope(((161, 161),)), {ADDRESS: [None]}, Level.READ, NOW)
     assert gate(Endpoint(ADDRESS, 161, Transport.UDP)) is None
     assert gate(Endpoint(ADDRESS, 162, Transport.UDP)) is not None
 
@@ -89,8 +89,8 @@ def test_a_domain_is_refused_as_soon_as_the_register_no_longer_allows_it() -> No
         1, "Order 1", "Director", NOW - dt.timedelta(days=9), NOW + dt.timedelta(days=1), Reach.of(["water.example"])
     )
     allowed = Scope("water", authorisations=(named,), domains=frozenset({"water.example"}))
-    gate = ScopeGate(allowed, {}, Level.GREETING)
+    gate = ScopeGate(allowed, {}, Level.GREETING, NOW)
     assert gate(domain_endpoint("water.example")) is None
     assert gate(domain_endpoint("www.water.example")) == "domain-not-registered domain=www.water.example"
-    gate.renew(Scope("water", domains=frozenset({"water.example"})))
+    gate.renew(Scope("water", domains=frozenset({"water.example"})), NOW)
     assert gate(domain_endpoint("water.example")) == "domain-not-authorised domain=water.example"

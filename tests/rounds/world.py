@@ -24,8 +24,8 @@ from scanner.engine.model import (
 )
 from scanner.engine.plan import Plan, Profile
 from scanner.engine.probes.dial import Gate
-from scanner.rounds.execute import Ways
 from scanner.rounds.making import RoundRequest, make_round
+from scanner.rounds.ways import Ways
 from targets.addresses import parse_target
 from targets.models import Authorisation, Organisation, Zone
 from targets.models import Target as TargetRow

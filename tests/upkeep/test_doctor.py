@@ -23,6 +23,7 @@ from scanner.delivery.smtp import Security
 from scanner.engine.errors import ToolError
 from scanner.engine.plan import ResolverAddress
 from scanner.rounds.models import Job, Plan, Round, Stop
+from scanner.rounds.service import serving
 from scanner.upkeep import backup, doctor_machine, doctor_records
 from scanner.upkeep.health import Check, Health, examined, ok, some
 from targets.models import Contact
@@ -181,6 +182,14 @@ class TestTheRecords:
         values = {"name": "daily", "kind": "routine", "schedule": "every 6h", "created": NOW, **fields}
         Plan.objects.create(profile="quick", ports="80", **values)
         saw(doctor_records.plans(NOW), health, text)
+
+    def test_a_service_that_plans_wait_for_is_missed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+        saw(doctor_records.service(), Health.OK, "no plan asks")
+        Plan.objects.create(name="daily", kind="routine", profile="quick", ports="80", created=NOW)
+        saw(doctor_records.service(), Health.WARN, "roundsman serve")
+        with serving(tmp_path):
+            saw(doctor_records.service(), Health.OK, "running")
 
     def test_the_kill_switch_is_said_with_its_reason(self) -> None:
         saw(doctor_records.switch(), Health.OK)

@@ -1,0 +1,243 @@
+"""Leases: how a worker comes to hold a job, keeps it, and loses it.
+
+A worker claims a job by a conditional UPDATE that must touch one row and adds one to ``attempt``. Every later write of
+it says ``WHERE id = ? AND attempt = ? AND state = 'running'`` and must touch one row too, so a worker that was taken
+for dead and lives can write nothing.
+
+Which running jobs lost their worker is judged by their heartbeat and the observer's own monotonic clock, never by the
+wall clock: ``lease_until`` is for people to read. A clock that steps forward by two hours would make every lease look
+expired and hand jobs that are in work to a second worker, twice the packets; one that steps back would keep a dead
+worker's job from everyone for two hours. An observer that saw the same beat for ``LEASE`` seconds of its own knows that
+nobody kept the job, whatever the time is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from django.db import models, transaction
+from django.db.models import F, Q
+
+from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
+from scanner.rounds.switch import current_stop
+from targets.models import Organisation, Zone
+
+LEASE = 45.0
+"""Seconds for which a beat may stand still. A write may wait 20 seconds for the database."""
+
+BEAT = 5.0
+"""Seconds between heartbeats."""
+
+PUT_OFF = timedelta(minutes=5)
+"""The longest that a job is put off at a time. A later ``not_before`` was written by a clock that went wrong."""
+
+_BATCH = 20
+"""Jobs that one look at the queue considers."""
+
+
+class LeaseLost(Exception):  # noqa: N818 - reads as the event it is
+    """The job is no longer this worker's; whatever it wanted to write must not be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A claimed job: the fence of every write about it."""
+
+    job_id: int
+    attempt: int
+
+    def rows(self) -> models.QuerySet[Job]:
+        """The job's row, if it is still held."""
+        return Job.objects.filter(pk=self.job_id, attempt=self.attempt, state=JobState.RUNNING)
+
+    def write(self, **values: object) -> None:
+        """Write to the job. Raises ``LeaseLost``."""
+        if self.rows().update(**values) != 1:
+            raise LeaseLost(f"job {self.job_id} is no longer held by attempt {self.attempt}")
+
+    def beat(self, now: datetime) -> None:
+        """Tell that the job is in work. Raises ``LeaseLost``."""
+        self.write(beat=F("beat") + 1, lease_until=now + timedelta(seconds=LEASE))
+
+    def progress(self) -> None:
+        """Fence a result, in the transaction that stores it: a result is a beat too. Raises ``LeaseLost``."""
+        self.write(beat=F("beat") + 1, losses=0)
+
+    def finish(self, now: datetime, state: JobState = JobState.DONE) -> None:
+        """Give the job back for good. Raises ``LeaseLost``."""
+        self.write(state=state, finished=now, lease_until=None, why="")
+
+    def put_back(self, why: str = "", not_before: datetime | None = None, *, failed: bool = False) -> None:
+        """Let anyone claim the job, at once or from ``not_before`` on. Raises ``LeaseLost``."""
+        self.write(
+            state=JobState.WAITING,
+            lease_until=None,
+            not_before=not_before,
+            why=why[:200],
+            failures=F("failures") + int(failed),
+        )
+
+
+def due_jobs(now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> models.QuerySet[Job]:
+    """The jobs that may be claimed, most important and oldest rounds first; none that would break a rate cap.
+
+    Only those of one round, and of some kinds, when these are given.
+    """
+    states = (RoundState.RUNNING, RoundState.CANCELLED)
+    waiting = Job.objects.filter(state=JobState.WAITING, round__state__in=states)
+    if round_id is not None:
+        waiting = waiting.filter(round=round_id)
+    if kinds:
+        waiting = waiting.filter(kind__in=kinds)
+    due = Q(not_before=None) | Q(not_before__lte=now) | Q(not_before__gt=now + PUT_OFF + timedelta(minutes=1))
+    return waiting.filter(due).exclude(_over_a_cap()).order_by("-priority", "round", "pk")
+
+
+def claim(worker: str, now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> Lease | None:
+    """Claim the next job (see :func:`due_jobs`); None when there is none to claim now."""
+    for job in due_jobs(now, round_id, kinds).defer("hosts", "terms")[:_BATCH]:
+        with transaction.atomic():
+            _lock_what_is_capped(job)
+            if current_stop() is not None:
+                return None
+            claimed = due_jobs(now, round_id).filter(pk=job.pk, attempt=job.attempt).order_by()
+            rows = Job.objects.filter(pk__in=claimed.values("pk"), attempt=job.attempt).update(
+                state=JobState.RUNNING,
+                attempt=F("attempt") + 1,
+                beat=F("beat") + 1,
+                worker=worker,
+                lease_until=now + timedelta(seconds=LEASE),
+                not_before=None,
+                why="",
+                started=now,
+            )
+        if rows == 1:
+            return Lease(job.pk, job.attempt + 1)
+    return None
+
+
+def put_off(job_id: int, attempt: int, until: datetime, now: datetime, why: str) -> bool:
+    """Leave a job that nobody claimed alone until then, or for ``PUT_OFF``; return whether it was still unclaimed."""
+    waiting = Job.objects.filter(pk=job_id, attempt=attempt, state=JobState.WAITING)
+    return bool(waiting.update(not_before=min(until, now + PUT_OFF), why=why[:200]))
+
+
+def _over_a_cap() -> Q:
+    """Looks that share a capped organisation, zone or round with one that is in work: one at a time keeps the cap."""
+    running = Job.objects.filter(state=JobState.RUNNING, kind=JobKind.LOOK)
+    capped_zones = Zone.objects.filter(rate__gt=0).values("name")
+    return Q(kind=JobKind.LOOK) & (
+        Q(organisation__rate__gt=0, organisation__in=running.values("organisation"))
+        | Q(round__rate__gt=0, round__in=running.values("round"))
+        | Q(zone__in=running.filter(zone__in=capped_zones).values("zone"))
+    )
+
+
+def _lock_what_is_capped(job: Job) -> None:
+    """Let claims that share a cap wait for each other. SQLite has one writer anyway; PostgreSQL locks these rows."""
+    capped = (
+        Organisation.objects.filter(pk=job.organisation_id, rate__gt=0) if job.organisation_id else None,
+        Zone.objects.filter(name=job.zone, rate__gt=0),
+        Round.objects.filter(pk=job.round_id, rate__gt=0),
+    )
+    for rows in capped:
+        if rows is not None:
+            list(rows.select_for_update().values("pk"))
+
+
+def take_back(job_id: int, attempt: int, beat: int) -> bool:
+    """Take a job from a worker that was lost; return whether it was still as it was seen."""
+    seen = Job.objects.filter(pk=job_id, attempt=attempt, beat=beat, state=JobState.RUNNING)
+    return bool(
+        seen.update(state=JobState.WAITING, lease_until=None, losses=F("losses") + 1, why="its worker was lost")
+    )
+
+
+class Observer:
+    """Takes jobs back whose worker is gone. Each process has one; ``clock`` counts seconds and never steps."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: dict[tuple[int, int, int], float] = {}
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def look(self, *, every: float = 0.0) -> int:
+        """Take back what lost its worker; return how many jobs. Does nothing within ``every`` seconds of the last."""
+        with self._lock:
+            now = self._clock()
+            if now < self._next:
+                return 0
+            self._next = now + every
+            return sum(take_back(*seen) for seen in self._lost(now))
+
+    def _lost(self, now: float) -> Iterator[tuple[int, int, int]]:
+        running = Job.objects.filter(state=JobState.RUNNING).values_list("pk", "attempt", "beat", "worker")
+        before, self._since = self._since, {}
+        for job_id, attempt, beat, worker in list(running):
+            seen = (job_id, attempt, beat)
+            self._since[seen] = before.get(seen, now)
+            if now - self._since[seen] >= LEASE or is_gone(worker):
+                yield seen
+
+
+def take_back_from_former_service() -> int:
+    """Take back, at once, what workers of a former ``serve`` held; return how many jobs.
+
+    To be called only while holding the lock that one ``serve`` can hold: then they are gone, be it with their machine
+    or container. A worker whose process lives nevertheless keeps its job, and loses it when its beat stands still.
+    """
+    running = Job.objects.filter(state=JobState.RUNNING, worker__startswith="serve:")
+    rows = list(running.values_list("pk", "attempt", "beat", "worker"))
+    return sum(take_back(*seen) for *seen, worker in rows if not _lives(worker))
+
+
+_number = itertools.count(1)
+
+
+def worker_name(kind: str) -> str:
+    """Return a name that no other worker has or will have: kind, process, its start, place, and a number.
+
+    The kind is ``serve`` or ``run``.
+    """
+    return f"{kind}:{os.getpid()}:{_started(os.getpid())}:{_place()}:{next(_number)}"
+
+
+def is_gone(worker: str) -> bool:
+    """Tell whether the worker's process surely ended: it ran under this kernel, and its id is free or another's."""
+    parts = worker.split(":")
+    return len(parts) == 5 and parts[3] == _place() and not _lives(worker)
+
+
+def _lives(worker: str) -> bool:
+    parts = worker.split(":")
+    if len(parts) != 5 or parts[3] != _place() or not parts[1].isdigit():
+        return False
+    return bool(parts[2]) and _started(int(parts[1])) == parts[2]
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in ticks since boot (proc_pid_stat(5), field 22); empty when there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    fields = text.rpartition(")")[2].split()
+    return "" if fields[0] in ("Z", "X") else fields[19]
+
+
+@cache
+def _place() -> str:
+    """Return what tells apart where process ids mean something: this boot of this machine, this PID namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    namespace = Path("/proc/self/ns/pid").readlink()
+    return hashlib.sha256(f"{boot}{namespace}".encode()).hexdigest()[:12]

@@ -1,0 +1,225 @@
+"""The steps of a round and what follows what: PREPARE, LOOK, DOUBT, LOOK again, FOLLOW.
+
+Every step ends with one transaction that stores what it made, the jobs of the next step among it, and gives its own job
+back as done. So a round whose process was killed between any two of them is gone on with: a step is done again, or was
+done, never both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max
+
+from scanner.audit import trail
+from scanner.audit.trail import Action
+from scanner.engine.errors import InputError
+from scanner.engine.model import Gap, Target, Transport
+from scanner.engine.plan import PortSet, PortSpec, parse_ports
+from scanner.engine.probes.discovery import as_ranges
+from scanner.rounds.assignment import Assigned, look_jobs, not_inspected, store_gaps
+from scanner.rounds.expand import Host, expand, look_up, permit
+from scanner.rounds.lease import Lease
+from scanner.rounds.models import HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
+from scanner.rounds.ways import Again, Ways
+from targets.models import Organisation
+from targets.query import RegisteredTarget, registered_domains, registered_targets, scope_of
+
+_OPEN = (JobState.WAITING, JobState.RUNNING)
+
+
+def begin(round_id: int, now: datetime) -> bool:
+    """Let a planned round begin: a ``PREPARE`` job for each organisation. Return whether it was still planned."""
+    with transaction.atomic():
+        planned = Round.objects.filter(pk=round_id, state=RoundState.PLANNED)
+        if planned.update(state=RoundState.RUNNING, started=now) != 1:
+            return False
+        this = Round.objects.get(pk=round_id)
+        Job.objects.bulk_create(
+            Job(round=this, organisation=owner, kind=JobKind.PREPARE, priority=this.priority, created=now)
+            for owner in this.organisations.order_by("slug")
+        )
+        advance(round_id, now)
+    return True
+
+
+def begin_planned(now: datetime) -> None:
+    """Let every planned round begin."""
+    for round_id in list(Round.objects.filter(state=RoundState.PLANNED).values_list("pk", flat=True)):
+        begin(round_id, now)
+
+
+def advance(round_id: int, now: datetime) -> None:
+    """Make the next step's job when nothing of the round is left to do. Call it in the transaction that ends a job."""
+    this = Round.objects.select_for_update().get(pk=round_id)
+    jobs = Job.objects.filter(round=this)
+    if jobs.filter(state__in=_OPEN).exists() or jobs.filter(kind=JobKind.FOLLOW).exists():
+        return
+    doubted = jobs.filter(kind=JobKind.DOUBT).exists()
+    kind = JobKind.FOLLOW if doubted or this.state == RoundState.CANCELLED else JobKind.DOUBT
+    if kind is JobKind.FOLLOW and this.finished is None:
+        last = HostResult.objects.filter(round=this).aggregate(last=Max("finished"))["last"]
+        Round.objects.filter(pk=round_id).update(finished=last or now)
+    Job.objects.create(round=this, kind=kind, priority=this.priority, created=now)
+
+
+def end_job(lease: Lease, job: Job, now: datetime, state: JobState = JobState.DONE) -> None:
+    """Give a job back for good and let the round go on. Raises ``LeaseLost``."""
+    with transaction.atomic():
+        lease.finish(now, state)
+        advance(job.round_id, now)
+
+
+def prepare(lease: Lease, job: Job, ways: Ways, go_on: Callable[[], None]) -> None:
+    """List the hosts of an organisation and make the jobs that look at them. Raises ``LeaseLost``.
+
+    Names are resolved here, once for the whole round. ``go_on`` is called before each and raises to break off.
+    """
+    organisation = _owner(job)
+    hosts = _listed(job.round, organisation, ways, go_on)
+    _make_look_jobs(lease, job, [(organisation, hosts)], LookNumber.FIRST, ways.now())
+
+
+def doubt(lease: Lease, job: Job, wanted: Iterable[Again], ways: Ways) -> None:
+    """Make the jobs of the second look. Scope is asked anew. Raises ``LeaseLost``."""
+    ports = {again.result_id: again.ports for again in wanted}
+    firsts = list(HostResult.objects.filter(round=job.round_id, look=LookNumber.FIRST, pk__in=ports).defer("facts"))
+    hosts: list[tuple[Organisation, list[Host]]] = []
+    for organisation in Organisation.objects.filter(pk__in={first.organisation_id for first in firsts}):
+        own = [first for first in firsts if first.organisation_id == organisation.pk]
+        hosts.append((organisation, _hosts_again(organisation, own, ports, ways)))
+    _make_look_jobs(lease, job, hosts, LookNumber.AGAIN, ways.now())
+
+
+def follow(lease: Lease, job: Job, now: datetime) -> None:
+    """Mark the round done, whose findings were followed; a cancelled one stays so. Raises ``LeaseLost``."""
+    with transaction.atomic():
+        lease.finish(now)
+        Round.objects.filter(pk=job.round_id).exclude(state=RoundState.CANCELLED).update(state=RoundState.DONE)
+
+
+def give_up_preparing(lease: Lease, job: Job, gap: Gap, now: datetime, state: JobState = JobState.DONE) -> None:
+    """Account for every registered target of an organisation whose hosts could not be listed. Raises ``LeaseLost``."""
+    owner = _owner(job)
+    hosts = []
+    for registered in registered_targets(owner):
+        if job.round.targets is None or registered.id in job.round.targets:
+            target = Target(
+                registered.value, "" if registered.hostname else registered.value[:253], registered.hostname
+            )
+            host = Host(registered, target, PortSpec(PortSet.LIST), gap=gap)
+            hosts.append((Assigned.of(host), not_inspected(target, gap, host.level, host.vantage, now)))
+    with transaction.atomic():
+        store_gaps(job.round_id, owner.pk, LookNumber.FIRST, hosts)
+        end_job(lease, job, now, state)
+
+
+def cancel(round_id: int, by: str, now: datetime) -> None:
+    """Let nothing more be sent for a round, as ``by`` wants.
+
+    What it still has to look at is accounted for by whoever works next. Raises ``InputError`` when its looks are over.
+    """
+    with transaction.atomic():
+        this = Round.objects.select_for_update().get(pk=round_id)
+        over = this.state == RoundState.DONE or Job.objects.filter(round=this, kind=JobKind.FOLLOW).exists()
+        if over or this.state == RoundState.CANCELLED:
+            raise InputError(f"Round {round_id} is over; there is nothing to cancel.")
+        this.state, this.started, this.finished = RoundState.CANCELLED, this.started or now, now
+        this.save(update_fields=["state", "started", "finished"])
+        trail.record(Action.ROUND_CANCELLED, f"round {round_id}", actor=by, at=now)
+        advance(round_id, now)
+
+
+def pause(round_id: int, by: str, now: datetime) -> None:
+    """Let a round rest: what is in work is ended within seconds and put back. Raises ``InputError`` when it is over."""
+    active = Round.objects.filter(pk=round_id, state__in=(RoundState.PLANNED, RoundState.RUNNING))
+    with transaction.atomic():
+        if not active.update(state=RoundState.PAUSED):
+            state = Round.objects.get(pk=round_id).state
+            raise InputError(f"Round {round_id} is {state}; only one that is planned or running can be paused.")
+        trail.record(Action.ROUND_PAUSED, f"round {round_id}", actor=by, at=now)
+
+
+def unpause(round_id: int, by: str, now: datetime) -> bool:
+    """Let a paused round go on; return whether it was paused."""
+    paused = Round.objects.filter(pk=round_id, state=RoundState.PAUSED)
+    with transaction.atomic():
+        begun = paused.filter(started=None).update(state=RoundState.PLANNED)
+        if not begun and not paused.update(state=RoundState.RUNNING):
+            return False
+        trail.record(Action.ROUND_RESUMED, f"round {round_id}", actor=by, at=now)
+    return True
+
+
+def _owner(job: Job) -> Organisation:
+    if job.organisation is None:
+        raise AssertionError("A job that prepares or looks belongs to an organisation.")
+    return job.organisation
+
+
+def _make_look_jobs(
+    lease: Lease, job: Job, owned: Iterable[tuple[Organisation, list[Host]]], look: LookNumber, now: datetime
+) -> None:
+    with transaction.atomic():
+        for organisation, hosts in owned:
+            gaps = [
+                (Assigned.of(host), not_inspected(host.target, host.gap, host.level, host.vantage, now))
+                for host in hosts
+                if host.gap is not None
+            ]
+            store_gaps(job.round_id, organisation.pk, look, gaps)
+            made = look_jobs(job.round_id, organisation.pk, look, hosts, job.priority, now)
+            Job.objects.bulk_create(made, batch_size=50)
+        end_job(lease, job, now)
+
+
+def _listed(this: Round, organisation: Organisation, ways: Ways, go_on: Callable[[], None]) -> list[Host]:
+    """Return every host and domain of the organisation that the round is about."""
+
+    def resolve(name: str) -> list[str]:
+        go_on()
+        return ways.resolve(name)
+
+    only = None if this.hosts is None else set(this.hosts)
+    scope, now = scope_of(organisation), ways.now()
+    chosen = [each for each in registered_targets(organisation) if _is_about(this, only, each)]
+    hosts = expand(chosen, scope, parse_ports(this.ports), now, resolve)
+    hosts = [host for host in hosts if only is None or (host.target.hostname or host.target.address) in only]
+    domains = [] if this.targets is not None and only is None else registered_domains(organisation)
+    asked = [domain for domain in domains if only is None or domain.value in only]
+    return hosts + look_up(asked, scope, ways.resolver, now)
+
+
+def _is_about(this: Round, only: set[str] | None, registered: RegisteredTarget) -> bool:
+    named = only is None or registered.hostname is None or registered.hostname in only
+    return named and (this.targets is None or registered.id in this.targets)
+
+
+def _hosts_again(
+    organisation: Organisation,
+    firsts: list[HostResult],
+    ports: dict[int, tuple[tuple[int, Transport], ...]],
+    ways: Ways,
+) -> list[Host]:
+    registered = {target.id: target for target in registered_targets(organisation)}
+    hosts = [
+        _host_again(first, registered[first.target_id], ports[first.pk])
+        for first in firsts
+        if first.target_id in registered
+    ]
+    scope, now = scope_of(organisation), ways.now()
+    doubted = {first.label for first in firsts if first.target_id is None}
+    domains = [domain for domain in registered_domains(organisation) if domain.value in doubted]
+    return [*permit(hosts, scope, now), *look_up(domains, scope, ways.resolver, now)]
+
+
+def _host_again(first: HostResult, registered: RegisteredTarget, ports: Iterable[tuple[int, Transport]]) -> Host:
+    chosen = list(ports)
+    spec = PortSpec(
+        PortSet.LIST,
+        as_ranges({port for port, transport in chosen if transport is Transport.TCP}),
+        tuple(sorted({port for port, transport in chosen if transport is Transport.UDP})),
+    )
+    return Host(registered, Target(first.label, first.address, first.hostname or None), spec)

@@ -1,0 +1,59 @@
+"""The kill switch and the blackout windows: when nothing may be sent, whoever asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db import IntegrityError, transaction
+
+from scanner.audit import trail
+from scanner.audit.trail import Action
+from scanner.rounds.models import Round, Stop
+from targets.models import Organisation
+from targets.windows import open_again, parse_windows
+
+
+def current_stop() -> Stop | None:
+    """Return what holds everything up, or None while work goes on."""
+    return Stop.objects.filter(lifted_at=None).order_by("pk").first()
+
+
+def stop_all(by: str, reason: str, now: datetime) -> tuple[Stop, bool]:
+    """Switch everything off; return what holds it up, and whether that is new. It stays so over restarts."""
+    standing = current_stop()
+    if standing is not None:
+        return standing, False
+    try:
+        with transaction.atomic():
+            made = Stop.objects.create(at=now, by=by, reason=reason)
+            trail.record(Action.STOP, "", actor=by, at=now, reason=reason)
+            return made, True
+    except IntegrityError:  # somebody else was quicker
+        return Stop.objects.filter(lifted_at=None).get(), False
+
+
+def lift_stop(by: str, now: datetime) -> bool:
+    """Let work go on; return whether anything held it up."""
+    with transaction.atomic():
+        lifted = bool(Stop.objects.filter(lifted_at=None).update(lifted_at=now, lifted_by=by))
+        if lifted:
+            trail.record(Action.RESUME, "", actor=by, at=now)
+    return lifted
+
+
+def blocked_until(this: Round, organisation: Organisation, targets: Iterable[str], now: datetime) -> datetime | None:
+    """Return until when hosts must be left alone now, or None when they need not be.
+
+    Asked are the windows of the round's plan, in its time zone, and those of the organisation and of the targets
+    (``targets``), in the organisation's. When the moment comes another window may have begun: ask again.
+    """
+    zone = ZoneInfo(organisation.time_zone)
+    ends = [
+        open_again(parse_windows(organisation.blackouts), now, zone),
+        open_again(parse_windows(targets), now, zone),
+    ]
+    if this.plan is not None:
+        ends.append(open_again(parse_windows(this.plan.blackouts), now, ZoneInfo(this.plan.time_zone)))
+    return max((end for end in ends if end is not None), default=None)

@@ -1,0 +1,132 @@
+"""Whoever dies of worker, nursery, child and nmap: what it started is gone within seconds, and nothing else."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scanner.rounds.frames import HEAD, FrameError, FrameReader, Kind, frame
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Family:
+    """A worker's process, its nursery, the child that looks, and the child's nmap."""
+
+    worker: subprocess.Popen[str]
+    nursery: psutil.Process
+    child: psutil.Process
+    nmap: psutil.Process
+
+    def left(self) -> list[str]:
+        """Return who still lives."""
+        living = {"nursery": self.nursery, "child": self.child, "nmap": self.nmap}
+        return [name for name, process in living.items() if _lives(process)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def within(seconds: float, true: Callable[[], bool]) -> bool:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if true():
+            return True
+        time.sleep(0.02)
+    return true()
+
+
+@pytest.fixture
+def family() -> Iterator[Family]:
+    command = [sys.executable, "-m", "tests.rounds.slow_worker"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as worker:
+        try:
+            found: list[psutil.Process] = []
+
+            def started() -> bool:
+                found[:] = [each for each in psutil.Process(worker.pid).children(recursive=True) if _lives(each)]
+                return any(each.name() == "nmap" for each in found)
+
+            assert within(30, started)
+            nmap = next(each for each in found if each.name() == "nmap")
+            child = nmap.parent()
+            assert child is not None
+            nursery = child.parent()
+            assert nursery is not None
+            assert nursery.ppid() == worker.pid
+            yield Family(worker, nursery, child, nmap)
+        finally:
+            worker.kill()
+
+
+def test_a_worker_that_is_killed_takes_its_nmap_along(family: Family) -> None:
+    family.worker.kill()
+    assert within(3, lambda: not family.left()), family.left()
+
+
+def test_a_child_that_is_killed_takes_its_nmap_along_and_its_worker_hears_of_it(family: Family) -> None:
+    family.child.kill()
+    assert within(3, lambda: not _lives(family.nmap))
+    assert family.worker.wait(10) == 7
+
+
+def test_a_nursery_that_is_killed_takes_its_children_along(family: Family) -> None:
+    family.nursery.kill()
+    assert within(3, lambda: not family.left()), family.left()
+    assert family.worker.wait(10) == 7
+
+
+def test_a_worker_that_hangs_sends_nothing_after_five_seconds(family: Family) -> None:
+    family.worker.send_signal(signal.SIGSTOP)
+    assert within(5, lambda: not _lives(family.nmap))
+    assert within(2, lambda: not _lives(family.child))
+
+
+def test_the_kernel_takes_a_child_before_its_worker_when_memory_runs_out(family: Family) -> None:
+    def score(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text(encoding="ascii"))
+
+    assert score(family.child.pid) == score(family.nmap.pid) == 700
+    assert score(family.worker.pid) < 700
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, FrameReader]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield theirs, FrameReader(ours)
+
+
+def test_frames_come_whole_however_they_are_cut(ends: tuple[socket.socket, FrameReader]) -> None:
+    theirs, reader = ends
+    for byte in frame(Kind.HOST, b"facts") + frame(Kind.END):
+        theirs.sendall(bytes([byte]))
+    assert reader.next(1) == (Kind.HOST, b"facts")
+    assert reader.next(1) == (Kind.END, b"")
+    assert reader.next(0.01) is None
+
+
+@pytest.mark.parametrize("head", [b"Z\0\0\0\0", HEAD.pack(b"H", 1 << 31)])
+def test_what_is_no_frame_or_too_large_is_refused_by_its_head(
+    ends: tuple[socket.socket, FrameReader], head: bytes
+) -> None:
+    theirs, reader = ends
+    theirs.sendall(head)
+    with pytest.raises(FrameError):
+        reader.next(1)

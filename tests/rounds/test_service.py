@@ -1,0 +1,280 @@
+"""A service that is killed, again and again, does every round once and every host once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scanner.engine.probes.nmap import is_privileged
+from tests.rounds.service import HOSTS, JOBS
+from tests.rounds.test_children import within
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[2]
+
+
+class Installation:
+    """A data directory with a register and a round, and the processes that work on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "ROUNDSMAN_DATA_DIR": str(folder)}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from scanner.cli.main import main; main()", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    @contextmanager
+    def service(self) -> Iterator[subprocess.Popen[str]]:
+        command = [sys.executable, "-m", "tests.rounds.service"]
+        with subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "serving\n"
+                yield process
+            finally:
+                process.kill()
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database:
+            return database.execute(query).fetchall()
+
+    def state(self) -> object:
+        return self.ask("SELECT state FROM rounds_round")[0][0]
+
+    def results(self) -> object:
+        return self.ask("SELECT count(*) FROM rounds_hostresult WHERE look = 1")[0][0]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Installation]:
+    """Returns copies of installations, each of which is made once: migrating takes seconds."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def copy(*options: str) -> Installation:
+        if options not in made:
+            made[options] = tmp_path_factory.mktemp("made")
+            command = [sys.executable, "-m", "tests.rounds.service", "--prepare", *options]
+            environment = Installation(made[options]).environment
+            subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)
+        folder = tmp_path_factory.mktemp("installation")
+        shutil.copytree(made[options], folder, dirs_exist_ok=True)
+        return Installation(folder)
+
+    return copy
+
+
+@pytest.fixture
+def installation(prepared: Callable[..., Installation]) -> Installation:
+    return prepared()
+
+
+@pytest.fixture
+def slow(prepared: Callable[..., Installation]) -> Installation:
+    """An installation whose round takes minutes, if nothing ends it."""
+    return prepared("--slow")
+
+
+class Capture:
+    """Counts the packets that go to the hosts of the round, on the loopback interface of the tests' namespace."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+        self._socket.bind(("lo", 0))
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def packets(self, seconds: float) -> int:
+        """Return how many packets leave for the hosts from now on, for so many seconds."""
+        self._forget()
+        ends = time.monotonic() + seconds
+        count = 0
+        while (remaining := ends - time.monotonic()) > 0:
+            self._socket.settimeout(remaining)
+            with contextlib.suppress(TimeoutError):
+                count += self._socket.recv(2048)[30:33] == _NETWORK
+        return count
+
+    def _forget(self) -> None:
+        self._socket.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(2048)
+
+
+_ETH_P_ALL = 3  # linux/if_ether.h
+_NETWORK = bytes((127, 63, 0))
+
+
+def test_a_service_that_is_killed_at_any_point_does_the_round_once(installation: Installation) -> None:
+    dice = random.Random(20261126)
+    for _ in range(4):
+        with installation.service() as process:
+            time.sleep(dice.uniform(0.1, 2.0))
+            process.kill()
+    with installation.service():
+        assert within(60, lambda: installation.state() == "done")
+    assert installation.results() == HOSTS
+    jobs = installation.ask("SELECT kind, look, count(*) FROM rounds_job GROUP BY kind, look ORDER BY kind, look")
+    assert [job for job in jobs if job[0] != "look"] == [("doubt", 1, 1), ("follow", 1, 1), ("prepare", 1, 1)]
+    assert installation.ask("SELECT DISTINCT state FROM rounds_job") == [("done",)]
+    assert installation.ask("SELECT max(failures) FROM rounds_job") == [(0,)], "a worker's death is no host's fault"
+    assert installation.ask("SELECT count(*) FROM remediation_roundscore") == [(1,)]
+
+
+@pytest.mark.skipif(not is_privileged(), reason="a capture needs CAP_NET_RAW")
+def test_after_a_stop_no_packet_leaves_also_after_a_restart_until_it_is_lifted(slow: Installation) -> None:
+    with Capture() as capture:
+        with slow.service():
+            assert within(30, lambda: capture.packets(0.5) > 0)
+            assert slow.run("stop", "--reason", "a fire").returncode == 0
+            time.sleep(5)
+            assert capture.packets(2) == 0
+        refused = slow.run("round", "run")
+        assert (refused.returncode, "stopped by" in refused.stderr, "a fire" in refused.stderr) == (2, True, True)
+        assert "stopped by" in slow.run("round", "status").stdout
+        with slow.service():
+            assert capture.packets(2) == 0
+            assert slow.run("resume").returncode == 0
+            assert within(30, lambda: capture.packets(0.5) > 0)
+    assert slow.ask("SELECT max(failures) FROM rounds_job") == [(0,)]
+
+
+def test_a_service_that_is_told_to_end_puts_its_work_back_within_seconds(slow: Installation) -> None:
+    with slow.service() as process:
+        assert within(30, lambda: ("look", "running") in slow.ask("SELECT kind, state FROM rounds_job"))
+        children = psutil.Process(process.pid).children(recursive=True)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        assert time.monotonic() - began < 5
+    assert not [each for each in children if each.is_running()]
+    jobs = slow.ask("SELECT state, failures, losses FROM rounds_job WHERE kind = 'look'")
+    assert jobs == [("waiting", 0, 0)]
+
+
+def test_a_round_is_paused_and_cancelled_while_a_service_works_at_it(slow: Installation) -> None:
+    def at_work() -> bool:
+        return ("running",) in slow.ask("SELECT state FROM rounds_job WHERE kind = 'look'")
+
+    with slow.service():
+        assert within(30, at_work)
+        shown = slow.run("round", "status", "1").stdout
+        assert "hosts are being inspected" in shown
+        assert "first look: 0 of 24 host(s) done" in shown
+        assert "at work: look of water, 24 host(s)" in shown
+        assert slow.run("round", "pause", "1").returncode == 0
+        assert within(5, lambda: not at_work())
+        assert "waiting: 1 job(s) look of water for the round is paused" in slow.run("round", "status").stdout
+        assert slow.run("round", "cancel", "1", "--yes").returncode == 0
+        assert within(20, lambda: slow.ask("SELECT followed IS NOT NULL FROM rounds_round") == [(1,)])
+    assert slow.state() == "cancelled"
+    assert slow.results() == HOSTS
+
+
+def test_two_processes_that_carry_out_one_round_share_its_work(installation: Installation) -> None:
+    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", "round", "resume", "1"]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, env=installation.environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert (installation.state(), installation.results()) == ("done", HOSTS)
+    assert installation.ask("SELECT sum(attempt) - count(*) FROM rounds_job") == [(0,)], "no job was done twice"
+
+
+def test_a_second_service_is_refused_and_a_round_is_handed_to_the_first(installation: Installation) -> None:
+    with installation.service():
+        again = subprocess.run(
+            [sys.executable, "-m", "tests.rounds.service"],
+            cwd=ROOT,
+            env=installation.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "already" in again.stderr
+        result = installation.run("round", "run")
+        assert (result.returncode, "running service carries it out" in result.stderr) == (0, True), result
+    assert installation.ask("SELECT DISTINCT worker LIKE 'serve:%' FROM rounds_job") == [(1,)]
+
+
+FAKE = """#!/usr/bin/env python3
+import os, signal, sys, time
+if "--version" in sys.argv: sys.exit(print("Nmap version 7.95 ( https://nmap.org )"))
+addresses = sys.stdin.read().split()
+if "127.63.0.5" in addresses: {fault}
+os.execv({nmap!r}, [{nmap!r}, *sys.argv[1:sys.argv.index("-iL")], *addresses])
+"""
+
+
+def with_nmap(made: Installation, fault: str) -> None:
+    """Put an nmap before the real one that goes wrong over one host."""
+    folder = made.folder / "bin"
+    folder.mkdir()
+    fake = folder / "nmap"
+    fake.write_text(FAKE.format(fault=fault, nmap=shutil.which("nmap")), encoding="utf-8")
+    fake.chmod(0o755)
+    made.environment["PATH"] = f"{folder}:{made.environment['PATH']}"
+
+
+def outcomes(made: Installation) -> dict[object, object]:
+    rows = made.ask("SELECT outcome, count(*) FROM rounds_hostresult WHERE look = 1 GROUP BY outcome")
+    return {row[0]: row[1] for row in rows}
+
+
+def test_a_child_that_dies_over_one_host_costs_that_host_alone(installation: Installation) -> None:
+    with_nmap(installation, "os.kill(os.getppid(), signal.SIGKILL)")
+    result = installation.run("round", "resume", "1")
+    assert result.returncode == 3, result
+    assert "127.63.0.5: error; set-aside: Three attempts" in result.stdout
+    assert outcomes(installation) == {"inspected": HOSTS - 1, "error": 1}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["os.abort()", 'sys.exit(open(sys.argv[sys.argv.index("-oX") + 1], "w").write("<nmaprun><host>") and 0)'],
+    ids=["crashes", "prints half a document"],
+)
+def test_an_nmap_that_goes_wrong_leaves_hosts_not_inspected_and_the_round_goes_on(
+    installation: Installation, fault: str
+) -> None:
+    with_nmap(installation, fault)
+    result = installation.run("round", "resume", "1")
+    assert result.returncode == 3, result
+    assert "127.63.0.5: error; tool-failed" in result.stdout
+    assert (installation.state(), installation.results()) == ("done", HOSTS)
+
+
+def test_an_nmap_that_hangs_holds_up_its_own_job_and_ends_with_the_round(installation: Installation) -> None:
+    with_nmap(installation, "time.sleep(3600)")
+    with installation.service() as process:
+        assert within(40, lambda: installation.results() == HOSTS - HOSTS // JOBS)
+        nmaps = [each for each in psutil.Process(process.pid).children(recursive=True) if "nmap" in each.cmdline()[1:2]]
+        assert installation.run("round", "cancel", "1", "--yes").returncode == 0
+        assert within(20, lambda: installation.ask("SELECT followed IS NOT NULL FROM rounds_round") == [(1,)])
+        assert not [each for each in nmaps if each.is_running()]
+    assert installation.results() == HOSTS
