@@ -10,9 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -27,6 +29,8 @@ from scanner.engine.plan import ResolverAddress, parse_resolver
 PREFIX = "ROUNDSMAN_"
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ".env"
+NUMBER_PATTERN_LIMIT = 80
+"""Characters of the pattern that numbers notices."""
 
 
 def default_data_dir() -> Path:
@@ -56,6 +60,21 @@ def _mail_address(address: str) -> str:
     return address
 
 
+def _number_pattern(pattern: str) -> str:
+    fields = [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
+    if sorted(fields) != ["serial", "year"] or len(pattern) > NUMBER_PATTERN_LIMIT or not pattern.isprintable():
+        raise ValueError(
+            f"{pattern!r} must hold {{year}} and {{serial}} once each, and at most {NUMBER_PATTERN_LIMIT} characters"
+        )
+    return pattern
+
+
+def _web_address(url: str) -> str:
+    if url and not url.startswith(("https://", "http://")):
+        raise ValueError(f"{url!r} is no web address; write one such as https://reports.example.org/")
+    return url
+
+
 def _resolver(text: object) -> ResolverAddress | None:
     try:
         return parse_resolver(str(text)) if text else None
@@ -67,9 +86,17 @@ class Settings(BaseSettings):
     """The settings of one installation. Prefix lengths are in bits; a target may not be wider than they say.
 
     ``resolver`` is asked about registered domains; without one they are not inspected. ``workers`` inspect side by
-    side, each with a child process of its own. Without ``smtp_host`` mail is written to the folder ``mail`` of the data
-    directory. ``mail_from`` is the sender's address; its domain names our messages. ``operators`` are addresses that
-    are told of failures, in ``language``. Names are those of the office, as its mail and notices show them.
+    side, each with a child process of its own. ``cadence`` looks again at hosts between the rounds of plans.
+
+    Without ``smtp_host`` mail is written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's
+    address; its domain names our messages. ``operators`` are addresses that are told of failures, in ``language``.
+    ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine. ``mail_size_limit`` is in bytes of
+    the whole mail; a report that would exceed it is linked to below ``reports_url``, or to be asked for. ``mail_rate``
+    is the most mails a minute to the addresses of one domain.
+
+    Names are those of the office, as its mail and notices show them. ``notice_number`` is the pattern of a notice's
+    number, ``notice_basis`` the rules that a notice rests on beside the authorisation; none is assumed. How long things
+    are kept is told in :mod:`scanner.upkeep.retention`.
     """
 
     model_config = SettingsConfigDict(
@@ -85,17 +112,30 @@ class Settings(BaseSettings):
     plugins_off: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = frozenset()
     resolver: Annotated[ResolverAddress | None, BeforeValidator(_resolver)] = None
     workers: int = Field(default=2, ge=1, le=16)
+    cadence: bool = True
     smtp_host: str = ""
     smtp_port: int | None = Field(default=None, ge=1, le=65535)
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
     smtp_user: str = ""
     smtp_password: SecretStr | None = None
     smtp_ca_file: Path | None = None
+    smtp_plaintext: bool = False
+    mail_size_limit: int = Field(default=8 * 1024 * 1024, ge=64 * 1024)
+    mail_rate: int = Field(default=30, ge=1)
+    reports_url: Annotated[str, AfterValidator(_web_address)] = ""
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "roundsman@localhost"
-    operators: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    operators: Annotated[
+        tuple[Annotated[str, AfterValidator(_mail_address)], ...], NoDecode, BeforeValidator(_listed)
+    ] = ()
     office_name_zh: str = "网络安全监测办公室"
     office_name_en: str = "Security Office"
     office_contact: str = ""
+    notice_number: Annotated[str, AfterValidator(_number_pattern)] = "R{year}-{serial}"
+    notice_basis_zh: str = ""
+    notice_basis_en: str = ""
+    keep_facts_days: int = Field(default=90, ge=7)
+    keep_messages_days: int = Field(default=90, ge=7)
+    keep_reports_days: int = Field(default=730, ge=7)
 
     @classmethod
     def settings_customise_sources(
@@ -153,7 +193,7 @@ def load() -> Settings:
 
 def _wrong_setting(location: tuple[int | str, ...], message: str, value: object) -> str:
     name = str(location[0])
-    shown = "" if "secret" in name else f" (it is {value!r})"
+    shown = "" if "secret" in name or "password" in name else f" (it is {value!r})"
     return f"  {PREFIX}{name.upper()}: {message}{shown}"
 
 
@@ -171,6 +211,9 @@ installation = load()
 
 _data_dir = installation.data_dir.expanduser().absolute()
 DATA_DIR = _data_dir
+UNFINISHED = "restore.unfinished"
+"""A file of the data directory that is there while a restore exchanges the others."""
+
 INTEL_FILE = _data_dir / "intel.sqlite3"
 """What was imported about vulnerable software; its absence means that nothing was."""
 
@@ -212,8 +255,10 @@ LOCALE_PATHS = [ROOT / "report_templates" / "locale"]
 WIDEST_IPV4_TARGET = installation.widest_ipv4_target
 WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
+INSTALLATION = installation
 WORKERS = installation.workers
 PLUGINS_OFF = tuple(sorted(installation.plugins_off))
+CADENCE = installation.cadence
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 
@@ -223,18 +268,23 @@ def prepare() -> None:
     Safe to call twice and from several processes at once. Raises ``RoundsmanError`` that says which path is the
     matter when the directory or the database can't be used.
     """
-    import django
     from django.conf import settings
     from django.db import DatabaseError
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scanner.settings")
     try:
         DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (DATA_DIR / UNFINISHED).exists():
+            raise RoundsmanError(
+                f"A restore to {DATA_DIR} was broken off; what was there is in its folder 'replaced-…'. "
+                "Run 'roundsman restore' again."
+            )
         if installation.secret_key is None:
             settings.SECRET_KEY = _keep_secret_key(DATA_DIR, settings.SECRET_KEY)
-        django.setup()
+        set_up()
         with _only_one_migrates(DATA_DIR):
-            _migrate()
+            _begin_database(Path(DATABASES["default"]["NAME"]))
+            migrate()
     except OSError as error:
         raise RoundsmanError(
             f"The data directory {DATA_DIR} can't be used: {error}. Set {PREFIX}DATA_DIR to one that can be written to."
@@ -244,6 +294,14 @@ def prepare() -> None:
             f"The database {DATABASES['default']['NAME']} can't be used: {error}. "
             "Is another program holding it, or is the disk full?"
         ) from error
+
+
+def set_up() -> None:
+    """Let Django load its apps with these settings; touches no disk but to read."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scanner.settings")
+    django.setup()
 
 
 def _keep_secret_key(data_dir: Path, key: str) -> str:
@@ -271,7 +329,15 @@ def _only_one_migrates(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _migrate() -> None:
+def _begin_database(path: Path) -> None:
+    """Let a new database give pages back once rows are removed, which can only be said before its first table."""
+    if not path.exists():
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            database.execute("PRAGMA journal_mode=WAL")
+
+
+def migrate() -> None:
     """Run the migrations that are missing; looking costs a few milliseconds, ``migrate`` hundreds."""
     from django.core.management import call_command
     from django.db import connection

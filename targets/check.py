@@ -15,6 +15,7 @@ from targets.registry.overlaps import find_overlaps
 from targets.registry.store import current_register
 from targets.registry.times import format_begin, format_end
 from targets.scope import AuthorisationTerms, RefusalReason, Scope
+from targets.windows import WindowError, parse_windows
 
 SOON = timedelta(days=30)
 """How long before its end an authorisation needs attention."""
@@ -50,6 +51,7 @@ def check_register(
         found += _authorisations(scope, targets, now, answers, ZoneInfo(organisation.time_zone))
         if resolver:
             found += _names(scope, targets, now, answers)
+        found += _blackouts(organisation)
         found += _domains(scope, registered_domains(organisation), now, ZoneInfo(organisation.time_zone))
         if organisation.domains and not looks_up_domains:
             text = "no resolver is set (ROUNDSMAN_RESOLVER); they are not inspected"
@@ -87,6 +89,16 @@ def _authorisations(
         text = _time_left(covering, now, zone)
         if text:
             yield Attention(scope.organisation, target.display, text)
+
+
+def _blackouts(organisation: Organisation) -> Iterator[Attention]:
+    """Targets whose own blackouts, with their organisation's, leave no time of the week."""
+    for target in organisation.targets.filter(retired_at=None).exclude(blackouts=[]):
+        try:
+            parse_windows([*organisation.blackouts, *target.blackouts])
+        except WindowError:
+            text = "its blackouts and its organisation's together never end; it is not inspected"
+            yield Attention(organisation.slug, target.display, text)
 
 
 def _domains(scope: Scope, domains: Iterable[RegisteredDomain], now: datetime, zone: ZoneInfo) -> Iterator[Attention]:

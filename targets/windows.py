@@ -7,8 +7,7 @@ one weekday to another, past the week's end too), ``Mon,Wed,Fri 12:00-13:00``, o
 When clocks change, a window is never shorter than it reads. A local time that exists twice begins a window at the
 first and ends it at the second; one that does not exist is read with the offset from before the change as well as with
 the one from after it, and begins a window at the earlier of both moments and ends it at the later. So every moment
-whose local time lies in a window is blocked, and on the day of a change up to an hour more (twice the change when both
-ends fall into the hour that is skipped).
+whose local time lies in a window is blocked, and on the day of a change up to as much more as clocks change by.
 """
 
 from __future__ import annotations

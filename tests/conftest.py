@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scanner.engine.plugins import load
+from tests.installation import Installation
 from tests.lab import namespace
 from tests.plugging import Plugs
+
+if TYPE_CHECKING:
+    from pytest_django import DjangoDbBlocker
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +27,30 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     namespace.enter()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Let tests with transactions of their own empty the audit trail after themselves, as they do all tables."""
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER audit_entry_is_not_removed")
+
+
+@pytest.fixture(scope="session")
+def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory as the first command makes it, to be copied."""
+    path = tmp_path_factory.mktemp("fresh")
+    Installation(path / "data").roundsman("audit", "list")
+    return path / "data"
+
+
+@pytest.fixture
+def installation(fresh_installation: Path, tmp_path: Path) -> Installation:
+    """An installation with a real database, whose commands run in processes of their own."""
+    shutil.copytree(fresh_installation, tmp_path / "data")
+    return Installation(tmp_path / "data")
 
 
 @pytest.fixture

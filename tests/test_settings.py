@@ -53,6 +53,30 @@ def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch,
     assert (load().language, load().time_zone) == ("en", "Europe/London")
 
 
+def test_mail_is_quiet_until_a_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (load().smtp_host, load().smtp_security, load().mail_size_limit) == ("", "starttls", 8 * 1024 * 1024)
+    monkeypatch.setenv("ROUNDSMAN_OPERATORS", "ops@office.example, soc@office.example")
+    assert load().operators == ("ops@office.example", "soc@office.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPERATORS", "ops@office.example, nobody"),
+        ("MAIL_FROM", "nobody"),
+        ("SMTP_SECURITY", "ssl"),
+        ("SMTP_PORT", "0"),
+        ("REPORTS_URL", "ftp://reports.example"),
+        ("MAIL_SIZE_LIMIT", "10"),
+        ("MAIL_RATE", "0"),
+    ],
+)
+def test_a_mail_setting_that_can_t_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"ROUNDSMAN_{name}", value)
+    with pytest.raises(InputError, match=f"ROUNDSMAN_{name}"):
+        load()
+
+
 def test_plugins_to_leave_out_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().plugins_off == frozenset()
     monkeypatch.setenv("ROUNDSMAN_PLUGINS_OFF", "acme, other,")

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import models
+
+_ADDED_TO = "The audit trail is only added to."
+
+
+class _AddedTo(models.QuerySet["Entry"]):
+    """Refuses every change of rows that exist; triggers of the database refuse it to everyone else."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Raise ``TypeError``."""
+        raise TypeError(_ADDED_TO)
+
+    def delete(self) -> NoReturn:
+        """Raise ``TypeError``."""
+        raise TypeError(_ADDED_TO)
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise ``TypeError``."""
+        raise TypeError(_ADDED_TO)
 
 
 class Entry(models.Model):
     """One act. ``subject`` names what it was done to, ``detail`` holds data, no sentences, and no secrets.
 
     ``digest`` (SHA-256, hex) covers the other fields and ``previous``, the digest of the row before: a row that is
-    changed, taken out or put in breaks the chain. The first row's ``previous`` is empty.
+    changed, taken out or put in breaks the chain. The first row's ``previous`` is empty. Rows are made by
+    :func:`scanner.audit.trail.record` alone.
     """
 
     at = models.DateTimeField()
@@ -21,6 +40,8 @@ class Entry(models.Model):
     detail = models.JSONField(default=dict)
     previous = models.CharField(max_length=64, blank=True)
     digest = models.CharField(max_length=64, unique=True)
+
+    objects = _AddedTo.as_manager()
 
     class Meta:
         ordering = ("pk",)
@@ -32,5 +53,9 @@ class Entry(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert the row. Raises ``TypeError`` on a change: the trail is only added to."""
         if self.pk is not None:
-            raise TypeError("The audit trail is only added to.")
+            raise TypeError(_ADDED_TO)
         super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise ``TypeError``: the trail is only added to."""
+        raise TypeError(_ADDED_TO)

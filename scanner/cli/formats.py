@@ -8,3 +8,10 @@ from enum import StrEnum
 class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"

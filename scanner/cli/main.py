@@ -14,20 +14,35 @@ from scanner.engine.errors import RoundsmanError
 _COMMANDS = {
     "inspect": ("scanner.cli.inspect", "Inspect addresses now and print what was found; needs no database."),
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
+    "plan": ("scanner.cli.plan", "Plan when to inspect what, and how deep."),
+    "serve": ("scanner.cli.serve", "Run everything by itself: plans, rounds, mail, upkeep."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
     "stop": ("scanner.cli.stop", "Stop everything at once: no packet leaves after five seconds, until 'resume'."),
     "resume": ("scanner.cli.resume", "Lift a stop, so that rounds go on."),
-    "finding": ("scanner.cli.finding", "List and show the findings that are being followed."),
+    "finding": (
+        "scanner.cli.finding",
+        "List and show the findings that are being followed; claim, accept and dispute them.",
+    ),
     "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
+    "audit": ("scanner.cli.audit", "Show who did what, and prove that nobody changed the record of it."),
+    "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
+    "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
+    "mail": ("scanner.cli.mail", "Try the mail server; show, send, retry and cancel mail."),
+    "prune": ("scanner.cli.prune", "Remove what was kept long enough."),
+    "backup": ("scanner.cli.backup", "Write all that is known to one file, while everything runs on."),
+    "restore": ("scanner.cli.restore", "Put a backup in the place of an installation."),
+    "doctor": ("scanner.cli.doctor", "Look at everything that Roundsman needs, and say what to do."),
     "plugins": ("scanner.cli.plugins", "List the installed plugins, which add probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
-_WITHOUT_DATABASE = {"inspect", "intel", "plugins"}
+_WITHOUT_DATABASE = {"inspect", "intel", "restore", "doctor", "plugins"}
 
-_WITHOUT_PLUGINS = {"targets", "stop", "resume", "intel", "plugins"}
+_WITHOUT_PLUGINS = {
+    "targets", "stop", "resume", "intel", "audit", "mail", "prune", "backup", "restore", "doctor", "plugins",
+}  # fmt: skip
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
 _root = typer.Typer(

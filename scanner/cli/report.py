@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
+from scanner.files import draft_of
 
 if TYPE_CHECKING:
     from scanner.rounds.models import Round
@@ -84,13 +84,8 @@ def _write(organisation: Organisation, this: Round, directory: Path) -> tuple[Pa
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for path, text in zip(paths, (render_html(model), render_json(model)), strict=True):
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
-            try:
-                draft.touch(mode=0o600)
+            with draft_of(path) as draft:
                 draft.write_text(text, encoding="utf-8")
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{directory} can't be written to: {error.strerror}. Choose another with --output.") from error
     return paths

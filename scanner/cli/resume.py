@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import typer
 
-from scanner.cli.round import clear_errors, user_name
+from scanner.cli.actor import actor
+from scanner.cli.round import clear_errors
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -20,5 +21,5 @@ def resume() -> None:
     from scanner.rounds.switch import lift_stop
 
     with clear_errors():
-        lifted = lift_stop(user_name(), datetime.now(UTC))
+        lifted = lift_stop(actor(), datetime.now(UTC))
     typer.echo("Rounds go on." if lifted else "Nothing was stopped.")

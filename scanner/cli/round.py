@@ -5,8 +5,6 @@ Django's models are imported by the commands only, so that ``--help`` needs no d
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.actor import actor
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.plan import Profile
 
@@ -68,7 +67,7 @@ def run(
         chosen = active_organisations(organisation or None)
         if not any(registered_targets(each) or registered_domains(each) for each in chosen):
             raise InputError("Nothing is registered to inspect; 'roundsman targets apply FILE' begins.")
-        this = make_round(RoundRequest(tuple(chosen), user_name(), profile, ports), datetime.now(UTC))
+        this = make_round(RoundRequest(tuple(chosen), actor(), profile, ports), datetime.now(UTC))
     _carry_out(this.pk)
 
 
@@ -84,7 +83,7 @@ def resume(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number o
     with clear_errors():
         this = _round(number)
         _refuse_while_stopped()
-        unpause(this.pk)
+        unpause(this.pk, actor(), datetime.now(UTC))
     _carry_out(this.pk)
 
 
@@ -97,7 +96,7 @@ def pause(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of
     from scanner.rounds import steps
 
     with clear_errors():
-        steps.pause(_round(number).pk)
+        steps.pause(_round(number).pk, actor(), datetime.now(UTC))
     typer.echo(f"Round {number} is paused; 'roundsman round resume {number}' goes on with it.")
 
 
@@ -122,7 +121,7 @@ def cancel(
         this = _round(number)
         if not yes and not confirm(f"Cancel round {number}? It can't be gone on with."):
             raise typer.Exit(1)
-        steps.cancel(this.pk, datetime.now(UTC))
+        steps.cancel(this.pk, actor(), datetime.now(UTC))
         if not is_served(settings.DATA_DIR) and current_stop() is None:
             carry_out(this.pk)
     typer.echo(f"Round {number} is cancelled; what was seen until then is kept.")
@@ -169,7 +168,8 @@ def list_rounds(limit: Annotated[int, typer.Option(min=1, help="Show at most so 
         typer.echo("There is no round yet; 'roundsman round run' makes one.")
     for this in rounds:
         slugs = ", ".join(each.slug for each in this.organisations.all())
-        typer.echo(f"{this.pk:>6}  {this.created:%Y-%m-%d %H:%M}Z  {this.state:<9}  {this.profile:<8}  {slugs}")
+        made = f"{this.pk:>6}  {this.created:%Y-%m-%d %H:%M}Z  {this.kind:<13}  {this.state:<9}  {this.profile:<8}"
+        typer.echo(f"{made}  {slugs}")
 
 
 @app.command()
@@ -229,7 +229,7 @@ def _do_or_watch(number: int) -> None:
     try:
         watch(number)
     except KeyboardInterrupt:
-        steps.cancel(number, datetime.now(UTC))
+        steps.cancel(number, actor(), datetime.now(UTC))
         raise
 
 
@@ -278,6 +278,11 @@ def _print_round(this: Round) -> bool:
     from scanner.rounds.models import HostResult, LookNumber
 
     typer.echo(f"Round {this.pk}: {this.state}, {this.profile}, ports {this.ports}, by {this.requested_by}")
+    if this.due:
+        others = f"; it stands for {this.missed} earlier due time(s) that were missed as well" if this.missed else ""
+        typer.echo(f"  a {this.kind}, due {this.due:%Y-%m-%d %H:%M}Z{others}")
+    if this.pruned is not None:
+        typer.echo(f"  Pruned on {this.pruned:%Y-%m-%d}: what follows are the results that were kept, not all.")
     results = HostResult.objects.filter(round=this, look=LookNumber.FIRST).select_related("organisation")
     whole = True
     for organisation in this.organisations.order_by("slug"):
@@ -294,11 +299,3 @@ def _print_round(this: Round) -> bool:
             typer.echo(f"    {place}: {row.outcome}; {' '.join(why)}")
         whole = whole and not missed.exists()
     return whole
-
-
-def user_name() -> str:
-    """Return who runs this command, for the record."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli.round import clear_errors, user_name
+from scanner.cli.actor import actor
+from scanner.cli.round import clear_errors
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -27,7 +28,7 @@ def stop(
     from scanner.rounds.switch import stop_all
 
     with clear_errors():
-        standing, new = stop_all(user_name(), reason[:500], datetime.now(UTC))
+        standing, new = stop_all(actor(), reason[:500], datetime.now(UTC))
     if new:
         typer.echo("Stopped. 'roundsman resume' lets rounds go on.")
     else:

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from scanner.cli.actor import actor
 from scanner.cli.prompts import confirm
 from scanner.cli.register_view import print_attention, print_plan, print_problems, print_register
 from scanner.engine.errors import InputError, RoundsmanError
@@ -174,7 +175,7 @@ def _apply(wanted: Register, problems: list[Problem], *, dry_run: bool, yes: boo
         typer.echo("Nothing was changed.")
         raise typer.Exit(Exit.DECLINED)
     try:
-        apply_changes(wanted, changes, datetime.now(UTC))
+        apply_changes(wanted, changes, datetime.now(UTC), actor=actor())
     except RegisterChanged as error:
         raise RoundsmanError(str(error)) from error
     typer.echo(f"{len(changes)} change(s) applied.")

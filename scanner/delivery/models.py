@@ -92,7 +92,8 @@ class Notice(models.Model):
     """A rectification notice (整改通知书): asks one organisation to fix findings by a date.
 
     ``number`` is its document number, ``serial`` the running one within ``year``. ``answer_by`` is when the reply slip
-    is due. ``withdrawn`` notices stay on record.
+    is due: up to, not including, that moment. ``posted`` is when its mail was put into the outbox, ``answered`` when
+    each finding that it asks for had an answer. ``withdrawn`` notices stay on record.
     """
 
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="notices")
@@ -103,8 +104,10 @@ class Notice(models.Model):
     issued = models.DateTimeField()
     issued_by = models.CharField(max_length=200)
     answer_by = models.DateTimeField()
+    posted = models.DateTimeField(null=True, blank=True)
     answered = models.DateTimeField(null=True, blank=True)
     withdrawn = models.DateTimeField(null=True, blank=True)
+    withdrawn_by = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ("pk",)
@@ -117,12 +120,31 @@ class Notice(models.Model):
         return self.number
 
 
+class NoticeDocument(models.Model):
+    """A notice as it was issued, in one language; ``html`` is UTF-8, compressed with zlib."""
+
+    notice = models.ForeignKey(Notice, on_delete=models.PROTECT, related_name="documents")
+    language = models.CharField(max_length=10)
+    html = models.BinaryField()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (models.UniqueConstraint(fields=("notice", "language"), name="notice_is_written_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.notice} in {self.language}"
+
+
 class NoticeItem(models.Model):
-    """One finding of a notice and by when it is to be fixed, as the notice says it."""
+    """One finding of a notice and by when it is to be fixed, as the notice says it.
+
+    ``to_check`` marks one that is merely possible: the organisation is asked to look into it, not to fix it.
+    """
 
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT, related_name="items")
     finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="notice_items")
     deadline = models.DateTimeField(null=True, blank=True)
+    to_check = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("pk",)
@@ -130,3 +152,47 @@ class NoticeItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.finding} in {self.notice}"
+
+
+class Answer(models.TextChoices):
+    """What an organisation may say of a finding in a reply."""
+
+    FIXED = "fixed"
+    ACCEPT = "accept"
+    DISPUTE = "dispute"
+    IN_PROGRESS = "in-progress"
+
+
+class Reply(models.Model):
+    """One answer to one item of a notice, as it was read; only added to.
+
+    ``detail`` holds what the form said, by the names of its columns; ``digest`` (SHA-256, hex) tells the same answer
+    that is read twice.
+    """
+
+    item = models.ForeignKey(NoticeItem, on_delete=models.PROTECT, related_name="replies")
+    answer = models.CharField(max_length=12, choices=Answer.choices)
+    detail = models.JSONField(default=dict)
+    by = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=("item", "digest"), name="reply_is_read_once"),
+            models.CheckConstraint(condition=Q(answer__in=Answer.values), name="reply_answer_is_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.answer}: {self.item}"
+
+
+class Told(models.Model):
+    """A step of which people were told; ``key`` names what was told of what, once for ever."""
+
+    key = models.CharField(max_length=200, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.key

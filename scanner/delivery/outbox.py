@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
 
-from scanner.delivery.models import Attachment, Message, MessageKind
+from scanner.audit.trail import Action, record
+from scanner.delivery.models import Attachment, Message, MessageKind, MessageState
 from scanner.reports.models import Report
 from targets.models import Organisation
 
@@ -75,3 +78,33 @@ def enqueue(letter: Letter, now: datetime) -> bool:
             for file in letter.files
         )
     return made
+
+
+def make_due(numbers: Iterable[int], by: str, now: datetime) -> list[int]:
+    """Let waiting messages, and those that were given up, be sent at once; return the primary keys of those that will.
+
+    One that was given up is tried once more for each time this is asked.
+    """
+    again = (MessageState.QUEUED, MessageState.DEAD)
+    return _change(
+        numbers, again, Action.MAIL_RETRIED, by, now, state=MessageState.QUEUED, not_before=now, finished=None
+    )
+
+
+def cancel(numbers: Iterable[int], by: str, now: datetime) -> list[int]:
+    """Give up messages that were not sent, for good; return the primary keys of those that were."""
+    unsent = (MessageState.QUEUED, MessageState.DEAD)
+    return _change(numbers, unsent, Action.MAIL_CANCELLED, by, now, state=MessageState.CANCELLED, finished=now)
+
+
+def _change(
+    numbers: Iterable[int], which: Iterable[MessageState], action: Action, by: str, now: datetime, **values: object
+) -> list[int]:
+    changed = []
+    with transaction.atomic():
+        for each in Message.objects.filter(pk__in=list(numbers), state__in=list(which)).defer("html", "text"):
+            # Asked again in the UPDATE, as a mailer may have claimed it just now.
+            if Message.objects.filter(pk=each.pk, state=each.state, attempt=each.attempt).update(**values):
+                record(action, f"mail {each.pk}", actor=by, at=now, kind=each.kind, recipient=each.recipient)
+                changed.append(each.pk)
+    return changed

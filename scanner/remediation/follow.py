@@ -14,14 +14,21 @@ from django.db import transaction
 
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
+from scanner.engine.plugins.load import renamed_checks
+from scanner.remediation.acts import end_exemptions
+from scanner.remediation.cadence import attend
 from scanner.remediation.keys import RoundKeys
-from scanner.remediation.lifecycle import Happened, Standing, State, follow
+from scanner.remediation.lifecycle import Happened, Observation, Standing, State, Terms, follow, report, terms_of
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
+from scanner.remediation.part import Part, Register
 from scanner.remediation.scores import store_score
-from scanner.rounds.models import HostResult, Round
+from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from scanner.rounds.ways import Again
 from targets.models import Organisation
+
+BEGUN = (Happened.OPENED, Happened.REOPENED)
+"""The events with which a life, or a further part of it, begins."""
 
 
 def would_be_fixed(round_id: int) -> list[Again]:
@@ -34,7 +41,10 @@ def would_be_fixed(round_id: int) -> list[Again]:
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
     keys: RoundKeys | None = None
     for organisation in _to_follow(this):
-        findings = list(Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED))
+        rename_checks(this, organisation)
+        part = Part(this, organisation)
+        alive = Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED)
+        findings = [finding for finding in alive if part.concerns(finding)]
         hosts = {finding.host for finding in findings}
         results = (each for each in _results(this, organisation) if each.host in hosts)
         if not findings:
@@ -50,20 +60,92 @@ def would_be_fixed(round_id: int) -> list[Again]:
     return [Again(result_id, tuple(sorted(ports))) for result_id, ports in sorted(again.items())]
 
 
-def follow_round(round_id: int) -> None:
-    """Let every finding of the round's organisations take its step, score them, and mark the round followed."""
-    this = Round.objects.get(pk=round_id)
+def follow_round(round_id: int, now: dt.datetime) -> None:
+    """Let every finding that the round is about take its step, score its organisations, and mark the round followed.
+
+    With that its organisations count as told of what is open, and the time to fix it begins. Exemptions whose time was
+    over at ``now`` are ended first.
+    """
+    this = Round.objects.select_related("plan").get(pk=round_id)
     left = list(_to_follow(this))
     if left:
+        end_exemptions(now)
         keys = RoundKeys(this)
         keys.keep()
         for organisation in left:
+            rename_checks(this, organisation)
+            # Judging takes longest, so nobody waits for it to write.
+            view = _view(this, organisation, _results(this, organisation), keys)
             with transaction.atomic():
-                _follow_organisation(this, organisation, keys)
+                _follow_organisation(this, organisation, view, now)
                 store_score(this, organisation)
+                attend(organisation, this, now)
     if this.followed is None:
-        this.followed = dt.datetime.now(dt.UTC)
+        this.followed = now
         this.save(update_fields=["followed"])
+
+
+def rename_checks(this: Round, organisation: Organisation) -> None:
+    """Let findings go on whose check has another name now; a finding that is known by the new one stays beside it."""
+    former = renamed_checks()
+    if not former:
+        return
+    with transaction.atomic():
+        for finding in Finding.objects.filter(organisation=organisation, check_id__in=former):
+            before, finding.check_id = finding.check_id, former[finding.check_id]
+            host, port, transport, check = identity_of(finding)
+            place = Finding.objects.filter(organisation=organisation, host=host, port=port, transport=transport)
+            if place.filter(check_id=check).exists():
+                continue
+            finding.save(update_fields=["check_id"])
+            FindingEvent.objects.bulk_create(
+                [
+                    FindingEvent(
+                        finding=finding,
+                        round=this,
+                        kind=Happened.RENAMED,
+                        at=this.created,
+                        detail={"check_before": before, "check": check},
+                    )
+                ],
+                ignore_conflicts=True,
+            )
+
+
+def take_step(
+    finding: Finding, observed: Observed, this: Round, terms: Terms, told_at: dt.datetime | None
+) -> list[FindingEvent]:
+    """Move one finding, new when it has no number, save it if it moved, and return what happened.
+
+    ``told_at`` is when its organisation is told of it, None for not yet.
+    """
+    before = finding.standing if finding.pk is not None else None
+    after, happened = follow(before, observed.look, terms)
+    if after is None:
+        return []
+    moved = after
+    if told_at is not None:
+        moved = report(after, told_at, terms)
+    if moved != before:
+        finding.standing = moved
+        if after != before:
+            _keep_evidence(finding, before, observed)
+        finding.save()
+    detail = _detail(before, after, observed)
+    at = observed.look.when
+    return [
+        FindingEvent(finding=finding, round=this, kind=kind, at=at, detail=detail.get(kind, {})) for kind in happened
+    ]
+
+
+def terms_for(this: Round, organisation: Organisation) -> Terms:
+    """Return the time to fix that holds: its plan's, else that of the organisation's first routine plan."""
+    plan: Plan | None = this.plan
+    if plan is None:
+        routine = Plan.objects.filter(kind=PlanKind.ROUTINE, retired_at=None)
+        ours = routine.filter(organisations=organisation) | routine.filter(organisations=None)
+        plan = ours.order_by("pk").first()
+    return terms_of(plan.deadlines if plan else {})
 
 
 def _to_follow(this: Round) -> Iterable[Organisation]:
@@ -81,35 +163,39 @@ def _view(this: Round, organisation: Organisation, results: Iterable[HostResult]
     return RoundView(results, Profile(this.profile), organisation, keys.known, open_findings)
 
 
-def _follow_organisation(this: Round, organisation: Organisation, keys: RoundKeys) -> None:
-    view = _view(this, organisation, _results(this, organisation), keys)
-    now = dt.datetime.now(dt.UTC)
+def _follow_organisation(this: Round, organisation: Organisation, view: RoundView, now: dt.datetime) -> None:
+    part, register, terms = Part(this, organisation), Register(organisation), terms_for(this, organisation)
+    begun = set(FindingEvent.objects.filter(round=this, kind__in=BEGUN).values_list("finding", flat=True))
+    seen = view.seen()
     known: set[Identity] = set()
     events: list[FindingEvent] = []
-    for finding in Finding.objects.filter(organisation=organisation):
-        known.add(identity_of(finding))
-        events += _step(finding, finding.standing, view.observe(finding, now), this)
-    for identity in sorted(view.seen() - known):
-        host, port, transport, check = identity
-        new = Finding(organisation=organisation, host=host, port=port, transport=transport, check_id=check)
-        events += _step(new, None, view.observe_seen(identity), this)
+    for finding in Finding.objects.select_for_update().filter(organisation=organisation):
+        identity = identity_of(finding)
+        known.add(identity)
+        observed = view.observe(finding, now)
+        if _has_a_say(part, register, finding, observed):
+            happened = take_step(finding, observed, this, terms, now)
+            # What an urgent look of this round opened is new, and not seen once more.
+            events += [each for each in happened if each.kind != Happened.SEEN or finding.pk not in begun]
+    for identity in sorted(seen - known):
+        observed = view.observe_seen(identity)
+        if observed.judged is not None and part.opens(observed.judged):
+            events += take_step(new_finding(organisation, identity), observed, this, terms, now)
     FindingEvent.objects.bulk_create(events, ignore_conflicts=True)
 
 
-def _step(finding: Finding, before: Standing | None, observed: Observed, this: Round) -> list[FindingEvent]:
-    """Move one finding, save it if it moved, and return what happened."""
-    after, happened = follow(before, observed.look)
-    if after is None:
-        return []
-    if after != before:
-        finding.standing = after
-        _keep_evidence(finding, before, observed)
-        finding.save()
-    detail = _detail(before, after, observed)
-    at = observed.look.when
-    return [
-        FindingEvent(finding=finding, round=this, kind=kind, at=at, detail=detail.get(kind, {})) for kind in happened
-    ]
+def _has_a_say(part: Part, register: Register, finding: Finding, observed: Observed) -> bool:
+    """Tell whether what was observed is followed; a place that is not registered any more is not missed."""
+    if observed.look.observation is Observation.NOT_INSPECTED and not register.holds(finding):
+        return False
+    comes_back = finding.state == State.FIXED and observed.judged is not None and part.opens(observed.judged)
+    return comes_back or part.concerns(finding)
+
+
+def new_finding(organisation: Organisation, identity: Identity) -> Finding:
+    """Return a finding that nobody knew; it is not stored."""
+    host, port, transport, check = identity
+    return Finding(organisation=organisation, host=host, port=port, transport=transport, check_id=check)
 
 
 def _keep_evidence(finding: Finding, before: Standing | None, observed: Observed) -> None:
@@ -134,6 +220,8 @@ def _detail(before: Standing | None, after: Standing, observed: Observed) -> dic
             "confidence_before": before.confidence,
             "confidence": after.confidence,
         }
+        if before.fixed is not None:
+            detail[Happened.REOPENED] = {"fixed": before.fixed.isoformat(), "recurrences": str(after.recurrences)}
     if observed.first_look is not None:
         looks = {"first_look": observed.first_look.isoformat(), "second_look": observed.look.when.isoformat()}
         detail[Happened.FIXED] = detail[Happened.NOT_SEEN] = looks

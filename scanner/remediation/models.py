@@ -9,7 +9,26 @@ from django.db import models
 from scanner.engine.known_keys import KeyKind
 from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage, where
 from scanner.engine.plan import Profile
-from scanner.remediation.lifecycle import Happened, Standing, State
+from scanner.remediation.lifecycle import (
+    EXEMPT,
+    Claimed,
+    Exempt,
+    Fixed,
+    Ground,
+    Happened,
+    Open,
+    Situation,
+    Standing,
+    State,
+    Told,
+)
+
+
+def _exactly_in(states: list[State], field: str) -> models.Q:
+    """The field is set in these states, and in no other."""
+    return models.Q(state__in=states, **{f"{field}__isnull": False}) | (
+        ~models.Q(state__in=states) & models.Q(**{f"{field}__isnull": True})
+    )
 
 
 class Finding(models.Model):
@@ -17,9 +36,10 @@ class Finding(models.Model):
 
     ``host`` is the registered hostname, the address when there is none, or a domain (port 0, transport ``dns``);
     ``addresses`` are those where it was seen since it was opened; ``reported`` is when its organisation was first told,
-    from which its deadline counts. ``profile``, ``level`` and ``vantage`` are those of
-    the look that last saw it: a shallower look, or one from elsewhere, can't tell that it is gone. ``exchanges`` is the
-    evidence last seen, as objects with ``sent``, ``received`` and ``at``.
+    from which its deadline counts. ``claimed``, ``fixed``, ``exempt_until`` and ``gone`` belong to its state; see
+    :class:`scanner.remediation.lifecycle.Standing`. ``profile``, ``level`` and ``vantage`` are those of the look that
+    last saw it: a shallower look, or one from elsewhere, can't tell that it is gone. ``exchanges`` is the evidence last
+    seen, as objects with ``sent``, ``received`` and ``at``.
     """
 
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="findings")
@@ -41,7 +61,10 @@ class Finding(models.Model):
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     last_inspected = models.DateTimeField()
+    claimed = models.DateTimeField(null=True, blank=True)
     fixed = models.DateTimeField(null=True, blank=True)
+    exempt_until = models.DateTimeField(null=True, blank=True)
+    gone = models.DateTimeField(null=True, blank=True)
     reported = models.DateTimeField(null=True, blank=True)
     deadline = models.DateTimeField(null=True, blank=True)
     recurrences = models.PositiveIntegerField(default=0)
@@ -53,10 +76,16 @@ class Finding(models.Model):
                 fields=("organisation", "host", "port", "transport", "check_id"), name="finding_is_one_for_life"
             ),
             models.CheckConstraint(condition=models.Q(state__in=list(State)), name="finding_state_is_known"),
+            models.CheckConstraint(condition=_exactly_in([State.FIXED], "fixed"), name="finding_is_fixed_at_a_time"),
             models.CheckConstraint(
-                condition=models.Q(state=State.FIXED, fixed__isnull=False)
-                | (~models.Q(state=State.FIXED) & models.Q(fixed__isnull=True)),
-                name="finding_is_fixed_at_a_time",
+                condition=_exactly_in([State.CLAIMED], "claimed"), name="finding_is_claimed_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=_exactly_in(sorted(EXEMPT), "exempt_until"), name="finding_is_exempt_until_a_time"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(gone__isnull=True) | models.Q(exempt_until__isnull=False),
+                name="finding_is_gone_while_exempt",
             ),
         )
 
@@ -67,14 +96,14 @@ class Finding(models.Model):
     def standing(self) -> Standing:
         """How it stands, as the state machine knows it."""
         return Standing(
-            state=State(self.state),
             severity=Severity(self.severity),
             confidence=Confidence(self.confidence),
             key_target=self.key_target,
             first_seen=self.first_seen,
             last_seen=self.last_seen,
             last_inspected=self.last_inspected,
-            fixed=self.fixed,
+            situation=self._situation,
+            told=Told(self.reported, self.deadline) if self.reported else None,
             recurrences=self.recurrences,
         )
 
@@ -87,9 +116,24 @@ class Finding(models.Model):
         self.first_seen = standing.first_seen
         self.last_seen = standing.last_seen
         self.last_inspected = standing.last_inspected
-        self.fixed = standing.fixed
         self.recurrences = standing.recurrences
+        self.reported = standing.told.at if standing.told else None
         self.deadline = standing.deadline
+        self.fixed = standing.fixed
+        situation = standing.situation
+        self.claimed = situation.since if isinstance(situation, Claimed) else None
+        self.exempt_until = situation.until if isinstance(situation, Exempt) else None
+        self.gone = situation.gone if isinstance(situation, Exempt) else None
+
+    @property
+    def _situation(self) -> Situation:
+        if self.fixed is not None:
+            return Fixed(self.fixed)
+        if self.claimed is not None:
+            return Claimed(self.claimed)
+        if self.exempt_until is not None:
+            return Exempt(Ground(self.state), self.exempt_until, self.gone)
+        return Open()
 
 
 class FindingEvent(models.Model):
@@ -233,7 +277,10 @@ class SeenKey(models.Model):
 
 
 class RoundScore(models.Model):
-    """How an organisation scored after a round; ``score`` is an ``OrganisationScore`` with all its terms."""
+    """How an organisation scored after a round; ``score`` is an ``OrganisationScore`` with all its terms.
+
+    That of a round about a part is about this part, and marks that the round was followed: it is in no trend.
+    """
 
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="scores")
     round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, related_name="scores")

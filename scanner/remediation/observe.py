@@ -214,6 +214,7 @@ class RoundView:
             judged.severity,
             judged.confidence,
             key_target=any(each.key_target for each in looks),
+            began=max(each.inspection.started for each in looks),
         )
         return Observed(look, judged, worst, tuple(sorted({each.address for each in looks})))
 

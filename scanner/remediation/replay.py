@@ -50,8 +50,9 @@ def replay(this: Round, organisation: Organisation, known: KnownKeys) -> tuple[C
     ``known`` are the keys of the inventory after that round (:attr:`scanner.remediation.keys.RoundKeys.known`).
 
     Only what the round itself recorded is compared: a finding that a later round saw, or that was fixed since this
-    one began, is that round's matter. Raises ``InputError`` when facts can't be read.
+    one began, is that round's matter. Raises ``InputError`` when facts can't be read, or were pruned.
     """
+    this.need_facts()
     results = list(HostResult.objects.filter(round=this, organisation=organisation).defer("facts"))
     stored = HostResult.objects.filter(round=this, organisation=organisation)
     view = RoundView(stored.iterator(chunk_size=50), Profile(this.profile), organisation, known)

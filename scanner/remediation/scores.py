@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scanner.engine.model import Confidence, Outcome, Severity, Vantage
 from scanner.remediation.keys import LOOKED
-from scanner.remediation.lifecycle import State, age
+from scanner.remediation.lifecycle import TO_FIX, age
 from scanner.remediation.models import Finding, RoundScore
 from scanner.remediation.score import KEY_WEIGHT, OrganisationScore, Scored, score_host, score_organisation
 from scanner.rounds.models import HostResult, LookNumber, Round
@@ -16,8 +16,6 @@ from targets.models import Organisation, TargetKind
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-IN_SCORE = (State.OPEN, State.CLAIMED)
 
 
 def store_score(this: Round, organisation: Organisation) -> None:
@@ -53,7 +51,7 @@ def _score(this: Round, organisation: Organisation) -> OrganisationScore:
         weights[result.host] = max(weights.get(result.host, 1), KEY_WEIGHT if result.key_target else 1)
     findings: dict[str, list[Scored]] = defaultdict(list)
     at = this.finished or max((result.finished for result in looked), default=this.created)
-    for finding in Finding.objects.filter(organisation=organisation, state__in=IN_SCORE):
+    for finding in Finding.objects.filter(organisation=organisation, state__in=TO_FIX):
         findings[finding.host].append(
             Scored(
                 check=finding.check_id,
@@ -61,7 +59,7 @@ def _score(this: Round, organisation: Organisation) -> OrganisationScore:
                 confidence=Confidence(finding.confidence),
                 exposure=Vantage(finding.vantage),
                 known_exploited=finding.known_exploited,
-                age=age(finding.first_seen, finding.deadline, at),
+                age=age(finding.reported, finding.deadline, at),
             )
         )
     hosts = [score_host(host, findings[host], weight) for host, weight in weights.items()]

@@ -7,15 +7,17 @@ from collections.abc import Container, Iterable, Mapping
 
 from scanner.engine.model import Confidence, Exchange, Severity, Transport
 from scanner.engine.plugins.load import all_checks
-from scanner.remediation.lifecycle import EXEMPT, Happened, State
+from scanner.remediation.lifecycle import EXEMPT, TO_FIX, Happened, State
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
 from scanner.reports.model import Changes, Finding, Place, Proof, SeverityCount
 
-OPEN_STATES = (State.OPEN, State.CLAIMED)
+OPEN_STATES = TO_FIX
 
 Events = Mapping[Happened, FindingEvent]
 """What one round recorded of one finding."""
+
+_BEGUN = {Happened.OPENED, Happened.REOPENED}
 
 _SEEN = {Happened.OPENED, Happened.SEEN, Happened.REOPENED, Happened.CLAIM_REFUTED}
 
@@ -51,7 +53,10 @@ def report_finding(
 
 
 def changes_of(findings: Mapping[int, Finding], events: Mapping[int, Events]) -> Changes:
-    """Sort the findings, by number, into what the round did to them; within each, worst first."""
+    """Sort the findings, by number, into what the round did to them; within each, worst first.
+
+    What the round opened is new, even when it saw it once more before its end.
+    """
 
     def those(*kinds: Happened, states: Container[str] = tuple(State)) -> tuple[Finding, ...]:
         chosen = (
@@ -65,7 +70,11 @@ def changes_of(findings: Mapping[int, Finding], events: Mapping[int, Events]) ->
         new=those(Happened.OPENED),
         reopened=those(Happened.REOPENED),
         fixed=tuple(_proof(finding, events[finding.number][Happened.FIXED]) for finding in those(Happened.FIXED)),
-        still_open=those(Happened.SEEN, Happened.CLAIM_REFUTED, states=OPEN_STATES),
+        still_open=tuple(
+            each
+            for each in those(Happened.SEEN, Happened.CLAIM_REFUTED, states=OPEN_STATES)
+            if events[each.number].keys().isdisjoint(_BEGUN)
+        ),
         not_inspected=those(Happened.NOT_INSPECTED, states=OPEN_STATES),
         accepted=tuple(sorted((each for each in findings.values() if each.state in EXEMPT), key=worst_first)),
     )

@@ -9,6 +9,7 @@ class Report(models.Model):
     """What one organisation was told of one round, in one language.
 
     ``html`` and ``json`` are UTF-8, compressed with zlib; ``digest`` is the SHA-256 (hex) of the uncompressed HTML.
+    When its time is over both are emptied; the row stays, so that it isn't made anew, and proves a copy by its digest.
     """
 
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="reports")
@@ -27,3 +28,8 @@ class Report(models.Model):
 
     def __str__(self) -> str:
         return f"report on {self.organisation} after {self.round}"
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether its content is gone, because its time was over."""
+        return not self.html

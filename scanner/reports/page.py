@@ -1,4 +1,4 @@
-"""Renders the HTML templates: sandboxed, escaping everything, with every style inline and nothing from elsewhere."""
+"""Renders the templates of pages and mails: sandboxed, escaping everything, and nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scanner.reports.words import words
 
 def render(template: str, language: Language, **context: object) -> str:
     """Return the page. Raises ``jinja2.UndefinedError`` when the template asks for what the context lacks."""
-    return _environment().get_template(template).render(t=words(language), language=str(language), **context)
+    return environment("report").get_template(template).render(t=words(language), language=str(language), **context)
 
 
 def _printable(value: object) -> object:
@@ -25,9 +25,10 @@ def _printable(value: object) -> object:
 
 
 @cache
-def _environment() -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(
-        loader=PackageLoader("report_templates", "report"),
+def environment(folder: str) -> SandboxedEnvironment:
+    """Return what renders the templates of ``folder``. Values are escaped for HTML, their control characters too."""
+    made = SandboxedEnvironment(
+        loader=PackageLoader("report_templates", folder),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_printable,
@@ -36,5 +37,5 @@ def _environment() -> SandboxedEnvironment:
     )
     style = resources.files("report_templates") / "css" / "report.css"
     # Our own style sheet is the one text that must not be escaped.
-    environment.globals["css"] = Markup(style.read_text(encoding="utf-8"))  # noqa: S704
-    return environment
+    made.globals["css"] = Markup(style.read_text(encoding="utf-8"))  # noqa: S704
+    return made

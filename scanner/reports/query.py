@@ -13,6 +13,7 @@ from scanner.engine.model import Level, Vantage
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent, RoundScore
+from scanner.remediation.part import Register
 from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model
@@ -20,12 +21,12 @@ from scanner.reports.coverage import coverage_of
 from scanner.reports.findings import OPEN_STATES, changes_of, count, report_finding, worst_first
 from scanner.reports.inventory import Seen, inventory_of, seen
 from scanner.reports.priorities import fix_first
-from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
+from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, whole
 from targets.models import Authorisation, Organisation
 
 
 def latest_round(organisation: Organisation) -> Round | None:
-    """Return the organisation's newest round that ran to its end and was followed, or None when there is none."""
+    """Return the organisation's newest whole round that ran to its end and was followed, or None."""
     newest = _finished_scores(organisation).select_related("round").first()
     return newest.round if newest else None
 
@@ -33,9 +34,13 @@ def latest_round(organisation: Organisation) -> Round | None:
 def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> model.ReportModel:
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
 
-    Raises ``InputError`` when the round does not cover the organisation or its findings were not followed yet.
+    Findings of hosts that are not registered any more are left out, unless they are fixed.
+    Raises ``InputError`` when the round does not cover the organisation, its findings were not followed yet, or what
+    it saw was pruned.
     """
+    this.need_facts()
     score = _score(organisation, this)
+    register = Register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
     looks = [seen(row) for row in rows.select_related("target").iterator(chunk_size=100)]
     events = _events(organisation, this)
@@ -47,6 +52,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     findings = {
         row.pk: report_finding(row, services, events.get(row.pk, {}), now)
         for row in FindingRow.objects.filter(organisation=organisation)
+        if row.fixed is not None or register.holds(row)
     }
     open_ones = tuple(sorted((each for each in findings.values() if each.state in OPEN_STATES), key=worst_first))
     changes = changes_of(findings, events)
@@ -54,7 +60,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         organisation=_organisation(organisation),
         round=_round(this, looks),
         generated=now,
-        authorisations=_authorisations(organisation, this),
+        authorisations=authorisations_during(organisation, this),
         score=score,
         score_change=_score_change(organisation, this, score),
         counts=count(open_ones),
@@ -68,10 +74,12 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
 
 
 def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
-    """The organisation's scores after rounds that ran to their end, newest first."""
-    finished = RoundScore.objects.filter(organisation=organisation, round__followed__isnull=False).exclude(
-        round__state=RoundState.CANCELLED
-    )
+    """The organisation's scores after whole rounds that ran to their end, newest first.
+
+    That of a part (a cadence round, a campaign, a spot check) says nothing of the whole.
+    """
+    followed = RoundScore.objects.filter(whole("round__"), organisation=organisation, round__followed__isnull=False)
+    finished = followed.exclude(round__state=RoundState.CANCELLED)
     return finished.order_by("-round")
 
 
@@ -86,6 +94,8 @@ def _score(organisation: Organisation, this: Round) -> OrganisationScore:
 
 
 def _score_change(organisation: Organisation, this: Round, now: OrganisationScore) -> model.ScoreChange | None:
+    if not this.is_whole:
+        return None
     before = _finished_scores(organisation).filter(round__lt=this.pk).first()
     values = compared(load_score(before), now) if before else None
     if before is None or values is None:
@@ -122,8 +132,8 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
     )
 
 
-def _authorisations(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
-    """The authorisations that were valid at any time of the round, retired since or not."""
+def authorisations_during(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
+    """Return the authorisations that were valid at any time of the round, retired since or not."""
     begun, ended = this.started or this.created, this.finished or this.created
     rows = Authorisation.objects.filter(organisation=organisation, valid_from__lte=ended, valid_until__gt=begun)
     return tuple(

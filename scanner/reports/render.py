@@ -57,7 +57,7 @@ def render_html(model: ReportModel) -> str:
         mean_part=MEAN_PART,
         worst_part=WORST_PART,
         key_weight=KEY_WEIGHT,
-        verdict=_verdict(model),
+        verdict=verdict(model),
         severities=list(reversed(Severity)),
     )
 
@@ -153,7 +153,7 @@ def references(finding: Finding) -> list[str]:
     return list(dict.fromkeys((*(f"CWE-{cwe}" for cwe in finding.cwe), *finding.references)))
 
 
-def _verdict(model: ReportModel) -> str:
+def verdict(model: ReportModel) -> str:
     """Return the key of the one sentence that sums the report up."""
     if model.score.value is None:
         return "nothing_inspected"

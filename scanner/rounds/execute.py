@@ -74,7 +74,8 @@ def _work_off(round_id: int, hand: Hand) -> None:
 
 def _cancel(round_id: int, hand: Hand) -> None:
     if not Job.objects.filter(round=round_id, kind=JobKind.FOLLOW).exists():
-        steps.cancel(round_id, hand.ways.now())
+        asked = Round.objects.values_list("requested_by", flat=True).get(pk=round_id)
+        steps.cancel(round_id, asked, hand.ways.now())
     if current_stop() is None:
         _work_off(round_id, hand)
 

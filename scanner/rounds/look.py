@@ -85,14 +85,13 @@ class Ended(Exception):  # noqa: N818 - reads as the event it is
 
 @dataclass(frozen=True, slots=True)
 class LookAt:
-    """What a ``LOOK`` job needs beside its row. ``check`` raises ``Ended``; ``looked`` hears of stored results."""
+    """What a ``LOOK`` job needs beside its row. ``check`` raises ``Ended``."""
 
     lease: Lease
     job: Job
     ways: Ways
     observer: Observer
     check: Callable[[], None]
-    looked: Callable[[int], None]
 
     def carry_out(self) -> None:
         """Look at what the job has left, and end it. Raises ``Ended``, ``LeaseLost`` and ``DatabaseError``."""
@@ -111,7 +110,6 @@ class LookAt:
                 self.check()
                 if not self._after_death(hosts_left(self.job), str(death)):
                     return
-        self.looked(self.job.pk)
         end_job(self.lease, self.job, self.ways.now())
 
     def cancel(self) -> None:

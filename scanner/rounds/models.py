@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from scanner.engine.errors import InputError
 from scanner.engine.model import HostInspection, Outcome, Severity
 from scanner.engine.plan import Profile
 from scanner.engine.serialize import load_host
@@ -62,21 +63,24 @@ class LookNumber(models.IntegerChoices):
 
 
 class Plan(models.Model):
-    """When to inspect what, and how deep. ``retired_at`` marks a removed plan, whose rounds stay.
+    """When to inspect what, and how deep. ``retired_at`` marks a removed plan: its rounds stay, its name is free.
 
-    ``schedule`` is a cron expression or ``every 6h``, read in ``time_zone``; empty for a plan that runs only when
-    asked. ``jitter`` is the most seconds that a due time may be put off by. ``blackouts`` are windows as in
-    :mod:`targets.windows`. No organisations means all active ones. ``share`` (above 0, up to 1) is the part of the
-    targets that a spot check draws, ``checks`` are those a campaign is about (none: all). ``deadlines`` maps severities
-    to days, for those that differ from the default. ``rate`` caps packets a second (0: no cap). ``notice_from`` is the
-    least severity that is asked to be fixed by a notice; empty: no notices. ``next_due`` None means never.
+    ``schedule`` (see :mod:`scanner.rounds.schedule`) is read in ``time_zone``; empty for a plan that runs only when
+    asked. ``until`` ends it: a due time at or after it never comes. ``jitter`` is the most seconds that a due time may
+    be put off by. ``blackouts`` are windows as in :mod:`targets.windows`, in ``time_zone`` too. No organisations means
+    all active ones. ``share`` (above 0, up to 1) is the part of the targets that a spot check draws, ``checks`` are
+    those a campaign is about (none: all). ``deadlines`` maps severities to days, for those that differ from the
+    default. ``rate`` caps packets a second (0: no cap). ``notice_from`` is the least severity that is asked to be fixed
+    by a notice; empty: no notices. ``next_due`` is the next time by the schedule, before any putting off; None means
+    never.
     """
 
-    name = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=64)
     kind = models.CharField(max_length=16, choices=PlanKind.choices)
     organisations = models.ManyToManyField("targets.Organisation", related_name="plans", blank=True)
     schedule = models.CharField(max_length=200, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
+    until = models.DateTimeField(null=True, blank=True)
     jitter = models.PositiveIntegerField(default=0)
     blackouts = models.JSONField(default=list, blank=True)
     profile = models.CharField(max_length=10, choices=[(profile, profile) for profile in Profile])
@@ -96,6 +100,7 @@ class Plan(models.Model):
     class Meta:
         ordering = ("name",)
         constraints = (
+            models.UniqueConstraint(fields=("name",), condition=Q(retired_at=None), name="plan_name_is_in_use_once"),
             models.CheckConstraint(condition=Q(kind__in=PlanKind.values), name="plan_kind_is_known"),
             models.CheckConstraint(condition=Q(share__gt=0, share__lte=1), name="plan_share_is_above_0_up_to_1"),
             models.CheckConstraint(condition=Q(rate__gte=0), name="plan_rate_is_not_negative"),
@@ -111,7 +116,7 @@ class Round(models.Model):
     ``ports`` is what was asked for (``top1000``, ``22,80``); ``followed`` tells when its findings were followed.
     ``tools`` holds the version of each program by its name. ``due`` is the time for which its plan made it, and
     ``missed`` how many earlier due times it stands for as well, when nothing ran. ``seed`` is what a spot check
-    drew by.
+    drew by. ``pruned`` is when its host results began to be removed, because their time was over.
 
     A round may be about a part only: ``targets`` are primary keys (None: all), ``hosts`` are names and addresses that
     findings are known by (None: all), ``checks`` those it is about (none: all), ``findings`` the primary keys of those
@@ -139,6 +144,7 @@ class Round(models.Model):
     started = models.DateTimeField(null=True, blank=True)
     finished = models.DateTimeField(null=True, blank=True)
     followed = models.DateTimeField(null=True, blank=True)
+    pruned = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("pk",)
@@ -155,6 +161,20 @@ class Round(models.Model):
     def is_whole(self) -> bool:
         """Whether it is about everything that its organisations registered, so that it can be scored and compared."""
         return self.targets is None and self.hosts is None and not self.checks and not self.findings
+
+    def need_facts(self) -> None:
+        """Raise ``InputError`` when host results were removed, so that what is left would tell a wrong story."""
+        if self.pruned is not None:
+            raise InputError(
+                f"What round {self.pk} saw was pruned on {self.pruned:%Y-%m-%d}, as ROUNDSMAN_KEEP_FACTS_DAYS says; "
+                "it can be neither rendered nor judged again. Take a newer round."
+            )
+
+
+def whole(prefix: str = "") -> Q:
+    """Return the condition that :attr:`Round.is_whole` is, for a query; ``prefix`` leads to the round (``round__``)."""
+    nothing = {f"{prefix}{name}__isnull": True for name in ("targets", "hosts")}
+    return Q(**nothing, **{f"{prefix}{name}": [] for name in ("checks", "findings")})
 
 
 class Job(models.Model):

@@ -13,6 +13,8 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Max
 
+from scanner.audit import trail
+from scanner.audit.trail import Action
 from scanner.engine.errors import InputError
 from scanner.engine.model import Gap, Target, Transport
 from scanner.engine.plan import PortSet, PortSpec, parse_ports
@@ -114,10 +116,10 @@ def give_up_preparing(lease: Lease, job: Job, gap: Gap, now: datetime, state: Jo
         end_job(lease, job, now, state)
 
 
-def cancel(round_id: int, now: datetime) -> None:
-    """Let nothing more be sent for a round. What it still has to look at is accounted for by whoever works next.
+def cancel(round_id: int, by: str, now: datetime) -> None:
+    """Let nothing more be sent for a round, as ``by`` wants.
 
-    Raises ``InputError`` when its looks are over.
+    What it still has to look at is accounted for by whoever works next. Raises ``InputError`` when its looks are over.
     """
     with transaction.atomic():
         this = Round.objects.select_for_update().get(pk=round_id)
@@ -127,24 +129,29 @@ def cancel(round_id: int, now: datetime) -> None:
         Round.objects.filter(pk=round_id, started=None).update(state=RoundState.PLANNED)
         begin(round_id, now)  # the jobs of a round that has not begun account for its hosts
         Round.objects.filter(pk=round_id).update(state=RoundState.CANCELLED, finished=now)
+        trail.record(Action.ROUND_CANCELLED, f"round {round_id}", actor=by, at=now)
         advance(round_id, now)
 
 
-def pause(round_id: int) -> None:
+def pause(round_id: int, by: str, now: datetime) -> None:
     """Let a round rest: what is in work is ended within seconds and put back. Raises ``InputError`` when it is over."""
-    if not Round.objects.filter(pk=round_id, state__in=(RoundState.PLANNED, RoundState.RUNNING)).update(
-        state=RoundState.PAUSED
-    ):
-        state = Round.objects.get(pk=round_id).state
-        raise InputError(f"Round {round_id} is {state}; only one that is planned or running can be paused.")
+    active = Round.objects.filter(pk=round_id, state__in=(RoundState.PLANNED, RoundState.RUNNING))
+    with transaction.atomic():
+        if not active.update(state=RoundState.PAUSED):
+            state = Round.objects.get(pk=round_id).state
+            raise InputError(f"Round {round_id} is {state}; only one that is planned or running can be paused.")
+        trail.record(Action.ROUND_PAUSED, f"round {round_id}", actor=by, at=now)
 
 
-def unpause(round_id: int) -> bool:
+def unpause(round_id: int, by: str, now: datetime) -> bool:
     """Let a paused round go on; return whether it was paused."""
     paused = Round.objects.filter(pk=round_id, state=RoundState.PAUSED)
-    return bool(paused.filter(started=None).update(state=RoundState.PLANNED)) or bool(
-        paused.update(state=RoundState.RUNNING)
-    )
+    with transaction.atomic():
+        begun = paused.filter(started=None).update(state=RoundState.PLANNED)
+        if not begun and not paused.update(state=RoundState.RUNNING):
+            return False
+        trail.record(Action.ROUND_RESUMED, f"round {round_id}", actor=by, at=now)
+    return True
 
 
 def _owner(job: Job) -> Organisation:

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 
+from scanner.audit import trail
+from scanner.audit.trail import Action
 from scanner.rounds.models import Round, Stop
 from targets.models import Organisation
 from targets.windows import open_again, parse_windows
@@ -25,14 +27,20 @@ def stop_all(by: str, reason: str, now: datetime) -> tuple[Stop, bool]:
         return standing, False
     try:
         with transaction.atomic():
-            return Stop.objects.create(at=now, by=by, reason=reason), True
+            made = Stop.objects.create(at=now, by=by, reason=reason)
+            trail.record(Action.STOP, "", actor=by, at=now, reason=reason)
+            return made, True
     except IntegrityError:  # somebody else was quicker
         return Stop.objects.filter(lifted_at=None).get(), False
 
 
 def lift_stop(by: str, now: datetime) -> bool:
     """Let work go on; return whether anything held it up."""
-    return bool(Stop.objects.filter(lifted_at=None).update(lifted_at=now, lifted_by=by))
+    with transaction.atomic():
+        lifted = bool(Stop.objects.filter(lifted_at=None).update(lifted_at=now, lifted_by=by))
+        if lifted:
+            trail.record(Action.RESUME, "", actor=by, at=now)
+    return lifted
 
 
 def blocked_until(this: Round, organisation: Organisation, targets: Iterable[str], now: datetime) -> datetime | None:

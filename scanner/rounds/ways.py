@@ -51,10 +51,9 @@ class Ways:
 class Hooks:
     """What the rooms above do at the turning points of a round. Each may be called again after a crash.
 
-    ``doubt`` is given a round whose first look is over and returns what to look at once more. ``looked`` is given a job
-    whose results are stored, before it counts as done. ``follow`` is given a round whose looks are over.
+    ``doubt`` is given a round whose first look is over and returns what to look at once more. ``follow`` is given a
+    round whose looks are over.
     """
 
     doubt: Callable[[int], list[Again]] = lambda _: []
-    looked: Callable[[int], None] = lambda _: None
     follow: Callable[[int], None] = lambda _: None

@@ -116,7 +116,7 @@ class Hand:
         def check() -> None:
             self._check(lease)
 
-        look = LookAt(lease, job, self.ways, self.watch(job), check, self.hooks.looked)
+        look = LookAt(lease, job, self.ways, self.watch(job), check)
         if cancelled:
             look.cancel()
             return

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from targets import models
 from targets.addresses import parse_target
+from targets.registry.audited import record_changes
 from targets.registry.plan import EVERYONE, Action, Change, Noun, compare, merge
 from targets.registry.specs import (
     AuthorisationSpec,
@@ -66,8 +67,8 @@ def current_register() -> Register:
 
 
 @transaction.atomic
-def apply_changes(wanted: Register, agreed: tuple[Change, ...], when: datetime) -> None:
-    """Write ``agreed``, the changes that were shown for ``wanted``, all or none.
+def apply_changes(wanted: Register, agreed: tuple[Change, ...], when: datetime, *, actor: str) -> None:
+    """Write ``agreed``, the changes that were shown for ``wanted``, all or none, and who made them.
 
     Raises ``RegisterChanged`` when the database has moved on and the changes would now be others.
     """
@@ -92,6 +93,7 @@ def apply_changes(wanted: Register, agreed: tuple[Change, ...], when: datetime) 
                 _write(models.Authorisation, organisation, changes, when, zones)
             case Noun.EXCLUSION:
                 _write(models.Exclusion, organisation, changes, when, zones)
+    record_changes(agreed, when, actor=actor)
 
 
 def _by_organisation(rows: Iterable[Any], convert: Any) -> dict[int | None, list[Any]]:

@@ -33,6 +33,9 @@ COMPARISON = Comparison("compare-exposure", at_once=8)
 
 PEER = "nmap"
 
+_BROKEN = "ERROR: Script execution failed (use -d to debug)"
+"""What nmap puts in the place of a script's output when the script itself failed."""
+
 MODULES = (
     *(
         "access",
@@ -236,10 +239,13 @@ def named_of(seen: Seen) -> Iterator[Named]:
 
 
 def unknown_scripts(seen: Iterable[Seen]) -> list[str]:
-    """Return the scripts that say something and that the table doesn't know: nothing a peer says is passed over."""
+    """Return the scripts that say something and that the table doesn't know: nothing a peer says is passed over.
+
+    A script that broke down says nothing but that.
+    """
     informs = {*table_of("exposure.toml")["informs"]}
     known = informs.union(*(weakness.scripts for weakness in weaknesses()))
-    said = {script: each.case for each in seen for _, script, output in each.scripts if output}
+    said = {script: each.case for each in seen for _, script, output in each.scripts if output and output != _BROKEN}
     return [
         f"{script} says something of {said[script]}, and tests/compare/exposure.toml does not know it."
         for script in sorted(said.keys() - known)

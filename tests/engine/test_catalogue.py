@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import pytest
 
-from scanner.engine.catalogue.load import Check, Language, catalogue
+from scanner.engine.catalogue.load import Check, Language, catalogue, former_names
+from scanner.engine.errors import CatalogueError
 from scanner.engine.judge import RULES
 from scanner.engine.model import Severity, Vantage
 
@@ -58,3 +60,25 @@ def test_severity_depends_on_where_one_looks_from() -> None:
 
 def _placeholders(template: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def named(check: str, *formerly: str) -> Check:
+    return replace(next(iter(catalogue().values())), id=check, formerly=formerly)
+
+
+def test_a_former_name_leads_to_the_present_one() -> None:
+    assert former_names({"B": named("B", "A"), "C": named("C")}) == {"A": "B"}
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [
+        {"A": named("A", "A")},
+        {"A": named("A", "B"), "B": named("B", "A")},
+        {"A": named("A", "C"), "B": named("B", "C")},
+    ],
+    ids=["itself", "a circle", "two heirs"],
+)
+def test_a_former_name_leads_nowhere_else(checks: dict[str, Check]) -> None:
+    with pytest.raises(CatalogueError, match="keep one"):
+        former_names(checks)

@@ -112,7 +112,8 @@ def test_what_is_seen_is_opened_with_its_evidence(engine: Engine) -> None:
     opened = finding()
     assert (opened.state, opened.severity, opened.host, opened.addresses) == ("open", "critical", HOST, [HOST])
     assert opened.exchanges[0]["received"] == "redis_version:99.0.1"
-    assert opened.deadline == opened.first_seen + dt.timedelta(days=3)
+    assert opened.reported is not None
+    assert opened.deadline == opened.reported + dt.timedelta(days=3)
     assert events(number) == ["opened"]
 
 
@@ -241,7 +242,7 @@ def test_the_same_round_carried_out_twice_changes_nothing(engine: Engine, answer
     number = a_round(engine, answer)
     before = snapshot()
     carry_out(number, ways(engine))
-    follow_round(number)
+    follow_round(number, dt.datetime.now(dt.UTC))
     assert snapshot() == before
 
 
@@ -251,7 +252,7 @@ def test_following_again_after_a_crash_changes_nothing(engine: Engine) -> None:
     before = snapshot()[:2]
     RoundScore.objects.filter(round=number).delete()
     Round.objects.filter(pk=number).update(followed=None)
-    follow_round(number)
+    follow_round(number, dt.datetime.now(dt.UTC))
     assert snapshot()[:2] == before
 
 

@@ -184,7 +184,7 @@ def test_following_twice_changes_nothing(engine: Engine) -> None:
     before = snapshot()
     RoundScore.objects.filter(round=number).delete()
     Round.objects.filter(pk=number).update(followed=None)
-    follow_round(number)
+    follow_round(number, dt.datetime.now(dt.UTC))
     assert snapshot() == before
 
 

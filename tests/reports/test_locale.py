@@ -20,7 +20,14 @@ from scanner.reports.words import MISSING, Words, fill, words
 from targets.scope import RefusalReason
 
 MODULES = Path(__file__).parents[2] / "scanner" / "reports"
-TEMPLATES = Path(str(resources.files("report_templates"))) / "report"
+TEMPLATES = Path(str(resources.files("report_templates")))
+SOURCES = [
+    *(TEMPLATES / "report").iterdir(),
+    *(TEMPLATES / "mail").iterdir(),
+    *(TEMPLATES / "notice").iterdir(),
+    *MODULES.glob("*.py"),
+    *(MODULES.parent / "delivery").glob("*.py"),
+]
 
 
 def placeholders(template: str) -> set[str]:
@@ -85,9 +92,8 @@ def test_every_word_of_the_engine_has_a_text(language: Language, prefix: str, ki
 
 
 def test_every_key_that_a_template_or_module_asks_for_exists() -> None:
-    sources = [*TEMPLATES.iterdir(), *MODULES.glob("*.py")]
     asked = set()
-    for source in sources:
+    for source in SOURCES:
         asked.update(
             re.findall(r"""\b(?:t|vocabulary)\(\s*['"]([a-z_.]+[a-z_])['"]\s*[,)]""", source.read_text("utf-8"))
         )
@@ -97,7 +103,7 @@ def test_every_key_that_a_template_or_module_asks_for_exists() -> None:
 
 
 def test_every_key_is_used() -> None:
-    used = "".join(path.read_text("utf-8") for path in [*TEMPLATES.iterdir(), *MODULES.glob("*.py")])
+    used = "".join(path.read_text("utf-8") for path in SOURCES)
     by_prefix = (
         *("severity", "confidence", "outcome", "facet", "gap", "vantage", "level", "transport", "state", "grade"),
         *(
@@ -113,9 +119,22 @@ def test_every_key_is_used() -> None:
             "changes",
             "policy",
         ),
+        "mail.kind",
+        "mail.plan",
+        "mail.reinspection.title",
+        "mail.reinspection.meaning",
+        "form",
+        "notice.column",
+        "notice.slip",
+        "plan_kind",
+        "round_state",
     )
 
-    unused = [key for key in keys(words(Language.EN)) if key.split(".")[0] not in by_prefix and key not in used]
+    unused = [
+        key
+        for key in keys(words(Language.EN))
+        if not key.startswith(tuple(f"{prefix}{end}" for prefix in by_prefix for end in "._")) and key not in used
+    ]
 
     assert unused == []
 

@@ -98,7 +98,9 @@ def test_findings_carry_their_place_evidence_and_deadline(owner: Organisation, e
     assert finding.place == model.Place("192.0.2.10", "192.0.2.10", 6379, Transport.TCP)
     assert finding.exchanges[0].sent == "INFO server"
     assert finding.key_target
-    assert finding.deadline == finding.first_seen + dt.timedelta(days=1.5)
+    reported = FindingRow.objects.get(pk=finding.number).reported
+    assert reported is not None
+    assert finding.deadline == reported + dt.timedelta(days=1.5)
     assert 306 in finding.cwe
     assert [(count.severity, count.open) for count in said.counts][:2] == [(Severity.CRITICAL, 1), (Severity.HIGH, 0)]
     assert said.fix_first == (
@@ -145,7 +147,7 @@ def test_what_stays_open_is_told_apart_from_what_nobody_could_look_at(owner: Org
 
 def test_accepted_risks_are_shown_but_not_counted(owner: Organisation, engine: Engine) -> None:
     report(owner, engine)
-    FindingRow.objects.update(state="accepted")
+    FindingRow.objects.update(state="accepted", exempt_until=NOW + dt.timedelta(days=365))
     said = report(owner, engine)
     assert [each.check for each in said.changes.accepted] == [CHECK]
     assert [each.state for each in said.findings] == ["accepted"]

@@ -36,9 +36,9 @@ def _serve() -> None:
     from scanner.rounds.ways import Ways
     from scanner.rounds.worker import Workers
 
-    ended = threading.Event()
+    ended, ways = threading.Event(), Ways(resolver=None)
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with serving(settings.DATA_DIR), Workers.of_service(2, Ways(resolver=None), hooks()):
+    with serving(settings.DATA_DIR), Workers.of_service(2, ways, hooks(ways.now)):
         print("serving", flush=True)
         ended.wait()
 

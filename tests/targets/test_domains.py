@@ -104,7 +104,7 @@ def apply(*files: Path) -> tuple[Change, ...]:
     whole = merge(current, wanted)
     assert [*problems, *cross_problems(wanted, whole)] == []
     changes = compare(current, whole)
-    apply_changes(wanted, changes, NOW)
+    apply_changes(wanted, changes, NOW, actor="tester")
     return changes
 
 

@@ -26,7 +26,7 @@ def examples(db: None) -> None:
     wanted, problems = read_register(yaml_files(EXAMPLES), Limits())
     assert problems == []
     current = current_register()
-    apply_changes(wanted, compare(current, merge(current, wanted)), NOW)
+    apply_changes(wanted, compare(current, merge(current, wanted)), NOW, actor="tester")
 
 
 def decide(slug: str, address: str, port: int = 443) -> RefusalReason | None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from scanner.delivery.letters import OPTIONAL
 from scanner.delivery.models import MessageKind
+from targets.check import check_register
 from targets.models import Contact, OptionalMail, Organisation, Target, Zone
 from targets.registry.crosscheck import cross_problems
 from targets.registry.export import to_yaml
@@ -41,7 +43,7 @@ def apply(tmp_path: Path, text: str) -> tuple[Change, ...]:
     assert problems == []
     current = current_register()
     changes = compare(current, merge(current, wanted))
-    apply_changes(wanted, changes, dt.datetime.now(dt.UTC))
+    apply_changes(wanted, changes, dt.datetime.now(dt.UTC), actor="tester")
     return changes
 
 
@@ -140,4 +142,13 @@ def test_a_csv_may_have_blackouts(tmp_path: Path) -> None:
 
 
 def test_the_optional_kinds_of_mail_are_kinds_that_the_outbox_has() -> None:
-    assert set(OPTIONAL_MAIL) == set(OptionalMail.values) <= set(MessageKind.values)
+    assert set(OPTIONAL_MAIL) == set(OptionalMail.values) == OPTIONAL <= set(MessageKind.values)
+
+
+def test_a_target_that_is_never_free_needs_attention(tmp_path: Path) -> None:
+    text = REGISTER.replace("blackouts: 2026-10-01/2026-10-08", "blackouts: [daily 18:00-08:00, Sat 06:00-Mon 09:00]")
+    apply(tmp_path, text)
+
+    found = check_register(Organisation.objects.all(), dt.datetime.now(dt.UTC), None, looks_up_domains=True)
+
+    assert [each.subject for each in found if "together never end" in each.text] == ["192.0.2.1"]

@@ -44,7 +44,7 @@ def apply(file: Path) -> tuple[Change, ...]:
     assert problems == []
     current = current_register()
     changes = compare(current, merge(current, wanted))
-    apply_changes(wanted, changes, NOW)
+    apply_changes(wanted, changes, NOW, actor="tester")
     return changes
 
 

@@ -24,7 +24,7 @@ def apply(tmp_path: Path, text: str) -> int:
     assert problems == []
     current = current_register()
     changes = compare(current, merge(current, wanted))
-    apply_changes(wanted, changes, dt.datetime.now(dt.UTC))
+    apply_changes(wanted, changes, dt.datetime.now(dt.UTC), actor="tester")
     return len(changes)
 
 

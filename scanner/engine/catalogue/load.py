@@ -63,6 +63,7 @@ class Check:
     """One entry. ``severity_inside`` applies from the internal and isolated vantage points.
 
     ``proves`` are the CVEs that a finding shows to be there, as opposed to those that it merely has to do with.
+    ``formerly`` are ids that the check had before, so that its findings go on under the new one.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Check:
     verify: str
     texts: Mapping[Language, Text]
     proves: tuple[str, ...] = ()
+    formerly: tuple[str, ...] = ()
 
     def severity_at(self, vantage: Vantage) -> Severity:
         """Return the severity seen from ``vantage``."""
@@ -143,7 +145,30 @@ def _checks(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Check]:
             if check_id in checks:
                 raise CatalogueError(f"{name}.toml: {check_id} is defined twice; keep one.")
             checks[check_id] = _check(f"{name}.toml", _family(name), check_id, entry)
+    former_names(checks)
     return checks
+
+
+def former_names(checks: Mapping[str, Check]) -> dict[str, str]:
+    """Return the present id of each former one.
+
+    Raises ``CatalogueError`` where an id is both, or leads to two: findings would not know where to go on. So no name
+    leads in a circle either.
+    """
+    present: dict[str, str] = {}
+    for check in checks.values():
+        for former in check.formerly:
+            if former in checks:
+                raise CatalogueError(f"{check.id}: {former} is still a check, so it can't be a former name; keep one.")
+            if present.setdefault(former, check.id) != check.id:
+                raise CatalogueError(f"{check.id}: {former} is a former name of {present[former]} too; keep one.")
+    return present
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise TypeError("formerly must be a list of ids")
+    return tuple(value)
 
 
 def _check(source: str, family: str, check_id: str, entry: Mapping[str, Any]) -> Check:
@@ -160,6 +185,7 @@ def _check(source: str, family: str, check_id: str, entry: Mapping[str, Any]) ->
             verify=entry["verify"],
             texts={language: Text(**entry[str(language)]) for language in Language},
             proves=tuple(entry.get("proves", ())),
+            formerly=_names(entry.get("formerly", [])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CatalogueError(f"{source}: {check_id}: {error!r}; see an entry beside it for the form.") from error

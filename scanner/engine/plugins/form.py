@@ -154,6 +154,8 @@ def _accept_check(check: Check, prefix: str) -> None:
         raise PluginRefused(f"a text of its check {check.id} is empty or not a string; see an entry of ours.")
     if not all(isinstance(number, int) for number in check.cwe):
         raise PluginRefused(f"cwe of its check {check.id} must be a list of numbers.")
+    if not all(former.startswith(prefix) for former in check.formerly):
+        raise PluginRefused(f"a former name of its check {check.id} does not begin with {prefix!r}.")
     shown = [_placeholders(check, check.texts[language].evidence) for language in Language]
     _placeholders(check, check.verify)
     if any(names != shown[0] for names in shown):

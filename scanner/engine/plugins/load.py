@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 
-from scanner.engine.catalogue.load import Catalogue, catalogue
+from scanner.engine.catalogue.load import Catalogue, catalogue, former_names
 from scanner.engine.errors import PluginRefused
 from scanner.engine.hostile import line
 from scanner.engine.plugins.form import Accepted, accept
@@ -87,6 +87,17 @@ def all_checks() -> Catalogue:
 
 
 @cache
+def renamed_checks() -> Mapping[str, str]:
+    """Return the present id of every check that had another one before, ours and the plugins'."""
+    return former_names(all_checks())
+
+
+def current_name(check: str) -> str:
+    """Return the id by which a check is known now."""
+    return renamed_checks().get(check, check)
+
+
+@cache
 def plugin_rules() -> tuple[tuple[str, Rule], ...]:
     """Return the plugins' rules, each with its plugin's name."""
     return tuple((name, rule) for name, accepted in _accepted().items() for rule in accepted.rules)
@@ -100,7 +111,7 @@ def plugin_probes() -> tuple[ServiceProbe, ...]:
 
 def forget() -> None:
     """Make the next use look for plugins again."""
-    for cached in (installed, all_checks, plugin_rules, plugin_probes):
+    for cached in (installed, all_checks, renamed_checks, plugin_rules, plugin_probes):
         cached.cache_clear()
 
 

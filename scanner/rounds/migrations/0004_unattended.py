@@ -45,10 +45,11 @@ class Migration(migrations.Migration):
             name='Plan',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64, unique=True)),
+                ('name', models.CharField(max_length=64)),
                 ('kind', models.CharField(choices=[('routine', 'Routine'), ('spot-check', 'Spot Check'), ('campaign', 'Campaign'), ('self-check', 'Self Check'), ('re-inspection', 'Reinspection'), ('cadence', 'Cadence'), ('by-hand', 'By Hand')], max_length=16)),
                 ('schedule', models.CharField(blank=True, max_length=200)),
                 ('time_zone', models.CharField(default='UTC', max_length=64)),
+                ('until', models.DateTimeField(blank=True, null=True)),
                 ('jitter', models.PositiveIntegerField(default=0)),
                 ('blackouts', models.JSONField(blank=True, default=list)),
                 ('profile', models.CharField(choices=[(scanner.engine.plan.Profile['QUICK'], scanner.engine.plan.Profile['QUICK']), (scanner.engine.plan.Profile['STANDARD'], scanner.engine.plan.Profile['STANDARD']), (scanner.engine.plan.Profile['DEEP'], scanner.engine.plan.Profile['DEEP'])], max_length=10)),
@@ -121,6 +122,11 @@ class Migration(migrations.Migration):
             model_name='round',
             name='priority',
             field=models.SmallIntegerField(default=0),
+        ),
+        migrations.AddField(
+            model_name='round',
+            name='pruned',
+            field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
             model_name='round',
@@ -197,6 +203,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='job',
             constraint=models.UniqueConstraint(condition=models.Q(('kind', 'prepare')), fields=('round', 'organisation'), name='round_prepares_organisation_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='plan',
+            constraint=models.UniqueConstraint(condition=models.Q(('retired_at', None)), fields=('name',), name='plan_name_is_in_use_once'),
         ),
         migrations.AddConstraint(
             model_name='plan',

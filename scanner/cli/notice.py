@@ -1,0 +1,206 @@
+"""``roundsman notice``: rectification notices, which ask an organisation to fix findings by a date."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanner.cli.actor import actor
+from scanner.cli.prompts import confirm
+from scanner.cli.round import clear_errors
+from scanner.engine.catalogue.load import Language
+from scanner.engine.errors import InputError
+from scanner.engine.hostile import printable
+from scanner.engine.model import Severity, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scanner.delivery.models import Notice
+    from scanner.delivery.recipients import Recipient
+    from scanner.remediation.models import Finding
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Ask an organisation to fix findings by a date, by a numbered notice with a reply form.",
+)
+
+SHOWN = 50
+"""Notices that ``list`` shows when no number is given."""
+
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the notice, as 'notice list' shows it.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command("issue")
+def issue_notice(
+    organisation: Annotated[str, typer.Option(help="Slug of the organisation.")],
+    severity: Annotated[Severity, typer.Option("--from", help="Only findings at least this severe.")] = Severity.HIGH,
+    yes: Yes = False,
+) -> None:
+    """Show what a notice would ask for, then, when you agree, number it and mail it.
+
+    It asks for open findings that stand in no live notice yet. What is merely possible is listed apart, to be checked.
+    A plan with notices issues them by itself at the end of each round.
+
+    Exit status: 0 issued, or there is nothing to ask for; 1 you did not agree; 2 bad input.
+    """
+    from scanner.delivery.models import MessageKind
+    from scanner.delivery.notices import due_for, issue
+    from scanner.delivery.posting import post
+    from scanner.delivery.recipients import recipients
+    from targets.query import active_organisations
+
+    with clear_errors():
+        (owner,) = active_organisations([organisation])
+        due = due_for(owner, severity)
+        if not due.findings:
+            typer.echo(f"No open finding of {owner.slug}, {severity} or worse, waits for a notice.")
+            return
+        typer.echo(f"A notice to {owner.slug} would ask for {len(due.findings)} finding(s):")
+        _list_findings(due.findings)
+        if due.to_check:
+            typer.echo("Merely possible, to be checked, without a date:")
+            _list_findings(due.to_check)
+        typer.echo(f"It would go to: {_addresses(recipients(owner, MessageKind.NOTICE))}")
+        if not (yes or confirm("Issue and mail it?")):
+            raise typer.Exit(1)
+        now = datetime.now(UTC)
+        notice = issue(owner, None, due.findings, by=actor(), now=now, to_check=due.to_check)
+        told = post(notice, now)
+    typer.echo(
+        f"Notice {notice.number} was issued; an answer is due by {_last_day(notice)}. In the outbox for: ", nl=False
+    )
+    typer.echo(_addresses(told))
+
+
+@app.command("list")
+def list_notices(
+    organisation: Annotated[
+        list[str] | None, typer.Option(help="Slug of an organisation; may be given several times. Default: all.")
+    ] = None,
+    unanswered: Annotated[bool, typer.Option("--open", help="Only those that wait for an answer.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the newest.")] = SHOWN,
+) -> None:
+    """Show the newest notices, newest first: number, issued, organisation, how many findings, and where it stands."""
+    from scanner.delivery.models import Notice
+    from targets.query import active_organisations
+
+    with clear_errors():
+        rows = Notice.objects.select_related("organisation").prefetch_related("items").order_by("-pk")
+        if organisation:
+            rows = rows.filter(organisation__in=active_organisations(organisation))
+        if unanswered:
+            rows = rows.filter(answered=None, withdrawn=None)
+        notices = list(rows[:limit])
+    if not notices:
+        typer.echo("There is no such notice.")
+    for each in notices:
+        asked = sum(not item.to_check for item in each.items.all())
+        line = f"{each.number:<16}  {each.issued:%Y-%m-%d}  {each.organisation.slug:<20}  {asked:>4}  {_standing(each)}"
+        typer.echo(line)
+
+
+@app.command()
+def show(
+    number: Number,
+    output: Annotated[
+        Path | None, typer.Option(help="Directory to write the documents and reply forms to; made when missing.")
+    ] = None,
+) -> None:
+    """Show what a notice asks for and what was answered; with --output, write its documents and its reply forms."""
+    with clear_errors():
+        notice = _notice(number)
+        by = f"round {notice.round_id}" if notice.round_id else "hand"
+        typer.echo(f"Notice {notice.number} to {notice.organisation.slug}, {_standing(notice)}")
+        typer.echo(f"  issued {notice.issued:%Y-%m-%d %H:%M}Z by {notice.issued_by}, from {by}")
+        for item in notice.items.select_related("finding"):
+            finding = item.finding
+            place = where(finding.host, finding.port, finding.transport)
+            due = "to be checked" if item.to_check else f"by {item.deadline:%Y-%m-%d %H:%M}Z" if item.deadline else ""
+            typer.echo(
+                f"{finding.pk:>6}  {finding.severity:<8}  {finding.state:<14}  {finding.check_id}  {place}  {due}"
+            )
+            for reply in item.replies.all():
+                told = "; ".join(f"{name}: {printable(text)}" for name, text in reply.detail.items())
+                typer.echo(f"        {reply.at:%Y-%m-%d} {reply.answer}  {told}")
+        if output is not None:
+            for path in _write(notice, output):
+                typer.echo(path)
+
+
+@app.command()
+def withdraw(number: Number, yes: Yes = False) -> None:
+    """Withdraw a notice: it stays on record with its number, and asks for nothing more.
+
+    Mail that left can't be called back: tell the organisation. Its findings may stand in another notice.
+
+    Exit status: 0 withdrawn, 1 you did not agree, 2 bad input.
+    """
+    from scanner.delivery.notices import withdraw as withdraw_notice
+
+    with clear_errors():
+        notice = _notice(number)
+        if not (yes or confirm(f"Withdraw notice {notice.number} to {notice.organisation.slug}?")):
+            raise typer.Exit(1)
+        withdraw_notice(notice, actor(), datetime.now(UTC))
+    typer.echo(f"Notice {notice.number} was withdrawn.")
+
+
+def _notice(number: str) -> Notice:
+    from scanner.delivery.models import Notice
+
+    notice = Notice.objects.select_related("organisation").filter(number=number).first()
+    if notice is None:
+        raise InputError(f"There is no notice {number}; 'roundsman notice list' shows them.")
+    return notice
+
+
+def _standing(notice: Notice) -> str:
+    if notice.withdrawn:
+        return f"withdrawn on {notice.withdrawn:%Y-%m-%d}"
+    if notice.answered:
+        return f"answered on {notice.answered:%Y-%m-%d}"
+    return f"to be answered by {_last_day(notice)}"
+
+
+def _last_day(notice: Notice) -> str:
+    from scanner.reports.dates import Dates
+
+    return Dates(Language.EN, notice.organisation.time_zone, notice.issued).last_day(notice.answer_by)
+
+
+def _list_findings(findings: Iterable[Finding]) -> None:
+    for each in findings:
+        due = f"by {each.deadline:%Y-%m-%d %H:%M}Z" if each.deadline else ""
+        place = where(each.host, each.port, each.transport)
+        typer.echo(f"{each.pk:>6}  {each.severity:<8}  {each.confidence:<9}  {each.check_id:<24}  {place}  {due}")
+
+
+def _addresses(chosen: Iterable[Recipient]) -> str:
+    return ", ".join(each.address for each in chosen) or "nobody; register a contact, or set ROUNDSMAN_OPERATORS"
+
+
+def _write(notice: Notice, directory: Path) -> list[Path]:
+    """Write the documents as they were issued, and the reply forms, for their owner's eyes only."""
+    from scanner.delivery.reply_form import file_name, reply_form
+    from scanner.delivery.reports import write_private
+
+    files: dict[Path, bytes] = {}
+    for document in notice.documents.all():
+        language = Language(document.language)
+        files[directory / file_name("form.document", notice, language)] = zlib.decompress(document.html)
+        files[directory / file_name("form.file", notice, language)] = reply_form(notice, language)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            write_private(path, content)
+    except OSError as error:
+        raise InputError(f"{directory} can't be written to: {error.strerror}. Choose another with --output.") from error
+    return list(files)

@@ -1,0 +1,80 @@
+"""``roundsman restore``: put a backup in the place of an installation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanner.cli.actor import actor
+from scanner.cli.prompts import confirm
+from scanner.engine.errors import InputError
+
+if TYPE_CHECKING:
+    from scanner.upkeep.archive import Manifest
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class Exit(IntEnum):
+    """What the process tells its caller."""
+
+    DONE = 0
+    DECLINED = 1
+    BAD_INPUT = 2
+    BROKEN_TRAIL = 3
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'roundsman backup' wrote.")],
+    to: Annotated[Path | None, typer.Option(help="Data directory. Default: the one of the settings.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    stop: Annotated[bool, typer.Option(help="Leave the kill switch on, until 'roundsman resume'.")] = True,
+) -> None:
+    """Check a backup, ask, and put it in place; what was there is moved aside. Stop Roundsman first.
+
+    A backup of an older version is brought up to date, one of a newer version is refused. Mail that waited when the
+    backup was made is held, as it may have left since: 'roundsman mail retry' sends it. Exclusions, ended
+    authorisations and stops that came after the backup are gone, so the kill switch is on: apply your register again,
+    then 'roundsman resume'. Numbers of new rounds and findings jump, so that none is given twice.
+
+    Exit status: 0 done, 1 declined, 2 refused and nothing was changed, 3 done, but the audit trail is broken.
+    """
+    from scanner.settings import DATA_DIR
+    from scanner.upkeep.restore import prepared
+
+    data_dir = (to or DATA_DIR).expanduser().absolute()
+    try:
+        with prepared(file, data_dir) as ready:
+            _show(ready.manifest, file)
+            if not yes and not confirm(f"Put it in the place of what is in {data_dir}?"):
+                typer.echo("Nothing was changed.")
+                raise typer.Exit(Exit.DECLINED)
+            done = ready.finish(datetime.now(UTC), actor=actor(), stop=stop)
+    except OSError as error:
+        raise InputError(f"{error.filename or file} can't be used: {error.strerror or error}.") from error
+    typer.echo(f"Restored to {data_dir}. {done.held} waiting mail(s) held; 'roundsman mail queue' shows them.")
+    if done.replaced:
+        typer.echo(f"What was there is in {done.replaced}; remove it when all is well.")
+    if stop:
+        typer.echo("The kill switch is on: apply your register again, then 'roundsman resume'.")
+    if not done.trail_is_whole:
+        typer.echo("The audit trail is broken; 'roundsman audit verify' tells where.", err=True)
+        raise typer.Exit(Exit.BROKEN_TRAIL)
+
+
+def _show(manifest: Manifest, file: Path) -> None:
+    rows = manifest.rows
+    typer.echo(f"{file}: made {manifest.created} by Roundsman {manifest.version}; whole and sound")
+    for table, noun in (
+        ("targets_organisation", "organisations"),
+        ("rounds_round", "rounds"),
+        ("remediation_finding", "findings"),
+        ("delivery_message", "mails"),
+        ("audit_entry", "audit entries"),
+    ):
+        typer.echo(f"  {rows.get(table, 0):>8} {noun}")

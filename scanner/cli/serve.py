@@ -1,0 +1,101 @@
+"""``roundsman serve``: everything that runs by itself."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanner.cli.formats import LogLevel
+from scanner.cli.round import clear_errors
+from scanner.engine.hostile import printable
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def serve(
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Jobs at a time. Default: ROUNDSMAN_WORKERS, or 2.")
+    ] = None,
+    log_level: Annotated[LogLevel, typer.Option(help="How much to log to standard error.")] = LogLevel.INFO,
+) -> None:
+    """Make the rounds of plans when they are due, follow findings, send mail, remind, and clean up; until told to end.
+
+    \b
+    roundsman plan add weekly --schedule "0 3 * * mon"    when to inspect
+    roundsman serve                                       do it, for good
+    roundsman doctor                                      what is still missing
+
+    One at most runs on a data directory. It may be ended at any time, by Ctrl-C, SIGTERM, or a power cut: what was in
+    work is put back and gone on with when it runs again, missed rounds are caught up once, and no mail is lost.
+    Until a mail server is set (ROUNDSMAN_SMTP_HOST), mail is written to the folder 'mail' of the data directory.
+
+    Exit status: 0 ended as told, 2 bad input, or another service runs.
+    """
+    from django.conf import settings
+
+    from scanner.unattended import Service
+
+    _log_to_standard_error(log_level)
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        if ended.is_set():
+            sys.exit(f"Ended at once by a second {signal.Signals(number).name}.")
+        typer.echo("Ending: what is in work is put back. Once more ends at once.", err=True)
+        ended.set()
+
+    with clear_errors():
+        service = Service(workers or settings.WORKERS)
+        for line in _what_runs(service.workers):
+            typer.echo(line, err=True)
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, end)
+        with service.running():
+            ended.wait()
+    typer.echo("Ended.", err=True)
+
+
+def _what_runs(workers: int) -> Iterator[str]:
+    """Say what is about to run, and what a person should know who has just started it."""
+    from django.conf import settings
+
+    from scanner.delivery.smtp import server
+    from scanner.rounds.models import Plan
+    from scanner.rounds.switch import current_stop
+
+    yield f"Roundsman works on {settings.DATA_DIR} with {workers} worker(s)."
+    plans = Plan.objects.filter(retired_at=None)
+    due = [plan.next_due for plan in plans.filter(paused=False) if plan.next_due]
+    if due:
+        yield f"{len(due)} plan(s); the next round is due {max(min(due), datetime.now(UTC)):%Y-%m-%d %H:%M}Z."
+    else:
+        yield "No plan has a due time; 'roundsman plan add --help' tells how to make one."
+    to = server()
+    if to is None:
+        yield f"No mail server is set (ROUNDSMAN_SMTP_HOST): mail is written to {settings.DATA_DIR / 'mail'}."
+    else:
+        yield f"Mail leaves by {to.host}, port {to.port}."
+    if not settings.INSTALLATION.operators:
+        yield "Nobody is told of failures (ROUNDSMAN_OPERATORS)."
+    stop = current_stop()
+    if stop is not None:
+        why = f": {printable(stop.reason)}" if stop.reason else ""
+        yield f"STOPPED by {stop.by} at {stop.at:%Y-%m-%d %H:%M}Z{why}. 'roundsman resume' lets rounds go on."
+
+
+def _log_to_standard_error(level: LogLevel) -> None:
+    logging.basicConfig(
+        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )

@@ -1,0 +1,119 @@
+"""Builds the mail itself: headers and parts as a mail server takes them.
+
+No value reaches a header before it is one printable line, so that nobody can add headers of their own; the library
+refuses line breaks on top of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from urllib.parse import quote
+
+import idna
+
+from scanner.delivery.outbox import File
+from scanner.engine.errors import InputError
+from scanner.engine.hostile import line
+
+_POLICY = SMTP.clone(cte_type="7bit", refold_source="none")
+"""Bodies of 7 bits, as not every server says that it takes eight (RFC 6152)."""
+
+_LOCAL_LIMIT, _DOMAIN_LIMIT = 64, 255
+"""Octets of both halves of an address (RFC 5321 section 4.5.3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who writes. ``contact`` is where answers go: an address, or text for people."""
+
+    name: str
+    address: str
+    contact: str = ""
+
+    @property
+    def reply_to(self) -> str:
+        """Where answers go when that isn't the sender's address, else nothing."""
+        try:
+            return ascii_address(self.contact.strip())
+        except InputError:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail to one recipient, before it is built. ``decline`` is the subject that asks for no more of these."""
+
+    message_id: str
+    created: datetime
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    files: tuple[File, ...] = ()
+    decline: str = ""
+
+
+def compose(mail: Mail, sender: Sender) -> bytes:
+    """Return the whole mail, with CRLF. Raises ``InputError`` when an address can't be written in a header."""
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = Address(line(sender.name), addr_spec=ascii_address(sender.address))
+    message["To"] = Address(addr_spec=ascii_address(mail.recipient))
+    if sender.reply_to:
+        message["Reply-To"] = Address(addr_spec=sender.reply_to)
+    message["Subject"] = line(mail.subject, 400)
+    message["Date"] = mail.created
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: no robot is to answer
+    message["X-Auto-Response-Suppress"] = "All"
+    message.set_content(mail.text, charset="utf-8")
+    message.add_alternative(mail.html, subtype="html", charset="utf-8")
+    for file in mail.files:
+        _attach(message, file)
+    return _unfolded_headers(mail, sender) + message.as_bytes()
+
+
+def ascii_address(address: str) -> str:
+    """Return the address as it is sent: its domain in ASCII (IDNA 2008).
+
+    Raises ``InputError`` when it is none, or when its local part needs more than ASCII, which only servers with
+    SMTPUTF8 (RFC 6531) could deliver.
+    """
+    local, at, domain = address.rpartition("@")
+    if not (local and at and domain) or address != line(address, len(address)) or " " in address:
+        raise InputError(f"{line(address)} is no mail address.")
+    if not local.isascii():
+        raise InputError(f"{line(address)}: the part before the @ must be ASCII; register an address that is.")
+    if set(local) & set('"(),:;<>[\\]') or len(local) > _LOCAL_LIMIT:
+        raise InputError(f"{line(address)}: the part before the @ can't be used; register another address.")
+    try:
+        name = domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise InputError(f"{line(address)}: {line(domain)} is no domain name.") from error
+    if len(name) > _DOMAIN_LIMIT or not all(name.split(".")) or set(name) - _DOMAIN_CHARACTERS:
+        raise InputError(f"{line(address)}: {line(domain)} is no domain name.")
+    return f"{local}@{name}"
+
+
+_DOMAIN_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
+
+
+def domain_of(address: str) -> str:
+    """Return the domain of an address, for counting."""
+    return address.rpartition("@")[2].lower()
+
+
+def _unfolded_headers(mail: Mail, sender: Sender) -> bytes:
+    """Headers that must stay as they are, where the library would fold a long one by encoding it as words."""
+    headers = [("Message-ID", mail.message_id)]
+    if mail.decline:
+        to = sender.reply_to or ascii_address(sender.address)
+        headers.append(("List-Unsubscribe", f"<mailto:{quote(to, safe='@')}?subject={quote(line(mail.decline))}>"))
+    return b"".join(f"{name}: {line(value, 900)}\r\n".encode("ascii") for name, value in headers)
+
+
+def _attach(message: EmailMessage, file: File) -> None:
+    main, _, sub = file.media_type.partition("/")
+    message.add_attachment(file.content, maintype=main, subtype=sub or "octet-stream", filename=line(file.name, 150))

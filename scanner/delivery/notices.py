@@ -1,0 +1,199 @@
+"""Rectification notices: which findings are due for one, how it gets its number, and how it is withdrawn.
+
+A notice asks an organisation to fix findings by a date. What is merely possible is listed apart, to be checked: nobody
+is asked to fix what may not be there. A finding stands in one live notice at a time; one that came back after its
+notice is asked for anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from scanner.audit.trail import Action, record
+from scanner.delivery.models import Notice, NoticeItem
+from scanner.engine.errors import InputError
+from scanner.engine.model import Confidence, Severity
+from scanner.remediation.follow import terms_for
+from scanner.remediation.lifecycle import ALLOWED, Happened, State, Terms, report
+from scanner.remediation.models import Finding, FindingEvent
+from scanner.remediation.part import in_register
+from scanner.rounds.models import Round
+from targets.models import Organisation
+
+REPLY_WITHIN = timedelta(days=10)
+"""Time to answer, unless a critical finding is to be fixed earlier. A default of this product."""
+
+LEAST_TIME = timedelta(days=1)
+"""A reply is never asked for earlier than this after the notice."""
+
+_SEEN = (Happened.OPENED, Happened.SEEN, Happened.CHANGED, Happened.REOPENED, Happened.CLAIM_REFUTED)
+_OPEN_AGAIN = (Happened.REOPENED, Happened.EXEMPTION_ENDED)
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a notice to one organisation would hold, worst first: what is to be fixed, and what is to be checked."""
+
+    organisation: Organisation
+    findings: tuple[Finding, ...]
+    to_check: tuple[Finding, ...]
+
+
+def notices_due(this: Round) -> list[Due]:
+    """Return what the organisations of a followed round are to be asked for, as its plan says; often nothing.
+
+    Only what this round saw counts: a notice tells what was found, and when. An organisation that got the notice of
+    this round gets no second one, withdrawn or not.
+    """
+    if this.plan is None or not this.plan.notice_from:
+        return []
+    served = Notice.objects.filter(round=this).values("organisation")
+    seen = set(FindingEvent.objects.filter(round=this, kind__in=_SEEN).values_list("finding", flat=True))
+    least = Severity(this.plan.notice_from)
+    found = []
+    for organisation in this.organisations.filter(retired_at=None).exclude(pk__in=served).order_by("slug"):
+        due = due_for(organisation, least)
+        findings, to_check = ([each for each in part if each.pk in seen] for part in (due.findings, due.to_check))
+        if findings:
+            found.append(Due(organisation, tuple(findings), tuple(to_check)))
+    return found
+
+
+def due_for(organisation: Organisation, least: Severity) -> Due:
+    """Return the organisation's open findings, at least as severe as ``least``, that stand in no live notice."""
+    severe = [each for each in Severity if each.at_least(least) and each is not Severity.INFO]
+    rows = Finding.objects.filter(organisation=organisation, state=State.OPEN, severity__in=severe)
+    findings = sorted(in_register(rows.select_related("organisation")), key=_worst_first)
+    standing = _standing_in_notices(organisation)
+    return Due(
+        organisation,
+        tuple(each for each in findings if each.confidence != Confidence.POSSIBLE and each.pk not in standing),
+        tuple(each for each in findings if each.confidence == Confidence.POSSIBLE),
+    )
+
+
+def issue(
+    organisation: Organisation,
+    this: Round | None,
+    findings: Sequence[Finding],
+    *,
+    by: str,
+    now: datetime,
+    to_check: Sequence[Finding] = (),
+) -> Notice:
+    """Give a notice its number and put it on record; :func:`scanner.delivery.posting.post` mails it.
+
+    A round gives an organisation one notice: asked again, the first is returned. Numbers run without gaps in a year of
+    the installation's time zone. Raises ``InputError`` when there is nothing to ask for, or a finding is another's.
+    """
+    if not findings:
+        raise InputError(f"There is nothing to ask {organisation.slug} for: no notice was issued.")
+    foreign = [each for each in (*findings, *to_check) if each.organisation_id != organisation.pk]
+    if foreign:
+        raise InputError(f"Finding {foreign[0].pk} is none of {organisation.slug}'s: no notice was issued.")
+    for attempt in range(_TRIES):
+        try:
+            with transaction.atomic():
+                return _issue(organisation, this, findings, to_check, by, now)
+        except IntegrityError:  # another process took the serial first, where transactions run side by side
+            if attempt == _TRIES - 1:
+                raise
+    raise AssertionError("The last try returns or raises.")
+
+
+def withdraw(notice: Notice, by: str, now: datetime) -> None:
+    """Withdraw a notice: it stays on record, asks for nothing more, and its findings may stand in another one."""
+    with transaction.atomic():
+        live = Notice.objects.filter(pk=notice.pk, withdrawn=None)
+        if not live.update(withdrawn=now, withdrawn_by=by):
+            raise InputError(f"Notice {notice.number} was withdrawn before.")
+        record(Action.NOTICE_WITHDRAWN, f"notice {notice.number}", actor=by, at=now)
+    notice.refresh_from_db()
+
+
+def answer_by(findings: Iterable[Finding], zone: ZoneInfo, now: datetime) -> datetime:
+    """Return when a reply is due: the end of the tenth day, or of the day by which the first critical one is due.
+
+    A deadline that has passed, or ends within a day, brings no earlier date: nobody can answer yesterday.
+    """
+    critical = (each.deadline for each in findings if each.severity == Severity.CRITICAL and each.deadline)
+    ahead = [each for each in critical if each >= now + LEAST_TIME]
+    return end_of_day(min([now + REPLY_WITHIN, *ahead]).astimezone(zone).date(), zone)
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """Return when a local day ends: the first moment, in UTC, that no longer belongs to it."""
+    return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+
+
+def _issue(
+    organisation: Organisation,
+    this: Round | None,
+    findings: Sequence[Finding],
+    to_check: Sequence[Finding],
+    by: str,
+    now: datetime,
+) -> Notice:
+    before = Notice.objects.filter(organisation=organisation, round=this).first() if this else None
+    if before is not None:
+        return before
+    terms = terms_for(this, organisation) if this else ALLOWED
+    asked = [_told(each, now, terms) for each in findings]
+    year = now.astimezone(ZoneInfo(settings.TIME_ZONE)).year
+    serial = (Notice.objects.filter(year=year).aggregate(last=Max("serial"))["last"] or 0) + 1
+    notice = Notice.objects.create(
+        organisation=organisation,
+        round=this,
+        year=year,
+        serial=serial,
+        number=settings.INSTALLATION.notice_number.format(year=year, serial=serial),
+        issued=now,
+        issued_by=by,
+        answer_by=answer_by(asked, ZoneInfo(organisation.time_zone), now),
+    )
+    NoticeItem.objects.bulk_create(
+        [
+            *(NoticeItem(notice=notice, finding=each, deadline=each.deadline) for each in asked),
+            *(NoticeItem(notice=notice, finding=each, to_check=True) for each in to_check),
+        ]
+    )
+    record(
+        Action.NOTICE_ISSUED,
+        f"notice {notice.number}",
+        actor=by,
+        at=now,
+        organisation=organisation.slug,
+        findings=[each.pk for each in asked],
+    )
+    return notice
+
+
+def _told(finding: Finding, now: datetime, terms: Terms) -> Finding:
+    """Return the finding as it stands; its time begins with the notice when nobody was told of it before."""
+    row = Finding.objects.select_for_update().get(pk=finding.pk)
+    if row.reported is None:
+        row.standing = report(row.standing, now, terms)
+        row.save()
+    return row
+
+
+def _standing_in_notices(organisation: Organisation) -> set[int]:
+    """Return the findings that a live notice asks for, and that did not come back since it was issued."""
+    items = NoticeItem.objects.filter(notice__organisation=organisation, notice__withdrawn=None, to_check=False)
+    issued = dict(items.values("finding").annotate(last=Max("notice__issued")).values_list("finding", "last"))
+    events = FindingEvent.objects.filter(finding__in=list(issued), kind__in=_OPEN_AGAIN)
+    came_back = dict(events.values("finding").annotate(last=Max("at")).values_list("finding", "last"))
+    return {number for number, at in issued.items() if number not in came_back or came_back[number] <= at}
+
+
+def _worst_first(finding: Finding) -> tuple[object, ...]:
+    rank = -Severity(finding.severity).rank
+    return (rank, -Confidence(finding.confidence).rank, finding.host, finding.port, finding.check_id)

@@ -1,0 +1,95 @@
+"""Mails a notice: the document in the recipient's language, and the reply form, to each contact that notices go to."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from scanner.delivery.letters import Frame, write
+from scanner.delivery.models import MessageKind, Notice, NoticeDocument
+from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
+from scanner.delivery.notices import issue, notices_due
+from scanner.delivery.outbox import File, Letter, enqueue, key_of
+from scanner.delivery.recipients import Recipient, recipients
+from scanner.delivery.reply_form import file_name, reply_form
+from scanner.engine.catalogue.load import Language
+from scanner.reports.words import words
+from scanner.rounds.models import Round
+
+BY_THE_PLAN = "plan {name}"
+"""Who issued a notice that a plan asks for."""
+
+
+def issue_for_round(round_id: int, now: datetime) -> list[Notice]:
+    """Issue and mail what a followed round asks its organisations for; return its notices.
+
+    Doing it again adds nothing.
+    """
+    this = Round.objects.select_related("plan").get(pk=round_id)
+    for due in notices_due(this):
+        by = BY_THE_PLAN.format(name=this.plan.name if this.plan else "")
+        issue(due.organisation, this, due.findings, by=by, now=now, to_check=due.to_check)
+    notices = list(Notice.objects.filter(round=this).select_related("organisation"))
+    for notice in notices:
+        post(notice, now)
+    return notices
+
+
+def post_waiting(now: datetime) -> int:
+    """Mail what was issued but not mailed, as after a crash in between; return how many letters that makes."""
+    waiting = Notice.objects.filter(posted=None, withdrawn=None).select_related("organisation")
+    return sum(len(post(notice, now)) for notice in waiting)
+
+
+def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
+    """Keep the notice as a document, put its mail into the outbox, and return whom it goes to; only once."""
+    if notice.posted or notice.withdrawn:
+        return ()
+    model = notice_model(notice)
+    documents = {language: render_notice(model, language).encode() for language in Language}
+    chosen = recipients(notice.organisation, MessageKind.NOTICE)
+    letters = [_letter(notice, model, documents, each, now) for each in chosen]
+    with transaction.atomic():
+        if not Notice.objects.filter(pk=notice.pk, posted=None, withdrawn=None).update(posted=now):
+            return ()
+        NoticeDocument.objects.bulk_create(
+            NoticeDocument(notice=notice, language=language, html=zlib.compress(content))
+            for language, content in documents.items()
+        )
+        for letter in letters:
+            enqueue(letter, now)
+    notice.refresh_from_db(fields=["posted"])
+    return chosen
+
+
+def _letter(
+    notice: Notice, model: NoticeModel, documents: Mapping[Language, bytes], to: Recipient, now: datetime
+) -> Letter:
+    frame = Frame(MessageKind.NOTICE, to.language, now, notice.organisation, instead=to.instead)
+    t = words(to.language)
+    document = File(file_name("form.document", notice, to.language), "text/html", documents[to.language])
+    form = File(file_name("form.file", notice, to.language), "text/csv", reply_form(notice, to.language))
+    written = write(
+        "notice",
+        frame,
+        subject=t("mail.notice.subject", number=notice.number, name=frame.name, n=len(model.findings)),
+        headline=t("mail.notice.headline", number=notice.number),
+        preheader=t("mail.notice.preheader", n=len(model.findings)),
+        notice=model,
+        document=document.name,
+        form=form.name,
+    )
+    return Letter(
+        key=key_of(MessageKind.NOTICE, to.address, notice.pk),
+        kind=MessageKind.NOTICE,
+        recipient=to.address,
+        language=to.language,
+        subject=written.subject,
+        text=written.text,
+        html=written.html,
+        organisation=notice.organisation,
+        files=(document, form),
+    )

@@ -1,0 +1,107 @@
+"""Who gets which kind of mail: an organisation's contacts by their role, its supervisor's, or the operators.
+
+What an organisation is told goes to its own contacts only. A person who is a contact of several gets one mail for
+each, so that no mail speaks of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from scanner.delivery.letters import OPTIONAL, own_language
+from scanner.delivery.models import MessageKind
+from scanner.engine.catalogue.load import Language
+from targets.models import Contact, ContactRole, Organisation
+
+KINDS: Mapping[str, Set[MessageKind]] = {
+    ContactRole.SECURITY: frozenset(MessageKind),
+    ContactRole.TECHNICAL: frozenset(
+        {
+            MessageKind.ROUND_REPORT,
+            MessageKind.URGENT_ALERT,
+            MessageKind.REINSPECTION,
+            MessageKind.RECURRENCE,
+            MessageKind.REMINDER,
+        }
+    ),
+    ContactRole.LEADER: frozenset({MessageKind.ROUND_REPORT, MessageKind.NOTICE, MessageKind.ESCALATION}),
+}
+"""What each role is written to about."""
+
+_SUPERVISING = frozenset({ContactRole.SECURITY, ContactRole.LEADER})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An address and its language. ``instead`` marks an operator who gets a mail that nobody else could get."""
+
+    address: str
+    language: Language
+    instead: bool = False
+
+
+def recipients(organisation: Organisation, kind: MessageKind) -> tuple[Recipient, ...]:
+    """Return who is told ``kind`` about their own organisation.
+
+    Where no contact has a role for it, all contacts are told; where there is no contact at all, the operators. Only
+    :data:`OPTIONAL` kinds may be declined; a kind that all have declined goes to nobody. A retired organisation is
+    told nothing.
+    """
+    if organisation.retired_at is not None:
+        return ()
+    contacts = list(_contacts(organisation))
+    if not contacts:
+        return tuple(Recipient(each.address, each.language, instead=True) for each in operators())
+    fitting = [contact for contact in contacts if kind in KINDS[contact.role]]
+    return _once(contact for contact in fitting or contacts if not _declined(contact, kind))
+
+
+def supervisors(organisation: Organisation) -> tuple[Recipient, ...]:
+    """Return who is told of overdue findings at the supervising organisation: the nearest above that has such contacts.
+
+    With none of them, the operators.
+    """
+    above = supervising(organisation)
+    if above is None:
+        return tuple(Recipient(each.address, each.language, instead=True) for each in operators())
+    return _once(_supervising_contacts(above))
+
+
+def supervising(organisation: Organisation) -> Organisation | None:
+    """Return the nearest active organisation above that has contacts for what its subordinates leave undone."""
+    above = organisation.parent
+    while above is not None:
+        if above.retired_at is None and any(_supervising_contacts(above)):
+            return above
+        above = above.parent
+    return None
+
+
+def operators() -> tuple[Recipient, ...]:
+    """Return the operators of this installation (``ROUNDSMAN_OPERATORS``)."""
+    addresses: dict[str, str] = {}
+    for address in settings.INSTALLATION.operators:
+        addresses.setdefault(address.lower(), address)
+    return tuple(Recipient(address, own_language()) for address in addresses.values())
+
+
+def _supervising_contacts(above: Organisation) -> Iterator[Contact]:
+    return (contact for contact in _contacts(above) if contact.role in _SUPERVISING)
+
+
+def _contacts(organisation: Organisation) -> Iterable[Contact]:
+    return Contact.objects.filter(organisation=organisation, retired_at=None).order_by("email")
+
+
+def _declined(contact: Contact, kind: MessageKind) -> bool:
+    return kind in OPTIONAL and kind in contact.declined
+
+
+def _once(contacts: Iterable[Contact]) -> tuple[Recipient, ...]:
+    found: dict[str, Recipient] = {}
+    for contact in contacts:
+        found.setdefault(contact.email.lower(), Recipient(contact.email, Language(contact.language)))
+    return tuple(found.values())

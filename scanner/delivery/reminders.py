@@ -1,0 +1,196 @@
+"""Reminds organisations of deadlines, and tells their supervisors of those that passed.
+
+A finding is reminded of three days before its deadline, or the day before when it has less than a week; again on the
+first day after it, and every seventh from then on. Past its deadline, a critical or high one goes to the supervising
+organisation once; any, once more, when it has taken more than twice its time. Claims that wait for their inspection,
+and findings whose hosts left the register, are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from scanner.delivery.day import addressed, due_day, tell_once, untold
+from scanner.delivery.letters import Frame, Written, name_of, office_name, write
+from scanner.delivery.models import MessageKind
+from scanner.delivery.recipients import recipients, supervising, supervisors
+from scanner.engine.catalogue.load import Language
+from scanner.engine.model import Confidence, Severity
+from scanner.remediation.lifecycle import State, age
+from scanner.remediation.models import Exemption, ExemptionState, Finding
+from scanner.remediation.part import in_register
+from scanner.remediation.score import Age
+from scanner.reports import model
+from scanner.reports.findings import report_finding, worst_first
+from scanner.reports.words import words
+from targets.models import Organisation
+
+AHEAD_DAYS = 3
+AHEAD_DAYS_SHORT = 1
+"""How many days before a deadline it is reminded of, and of one that leaves less than :data:`SHORT`."""
+
+SHORT = timedelta(days=7)
+AGAIN_DAYS = 7
+"""Days between two reminders of the same overdue finding."""
+
+
+def remind(organisation: Organisation, now: datetime) -> int:
+    """Remind the organisation of what is due soon or overdue, all in one letter to each; return how many there were.
+
+    A letter leaves on days on which at least one finding has reached its next step, and lists all that need work.
+    """
+    zone = ZoneInfo(organisation.time_zone)
+    today = due_day(zone, now)
+    if today is None:
+        return 0
+    steps = {each: step for each in _with_deadline(organisation) if (step := _step(each, today, now, zone))}
+    day_key = f"reminder:{organisation.pk}:{today}"
+    new = untold(_key(each, step) for each, step in steps.items())
+    chosen = recipients(organisation, MessageKind.REMINDER)
+    if not new or not chosen or not untold([day_key]):
+        return 0
+    sure = [each for each in steps if each.confidence != Confidence.POSSIBLE]
+    late, ahead = _shown(sure, now)
+    to_check = [each for part in _shown(steps.keys() - set(sure), now) for each in part]
+    letters = addressed(
+        MessageKind.REMINDER, chosen, organisation, today, now, lambda frame: _reminder(late, ahead, to_check, frame)
+    )
+    return tell_once(day_key, new, letters, now)
+
+
+def escalate(organisation: Organisation, now: datetime) -> int:
+    """Tell the supervising organisation of overdue findings, and the organisation whom that told; return how many."""
+    today = due_day(ZoneInfo(organisation.time_zone), now)
+    if today is None:
+        return 0
+    late = {each: steps for each in _to_escalate(organisation) if (steps := _late_steps(each, now))}
+    day_key = f"escalation:{organisation.pk}:{today}"
+    new = untold(_key(each, step) for each, steps in late.items() for step in steps)
+    above = supervisors(organisation)
+    if not new or not above or not untold([day_key]):
+        return 0
+    fresh = [each for each, steps in late.items() if any(_key(each, step) in new for step in steps)]
+    shown, _ = _shown(fresh, now)
+    told = [each.address for each in above]
+    own = recipients(organisation, MessageKind.ESCALATION)
+    supervisor = supervising(organisation)
+    letters = [
+        *addressed(
+            MessageKind.ESCALATION, above, organisation, today, now, lambda frame: _escalation(shown, supervisor, frame)
+        ),
+        *addressed(
+            MessageKind.ESCALATION,
+            [each for each in own if each.address not in told],
+            organisation,
+            today,
+            now,
+            lambda frame: _told_above(shown, supervisor, told, frame),
+        ),
+    ]
+    return tell_once(day_key, new, letters, now)
+
+
+def _with_deadline(organisation: Organisation) -> list[Finding]:
+    rows = Finding.objects.filter(organisation=organisation, state=State.OPEN, deadline__isnull=False)
+    return in_register(rows.exclude(severity=Severity.INFO).select_related("organisation"))
+
+
+def _to_escalate(organisation: Organisation) -> list[Finding]:
+    """Return what may be told to others: not what is merely possible, nor what waits for the office to decide."""
+    asked = set(
+        Exemption.objects.filter(finding__organisation=organisation, state=ExemptionState.REQUESTED).values_list(
+            "finding", flat=True
+        )
+    )
+    sure = (each for each in _with_deadline(organisation) if each.confidence != Confidence.POSSIBLE)
+    return [each for each in sure if each.pk not in asked]
+
+
+def _step(finding: Finding, today: date, now: datetime, zone: ZoneInfo) -> str:
+    """Return the step of reminding that a finding has reached, or nothing."""
+    if finding.deadline is None:
+        return ""
+    left = (finding.deadline.astimezone(zone).date() - today).days
+    if finding.deadline > now:
+        allowed = finding.deadline - (finding.reported or finding.first_seen)
+        return "ahead" if left <= (AHEAD_DAYS if allowed >= SHORT else AHEAD_DAYS_SHORT) else ""
+    return f"overdue-{(-left - 1) // AGAIN_DAYS}" if left < 0 else ""
+
+
+def _late_steps(finding: Finding, now: datetime) -> tuple[str, ...]:
+    """Return the steps of escalation that a finding has reached."""
+    how_late = age(finding.reported, finding.deadline, now)
+    serious = Severity(finding.severity).at_least(Severity.HIGH) and how_late is not Age.IN_TIME
+    steps = (("escalated", serious), ("escalated-long", how_late is Age.LONG_OVERDUE))
+    return tuple(step for step, reached in steps if reached)
+
+
+def _key(finding: Finding, step: str) -> str:
+    return f"finding:{finding.pk}:{finding.deadline:%Y%m%dT%H%M}:{step}"
+
+
+def _shown(findings: Iterable[Finding], now: datetime) -> tuple[list[model.Finding], list[model.Finding]]:
+    """Return the overdue ones, worst first, and the others, the most pressing first."""
+    shown = [report_finding(each, {}, {}, now) for each in findings]
+    late = sorted((each for each in shown if each.overdue), key=worst_first)
+    ahead = sorted((each for each in shown if not each.overdue), key=lambda each: (each.deadline, worst_first(each)))
+    return late, ahead
+
+
+def _reminder(
+    late: Sequence[model.Finding], ahead: Sequence[model.Finding], to_check: Sequence[model.Finding], frame: Frame
+) -> Written:
+    """Write the reminder; what is merely possible is listed apart, as nobody has to fix what may not be there."""
+    t = words(frame.language)
+    return write(
+        "reminder",
+        frame,
+        subject=t("mail.reminder.subject", name=frame.name, late=len(late), ahead=len(ahead)),
+        headline=t("mail.reminder.headline"),
+        preheader=t("mail.reminder.intro", late=len(late), ahead=len(ahead)),
+        late=late,
+        ahead=ahead,
+        to_check=to_check,
+    )
+
+
+def _escalation(findings: Sequence[model.Finding], above: Organisation | None, frame: Frame) -> Written:
+    t = words(frame.language)
+    nobody = t("mail.escalation.nobody", name=frame.name, n=len(findings))
+    intro = t("mail.escalation.intro", name=frame.name, n=len(findings)) if above else nobody
+    return write(
+        "escalation",
+        frame,
+        subject=t("mail.escalation.subject", name=frame.name, n=len(findings)),
+        headline=t("mail.escalation.headline", name=frame.name),
+        preheader=intro,
+        addressee=_supervisor_name(above, frame.language),
+        instead=False,
+        intro=intro,
+        request=t("mail.escalation.request", name=frame.name),
+        findings=findings,
+    )
+
+
+def _told_above(
+    findings: Sequence[model.Finding], above: Organisation | None, told: Sequence[str], frame: Frame
+) -> Written:
+    t = words(frame.language)
+    name = _supervisor_name(above, frame.language)
+    intro = t("mail.escalation.copy_intro", above=name, told=t.listed(told), n=len(findings))
+    return write(
+        "escalation",
+        frame,
+        subject=t("mail.escalation.copy_subject", name=frame.name, above=name, n=len(findings)),
+        headline=t("mail.escalation.copy_headline", above=name),
+        preheader=intro,
+        intro=intro,
+        request=t("mail.escalation.copy_request"),
+        findings=findings,
+    )
+
+
+def _supervisor_name(above: Organisation | None, language: Language) -> str:
+    return name_of(above, language) if above else office_name(language)

@@ -1,0 +1,78 @@
+"""The reply form of a notice: a CSV table that an office program opens, and that comes back filled in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from enum import StrEnum
+
+from scanner.delivery.models import Notice
+from scanner.engine.catalogue.load import Language
+from scanner.engine.hostile import line
+from scanner.reports import texts
+from scanner.reports.dates import Dates
+from scanner.reports.words import words
+
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+"""A cell that begins so may be run by an office program (OWASP, CSV injection)."""
+
+_NOT_IN_A_FILE_NAME = re.compile(r"[^\w〔〕-]+")
+
+
+class Column(StrEnum):
+    """The columns, in order; their titles are texts of the locale (``form.<column>``)."""
+
+    FINDING = "finding"
+    WHERE = "where"
+    TITLE = "title"
+    SEVERITY = "severity"
+    DEADLINE = "deadline"
+    ANSWER = "answer"
+    MEASURES = "measures"
+    FINISHED = "finished"
+    REASON = "reason"
+    PROOF = "proof"
+    RESPONSIBLE = "responsible"
+    UNTIL = "until"
+
+
+TO_FILL_IN = tuple(Column)[list(Column).index(Column.ANSWER) :]
+
+
+def reply_form(notice: Notice, language: Language) -> bytes:
+    """Return the form: UTF-8 with a byte order mark, which Excel needs; lines end as RFC 4180 section 2 says.
+
+    The first line holds the notice's number, by which the form is known when it comes back.
+    """
+    vocabulary = words(language)
+    dates = Dates(language, notice.organisation.time_zone, notice.issued)
+    rows = [
+        [vocabulary("form.number"), notice.number],
+        [vocabulary("form.how")],
+        [vocabulary(f"form.{column}") for column in Column],
+    ]
+    for item in notice.items.select_related("finding"):
+        finding, due = item.finding, item.deadline
+        date = vocabulary("form.deadline_value", date=dates.moment(due), zone=dates.zone) if due else ""
+        known = [
+            str(finding.pk),
+            texts.endpoint(finding.host, finding.port, finding.transport),
+            texts.text(finding.check_id, language).title,
+            vocabulary(f"severity.{finding.severity}"),
+            date,
+        ]
+        rows.append([*known, *("" for _ in TO_FILL_IN)])
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([_inert(cell) for cell in row] for row in rows)
+    return out.getvalue().encode("utf-8-sig")
+
+
+def file_name(key: str, notice: Notice, language: Language) -> str:
+    """Return the name of a file that goes with the notice: ``form.file`` or ``form.document``."""
+    return words(language)(key, number=_NOT_IN_A_FILE_NAME.sub("-", notice.number).strip("-"))
+
+
+def _inert(cell: str) -> str:
+    text = line(cell, 2000)
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -1,0 +1,116 @@
+"""How a report goes with its mail: attached, or, where that would be too large, as a link or to be asked for."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+from markupsafe import escape
+
+from scanner.delivery.compose import Mail, Sender, compose
+from scanner.delivery.letters import OPTIONAL, REPORT_MARK, office_name
+from scanner.delivery.models import Message, MessageKind
+from scanner.delivery.outbox import File
+from scanner.engine.catalogue.load import Language
+from scanner.engine.errors import InputError
+from scanner.files import draft_of
+from scanner.reports.models import Report
+from scanner.reports.words import words
+
+FOLDER = "large-reports"
+"""The part of the data directory that a web server may hand out below ``ROUNDSMAN_REPORTS_URL``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What decides how mails of this installation are built; ``limit`` is in bytes of a whole mail."""
+
+    data_dir: Path
+    limit: int
+    reports_url: str = ""
+
+
+def post() -> Post:
+    """Return what the settings say."""
+    installation = settings.INSTALLATION
+    return Post(settings.DATA_DIR, installation.mail_size_limit, installation.reports_url)
+
+
+def sender(language: Language) -> Sender:
+    """Return who writes, in ``language``."""
+    installation = settings.INSTALLATION
+    return Sender(office_name(language), installation.mail_from, installation.office_contact)
+
+
+def built(message: Message, how: Post) -> bytes:
+    """Return the mail as it is sent. The same message, settings and limit always give the same bytes but for the
+    boundaries between its parts.
+
+    A report that would make it larger than the limit is written below :data:`FOLDER`. Raises ``InputError`` when it
+    can't be built, ``OSError`` when the report can't be written.
+    """
+    if not message.text or (message.report is not None and message.report.is_pruned):
+        raise InputError("its content was pruned, as its time was over")
+    writer = sender(Language(message.language))
+    mail = _without_report(message)
+    if message.report is None:
+        return compose(mail, writer)
+    name = report_name(message.report)
+    content = zlib.decompress(message.report.html)
+    t = words(Language(message.language))
+    if len(content) < how.limit:
+        file = File(name, "text/html", content)
+        sentence = t("mail.report.attached", name=name)
+        data = compose(replace(_told(mail, sentence), files=(file, *mail.files)), writer)
+        if len(data) <= how.limit:
+            return data
+    return compose(_told(mail, _kept(message.report, name, content, how)), writer)
+
+
+def report_name(report: Report) -> str:
+    """Return the file name of a report."""
+    return f"{report.organisation.slug}-{report.round_id}.html"
+
+
+def _without_report(message: Message) -> Mail:
+    files = tuple(File(each.name, each.media_type, zlib.decompress(each.content)) for each in message.attachments.all())
+    optional = MessageKind(message.kind) in OPTIONAL and message.organisation is not None
+    slug = message.organisation.slug if message.organisation else ""
+    return Mail(
+        message_id=message.message_id,
+        created=message.created,
+        recipient=message.recipient,
+        subject=message.subject,
+        text=message.text,
+        html=message.html,
+        files=files,
+        decline=f"decline {message.kind} {slug}" if optional else "",
+    )
+
+
+def _told(mail: Mail, sentence: str) -> Mail:
+    text, html = mail.text.replace(REPORT_MARK, sentence), mail.html.replace(REPORT_MARK, str(escape(sentence)))
+    return replace(mail, text=text, html=html)
+
+
+def _kept(report: Report, name: str, content: bytes, how: Post) -> str:
+    """Write a report that is too large to a place that nobody can guess, and say how to get at it."""
+    token = salted_hmac(f"roundsman.{FOLDER}", f"{report.pk}:{report.digest}", algorithm="sha256").hexdigest()[:48]
+    folder = how.data_dir / FOLDER / token
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(folder / name, content)
+    language = Language(report.language)
+    t = words(language)
+    if how.reports_url:
+        return t("mail.report.linked", url=f"{how.reports_url.rstrip('/')}/{token}/{name}")
+    return t("mail.report.ask", office=office_name(language), number=f"{report.organisation.slug}-{report.round_id}")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file for its owner's eyes only, whole or not at all."""
+    with draft_of(path) as draft:
+        draft.write_bytes(content)

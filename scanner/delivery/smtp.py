@@ -1,0 +1,396 @@
+"""One conversation with a mail server. Every failure is sorted: it concerns the server, one mail for now, or for good.
+
+What can't be told apart counts as "for now": a mail that is tried again costs little, one that is given up is lost.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from scanner.delivery.compose import ascii_address
+from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.hostile import line, line_bytes
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+LINE = 2048
+"""Octets of a reply line that are read; RFC 5321 section 4.5.3.1.5 allows 512."""
+
+REPLY_LIMIT = 500
+"""Characters of a server's reply that are kept."""
+
+LINES = 100
+"""Lines of one reply that are read; no honest server sends more."""
+
+DIGITS = 16
+"""Digits of a size; a longer number is none."""
+
+AMBIGUOUS = " (the whole mail was handed over, so it may arrive twice, with the same Message-ID)"
+
+_OURS_TO_MEND = frozenset({530, 534, 535, 538})
+"""Replies about logging in (RFC 4954 section 6): the recipient has nothing to do with them."""
+
+
+class Security(StrEnum):
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+class Step(StrEnum):
+    """The steps of a conversation, in order; they name where it failed."""
+
+    LOOK_UP = "look up"
+    CONNECT = "connect"
+    GREET = "greet"
+    ENCRYPT = "encrypt"
+    LOG_IN = "log in"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    CONTENT = "content"
+
+
+class Fate(StrEnum):
+    """What became of one try. ``REFUSED`` is for good, ``LATER`` is tried again."""
+
+    ACCEPTED = "accepted"
+    LATER = "later"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one mail, and the words for it: the server's, or ours."""
+
+    fate: Fate
+    reply: str
+    step: Step = Step.CONTENT
+
+
+class NoServer(RoundsmanError):  # noqa: N818 - reads as the event it is
+    """No conversation came about, which concerns every mail alike; ``step`` tells where it ended."""
+
+    def __init__(self, step: Step, text: str) -> None:
+        super().__init__(text)
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How to reach the mail server. Times are in seconds.
+
+    ``timeout`` is the longest silence, ``patience`` the longest that one mail, or opening the conversation, may take
+    altogether. ``plaintext`` allows ``NONE`` to a server that isn't this machine. ``name`` is ours in the greeting.
+    """
+
+    host: str
+    port: int
+    security: Security = Security.STARTTLS
+    user: str = ""
+    password: str = ""
+    ca_file: Path | None = None
+    plaintext: bool = False
+    name: str = "localhost"
+    timeout: float = 60
+    patience: float = 300
+
+
+PORTS = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
+"""Ports of submission (RFC 6409, RFC 8314) and of plain relays, where the settings name none."""
+
+
+def server() -> Server | None:
+    """Return the server of the settings; None when none is set, and mail goes to a folder."""
+    installation = settings.INSTALLATION
+    if not installation.smtp_host:
+        return None
+    security = Security(installation.smtp_security)
+    secret = installation.smtp_password
+    return Server(
+        host=installation.smtp_host,
+        port=installation.smtp_port or PORTS[security],
+        security=security,
+        user=installation.smtp_user,
+        password=secret.get_secret_value() if secret else "",
+        ca_file=installation.smtp_ca_file,
+        plaintext=installation.smtp_plaintext,
+        name=settings.MAIL_DOMAIN,
+    )
+
+
+Watch = Callable[[Step, str], None]
+"""Is told of each step that went well, with words for a person."""
+
+
+def _unwatched(step: Step, text: str) -> None:
+    del step, text
+
+
+class Conversation:
+    """An open session, used for one mail after the other. Leave it with :meth:`close`."""
+
+    def __init__(self, server: Server, watch: Watch = _unwatched) -> None:
+        """Connect, encrypt and log in. Raises ``NoServer``."""
+        self._server = server
+        self._watch = watch
+        self.broken = False
+        self._smtp = _Smtp(server, _context(server) if server.security is Security.TLS else None)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def size_limit(self) -> int | None:
+        """The largest mail, in bytes, that the server says it takes (RFC 1870); None when it doesn't say."""
+        told = self._smtp.esmtp_features.get("size", "")
+        return (int(told) or None) if told.isascii() and told.isdigit() and len(told) < DIGITS else None
+
+    def send(self, sender: str, recipient: str, content: bytes) -> Answer:
+        """Send one mail. Never raises for what the server does; afterwards ``broken`` tells whether it can go on."""
+        step = Step.SENDER
+        try:
+            with self._bounded():
+                size = [f"SIZE={len(content)}"] if "size" in self._smtp.esmtp_features else []
+                code, reply = self._smtp.mail(ascii_address(sender), size)
+                if code != 250:  # RFC 5321 section 4.2
+                    return self._refused(step, code, reply)
+                self._watch(step, f"{sender} may send")
+                step = Step.RECIPIENT
+                code, reply = self._smtp.rcpt(ascii_address(recipient))
+                if code not in (250, 251):
+                    return self._refused(step, code, reply)
+                self._watch(step, f"{recipient} is taken")
+                step = Step.CONTENT
+                code, reply = self._smtp.data(content)
+                if code != 250:
+                    return self._refused(step, code, reply)
+                return Answer(Fate.ACCEPTED, _said(code, reply))
+        except smtplib.SMTPDataError as error:
+            return self._refused(step, error.smtp_code, error.smtp_error)
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            self.broken = True
+            return Answer(Fate.LATER, f"{step}: {_why(error)}{AMBIGUOUS if self._smtp.handed_over else ''}", step)
+
+    def close(self) -> None:
+        """End the session politely if it still works, in any case quickly."""
+        with suppress(OSError, smtplib.SMTPException, ValueError):
+            if not self.broken and self._smtp.sock is not None:
+                self._smtp.sock.settimeout(min(5, self._server.timeout))
+                self._smtp.quit()
+        self.broken = True
+        self._smtp.close()
+
+    def _refused(self, step: Step, code: int, reply: bytes | str) -> Answer:
+        """Sort a reply other than yes, and make ready for the next mail."""
+        said = _said(code, reply)
+        fate = Fate.REFUSED if _for_good(step, code, said) else Fate.LATER
+        known = 400 <= code <= 599  # RFC 5321 section 4.2.1
+        self.broken = self.broken or code == 421 or not known or self._smtp.sock is None
+        if not self.broken:
+            try:
+                with self._bounded():
+                    self.broken = self._smtp.rset()[0] != 250
+            except (OSError, smtplib.SMTPException, ValueError):
+                self.broken = True
+        return Answer(fate, f"{step}: {said if known else f'an answer that is not SMTP: {said}'}", step)
+
+    def _open(self) -> None:
+        server = self._server
+        self._at(Step.LOOK_UP, self._look_up)
+        self._at(Step.CONNECT, self._connect)
+        if server.security is Security.STARTTLS:
+            self._at(Step.GREET, self._greet)
+            self._at(Step.ENCRYPT, self._start_tls)
+        self._at(Step.GREET, self._greet)
+        if server.user:
+            self._at(Step.LOG_IN, self._log_in)
+
+    def _at(self, step: Step, do: Callable[[], str]) -> None:
+        try:
+            with self._bounded():
+                told = do()
+        except NoServer:
+            raise
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            self.broken = True
+            failed = Step.ENCRYPT if isinstance(error, ssl.SSLError) else step
+            raise NoServer(failed, f"{failed}: {_why(error)}") from error
+        self._watch(step, told)
+
+    def _look_up(self) -> str:
+        found = socket.getaddrinfo(self._server.host, self._server.port, type=socket.SOCK_STREAM)
+        return ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    def _connect(self) -> str:
+        server = self._server
+        code, reply = self._smtp.connect(server.host, server.port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, reply)
+        if server.security is Security.NONE and not server.plaintext and not _is_here(self._smtp):
+            raise NoServer(
+                Step.ENCRYPT,
+                f"{server.host} is another machine, and mail without TLS to it is not allowed. Set "
+                "ROUNDSMAN_SMTP_SECURITY to starttls or tls, or, if the way there is safe, ROUNDSMAN_SMTP_PLAINTEXT.",
+            )
+        return f"{server.host}, port {server.port}{', encrypted' if server.security is Security.TLS else ''}"
+
+    def _greet(self) -> str:
+        self._smtp.ehlo_or_helo_if_needed()
+        return line_bytes((self._smtp.ehlo_resp or self._smtp.helo_resp or b"").split(b"\n")[0])
+
+    def _start_tls(self) -> str:
+        if not self._smtp.has_extn("starttls"):
+            raise smtplib.SMTPNotSupportedError("the server offers no STARTTLS")
+        code, reply = self._smtp.docmd("STARTTLS")
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, reply)
+        self._smtp.encrypt(_context(self._server))
+        version = self._smtp.sock.version() if isinstance(self._smtp.sock, ssl.SSLSocket) else None
+        return f"{version}, and the certificate is valid for {self._server.host}"
+
+    def _log_in(self) -> str:
+        server = self._server
+        if not isinstance(self._smtp.sock, ssl.SSLSocket):
+            raise NoServer(Step.LOG_IN, "A password is sent over TLS only: set ROUNDSMAN_SMTP_SECURITY, or no user.")
+        self._smtp.login(server.user, server.password)
+        return f"as {server.user}"
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """Cut the connection when the whole takes too long: the socket's timeout only bounds each silence."""
+
+        timer = threading.Timer(self._server.patience, self._smtp.cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+class _Smtp(smtplib.SMTP):
+    """smtplib's conversation, bounded.
+
+    The socket is in place before TLS begins, so that it can be cut in the middle of a handshake; replies have an end;
+    and it is known whether a mail's last byte was handed over.
+    """
+
+    def __init__(self, server: Server, from_the_first_byte: ssl.SSLContext | None) -> None:
+        super().__init__(timeout=server.timeout, local_hostname=server.name)
+        self._server = server
+        self._context = from_the_first_byte
+        self.handed_over = False
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        self.sock = socket.create_connection((host, port), timeout)
+        if self._context is not None:
+            self.encrypt(self._context)
+        return self.sock
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on. What was said before, and buffered, counts for nothing (RFC 3207 section 4.2)."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
+        name = self._server.host
+        encrypted = context.wrap_socket(self.sock, server_hostname=name, do_handshake_on_connect=False)
+        self.sock = encrypted
+        encrypted.do_handshake()
+        self.file = None
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features = {}
+        self.does_esmtp = False
+
+    def cut(self) -> None:
+        """End the connection from another thread, whatever this one waits for."""
+        with suppress(OSError):
+            if self.sock is not None:
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+    def send(self, s: ReadableBuffer | str) -> None:
+        super().send(s)
+        self.handed_over = isinstance(s, bytes) and s.endswith(b"\r\n.\r\n")
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read one reply. Raises ``SMTPServerDisconnected`` at the end of the connection, and for one without end."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
+        self.file = self.file or self.sock.makefile("rb")
+        told: list[bytes] = []
+        while len(told) < LINES:
+            read = self.file.readline(LINE)
+            if not read.endswith(b"\n"):
+                self.close()
+                raise smtplib.SMTPServerDisconnected(
+                    "it closed the connection" if len(read) < LINE else "a line too long"
+                )
+            code = int(read[:3]) if read[:3].isdigit() else -1
+            told.append(read[4:].strip() if code >= 0 else read.strip())
+            if code < 0 or read[3:4] != b"-":
+                return code, b"\n".join(told)
+        self.close()
+        raise smtplib.SMTPServerDisconnected("a reply without end")
+
+
+def _context(server: Server) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
+    except (OSError, ssl.SSLError) as error:
+        raise NoServer(Step.ENCRYPT, f"ROUNDSMAN_SMTP_CA_FILE {server.ca_file} can't be read: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _is_here(smtp: smtplib.SMTP) -> bool:
+    if smtp.sock is None:
+        return False
+    return ip_address(str(smtp.sock.getpeername()[0]).partition("%")[0]).is_loopback
+
+
+def _for_good(step: Step, code: int, said: str) -> bool:
+    """Tell whether a refusal is about this mail and final.
+
+    What is about us is for the operator to mend: logging in, the sender (but for the size of the mail, RFC 1870 section
+    6.1), and that we may not relay.
+    """
+    if not 500 <= code <= 599 or code in _OURS_TO_MEND:
+        return False
+    if step is Step.SENDER:
+        return code == 552
+    return not (step is Step.RECIPIENT and "relay" in said.lower())
+
+
+def _said(code: int, reply: bytes | str) -> str:
+    text = line_bytes(reply, REPLY_LIMIT) if isinstance(reply, bytes) else line(reply, REPLY_LIMIT)
+    return f"{code} {text}" if code > 0 else text
+
+
+def _why(error: Exception) -> str:
+    """Say what went wrong, without what smtplib adds, and never a password."""
+    match error:
+        case smtplib.SMTPResponseException():
+            return _said(error.smtp_code, error.smtp_error)
+        case smtplib.SMTPServerDisconnected() if isinstance(error.__context__, TimeoutError):
+            return "no answer in time"  # smtplib tells of its timeout so
+        case TimeoutError():
+            return "no answer in time"
+        case ssl.SSLCertVerificationError():
+            return f"the certificate is not trusted: {line(error.verify_message, REPLY_LIMIT)}"
+        case InputError():
+            return str(error)
+        case _:
+            return line(str(error), REPLY_LIMIT) or type(error).__name__

@@ -1,0 +1,238 @@
+"""Tells organisations what a round found: reports are kept and letters put into the outbox, in one transaction each.
+
+Everything here may be done again after a crash at any point: what is missing is added, and nothing is told twice.
+Rendering happens before the transaction begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Q
+
+from scanner.delivery.finding_letters import Result, recurrence_letter, reinspection_letter, urgent_letter
+from scanner.delivery.letters import Frame, Written
+from scanner.delivery.models import Message, MessageKind, Told
+from scanner.delivery.outbox import Letter, enqueue, key_of
+from scanner.delivery.recipients import Recipient, recipients
+from scanner.delivery.round_letter import round_letter
+from scanner.engine.catalogue.load import Language
+from scanner.engine.errors import InputError
+from scanner.remediation.lifecycle import Happened
+from scanner.remediation.models import Finding as FindingRow
+from scanner.remediation.models import FindingEvent
+from scanner.remediation.reinspection import Verdict, verdicts
+from scanner.reports.findings import report_finding, worst_first
+from scanner.reports.model import Finding, Reason, ReportModel
+from scanner.reports.models import Report
+from scanner.reports.query import report_model
+from scanner.reports.render import render_html, render_json
+from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
+from targets.models import Organisation
+
+PER_LETTER = 20
+"""Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
+
+Writing = Callable[[Frame], Written]
+"""Writes a letter in the language, and for whom, the frame says."""
+
+
+def tell_round(round_id: int, now: datetime) -> int:
+    """Tell each organisation of a followed round what it found; return how many letters were put into the outbox.
+
+    Rounds get a report, but for those that look again at hosts between rounds; re-inspections of findings get their
+    result instead. What came back is alerted after every round. Raises ``InputError`` for a round that was not
+    followed yet.
+    """
+    this = Round.objects.select_related("plan").get(pk=round_id)
+    if this.followed is None:
+        raise InputError(f"Round {this.pk} was not followed yet, so there is nothing to tell of it.")
+    told = 0
+    for organisation in this.organisations.filter(retired_at=None).select_related("parent").order_by("slug"):
+        if this.findings:
+            told += _tell_reinspection(this, organisation, now)
+        elif this.kind != PlanKind.CADENCE:
+            told += _tell_report(this, organisation, now)
+        told += _tell_recurrences(this, organisation, now)
+    return told
+
+
+def alert_urgent(findings: Iterable[FindingRow], now: datetime) -> int:
+    """Tell organisations at once of findings that can't wait; return how many letters were put into the outbox.
+
+    Each finding is told once in its life, and again when it comes back after it was fixed.
+    """
+    owners: dict[Organisation, list[FindingRow]] = defaultdict(list)
+    for finding in findings:
+        owners[finding.organisation].append(finding)
+    return sum(_alert(organisation, those, now) for organisation, those in owners.items())
+
+
+def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: datetime) -> int:
+    lives = {f"urgent:{each.pk}:{each.first_seen.isoformat()}:{each.recurrences}": each for each in findings}
+    known = set(Told.objects.filter(key__in=lives).values_list("key", flat=True))
+    new = {key: each for key, each in lives.items() if key not in known}
+    chosen = recipients(organisation, MessageKind.URGENT_ALERT)
+    if not new or not chosen:
+        return 0
+    shown = sorted(new, key=lambda key: worst_first(report_finding(new[key], {}, {}, now)))
+    letters: list[Letter] = []
+    for first in range(0, len(shown), PER_LETTER):
+        part = shown[first : first + PER_LETTER]
+        told = [report_finding(new[key], {}, {}, now) for key in part]
+        about = hashlib.sha256(" ".join(part).encode()).hexdigest()[:16]
+        post = _Post(organisation, MessageKind.URGENT_ALERT, now, (organisation.pk, about))
+        letters += post.letters(chosen, partial(urgent_letter, told))
+    with transaction.atomic():
+        if Told.objects.filter(key__in=new).exists():
+            return 0  # somebody else was faster; what is left is told when it is asked for again
+        Told.objects.bulk_create(Told(key=key, at=now) for key in new)
+        return sum(enqueue(each, now) for each in letters)
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """What all letters of one kind about one organisation have in common; ``about`` completes their keys."""
+
+    organisation: Organisation
+    kind: MessageKind
+    now: datetime
+    about: tuple[object, ...]
+
+    def left(self) -> list[Recipient]:
+        """Return those who were not told yet."""
+        chosen = {self._key(each): each for each in recipients(self.organisation, self.kind)}
+        told = set(Message.objects.filter(key__in=chosen).values_list("key", flat=True))
+        return [each for key, each in chosen.items() if key not in told]
+
+    def letters(self, chosen: Iterable[Recipient], writing: Writing) -> list[Letter]:
+        """Write to each; those who share a language read the same words."""
+        written: dict[tuple[Language, bool], Written] = {}
+        letters = []
+        for each in chosen:
+            form = (each.language, each.instead)
+            if form not in written:
+                written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
+            letters.append(self._letter(each, written[form]))
+        return letters
+
+    def enqueue(self, letters: Iterable[Letter], reports: Mapping[str, Report] | None = None) -> int:
+        """Put the letters into the outbox, each with the report in its language; return how many are new."""
+        with_reports = (replace(each, report=reports[each.language]) if reports else each for each in letters)
+        return sum(enqueue(each, self.now) for each in with_reports)
+
+    def _key(self, recipient: Recipient) -> str:
+        return key_of(self.kind, recipient.address, *self.about)
+
+    def _letter(self, recipient: Recipient, written: Written) -> Letter:
+        return Letter(
+            key=self._key(recipient),
+            kind=self.kind,
+            recipient=recipient.address,
+            language=str(recipient.language),
+            subject=written.subject,
+            text=written.text,
+            html=written.html,
+            organisation=self.organisation,
+        )
+
+
+def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
+    """Keep the report in its organisation's language and those of whom it goes to, and write to them."""
+    post = _Post(organisation, MessageKind.ROUND_REPORT, now, (this.pk, organisation.pk))
+    left = post.left()
+    languages = {Language(organisation.language), *(each.language for each in left)}
+    kept = {each.language: each for each in Report.objects.filter(round=this, organisation=organisation)}
+    if not left and languages <= kept.keys():
+        return 0
+    model = report_model(organisation, this, now)
+    part = None if this.is_whole else PlanKind(this.kind)
+    drafts = [_report(this, organisation, model, each) for each in sorted(languages - kept.keys())]
+    letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part))
+    with transaction.atomic():
+        for draft in drafts:
+            kept[draft.language], _ = Report.objects.get_or_create(
+                organisation=organisation,
+                round=this,
+                language=draft.language,
+                defaults={name: getattr(draft, name) for name in ("generated", "html", "json", "digest")},
+            )
+        return post.enqueue(letters, kept)
+
+
+def _report(this: Round, organisation: Organisation, model: ReportModel, language: Language) -> Report:
+    translated = _in(model, language)
+    page = render_html(translated).encode()
+    return Report(
+        organisation=organisation,
+        round=this,
+        language=str(language),
+        generated=model.generated,
+        html=zlib.compress(page),
+        json=zlib.compress(render_json(translated).encode()),
+        digest=hashlib.sha256(page).hexdigest(),
+    )
+
+
+def _in(model: ReportModel, language: Language) -> ReportModel:
+    return replace(model, organisation=replace(model.organisation, language=str(language)))
+
+
+def _tell_reinspection(this: Round, organisation: Organisation, now: datetime) -> int:
+    post = _Post(organisation, MessageKind.REINSPECTION, now, (this.pk, organisation.pk))
+    left = post.left()
+    ours = [(each, verdict) for each, verdict in verdicts(this) if each.organisation_id == organisation.pk]
+    if not left or not ours:
+        return 0
+    results = [_result(this, each, verdict, now) for each, verdict in ours]
+    results.sort(key=lambda each: worst_first(each.finding))
+    when = this.finished or now
+    letters = post.letters(left, lambda frame: reinspection_letter(results, when, frame))
+    with transaction.atomic():
+        return post.enqueue(letters)
+
+
+def _result(this: Round, row: FindingRow, verdict: Verdict, now: datetime) -> Result:
+    finding = report_finding(row, {}, {}, now)
+    if verdict is Verdict.FIXED:
+        proofs = FindingEvent.objects.filter(round=this, finding=row, kind__in=(Happened.FIXED, Happened.NOT_SEEN))
+        proof = next((each.detail for each in proofs if "first_look" in each.detail), None)
+        if proof is None:
+            return Result(finding, verdict)
+        looks = datetime.fromisoformat(proof["first_look"]), datetime.fromisoformat(proof["second_look"])
+        return Result(finding, verdict, looks)
+    return Result(finding, verdict, reasons=_reasons(this, row) if verdict is Verdict.NOT_VERIFIED else ())
+
+
+def _reasons(this: Round, finding: FindingRow) -> tuple[Reason, ...]:
+    """Return what kept the round from looking at a finding: what concerns its whole host, then its port."""
+    here = Q(hostname=finding.host) | Q(hostname="", address=finding.host)
+    looks = HostResult.objects.filter(here, round=this, organisation=finding.organisation, look=LookNumber.FIRST)
+    gaps = [gap for look in looks for gap in look.inspection().coverage.gaps]
+    ours = [gap for gap in gaps if gap.port in (None, finding.port)]
+    ours.sort(key=lambda gap: gap.port is not None)
+    return tuple(Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in ours)
+
+
+def _tell_recurrences(this: Round, organisation: Organisation, now: datetime) -> int:
+    """Alert what is back within the same life; what comes back after a long absence is new, and in the report."""
+    events = FindingEvent.objects.filter(round=this, kind=Happened.REOPENED, finding__organisation=organisation)
+    back: list[tuple[Finding, datetime]] = []
+    for event in events.select_related("finding"):
+        if event.finding.first_seen < event.at and "fixed" in event.detail:
+            shown = report_finding(event.finding, {}, {}, now)
+            back.append((shown, datetime.fromisoformat(event.detail["fixed"])))
+    if not back:
+        return 0
+    back.sort(key=lambda pair: worst_first(pair[0]))
+    post = _Post(organisation, MessageKind.RECURRENCE, now, (this.pk, organisation.pk))
+    letters = post.letters(post.left(), lambda frame: recurrence_letter(back, frame))
+    with transaction.atomic():
+        return post.enqueue(letters)

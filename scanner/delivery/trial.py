@@ -1,0 +1,53 @@
+"""A test mail, sent at once and told step by step; the outbox is not touched."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from markupsafe import escape
+
+from scanner.delivery.compose import Mail, ascii_address, compose
+from scanner.delivery.folder import FOLDER
+from scanner.delivery.letters import office_name, own_language
+from scanner.delivery.reports import sender, write_private
+from scanner.delivery.smtp import Answer, Conversation, Server, Watch
+from scanner.reports.words import words
+
+
+def send_trial(address: str, to: Server, now: datetime, watch: Watch) -> Answer:
+    """Send the test mail to ``address``. Raises ``InputError`` for no address and ``NoServer`` when none is reached."""
+    content = _trial(address, now)
+    conversation = Conversation(to, watch)
+    try:
+        return conversation.send(settings.INSTALLATION.mail_from, address, content)
+    finally:
+        conversation.close()
+
+
+def write_trial(address: str, now: datetime, data_dir: Path) -> Path:
+    """Write the test mail into the folder of mails, and return its path."""
+    folder = data_dir / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{now:%Y%m%dT%H%M%SZ}-test.eml"
+    write_private(path, _trial(address, now))
+    return path
+
+
+def _trial(address: str, now: datetime) -> bytes:
+    ascii_address(address)
+    language = own_language()
+    t, office = words(language), office_name(language)
+    text = t("mail.test.text", office=office, address=address)
+    digest = hashlib.sha256(f"test:{address}:{now.isoformat()}".encode()).hexdigest()[:40]
+    mail = Mail(
+        message_id=f"<{digest}@{settings.MAIL_DOMAIN}>",
+        created=now,
+        recipient=address,
+        subject=t("mail.test.subject", office=office),
+        text=f"{text}\n",
+        html=f"<p>{escape(text)}</p>",
+    )
+    return compose(mail, sender(language))

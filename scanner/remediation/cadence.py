@@ -1,0 +1,234 @@
+"""Looks again, between the rounds of plans, at hosts that earned it by what is open there.
+
+A host's interval is one of ``LADDER``, by its worst open finding: critical, or known to be exploited, 12 h; high 24 h;
+medium 4 d; low 6 d; clean 7 d. Worse is immediate, better is one step a round, so that a host that flaps stays in
+sight. A host that no longer answers, or may no longer be touched, goes up a step with every round as well: 14 d, then
+twice as long each time, up to 90 d. (After CISA's Cyber Hygiene service, which scans by these intervals.)
+
+An address that never answered earns nothing: rounds of whole networks look for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from scanner.engine.errors import InputError
+from scanner.engine.model import Outcome, Severity
+from scanner.remediation.keys import LOOKED
+from scanner.remediation.lifecycle import State
+from scanner.remediation.models import Attention, Finding
+from scanner.remediation.part import Register
+from scanner.rounds.clock import ENDED, begins
+from scanner.rounds.making import RoundRequest, make_round
+from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
+from scanner.rounds.tools import tool_versions
+from targets.models import Organisation
+from targets.windows import open_again, parse_windows
+
+_log = logging.getLogger(__name__)
+
+BY_SEVERITY: Final = {
+    Severity.CRITICAL: 12,
+    Severity.HIGH: 24,
+    Severity.MEDIUM: 4 * 24,
+    Severity.LOW: 6 * 24,
+    Severity.INFO: 7 * 24,
+}
+"""Hours by the worst open finding; hints leave a host clean."""
+
+CLEAN: Final = BY_SEVERITY[Severity.INFO]
+SILENT: Final = 14 * 24
+LONGEST: Final = 90 * 24
+LADDER: Final = (*BY_SEVERITY.values(), SILENT, 2 * SILENT, 4 * SILENT, LONGEST)
+"""Every interval there is, in hours, the shortest first."""
+
+PATIENCE = 0.25
+"""The part of its interval that a due host still waits when a routine round comes within it."""
+
+PRIORITY: Final = dict(zip(BY_SEVERITY.values(), (50, 40, 30, 20, 10), strict=True))
+"""Of a cadence round, by the shortest interval of its hosts: before plans of usual priority, after re-inspections."""
+
+AT_ONCE = 500
+"""Rows in one statement."""
+
+DEFAULT_PORTS = "top1000"
+_IN_SIGHT = (State.OPEN, State.CLAIMED)
+
+
+class Seen(StrEnum):
+    """What a round learned about a host, the least first. ``NOTHING``: it ran out of time or broke off."""
+
+    GONE = "gone"
+    NOTHING = "nothing"
+    ANSWERED = "answered"
+
+
+def interval(worst: Severity | None, *, known_exploited: bool = False) -> int:
+    """Return the hours that a host is given by its worst open finding; None for a clean one."""
+    return BY_SEVERITY[Severity.CRITICAL] if known_exploited else BY_SEVERITY[worst or Severity.INFO]
+
+
+def next_hours(before: int | None, seen: Seen, earned: int) -> int:
+    """Return a host's next interval: ``before`` is its present one (None for a new host), ``earned`` that of its
+    worst open finding.
+
+    Worse is immediate, better is one step up the ladder.
+    """
+    if before is None:
+        return SILENT if seen is Seen.GONE else earned
+    if seen is Seen.NOTHING:
+        return min(before, earned)
+    aim = LONGEST if seen is Seen.GONE else earned
+    return aim if aim <= before else next(step for step in LADDER if step > before)
+
+
+def attend(organisation: Organisation, this: Round, now: datetime) -> None:
+    """Give each host that the round is about its next due time; belongs into the transaction that follows the round.
+
+    A round about some checks or findings only can make a host due sooner, never later: it did not look at the rest.
+    """
+    seen = _seen(organisation, this)
+    earned = _earned(organisation, seen)
+    rows = {row.host: row for row in Attention.objects.filter(organisation=organisation) if row.host in seen}
+    new: list[Attention] = []
+    for host, what in seen.items():
+        row = rows.get(host)
+        if row is None and what is Seen.GONE:
+            continue
+        if row is None:
+            hours = next_hours(None, what, earned[host])
+            new.append(Attention(organisation=organisation, host=host, hours=hours, due=now + timedelta(hours=hours)))
+        elif this.checks or this.findings:
+            row.hours = min(row.hours, earned[host])
+            row.due = min(row.due, now + timedelta(hours=row.hours))
+        else:
+            row.hours = next_hours(row.hours, what, earned[host])
+            row.silent = row.silent + 1 if what is Seen.GONE else 0
+            row.due = now + timedelta(hours=row.hours)
+    Attention.objects.bulk_create(new, batch_size=AT_ONCE)
+    _store(rows.values())
+
+
+def make_cadence_rounds(now: datetime) -> list[Round]:
+    """Make a round for each organisation that has hosts due, and return them; none while cadence is switched off.
+
+    Not in the organisation's blackouts, not while a round of it is unfinished, and not for hosts that its next routine
+    round reaches within their patience. Hosts that are no longer registered are forgotten. Raises ``ToolError`` when
+    nmap is missing.
+    """
+    if not settings.CADENCE:
+        return []
+    tools: dict[str, str] = {}
+    made: list[Round] = []
+    due = Attention.objects.filter(due__lte=now).values("organisation")
+    for organisation in Organisation.objects.filter(pk__in=due, retired_at=None).order_by("slug"):
+        if _is_held_up(organisation, now):
+            continue
+        tools = tools or tool_versions()
+        try:
+            this = _make_round(organisation, now, tools)
+        except (InputError, ValueError, LookupError):
+            _log.exception("hosts of %s are due for a look, but the round could not be made", organisation)
+            continue
+        if this is not None:
+            made.append(this)
+    return made
+
+
+@transaction.atomic
+def _make_round(organisation: Organisation, now: datetime, tools: Mapping[str, str]) -> Round | None:
+    wanted = None if _is_held_up(organisation, now) else _request(organisation, now)
+    return make_round(wanted, now, tools) if wanted is not None else None
+
+
+def _store(rows: Iterable[Attention]) -> None:
+    """Update the rows; those of a round mostly become alike, so that a few statements do it."""
+    alike: dict[tuple[int, int, datetime], list[int]] = defaultdict(list)
+    for row in rows:
+        alike[row.hours, row.silent, row.due].append(row.pk)
+    for (hours, silent, due), numbers in alike.items():
+        for first in range(0, len(numbers), AT_ONCE):
+            some = Attention.objects.filter(pk__in=numbers[first : first + AT_ONCE])
+            some.update(hours=hours, silent=silent, due=due)
+
+
+def _seen(organisation: Organisation, this: Round) -> dict[str, Seen]:
+    """What the round learned about each host, the best of all its addresses."""
+    results = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
+    found: dict[str, Seen] = {}
+    columns = results.values_list("hostname", "address", "outcome", "silent")
+    for hostname, address, outcome, silent in columns.iterator(chunk_size=2000):
+        host = hostname or address
+        gone = silent or outcome == Outcome.REFUSED
+        what = Seen.ANSWERED if outcome in LOOKED else Seen.GONE if gone else Seen.NOTHING
+        found[host] = max(what, found.get(host, what), key=list(Seen).index)
+    return found
+
+
+def _earned(organisation: Organisation, hosts: Iterable[str]) -> dict[str, int]:
+    """The interval that the open findings of each host earn it."""
+    earned = dict.fromkeys(hosts, CLEAN)
+    rows = Finding.objects.filter(organisation=organisation, state__in=_IN_SIGHT)
+    for host, severity, exploited in rows.values_list("host", "severity", "known_exploited"):
+        if host in earned:
+            earned[host] = min(earned[host], interval(Severity(severity), known_exploited=exploited))
+    return earned
+
+
+def _is_held_up(organisation: Organisation, now: datetime) -> bool:
+    windows = parse_windows(organisation.blackouts)
+    if open_again(windows, now, ZoneInfo(organisation.time_zone)) is not None:
+        return True
+    return organisation.rounds.exclude(state__in=ENDED).exists()
+
+
+def _request(organisation: Organisation, now: datetime) -> RoundRequest | None:
+    """What the organisation's cadence round is to be; None when no host needs one. Its hosts are given a later time."""
+    due = list(Attention.objects.select_for_update().filter(organisation=organisation, due__lte=now))
+    register, routine = Register(organisation), _next_routine(organisation, now)
+    gone = [row.pk for row in due if not register.names(row.host)]
+    for first in range(0, len(gone), AT_ONCE):
+        Attention.objects.filter(pk__in=gone[first : first + AT_ONCE]).delete()
+    forgotten = set(gone)
+    chosen = [row for row in due if row.pk not in forgotten and not _waits_for(routine, row)]
+    if not chosen:
+        return None
+    for row in chosen:
+        row.due = now + timedelta(hours=row.hours)
+    _store(chosen)
+    return RoundRequest(
+        organisations=(organisation,),
+        requested_by="cadence",
+        ports=_ports(organisation),
+        kind=PlanKind.CADENCE,
+        hosts=tuple(sorted(row.host for row in chosen)),
+        priority=max(PRIORITY.get(row.hours, 0) for row in chosen),
+    )
+
+
+def _next_routine(organisation: Organisation, now: datetime) -> datetime | None:
+    """When the next routine round that is about the organisation begins; None when none is planned."""
+    plans = Plan.objects.filter(kind=PlanKind.ROUTINE, retired_at=None, paused=False, next_due__isnull=False)
+    ours = plans.filter(Q(organisations=organisation) | Q(organisations=None)).distinct()
+    return min((begins(plan, plan.next_due, now) for plan in ours if plan.next_due), default=None)
+
+
+def _waits_for(routine: datetime | None, row: Attention) -> bool:
+    return routine is not None and routine <= row.due + timedelta(hours=row.hours * PATIENCE)
+
+
+def _ports(organisation: Organisation) -> str:
+    """The ports of the last whole round, a routine one if there is any: one by hand may be narrow."""
+    rounds = organisation.rounds.filter(whole(), state=RoundState.DONE).order_by("-pk")
+    last = rounds.filter(kind=PlanKind.ROUTINE).first() or rounds.first()
+    return last.ports if last else DEFAULT_PORTS

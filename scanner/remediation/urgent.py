@@ -1,0 +1,75 @@
+"""Opens what can't wait for the end of a round: confirmed findings that are critical or used by attackers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from scanner.engine.model import Confidence, Severity
+from scanner.engine.plan import Profile
+from scanner.remediation.follow import BEGUN, new_finding, rename_checks, take_step, terms_for
+from scanner.remediation.lifecycle import Happened, State
+from scanner.remediation.models import Finding, FindingEvent
+from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
+from scanner.remediation.part import Part, is_urgent
+from scanner.rounds.models import HostResult, Round
+from targets.models import Organisation
+
+
+def open_urgent(round_id: int, results: Iterable[int], now: datetime) -> list[Finding]:
+    """Open, or reopen, what these results of the round confirm that is critical or known to be exploited.
+
+    Returns those findings that this round opened, by this call or an earlier one: whoever alerts people does so once
+    for each finding and round, and a crash in between loses no alert. Each result is judged once, as if its host were
+    alone: what rests on the keys of other hosts is never urgent. The time to fix begins when the round is followed.
+    """
+    del now  # what is opened bears the time of the look
+    this = Round.objects.select_related("plan").get(pk=round_id)
+    chosen = list(results)
+    owners = Organisation.objects.filter(host_results__in=chosen, host_results__round=this).distinct().order_by("slug")
+    found: list[Finding] = []
+    for organisation in owners:
+        rows = HostResult.objects.filter(round=this, organisation=organisation, pk__in=chosen)
+        view = RoundView(rows.iterator(chunk_size=50), Profile(this.profile), organisation)
+        urgent = _urgent(view, Part(this, organisation))
+        if urgent:
+            with transaction.atomic():
+                rename_checks(this, organisation)
+                found += _open(this, organisation, urgent)
+    return found
+
+
+def urgent_of(round_id: int) -> list[Finding]:
+    """Return what stands open, confirmed and urgent, that a followed round opened, reopened, or judged anew."""
+    turned = FindingEvent.objects.filter(round=round_id, kind__in=(*BEGUN, Happened.CHANGED))
+    serious = Q(severity=Severity.CRITICAL) | Q(known_exploited=True)
+    chosen = Finding.objects.filter(serious, pk__in=turned.values("finding"), state=State.OPEN)
+    return list(chosen.filter(confidence=Confidence.CONFIRMED).select_related("organisation"))
+
+
+def _urgent(view: RoundView, part: Part) -> dict[Identity, Observed]:
+    observed = {identity: view.observe_seen(identity) for identity in sorted(view.seen())}
+    return {
+        identity: each
+        for identity, each in observed.items()
+        if each.judged is not None and is_urgent(each.judged) and part.opens(each.judged)
+    }
+
+
+def _open(this: Round, organisation: Organisation, urgent: dict[Identity, Observed]) -> list[Finding]:
+    hosts = {host for host, _, _, _ in urgent}
+    rows = Finding.objects.select_for_update().filter(organisation=organisation, host__in=hosts)
+    known = {identity_of(finding): finding for finding in rows}
+    terms = terms_for(this, organisation)
+    events: list[FindingEvent] = []
+    for identity, observed in urgent.items():
+        finding = known.setdefault(identity, new_finding(organisation, identity))
+        if finding.pk is None or finding.state == State.FIXED:
+            events += take_step(finding, observed, this, terms, None)
+    FindingEvent.objects.bulk_create(events, ignore_conflicts=True)
+    numbers = [known[identity].pk for identity in urgent]
+    begun = FindingEvent.objects.filter(round=this, kind__in=BEGUN, finding__in=numbers)
+    return list(Finding.objects.filter(pk__in=begun.values("finding")).select_related("organisation"))

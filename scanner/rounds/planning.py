@@ -1,0 +1,229 @@
+"""Makes plans, pauses them and removes them; whatever a plan is asked to be is checked before it is stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import available_timezones
+
+from django.db import transaction
+
+from scanner.audit.trail import Action, record
+from scanner.engine.errors import InputError
+from scanner.engine.model import Severity
+from scanner.engine.plan import Profile, parse_ports
+from scanner.rounds.campaign import expand_checks, usual_ports
+from scanner.rounds.clock import first_due
+from scanner.rounds.models import Plan, PlanKind
+from scanner.rounds.schedule import parse_schedule
+from targets.models import Organisation
+from targets.query import active_organisations
+from targets.windows import WindowError, parse_windows
+
+KINDS = (PlanKind.ROUTINE, PlanKind.SPOT_CHECK, PlanKind.CAMPAIGN, PlanKind.SELF_CHECK)
+"""What people plan. Rounds of the other kinds follow from findings, or are asked for without a plan."""
+
+LONGEST_JITTER = 86_400
+HIGHEST_PRIORITY = 99
+"""A re-inspection, which somebody waits for, has 100."""
+
+LONGEST_DEADLINE = 366
+HIGHEST_RATE = 1_000_000
+DEFAULT_PORTS = "top1000"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What a plan is to be; the fields are those of :class:`scanner.rounds.models.Plan`.
+
+    ``organisations`` are slugs, none for all. Empty ``ports`` are the default: where the services of a campaign's
+    checks usually are, ``top1000`` for others. ``share`` is None but for spot checks. ``checks`` are patterns.
+    """
+
+    name: str
+    kind: PlanKind
+    created_by: str
+    organisations: tuple[str, ...] = ()
+    schedule: str = ""
+    time_zone: str = "UTC"
+    until: datetime | None = None
+    jitter: int = 0
+    blackouts: tuple[str, ...] = ()
+    profile: Profile = Profile.STANDARD
+    ports: str = ""
+    share: float | None = None
+    checks: tuple[str, ...] = ()
+    deadlines: Mapping[Severity, int] = field(default_factory=dict)
+    rate: float = 0
+    priority: int = 0
+    notice_from: Severity | None = None
+
+
+def make_plan(wanted: PlanRequest, now: datetime) -> Plan:
+    """Check and store a plan. Raises ``InputError`` that says what is wrong, ``LookupError`` for an organisation."""
+    _check_name(wanted)
+    _check_kind(wanted)
+    _check_numbers(wanted)
+    _check_zone(wanted.time_zone)
+    organisations = active_organisations(wanted.organisations) if wanted.organisations else []
+    checks = expand_checks(wanted.checks)
+    plan = Plan(
+        name=wanted.name,
+        kind=wanted.kind,
+        schedule=parse_schedule(wanted.schedule).text if wanted.schedule else "",
+        time_zone=wanted.time_zone,
+        until=wanted.until,
+        jitter=wanted.jitter,
+        blackouts=_blackouts(wanted.blackouts),
+        profile=wanted.profile,
+        ports=_ports(wanted, checks),
+        share=wanted.share or 1.0,
+        checks=list(checks),
+        deadlines={str(severity): days for severity, days in wanted.deadlines.items()},
+        rate=wanted.rate,
+        priority=wanted.priority,
+        notice_from=wanted.notice_from or "",
+        created=now,
+        created_by=wanted.created_by,
+    )
+    plan.next_due = first_due(plan, now)
+    if plan.schedule and plan.next_due is None:
+        raise InputError(f"The plan would never be due: it ends at {plan.until}, before {wanted.schedule!r} comes.")
+    return _store(plan, organisations)
+
+
+def find_plan(name: str) -> Plan:
+    """Return the plan that is in use under ``name``. Raises ``InputError`` naming those there are."""
+    plans = {plan.name: plan for plan in Plan.objects.filter(retired_at=None)}
+    if name not in plans:
+        known = ", ".join(plans) or "none; 'roundsman plan add' makes one"
+        raise InputError(f"There is no plan {name!r}. Plans: {known}.")
+    return plans[name]
+
+
+@transaction.atomic
+def pause_plan(name: str, *, by: str, now: datetime) -> None:
+    """Make no more rounds of the plan until it is resumed; a round that has begun goes on. Raises ``InputError``."""
+    plan = _locked(name)
+    if plan.paused:
+        raise InputError(f"Plan {name} is paused already.")
+    plan.paused = True
+    plan.save(update_fields=["paused"])
+    record(Action.PLAN_PAUSED, f"plan {name}", actor=by, at=now)
+
+
+@transaction.atomic
+def resume_plan(name: str, *, by: str, now: datetime) -> Plan:
+    """Let the plan go on with the next due time after ``now``; what was due meanwhile is not caught up.
+
+    Raises ``InputError``.
+    """
+    plan = _locked(name)
+    if not plan.paused:
+        raise InputError(f"Plan {name} is not paused.")
+    plan.paused, plan.next_due = False, first_due(plan, now)
+    plan.save(update_fields=["paused", "next_due"])
+    record(Action.PLAN_RESUMED, f"plan {name}", actor=by, at=now)
+    return plan
+
+
+@transaction.atomic
+def remove_plan(name: str, *, by: str, now: datetime) -> None:
+    """Retire the plan: its rounds stay, one that has begun goes on, and its name is free. Raises ``InputError``."""
+    plan = _locked(name)
+    plan.retired_at, plan.next_due = now, None
+    plan.save(update_fields=["retired_at", "next_due"])
+    record(Action.PLAN_REMOVED, f"plan {name}", actor=by, at=now)
+
+
+def _locked(name: str) -> Plan:
+    return Plan.objects.select_for_update().get(pk=find_plan(name).pk)
+
+
+@transaction.atomic
+def _store(plan: Plan, organisations: list[Organisation]) -> Plan:
+    if Plan.objects.filter(name=plan.name, retired_at=None).exists():
+        raise InputError(f"There is a plan {plan.name} already; remove it first, or choose another name.")
+    plan.save()
+    plan.organisations.set(organisations)
+    slugs = [each.slug for each in organisations]
+    fields = {name: getattr(plan, name) for name in ("kind", "schedule", "time_zone", "until", "profile", "ports")}
+    limits = {
+        name: getattr(plan, name) for name in ("blackouts", "share", "checks", "deadlines", "rate", "notice_from")
+    }
+    record(
+        Action.PLAN_ADDED,
+        f"plan {plan.name}",
+        actor=plan.created_by,
+        at=plan.created,
+        organisations=slugs,
+        **fields,
+        **limits,
+    )
+    return plan
+
+
+def _check_name(wanted: PlanRequest) -> None:
+    if not _NAME.fullmatch(wanted.name):
+        raise InputError(f"{wanted.name!r} is no name for a plan; use a-z, 0-9 and hyphens, such as weekly-full.")
+
+
+def _check_kind(wanted: PlanRequest) -> None:
+    kind = wanted.kind
+    if kind not in KINDS:
+        raise InputError(f"Rounds of the kind {kind} are made when they are needed; plan {', '.join(KINDS)}.")
+    if kind in (PlanKind.ROUTINE, PlanKind.SPOT_CHECK) and not wanted.schedule:
+        raise InputError(f"A {kind} needs a schedule, such as --schedule '0 3 * * mon' or --schedule 'every 1d'.")
+    if kind is PlanKind.SELF_CHECK and wanted.schedule:
+        raise InputError("A self-check has no schedule: it runs when a unit asks, by 'roundsman plan run'.")
+    if wanted.until is not None and not wanted.schedule:
+        raise InputError("Only a plan with a schedule can end by itself.")
+    if (kind is PlanKind.SPOT_CHECK) != (wanted.share is not None):
+        raise InputError("A spot check needs the share of targets that it draws (--share 10%), others have none.")
+    if (kind is PlanKind.CAMPAIGN) != bool(wanted.checks):
+        raise InputError("A campaign needs the checks that it is about (--check 'SVC-REDIS-*'), others have none.")
+
+
+def _check_numbers(wanted: PlanRequest) -> None:
+    if wanted.share is not None and not 0 < wanted.share <= 1:
+        raise InputError("The share of a spot check is above 0 and at most 100%.")
+    if not 0 <= wanted.jitter <= LONGEST_JITTER:
+        raise InputError("The jitter is at most a day.")
+    if not 0 <= wanted.rate <= HIGHEST_RATE:
+        raise InputError(f"The rate is from 0 (no cap) to {HIGHEST_RATE} packets a second.")
+    if not -HIGHEST_PRIORITY <= wanted.priority <= HIGHEST_PRIORITY:
+        raise InputError(f"The priority is from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.")
+    for severity, days in wanted.deadlines.items():
+        if severity is Severity.INFO or not 1 <= days <= LONGEST_DEADLINE:
+            raise InputError(
+                f"Hints have no deadline, others 1 to {LONGEST_DEADLINE} days; write for example high=5, not "
+                f"{severity}={days}."
+            )
+
+
+def _check_zone(name: str) -> None:
+    if name not in available_timezones():
+        raise InputError(f"{name!r} is no IANA time zone; an example of one is Asia/Shanghai.")
+
+
+def _blackouts(texts: tuple[str, ...]) -> list[str]:
+    try:
+        return list(dict.fromkeys(window.text for window in parse_windows(texts)))
+    except WindowError as error:
+        raise InputError(f"{error}.") from error
+
+
+def _ports(wanted: PlanRequest, checks: tuple[str, ...]) -> str:
+    if wanted.ports:
+        parse_ports(wanted.ports)
+        return wanted.ports
+    if wanted.kind is not PlanKind.CAMPAIGN:
+        return DEFAULT_PORTS
+    ports = usual_ports(checks)
+    if not ports:
+        raise InputError("Not all of these checks are bound to ports; say where to look, such as --ports top1000.")
+    return ports

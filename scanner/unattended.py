@@ -1,0 +1,103 @@
+"""Everything that runs by itself in one process: clock, workers, mailer, daily duties and upkeep."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from shutil import disk_usage
+from threading import Event, Thread
+
+from django.conf import settings
+
+from scanner.delivery.digest import Space
+from scanner.delivery.duties import Duties
+from scanner.delivery.sender import Mailer
+from scanner.flow import Sentinel, hooks
+from scanner.remediation.cadence import make_cadence_rounds
+from scanner.rounds.clock import keep_time, tick
+from scanner.rounds.service import serving
+from scanner.rounds.ways import Ways
+from scanner.rounds.worker import Workers
+from scanner.upkeep.retention import Policy, prune
+
+_log = logging.getLogger(__name__)
+
+HOUR = 60 * 60.0
+
+AGAIN = 60.0
+"""Seconds after which what broke off begins again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """How often each thing is looked at, in seconds."""
+
+    plans: float = 10.0
+    cadence: float = 60.0
+    urgent: float = 30.0
+    duties: float = 15 * 60.0
+    upkeep: float = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One installation at work. ``ways`` is how its rounds reach the world, its clock among that."""
+
+    workers: int
+    ways: Ways = field(default_factory=Ways)
+    beats: Beats = field(default_factory=Beats)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Do everything until the block ends; ending takes a few seconds, in which what is in work is put back.
+
+        Raises ``InputError`` when another service works on the data directory.
+        """
+        stop = Event()
+        with serving(settings.DATA_DIR):
+            threads = [Thread(target=run, name=name) for name, run in self._loops(stop).items()]
+            with Workers.of_service(self.workers, self.ways, hooks(self.ways.now)):
+                for thread in threads:
+                    thread.start()
+                try:
+                    yield
+                finally:
+                    stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _loops(self, stop: Event) -> dict[str, Callable[[], None]]:
+        def every(seconds: float, look: Callable[[datetime], object]) -> Callable[[], None]:
+            return lambda: keep_time(look, self.ways.now, stop, seconds)
+
+        def rest(seconds: float) -> None:
+            stop.wait(seconds)
+
+        loops = {
+            "clock": every(self.beats.plans, tick),
+            "sentinel": every(self.beats.urgent, Sentinel().look),
+            "mailer": lambda: _lasting(Mailer(self.ways.now, stop=stop).run, stop),
+            "duties": every(self.beats.duties, Duties(_space).run),
+            "upkeep": every(self.beats.upkeep, lambda now: prune(now, Policy.of_settings(), rest=rest)),
+        }
+        if settings.CADENCE:
+            loops["cadence"] = every(self.beats.cadence, make_cadence_rounds)
+        return loops
+
+
+def _lasting(run: Callable[[], None], stop: Event) -> None:
+    """Run what runs until ``stop`` is set; should it break off before, begin again after a pause."""
+    while not stop.is_set():
+        try:
+            run()
+        except Exception:  # noqa: BLE001 - whatever it was, the next try may find it mended
+            _log.exception("the mailer broke off; it begins again in %.0f s", AGAIN)
+            stop.wait(AGAIN)
+
+
+def _space() -> Space:
+    usage = disk_usage(settings.DATA_DIR)
+    return Space(usage.free, usage.total)

@@ -1,0 +1,200 @@
+"""Puts a backup in the place of an installation, so that nothing is mailed twice or scanned that must not be.
+
+All is prepared beside what is there: unpacked, checked, migrated, its mail held and its switch thrown. Only then are
+the files exchanged, and the old ones are kept.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.db import connection, transaction
+from django.db.migrations.loader import MigrationLoader
+
+from scanner.engine.errors import InputError
+from scanner.files import sync
+from scanner.settings import UNFINISHED, migrate, set_up
+from scanner.upkeep import snapshot
+from scanner.upkeep.archive import DATABASE, NAMES, Manifest, unpack
+
+GAP = 10_000
+"""By how much numbers jump. What came after the backup has been told of by number: round 57, finding 312. A new one
+of the same number would be taken for it, and its mail, whose Message-ID follows from the number, for one known."""
+
+HELD = "held by a restore: it may have been sent after the backup was made; 'roundsman mail retry' sends it"
+"""What is noted as the last word on a mail that waited when the backup was made."""
+
+STOPPED = "restored from a backup; exclusions and ended authorisations that came after it are missing from the register"
+
+_PREFIX = ".restoring-"
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did: mails it held, whether the audit trail is whole, and where the old files are, if any."""
+
+    held: int
+    trail_is_whole: bool
+    replaced: Path | None
+
+
+@contextmanager
+def prepared(file: Path, data_dir: Path) -> Iterator[Restoring]:
+    """Unpack and check ``file`` beside the files of ``data_dir``, which is made when missing; nothing is exchanged yet.
+
+    Raises ``InputError`` when the file is damaged, hostile or of a newer Roundsman, or when something still uses the
+    directory. Afterwards what was unpacked and not exchanged is removed.
+    """
+    set_up()
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        _alone(data_dir, stack)
+        for left_over in data_dir.glob(f"{_PREFIX}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=data_dir)))
+        manifest = unpack(file, folder)
+        contents = snapshot.examine(folder / DATABASE)
+        told = (manifest.migrations, dict(manifest.rows), manifest.audit_head)
+        if (contents.migrations, contents.rows, contents.audit_head) != told:
+            raise InputError(f"{file} is refused: its database is not what its manifest says.")
+        _refuse_newer(manifest)
+        yield Restoring(manifest, data_dir, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """A backup that was unpacked to ``folder``, and found sound."""
+
+    manifest: Manifest
+    data_dir: Path
+    folder: Path
+
+    def finish(self, now: datetime, *, actor: str, stop: bool) -> Restored:
+        """Migrate it, hold its mail, and put it in its place; with ``stop`` no round goes on until ``resume``."""
+        with _connected_to(self.folder / DATABASE):
+            migrate()
+            held, whole = _make_safe(self.manifest, now, actor=actor, stop=stop)
+        snapshot.examine(self.folder / DATABASE)
+        return Restored(held, whole, self._exchange(now))
+
+    def _exchange(self, now: datetime) -> Path | None:
+        """Move the old files aside and the new ones in. Broken off, ``prepare`` refuses what is half done."""
+        marker = self.data_dir / UNFINISHED
+        marker.touch(mode=0o600)
+        sync(self.data_dir)
+        aside = self.data_dir / f"replaced-{now:%Y%m%dT%H%M%S.%fZ}"
+        old = [self.data_dir / each for each in (*NAMES, *(DATABASE + end for end in _BESIDE))]
+        there = [path for path in old if path.exists()]
+        if there:
+            aside.mkdir(mode=0o700)
+        for path in there:
+            path.replace(aside / path.name)
+        owner = self.data_dir.stat()
+        for name in self.manifest.files:
+            if os.geteuid() == 0:
+                os.chown(self.folder / name, owner.st_uid, owner.st_gid)
+            (self.folder / name).replace(self.data_dir / name)
+        sync(self.data_dir)
+        marker.unlink()
+        return aside if there else None
+
+
+def _alone(data_dir: Path, stack: ExitStack) -> None:
+    """Hold the locks of the directory until ``stack`` unwinds. Raises ``InputError`` when somebody uses it."""
+    from scanner.rounds.service import LOCK
+
+    for name in (LOCK, "migrate.lock"):
+        lock = stack.enter_context((data_dir / name).open("a"))  # what a service wrote into it stays
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"Roundsman is running on {data_dir}; stop it first. Nothing was changed.") from error
+    users = sorted(_users_of(data_dir / DATABASE))
+    if users:
+        numbers = ", ".join(map(str, users))
+        raise InputError(f"The database in {data_dir} is in use (process {numbers}); nothing was changed.")
+
+
+def _users_of(path: Path) -> Iterator[int]:
+    """Yield the processes that have a file open, as far as this user may see (Linux, proc(5))."""
+    for process in Path("/proc").glob("[0-9]*"):
+        if process.name != str(os.getpid()):
+            with suppress(OSError):
+                if any(_is_link_to(each, path) for each in (process / "fd").iterdir()):
+                    yield int(process.name)
+
+
+def _is_link_to(link: Path, path: Path) -> bool:
+    with suppress(OSError):
+        return link.samefile(path)
+    return False
+
+
+def _refuse_newer(manifest: Manifest) -> None:
+    known = {".".join(key) for key in MigrationLoader(None).disk_migrations}
+    newer = sorted(set(manifest.migrations) - known)
+    if newer:
+        raise InputError(
+            f"Roundsman {manifest.version} made this backup, with changes to the database that this one doesn't know "
+            f"({', '.join(newer[:3])}). Upgrade Roundsman, then restore."
+        )
+
+
+@contextmanager
+def _connected_to(path: Path) -> Iterator[None]:
+    """Let Django use another database for a while, and leave it as one file."""
+    before = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = path
+    try:
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = before
+
+
+def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> tuple[int, bool]:
+    """Hold mail that may have left since, number anew, stop; return how many mails, and whether the trail is whole."""
+    from scanner.audit.trail import Action, record, verify
+    from scanner.delivery.models import Message, MessageState
+    from scanner.rounds.switch import stop_all
+
+    whole = verify(manifest.audit_head).is_whole
+    with transaction.atomic():
+        waiting = Message.objects.filter(state__in=(MessageState.QUEUED, MessageState.SENDING))
+        held = waiting.update(state=MessageState.DEAD, finished=now, lease_until=None, reply=HELD)
+        if stop:
+            stop_all(actor, STOPPED, now)
+        _number_anew()
+        record(
+            Action.RESTORE,
+            f"backup of {manifest.created}",
+            actor=actor,
+            at=now,
+            version=manifest.version,
+            audit_head=manifest.audit_head,
+            held=held,
+            stopped=stop,
+        )
+    return held, whole
+
+
+def _number_anew() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sqlite_sequence SET seq = seq + %s", [GAP])
+        cursor.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT name, %s FROM sqlite_master WHERE type = 'table' "
+            "AND sql LIKE '%%AUTOINCREMENT%%' AND name NOT IN (SELECT name FROM sqlite_sequence)",
+            [GAP],
+        )

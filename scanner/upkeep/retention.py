@@ -1,0 +1,248 @@
+"""Removes what is no longer needed, in small steps, so that a running system goes on and an interrupted sweep too.
+
+Findings, their history, scores and the audit trail are kept for good. Of everything else the part stays that later
+answers rest on: of each host its newest result and the newest that really looked, the last two whole rounds of
+each organisation, its newest report, and that a mail was sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Length
+
+from scanner.audit.trail import Action, record
+from scanner.delivery.models import Attachment, Message, MessageState
+from scanner.remediation.keys import LOOKED
+from scanner.reports.models import Report
+from scanner.rounds.models import HostResult, Job, JobState, LookNumber, Round, RoundState
+from scanner.upkeep import space
+from targets.models import Organisation
+
+Item = TypeVar("Item")
+
+BATCH = 500
+"""Rows of one transaction."""
+
+WHOLE_ROUNDS = 2
+"""Newest whole rounds of each organisation whose results are kept whatever their age."""
+
+JOBS_KEPT = timedelta(days=30)
+"""How long the jobs of a round are kept after its end; they only tell how it went."""
+
+SYSTEM = "roundsman"
+"""The actor when nobody asked for the sweep."""
+
+_OVER = (RoundState.DONE, RoundState.CANCELLED)
+_FINISHED = (MessageState.SENT, MessageState.DEAD, MessageState.CANCELLED)
+
+_RESULT_BYTES = 600
+"""What a host result takes in the tables beside its facts, indexes included (measured)."""
+
+_JOB_BYTES = 2_000
+"""What a job takes, about: a list of some dozen hosts."""
+
+
+class What(StrEnum):
+    """What is removed."""
+
+    RESULTS = "host results"
+    JOBS = "jobs"
+    REPORTS = "reports"
+    CONTENTS = "mail contents"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long what is kept. Of a mail only the content goes: the row, which says that it was sent, stays for good."""
+
+    facts: timedelta
+    messages: timedelta
+    reports: timedelta
+
+    @classmethod
+    def of_settings(cls) -> Policy:
+        """Return what ``ROUNDSMAN_KEEP_…_DAYS`` say."""
+        installation = settings.INSTALLATION
+        days = installation.keep_facts_days, installation.keep_messages_days, installation.keep_reports_days
+        return cls(*(timedelta(days=each) for each in days))
+
+
+@dataclass(slots=True)
+class Pruned:
+    """How many of each were removed, or would be, and about how many bytes they took."""
+
+    counts: dict[What, int] = field(default_factory=dict)
+    size: int = 0
+
+    def add(self, what: What, number: int, size: int) -> None:
+        """Count ``number`` more, of ``size`` bytes together."""
+        if number:
+            self.counts[what] = self.counts.get(what, 0) + number
+            self.size += size
+
+
+def prune(
+    now: datetime,
+    policy: Policy,
+    *,
+    dry_run: bool = False,
+    actor: str = SYSTEM,
+    rest: Callable[[float], None] = time.sleep,
+) -> Pruned:
+    """Remove what is older than ``policy`` says and give the space back; return what it was.
+
+    Each step is a short transaction, after which others get as long a turn (``rest``, in seconds). Stopped
+    anywhere, the next call goes on. With ``dry_run`` nothing is changed. What was removed is put on record in the
+    name of ``actor``.
+    """
+    sweep = _Sweep(now, policy, dry_run, rest)
+    sweep.results()
+    sweep.jobs()
+    sweep.reports()
+    sweep.contents()
+    sweep.files(settings.DATA_DIR / "mail", policy.messages)
+    sweep.files(settings.DATA_DIR / "large-reports", policy.reports)
+    if sweep.done.counts and not dry_run:
+        record(Action.PRUNE, "", actor=actor, at=now, size=sweep.done.size, **dict(sweep.done.counts))
+        space.give_back(rest)
+    return sweep.done
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    now: datetime
+    policy: Policy
+    dry_run: bool
+    rest: Callable[[float], None]
+    done: Pruned = field(default_factory=Pruned)
+
+    def results(self) -> None:
+        """Newest rounds first, so that what a host is remembered by is met before what it makes superfluous."""
+        has_results = Exists(HostResult.objects.filter(round=OuterRef("pk")))
+        old = Round.objects.filter(has_results, _followed(), finished__lt=self.now - self.policy.facts)
+        kept_rounds = _last_whole_rounds()
+        newest: set[_Host] = set()
+        looked: set[_Host] = set()
+        for number in list(old.order_by("-pk").values_list("pk", flat=True)):
+            rows = HostResult.objects.filter(round=number).annotate(size=Length("facts"))
+            unneeded: list[tuple[int, int]] = []
+            for row in rows.only("organisation", "address", "hostname", "look", "outcome"):
+                host = (row.organisation_id, row.address, row.hostname)
+                needed = (row.organisation_id, number) in kept_rounds
+                if row.look == LookNumber.FIRST:
+                    needed |= host not in newest
+                    newest.add(host)
+                    if row.outcome in LOOKED:
+                        needed |= host not in looked
+                        looked.add(host)
+                if not needed:
+                    unneeded.append((row.pk, row.size + _RESULT_BYTES))
+            for batch in _batches(unneeded):
+                self._step(What.RESULTS, batch, partial(self._remove_results, number))
+
+    def jobs(self) -> None:
+        """Jobs of rounds that ended long ago."""
+        ended = Round.objects.filter(state__in=_OVER, finished__lt=self.now - JOBS_KEPT)
+        old = Job.objects.filter(round__in=ended, state__in=(JobState.DONE, JobState.CANCELLED))
+        for batch in _batches([(pk, _JOB_BYTES) for pk in old.order_by("pk").values_list("pk", flat=True)]):
+            self._step(What.JOBS, batch, lambda pks: Job.objects.filter(pk__in=pks).delete())
+
+    def reports(self) -> None:
+        """Contents of reports, but for the newest of each organisation and language and those still to be mailed."""
+        newer = Report.objects.filter(
+            organisation=OuterRef("organisation"), language=OuterRef("language"), pk__gt=OuterRef("pk")
+        )
+        to_send = Message.objects.filter(report=OuterRef("pk")).exclude(state__in=_FINISHED)
+        old = Report.objects.filter(Exists(newer), ~Exists(to_send), generated__lt=self.now - self.policy.reports)
+        sized = old.annotate(size=Length("html") + Length("json")).filter(size__gt=0)
+        for batch in _batches(list(sized.order_by("pk").values_list("pk", "size"))):
+            self._step(What.REPORTS, batch, partial(_empty_reports, to_send))
+
+    def contents(self) -> None:
+        """Texts and attachments of mails that have left, or never will."""
+        old = Message.objects.filter(state__in=_FINISHED, finished__lt=self.now - self.policy.messages)
+        full = old.filter(~Q(text="") | ~Q(html="") | Exists(Attachment.objects.filter(message=OuterRef("pk"))))
+        attached = full.annotate(size=Sum(Length("attachments__content")))
+        sizes = attached.annotate(own=Length("text") + Length("html")).order_by("pk").values_list("pk", "own", "size")
+        for batch in _batches([(pk, own + (size or 0)) for pk, own, size in sizes]):
+            self._step(What.CONTENTS, batch, _empty_mails)
+
+    def files(self, folder: Path, age: timedelta) -> None:
+        """Files of a folder of ours, by when they were written; links are left alone."""
+        before = (self.now - age).timestamp()
+        found = (each for each in sorted(folder.rglob("*")) if each.is_file() and not each.is_symlink())
+        for path in found:
+            with suppress(FileNotFoundError):  # somebody else removed it
+                status = path.stat()
+                if status.st_mtime < before:
+                    self.done.add(What.FILES, 1, status.st_size)
+                    if not self.dry_run:
+                        path.unlink()
+                        _remove_empty(path.parent, folder)
+
+    def _remove_results(self, number: int, pks: list[int]) -> None:
+        Round.objects.filter(pk=number, pruned=None).update(pruned=self.now)
+        HostResult.objects.filter(pk__in=pks).delete()
+
+    def _step(self, what: What, batch: Sequence[tuple[int, int]], remove: Callable[[list[int]], object]) -> None:
+        if not self.dry_run:
+            began = time.monotonic()
+            with transaction.atomic():
+                remove([pk for pk, _ in batch])
+            self.rest(time.monotonic() - began)
+        self.done.add(what, len(batch), sum(size for _, size in batch))
+
+
+_Host = tuple[int, str, str]
+"""Organisation, address and registered name."""
+
+
+def _followed() -> Q:
+    return Q(state=RoundState.CANCELLED) | Q(state=RoundState.DONE, followed__isnull=False)
+
+
+def _last_whole_rounds() -> set[tuple[int, int]]:
+    """Pairs of organisation and round whose results the reports of today and of the time before rest on."""
+    kept: set[tuple[int, int]] = set()
+    for organisation in Organisation.objects.values_list("pk", flat=True):
+        rounds = Round.objects.filter(organisations=organisation, state=RoundState.DONE).order_by("-pk")
+        whole = (each for each in rounds.iterator(chunk_size=50) if each.is_whole)
+        kept.update((organisation, each.pk) for each in islice(whole, WHOLE_ROUNDS))
+    return kept
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    with suppress(OSError):  # it is not empty
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _empty_reports(to_send: QuerySet[Message], pks: list[int]) -> None:
+    Report.objects.filter(~Exists(to_send), pk__in=pks).update(html=b"", json=b"")
+
+
+def _empty_mails(pks: list[int]) -> None:
+    """Empty those that nobody put back into the queue meanwhile."""
+    finished = Message.objects.filter(pk__in=pks, state__in=_FINISHED)
+    Attachment.objects.filter(message__in=finished).delete()
+    finished.update(text="", html="")
+
+
+def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for at in range(0, len(items), BATCH):
+        yield items[at : at + BATCH]

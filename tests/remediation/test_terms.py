@@ -1,0 +1,81 @@
+"""By which plan's terms findings are due."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from scanner.remediation.models import Finding
+from scanner.rounds.models import Plan, PlanKind
+from targets.models import Organisation
+from tests.remediation.looks import day, followed
+from tests.rounds.world import authorise, open_redis, organisation, register
+
+pytestmark = pytest.mark.django_db
+
+USUAL, KEY = dt.timedelta(days=3), dt.timedelta(days=1.5)
+
+
+def owner(slug: str = "water", *, key: bool = False) -> Organisation:
+    made = organisation(slug)
+    register(made, "192.0.2.10", key=key, shared=True)
+    authorise(made, "192.0.2.0/24")
+    return made
+
+
+def plan(name: str, days: float, *owners: Organisation, **fields: object) -> Plan:
+    made = Plan.objects.create(
+        name=name,
+        **{"kind": PlanKind.ROUTINE, "profile": "standard", "ports": "80", "created": day(0), **fields},
+        deadlines={"critical": days},
+    )
+    made.organisations.set(owners)
+    return made
+
+
+def allowed() -> dt.timedelta:
+    found = Finding.objects.get()
+    assert found.deadline is not None
+    assert found.reported is not None
+    return found.deadline - found.reported
+
+
+@pytest.mark.parametrize(("key", "expected"), [(False, USUAL), (True, KEY)])
+def test_without_a_plan_the_usual_times_hold(key: bool, expected: dt.timedelta) -> None:
+    followed(owner(key=key), open_redis, 0)
+    assert allowed() == expected
+
+
+def test_a_plans_round_goes_by_its_plan() -> None:
+    water = owner()
+    plan("other", 9, water)
+    followed(water, open_redis, 0, plan=plan("ours", 2, water), kind=PlanKind.ROUTINE)
+    assert allowed() == dt.timedelta(days=2)
+
+
+def test_a_round_without_a_plan_goes_by_the_organisations_first_routine_plan() -> None:
+    water, power = owner(), owner("power")
+    plan("theirs", 1, power)
+    plan("removed", 1, water, retired_at=day(0))
+    plan("campaign", 1, water, kind=PlanKind.CAMPAIGN)
+    plan("ours", 5, power, water)
+    plan("later", 1, water)
+    followed(water, open_redis, 0)
+    assert allowed() == dt.timedelta(days=5)
+
+
+def test_a_plan_for_everyone_is_an_organisations_too() -> None:
+    water = owner()
+    plan("everyone", 5)
+    followed(water, open_redis, 0)
+    assert allowed() == dt.timedelta(days=5)
+
+
+def test_a_deadline_that_runs_stays_when_the_plan_changes() -> None:
+    water = owner()
+    routine = plan("ours", 5, water)
+    followed(water, open_redis, 0)
+    Plan.objects.filter(pk=routine.pk).update(deadlines={"critical": 1})
+    followed(water, open_redis, 1)
+    assert allowed() == dt.timedelta(days=5)

@@ -1,0 +1,277 @@
+"""Backups of running installations, and what a restore makes of them: real files, real processes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.engine.errors import InputError
+from scanner.upkeep import archive, snapshot
+from scanner.upkeep import backup as backups
+from tests.installation import Installation
+
+NOW = dt.datetime(2026, 11, 2, 8, 30, tzinfo=dt.UTC)
+
+LIVED_IN = """
+from datetime import datetime, UTC
+from scanner.audit.trail import Action, record
+from scanner.delivery.models import Message, MessageKind, MessageState
+from scanner.delivery.outbox import Letter, enqueue
+from scanner.rounds.models import Round
+from targets.models import Organisation
+now = datetime.now(UTC)
+owner = Organisation.objects.create(slug="water", name_zh="水务局", name_en="Water")
+this = Round.objects.create(profile="quick", ports="80", requested_by="alice", created=now, state="running")
+this.organisations.add(owner)
+for state in MessageState:
+    enqueue(Letter(state, MessageKind.DIGEST, "unit@example.org", "en", "Subject", "text", "html"), now)
+    Message.objects.filter(key=state).update(state=state)
+record(Action.ROUND_REQUESTED, "round 1", actor="alice", at=now)
+"""
+
+RESTLESS = """
+import select, sys
+from datetime import datetime, UTC
+from scanner.audit.trail import Action, record
+number = 0
+print("ready", flush=True)
+while number < 20_000:
+    number += 1
+    record(Action.ROUND_REQUESTED, f"round {number}", actor="alice", at=datetime.now(UTC), padding="x" * 2000)
+    if number == 20:
+        print("going", flush=True)
+    if select.select([sys.stdin], [], [], 0)[0]:
+        break
+print(number)
+"""
+
+
+@pytest.fixture(scope="module")
+def template(fresh_installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "data"
+    shutil.copytree(fresh_installation, path)
+    Installation(path).python(LIVED_IN)
+    return path
+
+
+@pytest.fixture
+def lived_in(template: Path, tmp_path: Path) -> Installation:
+    shutil.copytree(template, tmp_path / "data")
+    return Installation(tmp_path / "data")
+
+
+def restored(file: Path, to: Path, *options: str, status: int = 0) -> str:
+    return Installation(to).roundsman("restore", file, "--to", to, "--yes", *options, status=status)
+
+
+def query(database: Path, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_a_backup_is_whole_though_another_process_writes_all_the_while(
+    installation: Installation, tmp_path: Path
+) -> None:
+    with installation.start(RESTLESS) as writer:
+        assert writer.stdout is not None
+        assert [writer.stdout.readline(), writer.stdout.readline()] == ["ready\n", "going\n"]
+        said = installation.roundsman("backup", tmp_path)
+        output, _ = writer.communicate("stop\n", timeout=60)
+    written = int(output)
+    (file,) = tmp_path.glob("roundsman-*.tar.gz")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    manifest = archive.unpack(file, None)
+    assert 20 <= manifest.rows["audit_entry"] < written
+    assert manifest.audit_head in said
+    noted = json.loads((installation.path / backups.NOTE).read_text())
+    assert noted["path"] == str(file)
+    restored(file, tmp_path / "new")
+    verified = Installation(tmp_path / "new").roundsman("audit", "verify", "--expect", manifest.audit_head)
+    assert f"{manifest.rows['audit_entry'] + 2} entries, whole" in verified
+    assert "backup" in installation.roundsman("audit", "list", "--action", "backup")
+
+
+def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
+    lived_in: Installation, tmp_path: Path
+) -> None:
+    lived_in.roundsman("backup", tmp_path / "backup")
+    key = (lived_in.path / "secret-key").read_text()
+    lived_in.python("from targets.models import Organisation; Organisation.objects.update(name_en='Changed')")
+    (lived_in.path / "secret-key").write_text("another")
+    said = lived_in.roundsman("restore", tmp_path / "backup", "--yes")
+    assert "2 waiting mail(s) held" in said
+    assert "kill switch is on" in said
+    mails = query(lived_in.database, "SELECT key, state FROM delivery_message WHERE key <> state ORDER BY key")
+    assert mails == [("queued", "dead"), ("sending", "dead")]
+    (held,) = query(lived_in.database, "SELECT DISTINCT reply FROM delivery_message WHERE key IN ('queued', 'sending')")
+    assert "may have been sent" in str(held[0])
+    assert query(lived_in.database, "SELECT count(*) FROM rounds_stop WHERE lifted_at IS NULL") == [(1,)]
+    assert query(lived_in.database, "SELECT name_en FROM targets_organisation") == [("Water",)]
+    assert (lived_in.path / "secret-key").read_text() == key
+    (aside,) = lived_in.path.glob("replaced-*")
+    assert query(aside / lived_in.database.name, "SELECT name_en FROM targets_organisation") == [("Changed",)]
+    assert (aside / "secret-key").read_text() == "another"
+    assert not list(lived_in.path.glob(".restoring-*"))
+    assert "restore" in lived_in.roundsman("audit", "list", "--action", "restore")
+    later = lived_in.python(
+        "from scanner.rounds.models import Round; import datetime as d;"
+        "print(Round.objects.create(profile='quick', ports='80', requested_by='b', created=d.datetime.now(d.UTC)).pk)"
+    )
+    assert int(later) > 10_000
+
+
+def test_a_stop_may_be_left_as_it_was(lived_in: Installation, tmp_path: Path) -> None:
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    restored(tmp_path / "backup", tmp_path / "new", "--no-stop")
+    assert query(tmp_path / "new" / "roundsman.sqlite3", "SELECT count(*) FROM rounds_stop") == [(0,)]
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    assert "water" in Installation(tmp_path / "new").roundsman("targets", "list")
+
+
+def test_a_directory_in_use_is_not_touched(lived_in: Installation, tmp_path: Path) -> None:
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    with (lived_in.path / "serve.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "is running on" in lived_in.roundsman("restore", tmp_path / "backup", "--yes", status=2)
+    with closing(sqlite3.connect(lived_in.database)) as user:
+        user.execute("SELECT count(*) FROM rounds_round").fetchall()
+        assert "is in use" in lived_in.roundsman("restore", tmp_path / "backup", "--yes", status=2)
+    assert not list(lived_in.path.glob("replaced-*"))
+
+
+def test_nobody_is_overrun_unasked(lived_in: Installation, tmp_path: Path) -> None:
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    assert "Add --yes" in lived_in.roundsman("restore", tmp_path / "backup", status=2)
+    assert "exists; choose another name" in lived_in.roundsman("backup", tmp_path / "backup", status=2)
+    assert "can't be written" in lived_in.roundsman("backup", tmp_path / "missing" / "backup", status=2)
+    assert not list(lived_in.path.glob("replaced-*"))
+
+
+def of_changed(lived_in: Installation, tmp_path: Path, *statements: str) -> Path:
+    """A backup of the installation as if it had been another; written in this process."""
+    other = tmp_path / "other"
+    shutil.copytree(lived_in.path, other)
+    with closing(sqlite3.connect(other / "roundsman.sqlite3")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+    backups._write(other, tmp_path / "changed", NOW)
+    return tmp_path / "changed"
+
+
+def test_an_older_backup_is_brought_up_to_date(lived_in: Installation, tmp_path: Path) -> None:
+    file = of_changed(lived_in, tmp_path, "DROP TABLE audit_entry", "DELETE FROM django_migrations WHERE app = 'audit'")
+    restored(file, tmp_path / "new")
+    assert "2 entries, whole" in Installation(tmp_path / "new").roundsman("audit", "verify")
+
+
+def test_a_newer_backup_is_refused(lived_in: Installation, tmp_path: Path) -> None:
+    future = "INSERT INTO django_migrations (app, name, applied) VALUES ('rounds', '0099_future', '2030-01-01')"
+    said = restored(of_changed(lived_in, tmp_path, future), lived_in.path, status=2)
+    assert "rounds.0099_future" in said
+    assert "Upgrade Roundsman" in said
+    assert not list(lived_in.path.glob("replaced-*"))
+
+
+def test_a_broken_trail_is_restored_and_said(lived_in: Installation, tmp_path: Path) -> None:
+    file = of_changed(
+        lived_in, tmp_path, "DROP TRIGGER audit_entry_is_not_changed", "UPDATE audit_entry SET actor = 'nobody'"
+    )
+    assert "audit trail is broken" in restored(file, tmp_path / "new", status=3)
+    assert (tmp_path / "new" / "roundsman.sqlite3").exists()
+
+
+def test_a_restore_that_was_broken_off_lets_nothing_start_until_it_is_done(
+    lived_in: Installation, tmp_path: Path
+) -> None:
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    (lived_in.path / "restore.unfinished").touch()
+    lived_in.database.rename(tmp_path / "aside")
+    assert "was broken off" in lived_in.roundsman("targets", "list", status=2)
+    assert not lived_in.database.exists()
+    lived_in.roundsman("restore", tmp_path / "backup", "--yes")
+    assert "water" in lived_in.roundsman("targets", "list")
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from django.db import connection
+from scanner.settings import DATA_DIR
+from scanner.upkeep.restore import prepared
+connection.close()
+left, replace = MOVES, Path.replace
+def move(self, target):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+with prepared(Path("backup").absolute(), DATA_DIR) as ready:
+    Path.replace = move
+    ready.finish(datetime.now(UTC), actor="alice", stop=True)
+"""
+
+
+@pytest.mark.parametrize("moves", [1, 3])
+def test_a_restore_that_is_killed_loses_nothing_and_is_done_again(
+    lived_in: Installation, tmp_path: Path, moves: int
+) -> None:
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    with lived_in.sql() as database:
+        database.execute("UPDATE targets_organisation SET name_en = 'Changed'")
+    with lived_in.start(KILLED.replace("MOVES", str(moves))) as process:
+        assert process.wait(timeout=60) == -9
+    assert "was broken off" in lived_in.roundsman("targets", "list", status=2)
+    lived_in.roundsman("restore", tmp_path / "backup", "--yes")
+    assert query(lived_in.database, "SELECT name_en FROM targets_organisation") == [("Water",)]
+    assert not list(lived_in.path.glob(".restoring-*"))
+    kept = list(lived_in.path.glob("replaced-*/roundsman.sqlite3"))
+    assert ("Changed",) in [row for path in kept for row in query(path, "SELECT name_en FROM targets_organisation")]
+
+
+@pytest.mark.parametrize("spoil", [lambda page: bytes(len(page)), lambda page: page[:8] + b"x" * 100 + page[108:]])
+def test_a_damaged_database_is_not_backed_up(
+    lived_in: Installation, tmp_path: Path, spoil: Callable[[bytes], bytes]
+) -> None:
+    with closing(sqlite3.connect(lived_in.database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'rounds_round'").fetchone()
+    content = lived_in.database.read_bytes()
+    at = (root - 1) * size
+    lived_in.database.write_bytes(content[:at] + spoil(content[at : at + size]) + content[at + size :])
+    with pytest.raises(InputError, match=r"damaged|can't be read"):
+        backups._write(lived_in.path, tmp_path / "backup", NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next(lived_in: Installation, tmp_path: Path) -> None:
+    old, recent = tmp_path / ".roundsman-backup-old", tmp_path / ".roundsman-backup-recent"
+    old.mkdir()
+    recent.mkdir()
+    later = dt.datetime.now(dt.UTC)
+    _age(old, later - dt.timedelta(days=2))
+    backups._write(lived_in.path, tmp_path / "backup", later)
+    assert (old.exists(), recent.exists()) == (False, True)
+
+
+def test_a_copy_is_one_file_with_what_was_there(lived_in: Installation, tmp_path: Path) -> None:
+    snapshot.copy(lived_in.database, tmp_path / "copy")
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy"]
+    assert snapshot.examine(tmp_path / "copy").rows["delivery_message"] == 5
+
+
+def _age(path: Path, at: dt.datetime) -> None:
+    os.utime(path, (at.timestamp(), at.timestamp()))
