@@ -27,6 +27,9 @@ packet leaves five seconds after everything was stopped, even when the worker ha
 
 _GRACE = 0.1
 
+_LEAVE = 0.5
+"""Seconds that ending the probes in an orderly way may take."""
+
 TICK = 1.0
 """Seconds between signs of life."""
 
@@ -45,13 +48,23 @@ def serve(channel: socket.socket) -> None:
 
 async def _serve(channel: socket.socket) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=channel)
+    writer.transport.set_write_buffer_limits(0)  # what is drained has left
     work = asyncio.create_task(_Work(reader, writer).run())
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, work.cancel)
+
+    def end() -> None:
+        _leave_soon()
+        work.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     await asyncio.gather(work, return_exceptions=True)
     with contextlib.suppress(OSError):
         await writer.drain()
         writer.close()
+
+
+def _leave_soon() -> None:
+    """End this process, however its probes take that; what they began is then the nursery's to end."""
+    asyncio.get_running_loop().call_later(_LEAVE, os._exit, 1)
 
 
 class _Work:
@@ -95,10 +108,10 @@ class _Work:
         while True:
             try:
                 payload = await self._word()
-            except TimeoutError:
-                self._send(Kind.UNHEARD)
-                return
-            except (EOFError, ConnectionError):
+            except (TimeoutError, EOFError, ConnectionError) as silence:
+                if isinstance(silence, TimeoutError):
+                    self._send(Kind.UNHEARD)
+                _leave_soon()
                 return
             word = pickle.loads(payload)  # noqa: S301 - from the worker, which started this process
             if isinstance(word, GoOn):

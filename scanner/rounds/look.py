@@ -138,7 +138,6 @@ class LookAt:
 
     def _split(self, hosts: list[Assigned]) -> None:
         """Give each host a job of its own in place of this one."""
-        self.looked(self.job.pk)
         alone = one_host_jobs(self.job, hosts, self.ways.now())
         with transaction.atomic():
             given_away = [job.hosts[0] for job in alone]

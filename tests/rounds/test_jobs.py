@@ -463,16 +463,19 @@ def test_hosts_that_no_job_named_are_not_taken_from_the_engine(owner: Organisati
     assert seen() == set(HOSTS)
 
 
-def test_a_job_that_can_not_be_done_for_a_bug_of_ours_is_gone_on_without(owner: Organisation, engine: Engine) -> None:
+def test_hosts_that_can_not_be_looked_at_for_a_bug_of_ours_are_set_aside(
+    owner: Organisation, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = Clock()
 
-    def broken(_: int) -> None:
+    def broken(name: str) -> None:
         raise ValueError("a bug")
 
-    worker = hand(replace(ways(engine), now=clock), Hooks(looked=broken))
+    monkeypatch.setattr("scanner.rounds.look.policy", broken)
+    worker = hand(replace(ways(engine), now=clock))
     planned()
     for _ in range(12):
         worker.work_one()
         clock.time += dt.timedelta(minutes=5)
-    assert seen() == set(HOSTS)
+    assert (seen(Outcome.ERROR), engine.plans) == (set(HOSTS), [])
     assert Round.objects.get().state == "done"

@@ -56,6 +56,7 @@ _ETH_P_ALL = 3  # linux/if_ether.h
 _NETWORK = bytes((127, 63, 0))
 
 
+@pytest.mark.slow
 def test_a_service_that_is_killed_at_any_point_does_the_round_once(installation: Installation) -> None:
     dice = random.Random(20261126)
     for _ in range(4):
@@ -72,6 +73,7 @@ def test_a_service_that_is_killed_at_any_point_does_the_round_once(installation:
     assert installation.ask("SELECT count(*) FROM remediation_roundscore") == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not is_privileged(), reason="a capture needs CAP_NET_RAW")
 def test_after_a_stop_no_packet_leaves_also_after_a_restart_until_it_is_lifted(slow: Installation) -> None:
     with Capture() as capture:
@@ -175,6 +177,7 @@ def outcomes(made: Installation) -> dict[object, object]:
     return {row[0]: row[1] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_child_that_dies_over_one_host_costs_that_host_alone(installation: Installation) -> None:
     with_nmap(installation, "os.kill(os.getppid(), signal.SIGKILL)")
     result = installation.run("round", "resume", "1")
@@ -198,6 +201,7 @@ def test_an_nmap_that_goes_wrong_leaves_hosts_not_inspected_and_the_round_goes_o
     assert (installation.state(), installation.results()) == ("done", HOSTS)
 
 
+@pytest.mark.slow
 def test_an_nmap_that_hangs_holds_up_its_own_job_and_ends_with_the_round(installation: Installation) -> None:
     with_nmap(installation, "time.sleep(3600)")
     with installation.service() as process:
