@@ -20,7 +20,7 @@ from scanner.rounds.frames import HEAD, FrameError, FrameReader, Kind, frame
 from scanner.rounds.models import HostResult
 from scanner.rounds.nursery import NURSERY
 from tests.lab.case import program
-from tests.rounds.installation import ROOT, within
+from tests.rounds.installation import ROOT, scans, within
 from tests.rounds.world import authorise, organisation, planned, register
 
 pytestmark = pytest.mark.lab
@@ -57,10 +57,10 @@ def family() -> Iterator[Family]:
 
             def started() -> bool:
                 found[:] = [each for each in psutil.Process(worker.pid).children(recursive=True) if _lives(each)]
-                return any(each.name() == "nmap" for each in found)
+                return any(scans(each) for each in found)
 
             assert within(30, started)
-            nmap = next(each for each in found if each.name() == "nmap")
+            nmap = next(each for each in found if scans(each))
             child = nmap.parent()
             assert child is not None
             nursery = child.parent()

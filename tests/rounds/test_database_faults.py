@@ -14,7 +14,7 @@ from django.db import OperationalError
 from scanner.rounds import worker
 from scanner.rounds.execute import execute
 from scanner.rounds.models import HostResult, Job, Stop
-from tests.rounds.installation import Installation, within
+from tests.rounds.installation import Installation, scans, within
 from tests.rounds.service import HOSTS
 from tests.rounds.world import authorise, organisation, planned, register
 
@@ -55,7 +55,7 @@ def test_a_switch_that_can_not_be_read_ends_the_probes_as_if_it_were_on(monkeypa
     unreadable: list[float] = []
 
     def current_stop() -> Stop | None:
-        if any(each.name() == "nmap" for each in psutil.Process().children(recursive=True)):
+        if any(scans(each) for each in psutil.Process().children(recursive=True)):
             unreadable.append(time.monotonic())
             raise OperationalError("disk I/O error")
         return None
@@ -64,6 +64,6 @@ def test_a_switch_that_can_not_be_read_ends_the_probes_as_if_it_were_on(monkeypa
     with pytest.raises(OperationalError):
         execute(number)
     assert time.monotonic() - unreadable[0] < 5
-    assert within(1, lambda: "nmap" not in [each.name() for each in psutil.Process().children(recursive=True)])
+    assert within(1, lambda: not any(scans(each) for each in psutil.Process().children(recursive=True)))
     assert not HostResult.objects.exists()
     assert Job.objects.get(kind="look").state == "waiting"
