@@ -168,7 +168,8 @@ def list_rounds(limit: Annotated[int, typer.Option(min=1, help="Show at most so 
         typer.echo("There is no round yet; 'roundsman round run' makes one.")
     for this in rounds:
         slugs = ", ".join(each.slug for each in this.organisations.all())
-        typer.echo(f"{this.pk:>6}  {this.created:%Y-%m-%d %H:%M}Z  {this.state:<9}  {this.profile:<8}  {slugs}")
+        made = f"{this.pk:>6}  {this.created:%Y-%m-%d %H:%M}Z  {this.kind:<13}  {this.state:<9}  {this.profile:<8}"
+        typer.echo(f"{made}  {slugs}")
 
 
 @app.command()
@@ -277,6 +278,9 @@ def _print_round(this: Round) -> bool:
     from scanner.rounds.models import HostResult, LookNumber
 
     typer.echo(f"Round {this.pk}: {this.state}, {this.profile}, ports {this.ports}, by {this.requested_by}")
+    if this.due:
+        others = f"; it stands for {this.missed} earlier due time(s) that were missed as well" if this.missed else ""
+        typer.echo(f"  a {this.kind}, due {this.due:%Y-%m-%d %H:%M}Z{others}")
     if this.pruned is not None:
         typer.echo(f"  Pruned on {this.pruned:%Y-%m-%d}: what follows are the results that were kept, not all.")
     results = HostResult.objects.filter(round=this, look=LookNumber.FIRST).select_related("organisation")

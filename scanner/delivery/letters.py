@@ -24,12 +24,12 @@ from scanner.reports.dates import Dates
 from scanner.reports.page import environment
 from scanner.reports.render import endpoint
 from scanner.reports.words import words
-from targets.models import Organisation
+from targets.models import OptionalMail, Organisation
 
 REPORT_MARK = "\x1a"
 """Stands where a mail says how to get at its report. No value can hold it, as controls are made visible."""
 
-OPTIONAL = frozenset({MessageKind.ROUND_REPORT, MessageKind.REMINDER, MessageKind.RECURRENCE, MessageKind.DIGEST})
+OPTIONAL = frozenset(MessageKind(each) for each in OptionalMail)
 """Kinds that a contact may decline (``Contact.declined``)."""
 
 ACCENT = "#1d5266"

@@ -26,7 +26,7 @@ from scanner.engine.model import (
 )
 from scanner.engine.plan import Domain, Plan
 from scanner.engine.plugins.load import active
-from scanner.engine.probes.dial import Gate
+from scanner.engine.probes.dial import Gate, Pace
 from scanner.engine.probes.domain import DomainLook, Resolver
 from scanner.engine.rules.base import Basis
 
@@ -40,7 +40,7 @@ _EXPECTED = frozenset({GapReason.NEEDS_NAME})
 """What the operator can change and we rightly left out: told, but not making the inspection partial."""
 
 
-async def inspect_domain(domain: Domain, plan: Plan, gate: Gate) -> HostInspection:
+async def inspect_domain(domain: Domain, plan: Plan, gate: Gate, pace: Pace) -> HostInspection:
     """Ask the plan's resolver about one domain; never raises but on cancellation.
 
     ``gate`` is asked with the domain's endpoint before each look. Without a resolver nothing is sent.
@@ -51,7 +51,7 @@ async def inspect_domain(domain: Domain, plan: Plan, gate: Gate) -> HostInspecti
         return looking.not_inspected(Gap(GapReason.REFUSED_BY_SCOPE, transport=Transport.DNS, detail=refusal))
     if plan.resolver is None:
         return looking.not_inspected(Gap(GapReason.NO_RESOLVER, transport=Transport.DNS))
-    resolver = Resolver(plan.resolver, plan.limits.read_timeout)
+    resolver = Resolver(plan.resolver, plan.limits.read_timeout, pace)
     first = await _look(domain, plan, resolver)
     inspection = looking.conclude(first, (), resolver)
     if not doubtful(inspection, plan.policy) or gate(domain_endpoint(domain.name)) is not None:

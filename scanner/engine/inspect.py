@@ -81,7 +81,8 @@ class _Run:
         self.gate = gate
         self.observe = observer
         ends_at = asyncio.get_running_loop().time() + plan.run_deadline if plan.run_deadline else None
-        self.tools = Tools(plan, Dialer(gate, plan.limits), VersionScanner(VERSION_DEADLINE, gate), ends_at)
+        dialer = Dialer(gate, plan.limits)
+        self.tools = Tools(plan, dialer, VersionScanner(VERSION_DEADLINE, gate, dialer.pace), ends_at)
         self.finished: asyncio.Queue[HostInspection | None] = asyncio.Queue()
         self.room = asyncio.Semaphore(HOSTS_AT_ONCE)
         self._found: asyncio.Queue[tuple[Target, Discovered] | None] = asyncio.Queue(GROUP)
@@ -171,7 +172,7 @@ class _Run:
 
         for domain in waiting:
             self.observe(Progress(Stage.LOOKING, domain.target))
-            await self._finish(await inspect_domain(domain, self.plan, self.gate))
+            await self._finish(await inspect_domain(domain, self.plan, self.gate, self.tools.dialer.pace))
 
     async def _finish(self, inspection: HostInspection) -> None:
         await self.room.acquire()

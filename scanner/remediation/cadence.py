@@ -11,6 +11,7 @@ An address that never answered earns nothing: rounds of whole networks look for 
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -115,7 +116,7 @@ def attend(organisation: Organisation, this: Round, now: datetime) -> None:
             row.silent = row.silent + 1 if what is Seen.GONE else 0
             row.due = now + timedelta(hours=row.hours)
     Attention.objects.bulk_create(new, batch_size=AT_ONCE)
-    Attention.objects.bulk_update(rows.values(), ("hours", "silent", "due"), batch_size=AT_ONCE)
+    _store(rows.values())
 
 
 def make_cadence_rounds(now: datetime) -> list[Round]:
@@ -148,6 +149,17 @@ def make_cadence_rounds(now: datetime) -> list[Round]:
 def _make_round(organisation: Organisation, now: datetime, tools: Mapping[str, str]) -> Round | None:
     wanted = None if _is_held_up(organisation, now) else _request(organisation, now)
     return make_round(wanted, now, tools) if wanted is not None else None
+
+
+def _store(rows: Iterable[Attention]) -> None:
+    """Update the rows; those of a round mostly become alike, so that a few statements do it."""
+    alike: dict[tuple[int, int, datetime], list[int]] = defaultdict(list)
+    for row in rows:
+        alike[row.hours, row.silent, row.due].append(row.pk)
+    for (hours, silent, due), numbers in alike.items():
+        for first in range(0, len(numbers), AT_ONCE):
+            some = Attention.objects.filter(pk__in=numbers[first : first + AT_ONCE])
+            some.update(hours=hours, silent=silent, due=due)
 
 
 def _seen(organisation: Organisation, this: Round) -> dict[str, Seen]:
@@ -193,7 +205,7 @@ def _request(organisation: Organisation, now: datetime) -> RoundRequest | None:
         return None
     for row in chosen:
         row.due = now + timedelta(hours=row.hours)
-    Attention.objects.bulk_update(chosen, ("due",), batch_size=AT_ONCE)
+    _store(chosen)
     return RoundRequest(
         organisations=(organisation,),
         requested_by="cadence",

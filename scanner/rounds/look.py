@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
@@ -19,9 +19,10 @@ from django.db import DatabaseError, connection, transaction
 
 from scanner.engine.inspect import Observer, Progress, Stage
 from scanner.engine.model import Gap, GapReason, HostInspection, Level
-from scanner.engine.plan import Domain, Plan, Profile
+from scanner.engine.plan import Domain, Plan, Profile, ports_of
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Limits
+from scanner.engine.probes.discovery import tcp_ranges
 from scanner.rounds.assignment import (
     Assigned,
     Terms,
@@ -66,6 +67,10 @@ RENEW = 2.0
 
 
 _MOMENT = 0.5
+
+
+_PACKETS_PER_PORT = 4
+"""Packets of the cap that one port takes: the scan has half of it, and asks some ports again."""
 
 
 class Ended(Exception):  # noqa: N818 - reads as the event it is
@@ -219,7 +224,7 @@ class _InChild:
         self._unstored: list[tuple[Assigned, Seen]] = []
         self._since: float | None = None
         now = time.monotonic()
-        self._ends = now + JOB_DEADLINE
+        self._ends = now + JOB_DEADLINE + 2 * _scan_seconds(plan)
         self._checked = self._renewed = self._beaten = now
 
     def run(self) -> None:
@@ -313,7 +318,7 @@ def _plan(job: Job, terms: Terms, hosts: list[Assigned], ways: Ways) -> Plan:
         known = {each.value: domain_of(each) for each in registered_domains(owner)}
         domains = tuple(known.get(host.target.address) or Domain(host.target.address) for host in hosts)
         return Plan(level=Level.GREETING, domains=domains, resolver=ways.resolver, limits=_limits(job, terms))
-    return Plan(
+    plan = Plan(
         tuple(host.target for host in hosts),
         terms.ports,
         terms.level,
@@ -322,6 +327,15 @@ def _plan(job: Job, terms: Terms, hosts: list[Assigned], ways: Ways) -> Plan:
         _limits(job, terms),
         policy=policy(owner.policy_name),
     )
+    return replace(plan, host_deadline=plan.host_deadline + _scan_seconds(plan))
+
+
+def _scan_seconds(plan: Plan) -> float:
+    """Return how long the port scan may take because of the rate cap, beside what it takes without one."""
+    if not plan.limits.rate:
+        return 0.0
+    ports = sum(1 for _ in ports_of(tcp_ranges(plan.ports)))
+    return _PACKETS_PER_PORT * ports * len(plan.targets) / plan.limits.rate
 
 
 def _limits(job: Job, terms: Terms) -> Limits:

@@ -12,7 +12,8 @@ from pathlib import Path
 from scanner.engine.errors import InputError
 from scanner.rounds.lease import take_back_from_former_service
 
-_LOCK = "serve.lock"
+LOCK = "serve.lock"
+"""File of the data directory; whoever works on it for long holds this by ``flock``."""
 
 _TRY_FOR = 2.0
 """Seconds to try for: whoever asks whether a service runs holds the lock for a moment."""
@@ -24,7 +25,7 @@ def serving(data_dir: Path) -> Iterator[None]:
 
     The lock ends with the process, however that ends. Raises ``InputError`` when another service holds it.
     """
-    with (data_dir / _LOCK).open("a+", encoding="ascii") as file:
+    with (data_dir / LOCK).open("a+", encoding="ascii") as file:
         ends = time.monotonic() + _TRY_FOR
         while not _locked(file.fileno(), fcntl.LOCK_EX):
             if time.monotonic() > ends:
@@ -44,7 +45,7 @@ def serving(data_dir: Path) -> Iterator[None]:
 def is_served(data_dir: Path) -> bool:
     """Tell whether a service works on the data directory."""
     try:
-        with (data_dir / _LOCK).open("rb") as file:
+        with (data_dir / LOCK).open("rb") as file:
             return not _locked(file.fileno(), fcntl.LOCK_SH)
     except FileNotFoundError:
         return False

@@ -126,8 +126,9 @@ def cancel(round_id: int, by: str, now: datetime) -> None:
         over = this.state == RoundState.DONE or Job.objects.filter(round=this, kind=JobKind.FOLLOW).exists()
         if over or this.state == RoundState.CANCELLED:
             raise InputError(f"Round {round_id} is over; there is nothing to cancel.")
-        this.state, this.started, this.finished = RoundState.CANCELLED, this.started or now, now
-        this.save(update_fields=["state", "started", "finished"])
+        Round.objects.filter(pk=round_id, started=None).update(state=RoundState.PLANNED)
+        begin(round_id, now)  # the jobs of a round that has not begun account for its hosts
+        Round.objects.filter(pk=round_id).update(state=RoundState.CANCELLED, finished=now)
         trail.record(Action.ROUND_CANCELLED, f"round {round_id}", actor=by, at=now)
         advance(round_id, now)
 

@@ -64,6 +64,7 @@ def _records(now: datetime) -> dict[str, Look]:
         "register": partial(records.register, now),
         "contacts": records.contacts,
         "plans": partial(records.plans, now),
+        "service": records.service,
         "kill switch": records.switch,
         "jobs": partial(records.jobs, now),
         "mail": records.mail,

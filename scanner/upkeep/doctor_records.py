@@ -18,7 +18,9 @@ from django.db.models.functions import Length
 from scanner.audit import trail
 from scanner.audit.models import Entry
 from scanner.delivery.models import Message, MessageState
-from scanner.rounds.models import HostResult, Job, JobState, Plan, Round, RoundState, Stop
+from scanner.rounds.models import HostResult, Job, JobState, Plan, Round, RoundState
+from scanner.rounds.service import is_served
+from scanner.rounds.switch import current_stop
 from scanner.upkeep.backup import last_backup
 from scanner.upkeep.health import Check, fail, ok, some, warn
 from targets.check import check_register
@@ -160,9 +162,18 @@ def plans(now: datetime) -> Check:
     return ok("plans", f"{len(active)}, all coming")
 
 
+def service() -> Check:
+    """Whether somebody does what plans ask for."""
+    if is_served(settings.DATA_DIR):
+        return ok("service", "running")
+    if Plan.objects.filter(retired_at=None, paused=False).exists():
+        return warn("service", "not running, so no plan is followed and no mail leaves", "Start 'roundsman serve'.")
+    return ok("service", "not running, and no plan asks for it")
+
+
 def switch() -> Check:
     """While the kill switch is on nothing is inspected."""
-    stop = Stop.objects.filter(lifted_at=None).first()
+    stop = current_stop()
     if stop is not None:
         todo = "'roundsman resume' when it is safe again."
         return warn("kill switch", f"{stop}{f': {stop.reason}' if stop.reason else ''}", todo)

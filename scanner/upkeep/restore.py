@@ -25,9 +25,6 @@ from scanner.settings import UNFINISHED, migrate, set_up
 from scanner.upkeep import snapshot
 from scanner.upkeep.archive import DATABASE, NAMES, Manifest, unpack
 
-LOCK = "serve.lock"
-"""Whoever works on a data directory for long holds this file by ``flock``."""
-
 GAP = 10_000
 """By how much numbers jump. What came after the backup has been told of by number: round 57, finding 312. A new one
 of the same number would be taken for it, and its mail, whose Message-ID follows from the number, for one known."""
@@ -57,6 +54,7 @@ def prepared(file: Path, data_dir: Path) -> Iterator[Restoring]:
     Raises ``InputError`` when the file is damaged, hostile or of a newer Roundsman, or when something still uses the
     directory. Afterwards what was unpacked and not exchanged is removed.
     """
+    set_up()
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
         _alone(data_dir, stack)
@@ -93,7 +91,7 @@ class Restoring:
         marker = self.data_dir / UNFINISHED
         marker.touch(mode=0o600)
         sync(self.data_dir)
-        aside = self.data_dir / f"replaced-{now:%Y%m%dT%H%M%SZ}"
+        aside = self.data_dir / f"replaced-{now:%Y%m%dT%H%M%S.%fZ}"
         old = [self.data_dir / each for each in (*NAMES, *(DATABASE + end for end in _BESIDE))]
         there = [path for path in old if path.exists()]
         if there:
@@ -112,8 +110,10 @@ class Restoring:
 
 def _alone(data_dir: Path, stack: ExitStack) -> None:
     """Hold the locks of the directory until ``stack`` unwinds. Raises ``InputError`` when somebody uses it."""
+    from scanner.rounds.service import LOCK
+
     for name in (LOCK, "migrate.lock"):
-        lock = stack.enter_context((data_dir / name).open("w"))
+        lock = stack.enter_context((data_dir / name).open("a"))  # what a service wrote into it stays
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -140,7 +140,6 @@ def _is_link_to(link: Path, path: Path) -> bool:
 
 
 def _refuse_newer(manifest: Manifest) -> None:
-    set_up()
     known = {".".join(key) for key in MigrationLoader(None).disk_migrations}
     newer = sorted(set(manifest.migrations) - known)
     if newer:
@@ -169,14 +168,14 @@ def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> 
     """Hold mail that may have left since, number anew, stop; return how many mails, and whether the trail is whole."""
     from scanner.audit.trail import Action, record, verify
     from scanner.delivery.models import Message, MessageState
-    from scanner.rounds.models import Stop
+    from scanner.rounds.switch import stop_all
 
     whole = verify(manifest.audit_head).is_whole
     with transaction.atomic():
         waiting = Message.objects.filter(state__in=(MessageState.QUEUED, MessageState.SENDING))
         held = waiting.update(state=MessageState.DEAD, finished=now, lease_until=None, reply=HELD)
-        if stop and not Stop.objects.filter(lifted_at=None).exists():
-            Stop.objects.create(at=now, by=actor, reason=STOPPED)
+        if stop:
+            stop_all(actor, STOPPED, now)
         _number_anew()
         record(
             Action.RESTORE,

@@ -20,11 +20,11 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Length
 
 from scanner.audit.trail import Action, record
-from scanner.delivery.models import Attachment, Message, MessageKind, MessageState
+from scanner.delivery.models import Attachment, Message, MessageState
 from scanner.remediation.keys import LOOKED
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, Job, JobState, LookNumber, Round, RoundState
@@ -47,8 +47,6 @@ SYSTEM = "roundsman"
 
 _OVER = (RoundState.DONE, RoundState.CANCELLED)
 _FINISHED = (MessageState.SENT, MessageState.DEAD, MessageState.CANCELLED)
-_TOLD_ONCE = (MessageKind.ROUND_REPORT, MessageKind.DIGEST)
-"""Kinds whose occasion passes. The others may come up again years later, and their row says that they were sent."""
 
 _RESULT_BYTES = 600
 """What a host result takes in the tables beside its facts, indexes included (measured)."""
@@ -64,13 +62,12 @@ class What(StrEnum):
     JOBS = "jobs"
     REPORTS = "reports"
     CONTENTS = "mail contents"
-    MAILS = "mails"
     FILES = "files"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long what is kept. Mails lose their content after ``messages`` and their row after ``reports``."""
+    """How long what is kept. Of a mail only the content goes: the row, which says that it was sent, stays for good."""
 
     facts: timedelta
     messages: timedelta
@@ -117,7 +114,6 @@ def prune(
     sweep.jobs()
     sweep.reports()
     sweep.contents()
-    sweep.mails()
     sweep.files(settings.DATA_DIR / "mail", policy.messages)
     sweep.files(settings.DATA_DIR / "large-reports", policy.reports)
     if sweep.done.counts and not dry_run:
@@ -174,7 +170,7 @@ class _Sweep:
         old = Report.objects.filter(Exists(newer), ~Exists(to_send), generated__lt=self.now - self.policy.reports)
         sized = old.annotate(size=Length("html") + Length("json")).filter(size__gt=0)
         for batch in _batches(list(sized.order_by("pk").values_list("pk", "size"))):
-            self._step(What.REPORTS, batch, lambda pks: Report.objects.filter(pk__in=pks).update(html=b"", json=b""))
+            self._step(What.REPORTS, batch, partial(_empty_reports, to_send))
 
     def contents(self) -> None:
         """Texts and attachments of mails that have left, or never will."""
@@ -183,14 +179,7 @@ class _Sweep:
         attached = full.annotate(size=Sum(Length("attachments__content")))
         sizes = attached.annotate(own=Length("text") + Length("html")).order_by("pk").values_list("pk", "own", "size")
         for batch in _batches([(pk, own + (size or 0)) for pk, own, size in sizes]):
-            self._step(What.CONTENTS, batch, _empty)
-
-    def mails(self) -> None:
-        """Rows of mails that can't come up again: those about a round or a day long past."""
-        before = self.now - max(self.policy.messages, self.policy.reports)
-        old = Message.objects.filter(state__in=_FINISHED, kind__in=_TOLD_ONCE, finished__lt=before)
-        for batch in _batches([(pk, 0) for pk in old.order_by("pk").values_list("pk", flat=True)]):
-            self._step(What.MAILS, batch, lambda pks: Message.objects.filter(pk__in=pks).delete())
+            self._step(What.CONTENTS, batch, _empty_mails)
 
     def files(self, folder: Path, age: timedelta) -> None:
         """Files of a folder of ours, by when they were written; links are left alone."""
@@ -243,9 +232,15 @@ def _remove_empty(folder: Path, top: Path) -> None:
             folder = folder.parent
 
 
-def _empty(pks: list[int]) -> None:
-    Attachment.objects.filter(message__in=pks).delete()
-    Message.objects.filter(pk__in=pks).update(text="", html="")
+def _empty_reports(to_send: QuerySet[Message], pks: list[int]) -> None:
+    Report.objects.filter(~Exists(to_send), pk__in=pks).update(html=b"", json=b"")
+
+
+def _empty_mails(pks: list[int]) -> None:
+    """Empty those that nobody put back into the queue meanwhile."""
+    finished = Message.objects.filter(pk__in=pks, state__in=_FINISHED)
+    Attachment.objects.filter(message__in=finished).delete()
+    finished.update(text="", html="")
 
 
 def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from scanner.audit.models import Entry
-from scanner.cli import prompts
+from scanner.cli import prompts, round  # noqa: A004 - the command's own name
 from scanner.cli.plan import app
+from scanner.rounds.clock import tick
 from scanner.rounds.models import Plan, Round
 from tests.rounds.world import organisation, register
 
@@ -186,6 +187,16 @@ class TestChangingPlans:
 
 
 class TestRun:
+    def test_what_was_missed_is_told_where_the_round_is_shown(self) -> None:
+        add("--schedule", "every 1d")
+        plan = Plan.objects.get()
+        assert plan.next_due is not None
+        (this,) = tick(plan.next_due + timedelta(days=3))
+
+        told = CliRunner().invoke(round.app, ["show", str(this.pk)]).output
+        assert f"a routine, due {this.due:%Y-%m-%d %H:%M}Z; it stands for 3 earlier due time(s)" in told
+        assert "stands for 3 missed before" in run("show", "weekly")
+
     def test_a_self_check_runs_for_one_unit_and_is_on_record(self) -> None:
         run("add", "ask", "--kind", "self-check")
         shown = run("run", "ask", "--organisation", "water", "--requested-by", "Lin of Water")

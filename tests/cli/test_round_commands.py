@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,13 @@ from django.db import OperationalError
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from scanner.cli import facts, finding, report, round  # noqa: A004 - the command's own name
+from scanner.cli import facts, finding, report, resume, round, stop  # noqa: A004 - the command's own name
 from scanner.remediation.models import Finding
 from scanner.rounds import ways
 from scanner.rounds.models import HostResult, Round
+from scanner.rounds.steps import begin
 from targets.models import Organisation
-from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, register, timed_out
+from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, timed_out
 
 pytestmark = pytest.mark.django_db
 
@@ -24,8 +27,7 @@ pytestmark = pytest.mark.django_db
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     """The round command, with an engine that sends nothing."""
     engine = Engine({"192.0.2.10": open_redis})
-    real = ways.Ways
-    monkeypatch.setattr(ways, "Ways", lambda watch: real(watch=watch, engine=engine))
+    monkeypatch.setattr(ways, "Ways", partial(ways.Ways, engine=engine))
     return engine
 
 
@@ -174,3 +176,55 @@ def test_a_place_that_can_not_be_written_to_is_bad_input(owner: Organisation, en
 @pytest.mark.parametrize("app", [round.app, report.app, finding.app, facts.app])
 def test_help_explains_itself(app: Typer) -> None:
     assert CliRunner().invoke(app, ["--help"]).exit_code == 0
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(round.app, list(arguments))
+
+
+def test_while_everything_is_stopped_no_round_is_made_and_it_is_said_by_whom(
+    owner: Organisation, engine: Engine
+) -> None:
+    assert "Nothing was stopped" in CliRunner().invoke(resume.app).stdout
+    assert "Stopped." in CliRunner().invoke(stop.app, ["--reason", "a fire"]).stdout
+    assert "Stopped already" in CliRunner().invoke(stop.app).stdout
+    refused = run()
+    assert (refused.exit_code, "a fire" in refused.stderr, Round.objects.exists()) == (2, True, False)
+    assert "Rounds go on" in CliRunner().invoke(resume.app).stdout
+    assert run().exit_code == 0
+
+
+def test_a_paused_round_goes_on_when_it_is_resumed(owner: Organisation, engine: Engine) -> None:
+    number = str(planned())
+    assert "is paused" in invoke("pause", number).stdout
+    assert invoke("pause", number).exit_code == 2
+    assert "the round is paused" not in invoke("status").stdout, "nothing of it waits yet"
+    assert "paused" in invoke("status").stdout
+    assert invoke("resume", number).exit_code == 0
+    assert Round.objects.get().state == "done"
+    assert "No round is under way" in invoke("status").stdout
+
+
+def test_a_round_is_cancelled_only_when_that_was_agreed_to(owner: Organisation, engine: Engine) -> None:
+    number = str(planned())
+    assert invoke("cancel", number).exit_code == 2, "nobody can be asked"
+    assert Round.objects.get().state == "planned"
+    assert "cancelled" in invoke("cancel", number, "--yes").stdout
+    this = Round.objects.get()
+    assert (this.state, this.followed is not None) == ("cancelled", True)
+    assert "192.0.2.10: error; cancelled" in invoke("show", number).stdout
+    again = invoke("cancel", number, "--yes")
+    assert (again.exit_code, "is over" in again.stderr) == (2, True)
+
+
+def test_the_status_tells_what_waits_for_what(owner: Organisation, engine: Engine) -> None:
+    number = planned()
+    begin(number, dt.datetime.now(dt.UTC))
+    shown = invoke("status", str(number)).stdout
+    assert "hosts are being listed" in shown
+    assert "waiting: 1 job(s) prepare of water for no service runs here" in shown
+    assert invoke("status", "999").exit_code == 2
+    invoke("resume", str(number))
+    done = invoke("status", str(number), "--watch").stdout
+    assert f"Round {number}, by-hand, by tester: done" in done
+    assert "first look: 1 of 1 host(s) done" in done

@@ -24,6 +24,7 @@ from scanner.delivery.reports import built
 from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
+from scanner.engine.hostile import line
 from scanner.reports.models import Report
 from scanner.rounds.models import Round
 from targets.models import Organisation
@@ -98,7 +99,9 @@ def test_control_characters_in_a_value_add_no_header(field: str) -> None:
 @given(st.text(max_size=300), st.text(max_size=60))
 def test_no_subject_and_no_name_breaks_a_header(subject: str, name: str) -> None:
     raw = compose(mail(subject=subject), Sender(name, OFFICE.address))
-    names = [line.partition(b":")[0] for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n") if line[:1] not in b" \t"]
+    assert str(read(raw)["Subject"]) == line(subject, 400)
+    head = raw.partition(b"\r\n\r\n")[0]
+    names = [each.partition(b":")[0] for each in head.split(b"\r\n") if each[:1] not in b" \t"]
     assert sorted(names) == sorted(
         [
             *(b"Message-ID", b"From", b"To", b"Subject", b"Date", b"Auto-Submitted", b"X-Auto-Response-Suppress"),

@@ -1,4 +1,4 @@
-"""Several mailers at once, and one that is killed: real processes on a database of their own."""
+"""Several mailers at once, and killed ones: real processes on a database of their own."""
 
 from __future__ import annotations
 
@@ -121,3 +121,16 @@ def test_a_mailer_killed_between_acceptance_and_record_sends_that_mail_again_and
         rows = [line.split() for line in here.run(SEND_AND_TELL).splitlines()]
     assert [(state, attempt) for state, attempt, _ in rows] == [("sent", "1"), ("sent", "2"), ("sent", "1")]
     assert Counter(taken) == {rows[0][2]: 1, rows[1][2]: 2, rows[2][2]: 1}
+
+
+@pytest.mark.lab
+@pytest.mark.slow
+def test_a_round_told_by_a_process_that_is_killed_at_any_point_is_told_whole_and_once_by_the_next(
+    tmp_path: Path,
+) -> None:
+    told = Installation(tmp_path, 25).run("from tests.delivery.killed import main; main(9)").splitlines()
+    kinds = [kind for kind in ("recurrence", "round-report", "urgent-alert") for _ in ("en", "zh-Hans")]
+    assert len(told) > 5, "it was killed at several points"
+    for each in told:
+        _, reports, *letters = each.split()
+        assert (reports, letters) == ("2", kinds), each

@@ -28,7 +28,7 @@ from scanner.engine.model import (
     Vantage,
 )
 from scanner.engine.plan import Domain, Plan, ResolverAddress, parse_resolver
-from scanner.engine.probes.dial import Limits
+from scanner.engine.probes.dial import Limits, Pace
 from scanner.engine.probes.domain import QUESTIONS
 from scanner.engine.rules.domain import untested_domain_checks
 from tests.lab.udp import scripted_udp
@@ -229,14 +229,14 @@ def test_time_runs_out_and_what_was_seen_counts() -> None:
 
 def test_nothing_is_sent_without_a_resolver_or_against_the_gate() -> None:
     domain = Domain(NAME)
-    without = asyncio.run(inspect_domain(domain, Plan(), lambda _: None))
+    without = asyncio.run(inspect_domain(domain, Plan(), lambda _: None, Pace()))
     assert (without.outcome, without.coverage.gaps[0].reason) == (Outcome.ERROR, GapReason.NO_RESOLVER)
 
     def no(endpoint: Endpoint) -> str:
         assert endpoint == Endpoint(NAME, NO_PORT, Transport.DNS)
         return "not-authorised"
 
-    refused = asyncio.run(inspect_domain(domain, Plan(resolver=ResolverAddress("127.11.60.11")), no))
+    refused = asyncio.run(inspect_domain(domain, Plan(resolver=ResolverAddress("127.11.60.11")), no, Pace()))
     assert (refused.outcome, refused.coverage.datagrams) == (Outcome.REFUSED, 0)
 
 

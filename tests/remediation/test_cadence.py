@@ -305,6 +305,7 @@ class TestPartsAreNoWhole:
         first = inspect(water, engine, now)
         (part,) = make_cadence_rounds(now + 12 * HOUR)
         finish(part, engine, now + 13 * HOUR)
+        assert {result.host for result in part.results.all()} == {"192.0.2.1"}
         assert latest_round(water) == first
         second = inspect(water, engine, now + DAY)
 

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +14,9 @@ import psutil
 import pytest
 
 from scanner.rounds.frames import HEAD, FrameError, FrameReader, Kind, frame
+from tests.rounds.installation import ROOT, within
 
 pytestmark = pytest.mark.lab
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -41,15 +39,6 @@ def _lives(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def within(seconds: float, true: Callable[[], bool]) -> bool:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if true():
-            return True
-        time.sleep(0.02)
-    return true()
 
 
 @pytest.fixture

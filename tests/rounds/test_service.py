@@ -3,93 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
 
 from scanner.engine.probes.nmap import is_privileged
+from tests.rounds.installation import ROOT, Installation, within
 from tests.rounds.service import HOSTS, JOBS
-from tests.rounds.test_children import within
 
 pytestmark = pytest.mark.lab
-
-ROOT = Path(__file__).parents[2]
-
-
-class Installation:
-    """A data directory with a register and a round, and the processes that work on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environment = {**os.environ, "ROUNDSMAN_DATA_DIR": str(folder)}
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from scanner.cli.main import main; main()", *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    @contextmanager
-    def service(self) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "tests.rounds.service"]
-        with subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout is not None
-                assert process.stdout.readline() == "serving\n"
-                yield process
-            finally:
-                process.kill()
-
-    def ask(self, query: str) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database:
-            return database.execute(query).fetchall()
-
-    def state(self) -> object:
-        return self.ask("SELECT state FROM rounds_round")[0][0]
-
-    def results(self) -> object:
-        return self.ask("SELECT count(*) FROM rounds_hostresult WHERE look = 1")[0][0]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Installation]:
-    """Returns copies of installations, each of which is made once: migrating takes seconds."""
-    made: dict[tuple[str, ...], Path] = {}
-
-    def copy(*options: str) -> Installation:
-        if options not in made:
-            made[options] = tmp_path_factory.mktemp("made")
-            command = [sys.executable, "-m", "tests.rounds.service", "--prepare", *options]
-            environment = Installation(made[options]).environment
-            subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)
-        folder = tmp_path_factory.mktemp("installation")
-        shutil.copytree(made[options], folder, dirs_exist_ok=True)
-        return Installation(folder)
-
-    return copy
-
-
-@pytest.fixture
-def installation(prepared: Callable[..., Installation]) -> Installation:
-    return prepared()
-
-
-@pytest.fixture
-def slow(prepared: Callable[..., Installation]) -> Installation:
-    """An installation whose round takes minutes, if nothing ends it."""
-    return prepared("--slow")
 
 
 class Capture:
@@ -250,7 +179,7 @@ def test_a_child_that_dies_over_one_host_costs_that_host_alone(installation: Ins
     with_nmap(installation, "os.kill(os.getppid(), signal.SIGKILL)")
     result = installation.run("round", "resume", "1")
     assert result.returncode == 3, result
-    assert "127.63.0.5: error; set-aside: Three attempts" in result.stdout
+    assert "127.63.0.5: error; set-aside: The inspection program" in result.stdout
     assert outcomes(installation) == {"inspected": HOSTS - 1, "error": 1}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scanner.delivery.letters import OPTIONAL
 from scanner.delivery.models import MessageKind
 from targets.check import check_register
 from targets.models import Contact, OptionalMail, Organisation, Target, Zone
@@ -141,7 +142,7 @@ def test_a_csv_may_have_blackouts(tmp_path: Path) -> None:
 
 
 def test_the_optional_kinds_of_mail_are_kinds_that_the_outbox_has() -> None:
-    assert set(OPTIONAL_MAIL) == set(OptionalMail.values) <= set(MessageKind.values)
+    assert set(OPTIONAL_MAIL) == set(OptionalMail.values) == OPTIONAL <= set(MessageKind.values)
 
 
 def test_a_target_that_is_never_free_needs_attention(tmp_path: Path) -> None:

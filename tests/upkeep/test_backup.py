@@ -98,7 +98,7 @@ def test_a_backup_is_whole_though_another_process_writes_all_the_while(
     assert noted["path"] == str(file)
     restored(file, tmp_path / "new")
     verified = Installation(tmp_path / "new").roundsman("audit", "verify", "--expect", manifest.audit_head)
-    assert f"{manifest.rows['audit_entry'] + 1} entries, whole" in verified
+    assert f"{manifest.rows['audit_entry'] + 2} entries, whole" in verified
     assert "backup" in installation.roundsman("audit", "list", "--action", "backup")
 
 
@@ -132,7 +132,7 @@ def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
 
 
 def test_a_stop_may_be_left_as_it_was(lived_in: Installation, tmp_path: Path) -> None:
-    lived_in.roundsman("backup", tmp_path / "backup")
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
     restored(tmp_path / "backup", tmp_path / "new", "--no-stop")
     assert query(tmp_path / "new" / "roundsman.sqlite3", "SELECT count(*) FROM rounds_stop") == [(0,)]
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
@@ -140,7 +140,7 @@ def test_a_stop_may_be_left_as_it_was(lived_in: Installation, tmp_path: Path) ->
 
 
 def test_a_directory_in_use_is_not_touched(lived_in: Installation, tmp_path: Path) -> None:
-    lived_in.roundsman("backup", tmp_path / "backup")
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
     with (lived_in.path / "serve.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "is running on" in lived_in.roundsman("restore", tmp_path / "backup", "--yes", status=2)
@@ -151,7 +151,7 @@ def test_a_directory_in_use_is_not_touched(lived_in: Installation, tmp_path: Pat
 
 
 def test_nobody_is_overrun_unasked(lived_in: Installation, tmp_path: Path) -> None:
-    lived_in.roundsman("backup", tmp_path / "backup")
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
     assert "Add --yes" in lived_in.roundsman("restore", tmp_path / "backup", status=2)
     assert "exists; choose another name" in lived_in.roundsman("backup", tmp_path / "backup", status=2)
     assert "can't be written" in lived_in.roundsman("backup", tmp_path / "missing" / "backup", status=2)
@@ -172,7 +172,7 @@ def of_changed(lived_in: Installation, tmp_path: Path, *statements: str) -> Path
 def test_an_older_backup_is_brought_up_to_date(lived_in: Installation, tmp_path: Path) -> None:
     file = of_changed(lived_in, tmp_path, "DROP TABLE audit_entry", "DELETE FROM django_migrations WHERE app = 'audit'")
     restored(file, tmp_path / "new")
-    assert "1 entries, whole" in Installation(tmp_path / "new").roundsman("audit", "verify")
+    assert "2 entries, whole" in Installation(tmp_path / "new").roundsman("audit", "verify")
 
 
 def test_a_newer_backup_is_refused(lived_in: Installation, tmp_path: Path) -> None:
@@ -194,13 +194,51 @@ def test_a_broken_trail_is_restored_and_said(lived_in: Installation, tmp_path: P
 def test_a_restore_that_was_broken_off_lets_nothing_start_until_it_is_done(
     lived_in: Installation, tmp_path: Path
 ) -> None:
-    lived_in.roundsman("backup", tmp_path / "backup")
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
     (lived_in.path / "restore.unfinished").touch()
     lived_in.database.rename(tmp_path / "aside")
     assert "was broken off" in lived_in.roundsman("targets", "list", status=2)
     assert not lived_in.database.exists()
     lived_in.roundsman("restore", tmp_path / "backup", "--yes")
     assert "water" in lived_in.roundsman("targets", "list")
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from django.db import connection
+from scanner.settings import DATA_DIR
+from scanner.upkeep.restore import prepared
+connection.close()
+left, replace = MOVES, Path.replace
+def move(self, target):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+with prepared(Path("backup").absolute(), DATA_DIR) as ready:
+    Path.replace = move
+    ready.finish(datetime.now(UTC), actor="alice", stop=True)
+"""
+
+
+@pytest.mark.parametrize("moves", [1, 3])
+def test_a_restore_that_is_killed_loses_nothing_and_is_done_again(
+    lived_in: Installation, tmp_path: Path, moves: int
+) -> None:
+    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    with lived_in.sql() as database:
+        database.execute("UPDATE targets_organisation SET name_en = 'Changed'")
+    with lived_in.start(KILLED.replace("MOVES", str(moves))) as process:
+        assert process.wait(timeout=60) == -9
+    assert "was broken off" in lived_in.roundsman("targets", "list", status=2)
+    lived_in.roundsman("restore", tmp_path / "backup", "--yes")
+    assert query(lived_in.database, "SELECT name_en FROM targets_organisation") == [("Water",)]
+    assert not list(lived_in.path.glob(".restoring-*"))
+    kept = list(lived_in.path.glob("replaced-*/roundsman.sqlite3"))
+    assert ("Changed",) in [row for path in kept for row in query(path, "SELECT name_en FROM targets_organisation")]
 
 
 @pytest.mark.parametrize("spoil", [lambda page: bytes(len(page)), lambda page: page[:8] + b"x" * 100 + page[108:]])

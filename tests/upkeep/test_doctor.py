@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
+import dns.message
+import dns.rrset
 import pytest
 from django.conf import settings
 from pydantic import SecretStr
@@ -15,18 +19,28 @@ from pydantic import SecretStr
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import Letter, enqueue
+from scanner.delivery.smtp import Security
 from scanner.engine.errors import ToolError
 from scanner.engine.plan import ResolverAddress
 from scanner.rounds.models import Job, Plan, Round, Stop
+from scanner.rounds.service import serving
 from scanner.upkeep import backup, doctor_machine, doctor_records
 from scanner.upkeep.health import Check, Health, examined, ok, some
 from targets.models import Contact
-from tests.delivery.post_office import HERE, PASSWORD, USER
+from tests.delivery.post_office import HERE, PASSWORD, USER, Office, authenticate, good, keys, open_office
 from tests.installation import Installation
 from tests.rounds.world import authorise, organisation, register
 
 NOW = dt.datetime(2026, 11, 2, 8, 30, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+
+
+def answer_one(server: socket.socket) -> None:
+    """Say who serves the root, as a resolver does."""
+    data, asker = server.recvfrom(512)
+    response = dns.message.make_response(dns.message.from_wire(data))
+    response.answer.append(dns.rrset.from_text(".", 60, "IN", "NS", "a.root-servers.net."))
+    server.sendto(response.to_wire(), asker)
 
 
 def saw(check: Check, health: Health, *texts: str) -> None:
@@ -95,6 +109,31 @@ class TestTheMachine:
         saw(doctor_machine.resolver(None), Health.OK, "not inspected")
         saw(doctor_machine.resolver(ResolverAddress("127.0.0.1", 9)), Health.FAIL, "does not answer")
 
+    def test_a_resolver_that_answers_is_well(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind((HERE, 0))
+            server.settimeout(10)
+            answering = threading.Thread(target=answer_one, args=(server,))
+            answering.start()
+            check = doctor_machine.resolver(ResolverAddress(HERE, server.getsockname()[1]))
+            answering.join()
+        saw(check, Health.OK, "answers")
+
+    @pytest.mark.parametrize(("password", "health"), [(PASSWORD, Health.OK), ("wrong", Health.FAIL)])
+    def test_a_mail_server_is_greeted_encrypted_and_logged_in_to(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, password: str, health: Health
+    ) -> None:
+        office, made = Office(), keys(tmp_path)
+        context = made.context(good())
+        asking = {"authenticator": authenticate, "auth_required": True}
+        with open_office(office, context, Security.STARTTLS, **asking) as port:
+            values = {"host": "localhost", "port": port, "user": USER, "password": SecretStr(password)}
+            for name, value in {**values, "security": "starttls", "ca_file": made.ca}.items():
+                monkeypatch.setattr(settings.INSTALLATION, f"smtp_{name}", value)
+            check = doctor_machine.mail_server()
+        saw(check, health, "logged in" if health is Health.OK else "535")
+        assert (office.received, password in str(check)) == ([], False)
+
     def test_no_mail_server_and_a_dead_one_are_told_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(settings.INSTALLATION, "smtp_host", "")
         saw(doctor_machine.mail_server(), Health.WARN, "ROUNDSMAN_SMTP_HOST")
@@ -143,6 +182,14 @@ class TestTheRecords:
         values = {"name": "daily", "kind": "routine", "schedule": "every 6h", "created": NOW, **fields}
         Plan.objects.create(profile="quick", ports="80", **values)
         saw(doctor_records.plans(NOW), health, text)
+
+    def test_a_service_that_plans_wait_for_is_missed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+        saw(doctor_records.service(), Health.OK, "no plan asks")
+        Plan.objects.create(name="daily", kind="routine", profile="quick", ports="80", created=NOW)
+        saw(doctor_records.service(), Health.WARN, "roundsman serve")
+        with serving(tmp_path):
+            saw(doctor_records.service(), Health.OK, "running")
 
     def test_the_kill_switch_is_said_with_its_reason(self) -> None:
         saw(doctor_records.switch(), Health.OK)

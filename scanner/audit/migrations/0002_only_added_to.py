@@ -5,6 +5,9 @@ from django.db import migrations
 SQLITE = {
     "audit_entry_is_not_changed": "BEFORE UPDATE ON audit_entry",
     "audit_entry_is_not_removed": "BEFORE DELETE ON audit_entry",
+    # INSERT OR REPLACE removes rows without telling the trigger above
+    "audit_entry_is_not_replaced": "BEFORE INSERT ON audit_entry WHEN EXISTS (SELECT 1 FROM audit_entry "
+    "WHERE id = NEW.id OR previous = NEW.previous OR digest = NEW.digest)",
 }
 POSTGRESQL = {
     "audit_entry_is_not_changed": "BEFORE UPDATE OR DELETE ON audit_entry FOR EACH ROW",
@@ -27,11 +30,11 @@ def refuse_changes(apps, schema_editor):
 
 
 def permit_changes(apps, schema_editor):
-    on = " ON audit_entry" if schema_editor.connection.vendor == "postgresql" else ""
-    for name in SQLITE:
-        schema_editor.execute(f"DROP TRIGGER {name}{on}")
-    if on:
-        schema_editor.execute("DROP FUNCTION audit_is_only_added_to()")
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("DROP FUNCTION audit_is_only_added_to() CASCADE")
+    else:
+        for name in SQLITE:
+            schema_editor.execute(f"DROP TRIGGER {name}")
 
 
 class Migration(migrations.Migration):

@@ -32,13 +32,40 @@ _GRACE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Politeness. ``per_host`` connections at once, ``rate`` new connections a second over all hosts (0: no
-    limit), ``connect_timeout`` and ``read_timeout`` in seconds."""
+    """Politeness. ``per_host`` connections at once, ``connect_timeout`` and ``read_timeout`` in seconds.
+
+    ``rate`` caps packets of the port scan and new connections and datagrams a second, over all hosts (0: no limit). As
+    hosts are looked at while others are scanned, each of the two keeps to half of it.
+    """
 
     per_host: int = 10
     rate: float = 0
     connect_timeout: float = 3.0
     read_timeout: float = 3.0
+
+
+class Pace:
+    """Spreads what one inspection sends over time, so that all that ask it keep to ``rate`` a second (0: no limit)."""
+
+    def __init__(self, rate: float = 0) -> None:
+        self._rate = rate
+        self._next = 0.0
+
+    @property
+    def is_capped(self) -> bool:
+        return self._rate > 0
+
+    async def turn(self, count: int = 1) -> None:
+        """Wait until ``count`` connections or datagrams may be sent."""
+        if self.is_capped:
+            wait = self._next - time.monotonic()
+            self.spent(count)
+            await asyncio.sleep(max(0.0, wait))
+
+    def spent(self, count: int) -> None:
+        """Let whoever comes next wait for what was sent without asking, such as by a library."""
+        if self.is_capped:
+            self._next = max(self._next, time.monotonic()) + count / self._rate
 
 
 class Conversation:
@@ -149,8 +176,8 @@ class Dialer:
         self.connections: dict[str, int] = defaultdict(int)
         self.datagrams: dict[str, int] = defaultdict(int)
         self.requests: dict[str, int] = defaultdict(int)
+        self.pace = Pace(self.limits.rate / 2)
         self._slots: dict[str, asyncio.Semaphore] = {}
-        self._next_slot = 0.0
 
     def permits(self, endpoint: Endpoint) -> bool:
         """Tell whether the gate lets this endpoint be touched now."""
@@ -160,10 +187,8 @@ class Dialer:
         refusal = self._gate(endpoint)
         if refusal is not None:
             raise RefusedByScope(refusal)
-        if self.limits.rate > 0:
-            now = time.monotonic()
-            self._next_slot = max(now, self._next_slot) + 1 / self.limits.rate
-            await asyncio.sleep(self._next_slot - 1 / self.limits.rate - now)
+        if self.pace.is_capped:
+            await self.pace.turn()
             refusal = self._gate(endpoint)  # the wait may have outlived the permission
             if refusal is not None:
                 raise RefusedByScope(refusal)

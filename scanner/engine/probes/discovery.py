@@ -64,14 +64,15 @@ this is at most 2 Mbit/s in all.
 async def discover(addresses: list[str], ranges: str, *, rate: float, host_deadline: float) -> dict[str, Discovered]:
     """Scan ``addresses`` (all of one IP version) and return what was found, for each of them.
 
-    ``rate`` caps packets a second (0: nmap's own pace); ``host_deadline`` in seconds ends a slow host alone.
+    ``rate`` caps what is sent a second, half of which is the scan's (0: nmap's own pace); ``host_deadline`` in seconds
+    ends a slow host alone.
     A host that nmap gave up on, or that answered nothing at all, has a gap and no scan: it isn't "no ports".
     """
     options = ["-n", "-Pn", "-T4", "--max-retries", "2", "-p", ranges]
     options += ["-sS", "--privileged"] if is_privileged() else ["-sT", "--unprivileged"]
     options += ["--host-timeout", f"{max(1, int(host_deadline))}s", "--min-hostgroup", str(min(64, len(addresses)))]
     floor = min(RATE_PER_HOST * len(addresses), RATE_IN_ALL)
-    options += ["--max-rate", f"{rate:g}"] if rate > 0 else ["--min-rate", str(floor)]
+    options += ["--max-rate", f"{rate / 2:g}"] if rate > 0 else ["--min-rate", str(floor)]
     if ":" in addresses[0]:
         options.append("-6")
     deadline = host_deadline * (1 + len(addresses) // 64) + 30

@@ -26,6 +26,7 @@ from dns.rdtypes.txtbase import TXTBase
 from scanner.engine.facts.domain import BOGUS, Answers, DnsAnswer, DomainFacts, Question, Reply
 from scanner.engine.hostile import printable, printable_bytes
 from scanner.engine.plan import Domain, ResolverAddress
+from scanner.engine.probes.dial import Pace
 from scanner.engine.probes.domain_questions import open_questions
 
 TRIES = 2
@@ -47,8 +48,9 @@ AT_ONCE = 8
 class Resolver:
     """The configured resolver, and what it was sent. ``seconds`` is how long one question may wait for its answer."""
 
-    def __init__(self, where: ResolverAddress, seconds: float) -> None:
+    def __init__(self, where: ResolverAddress, seconds: float, pace: Pace) -> None:
         self._where = where
+        self._pace = pace
         self._seconds = seconds
         self._room = asyncio.Semaphore(AT_ONCE)
         self.datagrams = 0
@@ -87,6 +89,7 @@ class Resolver:
 
     async def _exchange(self, query: dns.message.Message) -> dns.message.Message:
         for attempt in range(1, TRIES + 1):
+            await self._pace.turn()
             self.datagrams += 1
             try:
                 response, over_tcp = await dns.asyncquery.udp_with_fallback(

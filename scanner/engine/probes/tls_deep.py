@@ -69,7 +69,9 @@ async def look_deeper(
             answers, connections = await _ask(commands, request, deadline)
         except (ProbeError, ValueError, OSError):  # untested is untested, whatever the reason
             return facts
-        contact.dialer.connections[contact.endpoint.address] += max(0, connections - 1)  # the slot counts as one
+        further = max(0, connections - 1)  # the slot counts as one
+        contact.dialer.connections[contact.endpoint.address] += further
+        contact.dialer.pace.spent(further)
     robot = answers.get("robot")
     return replace(
         facts,

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 from scanner.engine.errors import RefusedByScope, ToolError
 from scanner.engine.hostile import line
 from scanner.engine.model import Endpoint
-from scanner.engine.probes.dial import Gate
+from scanner.engine.probes.dial import Gate, Pace
 from scanner.engine.probes.identify import PRINT_PORTS
 from scanner.engine.probes.nmap import run_nmap
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
@@ -29,6 +29,10 @@ GATHER = 0.4
 
 AT_ONCE = 6
 """nmap processes at once."""
+
+CONNECTIONS = 12
+"""Connections that naming one port takes, roughly. nmap's --max-rate does not reach them (nmap(1)); so under a cap it
+asks one port at a time, and all of ours wait for as long as these would take."""
 
 SURE = 8
 """nmap's confidence (0-10) from which a name comes from a probe's answer and not from the port table."""
@@ -59,10 +63,11 @@ class VersionScanner:
     port that was named already, or that must not be touched, is never asked because another host has it unknown.
     """
 
-    def __init__(self, deadline: float, gate: Gate) -> None:
+    def __init__(self, deadline: float, gate: Gate, pace: Pace | None = None) -> None:
         self._deadline = deadline
         self._gate = gate
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._pace = pace or Pace()
+        self._slots = asyncio.Semaphore(1 if self._pace.is_capped else AT_ONCE)
         self._waiting: dict[Endpoint, Waiting] = {}
         self._round: asyncio.Task[None] | None = None
 
@@ -112,10 +117,12 @@ class VersionScanner:
         addresses = sorted({endpoint.address for endpoint in group})
         ports = sorted({endpoint.port for endpoint in group})
         options = ["-n", "-Pn", "-T4", "-sV", "--version-intensity", "5", "--max-retries", "1"]
-        options += ["--min-parallelism", "64", "--host-timeout", f"{int(self._deadline)}s"]
+        options += ["--max-parallelism", "1"] if self._pace.is_capped else ["--min-parallelism", "64"]
+        options += ["--host-timeout", f"{int(self._deadline)}s"]
         options += ["-p", ",".join(map(str, ports)), *(["-6"] if ":" in addresses[0] else [])]
         try:
             async with self._slots:
+                await self._pace.turn(CONNECTIONS * len(group))
                 document = await run_nmap(options, addresses, self._deadline + 15)
             named = _read(document)
         except ToolError as error:

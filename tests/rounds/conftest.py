@@ -1,0 +1,42 @@
+"""Installations that tests of rounds may spoil."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.rounds.installation import ROOT, Installation
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Installation]:
+    """Returns copies of installations, each of which is made once: migrating takes seconds."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def copy(*options: str) -> Installation:
+        if options not in made:
+            made[options] = tmp_path_factory.mktemp("made")
+            command = [sys.executable, "-m", "tests.rounds.service", "--prepare", *options]
+            environment = Installation(made[options]).environment
+            subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)
+        folder = tmp_path_factory.mktemp("installation")
+        shutil.copytree(made[options], folder, dirs_exist_ok=True)
+        return Installation(folder)
+
+    return copy
+
+
+@pytest.fixture
+def installation(prepared: Callable[..., Installation]) -> Installation:
+    return prepared()
+
+
+@pytest.fixture
+def slow(prepared: Callable[..., Installation]) -> Installation:
+    """An installation whose round takes minutes, if nothing ends it."""
+    return prepared("--slow")

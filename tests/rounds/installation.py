@@ -1,0 +1,59 @@
+"""A data directory of its own, and the processes that work on it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def within(seconds: float, true: Callable[[], bool]) -> bool:
+    """Wait until it is true, for so many seconds; return whether it became so."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if true():
+            return True
+        time.sleep(0.02)
+    return true()
+
+
+class Installation:
+    """A data directory with a register and a round, and the processes that work on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "ROUNDSMAN_DATA_DIR": str(folder)}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from scanner.cli.main import main; main()", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    @contextmanager
+    def service(self) -> Iterator[subprocess.Popen[str]]:
+        command = [sys.executable, "-m", "tests.rounds.service"]
+        with subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "serving\n"
+                yield process
+            finally:
+                process.kill()
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database:
+            return database.execute(query).fetchall()
+
+    def state(self) -> object:
+        return self.ask("SELECT state FROM rounds_round")[0][0]
+
+    def results(self) -> object:
+        return self.ask("SELECT count(*) FROM rounds_hostresult WHERE look = 1")[0][0]
