@@ -109,6 +109,15 @@ def test_what_was_claimed_or_fixed_is_not_reminded_of(state: str) -> None:
     assert mails(MessageKind.REMINDER) == []
 
 
+def test_reminders_can_be_declined_and_notices_can_not() -> None:
+    owner = unit()
+    owner.contacts.update(declined=["reminder", "notice"])
+    late = finding(owner, deadline=NOW - DAY)
+    issue(owner, None, [late], by="ops", now=NOW)
+    run(NOW)
+    assert (mails(MessageKind.REMINDER), len(mails(MessageKind.NOTICE))) == ([], 1)
+
+
 def test_a_host_that_left_the_register_is_not_reminded_of() -> None:
     owner = unit()
     finding(owner, deadline=NOW - 2 * DAY)
