@@ -20,7 +20,7 @@ from scanner.rounds.frames import HEAD, FrameError, FrameReader, Kind, frame
 from scanner.rounds.models import HostResult
 from scanner.rounds.nursery import NURSERY
 from tests.lab.case import program
-from tests.rounds.installation import ROOT, scans, within
+from tests.rounds.prepared import ROOT, scans, within
 from tests.rounds.world import authorise, organisation, planned, register
 
 pytestmark = pytest.mark.lab

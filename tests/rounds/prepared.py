@@ -34,7 +34,7 @@ def scans(process: psutil.Process) -> bool:
         return False
 
 
-class Installation:
+class Prepared:
     """A data directory with a register and a round, and the processes that work on it."""
 
     def __init__(self, folder: Path) -> None:
