@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
@@ -21,7 +21,7 @@ from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Name, Place, ReportModel
 from scanner.reports.words import words
 
-SCHEMA = "roundsman.report/1"
+SCHEMA = "roundsman.report/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +181,7 @@ def _changes(model: ReportModel, view: _View) -> dict[str, Any]:
         "still_open": numbers(changes.still_open),
         "not_inspected": numbers(changes.not_inspected),
         "accepted": numbers(changes.accepted),
+        "overdue": numbers(changes.overdue),
         "fixed": [
             {
                 "finding": view.finding(proof.finding),
@@ -198,6 +199,8 @@ def _plain(value: Any) -> Any:
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, tuple):

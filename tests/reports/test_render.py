@@ -207,7 +207,7 @@ def test_json_holds_schema_texts_and_every_finding(model: Make, language: str) -
     made = model(language)
     document = json.loads(render_json(made))
 
-    assert document["schema"] == "roundsman.report/1"
+    assert document["schema"] == "roundsman.report/2"
     assert document["language"] == language
     assert [each["number"] for each in document["findings"]] == [each.number for each in made.findings]
     for finding in document["findings"]:
