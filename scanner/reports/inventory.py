@@ -8,6 +8,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -28,7 +29,9 @@ from scanner.reports.model import (
     Place,
     ProductAge,
 )
-from scanner.rounds.models import HostResult
+
+if TYPE_CHECKING:
+    from scanner.rounds.models import HostResult
 
 Where = tuple[str, int, str]
 """Host, port and transport."""

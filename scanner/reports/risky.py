@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 
+from scanner.remediation.lifecycle import State
 from scanner.reports.model import Finding, Place, RiskyService
 
 OTHER = "other"
@@ -23,7 +24,7 @@ def risky_services(findings: Iterable[Finding], new: Collection[int]) -> tuple[R
     fresh: dict[str, dict[Place, None]] = {kind: {} for kind in kinds()}
     for finding in findings:
         kind = kind_of(finding.check)
-        if kind is None or finding.state == "false-positive":
+        if kind is None or finding.state == State.FALSE_POSITIVE:
             continue
         places[kind][finding.place] = None
         if finding.number in new:
