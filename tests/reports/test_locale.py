@@ -128,6 +128,8 @@ def test_every_key_is_used() -> None:
         "notice.slip",
         "plan_kind",
         "round_state",
+        "sheet",
+        "column",
     )
 
     unused = [
