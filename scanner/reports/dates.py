@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -11,6 +11,11 @@ from scanner.engine.catalogue.load import Language
 
 # Day first and month in letters: no reader takes 3/4 for April when March was meant.
 _PATTERNS = {Language.EN: ("en_GB", "d MMM y"), Language.ZH_HANS: ("zh_Hans", "y年M月d日")}
+
+
+def utc(moment: datetime) -> str:
+    """Return the moment as programs read it: UTC, ISO 8601, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Dates:
@@ -22,6 +27,17 @@ class Dates:
         self._locale, self._pattern = _PATTERNS[language]
         self._today = self._local(now)
         self._written: dict[date, str] = {}
+
+    def local(self, moment: datetime) -> datetime:
+        """Return the moment in the reader's time zone.
+
+        One at either end of the calendar stays in UTC: certificates without an end say 9999-12-31T23:59:59Z (RFC 5280
+        section 4.1.2.5), which has no later time of day.
+        """
+        try:
+            return moment.astimezone(self._zone)
+        except OverflowError:
+            return moment.astimezone(UTC)
 
     def day(self, moment: datetime) -> str:
         """Return the local date, written out."""
@@ -39,7 +55,7 @@ class Dates:
 
     def moment(self, moment: datetime) -> str:
         """Return the local date and time to the minute."""
-        return f"{self.day(moment)} {moment.astimezone(self._zone):%H:%M}"
+        return f"{self.day(moment)} {self.local(moment):%H:%M}"
 
     def days_until(self, moment: datetime) -> int:
         """Return how many calendar days remain; 0 means today, less is past."""
@@ -50,4 +66,4 @@ class Dates:
         return -self.days_until(moment)
 
     def _local(self, moment: datetime) -> date:
-        return moment.astimezone(self._zone).date()
+        return self.local(moment).date()

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
@@ -18,7 +18,7 @@ from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.model import Severity
 from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports import charts, page, texts
-from scanner.reports.dates import Dates
+from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Name, NotInspected, Place, Reason, ReportModel
 from scanner.reports.remedy import hints_for
@@ -55,7 +55,7 @@ class Group:
 def render_html(model: ReportModel) -> str:
     """Return the report as one HTML page in the organisation's language, without script or outside resource."""
     language = Language(model.organisation.language)
-    view = _View(model, language)
+    view = View(model, language)
     groups = view.groups()
     return page.render(
         "report.html",
@@ -94,7 +94,7 @@ def render_html(model: ReportModel) -> str:
 def render_json(model: ReportModel) -> str:
     """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC."""
     language = Language(model.organisation.language)
-    view = _View(model, language)
+    view = View(model, language)
     document = _plain(model)
     document["schema"] = SCHEMA
     document["language"] = str(language)
@@ -109,7 +109,7 @@ def render_json(model: ReportModel) -> str:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
 
 
-class _View:
+class View:
     """Answers the questions that both renderings ask about a model in one language."""
 
     def __init__(self, model: ReportModel, language: Language) -> None:
@@ -227,7 +227,7 @@ def _worst_first(model: ReportModel) -> list[Any]:
     return sorted(model.counts, key=lambda count: -count.severity.rank)
 
 
-def _changes(model: ReportModel, view: _View) -> dict[str, Any]:
+def _changes(model: ReportModel, view: View) -> dict[str, Any]:
     changes = model.changes
 
     def numbers(findings: Iterable[Finding]) -> list[int]:
@@ -256,7 +256,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return utc(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Enum):
