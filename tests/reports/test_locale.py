@@ -25,6 +25,7 @@ SOURCES = [
     *(TEMPLATES / "report").iterdir(),
     *(TEMPLATES / "mail").iterdir(),
     *(TEMPLATES / "notice").iterdir(),
+    *(TEMPLATES / "bulletin").iterdir(),
     *MODULES.glob("*.py"),
     *(MODULES.parent / "delivery").glob("*.py"),
 ]
@@ -135,6 +136,10 @@ def test_every_key_is_used() -> None:
         "remedy",
         "sheet",
         "column",
+        "bulletin.change",
+        "bulletin.note",
+        "bulletin.rate",
+        "bulletin.unranked",
     )
 
     unused = [
