@@ -92,8 +92,10 @@ def _write(organisation: Organisation, this: Round, directory: Path, formats: It
     """Render all forms, then write them, for their owner's eyes only; a report is never left half written."""
     from scanner.reports.formats import rendered
     from scanner.reports.query import report_model
+    from scanner.reports.stationery import stationery_of
 
-    files = rendered(report_model(organisation, this, datetime.now(UTC)), formats)
+    with stationery_of(organisation):
+        files = rendered(report_model(organisation, this, datetime.now(UTC)), formats)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for ending, content in files.items():

@@ -14,7 +14,7 @@ from django.db.models import Count, Q
 
 from scanner.delivery.day import addressed, due_day, tell_once, untold
 from scanner.delivery.endings import authorisations_ending
-from scanner.delivery.letters import Frame, Written, name_of, office_name, write
+from scanner.delivery.letters import Frame, Written, name_of, write
 from scanner.delivery.models import Message, MessageKind, MessageState, Notice, Told
 from scanner.delivery.recipients import operators
 from scanner.engine.hostile import line
@@ -23,6 +23,7 @@ from scanner.remediation.acts import WARN_BEFORE
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Exemption, ExemptionState, Finding
 from scanner.reports.dates import Dates
+from scanner.reports.identity import office_name
 from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, Stop
 from targets.models import Authorisation, Contact, Organisation

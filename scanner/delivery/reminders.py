@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scanner.delivery.day import addressed, due_day, tell_once, untold
-from scanner.delivery.letters import Frame, Written, name_of, office_name, write
+from scanner.delivery.letters import Frame, Written, name_of, write
 from scanner.delivery.models import MessageKind
 from scanner.delivery.recipients import recipients, supervising, supervisors
 from scanner.engine.catalogue.load import Language
@@ -24,6 +24,7 @@ from scanner.remediation.part import in_register
 from scanner.remediation.score import Age
 from scanner.reports import model
 from scanner.reports.findings import report_finding, worst_first
+from scanner.reports.identity import office_name
 from scanner.reports.words import words
 from targets.models import Organisation
 

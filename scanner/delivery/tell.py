@@ -34,6 +34,7 @@ from scanner.reports.model import Finding, Reason, ReportModel
 from scanner.reports.models import Report
 from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
+from scanner.reports.stationery import stationery_of
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
 
@@ -56,12 +57,18 @@ def tell_round(round_id: int, now: datetime) -> int:
         raise InputError(f"Round {this.pk} was not followed yet, so there is nothing to tell of it.")
     told = 0
     for organisation in this.organisations.filter(retired_at=None).select_related("parent").order_by("slug"):
-        if this.findings:
-            told += _tell_reinspection(this, organisation, now)
-        elif this.kind != PlanKind.CADENCE:
-            told += _tell_report(this, organisation, now)
-        told += _tell_recurrences(this, organisation, now)
+        with stationery_of(organisation):
+            told += _tell(this, organisation, now)
     return told
+
+
+def _tell(this: Round, organisation: Organisation, now: datetime) -> int:
+    told = 0
+    if this.findings:
+        told += _tell_reinspection(this, organisation, now)
+    elif this.kind != PlanKind.CADENCE:
+        told += _tell_report(this, organisation, now)
+    return told + _tell_recurrences(this, organisation, now)
 
 
 def alert_urgent(findings: Iterable[FindingRow], now: datetime) -> int:
@@ -72,7 +79,11 @@ def alert_urgent(findings: Iterable[FindingRow], now: datetime) -> int:
     owners: dict[Organisation, list[FindingRow]] = defaultdict(list)
     for finding in findings:
         owners[finding.organisation].append(finding)
-    return sum(_alert(organisation, those, now) for organisation, those in owners.items())
+    told = 0
+    for organisation, those in owners.items():
+        with stationery_of(organisation):
+            told += _alert(organisation, those, now)
+    return told
 
 
 def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: datetime) -> int:
