@@ -108,7 +108,9 @@ def test_a_page_is_in_its_language_and_well_structured(model: Make, language: st
     assert tags.count("h1") == 1
     assert len(ids) == len(set(ids))
     assert {target[1:] for target in targets if target} <= set(ids)
-    assert all(dict(attributes).get("scope") in ("col", "row", "rowgroup") for tag, attributes in elements if tag == "th")
+    assert all(
+        dict(attributes).get("scope") in ("col", "row", "rowgroup") for tag, attributes in elements if tag == "th"
+    )
 
 
 @EVERY_MODEL
