@@ -98,10 +98,19 @@ _OPTIONS = {
 }
 
 
+class _Sandbox(SandboxedEnvironment):
+    """The sandbox, which looks at the fields of our frozen records without asking what else they might be."""
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        """Return whether a template may read ``attr``; the fields of a dataclass are data and no way out."""
+        fields = getattr(type(obj), "__dataclass_fields__", ())
+        return (attr in fields and not attr.startswith("_")) or super().is_safe_attribute(obj, attr, value)
+
+
 @cache
 def environment(folder: str) -> SandboxedEnvironment:
     """Return what renders the shipped templates of ``folder``. Values are escaped for HTML, their controls too."""
-    return SandboxedEnvironment(loader=_Loader(folder), **_OPTIONS)
+    return _Sandbox(loader=_Loader(folder), auto_reload=False, **_OPTIONS)
 
 
 @lru_cache(maxsize=32)
