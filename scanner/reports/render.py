@@ -34,16 +34,20 @@ class Group:
     findings: tuple[Finding, ...]
 
 
-def render_html(model: ReportModel) -> str:
-    """Return the report as one HTML page in the organisation's language, without script or outside resource."""
+def render_html(model: ReportModel, *, paper: bool = False) -> str:
+    """Return the report as one HTML page in the organisation's language, without script or outside resource.
+
+    ``paper`` adds what a PDF needs.
+    """
     language = Language(model.organisation.language)
     view = View(model, language)
     groups = view.groups()
     return page.render(
-        "report.html",
+        "paper.html" if paper else "report.html",
         language,
         model=model,
         dates=Dates(language, model.organisation.time_zone, model.generated),
+        utc=utc,
         name=view.name,
         text_of=lambda check: texts.text(check, language),
         evidence=view.evidence,
