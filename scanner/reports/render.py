@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import Any
@@ -27,7 +27,6 @@ from scanner.reports.words import words
 SCHEMA = "roundsman.report/2"
 
 LIMITS = {
-    "shown_findings": 12,
     "named_findings": 600,
     "shown_places": 6,
     "shown_proofs": 200,
@@ -38,8 +37,23 @@ LIMITS = {
 }
 """What the page shows of each list, so that it stays one that a browser opens at once; the other forms hold all.
 
-Of a check's findings the first ``shown_findings`` come with their evidence, and up to ``named_findings`` are named.
+Of each check's findings the first come with their evidence (see :func:`with_evidence`), and up to ``named_findings``
+are named.
 """
+
+PAPER_LIMITS = LIMITS | {
+    "shown_proofs": 40,
+    "shown_scores": 15,
+    "shown_inventory": 60,
+    "shown_certificates": 30,
+}
+"""The same for a PDF, which takes a hundred times as long to make: nobody looks things up in three hundred pages."""
+
+_AS_THEY_ARE = (str, int, float, bool)
+
+_EVIDENCE, _EVIDENCE_ON_PAPER = 500, 100
+"""Findings that are shown with their evidence, over all checks."""
+_EVIDENCE_OF_ONE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,8 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         key_weight=KEY_WEIGHT,
         verdict=verdict(model),
         severities=list(reversed(Severity)),
-        **LIMITS,
+        shown_findings=with_evidence(len(groups), _EVIDENCE_ON_PAPER if paper else _EVIDENCE),
+        **(PAPER_LIMITS if paper else LIMITS),
     )
 
 
@@ -202,6 +217,11 @@ def references(finding: Finding) -> list[str]:
     return list(dict.fromkeys((*(f"CWE-{cwe}" for cwe in finding.cwe), *finding.references)))
 
 
+def with_evidence(groups: int, most: int = _EVIDENCE) -> int:
+    """Return of how many findings of each check the page shows the evidence, when there are so many checks."""
+    return max(1, min(_EVIDENCE_OF_ONE, most // max(1, groups)))
+
+
 def gap_groups(gaps: Iterable[NotInspected]) -> list[list[NotInspected]]:
     """Return hosts that were not inspected for the same reasons as one group, in the order of the first of each."""
     groups: dict[object, list[NotInspected]] = {}
@@ -257,14 +277,16 @@ def _changes(model: ReportModel, view: View) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Turn the model's dataclasses, enums and times into what JSON knows."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, datetime):
         return utc(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
     return value
