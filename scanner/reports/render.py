@@ -42,9 +42,17 @@ Of each check's findings the first come with their evidence (see :func:`with_evi
 are named.
 """
 
+PAPER_LIMITS = LIMITS | {
+    "shown_proofs": 40,
+    "shown_scores": 15,
+    "shown_inventory": 60,
+    "shown_certificates": 30,
+}
+"""The same for a PDF, which takes a hundred times as long to make: nobody looks things up in three hundred pages."""
+
 _AS_THEY_ARE = (str, int, float, bool)
 
-_EVIDENCE = 500
+_EVIDENCE, _EVIDENCE_ON_PAPER = 500, 100
 """Findings that are shown with their evidence, over all checks."""
 _EVIDENCE_OF_ONE = 12
 
@@ -59,17 +67,21 @@ class Group:
     findings: tuple[Finding, ...]
 
 
-def render_html(model: ReportModel) -> str:
-    """Return the report as one HTML page in the organisation's language, without script or outside resource."""
+def render_html(model: ReportModel, *, paper: bool = False) -> str:
+    """Return the report as one HTML page in the organisation's language, without script or outside resource.
+
+    ``paper`` adds what a PDF needs.
+    """
     language = Language(model.organisation.language)
     view = View(model, language)
     groups = view.groups()
     return page.render(
-        "report.html",
+        "paper.html" if paper else "report.html",
         language,
         office=office_name(language),
         model=model,
         dates=Dates(language, model.organisation.time_zone, model.generated),
+        utc=utc,
         name=view.name,
         text_of=lambda check: texts.text(check, language),
         evidence=view.evidence,
@@ -95,8 +107,8 @@ def render_html(model: ReportModel) -> str:
         key_weight=KEY_WEIGHT,
         verdict=verdict(model),
         severities=list(reversed(Severity)),
-        shown_findings=with_evidence(len(groups)),
-        **LIMITS,
+        shown_findings=with_evidence(len(groups), _EVIDENCE_ON_PAPER if paper else _EVIDENCE),
+        **(PAPER_LIMITS if paper else LIMITS),
     )
 
 
@@ -207,9 +219,9 @@ def references(finding: Finding) -> list[str]:
     return list(dict.fromkeys((*(f"CWE-{cwe}" for cwe in finding.cwe), *finding.references)))
 
 
-def with_evidence(groups: int) -> int:
+def with_evidence(groups: int, most: int = _EVIDENCE) -> int:
     """Return of how many findings of each check the page shows the evidence, when there are so many checks."""
-    return max(1, min(_EVIDENCE_OF_ONE, _EVIDENCE // max(1, groups)))
+    return max(1, min(_EVIDENCE_OF_ONE, most // max(1, groups)))
 
 
 def gap_groups(gaps: Iterable[NotInspected]) -> list[list[NotInspected]]:
