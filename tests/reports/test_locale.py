@@ -130,6 +130,7 @@ def test_every_key_is_used() -> None:
         "plan_kind",
         "round_state",
         "bulletin.change",
+        "bulletin.figure",
         "bulletin.note",
         "bulletin.rate",
         "bulletin.unranked",
