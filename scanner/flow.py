@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from scanner.delivery.posting import issue_for_round
+from scanner.delivery.summary_letter import send_round_summary
 from scanner.delivery.tell import alert_urgent, tell_round
 from scanner.remediation.follow import follow_round, would_be_fixed
 from scanner.remediation.urgent import open_urgent, urgent_of
@@ -30,6 +31,7 @@ def follow(round_id: int, now: datetime) -> None:
     alert_urgent(urgent_of(round_id), now)
     issue_for_round(round_id, now)
     tell_round(round_id, now)
+    send_round_summary(round_id, now)
 
 
 class Sentinel:

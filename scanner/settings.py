@@ -96,8 +96,9 @@ class Settings(BaseSettings):
 
     Names are those of the office, as its mail and notices show them. ``notice_number`` is the pattern of a notice's
     number, ``notice_basis`` the rules that a notice rests on beside the authorisation; none is assumed.
-    ``templates_dir`` holds the installation's own templates (default: ``templates`` in the data directory). How long
-    things are kept is told in :mod:`scanner.upkeep.retention`.
+    ``templates_dir`` holds the installation's own templates (default: ``templates`` in the data directory).
+    ``bulletin`` is how often supervising organisations get one by themselves, ``round_summary`` whether the operators
+    get one of each whole round. How long things are kept is told in :mod:`scanner.upkeep.retention`.
     """
 
     model_config = SettingsConfigDict(
@@ -135,6 +136,8 @@ class Settings(BaseSettings):
     notice_basis_zh: str = ""
     notice_basis_en: str = ""
     templates_dir: Path | None = None
+    bulletin: Literal["off", "monthly", "quarterly"] = "off"
+    round_summary: bool = False
     keep_facts_days: int = Field(default=90, ge=7)
     keep_messages_days: int = Field(default=90, ge=7)
     keep_reports_days: int = Field(default=730, ge=7)

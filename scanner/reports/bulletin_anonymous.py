@@ -1,8 +1,8 @@
 """Takes the names out of a bulletin, for wider circulation: from the model, so that no form of it can give them away.
 
 Units become letters, in an order that follows from a secret and the period, and from nothing that anybody knows of
-them: neither size nor score nor name. Counts of single units, which would tell how large they are, places and findings
-are left out, and so are weaknesses that few units share. Where there are too few units to stay unnamed, none is compared.
+them: neither size nor score nor name. Left out are counts of single units, which would tell how large they are, places,
+findings, and weaknesses that few units share. Where there are too few units to stay unnamed, none is compared.
 """
 
 from __future__ import annotations

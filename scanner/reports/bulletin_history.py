@@ -94,29 +94,23 @@ class Life:
             _AFTER[kind] in TO_FIX and period.since <= when < period.end for kind, when in self.events
         )
 
-    def found_in(self, period: Period) -> bool:
-        """Whether it was found, or came back after a long absence, in the period."""
-        return any(
-            when >= period.since and (kind is Happened.OPENED or (kind is Happened.REOPENED and not same_life))
-            for kind, when, same_life in self._turns(period.end)
-        )
-
     def recurred_in(self, period: Period) -> bool:
         """Whether it came back in the period, within the time in which a finding is the same."""
-        return any(
-            when >= period.since and kind is Happened.REOPENED and same_life
-            for kind, when, same_life in self._turns(period.end)
-        )
+        fixed: datetime | None = None
+        for kind, when in self.events:
+            if when >= period.end:
+                break
+            back = kind is Happened.REOPENED and fixed is not None and when - fixed <= SAME_LIFE
+            if back and when >= period.since:
+                return True
+            if kind is Happened.FIXED:
+                fixed = when
+        return False
 
     def could_recur_in(self, period: Period) -> bool:
         """Whether it was proven fixed in the period, or so shortly before that it could come back in it."""
         first = period.since - SAME_LIFE
         return any(kind is Happened.FIXED and first <= when < period.end for kind, when in self.events)
-
-    def fixed_in(self, period: Period) -> bool:
-        """Whether it was proven fixed in the period, and still was at its end."""
-        since = self._fixed_since(period.end)
-        return since is not None and since[0] >= period.since
 
     def kept_deadline(self, period: Period) -> bool | None:
         """Whether it was fixed in time; None when its deadline is outside the period, or it was exempt at its end."""
@@ -140,16 +134,6 @@ class Life:
             else:
                 found, claimed = None, None
         return found
-
-    def _turns(self, end: datetime) -> Iterable[tuple[Happened, datetime, bool]]:
-        """Yield the events before ``end``, and of each whether it came within the same life as the fix before it."""
-        fixed: datetime | None = None
-        for kind, when in self.events:
-            if when >= end:
-                return
-            yield kind, when, fixed is not None and when - fixed <= SAME_LIFE
-            if kind is Happened.FIXED:
-                fixed = when
 
 
 def progress_of(lives: Iterable[Life], period: Period) -> Progress:

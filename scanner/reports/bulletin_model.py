@@ -82,13 +82,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class SeverityLine:
-    """Findings of one severity: open at the end and at the beginning; found, and fixed, in between."""
+    """Findings of one severity. ``open`` is ``open_before`` and ``found`` without ``fixed`` and ``exempted``.
+
+    ``found`` were to be fixed during the period, but not at its beginning; what came back is among them, unless it had
+    been open at the beginning, too. ``exempted`` are those of both that were accepted, or wrong, at the end.
+    """
 
     severity: Severity
     open: int
     open_before: int
     found: int
     fixed: int
+    exempted: int
     overdue: int
 
 

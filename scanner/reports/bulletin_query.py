@@ -158,13 +158,16 @@ def weighed_mean(pairs: Iterable[tuple[float, float]]) -> float | None:
 
 
 def _line(lives: Iterable[Life], severity: Severity, period: Period) -> SeverityLine:
-    mine = [life for life in lives if life.severity is severity]
+    mine = [life for life in lives if life.severity is severity and life.was_to_fix(period)]
+    before = sum(life.to_fix_at(period.since) for life in mine)
+    stands = Counter(life.at(period.end) for life in mine)
     return SeverityLine(
         severity=severity,
-        open=sum(life.to_fix_at(period.end) for life in mine),
-        open_before=sum(life.to_fix_at(period.since) for life in mine),
-        found=sum(life.found_in(period) or life.recurred_in(period) for life in mine),
-        fixed=sum(life.fixed_in(period) for life in mine),
+        open=stands[Stand.OPEN] + stands[Stand.CLAIMED],
+        open_before=before,
+        found=len(mine) - before,
+        fixed=stands[Stand.FIXED],
+        exempted=stands[Stand.EXEMPT],
         overdue=sum(life.overdue_at(period.end) for life in mine),
     )
 

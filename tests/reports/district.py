@@ -26,8 +26,6 @@ START = dt.datetime(2026, 9, 1, 2, 0, tzinfo=dt.UTC)
 
 OFFICE = model.Organisation("", model.Name("监测办公室", "The Office"), str(Language.EN), "Asia/Shanghai", None)
 
-AUTHORISED = {"valid_from": START - dt.timedelta(days=30), "valid_until": START + dt.timedelta(days=400)}
-
 
 def day(number: float) -> dt.datetime:
     """The moment so many days after the start."""
@@ -56,7 +54,8 @@ class District:
         owner = organisation(slug, parent=above, **names)
         if hosts:
             register(owner, *(f"192.0.{net}.{number}" for number in range(1, hosts + 1)))
-            authorise(owner, f"192.0.{net}.0/24", document=f"Order {slug}", **AUTHORISED)
+            term = {"valid_from": START - dt.timedelta(days=60), "valid_until": START + dt.timedelta(days=400)}
+            authorise(owner, f"192.0.{net}.0/24", document=f"Order {slug}", **term)  # type: ignore[arg-type]
         return owner
 
     def round(self, number: float, *owners: Organisation, request: Mapping[str, object] | None = None) -> Round:

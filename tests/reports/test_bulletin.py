@@ -12,25 +12,28 @@ from django.test.utils import CaptureQueriesContext
 
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
-from scanner.engine.model import Confidence, HostInspection, Severity, Target
+from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.model import Confidence, Endpoint, HostInspection, Service, Severity, Target
 from scanner.engine.plan import Plan
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
 from scanner.reports.bulletin_anonymous import anonymous, letter
-from scanner.reports.bulletin_model import BulletinModel, Unranked
+from scanner.reports.bulletin_model import BulletinModel, SeverityLine, Unranked
 from scanner.reports.bulletin_query import period_of
 from scanner.reports.bulletin_render import percent, render_bulletin, render_bulletin_json
 from scanner.reports.query import report_model
 from targets.models import Organisation
 from tests.reports.district import OFFICE, District, bulletin, day
-from tests.rounds.world import open_redis, open_web, timed_out
+from tests.rounds.world import inspected, open_redis, open_web, timed_out
 
 pytestmark = pytest.mark.django_db
 
 
-def redis_seen_once(target: Target, plan: Plan) -> HostInspection:
-    """A Redis that answered strangers once; a second look did not get to it."""
-    return replace(open_redis(target, plan), second_looks=())
+def odd_telnet(target: Target, plan: Plan) -> HostInspection:
+    """Something that speaks Telnet and asks for no log-in: it may be anything."""
+    facts = ServiceFacts("TELNET", Access.UNKNOWN)
+    service = Service(Endpoint(target.address, 80), "telnet", facts=facts)
+    return inspected(target, plan, (80,), (service,), (service,))
 
 
 @pytest.fixture
@@ -110,13 +113,7 @@ def test_progress_is_what_was_fixed_of_what_was_to_be_fixed(district: District, 
     said = bulletin(city, 0, 29)
 
     critical = said.severities[0]
-    assert (critical.severity, critical.found, critical.fixed, critical.open, critical.overdue) == (
-        Severity.CRITICAL,
-        4,
-        2,
-        1,
-        1,
-    )
+    assert critical == SeverityLine(Severity.CRITICAL, open=1, open_before=0, found=4, fixed=2, exempted=1, overdue=1)
     rates = said.progress
     assert (rates.rectified.part, rates.rectified.whole) == (2, 3)
     assert (rates.on_time.part, rates.on_time.whole) == (1, 3)
@@ -176,7 +173,7 @@ def test_a_bulletin_on_a_period_that_is_over_tells_how_things_stood_then(
 
 def test_what_is_merely_possible_is_told_apart_and_ranks_nobody_down(district: District, city: Organisation) -> None:
     water, roads = district.unit("water", city, 3, 1), district.unit("roads", city, 3, 2)
-    district.answers["192.0.1.1"] = redis_seen_once
+    district.answers["192.0.1.1"] = odd_telnet
     this = district.round(1, water, roads)
     hints = Finding.objects.filter(organisation=water).exclude(severity="info")
     assert [each.confidence for each in hints] == [Confidence.POSSIBLE]
