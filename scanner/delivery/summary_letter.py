@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from scanner.delivery.letters import Frame, Written, office_name, write
+from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.delivery.recipients import operators
@@ -16,8 +16,10 @@ from scanner.delivery.round_summary import RoundSummary, round_summary
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
 from scanner.reports.dates import Dates
+from scanner.reports.identity import office_name
 from scanner.reports.model import Name
-from scanner.reports.page import environment
+from scanner.reports.page import fill
+from scanner.reports.stationery import stationery_of
 from scanner.reports.words import MISSING, Words, words
 from scanner.rounds.models import Round
 
@@ -27,7 +29,7 @@ LINES = 20
 
 def summary_page(summary: RoundSummary, language: Language, zone: str, now: datetime) -> str:
     """Return the summary as one HTML page."""
-    return environment("bulletin").get_template("round-summary.html").render(_shown(summary, language, zone, now))
+    return fill("bulletin", "round-summary.html", _shown(summary, language, zone, now))
 
 
 def summary_letter(summary: RoundSummary, frame: Frame, name: str) -> Written:
@@ -66,10 +68,11 @@ def send_round_summary(round_id: int, now: datetime) -> int:
     if not left:
         return 0
     summary = round_summary(this)
-    letters = [
-        _letter(key, each.address, summary, Frame(MessageKind.ROUND_SUMMARY, each.language, now))
-        for key, each in left.items()
-    ]
+    with stationery_of(None):
+        letters = [
+            _letter(key, each.address, summary, Frame(MessageKind.ROUND_SUMMARY, each.language, now))
+            for key, each in left.items()
+        ]
     with transaction.atomic():
         return sum(enqueue(letter, now) for letter in letters)
 
