@@ -47,7 +47,7 @@ def summary_letter(summary: RoundSummary, frame: Frame, name: str) -> Written:
             hosts=seen.hosts,
             failed=summary.failed,
         ),
-        headline=t("summary.title", number=summary.number),
+        headline=t("round_summary.title", number=summary.number),
         preheader=_coverage(summary, t),
         **_shown(summary, frame.language, frame.zone, frame.now),
         lines=summary.organisations[:LINES],
@@ -79,7 +79,7 @@ def send_round_summary(round_id: int, now: datetime) -> int:
 
 def _letter(key: str, address: str, summary: RoundSummary, frame: Frame) -> Letter:
     page = summary_page(summary, frame.language, frame.zone, frame.now)
-    file = File(words(frame.language)("summary.file", number=summary.number), "text/html", page.encode())
+    file = File(words(frame.language)("round_summary.file", number=summary.number), "text/html", page.encode())
     written = summary_letter(summary, frame, file.name)
     return Letter(
         key=key,
@@ -120,7 +120,7 @@ def _shown(summary: RoundSummary, language: Language, zone: str, now: datetime) 
 def _coverage(summary: RoundSummary, t: Words) -> str:
     seen = summary.coverage
     return t(
-        "summary.coverage",
+        "round_summary.coverage",
         hosts=seen.hosts,
         inspected=seen.inspected,
         partial=seen.partial,
@@ -134,8 +134,8 @@ def duration(seconds: float | None, t: Words) -> str:
     if seconds is None:
         return MISSING
     if seconds < 60:
-        return t("summary.seconds", s=f"{seconds:.1f}")
+        return t("round_summary.seconds", s=f"{seconds:.1f}")
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return t("summary.minutes", m=minutes, s=rest)
-    return t("summary.hours", h=minutes // 60, m=minutes % 60)
+        return t("round_summary.minutes", m=minutes, s=rest)
+    return t("round_summary.hours", h=minutes // 60, m=minutes % 60)
