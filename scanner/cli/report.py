@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.preview import preview
 from scanner.cli.progress import counted
 from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
@@ -30,6 +31,9 @@ app = typer.Typer(
 @app.callback()
 def report() -> None:
     """Render each organisation's risk report."""
+
+
+app.command()(preview)
 
 
 @app.command()

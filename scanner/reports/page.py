@@ -7,7 +7,9 @@ is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from scanner.reports.words import words
 SHARED = "shared"
 SHIPPED_PREFIX = "shipped/"
 
+_strict: ContextVar[bool] = ContextVar("strict", default=False)
 _too_much: dict[tuple[str, str, tuple[Path, ...]], tuple[Path, Stamp | None]] = {}
 
 
@@ -42,10 +45,12 @@ def fill(folder: str, template: str, context: Mapping[str, object]) -> str:
     Raises ``jinja2.UndefinedError`` when a shipped template asks for what the context lacks.
     """
     stationery = current()
-    if stationery.folders and not _given_up(folder, template, stationery):
+    if stationery.folders and (_strict.get() or not _given_up(folder, template, stationery)):
         try:
-            return fill_strictly(folder, template, context)
-        except Exception as error:  # noqa: BLE001 - whatever somebody's template does, the report goes out
+            return _filled(folder, template, context, stationery)
+        except Exception as error:
+            if _strict.get():
+                raise
             problem = problem_of(error, stationery, f"{folder}/{template}")
             remember(problem)
             if isinstance(error, LimitError):
@@ -53,15 +58,25 @@ def fill(folder: str, template: str, context: Mapping[str, object]) -> str:
     return environment(folder).get_template(template).render(_dressed(stationery, context))
 
 
-def fill_strictly(folder: str, template: str, context: Mapping[str, object]) -> str:
-    """Return what :func:`fill` does, without anything standing in for a template that can't be used.
+@contextmanager
+def strictly() -> Iterator[None]:
+    """Let nothing stand in, within, for a template that can't be used: what it raises (mostly
+    ``jinja2.TemplateError``) is raised."""
+    token = _strict.set(True)
+    try:
+        yield
+    finally:
+        _strict.reset(token)
 
-    Raises whatever the template raises: ``jinja2.TemplateError`` mostly.
-    """
-    stationery = current()
+
+def overriding(folder: str, stationery: Stationery) -> BoundedEnvironment:
+    """Return what renders the templates of others in ``folder``."""
+    return _overriding(folder, _with_templates(stationery))
+
+
+def _filled(folder: str, template: str, context: Mapping[str, object], stationery: Stationery) -> str:
     with bounded():
-        made = _overriding(folder, _with_templates(stationery)).get_template(template)
-        return made.render(_dressed(stationery, context))
+        return overriding(folder, stationery).get_template(template).render(_dressed(stationery, context))
 
 
 def _given_up(folder: str, template: str, stationery: Stationery) -> bool:

@@ -37,7 +37,8 @@ def read_words(folder: Path, shipped: Mapping[Language, Texts]) -> tuple[Mapping
         tables = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         said = re.search(r"\(at line (\d+), column \d+\)$", str(error))
-        return texts, [Problem(path, int(said[1]) if said else None, f"is no TOML: {error}")]
+        last = content.count("\n") + 1
+        return texts, [Problem(path, int(said[1]) if said else last, f"is no TOML: {error}")]
     except (OSError, ValueError) as error:
         return texts, [Problem(path, None, f"can't be read: {error}")]
     lines = _lines(content)
