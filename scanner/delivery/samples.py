@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from markupsafe import escape
+
 from scanner.delivery import endings, finding_letters, reminders
 from scanner.delivery.bulletins import bulletin_letter
-from scanner.delivery.letters import Frame, Written, name_of, write
+from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of, write
 from scanner.delivery.models import MessageKind
 from scanner.delivery.notice_document import Demand, Inspected, NoticeModel, render_notice
 from scanner.delivery.round_letter import round_letter
@@ -68,7 +70,9 @@ def render_sample(name: str, language: Language) -> Files:
     if kind == name:
         return {"html": _DOCUMENTS[name](sample)}
     written = _MAILS[MessageKind(kind)](sample)
-    return {"html": written.html, "txt": f"{written.subject}\n\n{written.text}"}
+    attached = words(language)("mail.report.attached", name="water-3.html")
+    text = f"{written.subject}\n\n{written.text}".replace(REPORT_MARK, attached)
+    return {"html": written.html.replace(REPORT_MARK, str(escape(attached))), "txt": text}
 
 
 def sample_notice(sample: Sample) -> NoticeModel:
@@ -143,8 +147,8 @@ def sample_bulletin(language: Language) -> b.BulletinModel:
         ),
         campaigns=(b.Campaign("Redis", ("SVC-REDIS-UNAUTH", "SVC-REDIS-EXPOSED"), True, 2, 55, 7, 3, 1),),
         trend=tuple(
-            b.TrendPoint(NOW - days * DAY, value, 3, ((Severity.CRITICAL, 1), (Severity.HIGH, high)))
-            for days, value, high in ((14, 74.0, 7), (7, 77.1, 5), (0, 81.2, 4))
+            b.TrendPoint(NOW - days * DAY, value, 3, tuple(zip(tuple(reversed(Severity))[:4], open_ones, strict=True)))
+            for days, value, open_ones in ((14, 74.0, (2, 7, 6, 4)), (7, 77.1, (1, 5, 6, 4)), (0, 81.2, (2, 4, 5, 4)))
         ),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def _wrong(key: str, text: Any, shipped: Texts) -> str:
         return "must not be empty"
     if len(text) > LENGTH:
         return f"has more than {LENGTH} characters"
-    if not all(char.isprintable() or char == "\n" for char in text):
+    if any(unicodedata.category(char).startswith("C") and char != "\n" for char in text):
         return "holds control characters"
     return _wrong_placeholders(key, text, shipped)
 
