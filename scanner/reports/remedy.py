@@ -52,20 +52,23 @@ class Hint:
     product: str
     text: str
     file: str
-    snippet: str
+    lines: tuple[str, ...]
     after: str
 
 
 def hints_for(check: str, findings: Iterable[Finding], language: Language) -> tuple[tuple[Hint, ...], bool]:
     """Return what to do about a check where it was found, and whether the products there were recognised.
 
-    Where none was, what is known for any product is returned.
+    Where none was, what is known for any product is returned. A check that only one product can have names it.
     """
     known = _known(check)
     here = {product for finding in findings for product in finding.products}
     fitting = [remedy for remedy in known if here.intersection(remedy.products)]
-    hints = (Hint(each.name, each.texts[language], each.file, each.snippet, each.after) for each in fitting or known)
-    return tuple(hints), bool(fitting)
+    hints = (
+        Hint(each.name, each.texts[language], each.file, tuple(each.snippet.splitlines()), each.after)
+        for each in fitting or known
+    )
+    return tuple(hints), bool(fitting) or len(known) == 1
 
 
 @cache

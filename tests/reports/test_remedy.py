@@ -57,3 +57,14 @@ def test_the_report_shows_the_snippet_of_the_product_that_runs_there() -> None:
     assert 'add_header Strict-Transport-Security "max-age=63072000" always;' in text
     assert "nginx 的设置方法" in text
     assert "Apache 的设置方法" not in text
+
+
+def test_a_snippet_keeps_its_lines() -> None:
+    html = render_html(showcase())
+    assert "location ~ /\\.(?!well-known/) {\n    return 404;\n}\n</code>" in html
+
+
+def test_a_check_that_only_one_product_can_have_names_it() -> None:
+    hints, recognised = hints_for("RSYNC-OPEN", [finding(1, "RSYNC-OPEN", WWW, products=())], Language.EN)
+    assert recognised
+    assert [hint.product for hint in hints] == ["rsync"]
