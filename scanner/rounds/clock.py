@@ -146,8 +146,8 @@ def organisations_of(plan: Plan) -> list[Organisation]:
 
 
 def unfinished(plan: Plan) -> Round | None:
-    """Return the plan's round that has not ended yet, or None."""
-    return plan.rounds.exclude(state__in=ENDED).order_by("pk").first()
+    """Return the plan's round that has not ended yet, or None; one whose findings were followed only has to be told."""
+    return plan.rounds.filter(followed=None).exclude(state__in=ENDED).order_by("pk").first()
 
 
 @transaction.atomic
