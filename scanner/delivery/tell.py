@@ -17,6 +17,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Q
 
+from scanner.delivery.apart import apart
 from scanner.delivery.finding_letters import Result, recurrence_letter, reinspection_letter, urgent_letter
 from scanner.delivery.letters import Frame, Written
 from scanner.delivery.models import Message, MessageKind, Told
@@ -49,19 +50,24 @@ def tell_round(round_id: int, now: datetime) -> int:
 
     Rounds get a report, but for those that look again at hosts between rounds; re-inspections of findings get their
     result instead. What came back is alerted after every round. Raises ``InputError`` for a round that was not
-    followed yet.
+    followed yet. What goes wrong for one organisation is raised when the others were told.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
     if this.followed is None:
         raise InputError(f"Round {this.pk} was not followed yet, so there is nothing to tell of it.")
-    told = 0
-    for organisation in this.organisations.filter(retired_at=None).select_related("parent").order_by("slug"):
-        if this.findings:
-            told += _tell_reinspection(this, organisation, now)
-        elif this.kind != PlanKind.CADENCE:
-            told += _tell_report(this, organisation, now)
-        told += _tell_recurrences(this, organisation, now)
-    return told
+    owners = this.organisations.filter(retired_at=None).select_related("parent").order_by("slug")
+    tellings = [_tell_recurrences]
+    if this.findings:
+        tellings.insert(0, _tell_reinspection)
+    elif this.kind != PlanKind.CADENCE:
+        tellings.insert(0, _tell_report)
+    return sum(
+        apart(
+            (f"tell {owner.slug} of {this} ({tell.__name__})", partial(tell, this, owner, now))
+            for owner in owners
+            for tell in tellings
+        )
+    )
 
 
 def alert_urgent(findings: Iterable[FindingRow], now: datetime) -> int:
@@ -72,7 +78,9 @@ def alert_urgent(findings: Iterable[FindingRow], now: datetime) -> int:
     owners: dict[Organisation, list[FindingRow]] = defaultdict(list)
     for finding in findings:
         owners[finding.organisation].append(finding)
-    return sum(_alert(organisation, those, now) for organisation, those in owners.items())
+    return sum(
+        apart((f"alert {owner.slug}", partial(_alert, owner, those, now)) for owner, those in owners.items()),
+    )
 
 
 def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: datetime) -> int:
