@@ -73,7 +73,8 @@ def tell_round(round_id: int, now: datetime) -> int:
 def alert_urgent(findings: Iterable[FindingRow], now: datetime) -> int:
     """Tell organisations at once of findings that can't wait; return how many letters were put into the outbox.
 
-    Each finding is told once in its life, and again when it comes back after it was fixed.
+    Each finding is told once in its life, and again when it comes back after it was fixed, or when attackers begin to
+    use it.
     """
     owners: dict[Organisation, list[FindingRow]] = defaultdict(list)
     for finding in findings:
@@ -84,7 +85,7 @@ def alert_urgent(findings: Iterable[FindingRow], now: datetime) -> int:
 
 
 def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: datetime) -> int:
-    lives = {f"urgent:{each.pk}:{each.first_seen.isoformat()}:{each.recurrences}": each for each in findings}
+    lives = {_alert_key(each, exploited=each.known_exploited): each for each in findings}
     known = set(Told.objects.filter(key__in=lives).values_list("key", flat=True))
     new = {key: each for key, each in lives.items() if key not in known}
     chosen = recipients(organisation, MessageKind.URGENT_ALERT)
@@ -101,8 +102,15 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
     with transaction.atomic():
         if Told.objects.filter(key__in=new).exists():
             return 0  # somebody else was faster; what is left is told when it is asked for again
-        Told.objects.bulk_create(Told(key=key, at=now) for key in new)
+        keys = {*new, *(_alert_key(each, exploited=False) for each in new.values())}
+        Told.objects.bulk_create((Told(key=key, at=now) for key in sorted(keys)), ignore_conflicts=True)
         return sum(enqueue(each, now) for each in letters)
+
+
+def _alert_key(finding: FindingRow, *, exploited: bool) -> str:
+    """Return what names a part of a finding's life: it may be critical first, and later be used by attackers too."""
+    life = f"urgent:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
+    return f"{life}:exploited" if exploited else life
 
 
 @dataclass(frozen=True, slots=True)

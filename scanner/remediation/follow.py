@@ -137,11 +137,14 @@ def take_step(
     moved = after
     if told_at is not None:
         moved = report(after, told_at, terms)
+    was_exploited = finding.known_exploited
     if moved != before:
         finding.standing = moved
         if after != before:
             _keep_evidence(finding, before, observed)
         finding.save()
+    if before is not None and finding.known_exploited and not was_exploited and Happened.CHANGED not in happened:
+        happened = (*happened, Happened.CHANGED)
     detail = _detail(before, after, observed)
     at = observed.look.when
     return [
@@ -242,6 +245,7 @@ def _detail(before: Standing | None, after: Standing, observed: Observed) -> dic
             "severity": after.severity,
             "confidence_before": before.confidence,
             "confidence": after.confidence,
+            "known_exploited": str(observed.judged is not None and observed.judged.known_exploited),
         }
         if before.fixed is not None:
             detail[Happened.REOPENED] = {"fixed": before.fixed.isoformat(), "recurrences": str(after.recurrences)}
