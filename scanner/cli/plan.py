@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 
 DAYS = 7
+SHOWN = 20
 LAST_ROUNDS = 5
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -203,6 +204,7 @@ def remove(
 def show_next(
     days: Annotated[int, typer.Option(min=1, max=366, help="How far to look ahead.")] = DAYS,
     name: Annotated[list[str] | None, typer.Option(help="Only this plan; may be given several times.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = SHOWN,
 ) -> None:
     """Show when rounds are due, in the plan's local time and in UTC, jitter and the plan's blackouts included.
 
@@ -219,8 +221,10 @@ def show_next(
         found = coming(plans, now, now + timedelta(days=days))
         if not found:
             typer.echo(f"Nothing is due within {days} day(s).")
-        for each in found:
+        for each in found[:limit]:
             typer.echo(_coming_line(each))
+        if len(found) > limit:
+            typer.echo(f"And {len(found) - limit} more within {days} day(s); --limit shows them.")
 
 
 @app.command()
