@@ -3,6 +3,7 @@ rooms."""
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +15,8 @@ from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.rounds.execute import execute
 from scanner.rounds.models import HostResult, LookNumber
 from scanner.rounds.ways import Hooks, Ways
+
+_log = logging.getLogger(__name__)
 
 
 def hooks(now: Callable[[], datetime]) -> Hooks:
@@ -27,6 +30,7 @@ def follow(round_id: int, now: datetime) -> None:
     Doing so again, after a crash anywhere in between, adds what is missing and tells nothing twice.
     """
     follow_round(round_id, now)
+    _log.info("round %d was followed", round_id)
     alert_urgent(urgent_of(round_id), now)
     issue_for_round(round_id, now)
     tell_round(round_id, now)

@@ -36,6 +36,7 @@ from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
+from targets.query import registered_domains, registered_targets
 
 PER_LETTER = 20
 """Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
@@ -48,8 +49,8 @@ def tell_round(round_id: int, now: datetime) -> int:
     """Tell each organisation of a followed round what it found; return how many letters were put into the outbox.
 
     Rounds get a report, but for those that look again at hosts between rounds; re-inspections of findings get their
-    result instead. What came back is alerted after every round. Raises ``InputError`` for a round that was not
-    followed yet.
+    result instead. What came back is alerted after every round. Organisations with nothing registered, such
+    as those that only supervise, get no report. Raises ``InputError`` for a round that was not followed yet.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
     if this.followed is None:
@@ -58,7 +59,7 @@ def tell_round(round_id: int, now: datetime) -> int:
     for organisation in this.organisations.filter(retired_at=None).select_related("parent").order_by("slug"):
         if this.findings:
             told += _tell_reinspection(this, organisation, now)
-        elif this.kind != PlanKind.CADENCE:
+        elif this.kind != PlanKind.CADENCE and (registered_targets(organisation) or registered_domains(organisation)):
             told += _tell_report(this, organisation, now)
         told += _tell_recurrences(this, organisation, now)
     return told

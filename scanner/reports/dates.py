@@ -38,6 +38,10 @@ class Dates:
         """Return how many calendar days remain; 0 means today, less is past."""
         return (self._local(moment) - self._today).days
 
+    def days_left(self, end: datetime) -> int:
+        """Return how many calendar days remain until the day of the last moment before ``end``."""
+        return self.days_until(end - timedelta(microseconds=1))
+
     def days_since(self, moment: datetime) -> int:
         """Return how many calendar days have passed."""
         return -self.days_until(moment)
