@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 
 DAYS = 7
-SHOWN = 50
+SHOWN = 20
 LAST_ROUNDS = 5
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -200,7 +200,7 @@ def remove(name: Name, yes: Yes = False) -> None:
 def show_next(
     days: Annotated[int, typer.Option(min=1, max=366, help="How far to look ahead.")] = DAYS,
     name: Annotated[list[str] | None, typer.Option(help="Only this plan; may be given several times.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the first.")] = SHOWN,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = SHOWN,
 ) -> None:
     """Show when rounds are due, in the plan's local time and in UTC, jitter and the plan's blackouts included.
 
@@ -220,7 +220,7 @@ def show_next(
         for each in found[:limit]:
             typer.echo(_coming_line(each))
         if len(found) > limit:
-            typer.echo(f"… and {len(found) - limit} more; see --limit.")
+            typer.echo(f"And {len(found) - limit} more within {days} day(s); --limit shows them.")
 
 
 @app.command()

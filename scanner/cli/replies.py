@@ -89,8 +89,11 @@ def import_replies(
 
 
 def _content(file: Path) -> bytes:
+    from scanner.delivery.reply_read import SIZE_LIMIT
+
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise InputError(f"{file} can't be read: {error.strerror}.") from error
 

@@ -98,16 +98,20 @@ class Coming:
 
 
 def coming(plans: Iterable[Plan], now: datetime, until: datetime) -> list[Coming]:
-    """Return the due times up to ``until`` of plans that are neither paused nor removed, by when they begin."""
-    found: list[Coming] = []
+    """Return the due times up to ``until`` of plans that are neither paused nor removed, by when they begin.
+
+    Due times of a plan that would begin together are caught up by one round, that of the last of them.
+    """
+    found: dict[tuple[str, datetime], Coming] = {}
     for plan in plans:
         if plan.next_due is None or plan.paused or plan.retired_at is not None:
             continue
         due: datetime | None = plan.next_due
         while due is not None and due <= until:
-            found.append(Coming(plan, due, begins(plan, due, now)))
+            begun = begins(plan, due, now)
+            found[plan.name, begun] = Coming(plan, due, begun)
             due = first_due(plan, due)
-    return sorted(found, key=lambda each: (each.begins, each.due, each.plan.name))
+    return sorted(found.values(), key=lambda each: (each.begins, each.due, each.plan.name))
 
 
 def begins(plan: Plan, due: datetime, now: datetime) -> datetime:

@@ -67,7 +67,7 @@ RENEW = 2.0
 
 
 _MOMENT = 0.5
-
+"""Seconds that whoever ends a whole service may take between its children and its workers."""
 
 _PACKETS_PER_PORT = 4
 """Packets of the cap that one port takes: the scan has half of it, and asks some ports again."""
@@ -97,16 +97,16 @@ class LookAt:
         """Look at what the job has left, and end it. Raises ``Ended``, ``LeaseLost`` and ``DatabaseError``."""
         left = hosts_left(self.job)
         if self.job.losses >= LOSSES_ASIDE_FROM:
-            self.set_aside(left)
+            self._set_aside(left)
         elif self.job.losses >= LOSSES_ALONE_FROM and len(left) > 1:
-            self.split(left)
+            self._split(left)
             return
         elif left:
             try:
                 self._look(left)
             except ChildDied as death:
                 _log.warning("the probes of %s died: %s", self.job, death)
-                time.sleep(_MOMENT)  # who ends this process may have ended the child before
+                time.sleep(_MOMENT)
                 self.check()
                 if not self._after_death(hosts_left(self.job), str(death)):
                     return
@@ -127,11 +127,17 @@ class LookAt:
             self.lease.progress()
             store_gaps(self.job.round_id, _organisation(self.job).pk, self.job.look, gaps)
 
-    def set_aside(self, hosts: Iterable[Assigned]) -> None:
+    def give_up(self) -> None:
+        """End the job; what is left of it is set aside. Raises ``LeaseLost``."""
+        with transaction.atomic():
+            self._set_aside(hosts_left(self.job))
+            end_job(self.lease, self.job, self.ways.now())
+
+    def _set_aside(self, hosts: Iterable[Assigned]) -> None:
         self.account_for(hosts, Gap(GapReason.SET_ASIDE))
 
-    def split(self, hosts: list[Assigned]) -> None:
-        """Give each host a job of its own in place of this one. Raises ``LeaseLost``."""
+    def _split(self, hosts: list[Assigned]) -> None:
+        """Give each host a job of its own in place of this one."""
         alone = one_host_jobs(self.job, hosts, self.ways.now())
         with transaction.atomic():
             given_away = [job.hosts[0] for job in alone]
@@ -158,10 +164,10 @@ class LookAt:
         if not left:
             return True
         if self.job.failures >= ASIDE_FROM and len(left) == 1:
-            self.set_aside(left)
+            self._set_aside(left)
             return True
         if self.job.failures >= ALONE_FROM and len(left) > 1:
-            self.split(left)
+            self._split(left)
         else:
             self.lease.put_back(f"its probes died: {death}", failed=True)
         return False
@@ -232,9 +238,13 @@ class _InChild:
             self._plan, _names(self._plan), scope_of(self._owner), settings.PLUGINS_OFF, self._look.ways.now()
         )
         with _short_waits():
-            with Probes(request, {key: host.target for key, host in self._waiting.items()}) as probes:
-                while self._take(probes.next(0.5)):
-                    self._keep_up(probes)
+            try:
+                with Probes(request, {key: host.target for key, host in self._waiting.items()}) as probes:
+                    while self._take(probes.next(0.5)):
+                        self._keep_up(probes)
+            except (ChildDied, Ended):
+                self._store()
+                raise
             while self._unstored:
                 self._store()
                 if self._unstored:

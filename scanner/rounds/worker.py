@@ -200,6 +200,8 @@ class Hand:
         try:
             if self.patient and failures >= TRIES and job.kind == JobKind.PREPARE:
                 steps.give_up_preparing(lease, job, Gap(GapReason.SET_ASIDE), now)
+            elif self.patient and failures >= TRIES and job.kind == JobKind.LOOK:
+                LookAt(lease, job, self.ways, _unwatched, lambda: None).give_up()
             elif self.patient and failures >= TRIES and job.kind == JobKind.DOUBT:
                 steps.end_job(lease, job, now)  # without a second look nothing counts as fixed
             else:

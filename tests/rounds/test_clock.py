@@ -319,6 +319,17 @@ def test_what_is_coming_counts_jitter_and_blackouts(water: Organisation) -> None
     ]
 
 
+def test_due_times_that_passed_unused_come_as_the_one_round_that_catches_them_up(water: Organisation) -> None:
+    plan("busy", schedule="every 1h")
+
+    found = coming(Plan.objects.all(), MADE + 5 * HOUR, MADE + 6 * HOUR)
+
+    assert [(each.due, each.begins) for each in found] == [
+        (MADE + 5 * HOUR, MADE + 5 * HOUR),
+        (MADE + 6 * HOUR, MADE + 6 * HOUR),
+    ]
+
+
 class TestTheLoop:
     def test_it_looks_again_and_again_until_it_is_stopped(self) -> None:
         stop, seen = Event(), []

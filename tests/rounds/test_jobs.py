@@ -461,3 +461,21 @@ def test_hosts_that_no_job_named_are_not_taken_from_the_engine(owner: Organisati
 
     execute(planned(), Ways(engine=engine))
     assert seen() == set(HOSTS)
+
+
+def test_hosts_that_can_not_be_looked_at_for_a_bug_of_ours_are_set_aside(
+    owner: Organisation, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+
+    def broken(name: str) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("scanner.rounds.look.policy", broken)
+    worker = hand(replace(ways(engine), now=clock))
+    planned()
+    for _ in range(12):
+        worker.work_one()
+        clock.time += dt.timedelta(minutes=5)
+    assert (seen(Outcome.ERROR), engine.plans) == (set(HOSTS), [])
+    assert Round.objects.get().state == "done"
