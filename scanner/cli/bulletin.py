@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from scanner.cli.errors import clear_errors
 from scanner.cli.prompts import confirm
-from scanner.cli.round import clear_errors
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.files import draft_of

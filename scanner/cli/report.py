@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.errors import clear_errors
 from scanner.cli.preview import preview
 from scanner.cli.progress import counted
-from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
 

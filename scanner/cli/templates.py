@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import line
 
