@@ -26,6 +26,7 @@ class Dates:
         self._zone = ZoneInfo(zone)
         self._locale, self._pattern = _PATTERNS[language]
         self._today = self._local(now)
+        self._written: dict[date, str] = {}
 
     def local(self, moment: datetime) -> datetime:
         """Return the moment in the reader's time zone.
@@ -40,7 +41,13 @@ class Dates:
 
     def day(self, moment: datetime) -> str:
         """Return the local date, written out."""
-        return format_date(self._local(moment), self._pattern, locale=self._locale)
+        return self.on(self._local(moment))
+
+    def on(self, day: date) -> str:
+        """Return a date that belongs to no time zone, written out."""
+        if day not in self._written:
+            self._written[day] = format_date(day, self._pattern, locale=self._locale)
+        return self._written[day]
 
     def last_day(self, end: datetime) -> str:
         """Return the local date of the last moment before ``end``, written out."""

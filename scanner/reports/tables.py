@@ -32,18 +32,20 @@ class Table:
 # fmt: off
 _WIDTHS = {
     "summary": {"what": 34, "value": 90},
-    "first": {"order": 8, "severity": 10, "title": 40, "places": 50, "fix": 80, "deadline": 18, "overdue": 10},
+    "first": {"order": 8, "severity": 10, "title": 40, "places": 50, "fix": 80, "who": 24, "deadline": 18,
+              "overdue": 10},
     "findings": {
         "number": 10, "severity": 10, "title": 40, "host": 26, "address": 18, "port": 8, "transport": 10, "state": 16,
         "deadline": 18, "overdue": 10, "confidence": 14, "exploited": 14, "key_target": 14, "first_seen": 18,
         "last_seen": 18, "recurrences": 12, "service": 14, "evidence": 60, "impact": 60, "fix": 70, "verify": 60,
-        "references": 36, "check": 24,
+        "references": 36, "check": 24, "claimed": 18, "exempt_until": 18,
     },
     "inventory": {
         "host": 26, "address": 18, "target": 22, "key_target": 14, "outcome": 16, "port": 8, "transport": 10,
         "service": 14, "product": 20, "version": 14, "tls": 14, "tls_versions": 22, "findings": 16,
     },
     "certificates": {"expires": 18, "days": 12, "host": 26, "address": 18, "port": 8, "subject": 44, "issuer": 44},
+    "products": {"product": 26, "version": 14, "ends": 14, "extended": 14, "kept_by": 24, "places": 60},
     "gaps": {"host": 26, "address": 18, "target": 22, "outcome": 16, "port": 8, "transport": 10, "what": 26, "why": 80},
 }
 # fmt: on
@@ -71,6 +73,7 @@ class _Tables:
             "findings": (self._finding(each) for each in self._model.findings),
             "inventory": self._inventory(),
             "certificates": self._certificates(),
+            "products": self._products(),
             "gaps": self._gaps(),
         }
         return tuple(
@@ -117,6 +120,7 @@ class _Tables:
                 text.title,
                 self._t.listed([endpoint(place) for place in action.places]),
                 text.fix,
+                self._t(f"who.{action.who}"),
                 self._moment(action.deadline),
                 self._yes(action.overdue),
             )
@@ -150,6 +154,8 @@ class _Tables:
             self._view.verify(finding),
             self._t.listed(references(finding)),
             finding.check,
+            self._moment(finding.claimed),
+            self._moment(finding.exemption.until) if finding.exemption else None,
         )
 
     def _inventory(self) -> Iterator[tuple[Cell, ...]]:
@@ -190,6 +196,17 @@ class _Tables:
             ends = certificate.not_after
             days = self._dates.days_until(ends)
             yield self._moment(ends), days, host.host, host.address, port, certificate.subject, certificate.issuer
+
+    def _products(self) -> Iterator[tuple[Cell, ...]]:
+        for age in self._model.products:
+            yield (
+                age.name,
+                age.version,
+                age.ends.isoformat() if age.ends else None,
+                age.extended.isoformat() if age.extended else None,
+                self._t.listed(age.kept_by),
+                self._t.listed([endpoint(place) for place in age.places]),
+            )
 
     def _gaps(self) -> Iterator[tuple[Cell, ...]]:
         t = self._t

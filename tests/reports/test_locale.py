@@ -130,6 +130,11 @@ def test_every_key_is_used() -> None:
         "round_state",
         "sheet",
         "column",
+        "who",
+        "risky",
+        "history",
+        "lifecycle",
+        "remedy",
     )
 
     unused = [
