@@ -49,8 +49,8 @@ def build(
         typer.Option(
             "--format",
             metavar="FORM,…",
-            help="Forms to write, separated by commas: html, json, csv (findings, inventory and gaps, one file each), "
-            "xlsx, sarif.",
+            help="Forms to write, separated by commas: html, json, pdf, csv (findings, inventory and gaps, one file "
+            "each), xlsx, sarif.",
         ),
     ] = "html,json",
     output: Annotated[Path, typer.Option(help="Directory to write to; made when missing.")] = Path("reports"),

@@ -9,6 +9,7 @@ from enum import StrEnum
 from scanner.engine.errors import InputError
 from scanner.reports.csv_files import render_csv
 from scanner.reports.model import ReportModel
+from scanner.reports.pdf import render_pdf
 from scanner.reports.render import render_html, render_json
 from scanner.reports.sarif import render_report_sarif
 from scanner.reports.xlsx import render_xlsx
@@ -19,6 +20,7 @@ class ReportFormat(StrEnum):
 
     HTML = "html"
     JSON = "json"
+    PDF = "pdf"
     CSV = "csv"
     XLSX = "xlsx"
     SARIF = "sarif"
@@ -45,6 +47,8 @@ def _files(model: ReportModel, form: ReportFormat) -> Mapping[str, bytes]:
             return {".html": render_html(model).encode()}
         case ReportFormat.JSON:
             return {".json": render_json(model).encode()}
+        case ReportFormat.PDF:
+            return {".pdf": render_pdf(model)}
         case ReportFormat.CSV:
             return {f"-{name}.csv": content for name, content in render_csv(model).items()}
         case ReportFormat.XLSX:

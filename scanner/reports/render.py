@@ -28,6 +28,7 @@ from scanner.reports.words import words
 SCHEMA = "roundsman.report/2"
 
 LIMITS = {
+    "described_checks": 10_000,
     "named_findings": 600,
     "shown_places": 6,
     "shown_proofs": 200,
@@ -43,6 +44,7 @@ are named.
 """
 
 PAPER_LIMITS = LIMITS | {
+    "described_checks": 40,
     "shown_proofs": 40,
     "shown_scores": 15,
     "shown_inventory": 60,
@@ -52,7 +54,7 @@ PAPER_LIMITS = LIMITS | {
 
 _AS_THEY_ARE = (str, int, float, bool)
 
-_EVIDENCE, _EVIDENCE_ON_PAPER = 500, 100
+_EVIDENCE, _EVIDENCE_ON_PAPER = 500, 80
 """Findings that are shown with their evidence, over all checks."""
 _EVIDENCE_OF_ONE = 12
 
@@ -80,6 +82,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         language,
         office=office_name(language),
         model=model,
+        paper=paper,
         dates=Dates(language, model.organisation.time_zone, model.generated),
         utc=utc,
         name=view.name,
