@@ -293,7 +293,7 @@ def test_the_trend_follows_the_rounds(district: District, city: Organisation) ->
 def test_the_trend_of_many_rounds_is_thinned_and_ends_with_the_last(district: District, city: Organisation) -> None:
     water = district.unit("water", city, 3, 1)
     last = None
-    for number in range(30):
+    for number in range(14):
         last = district.round(number, water)
     assert last is not None
 
