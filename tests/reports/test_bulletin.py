@@ -20,7 +20,7 @@ from scanner.remediation.models import ExemptionKind, Finding
 from scanner.reports.bulletin_anonymous import anonymous, letter
 from scanner.reports.bulletin_model import BulletinModel, SeverityLine, Unranked
 from scanner.reports.bulletin_query import period_of
-from scanner.reports.bulletin_render import percent, render_bulletin, render_bulletin_json
+from scanner.reports.bulletin_render import percents, render_bulletin, render_bulletin_json
 from scanner.reports.query import report_model
 from targets.models import Organisation
 from tests.reports.district import OFFICE, District, bulletin, day
@@ -371,11 +371,4 @@ def test_a_period_that_has_no_past_is_refused(since: dt.date, last: dt.date) -> 
 
 
 def test_not_quite_all_is_never_a_hundred_percent() -> None:
-    assert [percent(each) for each in (None, 0.0, 0.001, 0.5, 0.999, 1.0)] == [
-        "—",
-        "0 %",
-        "1 %",
-        "50 %",
-        "99 %",
-        "100 %",
-    ]
+    assert [percents(each) for each in (0.0, 0.001, 0.5, 0.999, 1.0)] == [0, 1, 50, 99, 100]
