@@ -43,7 +43,7 @@ def follow(round_id: int, now: datetime) -> None:
             (f"alert of round {round_id}", lambda: alert_urgent(urgent_of(round_id), now)),
             (f"issue the notices of round {round_id}", partial(issue_for_round, round_id, now)),
             (f"tell of round {round_id}", partial(tell_round, round_id, now)),
-            (f"sum round {round_id} up", partial(send_round_summary, round_id, now)),
+            (f"sum up round {round_id}", partial(send_round_summary, round_id, now)),
         )
     )
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scanner.cli.errors import clear_errors
-from scanner.cli.prompts import confirm
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
@@ -88,7 +88,7 @@ def send(
     until: Until = None,
     days: Days = None,
     anonymous: Anonymous = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Mail a bulletin to the security and leader contacts of the supervising organisation, each in their language.
 
@@ -106,8 +106,7 @@ def send(
             raise InputError("Nobody is registered to get it; set ROUNDSMAN_OPERATORS, or register a contact.")
         version = "without names" if anonymous else "with names"
         typer.echo(f"The bulletin on {wanted.first} to {wanted.last}, {version}, would go to: {_addresses(chosen)}")
-        if not (yes or confirm("Mail it?")):
-            raise typer.Exit(1)
+        agree("Mail it?", yes)
         told = send_bulletin(wanted, datetime.now(UTC))
     typer.echo(f"In the outbox for: {_addresses(told)}" if told else "All of them have it already; nothing was sent.")
 

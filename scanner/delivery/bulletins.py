@@ -20,7 +20,7 @@ from scanner.reports import model
 from scanner.reports.bulletin_anonymous import anonymous
 from scanner.reports.bulletin_model import BulletinModel
 from scanner.reports.bulletin_query import bulletin_model, period_of
-from scanner.reports.bulletin_render import View, percent, render_bulletin, score
+from scanner.reports.bulletin_render import View, render_bulletin, score
 from scanner.reports.identity import office_name
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
@@ -150,9 +150,9 @@ def bulletin_letter(bulletin: BulletinModel, name: str, frame: Frame) -> Written
     view = View(bulletin, frame.language)
     progress, before = bulletin.progress, bulletin.progress_before
     figures = (
-        ("score", score(bulletin.situation.score), view.change(bulletin.situation.change)),
-        ("rectified", percent(progress.rectified.share), t("bulletin.before", value=percent(before.rectified.share))),
-        ("on_time", percent(progress.on_time.share), t("bulletin.before", value=percent(before.on_time.share))),
+        ("score", score(bulletin.situation.score), view.score_change),
+        ("rectified", view.percent(progress.rectified.share), view.before(before.rectified)),
+        ("on_time", view.percent(progress.on_time.share), view.before(before.on_time)),
         ("overdue", str(bulletin.overdue), t("bulletin.of_open", n=bulletin.open)),
     )
     return write(
@@ -167,4 +167,5 @@ def bulletin_letter(bulletin: BulletinModel, name: str, frame: Frame) -> Written
         late=[(view.unit(each.unit), each) for each in bulletin.late[:LATE_SHOWN]],
         late_more=max(0, len(bulletin.late) - LATE_SHOWN),
         file=name,
+        marking=t("bulletin.marking_anonymous" if bulletin.anonymous else "bulletin.marking"),
     )

@@ -11,17 +11,6 @@ from scanner.engine.model import Confidence, Severity
 from scanner.remediation.lifecycle import SAME_LIFE, Happened
 from scanner.reports.bulletin_model import Period, Progress, rate
 
-TURNS = (
-    Happened.OPENED,
-    Happened.REOPENED,
-    Happened.CLAIMED,
-    Happened.CLAIM_REFUTED,
-    Happened.FIXED,
-    Happened.EXEMPTED,
-    Happened.EXEMPTION_ENDED,
-)
-"""The kinds of events after which a finding stands otherwise."""
-
 
 class Stand(StrEnum):
     """How a finding stands at a moment; ``UNKNOWN`` before it was found."""
@@ -33,7 +22,7 @@ class Stand(StrEnum):
     EXEMPT = "exempt"
 
 
-_AFTER = {
+AFTER = {
     Happened.OPENED: Stand.OPEN,
     Happened.REOPENED: Stand.OPEN,
     Happened.CLAIMED: Stand.CLAIMED,
@@ -42,16 +31,21 @@ _AFTER = {
     Happened.EXEMPTED: Stand.EXEMPT,
     Happened.EXEMPTION_ENDED: Stand.OPEN,
 }
+"""How a finding stands after the events that change that."""
 
-TO_FIX = (Stand.OPEN, Stand.CLAIMED)
+TO_FIX = frozenset({Stand.OPEN, Stand.CLAIMED})
+
+SERIOUS = frozenset(each for each in Severity if each.at_least(Severity.HIGH))
 
 Event = tuple[Happened, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A finding and what happened to it, in order, up to the end of the period. ``asked``: an exemption was asked for,
-    and not decided by then."""
+    """A finding and what happened to it, in order, up to the end of the period; only what :data:`AFTER` holds.
+
+    ``asked``: an exemption was asked for, and not decided by then.
+    """
 
     number: int
     organisation: int
@@ -62,92 +56,88 @@ class Life:
     asked: bool
     events: tuple[Event, ...]
 
-    @staticmethod
-    def opens(kind: Happened) -> bool:
-        """Whether a finding is to be fixed after this."""
-        return _AFTER[kind] in TO_FIX
-
-    def at(self, moment: datetime) -> Stand:
-        """Return how it stood just before ``moment``."""
-        stand = Stand.UNKNOWN
-        for kind, when in self.events:
-            if when >= moment:
-                break
-            stand = _AFTER[kind]
-        return stand
-
-    def to_fix_at(self, moment: datetime) -> bool:
-        return self.at(moment) in TO_FIX
-
     def counts(self) -> bool:
         """Whether it enters the numbers: neither a hint nor merely possible."""
         return self.severity is not Severity.INFO and self.confidence is not Confidence.POSSIBLE
 
-    def overdue_at(self, moment: datetime) -> bool:
-        """Whether it is late, and nothing about it waits for the office: a decision, or a look that proves a claim."""
-        late = self.deadline is not None and self.deadline < moment
-        return late and not self.asked and self.at(moment) is Stand.OPEN
 
-    def was_to_fix(self, period: Period) -> bool:
-        """Whether it was to be fixed at any time of the period."""
-        return self.to_fix_at(period.since) or any(
-            _AFTER[kind] in TO_FIX and period.since <= when < period.end for kind, when in self.events
-        )
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """How a finding went through a period: how it stood just before its beginning and its end, and in between.
 
-    def recurred_in(self, period: Period) -> bool:
-        """Whether it came back in the period, within the time in which a finding is the same."""
-        fixed: datetime | None = None
-        for kind, when in self.events:
-            if when >= period.end:
-                break
-            back = kind is Happened.REOPENED and fixed is not None and when - fixed <= SAME_LIFE
-            if back and when >= period.since:
-                return True
-            if kind is Happened.FIXED:
-                fixed = when
-        return False
+    ``to_fix``: it was to be fixed at any time of the period. ``mended``: it was proven fixed in it, or so shortly
+    before that it could come back in it as the same; ``back``: it did. ``in_time``: it was fixed by a deadline within
+    the period; None when there is none, or it was exempt at the end. ``overdue``: it is late at the end, and nothing
+    about it waits for the office, neither a decision nor a look that proves a claim.
+    """
 
-    def could_recur_in(self, period: Period) -> bool:
-        """Whether it was proven fixed in the period, or so shortly before that it could come back in it."""
-        first = period.since - SAME_LIFE
-        return any(kind is Happened.FIXED and first <= when < period.end for kind, when in self.events)
+    life: Life
+    before: Stand
+    after: Stand
+    to_fix: bool
+    mended: bool
+    back: bool
+    in_time: bool | None
+    overdue: bool
 
-    def kept_deadline(self, period: Period) -> bool | None:
-        """Whether it was fixed in time; None when its deadline is outside the period, or it was exempt at its end."""
-        if self.deadline is None or not period.since <= self.deadline < period.end:
-            return None
-        if self.at(period.end) is Stand.EXEMPT:
-            return None
-        since = self._fixed_since(period.end)
-        return since is not None and since[1] <= self.deadline
-
-    def _fixed_since(self, moment: datetime) -> tuple[datetime, datetime] | None:
-        """Return since when it was proven fixed at ``moment``, and when its organisation said so, if it did before."""
-        found, claimed = None, None
-        for kind, when in self.events:
-            if when >= moment:
-                break
-            if kind is Happened.CLAIMED:
-                claimed = when
-            elif kind is Happened.FIXED:
-                found = (when, claimed or when)
-            else:
-                found, claimed = None, None
-        return found
+    @property
+    def is_open(self) -> bool:
+        """Whether it is to be fixed at the end."""
+        return self.after in TO_FIX
 
 
-def progress_of(lives: Iterable[Life], period: Period) -> Progress:
+def passage(life: Life, period: Period) -> Passage:
+    """Return how the finding went through the period."""
+    since, end = period.since, period.end
+    before = after = Stand.UNKNOWN
+    fixed: datetime | None = None  # when it was last proven fixed, whatever came then
+    done: datetime | None = None  # since when it is done: the claim that was proven, or the proof
+    claimed: datetime | None = None
+    to_fix = mended = back = False
+    for kind, when in life.events:
+        if when >= end:
+            break
+        inside = when >= since
+        if kind is Happened.FIXED:
+            fixed, done = when, claimed or when
+            mended = mended or when >= since - SAME_LIFE
+        else:
+            back = back or (inside and kind is Happened.REOPENED and fixed is not None and when - fixed <= SAME_LIFE)
+            claimed, done = when if kind is Happened.CLAIMED else None, None
+        after = AFTER[kind]
+        if inside:
+            to_fix = to_fix or after in TO_FIX
+        else:
+            before = after
+    return Passage(
+        life=life,
+        before=before,
+        after=after,
+        to_fix=to_fix or before in TO_FIX,
+        mended=mended,
+        back=back,
+        in_time=_in_time(life, period, after, done),
+        overdue=life.deadline is not None and life.deadline < end and not life.asked and after is Stand.OPEN,
+    )
+
+
+def progress_of(passages: Iterable[Passage]) -> Progress:
     """Return what became of findings in the period."""
     due = done = dated = kept = mended = back = 0
-    for life in lives:
-        if life.was_to_fix(period) and life.at(period.end) is not Stand.EXEMPT:
+    for each in passages:
+        if each.to_fix and each.after is not Stand.EXEMPT:
             due += 1
-            done += life.at(period.end) is Stand.FIXED
-        in_time = life.kept_deadline(period)
-        if in_time is not None:
+            done += each.after is Stand.FIXED
+        if each.in_time is not None:
             dated += 1
-            kept += in_time
-        if life.could_recur_in(period):
+            kept += each.in_time
+        if each.mended:
             mended += 1
-            back += life.recurred_in(period)
+            back += each.back
     return Progress(rate(done, due), rate(kept, dated), rate(back, mended))
+
+
+def _in_time(life: Life, period: Period, after: Stand, done: datetime | None) -> bool | None:
+    if life.deadline is None or not period.since <= life.deadline < period.end or after is Stand.EXEMPT:
+        return None
+    return after is Stand.FIXED and done is not None and done <= life.deadline

@@ -13,7 +13,7 @@ from scanner.engine.model import Confidence, Severity
 from scanner.remediation.score import OrganisationScore
 from scanner.reports import bulletin_reads as reads
 from scanner.reports import model
-from scanner.reports.bulletin_history import Life, Stand, progress_of
+from scanner.reports.bulletin_history import AFTER, SERIOUS, TO_FIX, Life, Passage, Stand, passage, progress_of
 from scanner.reports.bulletin_model import (
     BulletinModel,
     Campaign,
@@ -65,8 +65,8 @@ def bulletin_model(top: Organisation | None, office: model.Organisation, period:
     those = reads.subtree(top, period.end)
     scored = reads.scorings(those, period)
     known, places = _standings(those, period, scored)
-    everything = [life for owner in known.lives.values() for life in owner]
-    counted = [life for life in everything if life.counts()]
+    everything = [each for those_of_one in known.passages.values() for each in those_of_one]
+    counted = [each for each in everything if each.life.counts()]
     rows = unit_rows(known)
     best = ranked(rows)
     rest = others(rows)
@@ -79,17 +79,17 @@ def bulletin_model(top: Organisation | None, office: model.Organisation, period:
         period=period,
         generated=period.end,
         situation=_situation(known, best),
-        severities=tuple(_line(counted, severity, period) for severity in WEIGHED),
-        possible=_possible(everything, period),
-        progress=progress_of(counted, period),
-        progress_before=progress_of(counted, earlier),
+        severities=tuple(_line(counted, severity) for severity in WEIGHED),
+        possible=_possible(everything),
+        progress=progress_of(counted),
+        progress_before=progress_of(passage(each.life, earlier) for each in counted),
         ranked=best,
         others=rest,
         reasons=tuple(sorted(Counter(row.unranked for row in rest if row.unranked).items())),
         late=_late(known, places),
-        weaknesses=_weaknesses(counted, period),
+        weaknesses=_weaknesses(counted),
         campaigns=_campaigns(known, counted),
-        trend=_trend(known, scored, counted, (top.time_zone if top else office.time_zone)),
+        trend=_trend(known, scored, [each.life for each in counted], (top.time_zone if top else office.time_zone)),
     )
 
 
@@ -113,9 +113,9 @@ def _standings(those: Subtree, period: Period, scored: Sequence[Scored]) -> tupl
     before = {each.organisation: each for each in scored if each.finished < period.since}
     found = reads.scores((*newest.values(), *before.values()))
     lives, places = reads.lives(those, period)
-    owned: dict[int, list[Life]] = defaultdict(list)
+    owned: dict[int, list[Passage]] = defaultdict(list)
     for life in lives.values():
-        owned[life.organisation].append(life)
+        owned[life.organisation].append(passage(life, period))
     hosts = reads.hosts_of(newest, found, those)
     return Standings(those, period, newest, before, found, hosts, owned), places
 
@@ -157,10 +157,10 @@ def weighed_mean(pairs: Iterable[tuple[float, float]]) -> float | None:
     return sum(value * weight for value, weight in listed) / mass if mass else None
 
 
-def _line(lives: Iterable[Life], severity: Severity, period: Period) -> SeverityLine:
-    mine = [life for life in lives if life.severity is severity and life.was_to_fix(period)]
-    before = sum(life.to_fix_at(period.since) for life in mine)
-    stands = Counter(life.at(period.end) for life in mine)
+def _line(passages: Iterable[Passage], severity: Severity) -> SeverityLine:
+    mine = [each for each in passages if each.life.severity is severity and each.to_fix]
+    before = sum(each.before in TO_FIX for each in mine)
+    stands = Counter(each.after for each in mine)
     return SeverityLine(
         severity=severity,
         open=stands[Stand.OPEN] + stands[Stand.CLAIMED],
@@ -168,25 +168,25 @@ def _line(lives: Iterable[Life], severity: Severity, period: Period) -> Severity
         found=len(mine) - before,
         fixed=stands[Stand.FIXED],
         exempted=stands[Stand.EXEMPT],
-        overdue=sum(life.overdue_at(period.end) for life in mine),
+        overdue=sum(each.overdue for each in mine),
     )
 
 
-def _possible(lives: Iterable[Life], period: Period) -> int:
+def _possible(passages: Iterable[Passage]) -> int:
     return sum(
-        life.confidence is Confidence.POSSIBLE and life.severity is not Severity.INFO and life.to_fix_at(period.end)
-        for life in lives
+        each.life.confidence is Confidence.POSSIBLE and each.life.severity is not Severity.INFO and each.is_open
+        for each in passages
     )
 
 
 def _late(known: Standings, places: Mapping[int, Place]) -> tuple[LateUnit, ...]:
     """Return the units with overdue findings, those with most serious ones first."""
     units = []
-    for owner, lives in known.lives.items():
-        late = [life for life in lives if life.counts() and life.overdue_at(known.period.end)]
+    for owner, passages in known.passages.items():
+        late = [each.life for each in passages if each.life.counts() and each.overdue]
         if late and owner in known.those.units:
             late.sort(key=lambda life: (-life.severity.rank, life.deadline, life.number))
-            serious = sum(life.severity.at_least(Severity.HIGH) for life in late)
+            serious = sum(life.severity in SERIOUS for life in late)
             units.append((serious, late, unit_of(known.those.units[owner])))
     units.sort(key=lambda each: (-each[0], -len(each[1]), each[2].slug))
     listed = []
@@ -203,15 +203,15 @@ def _late(known: Standings, places: Mapping[int, Place]) -> tuple[LateUnit, ...]
     return tuple(listed)
 
 
-def _weaknesses(lives: Iterable[Life], period: Period) -> tuple[Weakness, ...]:
+def _weaknesses(passages: Iterable[Passage]) -> tuple[Weakness, ...]:
     by_check: dict[str, list[Life]] = defaultdict(list)
-    for life in lives:
-        if life.to_fix_at(period.end):
-            by_check[life.check].append(life)
+    for each in passages:
+        if each.is_open:
+            by_check[each.life.check].append(each.life)
     found = [
         Weakness(
             check=check,
-            severity=max((life.severity for life in those), key=lambda severity: severity.rank),
+            severity=max({life.severity for life in those}, key=lambda severity: severity.rank),
             units=len({life.organisation for life in those}),
             places=len(those),
         )
@@ -221,9 +221,8 @@ def _weaknesses(lives: Iterable[Life], period: Period) -> tuple[Weakness, ...]:
     return tuple(found[:WEAKNESSES])
 
 
-def _campaigns(known: Standings, lives: Iterable[Life]) -> tuple[Campaign, ...]:
-    end = known.period.end
-    fixed = {life.number: life.at(end) is Stand.FIXED for life in lives}
+def _campaigns(known: Standings, passages: Iterable[Passage]) -> tuple[Campaign, ...]:
+    fixed = {each.life.number: each.after is Stand.FIXED for each in passages}
     return tuple(
         Campaign(
             name=each.name,
@@ -290,7 +289,7 @@ def _changes(lives: Iterable[Life]) -> Mapping[Severity, tuple[list[datetime], l
         began, ended = found[life.severity]
         is_open = False
         for kind, when in life.events:
-            now = Life.opens(kind)
+            now = AFTER[kind] in TO_FIX
             if now != is_open:
                 (began if now else ended).append(when)
             is_open = now

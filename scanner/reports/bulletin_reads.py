@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from django.db.models import Count, F, Q
 
@@ -16,7 +17,7 @@ from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundSc
 from scanner.remediation.part import Register
 from scanner.remediation.score import OrganisationScore
 from scanner.remediation.scores import load_score
-from scanner.reports.bulletin_history import TURNS, Event, Life
+from scanner.reports.bulletin_history import AFTER, Event, Life
 from scanner.reports.bulletin_model import Period
 from scanner.reports.model import Place
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round, RoundState, whole
@@ -175,6 +176,14 @@ def lives(those: Subtree, period: Period) -> tuple[dict[int, Life], dict[int, Pl
         .values_list("finding", flat=True)
     )
     events = _events(those, period)
+
+    @cache
+    def registered(owner: int, host: str, transport: str) -> bool:
+        register = those.registers.get(owner)
+        return register is not None and register.has(host, transport)
+
+    severities = {str(each): each for each in Severity}
+    sureness = {str(each): each for each in Confidence}
     rows = Finding.objects.filter(those.mine(), first_seen__lt=period.end).values_list(
         "pk", "organisation", "host", "port", "transport", "check_id", "severity", "confidence", "deadline", "fixed"
     )
@@ -182,21 +191,22 @@ def lives(those: Subtree, period: Period) -> tuple[dict[int, Life], dict[int, Pl
     places: dict[int, Place] = {}
     for pk, owner, host, port, transport, check, severity, sure, deadline, fixed in rows.iterator(chunk_size=5000):
         happened = events.get(pk)
-        register = those.registers.get(owner)
-        if happened and (fixed is not None or (register is not None and register.has(host, transport))):
-            words = Severity(severity), Confidence(sure)
-            found[pk] = Life(pk, owner, check, *words, deadline, pk in asked, tuple(happened))
+        if happened and (fixed is not None or registered(owner, host, transport)):
+            found[pk] = Life(
+                pk, owner, check, severities[severity], sureness[sure], deadline, pk in asked, tuple(happened)
+            )
             places[pk] = Place(host, "", port, Transport(transport))
     return found, places
 
 
 def _events(those: Subtree, period: Period) -> Mapping[int, Sequence[Event]]:
-    rows = FindingEvent.objects.filter(those.mine("finding__organisation"), kind__in=TURNS, at__lt=period.end)
+    rows = FindingEvent.objects.filter(those.mine("finding__organisation"), kind__in=list(AFTER), at__lt=period.end)
+    kinds = {str(each): each for each in AFTER}
     events: dict[int, list[Event]] = defaultdict(list)
     for finding, kind, at in rows.order_by("pk").values_list("finding", "kind", "at").iterator(chunk_size=5000):
         told = events[finding]
         # In the order in which things were recorded: a look that began before a claim may have ended before it.
-        told.append((Happened(kind), max(at, told[-1][1]) if told else at))
+        told.append((kinds[kind], max(at, told[-1][1]) if told else at))
     return events
 
 

@@ -36,7 +36,9 @@ def render_bulletin(bulletin: BulletinModel, language: Language, office: str) ->
         "scope": view.scope,
         "period": view.period,
         "unit": view.unit,
-        "percent": percent,
+        "percent": view.percent,
+        "before": view.before,
+        "score_change": view.score_change,
         "of": view.of,
         "score": score,
         "change": view.change,
@@ -103,8 +105,24 @@ class View:
     def of(self, rate: Rate) -> str:
         """Return a rate with what it is made of, where the version says that."""
         if rate.whole is None or not rate.whole:
-            return percent(rate.share)
-        return self._t("bulletin.rate", percent=percent(rate.share), part=rate.part, whole=rate.whole)
+            return self.percent(rate.share)
+        return self._t("bulletin.rate", percent=self.percent(rate.share), part=rate.part, whole=rate.whole)
+
+    def percent(self, share: float | None) -> str:
+        """Return a share as whole percents."""
+        return MISSING if share is None else self._t("bulletin.percent", n=percents(share))
+
+    def before(self, rate: Rate) -> str:
+        """Return what a rate was in the period before."""
+        return self._t("bulletin.before", value=self.percent(rate.share))
+
+    @property
+    def score_change(self) -> str:
+        """How the mean score changed, or why that can't be told."""
+        now = self._bulletin.situation
+        if now.change is None:
+            return self._t("bulletin.no_score" if now.score is None else "bulletin.no_change")
+        return self._t("bulletin.change_compared", change=self.change(now.change), n=now.compared)
 
     def change(self, delta: float | None) -> str:
         """Return a change of scores in words."""
@@ -114,12 +132,11 @@ class View:
         return self._t(f"bulletin.change_{key}", delta=f"{abs(delta):.1f}")
 
 
-def percent(share: float | None) -> str:
-    """Return a share as whole percents; not quite all is never 100 %, and not quite nothing never 0 %."""
-    if share is None:
-        return MISSING
-    whole = round(100 * share)
-    return f"{min(whole, 99) if share < 1 else 100} %" if whole or not share else "1 %"
+def percents(share: float) -> int:
+    """Return a share as whole percents; not quite all is never 100, and not quite nothing never 0."""
+    if share in (0, 1):
+        return int(100 * share)
+    return min(99, max(1, round(100 * share)))
 
 
 def score(value: float | None) -> str:

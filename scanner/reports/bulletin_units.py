@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from scanner.engine.model import Confidence, Severity
+from scanner.engine.model import Confidence
 from scanner.remediation.score import (
     CONFIDENCE_FACTOR,
     HostScore,
@@ -15,7 +15,7 @@ from scanner.remediation.score import (
     compared,
     score_organisation,
 )
-from scanner.reports.bulletin_history import Life, progress_of
+from scanner.reports.bulletin_history import SERIOUS, Passage, progress_of
 from scanner.reports.bulletin_model import Period, Unit, UnitRow, Unranked
 from scanner.reports.bulletin_reads import Hosts, Scored, Subtree
 from targets.models import Organisation
@@ -31,7 +31,7 @@ class Standings:
     before: Mapping[int, Scored]
     scores: Mapping[int, OrganisationScore]
     hosts: Mapping[int, Hosts]
-    lives: Mapping[int, Sequence[Life]]
+    passages: Mapping[int, Sequence[Passage]]
 
     def score(self, owner: int) -> OrganisationScore | None:
         """Return the unit's newest score in the period, if there is any."""
@@ -90,10 +90,9 @@ def _sure(host: HostScore) -> HostScore:
 
 
 def _row(known: Standings, owner: int) -> UnitRow:
-    period = known.period
     score, before = known.score(owner), known.score_before(owner)
-    lives = [life for life in known.lives.get(owner, ()) if life.counts()]
-    still_open = [life for life in lives if life.to_fix_at(period.end)]
+    passages = [each for each in known.passages.get(owner, ()) if each.life.counts()]
+    still_open = [each for each in passages if each.is_open]
     both = compared(before, score) if score and before else None
     hosts = known.hosts.get(owner)
     return UnitRow(
@@ -108,9 +107,9 @@ def _row(known: Standings, owner: int) -> UnitRow:
         coverage=score.coverage if score else None,
         hosts=hosts.all if hosts else None,
         open=len(still_open),
-        serious=sum(life.severity.at_least(Severity.HIGH) for life in still_open),
-        overdue=sum(life.overdue_at(period.end) for life in still_open),
-        progress=progress_of(lives, period),
+        serious=sum(each.life.severity in SERIOUS for each in still_open),
+        overdue=sum(each.overdue for each in still_open),
+        progress=progress_of(passages),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scanner.cli import bulletin as bulletin_command
+from scanner.cli import prompts
 from scanner.cli import round as round_command
 from scanner.delivery.models import Message, MessageKind
 from scanner.rounds.models import Round
@@ -98,11 +99,12 @@ def test_what_makes_no_sense_is_refused(city: Organisation, arguments: tuple[str
 
 
 def test_send_asks_first_and_tells_each_once(city: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([False, True])
-    monkeypatch.setattr(bulletin_command, "confirm", lambda _: next(answers))
+    monkeypatch.setattr(prompts, "is_terminal", lambda: True)
 
-    declined, agreed = (run("send", "--organisation", "city", *SEPTEMBER) for _ in range(2))
-    again = run("send", "--organisation", "city", *SEPTEMBER, "--yes")
+    declined, agreed, again = (
+        CliRunner().invoke(bulletin_command.app, ["send", "--organisation", "city", *SEPTEMBER], input=answer)
+        for answer in ("n\n", "y\n", "y\n")
+    )
 
     assert (declined.exit_code, agreed.exit_code, again.exit_code) == (1, 0, 0)
     assert "would go to: security@city.example" in declined.stdout
