@@ -50,7 +50,6 @@ def render_bulletin(bulletin: BulletinModel, language: Language, office: str) ->
             line=line,
             severities=tuple(each.severity for each in bulletin.severities),
             open_parts=[(each.severity, each.open) for each in bulletin.severities],
-            days_late=lambda late: (bulletin.period.end - late.deadline).days,
             trend=trend_points(bulletin.trend),
         )
     )
