@@ -79,7 +79,9 @@ class View:
         self._bulletin = bulletin
         self._chinese = language is Language.ZH_HANS
         self._t = words(language)
-        self.dates = Dates(language, bulletin.organisation.time_zone, bulletin.period.end)
+        # The day that days are counted to is the last of the period, not the one that begins when it ends.
+        last = bulletin.period.end - timedelta(microseconds=1)
+        self.dates = Dates(language, bulletin.organisation.time_zone, last)
 
     @property
     def scope(self) -> str:
