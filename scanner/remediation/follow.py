@@ -88,6 +88,8 @@ def follow_round(round_id: int, now: dt.datetime) -> None:
             # Judging takes longest, so nobody waits for it to write.
             view = _view(this, organisation, _results(this, organisation), keys)
             with transaction.atomic():
+                if _is_followed(this, organisation):
+                    continue  # by somebody who was faster, and told people since
                 _follow_organisation(this, organisation, view, now)
                 store_score(this, organisation)
                 attend(organisation, this, now)
@@ -165,6 +167,12 @@ def terms_for(this: Round, organisation: Organisation) -> Terms:
 def _to_follow(this: Round) -> Iterable[Organisation]:
     followed = RoundScore.objects.filter(round=this).values("organisation")
     return this.organisations.exclude(pk__in=followed).order_by("slug")
+
+
+def _is_followed(this: Round, organisation: Organisation) -> bool:
+    """Tell whether the organisation was followed; until the transaction ends nobody else follows the round."""
+    Round.objects.select_for_update().get(pk=this.pk)
+    return RoundScore.objects.filter(round=this, organisation=organisation).exists()
 
 
 def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
