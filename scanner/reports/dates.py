@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -11,6 +12,11 @@ from scanner.engine.catalogue.load import Language
 
 # Day first and month in letters: no reader takes 3/4 for April when March was meant.
 _PATTERNS = {Language.EN: ("en_GB", "d MMM y"), Language.ZH_HANS: ("zh_Hans", "y年M月d日")}
+
+
+@lru_cache(maxsize=4096)
+def _written(day: date, pattern: str, locale: str) -> str:
+    return format_date(day, pattern, locale=locale)
 
 
 class Dates:
@@ -24,7 +30,7 @@ class Dates:
 
     def day(self, moment: datetime) -> str:
         """Return the local date, written out."""
-        return format_date(self._local(moment), self._pattern, locale=self._locale)
+        return _written(self._local(moment), self._pattern, self._locale)
 
     def last_day(self, end: datetime) -> str:
         """Return the local date of the last moment before ``end``, written out."""
