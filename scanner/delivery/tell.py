@@ -195,8 +195,8 @@ def _report(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page),
-        json=zlib.compress(render_json(translated).encode()),
+        html=zlib.compress(page, 9),
+        json=zlib.compress(render_json(translated, indent=None).encode(), 9),
         digest=hashlib.sha256(page).hexdigest(),
     )
 
