@@ -36,6 +36,7 @@ def follow(round_id: int, now: datetime) -> None:
     holds up nothing else, and is raised at the end.
     """
     follow_round(round_id, now)
+    _log.info("round %d was followed", round_id)
     apart(
         (
             (f"alert of round {round_id}", lambda: alert_urgent(urgent_of(round_id), now)),

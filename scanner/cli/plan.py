@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scanner.cli import prompts
 from scanner.cli.actor import actor
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.errors import InputError
 from scanner.engine.model import Severity
 from scanner.engine.plan import Profile
@@ -182,9 +182,7 @@ def resume(name: Name) -> None:
 
 
 @app.command()
-def remove(
-    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Agree beforehand instead of being asked.")] = False
-) -> None:
+def remove(name: Name, yes: Yes = False) -> None:
     """Remove a plan. Its rounds and their findings stay; a round that has begun goes on.
 
     Exit status: 0 removed, 1 declined, 2 bad input.
@@ -193,9 +191,7 @@ def remove(
 
     with clear_errors():
         plan = find_plan(name)
-        if not yes and not prompts.confirm(f"Remove plan {name} ({plan.kind}, {plan.schedule or 'no schedule'})?"):
-            typer.echo("Nothing was changed.")
-            raise typer.Exit(1)
+        agree(f"Remove plan {name} ({plan.kind}, {plan.schedule or 'no schedule'})?", yes)
         remove_plan(name, by=actor(), now=datetime.now(UTC))
         typer.echo(f"Plan {name} is removed; its rounds stay.")
 

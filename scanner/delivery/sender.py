@@ -299,6 +299,8 @@ def record(message: Message, answer: Answer, now: datetime) -> MessageState | No
         return None
     if state is MessageState.DEAD:
         _log.error("mail %s was given up: %s", message.pk, answer.reply)
+    else:
+        _log.info("mail %s (%s) %s: %s", message.pk, message.kind, state, answer.reply)
     return state
 
 

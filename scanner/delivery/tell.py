@@ -37,6 +37,7 @@ from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
+from targets.query import registered_domains, registered_targets
 
 PER_LETTER = 20
 """Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
@@ -49,8 +50,9 @@ def tell_round(round_id: int, now: datetime) -> int:
     """Tell each organisation of a followed round what it found; return how many letters were put into the outbox.
 
     Rounds get a report, but for those that look again at hosts between rounds; re-inspections of findings get their
-    result instead. What came back is alerted after every round. Raises ``InputError`` for a round that was not
-    followed yet. What goes wrong for one organisation is raised when the others were told.
+    result instead. What came back is alerted after every round. Organisations with nothing registered, such as those
+    that only supervise, get no report. Raises ``InputError`` for a round that was not followed yet. What goes wrong for
+    one organisation is raised when the others were told.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
     if this.followed is None:
@@ -162,6 +164,8 @@ class _Post:
 
 def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
     """Keep the report in its organisation's language and those of whom it goes to, and write to them."""
+    if not (registered_targets(organisation) or registered_domains(organisation)):
+        return 0
     post = _Post(organisation, MessageKind.ROUND_REPORT, now, (this.pk, organisation.pk))
     left = post.left()
     languages = {Language(organisation.language), *(each.language for each in left)}
@@ -191,8 +195,8 @@ def _report(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page),
-        json=zlib.compress(render_json(translated).encode()),
+        html=zlib.compress(page, 9),
+        json=zlib.compress(render_json(translated, indent=None).encode(), 9),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

@@ -21,7 +21,10 @@ _SECRET = re.compile(
 
 def printable(text: str, limit: int = EVIDENCE_LIMIT) -> str:
     """Return ``text`` cut to ``limit`` characters, with controls and invisible marks escaped as ``\\xNN``."""
-    return "".join(_escape(char) for char in text[:limit])[:limit]
+    shown = text[:limit]
+    if shown.isprintable():  # no character of those categories, nor any space but the plain one
+        return shown
+    return "".join(map(_escape, shown))[:limit]
 
 
 def _escape(char: str) -> str:

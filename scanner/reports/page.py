@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import Any, ClassVar
 
 from jinja2 import PackageLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
@@ -24,16 +25,29 @@ def _printable(value: object) -> object:
     return printable(value, 6 * len(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+class _Environment(SandboxedEnvironment):
+    """The sandbox. It remembers what it decided, as an attribute is safe or not by its name and its owner's type."""
+
+    _decided: ClassVar[dict[tuple[type, str], bool]] = {}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        key = type(obj), attr
+        if key not in self._decided:
+            self._decided[key] = super().is_safe_attribute(obj, attr, value)
+        return self._decided[key]
+
+
 @cache
 def environment(folder: str) -> SandboxedEnvironment:
     """Return what renders the templates of ``folder``. Values are escaped for HTML, their control characters too."""
-    made = SandboxedEnvironment(
+    made = _Environment(
         loader=PackageLoader("report_templates", folder),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     style = resources.files("report_templates") / "css" / "report.css"
     # Our own style sheet is the one text that must not be escaped.

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from scanner.engine.catalogue.load import Language, Text
@@ -22,6 +23,9 @@ from scanner.reports.model import Finding, Name, Place, ReportModel
 from scanner.reports.words import words
 
 SCHEMA = "roundsman.report/1"
+
+_OWN_FORM = frozenset({"findings", "changes"})
+"""Parts of the model that the JSON shows in a form of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,14 @@ def render_html(model: ReportModel) -> str:
     )
 
 
-def render_json(model: ReportModel) -> str:
-    """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC."""
+def render_json(model: ReportModel, *, indent: int | None = 2) -> str:
+    """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC.
+
+    Without ``indent`` it is one line, for machines.
+    """
     language = Language(model.organisation.language)
     view = _View(model, language)
-    document = _plain(model)
+    document = {name: _plain(getattr(model, name)) for name in _names(ReportModel) if name not in _OWN_FORM}
     document["schema"] = SCHEMA
     document["language"] = str(language)
     document["findings"] = [view.finding(finding) for finding in model.findings]
@@ -77,7 +84,7 @@ def render_json(model: ReportModel) -> str:
     for host, shown in zip(model.coverage.gaps, document["coverage"]["gaps"], strict=True):
         for reason, entry in zip(host.reasons, shown["reasons"], strict=True):
             entry["message"] = gap_sentence(reason.reason, reason.detail, words(language))
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=indent) + "\n"
 
 
 class _View:
@@ -194,12 +201,15 @@ def _changes(model: ReportModel, view: _View) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Turn the model's dataclasses, enums and times into what JSON knows."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, Enum):
-        return value.value
+    if value is None or isinstance(value, str | int | float):
+        return value.value if isinstance(value, Enum) else value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {name: _plain(getattr(value, name)) for name in _names(type(value))}
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

@@ -80,6 +80,7 @@ def tick(now: datetime) -> list[Round]:
             _log.exception("plan %s is due, but its round could not be made", plan)
             continue
         if this is not None:
+            _log.info("%s begins, by plan %s", this, plan)
             made.append(this)
     return made
 

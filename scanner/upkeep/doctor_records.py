@@ -132,7 +132,10 @@ def register(now: datetime) -> Check:
     """What ``targets check`` says without resolving a name: authorisations missing or about to end, overlaps."""
     found = check_register(active_organisations(), now, None, looks_up_domains=settings.RESOLVER is not None)
     if found:
-        texts = [f"{each.organisation}: {each.subject}: {each.text}" for each in found]
+        alike: dict[tuple[str, str], list[str]] = {}
+        for each in found:
+            alike.setdefault((each.organisation, each.text), []).append(each.subject)
+        texts = [f"{owner}: {some(subjects, 1)}: {text}" for (owner, text), subjects in alike.items()]
         return warn("register", some(texts), "'roundsman targets check' lists all; correct the register and apply it.")
     return ok("register", f"{len(active_organisations())} organisation(s), nothing needs attention")
 
