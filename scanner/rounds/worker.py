@@ -20,7 +20,7 @@ from scanner.engine.inspect import Observer, Progress
 from scanner.engine.model import Gap, GapReason
 from scanner.rounds import steps
 from scanner.rounds.assignment import windows_of
-from scanner.rounds.lease import BEAT, Lease, LeaseLost, claim, due_jobs, put_off, worker_name
+from scanner.rounds.lease import BEAT, PUT_OFF, Lease, LeaseLost, claim, due_jobs, put_off, worker_name
 from scanner.rounds.lease import Observer as LeaseObserver
 from scanner.rounds.look import Ended, LookAt
 from scanner.rounds.models import Job, JobKind, JobState, RoundState
@@ -163,7 +163,11 @@ class Hand:
         if job.kind != JobKind.LOOK or job.organisation is None:
             return None
         now = self.ways.now()
-        until = blocked_until(job.round, job.organisation, windows_of(job), now)
+        try:
+            until = blocked_until(job.round, job.organisation, windows_of(job), now)
+        except (ValueError, LookupError):
+            _log.exception("nobody can tell whether %s lies in a blackout, so it waits", job)
+            return Ended("its blackouts can't be read", now + PUT_OFF)
         return None if until is None else Ended(f"blackout until {until:%Y-%m-%d %H:%M}Z", until)
 
     def _put_off_what_is_blocked(self) -> None:

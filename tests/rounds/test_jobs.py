@@ -344,6 +344,22 @@ def test_a_window_that_a_target_gets_while_its_round_runs_holds_at_once(owner: O
     assert seen() == set(HOSTS)
 
 
+def test_windows_that_can_not_be_read_let_no_packet_out_and_hold_up_no_other(
+    owner: Organisation, engine: Engine
+) -> None:
+    other = organisation("power")
+    register(other, "192.0.2.20")
+    authorise(other, "192.0.2.0/24")
+    engine.answers["192.0.2.20"] = open_web
+    worker = hand(ways(engine))
+    planned("power", "water")
+    assert [worker.work_one() for _ in range(2)] == [True, True]
+    Organisation.objects.filter(pk=other.pk).update(time_zone="Mars/Olympus")
+    assert worker.work_one()
+    assert seen() == set(HOSTS)
+    assert "its blackouts can't be read" in Job.objects.values_list("why", flat=True)
+
+
 def test_windows_of_plan_organisation_and_targets_hold_alike(owner: Organisation) -> None:
     this = Round.objects.get(pk=planned())
     assert blocked_until(this, owner, ["Wed 17:00-19:00"], NOW) == NOW + HOUR
