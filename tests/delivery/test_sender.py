@@ -411,3 +411,13 @@ def test_of_an_organisation_that_was_retired_no_mail_leaves(clock: Clock, how: P
     owner.retired_at = NOW
     owner.save()
     assert mailer(clock, how, None).run_once().dead == 1
+
+
+def test_two_installations_of_an_office_never_give_two_letters_the_same_message_id() -> None:
+    ids = set()
+    for secret in ("of the pilot", "of the one after it", "of the pilot"):
+        with override_settings(SECRET_KEY=secret):
+            post_letters(letter())
+        ids.add(one().message_id)
+        Message.objects.all().delete()
+    assert len(ids) == 2
