@@ -196,7 +196,7 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
         known.add(identity)
         observed = view.observe(finding, now)
         if _has_a_say(part, register, finding, observed):
-            told_at = now if _is_told(this, finding, observed) else None
+            told_at = now if _is_told(this, organisation, finding, observed) else None
             happened = take_step(finding, observed, this, terms, told_at)
             # What an urgent look of this round opened is new, and not seen once more.
             events += [each for each in happened if each.kind != Happened.SEEN or finding.pk not in begun]
@@ -204,7 +204,9 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
         observed = view.observe_seen(identity)
         if observed.judged is not None and part.opens(observed.judged):
             new = new_finding(organisation, identity)
-            events += take_step(new, observed, this, terms, now if _is_told(this, new, observed) else None)
+            events += take_step(
+                new, observed, this, terms, now if _is_told(this, organisation, new, observed) else None
+            )
     FindingEvent.objects.bulk_create(events, ignore_conflicts=True)
 
 
@@ -216,8 +218,11 @@ def _has_a_say(part: Part, register: Register, finding: Finding, observed: Obser
     return comes_back or part.concerns(finding)
 
 
-def _is_told(this: Round, finding: Finding, observed: Observed) -> bool:
-    """Tell whether people hear of a finding by this round: a round between rounds is not reported as a whole."""
+def _is_told(this: Round, organisation: Organisation, finding: Finding, observed: Observed) -> bool:
+    """Tell whether people hear of a finding by this round: a round between rounds is not reported as a whole, and who
+    was retired meanwhile is told nothing."""
+    if organisation.retired_at is not None:
+        return False
     if this.kind != PlanKind.CADENCE:
         return True
     if observed.judged is None:
