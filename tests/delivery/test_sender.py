@@ -421,3 +421,21 @@ def test_two_installations_of_an_office_never_give_two_letters_the_same_message_
         ids.add(one().message_id)
         Message.objects.all().delete()
     assert len(ids) == 2
+
+
+def test_an_urgent_alert_does_not_wait_until_a_slow_server_has_taken_what_was_there_before(
+    clock: Clock, how: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_letters(*(letter(number) for number in range(10)))
+    taken: list[str] = []
+
+    def slowly(_: Mailer, message: Message) -> Answer:
+        if not taken:
+            post_letters(letter(99, kind=MessageKind.URGENT_ALERT), now=clock())
+        clock.elapsed += 45
+        taken.append(message.kind)
+        return Answer(Fate.ACCEPTED, "250 at last")
+
+    monkeypatch.setattr(Mailer, "_deliver", slowly)
+    mailer(clock, how, None).run_once()
+    assert (len(taken), taken.index("urgent-alert")) == (11, 2)
