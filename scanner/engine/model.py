@@ -161,6 +161,7 @@ class GapReason(StrEnum):
     NAME_NOT_RESOLVED = "name-not-resolved"
     NO_RESOLVER = "no-resolver"
     SET_ASIDE = "set-aside"
+    BLACKOUT = "blackout"
 
 
 @dataclass(frozen=True, slots=True)
