@@ -38,7 +38,7 @@ class Duties:
     _looked_at: dict[int, date] = field(default_factory=dict)
 
     def run(self, now: datetime) -> int:
-        """Do what is due at ``now``; return how many letters that put into the outbox. To be run several times an hour."""
+        """Do what is due at ``now``; return how many letters that put into the outbox. To be run often."""
         told = _done("post notices", partial(post_waiting, now)) or 0
         for organisation in active_organisations():
             told += self._of(organisation, now)
