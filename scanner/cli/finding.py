@@ -39,7 +39,7 @@ Until = Annotated[
 Long = Annotated[bool, typer.Option("--long", help="Allow an exemption of more than a year.")]
 
 
-@app.command("list")
+@app.command("list", short_help="Show findings, worst first.")
 def list_findings(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of an organisation; may be given several times. Default: all.")
@@ -93,7 +93,7 @@ def list_findings(
         typer.echo(f"Left out: {left} of hosts that are not registered any more; --unregistered shows them.", err=True)
 
 
-@app.command()
+@app.command(short_help="Show one finding, its evidence and its history.")
 def show(number: Number) -> None:
     """Show one finding: where it stands, its evidence, and everything that happened to it."""
     from scanner.remediation.part import in_register
@@ -123,7 +123,7 @@ def show(number: Number) -> None:
         typer.echo(f"  {event.at:%Y-%m-%d %H:%M}Z  {source}  {event.kind}  {detail}".rstrip())
 
 
-@app.command()
+@app.command(short_help="Say that findings are fixed, and have them looked at again.")
 def claim(
     numbers: Annotated[list[int], typer.Argument(metavar="FINDING...", help="Numbers of the findings.")],
     by: By = "",
@@ -158,7 +158,7 @@ def claim(
         )
 
 
-@app.command()
+@app.command(short_help="Accept the risk of a finding up to a day.")
 def accept(
     number: Number,
     owner: Annotated[str, typer.Option(help="Who answers for the risk.")],
@@ -192,7 +192,7 @@ def accept(
     typer.echo(f"Finding {number}: {finding.state}, up to and including {until:%Y-%m-%d}.")
 
 
-@app.command()
+@app.command(short_help="Ask to call a finding a false positive.")
 def dispute(
     number: Number,
     reason: Annotated[str, typer.Option(help="Why the finding is wrong.")],
@@ -216,7 +216,7 @@ def dispute(
     typer.echo(f"Finding {number}: the request is recorded; 'roundsman finding decide {number}' decides it.")
 
 
-@app.command()
+@app.command(short_help="Grant or refuse what an organisation asked for.")
 def decide(
     number: Number,
     grant: Annotated[bool | None, typer.Option("--grant/--refuse", help="What is decided.")] = None,
@@ -248,7 +248,7 @@ def decide(
     typer.echo(f"Finding {number}: {_request(decided)}.")
 
 
-@app.command()
+@app.command(short_help="End an exemption before its time.")
 def reopen(number: Number, note: Note = "", yes: Yes = False) -> None:
     """End an exemption before its time: the finding is open again, with a new deadline from its next report.
 

@@ -26,7 +26,7 @@ from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
 from scanner.rounds.drawing import draw
 from scanner.rounds.making import RoundRequest, make_round
-from scanner.rounds.models import Plan, PlanKind, Round, RoundState
+from scanner.rounds.models import ENDED, Plan, PlanKind, Round
 from scanner.rounds.schedule import parse_schedule, put_off
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation, Target
@@ -36,8 +36,6 @@ _log = logging.getLogger(__name__)
 
 BEAT = 10.0
 """Seconds between two looks at what is due."""
-
-ENDED = (RoundState.DONE, RoundState.CANCELLED)
 
 
 def keep_time(
