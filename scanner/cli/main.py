@@ -84,6 +84,8 @@ def main() -> None:
     except RoundsmanError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell tells of a command that SIGINT ended
 
 
 def _run(name: str, arguments: list[str]) -> None:

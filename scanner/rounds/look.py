@@ -35,7 +35,7 @@ from scanner.rounds.assignment import (
 )
 from scanner.rounds.expand import domain_of
 from scanner.rounds.frames import Kind, Request
-from scanner.rounds.gate import ScopeGate
+from scanner.rounds.gate import Permits, ScopeGate
 from scanner.rounds.lease import BEAT, Lease, LeaseLost
 from scanner.rounds.models import HostResult, Job, JobState
 from scanner.rounds.probing import ChildDied, Probes, Seen
@@ -234,9 +234,10 @@ class _InChild:
         self._checked = self._renewed = self._beaten = now
 
     def run(self) -> None:
-        request = Request(
-            self._plan, _names(self._plan), scope_of(self._owner), settings.PLUGINS_OFF, self._look.ways.now()
-        )
+        names, scope, now = _names(self._plan), scope_of(self._owner), self._look.ways.now()
+        request = Request(self._plan, names, scope, settings.PLUGINS_OFF, now)
+        scanned = ports_of(tcp_ranges(self._plan.ports)) if self._plan.targets else ()
+        self._permits = Permits(scope, names, self._plan.level, scanned, now)
         with _short_waits():
             try:
                 with Probes(request, {key: host.target for key, host in self._waiting.items()}) as probes:
@@ -284,6 +285,10 @@ class _InChild:
             return
         self._checked = now
         self._renewed = self._renewed if scope is None else now
+        if scope is not None and self._permits.lessened(
+            (address for address, _ in self._waiting), scope, self._look.ways.now()
+        ):
+            raise Ended("less may be inspected than when it began")
         probes.go_on(scope, self._look.ways.now())
 
     def _store(self) -> None:

@@ -62,6 +62,10 @@ class Prepared:
         with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database:
             return database.execute(query).fetchall()
 
+    def tell(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database, database:
+            database.execute(statement)
+
     def state(self) -> object:
         return self.ask("SELECT state FROM rounds_round")[0][0]
 

@@ -23,6 +23,7 @@ from scanner.rounds.switch import blocked_until, current_stop, lift_stop, stop_a
 from scanner.rounds.ways import Again, Hooks, Ways
 from scanner.rounds.worker import Hand
 from targets.models import Organisation, Zone
+from targets.models import Target as TargetRow
 from tests.rounds.world import Engine, authorise, open_web, organisation, planned, register, ways
 
 pytestmark = pytest.mark.django_db
@@ -325,6 +326,20 @@ def test_a_look_in_work_ends_when_a_blackout_begins(
     look = Job.objects.get(kind=JobKind.LOOK)
     assert (look.state, look.failures, look.why) == ("waiting", 0, "blackout until 2026-11-25 12:00Z")
     clock.time = NOW + 2 * HOUR
+    assert worker.work_one()
+    assert seen() == set(HOSTS)
+
+
+def test_a_window_that_a_target_gets_while_its_round_runs_holds_at_once(owner: Organisation, engine: Engine) -> None:
+    clock = Clock()
+    worker = hand(replace(ways(engine), now=clock))
+    planned()
+    worker.work_one()
+    TargetRow.objects.filter(value=HOSTS[0]).update(blackouts=["Wed 08:00-20:00"])
+    assert not worker.work_one()
+    assert (engine.plans, Job.objects.get(kind=JobKind.LOOK).why) == ([], "blackout until 2026-11-25 12:00Z")
+    TargetRow.objects.update(blackouts=[])
+    clock.time = NOW + dt.timedelta(minutes=6)
     assert worker.work_one()
     assert seen() == set(HOSTS)
 

@@ -92,6 +92,19 @@ def test_after_a_stop_no_packet_leaves_also_after_a_restart_until_it_is_lifted(s
     assert slow.ask("SELECT max(failures) FROM rounds_job") == [(0,)]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not is_privileged(), reason="a capture needs CAP_NET_RAW")
+def test_when_an_authorisation_ends_a_scan_that_runs_ends_too_and_its_hosts_are_not_inspected(slow: Prepared) -> None:
+    with Capture() as capture, slow.service():
+        assert within(30, lambda: capture.packets(0.5) > 0)
+        slow.tell("UPDATE targets_authorisation SET retired_at = '2026-01-01 00:00:00'")
+        time.sleep(5)
+        assert capture.packets(2) == 0
+        assert within(20, lambda: slow.state() == "done")
+    assert slow.ask("SELECT DISTINCT outcome FROM rounds_hostresult") == [("refused",)]
+    assert slow.results() == HOSTS
+
+
 def test_a_service_that_is_told_to_end_puts_its_work_back_within_seconds(slow: Prepared) -> None:
     with slow.service() as process:
         assert within(30, lambda: ("look", "running") in slow.ask("SELECT kind, state FROM rounds_job"))
