@@ -18,6 +18,8 @@ from scanner.engine.model import Severity, where
 from scanner.remediation.lifecycle import TO_FIX, State
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from scanner.remediation.models import Exemption, Finding
 
 app = typer.Typer(
@@ -61,17 +63,12 @@ def list_findings(
     Findings of hosts that were taken out of the register are left out: nothing inspects them, and nobody has to fix
     them, but they are not proven fixed either. They are back when the host is.
     """
-    from scanner.remediation.models import ExemptionState, Finding
+    from scanner.remediation.models import ExemptionState
     from scanner.remediation.part import in_register
-    from targets.query import active_organisations
 
     now = datetime.now(UTC)
     with clear_errors():
-        rows = Finding.objects.filter(
-            organisation__in=active_organisations(organisation or None),
-            state__in=state or NOT_FIXED,
-            severity__in=[each for each in Severity if each.at_least(severity)],
-        ).select_related("organisation")
+        rows = _chosen(organisation, state, severity)
         if overdue:
             rows = rows.filter(state__in=TO_FIX, deadline__lt=now)
         if requests:
@@ -91,6 +88,17 @@ def list_findings(
     if len(shown) < len(findings):
         left = len(findings) - len(shown)
         typer.echo(f"Left out: {left} of hosts that are not registered any more; --unregistered shows them.", err=True)
+
+
+def _chosen(organisation: Iterable[str] | None, state: Iterable[State] | None, severity: Severity) -> QuerySet[Finding]:
+    from scanner.remediation.models import Finding
+    from targets.query import active_organisations
+
+    return Finding.objects.filter(
+        organisation__in=active_organisations(organisation or None),
+        state__in=state or NOT_FIXED,
+        severity__in=[each for each in Severity if each.at_least(severity)],
+    ).select_related("organisation")
 
 
 @app.command(short_help="Show one finding, its evidence and its history.")
