@@ -29,7 +29,7 @@ def report() -> None:
     """Render each organisation's risk report."""
 
 
-@app.command()
+@app.command(short_help="Write each organisation's report as HTML and JSON.")
 def build(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of one to report on; may be given several times. Default: all.")

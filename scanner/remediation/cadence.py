@@ -28,9 +28,9 @@ from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Attention, Finding
 from scanner.remediation.part import Register
-from scanner.rounds.clock import ENDED, begins
+from scanner.rounds.clock import begins
 from scanner.rounds.making import RoundRequest, make_round
-from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
+from scanner.rounds.models import ENDED, HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation
 from targets.windows import open_again, parse_windows

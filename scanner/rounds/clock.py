@@ -27,7 +27,7 @@ from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
 from scanner.rounds.drawing import draw
 from scanner.rounds.making import RoundRequest, make_round
-from scanner.rounds.models import Plan, PlanKind, Round, RoundState
+from scanner.rounds.models import ENDED, Plan, PlanKind, Round
 from scanner.rounds.schedule import parse_schedule, put_off
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation, Target
@@ -40,8 +40,6 @@ BEAT = 10.0
 
 WRONG = timedelta(weeks=1)
 """By how much a plan's next due time must be too late to have been written by a clock that was wrong."""
-
-ENDED = (RoundState.DONE, RoundState.CANCELLED)
 
 
 def keep_time(

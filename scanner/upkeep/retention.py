@@ -28,7 +28,7 @@ from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageState
 from scanner.remediation.keys import LOOKED
 from scanner.reports.models import Report
-from scanner.rounds.models import HostResult, Job, JobState, LookNumber, Round, RoundState
+from scanner.rounds.models import ENDED, HostResult, Job, JobState, LookNumber, Round, RoundState
 from scanner.upkeep import space
 from targets.models import Organisation
 
@@ -48,7 +48,6 @@ JOBS_KEPT = timedelta(days=30)
 SYSTEM = "roundsman"
 """The actor when nobody asked for the sweep."""
 
-_OVER = (RoundState.DONE, RoundState.CANCELLED)
 _FINISHED = (MessageState.SENT, MessageState.DEAD, MessageState.CANCELLED)
 
 _RESULT_BYTES = 600
@@ -169,7 +168,7 @@ class _Sweep:
 
     def jobs(self) -> None:
         """Jobs of rounds that ended long ago."""
-        ended = Round.objects.filter(state__in=_OVER, finished__lt=self.now - JOBS_KEPT)
+        ended = Round.objects.filter(state__in=ENDED, finished__lt=self.now - JOBS_KEPT)
         old = Job.objects.filter(round__in=ended, state__in=(JobState.DONE, JobState.CANCELLED))
         for batch in _batches([(pk, _JOB_BYTES) for pk in old.order_by("pk").values_list("pk", flat=True)]):
             self._step(What.JOBS, batch, lambda pks: Job.objects.filter(pk__in=pks).delete())
