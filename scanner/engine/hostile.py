@@ -21,10 +21,10 @@ _SECRET = re.compile(
 
 def printable(text: str, limit: int = EVIDENCE_LIMIT) -> str:
     """Return ``text`` cut to ``limit`` characters, with controls and invisible marks escaped as ``\\xNN``."""
-    shown = text[:limit]
-    if shown.isprintable():  # no character of those categories, nor any space but the plain one
-        return shown
-    return "".join(map(_escape, shown))[:limit]
+    cut = text[:limit]
+    if cut.isprintable():  # which is most of what is shown, and none of what is escaped
+        return cut
+    return "".join(map(_escape, cut))[:limit]
 
 
 def _escape(char: str) -> str:

@@ -33,7 +33,7 @@ LIMIT = 256 * 1024 * 1024
 def dump_host(host: HostInspection) -> bytes:
     """Return the facts and coverage of one host as compressed, versioned JSON."""
     head = json.dumps({"schema": SCHEMA, "version": VERSION}, separators=(",", ":")).removesuffix("}")
-    return zlib.compress(b"%s,\"host\":%s}" % (head.encode(), _adapter().dump_json(host)))
+    return zlib.compress(b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host)))
 
 
 def load_host(data: bytes) -> HostInspection:

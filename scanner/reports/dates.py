@@ -37,7 +37,11 @@ class Dates:
 
     def day(self, moment: datetime) -> str:
         """Return the local date, written out."""
-        return _written(self._local(moment), self._pattern, self._locale)
+        return self.on(self._local(moment))
+
+    def on(self, day: date) -> str:
+        """Return a date that belongs to no time zone, written out."""
+        return _written(day, self._pattern, self._locale)
 
     def last_day(self, end: datetime) -> str:
         """Return the local date of the last moment before ``end``, written out."""

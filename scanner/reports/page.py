@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Any, ClassVar
 
 from jinja2 import PackageLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
@@ -25,22 +24,19 @@ def _printable(value: object) -> object:
     return printable(value, 6 * len(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-class _Environment(SandboxedEnvironment):
-    """The sandbox. It remembers what it decided, as an attribute is safe or not by its name and its owner's type."""
+class _Sandbox(SandboxedEnvironment):
+    """The sandbox, which looks at the fields of our frozen records without asking what else they might be."""
 
-    _decided: ClassVar[dict[tuple[type, str], bool]] = {}
-
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        key = type(obj), attr
-        if key not in self._decided:
-            self._decided[key] = super().is_safe_attribute(obj, attr, value)
-        return self._decided[key]
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        """Return whether a template may read ``attr``; the fields of a dataclass are data and no way out."""
+        fields = getattr(type(obj), "__dataclass_fields__", ())
+        return (attr in fields and not attr.startswith("_")) or super().is_safe_attribute(obj, attr, value)
 
 
 @cache
 def environment(folder: str) -> SandboxedEnvironment:
     """Return what renders the templates of ``folder``. Values are escaped for HTML, their control characters too."""
-    made = _Environment(
+    made = _Sandbox(
         loader=PackageLoader("report_templates", folder),
         autoescape=True,
         undefined=StrictUndefined,

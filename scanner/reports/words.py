@@ -22,23 +22,20 @@ _FILES = {Language.ZH_HANS: "zh_Hans.toml", Language.EN: "en.toml"}
 
 
 def fill(template: str, values: Mapping[str, object]) -> str:
-    """Fill the ``{placeholders}`` of one of our own texts; what is missing becomes a dash.
+    """Fill the placeholders of one of our own texts with text and nothing else; what is missing becomes a dash.
 
-    The template is ours, the values are hostile: they are put in as text, and never read as templates themselves.
+    No attributes, no indexes, no format specifications: the template is ours, the values are hostile, and they are
+    never read as templates themselves.
     """
-    return "".join(part if name is None else str(values.get(name, MISSING)) for part, name in _pieces(template))
+    return "".join(
+        literal if name is None else f"{literal}{values.get(name, MISSING)}" for literal, name in _pieces(template)
+    )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
-    """Return a template's parts in order: texts of ours (with None), and the names that stand for values."""
-    pieces: list[tuple[str, str | None]] = []
-    for text, name, _, _ in string.Formatter().parse(template):
-        if text:
-            pieces.append((text, None))
-        if name is not None:
-            pieces.append(("", name))
-    return tuple(pieces)
+    """Return each literal of a template with the name of the placeholder behind it, as ``str.format`` reads them."""
+    return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
 
 
 class Words:

@@ -226,9 +226,7 @@ class Replay:
         gap = GapReason.HOST_SILENT if found.silent else GapReason.TIMED_OUT if found.lost else None
         if gap is not None or host.address != target.address:
             coverage = Coverage(gaps=(Gap(gap or GapReason.HOST_SILENT),))
-            return HostInspection(
-                target, Outcome.UNREACHABLE, now, now, plan.vantage, plan.level, coverage=coverage
-            )
+            return HostInspection(target, Outcome.UNREACHABLE, now, now, plan.vantage, plan.level, coverage=coverage)
         ranges = plan.ports.tcp if again else _all_ports()
         ports = {port for port in host.ports - {found.missed} if port_in(ranges, port)}
         return inspection(host, target, ranges, ports, plan.vantage, plan.level, now)
@@ -330,9 +328,7 @@ def _owned(service: Service, host: Host, target: Target) -> Service:
     if ssh is not None:
         keys = (replace(key, fingerprint=_hashed(f"ssh {host.number} {key.algorithm}")) for key in ssh.host_keys)
         ssh = replace(ssh, host_keys=tuple(keys))
-    return replace(
-        service, endpoint=replace(service.endpoint, address=target.address), tls_facts=tls, ssh=ssh
-    )
+    return replace(service, endpoint=replace(service.endpoint, address=target.address), tls_facts=tls, ssh=ssh)
 
 
 def _hashed(text: str) -> str:
