@@ -1,9 +1,9 @@
 """A year in an afternoon's half hour: plans, workers, letters and upkeep over a world that lives, with its clock.
 
 The rooms are the real ones: the clock's tick, cadence, leased jobs, follow, letters, duties, the mailer into its quiet
-folder, pruning. Only the engine is replaced, by one that finds the hosts of :mod:`tests.bench.living`; what must be true
-is held against that world after every step (:mod:`tests.bench.truths`). Workers are processes of their own, so that
-judging uses all cores.
+folder, pruning. Only the engine is replaced, by one that finds the hosts of :mod:`tests.bench.living`; what must be
+true is held against that world after every step (:mod:`tests.bench.truths`). Workers are processes of their own, so
+that judging uses all cores.
 
 ``python -m tests.bench.soak`` needs ``ROUNDSMAN_DATA_DIR`` and prints its figures as JSON.
 """
@@ -23,14 +23,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 SEED = 20
-POLL = 0.01
+POLL = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +220,7 @@ def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> Non
         store(*arguments)
         times.append(time.perf_counter() - began)
 
-    look.LookAt.store = timed  # type: ignore[method-assign]
+    look.LookAt.store = timed  # type: ignore[method-assign,assignment]
 
     def walk() -> None:
         world.walk_to(clock.step)
@@ -304,7 +303,8 @@ def _line(day: int, began: float, figures: Figures, written: Any, size: Size) ->
 
 
 def _median(written: Any, day: int, size: Size) -> float:
-    return statistics.mean(written[(day - 1) * size.workers : day * size.workers])
+    medians: list[float] = written[(day - 1) * size.workers : day * size.workers]
+    return statistics.mean(medians)
 
 
 def _size(folder: Path, suffix: str = "") -> float:

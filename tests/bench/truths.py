@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -31,7 +31,7 @@ _Item = tuple[int, str]
 """Port and check."""
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818 - reads as the event it is
     """What was to be true is not."""
 
 
@@ -124,7 +124,9 @@ class Ledger:
 
     def urgent(self) -> None:
         """Compare: people were told of what can't wait, once for each of its lives and returns."""
-        told = Counter(key.split(":")[1] for key in Told.objects.filter(key__startswith="urgent:").values_list("key", flat=True))
+        told = Counter(
+            key.split(":")[1] for key in Told.objects.filter(key__startswith="urgent:").values_list("key", flat=True)
+        )
         rows = Finding.objects.filter(severity="critical", confidence="confirmed")
         for number, host, port, check in rows.values_list("pk", "host", "port", "check_id"):
             known = self.known[host].get((port, check))
@@ -147,7 +149,10 @@ class Ledger:
                 continue
             parent = owner.parent
             units = {owner.slug, parent.slug} if parent else {owner.slug}
-            _hold(each.recipient.partition("@")[2].partition(".")[0].replace("unit", "unit-") in units, f"mail {each.pk} of {owner} goes to {each.recipient}")
+            _hold(
+                each.recipient.partition("@")[2].partition(".")[0].replace("unit", "unit-") in units,
+                f"mail {each.pk} of {owner} goes to {each.recipient}",
+            )
             self._only_of(units, (each.subject, each.text, each.html), f"mail {each.pk}")
             if each.kind == MessageKind.ROUND_REPORT:
                 reports[int(each.key.split(":")[1]), owner.pk, each.recipient] += 1
