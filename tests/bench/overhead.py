@@ -8,9 +8,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
-from tests.bench.measure import Measured, measure
+from tests.bench.measure import Measured, measure, median_run
 
 ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 INSPECTED = (0, 3)
@@ -46,7 +45,7 @@ def compare(hosts: Sequence[str], runs: int) -> tuple[Measured, Measured]:
         inspect = [ROUNDSMAN, "inspect", *hosts, "--yes", "--authorisation", "bench on loopback", "--format", "json"]
         plain.append(measure(inspect, accept=INSPECTED))
         whole.append(_round(hosts))
-    return _median(plain), _median(whole)
+    return median_run(plain), median_run(whole)
 
 
 def _round(hosts: Sequence[str]) -> Measured:
@@ -60,7 +59,3 @@ def _round(hosts: Sequence[str]) -> Measured:
             return measure([ROUNDSMAN, "round", "run"], accept=INSPECTED)
         finally:
             del os.environ["ROUNDSMAN_DATA_DIR"]
-
-
-def _median(measured: Sequence[Measured]) -> Measured:
-    return Measured(median(each.seconds for each in measured), median(each.peak_mb for each in measured))

@@ -131,6 +131,8 @@ def _rounds_row(table: Table, runs: int) -> None:
     plain, whole = overhead.compare(hosts, runs)
     ratio = f"{whole.seconds / plain.seconds:.2f}, 1.10 allowed"
     table.add_row("a round of 256 hosts, beside inspect", _seconds(whole), _seconds(plain), ratio)
+    busy = f"{whole.cpu_seconds / plain.cpu_seconds:.2f}"
+    table.add_row("the same, processor time", f"{whole.cpu_seconds:.2f} s", f"{plain.cpu_seconds:.2f} s", busy)
 
 
 def _soak(options: argparse.Namespace) -> None:
