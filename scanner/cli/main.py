@@ -23,6 +23,7 @@ _COMMANDS = {
     "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
+    "bulletin": ("scanner.cli.bulletin", "Compare units for the organisation that supervises them."),
     "audit": ("scanner.cli.audit", "Show who did what, and whether anybody changed that."),
     "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
     "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),

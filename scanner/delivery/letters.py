@@ -100,6 +100,7 @@ def write(
         "office": office_name(language),
         "contact": settings.INSTALLATION.office_contact,
         "addressee": frame.name,
+        "marking": words(language)("mail.marking"),
         "instead": frame.instead,
         "optional": frame.kind in OPTIONAL and frame.organisation is not None and not frame.instead,
         "accent": ALARM if frame.kind is MessageKind.URGENT_ALERT else ACCENT,

@@ -25,6 +25,7 @@ SOURCES = [
     *(TEMPLATES / "report").iterdir(),
     *(TEMPLATES / "mail").iterdir(),
     *(TEMPLATES / "notice").iterdir(),
+    *(TEMPLATES / "bulletin").iterdir(),
     *MODULES.glob("*.py"),
     *(MODULES.parent / "delivery").glob("*.py"),
 ]
@@ -133,6 +134,11 @@ def test_every_key_is_used() -> None:
         "history",
         "lifecycle",
         "remedy",
+        "bulletin.change",
+        "bulletin.figure",
+        "bulletin.note",
+        "bulletin.rate",
+        "bulletin.unranked",
     )
 
     unused = [
