@@ -129,6 +129,8 @@ def test_every_key_is_used() -> None:
         "notice.slip",
         "plan_kind",
         "round_state",
+        "sheet",
+        "column",
         "who",
         "risky",
         "history",
