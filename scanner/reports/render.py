@@ -20,6 +20,7 @@ from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports import charts, page, texts
 from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
+from scanner.reports.identity import office_name
 from scanner.reports.model import Finding, Name, NotInspected, Place, Reason, ReportModel
 from scanner.reports.remedy import hints_for
 from scanner.reports.words import words
@@ -82,6 +83,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
     return page.render(
         "paper.html" if paper else "report.html",
         language,
+        office=office_name(language),
         model=model,
         paper=paper,
         dates=Dates(language, model.organisation.time_zone, model.generated),
