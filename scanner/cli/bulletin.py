@@ -66,14 +66,17 @@ def build(
     """
     from scanner.delivery.bulletins import bulletin_name, bulletin_on, page_of
     from scanner.reports.bulletin_render import render_bulletin_json
+    from scanner.reports.stationery import stationery_of
 
     with clear_errors():
-        made = bulletin_on(_wanted(organisation, since, until, days, anonymous), datetime.now(UTC))
+        wanted = _wanted(organisation, since, until, days, anonymous)
+        made = bulletin_on(wanted, datetime.now(UTC))
         chosen = language or Language(made.organisation.language)
-        files = {
-            bulletin_name(made, Language.EN): page_of(made, chosen),
-            bulletin_name(made, Language.EN, "json"): render_bulletin_json(made, chosen).encode(),
-        }
+        with stationery_of(wanted.top):
+            files = {
+                bulletin_name(made, Language.EN): page_of(made, chosen),
+                bulletin_name(made, Language.EN, "json"): render_bulletin_json(made, chosen).encode(),
+            }
         for name, content in files.items():
             typer.echo(_write(output, name, content))
 

@@ -22,12 +22,14 @@ def shown(this: Round, how: SummaryFormat, language: Language | None) -> str:
     from scanner.delivery.letters import own_language
     from scanner.delivery.round_summary import round_summary, summary_json
     from scanner.delivery.summary_letter import summary_page
+    from scanner.reports.stationery import stationery_of
 
     summary = round_summary(this)
     if how is SummaryFormat.JSON:
         return summary_json(summary)
     if how is SummaryFormat.HTML:
-        return summary_page(summary, language or own_language(), settings.TIME_ZONE, datetime.now(UTC))
+        with stationery_of(None):
+            return summary_page(summary, language or own_language(), settings.TIME_ZONE, datetime.now(UTC))
     return "\n".join(_lines(summary)) + "\n"
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from scanner.delivery.day import tell_once, untold
-from scanner.delivery.letters import Frame, Written, office_name, own_language, write
+from scanner.delivery.letters import Frame, Written, own_language, write
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.delivery.recipients import Recipient, operators, overseers
@@ -21,6 +21,8 @@ from scanner.reports.bulletin_anonymous import anonymous
 from scanner.reports.bulletin_model import BulletinModel
 from scanner.reports.bulletin_query import bulletin_model, period_of
 from scanner.reports.bulletin_render import View, render_bulletin, score
+from scanner.reports.identity import office_name
+from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from targets.models import Organisation
 
@@ -118,8 +120,9 @@ def _office() -> model.Organisation:
 
 
 def _letters(wanted: Wanted, bulletin: BulletinModel, chosen: tuple[Recipient, ...], now: datetime) -> list[Letter]:
-    pages = {language: page_of(bulletin, language) for language in {each.language for each in chosen}}
-    return [_letter(wanted, bulletin, pages, each, now) for each in chosen]
+    with stationery_of(wanted.top):
+        pages = {language: page_of(bulletin, language) for language in {each.language for each in chosen}}
+        return [_letter(wanted, bulletin, pages, each, now) for each in chosen]
 
 
 def _letter(

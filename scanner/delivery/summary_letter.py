@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from scanner.delivery.letters import Frame, Written, office_name, write
+from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.delivery.recipients import operators
@@ -16,8 +16,10 @@ from scanner.delivery.round_summary import RoundSummary, round_summary
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
 from scanner.reports.dates import Dates
+from scanner.reports.identity import office_name
 from scanner.reports.model import Name
-from scanner.reports.page import environment
+from scanner.reports.page import fill
+from scanner.reports.stationery import stationery_of
 from scanner.reports.words import MISSING, Words, words
 from scanner.rounds.models import Round
 
@@ -27,7 +29,7 @@ LINES = 20
 
 def summary_page(summary: RoundSummary, language: Language, zone: str, now: datetime) -> str:
     """Return the summary as one HTML page."""
-    return environment("bulletin").get_template("round-summary.html").render(_shown(summary, language, zone, now))
+    return fill("bulletin", "round-summary.html", _shown(summary, language, zone, now))
 
 
 def summary_letter(summary: RoundSummary, frame: Frame, name: str) -> Written:
@@ -45,7 +47,7 @@ def summary_letter(summary: RoundSummary, frame: Frame, name: str) -> Written:
             hosts=seen.hosts,
             failed=summary.failed,
         ),
-        headline=t("summary.title", number=summary.number),
+        headline=t("round_summary.title", number=summary.number),
         preheader=_coverage(summary, t),
         **_shown(summary, frame.language, frame.zone, frame.now),
         lines=summary.organisations[:LINES],
@@ -66,17 +68,18 @@ def send_round_summary(round_id: int, now: datetime) -> int:
     if not left:
         return 0
     summary = round_summary(this)
-    letters = [
-        _letter(key, each.address, summary, Frame(MessageKind.ROUND_SUMMARY, each.language, now))
-        for key, each in left.items()
-    ]
+    with stationery_of(None):
+        letters = [
+            _letter(key, each.address, summary, Frame(MessageKind.ROUND_SUMMARY, each.language, now))
+            for key, each in left.items()
+        ]
     with transaction.atomic():
         return sum(enqueue(letter, now) for letter in letters)
 
 
 def _letter(key: str, address: str, summary: RoundSummary, frame: Frame) -> Letter:
     page = summary_page(summary, frame.language, frame.zone, frame.now)
-    file = File(words(frame.language)("summary.file", number=summary.number), "text/html", page.encode())
+    file = File(words(frame.language)("round_summary.file", number=summary.number), "text/html", page.encode())
     written = summary_letter(summary, frame, file.name)
     return Letter(
         key=key,
@@ -117,7 +120,7 @@ def _shown(summary: RoundSummary, language: Language, zone: str, now: datetime) 
 def _coverage(summary: RoundSummary, t: Words) -> str:
     seen = summary.coverage
     return t(
-        "summary.coverage",
+        "round_summary.coverage",
         hosts=seen.hosts,
         inspected=seen.inspected,
         partial=seen.partial,
@@ -131,8 +134,8 @@ def duration(seconds: float | None, t: Words) -> str:
     if seconds is None:
         return MISSING
     if seconds < 60:
-        return t("summary.seconds", s=f"{seconds:.1f}")
+        return t("round_summary.seconds", s=f"{seconds:.1f}")
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return t("summary.minutes", m=minutes, s=rest)
-    return t("summary.hours", h=minutes // 60, m=minutes % 60)
+        return t("round_summary.minutes", m=minutes, s=rest)
+    return t("round_summary.hours", h=minutes // 60, m=minutes % 60)

@@ -35,6 +35,7 @@ from scanner.reports.model import Finding, Reason, ReportModel
 from scanner.reports.models import Report
 from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
+from scanner.reports.stationery import stationery_of
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
 from targets.query import registered_domains, registered_targets
@@ -111,8 +112,8 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
 
 def _alert_key(finding: FindingRow, *, exploited: bool) -> str:
     """Return what names a part of a finding's life: it may be critical first, and later be used by attackers too."""
-    life = f"urgent:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
-    return f"{life}:exploited" if exploited else life
+    why = "exploited" if exploited else "urgent"
+    return f"{why}:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,8 @@ class _Post:
         for each in chosen:
             form = (each.language, each.instead)
             if form not in written:
-                written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
+                with stationery_of(self.organisation):
+                    written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
             letters.append(self._letter(each, written[form]))
         return letters
 
@@ -174,7 +176,8 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
         return 0
     model = report_model(organisation, this, now)
     part = None if this.is_whole else PlanKind(this.kind)
-    drafts = [_report(this, organisation, model, each) for each in sorted(languages - kept.keys())]
+    with stationery_of(organisation):
+        drafts = [_report(this, organisation, model, each) for each in sorted(languages - kept.keys())]
     letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part))
     with transaction.atomic():
         for draft in drafts:
@@ -195,8 +198,8 @@ def _report(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page),
-        json=zlib.compress(render_json(translated).encode()),
+        html=zlib.compress(page, 9),
+        json=zlib.compress(render_json(translated, indent=None).encode(), 9),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

@@ -12,7 +12,7 @@ from scanner.engine.hostile import line
 from scanner.reports import texts
 from scanner.reports.bulletin_model import BulletinModel, Rate, TrendPoint, Unit
 from scanner.reports.dates import Dates
-from scanner.reports.page import environment
+from scanner.reports.page import fill
 from scanner.reports.render import endpoint
 from scanner.reports.words import MISSING, words
 
@@ -26,33 +26,30 @@ def render_bulletin(bulletin: BulletinModel, language: Language, office: str) ->
     """Return the bulletin as one HTML page, without script or outside resource. ``office`` is who issues it."""
     view = View(bulletin, language)
     t = words(language)
-    return (
-        environment("bulletin")
-        .get_template("bulletin.html")
-        .render(
-            t=t,
-            language=str(language),
-            bulletin=bulletin,
-            office=office,
-            dates=view.dates,
-            title=view.title,
-            scope=view.scope,
-            period=view.period,
-            unit=view.unit,
-            percent=view.percent,
-            before=view.before,
-            score_change=view.score_change,
-            of=view.of,
-            score=score,
-            change=view.change,
-            text_of=lambda check: texts.text(check, language),
-            endpoint=endpoint,
-            line=line,
-            severities=tuple(each.severity for each in bulletin.severities),
-            open_parts=[(each.severity, each.open) for each in bulletin.severities],
-            trend=trend_points(bulletin.trend),
-        )
-    )
+    context = {
+        "t": t,
+        "language": str(language),
+        "bulletin": bulletin,
+        "office": office,
+        "dates": view.dates,
+        "title": view.title,
+        "scope": view.scope,
+        "period": view.period,
+        "unit": view.unit,
+        "percent": view.percent,
+        "before": view.before,
+        "score_change": view.score_change,
+        "of": view.of,
+        "score": score,
+        "change": view.change,
+        "text_of": lambda check: texts.text(check, language),
+        "endpoint": endpoint,
+        "line": line,
+        "severities": tuple(each.severity for each in bulletin.severities),
+        "open_parts": [(each.severity, each.open) for each in bulletin.severities],
+        "trend": trend_points(bulletin.trend),
+    }
+    return fill("bulletin", "bulletin.html", context)
 
 
 def render_bulletin_json(bulletin: BulletinModel, language: Language) -> str:
