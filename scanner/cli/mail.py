@@ -44,7 +44,7 @@ ADVICE = {
 Numbers = Annotated[list[int], typer.Argument(metavar="MAIL...", help="Numbers of mails, as 'mail queue' shows them.")]
 
 
-@app.command()
+@app.command(short_help="Send a test mail now, step by step.")
 def test(address: Annotated[str, typer.Argument(help="Where to send a test mail.")]) -> None:
     """Send a test mail now, show each step of it, and say what to do when one fails.
 
@@ -89,7 +89,7 @@ def _failed(step: str, text: str) -> None:
     raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Show what waits or was given up.")
 def queue(
     everything: Annotated[bool, typer.Option("--all", help="Also what was sent or cancelled.")] = False,
     organisation: Annotated[
@@ -132,7 +132,7 @@ def _when(mail: Message) -> str:
     return f"next {mail.not_before:%Y-%m-%d %H:%M}Z" if mail.state == "queued" else ""
 
 
-@app.command()
+@app.command(short_help="Show one mail and what goes with it.")
 def show(
     number: Annotated[int, typer.Argument(metavar="MAIL", help="Number of the mail.")],
     html: Annotated[Path | None, typer.Option(help="Write its HTML to this file.")] = None,
@@ -189,7 +189,7 @@ def _keep(path: Path, content: bytes) -> None:
         raise InputError(f"{path} can't be written to: {error.strerror}.") from error
 
 
-@app.command()
+@app.command(short_help="Send what is due now, without 'roundsman serve'.")
 def send() -> None:
     """Send what is due now, without 'roundsman serve'; also beside it, each mail leaves once.
 
@@ -205,7 +205,7 @@ def send() -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Send again what waits or was given up.")
 def retry(
     numbers: Annotated[
         list[int] | None, typer.Argument(metavar="[MAIL]...", help="Numbers of mails that wait or were given up.")

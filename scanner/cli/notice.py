@@ -37,7 +37,7 @@ SHOWN = 50
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the notice, as 'notice list' shows it.")]
 
 
-@app.command("issue")
+@app.command("issue", short_help="Show what a notice would ask for, then issue it.")
 def issue_notice(
     organisation: Annotated[str, typer.Option(help="Slug of the organisation.")],
     severity: Annotated[Severity, typer.Option("--from", help="Only findings at least this severe.")] = Severity.HIGH,
@@ -78,7 +78,7 @@ def issue_notice(
     typer.echo(_addresses(told))
 
 
-@app.command("list")
+@app.command("list", short_help="Show the newest notices.")
 def list_notices(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of an organisation; may be given several times. Default: all.")
@@ -105,7 +105,7 @@ def list_notices(
         typer.echo(line)
 
 
-@app.command()
+@app.command(short_help="Show a notice and its answers; write its documents.")
 def show(
     number: Number,
     output: Annotated[
@@ -133,7 +133,7 @@ def show(
                 typer.echo(path)
 
 
-@app.command()
+@app.command(short_help="Withdraw a notice; its number stays.")
 def withdraw(number: Number, yes: Yes = False) -> None:
     """Withdraw a notice: it stays on record with its number, and asks for nothing more.
 

@@ -36,7 +36,7 @@ def report() -> None:
 app.command()(preview)
 
 
-@app.command()
+@app.command(short_help="Write each organisation's report in the formats you choose.")
 def build(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of one to report on; may be given several times. Default: all.")

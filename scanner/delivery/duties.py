@@ -1,6 +1,6 @@
 """What is due every day: reminders, escalations, announcements of what ends, notices that were left behind, the digest.
 
-Each duty is told once for each day and thing, so that running it every hour, twice at once, or after a crash changes
+Each duty is told once for each day and thing, so that running it often, twice at once, or after a crash changes
 nothing. What went wrong at one organisation is logged and keeps nobody else from being told.
 """
 
@@ -39,10 +39,10 @@ class Duties:
     _looked_at: dict[int, date] = field(default_factory=dict)
 
     def run(self, now: datetime) -> int:
-        """Do what is due at ``now``; return how many letters that put into the outbox. To be run every hour or so."""
+        """Do what is due at ``now``; return how many letters that put into the outbox. To be run often."""
         told = _done("post notices", partial(post_waiting, now)) or 0
         for organisation in active_organisations():
-            told += self._of(organisation, now)
+            told += _done(f"do the duties of {organisation.slug}", partial(self._of, organisation, now)) or 0
         told += _done("announce exemptions", partial(announce_exemptions, now)) or 0
         return told + (_done("send the digest", lambda: send_digest(now, self.space())) or 0)
 

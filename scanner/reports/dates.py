@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -15,6 +16,11 @@ _PATTERNS = {Language.EN: ("en_GB", "d MMM y"), Language.ZH_HANS: ("zh_Hans", "y
 
 _BEIJING = "Asia/Shanghai"
 """The zone that Chinese readers know by another name."""
+
+
+@lru_cache(maxsize=4096)
+def _written(day: date, pattern: str, locale: str) -> str:
+    return format_date(day, pattern, locale=locale)
 
 
 def utc(moment: datetime) -> str:
@@ -33,7 +39,6 @@ class Dates:
         self._zone = ZoneInfo(zone)
         self._locale, self._pattern = _PATTERNS[language]
         self._today = self._local(now)
-        self._written: dict[date, str] = {}
 
     def local(self, moment: datetime) -> datetime:
         """Return the moment in the reader's time zone.
@@ -52,9 +57,7 @@ class Dates:
 
     def on(self, day: date) -> str:
         """Return a date that belongs to no time zone, written out."""
-        if day not in self._written:
-            self._written[day] = format_date(day, self._pattern, locale=self._locale)
-        return self._written[day]
+        return _written(day, self._pattern, self._locale)
 
     def last_day(self, end: datetime) -> str:
         """Return the local date of the last moment before ``end``, written out."""

@@ -24,7 +24,7 @@ MISSING = "—"
 _FILES = {Language.ZH_HANS: "zh_Hans.toml", Language.EN: "en.toml"}
 
 
-def fill(template: str, values: Mapping[str, str]) -> str:
+def fill(template: str, values: Mapping[str, object]) -> str:
     """Fill the placeholders of one of our own texts with text and nothing else; what is missing becomes a dash.
 
     No attributes, no indexes, no format specifications: the template is ours, the values are hostile, and they are
@@ -53,7 +53,7 @@ class Words:
         template = self._texts.get(key)
         if template is None:
             template = self._texts[f"{key}.one" if values.get("n") == 1 else f"{key}.other"]
-        return fill(template, {name: str(value) for name, value in values.items()})
+        return fill(template, values)
 
     def has(self, key: str) -> bool:
         """Tell whether ``key`` is a text of this language."""

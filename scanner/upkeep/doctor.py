@@ -44,6 +44,7 @@ def _machine() -> dict[str, Look]:
         "clock": machine.clock,
         "resolver": partial(machine.resolver, settings.RESOLVER),
         "mail server": machine.mail_server,
+        "operators": partial(machine.operators, settings.INSTALLATION.operators),
         "fonts": machine.fonts,
     }
 

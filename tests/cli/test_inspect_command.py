@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,7 +182,9 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(redis: str, t
     command = [ROUNDSMAN, "inspect", redis, *silent, *ALLOWED, "--max-rate", "200", "--format", "json"]
     child = subprocess.Popen([*command, "--output", str(report)], stderr=subprocess.PIPE, text=True)
     try:
-        time.sleep(3)
+        assert child.stderr is not None
+        while "1/200]" not in (line := child.stderr.readline()):
+            assert line, "it ended before any host was done"
         family = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
