@@ -20,7 +20,7 @@ from scanner.delivery.recipients import operators
 from scanner.engine.hostile import line
 from scanner.engine.model import Outcome, Severity
 from scanner.remediation.acts import WARN_BEFORE
-from scanner.remediation.lifecycle import State
+from scanner.remediation.lifecycle import TO_FIX, State
 from scanner.remediation.models import Exemption, ExemptionState, Finding
 from scanner.reports.dates import Dates
 from scanner.reports.words import Words, words
@@ -228,7 +228,7 @@ def _overdue(look: _Look) -> Section:
 
 
 def _requests(look: _Look) -> Section:
-    asked = Exemption.objects.filter(state=ExemptionState.REQUESTED).select_related("finding__organisation")
+    asked = Exemption.objects.filter(state=ExemptionState.REQUESTED, finding__state__in=TO_FIX)
     lines = (
         look.t(
             "mail.digest.request",
@@ -237,7 +237,7 @@ def _requests(look: _Look) -> Section:
             kind=look.t(f"state.{each.kind}"),
             date=look.dates.day(each.requested_at),
         )
-        for each in asked[:LINES]
+        for each in asked.select_related("finding__organisation")[:LINES]
     )
     return Section(look.t("mail.digest.requests"), look.some(lines, asked.count()))
 

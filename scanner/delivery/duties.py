@@ -41,7 +41,7 @@ class Duties:
         """Do what is due at ``now``; return how many letters that put into the outbox. To be run often."""
         told = _done("post notices", partial(post_waiting, now)) or 0
         for organisation in active_organisations():
-            told += self._of(organisation, now)
+            told += _done(f"do the duties of {organisation.slug}", partial(self._of, organisation, now)) or 0
         told += _done("announce exemptions", partial(announce_exemptions, now)) or 0
         return told + (_done("send the digest", lambda: send_digest(now, self.space())) or 0)
 

@@ -111,8 +111,8 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
 
 def _alert_key(finding: FindingRow, *, exploited: bool) -> str:
     """Return what names a part of a finding's life: it may be critical first, and later be used by attackers too."""
-    life = f"urgent:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
-    return f"{life}:exploited" if exploited else life
+    why = "exploited" if exploited else "urgent"
+    return f"{why}:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +195,8 @@ def _report(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page),
-        json=zlib.compress(render_json(translated).encode()),
+        html=zlib.compress(page, 9),
+        json=zlib.compress(render_json(translated, indent=None).encode(), 9),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

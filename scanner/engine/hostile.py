@@ -21,7 +21,10 @@ _SECRET = re.compile(
 
 def printable(text: str, limit: int = EVIDENCE_LIMIT) -> str:
     """Return ``text`` cut to ``limit`` characters, with controls and invisible marks escaped as ``\\xNN``."""
-    return "".join(_escape(char) for char in text[:limit])[:limit]
+    cut = text[:limit]
+    if cut.isprintable():  # which is most of what is shown, and none of what is escaped
+        return cut
+    return "".join(map(_escape, cut))[:limit]
 
 
 def _escape(char: str) -> str:

@@ -88,6 +88,8 @@ def follow_round(round_id: int, now: dt.datetime) -> None:
             # Judging takes longest, so nobody waits for it to write.
             view = _view(this, organisation, _results(this, organisation), keys)
             with transaction.atomic():
+                if _is_followed(this, organisation):
+                    continue  # by somebody who was faster, and told people since
                 _follow_organisation(this, organisation, view, now)
                 store_score(this, organisation)
                 attend(organisation, this, now)
@@ -167,6 +169,12 @@ def _to_follow(this: Round) -> Iterable[Organisation]:
     return this.organisations.exclude(pk__in=followed).order_by("slug")
 
 
+def _is_followed(this: Round, organisation: Organisation) -> bool:
+    """Tell whether the organisation was followed; until the transaction ends nobody else follows the round."""
+    Round.objects.select_for_update().get(pk=this.pk)
+    return RoundScore.objects.filter(round=this, organisation=organisation).exists()
+
+
 def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
     return HostResult.objects.filter(round=this, organisation=organisation).iterator(chunk_size=50)
 
@@ -188,7 +196,7 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
         known.add(identity)
         observed = view.observe(finding, now)
         if _has_a_say(part, register, finding, observed):
-            told_at = now if _is_told(this, finding, observed) else None
+            told_at = now if _is_told(this, organisation, finding, observed) else None
             happened = take_step(finding, observed, this, terms, told_at)
             # What an urgent look of this round opened is new, and not seen once more.
             events += [each for each in happened if each.kind != Happened.SEEN or finding.pk not in begun]
@@ -196,7 +204,9 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
         observed = view.observe_seen(identity)
         if observed.judged is not None and part.opens(observed.judged):
             new = new_finding(organisation, identity)
-            events += take_step(new, observed, this, terms, now if _is_told(this, new, observed) else None)
+            events += take_step(
+                new, observed, this, terms, now if _is_told(this, organisation, new, observed) else None
+            )
     FindingEvent.objects.bulk_create(events, ignore_conflicts=True)
 
 
@@ -208,8 +218,11 @@ def _has_a_say(part: Part, register: Register, finding: Finding, observed: Obser
     return comes_back or part.concerns(finding)
 
 
-def _is_told(this: Round, finding: Finding, observed: Observed) -> bool:
-    """Tell whether people hear of a finding by this round: a round between rounds is not reported as a whole."""
+def _is_told(this: Round, organisation: Organisation, finding: Finding, observed: Observed) -> bool:
+    """Tell whether people hear of a finding by this round: a round between rounds is not reported as a whole, and who
+    was retired meanwhile is told nothing."""
+    if organisation.retired_at is not None:
+        return False
     if this.kind != PlanKind.CADENCE:
         return True
     if observed.judged is None:

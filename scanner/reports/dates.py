@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -15,6 +16,11 @@ _PATTERNS = {Language.EN: ("en_GB", "d MMM y"), Language.ZH_HANS: ("zh_Hans", "y
 
 _BEIJING = "Asia/Shanghai"
 """The zone that Chinese readers know by another name."""
+
+
+@lru_cache(maxsize=4096)
+def _written(day: date, pattern: str, locale: str) -> str:
+    return format_date(day, pattern, locale=locale)
 
 
 class Dates:
@@ -31,7 +37,11 @@ class Dates:
 
     def day(self, moment: datetime) -> str:
         """Return the local date, written out."""
-        return format_date(self._local(moment), self._pattern, locale=self._locale)
+        return self.on(self._local(moment))
+
+    def on(self, day: date) -> str:
+        """Return a date that belongs to no time zone, written out."""
+        return _written(day, self._pattern, self._locale)
 
     def last_day(self, end: datetime) -> str:
         """Return the local date of the last moment before ``end``, written out."""

@@ -24,16 +24,26 @@ def _printable(value: object) -> object:
     return printable(value, 6 * len(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+class _Sandbox(SandboxedEnvironment):
+    """The sandbox, which looks at the fields of our frozen records without asking what else they might be."""
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        """Return whether a template may read ``attr``; the fields of a dataclass are data and no way out."""
+        fields = getattr(type(obj), "__dataclass_fields__", ())
+        return (attr in fields and not attr.startswith("_")) or super().is_safe_attribute(obj, attr, value)
+
+
 @cache
 def environment(folder: str) -> SandboxedEnvironment:
     """Return what renders the templates of ``folder``. Values are escaped for HTML, their control characters too."""
-    made = SandboxedEnvironment(
+    made = _Sandbox(
         loader=PackageLoader("report_templates", folder),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     style = resources.files("report_templates") / "css" / "report.css"
     # Our own style sheet is the one text that must not be escaped.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -21,28 +21,21 @@ MISSING = "—"
 _FILES = {Language.ZH_HANS: "zh_Hans.toml", Language.EN: "en.toml"}
 
 
-class PlainFormatter(string.Formatter):
-    """Fills ``{name}`` with text and nothing else: no attributes, no indexes, no format specifications.
+def fill(template: str, values: Mapping[str, object]) -> str:
+    """Fill the placeholders of one of our own texts with text and nothing else; what is missing becomes a dash.
 
-    The template is ours, the values are hostile: they are never read as templates themselves.
+    No attributes, no indexes, no format specifications: the template is ours, the values are hostile, and they are
+    never read as templates themselves.
     """
-
-    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        return kwargs.get(str(key), MISSING)
-
-    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        return self.get_value(field_name, args, kwargs), field_name
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        return str(value)
-
-    def convert_field(self, value: Any, conversion: str | None) -> Any:
-        return value
+    return "".join(
+        literal if name is None else f"{literal}{values.get(name, MISSING)}" for literal, name in _pieces(template)
+    )
 
 
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """Fill the placeholders of one of our own texts; what is missing becomes a dash."""
-    return PlainFormatter().vformat(template, (), values)
+@lru_cache(maxsize=8192)
+def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
+    """Return each literal of a template with the name of the placeholder behind it, as ``str.format`` reads them."""
+    return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
 
 
 class Words:
@@ -57,7 +50,7 @@ class Words:
         template = self._texts.get(key)
         if template is None:
             template = self._texts[f"{key}.one" if values.get("n") == 1 else f"{key}.other"]
-        return fill(template, {name: str(value) for name, value in values.items()})
+        return fill(template, values)
 
     def has(self, key: str) -> bool:
         """Tell whether ``key`` is a text of this language."""

@@ -181,7 +181,11 @@ def _claim(number: int, now: datetime, tools: Mapping[str, str]) -> Round | None
 def _take_back(now: datetime) -> None:
     """Give plans that a clock put off which was far ahead their next due time as it is seen now."""
     for plan in Plan.objects.filter(retired_at=None, paused=False, next_due__gt=now + WRONG):
-        due = first_due(plan, now)
+        try:
+            due = first_due(plan, now)
+        except (InputError, ValueError, LookupError):
+            _log.exception("nobody can tell when plan %s is due", plan)
+            continue
         if plan.next_due is None or due is None or plan.next_due <= due + WRONG:
             continue
         if Plan.objects.filter(pk=plan.pk, next_due=plan.next_due, paused=False).update(next_due=due):

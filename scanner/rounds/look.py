@@ -74,13 +74,19 @@ _PACKETS_PER_PORT = 4
 
 
 class Ended(Exception):  # noqa: N818 - reads as the event it is
-    """The job must not be gone on with now: ``why`` tells people, ``not_before`` when it may be."""
+    """The job must not be gone on with now: ``why`` tells people, ``not_before`` when it may be.
 
-    def __init__(self, why: str, not_before: datetime | None = None, *, cancelled: bool = False) -> None:
+    ``left_out``: that is too far off for its round to wait.
+    """
+
+    def __init__(
+        self, why: str, not_before: datetime | None = None, *, cancelled: bool = False, left_out: bool = False
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.not_before = not_before
         self.cancelled = cancelled
+        self.left_out = left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,11 @@ class LookAt:
             self.account_for(hosts_left(self.job), Gap(GapReason.CANCELLED))
             self.lease.finish(self.ways.now(), JobState.CANCELLED)
             advance(self.job.round_id, self.ways.now())
+
+    def leave_out(self) -> None:
+        """Account for what is left of a job whose blackout lasts too long, and end it. Raises ``LeaseLost``."""
+        self.account_for(hosts_left(self.job), Gap(GapReason.BLACKOUT))
+        end_job(self.lease, self.job, self.ways.now())
 
     def account_for(self, hosts: Iterable[Assigned], gap: Gap) -> None:
         """Store hosts that were not inspected, with the reason. Raises ``LeaseLost``."""

@@ -7,6 +7,7 @@ each organisation, its newest report, and that a mail was sent.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Length
 
 from scanner.audit.trail import Action, record
@@ -32,6 +33,8 @@ from scanner.upkeep import space
 from targets.models import Organisation
 
 Item = TypeVar("Item")
+
+_log = logging.getLogger(__name__)
 
 BATCH = 500
 """Rows of one transaction."""
@@ -119,6 +122,16 @@ def prune(
         record(Action.PRUNE, "", actor=actor, at=now, size=sweep.done.size, **dict(sweep.done.counts))
         space.give_back(rest)
     return sweep.done
+
+
+def prune_unattended(now: datetime, policy: Policy, rest: Callable[[float], None] = time.sleep) -> Pruned:
+    """Prune, but not while no round has ended for as long as facts are kept: a machine that was just switched on may
+    have a clock that is years ahead, and what is removed by it can't be brought back."""
+    last = Round.objects.aggregate(last=Max("finished"))["last"]
+    if last is not None and now - last > policy.facts:
+        _log.warning("nothing is pruned: no round has ended since %s; is the clock right?", last)
+        return Pruned()
+    return prune(now, policy, rest=rest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,11 @@ def test_every_key_is_used() -> None:
         "notice.slip",
         "plan_kind",
         "round_state",
+        "who",
+        "risky",
+        "history",
+        "lifecycle",
+        "remedy",
     )
 
     unused = [
