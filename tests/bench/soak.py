@@ -155,8 +155,8 @@ class _Service:
     def step(self, workers: list[Any]) -> None:
         """Make what is due, wait until it is done, and let every mail leave."""
         from scanner.remediation.cadence import make_cadence_rounds
-        from scanner.rounds.clock import ENDED, tick
-        from scanner.rounds.models import Round
+        from scanner.rounds.clock import tick
+        from scanner.rounds.models import ENDED, Round
 
         now = self._clock.now()
         tick(now)
