@@ -23,6 +23,8 @@ _COMMANDS = {
     "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
+    "bulletin": ("scanner.cli.bulletin", "Compare units for the organisation that supervises them."),
+    "templates": ("scanner.cli.templates", "Word and dress reports, notices and mails in your own way."),
     "audit": ("scanner.cli.audit", "Show who did what, and whether anybody changed that."),
     "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
     "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
@@ -38,7 +40,8 @@ _COMMANDS = {
 _WITHOUT_DATABASE = {"inspect", "intel", "restore", "doctor", "plugins"}
 
 _WITHOUT_PLUGINS = {
-    "targets", "stop", "resume", "intel", "audit", "mail", "prune", "backup", "restore", "doctor", "plugins",
+    "targets", "stop", "resume", "intel", "audit", "templates", "mail", "prune", "backup", "restore", "doctor",
+    "plugins",
 }  # fmt: skip
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 

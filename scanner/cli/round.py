@@ -15,7 +15,9 @@ import typer
 
 from scanner.cli.actor import actor
 from scanner.cli.errors import clear_errors
+from scanner.cli.formats import SummaryFormat
 from scanner.cli.prompts import Yes, agree
+from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
 
@@ -183,6 +185,24 @@ def show(number: Number) -> None:
         _print_round(_round(number))
 
 
+@app.command()
+def summary(
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")],
+    output: Annotated[SummaryFormat, typer.Option("--format", help="How to print it.")] = SummaryFormat.TEXT,
+    language: Annotated[Language | None, typer.Option(help="Language of the page. Default: the office's.")] = None,
+) -> None:
+    """Show how a round went as a whole: duration, coverage, failures, slowest hosts, deliveries.
+
+    With ROUNDSMAN_ROUND_SUMMARY=on the operators get it by mail after each whole round.
+
+    Exit status: 0 done, 2 the round is unknown, or its results were pruned.
+    """
+    from scanner.cli import round_summary
+
+    with clear_errors():
+        typer.echo(round_summary.shown(_round(number), output, language), nl=False)
+
+
 def _carry_out(number: int, how: str = "begins") -> None:
     """Carry the round out, or have the running service do it, and print how it went."""
     typer.echo(f"Round {number} {how}.", err=True)
@@ -253,7 +273,6 @@ def _round(number: int) -> Round:
 
 def _print_round(this: Round) -> bool:
     """Print how the round went; return whether everything was inspected."""
-    from scanner.engine.catalogue.load import Language
     from scanner.engine.model import Outcome
     from scanner.remediation.scores import never_answered
     from scanner.reports.gaps import gap_sentence

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from scanner.delivery.bulletins import send_due_bulletin
 from scanner.delivery.day import due_day
 from scanner.delivery.digest import Space, send_digest
 from scanner.delivery.endings import announce_authorisations, announce_exemptions
@@ -49,7 +50,7 @@ class Duties:
         today = due_day(ZoneInfo(organisation.time_zone), now)
         if today is None or self._looked_at.get(organisation.pk) == today:
             return 0
-        duties = (settle_notices, remind, escalate, announce_authorisations)
+        duties = (settle_notices, remind, escalate, announce_authorisations, send_due_bulletin)
         done = [_done(f"{each.__name__} {organisation.slug}", partial(each, organisation, now)) for each in duties]
         if None not in done:
             self._looked_at[organisation.pk] = today

@@ -18,6 +18,7 @@ from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
+from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from scanner.rounds.models import Round
 
@@ -54,9 +55,10 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
     if notice.posted or notice.withdrawn:
         return ()
     model = notice_model(notice)
-    documents = {language: render_notice(model, language).encode() for language in Language}
     chosen = recipients(notice.organisation, MessageKind.NOTICE)
-    letters = [_letter(notice, model, documents, each, now) for each in chosen]
+    with stationery_of(notice.organisation):
+        documents = {language: render_notice(model, language).encode() for language in Language}
+        letters = [_letter(notice, model, documents, each, now) for each in chosen]
     with transaction.atomic():
         if not Notice.objects.filter(pk=notice.pk, posted=None, withdrawn=None).update(posted=now):
             return ()

@@ -35,6 +35,7 @@ from scanner.reports.model import Finding, Reason, ReportModel
 from scanner.reports.models import Report
 from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
+from scanner.reports.stationery import stationery_of
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
 from targets.query import registered_domains, registered_targets
@@ -137,7 +138,8 @@ class _Post:
         for each in chosen:
             form = (each.language, each.instead)
             if form not in written:
-                written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
+                with stationery_of(self.organisation):
+                    written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
             letters.append(self._letter(each, written[form]))
         return letters
 
@@ -174,7 +176,8 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
         return 0
     model = report_model(organisation, this, now)
     part = None if this.is_whole else PlanKind(this.kind)
-    drafts = [_report(this, organisation, model, each) for each in sorted(languages - kept.keys())]
+    with stationery_of(organisation):
+        drafts = [_report(this, organisation, model, each) for each in sorted(languages - kept.keys())]
     letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part))
     with transaction.atomic():
         for draft in drafts:

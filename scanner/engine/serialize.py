@@ -41,8 +41,10 @@ def load_host(data: bytes) -> HostInspection:
 
     Raises ``InputError`` when the data is damaged, is something else, or was written by a newer Roundsman.
     """
+    from pydantic_core import ValidationError, from_json
+
     try:
-        envelope = json.loads(_unfold(data))
+        envelope = from_json(_unfold(data))
         schema, version, facts = envelope["schema"], envelope["version"], envelope["host"]
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise InputError(f"These stored facts can't be read ({error!r}); inspect the host again.") from error
@@ -53,8 +55,6 @@ def load_host(data: bytes) -> HostInspection:
             f"These facts were stored in form {version} by a newer Roundsman; this one reads up to form {VERSION}. "
             "Upgrade it to read them."
         )
-    from pydantic_core import ValidationError
-
     try:
         host: HostInspection = _strict().validate_python(facts)
     except ValidationError as error:

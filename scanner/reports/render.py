@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, is_dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
@@ -18,8 +18,9 @@ from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.model import Severity
 from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports import charts, page, texts
-from scanner.reports.dates import Dates
+from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
+from scanner.reports.identity import office_name
 from scanner.reports.model import Finding, Name, NotInspected, Place, Reason, ReportModel
 from scanner.reports.remedy import hints_for
 from scanner.reports.words import words
@@ -27,6 +28,7 @@ from scanner.reports.words import words
 SCHEMA = "roundsman.report/2"
 
 LIMITS = {
+    "described_checks": 10_000,
     "named_findings": 600,
     "shown_places": 6,
     "shown_proofs": 200,
@@ -41,9 +43,18 @@ Of each check's findings the first come with their evidence (see :func:`with_evi
 are named.
 """
 
+PAPER_LIMITS = LIMITS | {
+    "described_checks": 40,
+    "shown_proofs": 40,
+    "shown_scores": 15,
+    "shown_inventory": 60,
+    "shown_certificates": 30,
+}
+"""The same for a PDF, which takes a hundred times as long to make: nobody looks things up in three hundred pages."""
+
 _AS_THEY_ARE = (str, int, float, bool)
 
-_EVIDENCE = 500
+_EVIDENCE, _EVIDENCE_ON_PAPER = 500, 80
 """Findings that are shown with their evidence, over all checks."""
 _EVIDENCE_OF_ONE = 12
 
@@ -61,16 +72,22 @@ class Group:
     findings: tuple[Finding, ...]
 
 
-def render_html(model: ReportModel) -> str:
-    """Return the report as one HTML page in the organisation's language, without script or outside resource."""
+def render_html(model: ReportModel, *, paper: bool = False) -> str:
+    """Return the report as one HTML page in the organisation's language, without script or outside resource.
+
+    ``paper`` adds what a PDF needs.
+    """
     language = Language(model.organisation.language)
-    view = _View(model, language)
+    view = View(model, language)
     groups = view.groups()
     return page.render(
-        "report.html",
+        "paper.html" if paper else "report.html",
         language,
+        office=office_name(language),
         model=model,
+        paper=paper,
         dates=Dates(language, model.organisation.time_zone, model.generated),
+        utc=utc,
         name=view.name,
         text_of=lambda check: texts.text(check, language),
         evidence=view.evidence,
@@ -96,8 +113,8 @@ def render_html(model: ReportModel) -> str:
         key_weight=KEY_WEIGHT,
         verdict=verdict(model),
         severities=list(reversed(Severity)),
-        shown_findings=with_evidence(len(groups)),
-        **LIMITS,
+        shown_findings=with_evidence(len(groups), _EVIDENCE_ON_PAPER if paper else _EVIDENCE),
+        **(PAPER_LIMITS if paper else LIMITS),
     )
 
 
@@ -107,7 +124,7 @@ def render_json(model: ReportModel, *, indent: int | None = 2) -> str:
     Without ``indent`` it is one line, for machines.
     """
     language = Language(model.organisation.language)
-    view = _View(model, language)
+    view = View(model, language)
     document = {
         name: _plain(getattr(model, name)) for name in ReportModel.__dataclass_fields__ if name not in _OWN_FORM
     }
@@ -124,7 +141,7 @@ def render_json(model: ReportModel, *, indent: int | None = 2) -> str:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=indent) + "\n"
 
 
-class _View:
+class View:
     """Answers the questions that both renderings ask about a model in one language."""
 
     def __init__(self, model: ReportModel, language: Language) -> None:
@@ -213,9 +230,9 @@ def references(finding: Finding) -> list[str]:
     return list(dict.fromkeys((*(f"CWE-{cwe}" for cwe in finding.cwe), *finding.references)))
 
 
-def with_evidence(groups: int) -> int:
+def with_evidence(groups: int, most: int = _EVIDENCE) -> int:
     """Return of how many findings of each check the page shows the evidence, when there are so many checks."""
-    return max(1, min(_EVIDENCE_OF_ONE, _EVIDENCE // max(1, groups)))
+    return max(1, min(_EVIDENCE_OF_ONE, most // max(1, groups)))
 
 
 def gap_groups(gaps: Iterable[NotInspected]) -> list[list[NotInspected]]:
@@ -247,7 +264,7 @@ def _worst_first(model: ReportModel) -> list[Any]:
     return sorted(model.counts, key=lambda count: -count.severity.rank)
 
 
-def _changes(model: ReportModel, view: _View) -> dict[str, Any]:
+def _changes(model: ReportModel, view: View) -> dict[str, Any]:
     changes = model.changes
 
     def numbers(findings: Iterable[Finding]) -> list[int]:
@@ -280,7 +297,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return utc(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Enum):

@@ -158,16 +158,17 @@ class LookAt:
 
     def store(self, host: Assigned, inspection: HostInspection, facts: bytes | None = None) -> None:
         """Store one host in a transaction of its own; a result that is already there stays. Raises ``LeaseLost``."""
+        row = HostResult(
+            round_id=self.job.round_id,
+            organisation=_organisation(self.job),
+            address=host.key[0],
+            hostname=host.key[1],
+            look=self.job.look,
+            **result_values(host, inspection, facts),
+        )
         with transaction.atomic():
             self.lease.progress()
-            HostResult.objects.get_or_create(
-                round_id=self.job.round_id,
-                organisation=_organisation(self.job),
-                address=host.key[0],
-                hostname=host.key[1],
-                look=self.job.look,
-                defaults=result_values(host, inspection, facts),
-            )
+            HostResult.objects.bulk_create([row], ignore_conflicts=True)
 
     def _after_death(self, left: list[Assigned], death: str) -> bool:
         """Decide what becomes of the hosts without result; return whether the job is done with them."""

@@ -67,6 +67,8 @@ class Hand:
         self.lost.look(every=OBSERVE)
         if self.round_id is None:
             steps.begin_planned(self.ways.now())
+        if not Job.objects.filter(state=JobState.WAITING).exists():
+            return False  # spares an idle worker, once a second, the long questions below
         self._put_off_what_is_blocked()
         lease = claim(self.name, self.ways.now(), self.round_id, self.kinds)
         if lease is None:

@@ -69,6 +69,7 @@ def _records(now: datetime) -> dict[str, Look]:
         "kill switch": records.switch,
         "jobs": partial(records.jobs, now),
         "mail": records.mail,
+        "templates": records.templates,
         "audit trail": records.audit_trail,
         "backup": partial(records.backup, now),
     }

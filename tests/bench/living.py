@@ -55,17 +55,17 @@ STEPS = 2
 YEAR = dt.timedelta(days=365)
 
 KINDS = (
-    ("site", 38, ("site:80", "site:443", "fleet:22")),
-    ("gate", 20, ("fleet:22",)),
-    ("shop", 8, ("shop:443",)),
-    ("page", 8, ("fleet:80", "fleet:443")),
-    ("portal", 3, ("portal:80", "portal:443")),
-    ("store", 6, ("fleet:22", "store:6379")),
-    ("cache", 4, ("fleet:22", "store:11211")),
+    ("gate", 40, ("fleet:22",)),
+    ("site", 22, ("site:80", "site:443")),
+    ("quiet", 12, ()),
+    ("shop", 4, ("shop:443",)),
+    ("page", 4, ("fleet:80", "fleet:443")),
+    ("portal", 1, ("portal:80", "portal:443")),
+    ("store", 5, ("fleet:22", "store:6379")),
+    ("cache", 3, ("fleet:22", "store:11211")),
     ("files", 4, ("files:21", "files:22")),
-    ("copies", 2, ("fleet:22", "tickets:873")),
+    ("copies", 3, ("fleet:22", "tickets:873")),
     ("bus", 2, ("bus:1883",)),
-    ("quiet", 5, ()),
 )
 """Kinds of hosts: how many of a hundred, and which stored service listens there (sample and port)."""
 
@@ -100,8 +100,8 @@ class Host:
     dark: int = 0
     moves: int = 0
     renewals: int = 0
-    valid_from: dt.datetime = dt.datetime.min
-    valid_until: dt.datetime = dt.datetime.max
+    valid_from: dt.datetime = START
+    valid_until: dt.datetime = START
 
     @property
     def known_as(self) -> str:
@@ -126,7 +126,7 @@ class Moment:
 
 
 class World:
-    """``units`` organisations that share ``hosts`` hosts, as they are at ``step``, counted in half days from ``START``."""
+    """``units`` organisations that share ``hosts`` hosts, as they are at ``step``: half days since ``START``."""
 
     def __init__(self, seed: int, units: int, hosts: int) -> None:
         self.seed = seed

@@ -1,9 +1,9 @@
 """A year in an afternoon's half hour: plans, workers, letters and upkeep over a world that lives, with its clock.
 
 The rooms are the real ones: the clock's tick, cadence, leased jobs, follow, letters, duties, the mailer into its quiet
-folder, pruning. Only the engine is replaced, by one that finds the hosts of :mod:`tests.bench.living`; what must be true
-is held against that world after every step (:mod:`tests.bench.truths`). Workers are processes of their own, so that
-judging uses all cores.
+folder, pruning. Only the engine is replaced, by one that finds the hosts of :mod:`tests.bench.living`; what must be
+true is held against that world after every step (:mod:`tests.bench.truths`). Workers are processes of their own, so
+that judging uses all cores.
 
 ``python -m tests.bench.soak`` needs ``ROUNDSMAN_DATA_DIR`` and prints its figures as JSON.
 """
@@ -19,7 +19,7 @@ import statistics
 import sys
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,11 @@ from typing import Any
 import psutil
 
 SEED = 20
-POLL = 0.01
+POLL, WAIT = 0.05, 0.1
+"""Seconds between two looks for work, and for its end."""
+
+SENTINEL = 2.0
+"""Seconds between two looks for what can't wait; ``serve`` takes 30, but its rounds take as many times longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,37 @@ def soak(size: Size) -> Figures:
     return figures
 
 
+def soak_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return what the figures say, each with what is allowed; those are of :func:`main`, read back from JSON."""
+    written = list(figures["written_ms"].values())
+    memory, database = figures["memory_mb"], figures["database_mb"]
+    days = figures["days"]
+
+    def at(values: Mapping[str, float], *wanted: int) -> str:
+        return " / ".join(f"{values[str(day)]:.0f} MB" if str(day) in values else "-" for day in wanted)
+
+    return [
+        ("wall-clock time", f"{figures['seconds']:.0f} s", "1,800 s for a year of 2,000 hosts"),
+        ("processor time", f"{figures['cpu_seconds']:.0f} s", ""),
+        ("rounds, looks at hosts", f"{figures['rounds']:,}, {figures['results']:,}", ""),
+        ("database at the start, after 90 days, at the end", at(database, 0, 90, days), "3,000 MB at the end"),
+        ("write-ahead log at most", f"{figures['wal_mb']:.0f} MB", ""),
+        ("memory after 30 days, 180 days, at the end", at(memory, 30, 180, days), "flat"),
+        (
+            "median time to write a result, first and last ten days",
+            f"{statistics.median(written[:10]):.1f} / {statistics.median(written[-10:]):.1f} ms",
+            "20 ms",
+        ),
+        (
+            "findings opened, fixed, reopened",
+            f"{figures['opened']:,}, {figures['fixed']:,}, {figures['recurred']:,}",
+            "",
+        ),
+        ("mails", f"{figures['mails']:,}", "each once"),
+        ("truths broken", "none", "none"),
+    ]
+
+
 class _Service:
     """What ``serve`` does beside its workers, one thing after the other."""
 
@@ -161,10 +196,13 @@ class _Service:
         now = self._clock.now()
         tick(now)
         make_cadence_rounds(now)
+        looked = 0.0
         while Round.objects.exclude(state__in=ENDED).exists():
-            self._sentinel.look(self._clock.now())
+            if time.monotonic() - looked > SENTINEL:
+                self._sentinel.look(self._clock.now())
+                looked = time.monotonic()
             if not self._mailer.send_due().tried:
-                time.sleep(POLL)
+                time.sleep(WAIT)
             if not all(each.is_alive() for each in workers):
                 raise RuntimeError("A worker ended.")
         self._duties.run(self._clock.now())
@@ -220,7 +258,7 @@ def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> Non
         store(*arguments)
         times.append(time.perf_counter() - began)
 
-    look.LookAt.store = timed  # type: ignore[method-assign]
+    look.LookAt.store = timed  # type: ignore[method-assign,assignment]
 
     def walk() -> None:
         world.walk_to(clock.step)
@@ -303,7 +341,8 @@ def _line(day: int, began: float, figures: Figures, written: Any, size: Size) ->
 
 
 def _median(written: Any, day: int, size: Size) -> float:
-    return statistics.mean(written[(day - 1) * size.workers : day * size.workers])
+    medians: list[float] = written[(day - 1) * size.workers : day * size.workers]
+    return statistics.mean(medians)
 
 
 def _size(folder: Path, suffix: str = "") -> float:

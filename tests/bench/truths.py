@@ -31,7 +31,7 @@ _Item = tuple[int, str]
 """Port and check."""
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818 - reads as the event it is
     """What was to be true is not."""
 
 
@@ -211,7 +211,7 @@ class Ledger:
         for item in seen:
             self._seen(items, item, host.address, at)
         proven = not self.world.moment(host, again=True).lost
-        for item in items.keys() - there:
+        for item in items.keys() - there - seen:
             known = items[item]
             if known.open and proven:
                 moved = known.addresses != {host.address}

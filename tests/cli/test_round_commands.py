@@ -153,6 +153,28 @@ def test_reports_are_written_in_both_forms_and_their_paths_printed(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [page.name, data.name]
 
 
+def test_a_report_is_written_in_the_forms_that_were_asked_for(
+    owner: Organisation, engine: Engine, tmp_path: Path
+) -> None:
+    run()
+    number = Round.objects.get().pk
+    result = build("--output", str(tmp_path), "--format", "CSV, xlsx,sarif,csv")
+    assert result.exit_code == 0, result.output
+    tables = [f"water-{number}-{name}.csv" for name in ("findings", "inventory", "gaps")]
+    assert [Path(path).name for path in result.stdout.split()] == [
+        *tables,
+        f"water-{number}.xlsx",
+        f"water-{number}.sarif",
+    ]
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("form", ["docx", "html,exe", ","])
+def test_an_unknown_form_is_bad_input_and_the_known_ones_are_told(form: str) -> None:
+    result = build("--format", form)
+    assert (result.exit_code, "the forms are html, json" in result.stderr) == (2, True)
+
+
 def test_only_an_organisation_that_was_named_must_have_a_round(
     owner: Organisation, engine: Engine, tmp_path: Path
 ) -> None:
