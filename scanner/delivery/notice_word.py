@@ -1,7 +1,8 @@
 """A notice and its reply slip as Word documents (DOCX), which organisations edit, sign and send back.
 
-In Chinese it is set as official letters are (GB/T 9704-2012): body in 仿宋 of size three (16 pt), title in 小标宋 of size
-two (22 pt), first headings in 黑体, 22 lines a page, pages numbered ``— 1 —`` in size four (14 pt); lists lie in annexes.
+In Chinese it is set as official letters are (GB/T 9704-2012): body in 仿宋 of size three (16 pt), title in 小标宋 of
+size two (22 pt), first headings in 黑体, 22 lines a page, pages numbered ``— 1 —`` in size four (14 pt); lists lie
+in annexes.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from docx.shared import Mm, Pt
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph
 
-from scanner.delivery.letters import name_of, office_name
+from scanner.delivery.letters import name_of
 from scanner.delivery.notice_document import NoticeModel, numbers
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
 from scanner.engine.model import Severity
 from scanner.reports import model, texts
 from scanner.reports.dates import Dates
+from scanner.reports.identity import office_name
 from scanner.reports.office import dated
 from scanner.reports.words import words
 
