@@ -79,8 +79,9 @@ class CampaignRows:
 
 def subtree(top: Organisation | None, at: datetime) -> Subtree:
     """Return the active organisations at and below ``top``, all of them for None; authorised are those at ``at``."""
-    active = {each.pk: each for each in Organisation.objects.filter(retired_at=None).order_by("slug")}
-    chosen = active if top is None else _below(top, active)
+    every = {each.pk: each for each in Organisation.objects.order_by("slug")}
+    below = every if top is None else _below(top, every)
+    chosen = {pk: each for pk, each in below.items() if each.retired_at is None}
     values: dict[int, list[str]] = defaultdict(list)
     for owner, value in Target.objects.filter(retired_at=None).order_by().values_list("organisation", "value"):
         values[owner].append(value)
@@ -96,15 +97,16 @@ def subtree(top: Organisation | None, at: datetime) -> Subtree:
     )
 
 
-def _below(top: Organisation, active: Mapping[int, Organisation]) -> dict[int, Organisation]:
+def _below(top: Organisation, every: Mapping[int, Organisation]) -> dict[int, Organisation]:
+    """Return the organisations at and below ``top``; what a retired one supervised stays below those above it."""
     children: dict[int | None, list[int]] = defaultdict(list)
-    for pk, each in active.items():
+    for pk, each in every.items():
         children[each.parent_id].append(pk)
     found: dict[int, Organisation] = {}
     left = [top.pk]
     while left:
         pk = left.pop()
-        found[pk] = active[pk]
+        found[pk] = every[pk]
         left += children[pk]
     return dict(sorted(found.items(), key=lambda pair: pair[1].slug))
 

@@ -47,7 +47,6 @@ def render_bulletin(bulletin: BulletinModel, language: Language, office: str) ->
         "line": line,
         "severities": tuple(each.severity for each in bulletin.severities),
         "open_parts": [(each.severity, each.open) for each in bulletin.severities],
-        "days_late": lambda late: (bulletin.period.end - late.deadline).days,
         "trend": trend_points(bulletin.trend),
     }
     return fill("bulletin", "bulletin.html", context)
@@ -77,7 +76,9 @@ class View:
         self._bulletin = bulletin
         self._chinese = language is Language.ZH_HANS
         self._t = words(language)
-        self.dates = Dates(language, bulletin.organisation.time_zone, bulletin.period.end)
+        # The day that days are counted to is the last of the period, not the one that begins when it ends.
+        last = bulletin.period.end - timedelta(microseconds=1)
+        self.dates = Dates(language, bulletin.organisation.time_zone, last)
 
     @property
     def scope(self) -> str:

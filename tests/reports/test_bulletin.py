@@ -211,6 +211,16 @@ def test_nothing_of_another_subtree_is_in_it(district: District, city: Organisat
     assert [row.unit.slug for row in bulletin(water, 0, 29).ranked] == ["below", "water"]
 
 
+def test_what_a_retired_organisation_supervised_stays_below_those_above(district: District, city: Organisation) -> None:
+    bureau = district.unit("bureau", city, 3, 1)
+    school = district.unit("school", bureau, 3, 2)
+    district.round(1, bureau, school)
+    bureau.retired_at = day(2)
+    bureau.save()
+
+    assert [row.unit.slug for row in bulletin(city, 0, 29).ranked] == ["school"]
+
+
 def test_hosts_that_are_not_registered_any_more_are_left_out(district: District, city: Organisation) -> None:
     water = district.unit("water", city, 4, 1)
     district.answers["192.0.1.1"] = open_redis
