@@ -19,6 +19,7 @@ from scanner.engine.errors import InputError
 from scanner.files import draft_of
 from scanner.reports.identity import office_name
 from scanner.reports.models import Report
+from scanner.reports.pdf import LibraryMissingError, pdf_of
 from scanner.reports.words import words
 
 FOLDER = "large-reports"
@@ -58,7 +59,7 @@ def built(message: Message, how: Post) -> bytes:
     writer = sender(Language(message.language))
     mail = _without_report(message)
     if message.report is None:
-        return compose(mail, writer)
+        return _with_pdf(mail, writer, how) if message.kind == MessageKind.NOTICE else compose(mail, writer)
     name = report_name(message.report)
     content = zlib.decompress(message.report.html)
     t = words(Language(message.language))
@@ -69,6 +70,17 @@ def built(message: Message, how: Post) -> bytes:
         if len(data) <= how.limit:
             return data
     return compose(_told(mail, _kept(message.report, name, content, how)), writer)
+
+
+def _with_pdf(mail: Mail, writer: Sender, how: Post) -> bytes:
+    """Add the page of a notice as PDF, where the mail has room for it; a machine that can't make PDF mails the page."""
+    page = next(file for file in mail.files if file.media_type == "text/html")
+    try:
+        pdf = File(f"{page.name.removesuffix('.html')}.pdf", "application/pdf", pdf_of(page.content.decode()))
+    except LibraryMissingError:
+        return compose(mail, writer)
+    data = compose(replace(mail, files=(pdf, *mail.files)), writer)
+    return data if len(data) <= how.limit else compose(mail, writer)
 
 
 def report_name(report: Report) -> str:
