@@ -335,6 +335,7 @@ def _begin_database(path: Path) -> None:
         with closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA auto_vacuum=INCREMENTAL")
             database.execute("PRAGMA journal_mode=WAL")
+        path.chmod(0o600)  # SQLite gives its log the mode of the database
 
 
 def migrate() -> None:

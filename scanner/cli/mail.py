@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import printable
 
@@ -42,7 +42,6 @@ ADVICE = {
 """What to do when a step fails, by the values of :class:`scanner.delivery.smtp.Step`."""
 
 Numbers = Annotated[list[int], typer.Argument(metavar="MAIL...", help="Numbers of mails, as 'mail queue' shows them.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command()
@@ -118,9 +117,13 @@ def queue(
     for each in mails:
         slug = each.organisation.slug if each.organisation else "-"
         about = f"{each.pk:>6}  {each.state:<9}  {each.kind:<20}  {slug:<20}  {printable(each.recipient)}"
-        typer.echo(f"{about}  {each.attempt} tries  {_when(each)}  {printable(each.reply, 200)}".rstrip())
+        typer.echo(f"{about}  {_tries(each)}  {_when(each)}  {printable(each.reply, 200)}".rstrip())
     if left > 0:
         typer.echo(f"… and {left} more; see --limit.")
+
+
+def _tries(mail: Message) -> str:
+    return "1 try" if mail.attempt == 1 else f"{mail.attempt} tries"
 
 
 def _when(mail: Message) -> str:
@@ -153,7 +156,7 @@ def show(
         for path, data in ((html, mail.html.replace(REPORT_MARK, "").encode()), (eml, content)):
             if path is not None:
                 _keep(path, data)
-    typer.echo(f"Mail {mail.pk}: {mail.state}, {mail.attempt} tries, {_when(mail)}".rstrip(", "))
+    typer.echo(f"Mail {mail.pk}: {mail.state}, {_tries(mail)}, {_when(mail)}".rstrip(", "))
     if mail.reply:
         typer.echo(f"  last answer: {printable(mail.reply, 1000)}")
     typer.echo(f"  written {mail.created:%Y-%m-%d %H:%M}Z, {len(content):,} bytes, goes with it: {_list(names)}")
@@ -231,16 +234,18 @@ def retry(
 def cancel(numbers: Numbers, yes: Yes = False) -> None:
     """Give up mails that were not sent yet, for good. What they tell is never told again.
 
-    Exit status: 0 done, 1 you did not agree, 2 bad input.
+    Exit status: 0 done, 1 declined, 2 bad input.
     """
-    from scanner.delivery.models import Message
+    from scanner.delivery.models import Message, MessageState
     from scanner.delivery.outbox import cancel as give_up
 
     with clear_errors():
+        unsent = Message.objects.filter(pk__in=numbers, state__in=(MessageState.QUEUED, MessageState.DEAD))
+        if not unsent.exists():
+            _refuse_others(set(numbers))
         for each in Message.objects.filter(pk__in=numbers).defer("text", "html"):
             typer.echo(f"{each.pk:>6}  {each.state:<9}  {printable(each.recipient)}  {printable(each.subject)}")
-        if not (yes or confirm("Cancel what of these was not sent?")):
-            raise typer.Exit(1)
+        agree("Cancel what of these was not sent?", yes)
         changed = give_up(numbers, actor(), datetime.now(UTC))
         _refuse_others(set(numbers) - set(changed))
     typer.echo(f"{len(changed)} mail(s) were cancelled.")

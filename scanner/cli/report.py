@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.engine.errors import InputError, RoundsmanError
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
+from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
 
 if TYPE_CHECKING:
@@ -76,12 +78,15 @@ def resume(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number o
     """Let a paused round go on, or take up one whose process was ended.
 
     A running service does so by itself; without one it is done here. Hosts that have a result are not inspected again.
-    Exit status: as 'run'.
+    Exit status: as 'run', and 2 when the round is over.
     """
+    from scanner.rounds.clock import ENDED
     from scanner.rounds.steps import unpause
 
     with clear_errors():
         this = _round(number)
+        if this.followed is not None and this.state in ENDED:
+            raise InputError(f"Round {number} is over; 'roundsman round show {number}' tells how it went.")
         _refuse_while_stopped()
         unpause(this.pk, actor(), datetime.now(UTC))
     _carry_out(this.pk)
@@ -103,15 +108,14 @@ def pause(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of
 @app.command()
 def cancel(
     number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """End a round for good: what it has not inspected is reported as such, what it saw is followed.
 
-    Nothing counts as fixed by it. Exit status: 0 done, 1 not agreed, 2 the round is over or unknown.
+    Nothing counts as fixed by it. Exit status: 0 done, 1 declined, 2 the round is over or unknown.
     """
     from django.conf import settings
 
-    from scanner.cli.prompts import confirm
     from scanner.flow import carry_out
     from scanner.rounds import steps
     from scanner.rounds.service import is_served
@@ -119,8 +123,7 @@ def cancel(
 
     with clear_errors():
         this = _round(number)
-        if not yes and not confirm(f"Cancel round {number}? It can't be gone on with."):
-            raise typer.Exit(1)
+        agree(f"Cancel round {number}? It can't be gone on with.", yes)
         steps.cancel(this.pk, actor(), datetime.now(UTC))
         if not is_served(settings.DATA_DIR) and current_stop() is None:
             carry_out(this.pk)
@@ -139,14 +142,14 @@ def status(
     Exit status: 0 done, 2 the round is unknown.
     """
     from scanner.cli import round_status
-    from scanner.rounds.models import Round, RoundState
+    from scanner.rounds.clock import ENDED
+    from scanner.rounds.models import Round
 
     with clear_errors():
-        over = (RoundState.DONE, RoundState.CANCELLED)
         chosen = (
             [_round(number).pk]
             if number is not None
-            else list(Round.objects.exclude(state__in=over, followed__isnull=False).values_list("pk", flat=True))
+            else list(Round.objects.exclude(state__in=ENDED, followed__isnull=False).values_list("pk", flat=True))
         )
         _say_if_stopped()
         for each in chosen:
@@ -179,32 +182,11 @@ def show(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of 
         _print_round(_round(number))
 
 
-@contextmanager
-def clear_errors() -> Iterator[None]:
-    """Turn what can go wrong into a message and status 2. What was stored before stays stored."""
-    from django.conf import settings
-    from django.db import DatabaseError
-
-    try:
-        yield
-    except (RoundsmanError, LookupError) as error:
-        typer.echo(f"Error: {error.args[0]}", err=True)
-        raise typer.Exit(Exit.BAD_INPUT) from error
-    except DatabaseError as error:
-        path = settings.DATABASES["default"]["NAME"]
-        typer.echo(
-            f"Error: the database {path} could not be used: {error}. What was stored until then is kept. "
-            "See that no other program holds it and that the disk has room, then go on with 'roundsman round resume'.",
-            err=True,
-        )
-        raise typer.Exit(Exit.BAD_INPUT) from error
-
-
 def _carry_out(number: int) -> None:
     """Carry the round out, or have the running service do it, and print how it went."""
     typer.echo(f"Round {number} begins.", err=True)
     try:
-        with clear_errors():
+        with clear_errors(f"go on with 'roundsman round resume {number}'"):
             _do_or_watch(number)
             whole = _print_round(_round(number))
     except KeyboardInterrupt:

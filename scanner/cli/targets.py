@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
+from scanner.cli.prompts import Yes, agree
 from scanner.cli.register_view import print_attention, print_plan, print_problems, print_register
 from scanner.engine.errors import InputError, RoundsmanError
 from targets.registry.crosscheck import cross_problems
@@ -36,7 +36,6 @@ app = typer.Typer(
 )
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Slug = Annotated[str, typer.Option("--organisation", help="Slug of the organisation.")]
 
 
@@ -44,7 +43,6 @@ class Exit(IntEnum):
     """What the process tells its caller."""
 
     DONE = 0
-    DECLINED = 1
     BAD_INPUT = 2
     ATTENTION = 3
 
@@ -171,9 +169,7 @@ def _apply(wanted: Register, problems: list[Problem], *, dry_run: bool, yes: boo
     if dry_run:
         typer.echo("Dry run: nothing was changed.")
         return
-    if not yes and not confirm("Apply these changes?"):
-        typer.echo("Nothing was changed.")
-        raise typer.Exit(Exit.DECLINED)
+    agree("Apply these changes?", yes)
     try:
         apply_changes(wanted, changes, datetime.now(UTC), actor=actor())
     except RegisterChanged as error:

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from scanner.delivery.apart import apart
 from scanner.delivery.day import addressed, due_day, tell_once, untold
 from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.models import MessageKind
@@ -79,7 +80,12 @@ def announce_exemptions(now: datetime) -> int:
         over[each.finding.organisation].append(each)
     for each in exemptions_ending(now):
         soon[each.finding.organisation].append(each)
-    return sum(_announce(owner, soon[owner], over[owner], now) for owner in {**over, **soon})
+    return sum(
+        apart(
+            (f"announce exemptions of {owner.slug}", partial(_announce, owner, soon[owner], over[owner], now))
+            for owner in {**over, **soon}
+        )
+    )
 
 
 def _announce(organisation: Organisation, soon: Sequence[Exemption], over: Sequence[Exemption], now: datetime) -> int:

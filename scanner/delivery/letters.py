@@ -103,7 +103,6 @@ def write(
         "instead": frame.instead,
         "optional": frame.kind in OPTIONAL and frame.organisation is not None and not frame.instead,
         "accent": ALARM if frame.kind is MessageKind.URGENT_ALERT else ACCENT,
-        "zone": frame.zone,
         "dates": Dates(language, frame.zone, frame.now),
         "now": frame.now,
         "report_mark": Markup(REPORT_MARK),  # noqa: S704 - a constant of ours

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 
+from scanner.delivery.apart import apart
 from scanner.delivery.letters import Frame, write
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument
 from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
@@ -33,15 +35,18 @@ def issue_for_round(round_id: int, now: datetime) -> list[Notice]:
         by = BY_THE_PLAN.format(name=this.plan.name if this.plan else "")
         issue(due.organisation, this, due.findings, by=by, now=now, to_check=due.to_check)
     notices = list(Notice.objects.filter(round=this).select_related("organisation"))
-    for notice in notices:
-        post(notice, now)
+    _post_each(notices, now)
     return notices
 
 
 def post_waiting(now: datetime) -> int:
     """Mail what was issued but not mailed, as after a crash in between; return how many letters that makes."""
     waiting = Notice.objects.filter(posted=None, withdrawn=None).select_related("organisation")
-    return sum(len(post(notice, now)) for notice in waiting)
+    return _post_each(waiting, now)
+
+
+def _post_each(notices: Iterable[Notice], now: datetime) -> int:
+    return sum(map(len, apart((f"post notice {each.number}", partial(post, each, now)) for each in notices)))
 
 
 def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:

@@ -88,6 +88,20 @@ def operators() -> tuple[Recipient, ...]:
     return tuple(Recipient(address, own_language()) for address in addresses.values())
 
 
+def may_read(organisation: Organisation, address: str) -> bool:
+    """Tell whether mail about an organisation may go to an address now: it is a contact's, there or above, or an
+    operator's. Of a retired organisation nothing goes to anybody."""
+    if organisation.retired_at is not None:
+        return False
+    readers = {each.address.lower() for each in operators()}
+    owner: Organisation | None = organisation
+    while owner is not None:
+        if owner.retired_at is None:
+            readers.update(each.email.lower() for each in _contacts(owner))
+        owner = owner.parent
+    return address.lower() in readers
+
+
 def _supervising_contacts(above: Organisation) -> Iterator[Contact]:
     return (contact for contact in _contacts(above) if contact.role in _SUPERVISING)
 

@@ -189,7 +189,7 @@ def _is_held_up(organisation: Organisation, now: datetime) -> bool:
     windows = parse_windows(organisation.blackouts)
     if open_again(windows, now, ZoneInfo(organisation.time_zone)) is not None:
         return True
-    return organisation.rounds.exclude(state__in=ENDED).exists()
+    return organisation.rounds.filter(followed=None).exclude(state__in=ENDED).exists()
 
 
 def _request(organisation: Organisation, now: datetime) -> RoundRequest | None:

@@ -18,10 +18,20 @@ from scanner.engine.plugins.load import renamed_checks
 from scanner.remediation.acts import end_exemptions
 from scanner.remediation.cadence import attend
 from scanner.remediation.keys import RoundKeys
-from scanner.remediation.lifecycle import Happened, Observation, Standing, State, Terms, follow, report, terms_of
+from scanner.remediation.lifecycle import (
+    SAME_LIFE,
+    Happened,
+    Observation,
+    Standing,
+    State,
+    Terms,
+    follow,
+    report,
+    terms_of,
+)
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
-from scanner.remediation.part import Part, Register
+from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from scanner.rounds.ways import Again
@@ -63,7 +73,8 @@ def would_be_fixed(round_id: int) -> list[Again]:
 def follow_round(round_id: int, now: dt.datetime) -> None:
     """Let every finding that the round is about take its step, score its organisations, and mark the round followed.
 
-    With that its organisations count as told of what is open, and the time to fix it begins. Exemptions whose time was
+    With that its organisations count as told of what is open, and the time to fix it begins; of what a round between
+    rounds saw they are told only what can't wait and what came back. Exemptions whose time was
     over at ``now`` are ended first.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
@@ -126,11 +137,14 @@ def take_step(
     moved = after
     if told_at is not None:
         moved = report(after, told_at, terms)
+    was_exploited = finding.known_exploited
     if moved != before:
         finding.standing = moved
         if after != before:
             _keep_evidence(finding, before, observed)
         finding.save()
+    if before is not None and finding.known_exploited and not was_exploited and Happened.CHANGED not in happened:
+        happened = (*happened, Happened.CHANGED)
     detail = _detail(before, after, observed)
     at = observed.look.when
     return [
@@ -174,13 +188,15 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
         known.add(identity)
         observed = view.observe(finding, now)
         if _has_a_say(part, register, finding, observed):
-            happened = take_step(finding, observed, this, terms, now)
+            told_at = now if _is_told(this, finding, observed) else None
+            happened = take_step(finding, observed, this, terms, told_at)
             # What an urgent look of this round opened is new, and not seen once more.
             events += [each for each in happened if each.kind != Happened.SEEN or finding.pk not in begun]
     for identity in sorted(seen - known):
         observed = view.observe_seen(identity)
         if observed.judged is not None and part.opens(observed.judged):
-            events += take_step(new_finding(organisation, identity), observed, this, terms, now)
+            new = new_finding(organisation, identity)
+            events += take_step(new, observed, this, terms, now if _is_told(this, new, observed) else None)
     FindingEvent.objects.bulk_create(events, ignore_conflicts=True)
 
 
@@ -190,6 +206,16 @@ def _has_a_say(part: Part, register: Register, finding: Finding, observed: Obser
         return False
     comes_back = finding.state == State.FIXED and observed.judged is not None and part.opens(observed.judged)
     return comes_back or part.concerns(finding)
+
+
+def _is_told(this: Round, finding: Finding, observed: Observed) -> bool:
+    """Tell whether people hear of a finding by this round: a round between rounds is not reported as a whole."""
+    if this.kind != PlanKind.CADENCE:
+        return True
+    if observed.judged is None:
+        return False
+    is_back = finding.fixed is not None and observed.look.when - finding.fixed <= SAME_LIFE
+    return is_back or is_urgent(observed.judged)
 
 
 def new_finding(organisation: Organisation, identity: Identity) -> Finding:
@@ -219,6 +245,7 @@ def _detail(before: Standing | None, after: Standing, observed: Observed) -> dic
             "severity": after.severity,
             "confidence_before": before.confidence,
             "confidence": after.confidence,
+            "known_exploited": str(observed.judged is not None and observed.judged.known_exploited),
         }
         if before.fixed is not None:
             detail[Happened.REOPENED] = {"fixed": before.fixed.isoformat(), "recurrences": str(after.recurrences)}

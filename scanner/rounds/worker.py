@@ -19,7 +19,7 @@ from django.db import DatabaseError, connections
 from scanner.engine.inspect import Observer, Progress
 from scanner.engine.model import Gap, GapReason
 from scanner.rounds import steps
-from scanner.rounds.assignment import read_terms
+from scanner.rounds.assignment import windows_of
 from scanner.rounds.lease import BEAT, Lease, LeaseLost, claim, due_jobs, put_off, worker_name
 from scanner.rounds.lease import Observer as LeaseObserver
 from scanner.rounds.look import Ended, LookAt
@@ -163,7 +163,7 @@ class Hand:
         if job.kind != JobKind.LOOK or job.organisation is None:
             return None
         now = self.ways.now()
-        until = blocked_until(job.round, job.organisation, read_terms(job).blackouts, now)
+        until = blocked_until(job.round, job.organisation, windows_of(job), now)
         return None if until is None else Ended(f"blackout until {until:%Y-%m-%d %H:%M}Z", until)
 
     def _put_off_what_is_blocked(self) -> None:
@@ -200,6 +200,8 @@ class Hand:
         try:
             if self.patient and failures >= TRIES and job.kind == JobKind.PREPARE:
                 steps.give_up_preparing(lease, job, Gap(GapReason.SET_ASIDE), now)
+            elif self.patient and failures >= TRIES and job.kind == JobKind.LOOK:
+                LookAt(lease, job, self.ways, _unwatched, lambda: None).give_up()
             elif self.patient and failures >= TRIES and job.kind == JobKind.DOUBT:
                 steps.end_job(lease, job, now)  # without a second look nothing counts as fixed
             else:

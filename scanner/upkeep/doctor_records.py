@@ -37,6 +37,9 @@ STEP = timedelta(minutes=5)
 """How far rows may lie in the future before the clock must have been set back."""
 
 WEEK = timedelta(days=7)
+YEARS = 1000
+"""Days from which on nobody counts."""
+
 LEAST_DAYS = 30
 """Days that the disk should last at the present growth."""
 
@@ -118,7 +121,8 @@ def growth(now: datetime) -> Check:
     if not daily:
         return ok("growth", "nothing was inspected in the last week")
     days = shutil.disk_usage(settings.DATA_DIR).free / daily
-    seen = f"about {daily / 1e6:.1f} MB a day of host results, which lasts {min(days, 9999):.0f} days"
+    lasts = f"{days:.0f} days" if days < YEARS else "for years"
+    seen = f"about {daily / 1e6:.1f} MB a day of host results; the disk lasts {lasts}"
     if days < LEAST_DAYS:
         return warn("growth", seen, "Make room, or shorten ROUNDSMAN_KEEP_FACTS_DAYS.")
     return ok("growth", seen)
@@ -128,7 +132,10 @@ def register(now: datetime) -> Check:
     """What ``targets check`` says without resolving a name: authorisations missing or about to end, overlaps."""
     found = check_register(active_organisations(), now, None, looks_up_domains=settings.RESOLVER is not None)
     if found:
-        texts = [f"{each.organisation}: {each.subject}: {each.text}" for each in found]
+        alike: dict[tuple[str, str], list[str]] = {}
+        for each in found:
+            alike.setdefault((each.organisation, each.text), []).append(each.subject)
+        texts = [f"{owner}: {some(subjects, 1)}: {text}" for (owner, text), subjects in alike.items()]
         return warn("register", some(texts), "'roundsman targets check' lists all; correct the register and apply it.")
     return ok("register", f"{len(active_organisations())} organisation(s), nothing needs attention")
 

@@ -183,7 +183,7 @@ def test_partly_inspected_and_clean_is_not_called_clean() -> None:
 def test_dates_are_in_the_time_zone_of_the_organisation() -> None:
     late = replace(sample.clean("zh-Hans"), generated=sample.NOW + timedelta(hours=2))
 
-    assert "2026年11月24日 00:30（Asia/Shanghai）" in skeleton.text(render_html(late))
+    assert "2026年11月24日 00:30（北京时间）" in skeleton.text(render_html(late))
 
 
 def test_an_authorisation_ends_on_its_last_day_and_not_on_the_day_after() -> None:

@@ -23,6 +23,7 @@ from scanner.rounds.switch import blocked_until, current_stop, lift_stop, stop_a
 from scanner.rounds.ways import Again, Hooks, Ways
 from scanner.rounds.worker import Hand
 from targets.models import Organisation, Zone
+from targets.models import Target as TargetRow
 from tests.rounds.world import Engine, authorise, open_web, organisation, planned, register, ways
 
 pytestmark = pytest.mark.django_db
@@ -329,6 +330,20 @@ def test_a_look_in_work_ends_when_a_blackout_begins(
     assert seen() == set(HOSTS)
 
 
+def test_a_window_that_a_target_gets_while_its_round_runs_holds_at_once(owner: Organisation, engine: Engine) -> None:
+    clock = Clock()
+    worker = hand(replace(ways(engine), now=clock))
+    planned()
+    worker.work_one()
+    TargetRow.objects.filter(value=HOSTS[0]).update(blackouts=["Wed 08:00-20:00"])
+    assert not worker.work_one()
+    assert (engine.plans, Job.objects.get(kind=JobKind.LOOK).why) == ([], "blackout until 2026-11-25 12:00Z")
+    TargetRow.objects.update(blackouts=[])
+    clock.time = NOW + dt.timedelta(minutes=6)
+    assert worker.work_one()
+    assert seen() == set(HOSTS)
+
+
 def test_windows_of_plan_organisation_and_targets_hold_alike(owner: Organisation) -> None:
     this = Round.objects.get(pk=planned())
     assert blocked_until(this, owner, ["Wed 17:00-19:00"], NOW) == NOW + HOUR
@@ -461,3 +476,21 @@ def test_hosts_that_no_job_named_are_not_taken_from_the_engine(owner: Organisati
 
     execute(planned(), Ways(engine=engine))
     assert seen() == set(HOSTS)
+
+
+def test_hosts_that_can_not_be_looked_at_for_a_bug_of_ours_are_set_aside(
+    owner: Organisation, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+
+    def broken(name: str) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("scanner.rounds.look.policy", broken)
+    worker = hand(replace(ways(engine), now=clock))
+    planned()
+    for _ in range(12):
+        worker.work_one()
+        clock.time += dt.timedelta(minutes=5)
+    assert (seen(Outcome.ERROR), engine.plans) == (set(HOSTS), [])
+    assert Round.objects.get().state == "done"
