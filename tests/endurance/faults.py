@@ -119,11 +119,14 @@ class Faults:
         running = [each for each in self.watch.unfinished() if each.state == "running"]
         if not running:
             return False
-        number = str(running[0].number)
+        this = running[0]
         with suppress(RuntimeError):  # it may have ended just now
-            self.site.roundsman("round", "pause", number)
+            self.site.roundsman("round", "pause", str(this.number))
             time.sleep(self.dice.uniform(3, 10))
-            self.site.begin("round", "resume", number)
+        self.watch.look()
+        while this.state == "paused":
+            self.site.begin("round", "resume", str(this.number))
+            self.watch.look()
         return True
 
     def hold(self) -> bool:

@@ -15,7 +15,7 @@ import yaml
 from tests.endurance.post import PostOffice
 from tests.endurance.site import Site
 from tests.lab.case import process, program
-from tests.rounds.installation import within
+from tests.rounds.prepared import within
 
 UNFINISHED = "SELECT count(*) FROM rounds_round WHERE followed IS NULL OR state NOT IN ('done', 'cancelled')"
 UNSENT = "SELECT count(*) FROM delivery_message WHERE state IN ('queued', 'sending')"

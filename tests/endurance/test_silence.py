@@ -15,7 +15,7 @@ from scanner.engine.probes.nmap import is_privileged
 from tests.endurance.capture import Capture
 from tests.endurance.site import LIBRARY
 from tests.endurance.small import Small, redis, small, unit
-from tests.rounds.installation import within
+from tests.rounds.prepared import within
 
 pytestmark = [
     pytest.mark.lab,
@@ -75,21 +75,21 @@ def test_no_packet_goes_to_the_stopped_the_unauthorised_the_excluded_or_into_a_b
             assert capture.packets(IPv4Network("127.64.4.1/32"), began, time.monotonic()) > 0
 
             _run(here, "slow")
-            assert within(40, lambda: _now(capture) > 0)
+            assert within(90, lambda: _now(capture) > 0)
             here.apply(*organisations(ended=("pilots", "harbour")))
             _silence(capture)
-            assert within(30, lambda: here.number(_OF_SLOW) == 1), "what is left is told to be refused"
+            assert within(90, lambda: here.number(_OF_SLOW) == 1), "what is left is told to be refused"
 
             here.apply(*organisations())
             _run(here, "slow")
-            assert within(40, lambda: _now(capture) > 0)
+            assert within(90, lambda: _now(capture) > 0)
             here.site.roundsman("stop", "--reason", "a fire")
             _silence(capture)
             here.site.kill()
             here.site.start()
             _silence(capture)
             here.site.roundsman("resume")
-            assert within(40, lambda: _now(capture) > 0)
+            assert within(90, lambda: _now(capture) > 0)
             here.site.end()
             quiet = {network: capture.packets(network, began, time.monotonic()) for network in _NEVER}
             assert quiet == dict.fromkeys(_NEVER, 0)
@@ -108,14 +108,14 @@ def _all_kinds_of_rounds(here: Small) -> None:
     """Let a round of each plan, a re-inspection and a look between rounds be made, and done as far as they may be."""
     for name in ("ports", "ferry", "locks"):
         _run(here, name)
-    assert within(60, lambda: _done(here, "routine") == 1)
+    assert within(90, lambda: _done(here, "routine") == 1)
     number = here.number(f"SELECT id FROM remediation_finding WHERE port = {PORT} AND check_id = 'SVC-REDIS-UNAUTH'")
     here.site.roundsman("finding", "claim", str(number))
-    assert within(40, lambda: _done(here, "re-inspection") == 1)
+    assert within(90, lambda: _done(here, "re-inspection") == 1)
     here.site.end()
     here.site.clock.step_to(timedelta(hours=13))  # an exposed Redis earns a look every twelve hours
     here.site.start()
-    assert within(40, lambda: _done(here, "cadence") >= 1)
+    assert within(90, lambda: _done(here, "cadence") >= 1)
 
 
 def _run(here: Small, plan: str) -> None:
