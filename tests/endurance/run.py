@@ -50,6 +50,7 @@ def main() -> int:
     options.add_argument("--minutes", type=float, default=60)
     options.add_argument("--seed", type=int, default=20261126)
     options.add_argument("--interval", type=int, default=2, help="Minutes between two rounds of the plan.")
+    options.add_argument("--fault", action="append", help="Only this one; may be given several times. Default: all.")
     options.add_argument("--keep", type=Path, help="Keep database, log and evidence in this folder.")
     chosen = options.parse_args()
     status = run_inside("tests.endurance.run", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -57,18 +58,22 @@ def main() -> int:
         return status
     with tempfile.TemporaryDirectory(prefix="roundsman-endurance-") as folder:
         Path(folder).chmod(0o755)
-        return Run(Path(folder), chosen.minutes * 60, chosen.interval, chosen.seed, chosen.keep).carry_out()
+        return Run(Path(folder), chosen).carry_out()
 
 
 class Run:
-    """One endurance run of so many seconds, in a folder of its own."""
+    """One endurance run in a folder of its own, as the options say."""
 
-    def __init__(self, folder: Path, seconds: float, interval: int, seed: int, keep: Path | None = None) -> None:
-        self._folder, self._seconds, self._interval, self._kept = folder, seconds, interval, keep
-        self._dice = random.Random(seed)
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
+        self._folder = folder
+        self._seconds: float = options.minutes * 60
+        self._interval: int = options.interval
+        self._chosen: list[str] | None = options.fault
+        self._kept: Path | None = options.keep
+        self._dice = random.Random(options.seed)
         self._record = Record()
         self._claims: list[tuple[float, Thing]] = []
-        self._record.say(f"seed {seed}, {seconds / 60:g} minutes, a round every {interval} minutes")
+        self._record.say(f"seed {options.seed}, {options.minutes:g} minutes, a round every {options.interval} minutes")
 
     def carry_out(self) -> int:
         with contextlib.ExitStack() as all_of_it:
@@ -130,7 +135,8 @@ class Run:
                 next(changes)()
                 changed = time.monotonic()
             elif now > next_fault:
-                deck = deck or self._dice.sample(list(faults.all()), len(faults.all()))
+                names = self._chosen or list(faults.all())
+                deck = deck or self._dice.sample(names, len(names))
                 name = deck.pop()
                 done = faults.all()[name]()
                 self._record.say(f"fault: {name}{'' if done else ' (nothing to do it to)'}")
@@ -144,7 +150,7 @@ class Run:
         self._watch.look()
         due = self._site.ask("SELECT next_due FROM rounds_plan")[0][0]
         until = datetime.fromisoformat(str(due)).replace(tzinfo=UTC) - self._site.clock.now()
-        return not self._watch.unfinished() and not timedelta(0) < until < timedelta(seconds=25)
+        return not self._watch.unfinished() and until > timedelta(seconds=25)
 
     def _step_clock(self, away: timedelta) -> None:
         now = time.monotonic()

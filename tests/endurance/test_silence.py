@@ -41,8 +41,8 @@ def days(*away: int) -> str:
 
 def organisations(*, ended: tuple[str, ...] = ("pilots",)) -> Iterator[dict[str, object]]:
     """The register, in which the authorisations of some have ended."""
-    exclusion = {"address": "127.64.1.3", "reason": "not to be touched"}
-    rests = {"address": "127.64.4.2", "blackouts": [days(-2, 4)]}
+    exclusion: dict[str, object] = {"address": "127.64.1.3", "reason": "not to be touched"}
+    rests: dict[str, object] = {"address": "127.64.4.2", "blackouts": [days(-2, 4)]}
     made = (
         unit("harbour", str(HARBOUR), HOST, "127.64.1.2", "127.64.1.3", exclusions=[exclusion], rate=100),
         unit("pilots", str(UNAUTHORISED), "127.64.2.1", "127.64.2.2"),
