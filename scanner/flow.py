@@ -3,17 +3,26 @@ rooms."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+from itertools import groupby
 
+from scanner.delivery.apart import apart
 from scanner.delivery.posting import issue_for_round
+from scanner.delivery.summary_letter import send_round_summary
 from scanner.delivery.tell import alert_urgent, tell_round
 from scanner.remediation.follow import follow_round, would_be_fixed
 from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.rounds.execute import execute
 from scanner.rounds.models import HostResult, LookNumber
 from scanner.rounds.ways import Hooks, Ways
+
+_log = logging.getLogger(__name__)
+
+JUDGED_AT_ONCE = 200
+"""Results that are judged, and told, before the next ones are read."""
 
 
 def hooks(now: Callable[[], datetime]) -> Hooks:
@@ -24,12 +33,19 @@ def hooks(now: Callable[[], datetime]) -> Hooks:
 def follow(round_id: int, now: datetime) -> None:
     """Follow the findings of a round whose looks are over, and put into the outbox what is to be told of them.
 
-    Doing so again, after a crash anywhere in between, adds what is missing and tells nothing twice.
+    Doing so again, after a crash anywhere in between, adds what is missing and tells nothing twice. What can't be told
+    holds up nothing else, and is raised at the end.
     """
     follow_round(round_id, now)
-    alert_urgent(urgent_of(round_id), now)
-    issue_for_round(round_id, now)
-    tell_round(round_id, now)
+    _log.info("round %d was followed", round_id)
+    apart(
+        (
+            (f"alert of round {round_id}", lambda: alert_urgent(urgent_of(round_id), now)),
+            (f"issue the notices of round {round_id}", partial(issue_for_round, round_id, now)),
+            (f"tell of round {round_id}", partial(tell_round, round_id, now)),
+            (f"sum up round {round_id}", partial(send_round_summary, round_id, now)),
+        )
+    )
 
 
 class Sentinel:
@@ -43,18 +59,29 @@ class Sentinel:
         self._judged: set[int] = set()
 
     def look(self, now: datetime) -> int:
-        """Open and tell what is urgent among the results that came in since; return how many letters that made."""
+        """Open and tell what is urgent among the results that came in since; return how many letters that made.
+
+        What goes wrong with some results is logged, keeps no others from being told, and is tried again.
+        """
         rows = HostResult.objects.filter(round__followed=None, look=LookNumber.FIRST)
-        standing = dict(rows.values_list("pk", "round"))
-        new: dict[int, list[int]] = defaultdict(list)
-        for result, round_id in standing.items():
-            if result not in self._judged:
-                new[round_id].append(result)
+        standing = list(rows.order_by("round", "pk").values_list("round", "pk"))
+        self._judged &= {result for _, result in standing}
         letters = 0
-        for round_id, results in sorted(new.items()):
-            letters += alert_urgent(open_urgent(round_id, results, now), now)
-            self._judged.update(results)
-        self._judged &= standing.keys()
+        for round_id, results in groupby(
+            (each for each in standing if each[1] not in self._judged), lambda each: each[0]
+        ):
+            new = [result for _, result in results]
+            for first in range(0, len(new), JUDGED_AT_ONCE):
+                letters += self._tell(round_id, new[first : first + JUDGED_AT_ONCE], now)
+        return letters
+
+    def _tell(self, round_id: int, results: list[int], now: datetime) -> int:
+        try:
+            letters = alert_urgent(open_urgent(round_id, results, now), now)
+        except Exception:  # noqa: BLE001 - whatever it was, what others found can't wait for it
+            _log.exception("what is urgent in round %d could not be told; it is tried again", round_id)
+            return 0
+        self._judged.update(results)
         return letters
 
 

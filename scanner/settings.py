@@ -95,8 +95,10 @@ class Settings(BaseSettings):
     is the most mails a minute to the addresses of one domain. ``report_formats`` are those that are mailed.
 
     Names are those of the office, as its mail and notices show them. ``notice_number`` is the pattern of a notice's
-    number, ``notice_basis`` the rules that a notice rests on beside the authorisation; none is assumed. How long things
-    are kept is told in :mod:`scanner.upkeep.retention`.
+    number, ``notice_basis`` the rules that a notice rests on beside the authorisation; none is assumed.
+    ``templates_dir`` holds the installation's own templates (default: ``templates`` in the data directory).
+    ``bulletin`` is how often supervising organisations get one by themselves, ``round_summary`` whether the operators
+    get one of each whole round. How long things are kept is told in :mod:`scanner.upkeep.retention`.
     """
 
     model_config = SettingsConfigDict(
@@ -136,6 +138,9 @@ class Settings(BaseSettings):
     notice_number: Annotated[str, AfterValidator(_number_pattern)] = "R{year}-{serial}"
     notice_basis_zh: str = ""
     notice_basis_en: str = ""
+    templates_dir: Path | None = None
+    bulletin: Literal["off", "monthly", "quarterly"] = "off"
+    round_summary: bool = False
     keep_facts_days: int = Field(default=90, ge=7)
     keep_messages_days: int = Field(default=90, ge=7)
     keep_reports_days: int = Field(default=730, ge=7)
@@ -262,6 +267,7 @@ INSTALLATION = installation
 WORKERS = installation.workers
 PLUGINS_OFF = tuple(sorted(installation.plugins_off))
 CADENCE = installation.cadence
+OWN_TEMPLATES = (installation.templates_dir or _data_dir / "templates").expanduser().absolute()
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 
@@ -338,6 +344,7 @@ def _begin_database(path: Path) -> None:
         with closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA auto_vacuum=INCREMENTAL")
             database.execute("PRAGMA journal_mode=WAL")
+        path.chmod(0o600)  # SQLite gives its log the mode of the database
 
 
 def migrate() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import printable
 from scanner.files import draft_of
@@ -30,6 +30,9 @@ app = typer.Typer(
 SHOWN = 50
 """Entries that ``list`` shows when no number is given."""
 
+DETAIL = 200
+"""Characters of an act's details that ``list`` shows, as a register's change can fill screens."""
+
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -41,7 +44,7 @@ class Exit(IntEnum):
     BROKEN = 3
 
 
-@app.command("list")
+@app.command("list", short_help="Show who did what.")
 def list_entries(
     since: Annotated[
         datetime | None, typer.Option(formats=_TIMES, help="Only from then on (UTC).", metavar="DATE[THH:MM]")
@@ -51,10 +54,11 @@ def list_entries(
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Only acts whose subject contains this.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the newest.")] = SHOWN,
+    whole: Annotated[bool, typer.Option("--whole", help="Show the details to their end.")] = False,
 ) -> None:
     """Show acts, oldest first, one to a line: number, time, who, what, to what, and the details as JSON.
 
-    Exit status: 0 done, 2 bad input.
+    Long details are cut, unless --whole is given; 'audit export' writes everything. Exit status: 0 done, 2 bad input.
     """
     from scanner.audit.models import Entry
     from scanner.audit.trail import Action
@@ -72,12 +76,12 @@ def list_entries(
             rows = rows.filter(subject__icontains=subject)
         entries = list(rows[:limit])
     if not entries:
-        typer.echo("No such entry.")
+        typer.echo("No act fits.")
     for entry in reversed(entries):
-        typer.echo(_line(entry))
+        typer.echo(_line(entry, whole=whole))
 
 
-@app.command()
+@app.command(short_help="Say whether the trail was changed.")
 def verify(
     expect: Annotated[
         str, typer.Option(metavar="DIGEST", help="A digest that was noted earlier; the trail must still hold it.")
@@ -101,7 +105,7 @@ def verify(
     raise typer.Exit(Exit.BROKEN)
 
 
-@app.command()
+@app.command(short_help="Write the whole trail, to check it elsewhere.")
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; replaced when it is there.")],
 ) -> None:
@@ -143,7 +147,9 @@ def _digest(text: str) -> str:
     return digest
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: Entry, *, whole: bool) -> str:
     detail = json.dumps(entry.detail, ensure_ascii=False, sort_keys=True) if entry.detail else ""
+    if len(detail) > DETAIL and not whole:
+        detail = f"{detail[:DETAIL]} …"
     shown = f"{entry.pk:>6}  {entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.actor}  {entry.action}  {entry.subject}  {detail}"
     return printable(shown, len(shown)).rstrip()

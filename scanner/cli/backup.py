@@ -9,14 +9,16 @@ from typing import Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
 def backup(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A new file, or a directory to put it in.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A directory to put it in, or a new file that ends in .tar.gz.")
+    ],
 ) -> None:
     """Write the database, what was imported, and the secret key to one file, while everything runs on.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.errors import clear_errors
 from scanner.cli.formats import Format
-from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
 from scanner.engine.model import where
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import printable
 from scanner.engine.model import Severity, where
 from scanner.remediation.lifecycle import TO_FIX, State
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from scanner.remediation.models import Exemption, Finding
 
 app = typer.Typer(
@@ -32,7 +34,6 @@ NOT_FIXED = [state for state in State if state is not State.FIXED]
 Number = Annotated[int, typer.Argument(metavar="FINDING", help="Number of the finding.")]
 By = Annotated[str, typer.Option(help="Who says so, when it is not the user at this terminal.")]
 Note = Annotated[str, typer.Option(help="What to keep with it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 Until = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], help="Its last day, 2027-03-31, in the organisation's time zone."),
@@ -40,7 +41,7 @@ Until = Annotated[
 Long = Annotated[bool, typer.Option("--long", help="Allow an exemption of more than a year.")]
 
 
-@app.command("list")
+@app.command("list", short_help="Show findings, worst first.")
 def list_findings(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of an organisation; may be given several times. Default: all.")
@@ -62,17 +63,12 @@ def list_findings(
     Findings of hosts that were taken out of the register are left out: nothing inspects them, and nobody has to fix
     them, but they are not proven fixed either. They are back when the host is.
     """
-    from scanner.remediation.models import ExemptionState, Finding
+    from scanner.remediation.models import ExemptionState
     from scanner.remediation.part import in_register
-    from targets.query import active_organisations
 
     now = datetime.now(UTC)
     with clear_errors():
-        rows = Finding.objects.filter(
-            organisation__in=active_organisations(organisation or None),
-            state__in=state or NOT_FIXED,
-            severity__in=[each for each in Severity if each.at_least(severity)],
-        ).select_related("organisation")
+        rows = _chosen(organisation, state, severity)
         if overdue:
             rows = rows.filter(state__in=TO_FIX, deadline__lt=now)
         if requests:
@@ -82,7 +78,7 @@ def list_findings(
         shown = [each for each in findings if each.pk in kept or each.fixed is not None]
         held = {each.finding_id: each for each in _held(findings)}
     if not shown:
-        typer.echo("No such finding.")
+        typer.echo("No such finding; the options choose which are shown, such as --state fixed.")
     for each in shown:
         place = f"{each.organisation.slug} {where(each.host, each.port, each.transport)}"
         due = _due(each, now)
@@ -94,7 +90,18 @@ def list_findings(
         typer.echo(f"Left out: {left} of hosts that are not registered any more; --unregistered shows them.", err=True)
 
 
-@app.command()
+def _chosen(organisation: Iterable[str] | None, state: Iterable[State] | None, severity: Severity) -> QuerySet[Finding]:
+    from scanner.remediation.models import Finding
+    from targets.query import active_organisations
+
+    return Finding.objects.filter(
+        organisation__in=active_organisations(organisation or None),
+        state__in=state or NOT_FIXED,
+        severity__in=[each for each in Severity if each.at_least(severity)],
+    ).select_related("organisation")
+
+
+@app.command(short_help="Show one finding, its evidence and its history.")
 def show(number: Number) -> None:
     """Show one finding: where it stands, its evidence, and everything that happened to it."""
     from scanner.remediation.part import in_register
@@ -124,7 +131,7 @@ def show(number: Number) -> None:
         typer.echo(f"  {event.at:%Y-%m-%d %H:%M}Z  {source}  {event.kind}  {detail}".rstrip())
 
 
-@app.command()
+@app.command(short_help="Say that findings are fixed, and have them looked at again.")
 def claim(
     numbers: Annotated[list[int], typer.Argument(metavar="FINDING...", help="Numbers of the findings.")],
     by: By = "",
@@ -159,7 +166,7 @@ def claim(
         )
 
 
-@app.command()
+@app.command(short_help="Accept the risk of a finding up to a day.")
 def accept(
     number: Number,
     owner: Annotated[str, typer.Option(help="Who answers for the risk.")],
@@ -176,7 +183,7 @@ def accept(
 
     Its end is announced 30 days before; then it is open again. --until is required.
 
-    Exit status: 0 done, 2 bad input; then nothing was changed.
+    Exit status: 0 done, 1 declined, 2 bad input; then nothing was changed.
     """
     from scanner.remediation import acts
     from scanner.remediation.models import ExemptionKind
@@ -187,14 +194,13 @@ def accept(
         if until is None:
             raise InputError("Say until when: --until 2027-03-31. No risk is accepted for good.")
         end = _end_of(until, finding)
-        if not yes and not confirm(f"Nobody will be asked to fix '{finding}' until {until:%Y-%m-%d}. Go on?"):
-            raise InputError("Nothing was changed.")
+        agree(f"Nobody will be asked to fix '{finding}' until {until:%Y-%m-%d}. Go on?", yes)
         kind = ExemptionKind.FALSE_POSITIVE if false_positive else ExemptionKind.ACCEPTED
         acts.grant(finding, kind, owner, reason, proof, end, actor(), now, long=long)
     typer.echo(f"Finding {number}: {finding.state}, up to and including {until:%Y-%m-%d}.")
 
 
-@app.command()
+@app.command(short_help="Ask to call a finding a false positive.")
 def dispute(
     number: Number,
     reason: Annotated[str, typer.Option(help="Why the finding is wrong.")],
@@ -218,7 +224,7 @@ def dispute(
     typer.echo(f"Finding {number}: the request is recorded; 'roundsman finding decide {number}' decides it.")
 
 
-@app.command()
+@app.command(short_help="Grant or refuse what an organisation asked for.")
 def decide(
     number: Number,
     grant: Annotated[bool | None, typer.Option("--grant/--refuse", help="What is decided.")] = None,
@@ -231,7 +237,7 @@ def decide(
 
     --until replaces the end that was asked for.
 
-    Exit status: 0 done, 2 bad input; then nothing was changed.
+    Exit status: 0 done, 1 declined, 2 bad input; then nothing was changed.
     """
     from scanner.remediation import acts
     from scanner.remediation.models import ExemptionState
@@ -244,28 +250,26 @@ def decide(
             raise InputError(f"Nothing was asked about finding {number}; 'finding list --requests' shows what was.")
         if grant is None:
             raise InputError("Say --grant or --refuse.")
-        if not yes and not confirm(f"{'Grant' if grant else 'Refuse'}: {_request(asked)}?"):
-            raise InputError("Nothing was changed.")
+        agree(f"{'Grant' if grant else 'Refuse'}: {_request(asked)}?", yes)
         end = _end_of(until, finding) if until else None
         decided = acts.decide(asked, grant, actor(), now, until=end, note=note, long=long)
     typer.echo(f"Finding {number}: {_request(decided)}.")
 
 
-@app.command()
+@app.command(short_help="End an exemption before its time.")
 def reopen(number: Number, note: Note = "", yes: Yes = False) -> None:
     """End an exemption before its time: the finding is open again, with a new deadline from its next report.
 
     It is fixed instead if an inspection proved meanwhile that it is gone.
 
-    Exit status: 0 done, 2 bad input; then nothing was changed.
+    Exit status: 0 done, 1 declined, 2 bad input; then nothing was changed.
     """
     from scanner.remediation import acts
 
     now = datetime.now(UTC)
     with clear_errors():
         finding = _finding(number)
-        if not yes and not confirm(f"End the exemption of '{finding}'? It can't be taken back, only granted anew."):
-            raise InputError("Nothing was changed.")
+        agree(f"End the exemption of '{finding}'? It can't be taken back, only granted anew.", yes)
         acts.end_exemption(finding, actor(), note, now)
     typer.echo(f"Finding {number}: {finding.state}.")
 
@@ -284,7 +288,8 @@ def _held(findings: Iterable[Finding]) -> list[Exemption]:
     from scanner.remediation.models import Exemption, ExemptionState
 
     standing = (ExemptionState.REQUESTED, ExemptionState.GRANTED)
-    return list(Exemption.objects.filter(finding__in=list(findings), state__in=standing))
+    held = Exemption.objects.filter(finding__in=list(findings), state__in=standing)
+    return list(held.select_related("finding__organisation"))
 
 
 def _end_of(day: datetime, finding: Finding) -> datetime:
@@ -293,8 +298,14 @@ def _end_of(day: datetime, finding: Finding) -> datetime:
     return datetime.combine(day.date() + timedelta(days=1), time(), zone)
 
 
+def _last_day(end: datetime, finding: Finding) -> date:
+    """Return the last day before ``end`` where the organisation is."""
+    return (end - timedelta(microseconds=1)).astimezone(ZoneInfo(finding.organisation.time_zone)).date()
+
+
 def _request(held: Exemption) -> str:
-    said = f"{held.kind} {held.state}, up to {held.until:%Y-%m-%d %H:%M}Z, by {held.owner}: {held.reason}"
+    until = _last_day(held.until, held.finding)
+    said = f"{held.kind} {held.state}, up to and including {until}, by {held.owner}: {held.reason}"
     return printable(f"{said} ({held.proof})" if held.proof else said)
 
 
@@ -302,7 +313,7 @@ def _due(finding: Finding, now: datetime) -> str:
     if finding.fixed is not None:
         return f"fixed {finding.fixed:%Y-%m-%d}"
     if finding.exempt_until is not None:
-        return f"exempt until {finding.exempt_until:%Y-%m-%d}"
+        return f"exempt until the end of {_last_day(finding.exempt_until, finding)}"
     if finding.reported is None:
         due = "not reported yet"
     elif finding.deadline is None:

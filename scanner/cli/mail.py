@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import printable
 
@@ -45,10 +45,9 @@ ADVICE = {
 """What to do when a step fails, by the values of :class:`scanner.delivery.smtp.Step`."""
 
 Numbers = Annotated[list[int], typer.Argument(metavar="MAIL...", help="Numbers of mails, as 'mail queue' shows them.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@app.command()
+@app.command(short_help="Send a test mail now, step by step.")
 def test(address: Annotated[str, typer.Argument(help="Where to send a test mail.")]) -> None:
     """Send a test mail now, show each step of it, and say what to do when one fails.
 
@@ -93,7 +92,7 @@ def _failed(step: str, text: str) -> None:
     raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Show what waits or was given up.")
 def queue(
     everything: Annotated[bool, typer.Option("--all", help="Also what was sent or cancelled.")] = False,
     organisation: Annotated[
@@ -121,9 +120,13 @@ def queue(
     for each in mails:
         slug = each.organisation.slug if each.organisation else "-"
         about = f"{each.pk:>6}  {each.state:<9}  {each.kind:<20}  {slug:<20}  {printable(each.recipient)}"
-        typer.echo(f"{about}  {each.attempt} tries  {_when(each)}  {printable(each.reply, 200)}".rstrip())
+        typer.echo(f"{about}  {_tries(each)}  {_when(each)}  {printable(each.reply, 200)}".rstrip())
     if left > 0:
         typer.echo(f"… and {left} more; see --limit.")
+
+
+def _tries(mail: Message) -> str:
+    return "1 try" if mail.attempt == 1 else f"{mail.attempt} tries"
 
 
 def _when(mail: Message) -> str:
@@ -132,7 +135,7 @@ def _when(mail: Message) -> str:
     return f"next {mail.not_before:%Y-%m-%d %H:%M}Z" if mail.state == "queued" else ""
 
 
-@app.command()
+@app.command(short_help="Show one mail and what goes with it.")
 def show(
     number: Annotated[int, typer.Argument(metavar="MAIL", help="Number of the mail.")],
     html: Annotated[Path | None, typer.Option(help="Write its HTML to this file.")] = None,
@@ -154,7 +157,7 @@ def show(
         for path, data in ((html, mail.html.replace(REPORT_MARK, "").encode()), (eml, content)):
             if path is not None:
                 _keep(path, data)
-    typer.echo(f"Mail {mail.pk}: {mail.state}, {mail.attempt} tries, {_when(mail)}".rstrip(", "))
+    typer.echo(f"Mail {mail.pk}: {mail.state}, {_tries(mail)}, {_when(mail)}".rstrip(", "))
     if mail.reply:
         typer.echo(f"  last answer: {printable(mail.reply, 1000)}")
     typer.echo(f"  written {mail.created:%Y-%m-%d %H:%M}Z, {len(content):,} bytes, goes with it: {_list(names)}")
@@ -192,7 +195,7 @@ def _keep(path: Path, content: bytes) -> None:
         raise InputError(f"{path} can't be written to: {error.strerror}.") from error
 
 
-@app.command()
+@app.command(short_help="Send what is due now, without 'roundsman serve'.")
 def send() -> None:
     """Send what is due now, without 'roundsman serve'; also beside it, each mail leaves once.
 
@@ -208,7 +211,7 @@ def send() -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Send again what waits or was given up.")
 def retry(
     numbers: Annotated[
         list[int] | None, typer.Argument(metavar="[MAIL]...", help="Numbers of mails that wait or were given up.")
@@ -237,16 +240,18 @@ def retry(
 def cancel(numbers: Numbers, yes: Yes = False) -> None:
     """Give up mails that were not sent yet, for good. What they tell is never told again.
 
-    Exit status: 0 done, 1 you did not agree, 2 bad input.
+    Exit status: 0 done, 1 declined, 2 bad input.
     """
-    from scanner.delivery.models import Message
+    from scanner.delivery.models import Message, MessageState
     from scanner.delivery.outbox import cancel as give_up
 
     with clear_errors():
+        unsent = Message.objects.filter(pk__in=numbers, state__in=(MessageState.QUEUED, MessageState.DEAD))
+        if not unsent.exists():
+            _refuse_others(set(numbers))
         for each in Message.objects.filter(pk__in=numbers).defer("text", "html"):
             typer.echo(f"{each.pk:>6}  {each.state:<9}  {printable(each.recipient)}  {printable(each.subject)}")
-        if not (yes or confirm("Cancel what of these was not sent?")):
-            raise typer.Exit(1)
+        agree("Cancel what of these was not sent?", yes)
         changed = give_up(numbers, actor(), datetime.now(UTC))
         _refuse_others(set(numbers) - set(changed))
     typer.echo(f"{len(changed)} mail(s) were cancelled.")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import printable
@@ -37,10 +37,9 @@ SHOWN = 50
 _FORMS = ("html", "pdf", "docx")
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the notice, as 'notice list' shows it.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@app.command("issue")
+@app.command("issue", short_help="Show what a notice would ask for, then issue it.")
 def issue_notice(
     organisation: Annotated[str, typer.Option(help="Slug of the organisation.")],
     severity: Annotated[Severity, typer.Option("--from", help="Only findings at least this severe.")] = Severity.HIGH,
@@ -51,7 +50,7 @@ def issue_notice(
     It asks for open findings that stand in no live notice yet. What is merely possible is listed apart, to be checked.
     A plan with notices issues them by itself at the end of each round.
 
-    Exit status: 0 issued, or there is nothing to ask for; 1 you did not agree; 2 bad input.
+    Exit status: 0 issued, or there is nothing to ask for; 1 declined; 2 bad input.
     """
     from scanner.delivery.models import MessageKind
     from scanner.delivery.notices import due_for, issue
@@ -71,8 +70,7 @@ def issue_notice(
             typer.echo("Merely possible, to be checked, without a date:")
             _list_findings(due.to_check)
         typer.echo(f"It would go to: {_addresses(recipients(owner, MessageKind.NOTICE))}")
-        if not (yes or confirm("Issue and mail it?")):
-            raise typer.Exit(1)
+        agree("Issue and mail it?", yes)
         now = datetime.now(UTC)
         notice = issue(owner, None, due.findings, by=actor(), now=now, to_check=due.to_check)
         told = post(notice, now)
@@ -82,7 +80,7 @@ def issue_notice(
     typer.echo(_addresses(told))
 
 
-@app.command("list")
+@app.command("list", short_help="Show the newest notices.")
 def list_notices(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of an organisation; may be given several times. Default: all.")
@@ -109,7 +107,7 @@ def list_notices(
         typer.echo(line)
 
 
-@app.command()
+@app.command(short_help="Show a notice and its answers; write its documents.")
 def show(
     number: Number,
     output: Annotated[
@@ -148,20 +146,19 @@ def show(
                 typer.echo(path)
 
 
-@app.command()
+@app.command(short_help="Withdraw a notice; its number stays.")
 def withdraw(number: Number, yes: Yes = False) -> None:
     """Withdraw a notice: it stays on record with its number, and asks for nothing more.
 
     Mail that left can't be called back: tell the organisation. Its findings may stand in another notice.
 
-    Exit status: 0 withdrawn, 1 you did not agree, 2 bad input.
+    Exit status: 0 withdrawn, 1 declined, 2 bad input.
     """
     from scanner.delivery.notices import withdraw as withdraw_notice
 
     with clear_errors():
         notice = _notice(number)
-        if not (yes or confirm(f"Withdraw notice {notice.number} to {notice.organisation.slug}?")):
-            raise typer.Exit(1)
+        agree(f"Withdraw notice {notice.number} to {notice.organisation.slug}?", yes)
         withdraw_notice(notice, actor(), datetime.now(UTC))
     typer.echo(f"Notice {notice.number} was withdrawn.")
 

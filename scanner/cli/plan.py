@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scanner.cli import prompts
 from scanner.cli.actor import actor
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.errors import InputError
 from scanner.engine.model import Severity
 from scanner.engine.plan import Profile
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 
 DAYS = 7
+SHOWN = 20
 LAST_ROUNDS = 5
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -130,7 +131,7 @@ def add(
         typer.echo(f"Plan {plan.name} is added. {_next_of(plan)}")
 
 
-@app.command("list")
+@app.command("list", short_help="Show all plans, and when they are due next.")
 def list_plans() -> None:
     """Show all plans: when they are due next, their schedule and what they are about."""
     from scanner.rounds.models import Plan
@@ -170,7 +171,7 @@ def pause(name: Name) -> None:
         typer.echo(f"Plan {name} is paused; 'roundsman plan resume {name}' lets it go on.")
 
 
-@app.command()
+@app.command(short_help="Let a paused plan go on.")
 def resume(name: Name) -> None:
     """Let a paused plan go on with its next due time; what was due meanwhile is not caught up."""
     from scanner.rounds.planning import resume_plan
@@ -181,9 +182,7 @@ def resume(name: Name) -> None:
 
 
 @app.command()
-def remove(
-    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Agree beforehand instead of being asked.")] = False
-) -> None:
+def remove(name: Name, yes: Yes = False) -> None:
     """Remove a plan. Its rounds and their findings stay; a round that has begun goes on.
 
     Exit status: 0 removed, 1 declined, 2 bad input.
@@ -192,17 +191,16 @@ def remove(
 
     with clear_errors():
         plan = find_plan(name)
-        if not yes and not prompts.confirm(f"Remove plan {name} ({plan.kind}, {plan.schedule or 'no schedule'})?"):
-            typer.echo("Nothing was changed.")
-            raise typer.Exit(1)
+        agree(f"Remove plan {name} ({plan.kind}, {plan.schedule or 'no schedule'})?", yes)
         remove_plan(name, by=actor(), now=datetime.now(UTC))
         typer.echo(f"Plan {name} is removed; its rounds stay.")
 
 
-@app.command("next")
+@app.command("next", short_help="Show when rounds are due.")
 def show_next(
     days: Annotated[int, typer.Option(min=1, max=366, help="How far to look ahead.")] = DAYS,
     name: Annotated[list[str] | None, typer.Option(help="Only this plan; may be given several times.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = SHOWN,
 ) -> None:
     """Show when rounds are due, in the plan's local time and in UTC, jitter and the plan's blackouts included.
 
@@ -219,11 +217,13 @@ def show_next(
         found = coming(plans, now, now + timedelta(days=days))
         if not found:
             typer.echo(f"Nothing is due within {days} day(s).")
-        for each in found:
+        for each in found[:limit]:
             typer.echo(_coming_line(each))
+        if len(found) > limit:
+            typer.echo(f"And {len(found) - limit} more within {days} day(s); --limit shows them.")
 
 
-@app.command()
+@app.command(short_help="Make a round of a plan now.")
 def run(
     name: Name,
     organisation: Annotated[

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
 
 if TYPE_CHECKING:
     from scanner.upkeep.retention import Pruned
@@ -22,14 +22,13 @@ class Exit(IntEnum):
     """What the process tells its caller."""
 
     DONE = 0
-    DECLINED = 1
     BAD_INPUT = 2
 
 
 @app.command()
 def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     compact: Annotated[
         bool, typer.Option("--compact", help="Then write the database anew, in as little room as can be.")
     ] = False,
@@ -59,9 +58,8 @@ def prune(
             typer.echo("Nothing was kept too long.")
         if dry_run:
             return
-        if (found.counts or compact) and not yes and not confirm("Go on?"):
-            typer.echo("Nothing was removed.")
-            raise typer.Exit(Exit.DECLINED)
+        if found.counts or compact:
+            agree("Go on?", yes)
         if found.counts:
             typer.echo(f"Removed: {_listed(prune(now, policy, actor=actor()))}.")
         if compact:

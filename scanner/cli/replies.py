@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import line
 
@@ -32,7 +32,6 @@ class Exit(IntEnum):
     """What the process tells its caller."""
 
     DONE = 0
-    NOT_AGREED = 1
     BAD_INPUT = 2
     ROWS_WRONG = 3
 
@@ -42,7 +41,7 @@ def replies() -> None:
     """Read the answers that organisations send back with their reply forms."""
 
 
-@app.command("import")
+@app.command("import", short_help="Show what a reply form says, then take it over.")
 def import_replies(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The filled-in reply form of a notice, as CSV.")],
     organisation: Annotated[
@@ -52,7 +51,7 @@ def import_replies(
     by: Annotated[str | None, typer.Option(help="Who answered. Default: the organisation.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would do, and do nothing.")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Take over the right rows when others are wrong.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Show what a reply form says, then, when you agree, take it over: all rows or, when one is wrong, none.
 
@@ -61,7 +60,7 @@ def import_replies(
     organisation. Reading the same form again changes nothing. A form does not prove who sent it: give
     --organisation, or look at the name that is shown, before you agree.
 
-    Exit status: 0 done, 1 you did not agree, 2 bad input, 3 rows were wrong.
+    Exit status: 0 done, 1 declined, 2 bad input, 3 rows were wrong.
     """
     from scanner.delivery.replies import apply, notice_of, plan_import
     from scanner.delivery.reply_read import read_form
@@ -77,10 +76,11 @@ def import_replies(
         typer.echo(f"Answers of {owner.slug} ({owner.name}) to notice {answered.number}:")
         _show(planned)
         if dry_run or (planned.errors and not partial) or not planned.new:
+            if dry_run:
+                typer.echo("Nothing was done, as --dry-run was given.")
             _end(planned.errors, partial=partial or dry_run)
             return
-        if not (yes or confirm(f"Did this come from {owner.slug}, and is it to be taken over?")):
-            raise typer.Exit(Exit.NOT_AGREED)
+        agree(f"Did this come from {owner.slug}, and is it to be taken over?", yes)
         who = f"{line(by or owner.slug, 90)} (read by {line(actor(), 90)})"
         errors = apply(planned, who, now, partial=partial)
     if partial or not errors:
@@ -89,8 +89,11 @@ def import_replies(
 
 
 def _content(file: Path) -> bytes:
+    from scanner.delivery.reply_read import SIZE_LIMIT
+
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise InputError(f"{file} can't be read: {error.strerror}.") from error
 

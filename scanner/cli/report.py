@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
+from scanner.cli.errors import clear_errors
+from scanner.cli.preview import preview
 from scanner.cli.progress import counted
 from scanner.cli.prompts import is_terminal
-from scanner.cli.round import clear_errors
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
 
@@ -36,7 +37,10 @@ def report() -> None:
     """Render each organisation's risk report."""
 
 
-@app.command()
+app.command()(preview)
+
+
+@app.command(short_help="Write each organisation's report in the formats you choose.")
 def build(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of one to report on; may be given several times. Default: all.")
@@ -125,8 +129,10 @@ def _write(organisation: Organisation, this: Round, directory: Path, formats: It
     """Render all forms, then write them, for their owner's eyes only; a report is never left half written."""
     from scanner.reports.formats import rendered
     from scanner.reports.query import report_model
+    from scanner.reports.stationery import stationery_of
 
-    files = rendered(report_model(organisation, this, datetime.now(UTC)), formats)
+    with stationery_of(organisation):
+        files = rendered(report_model(organisation, this, datetime.now(UTC)), formats)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for ending, content in files.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
+from scanner.cli.prompts import Yes, agree
 from scanner.engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ class Exit(IntEnum):
     """What the process tells its caller."""
 
     DONE = 0
-    DECLINED = 1
     BAD_INPUT = 2
     BROKEN_TRAIL = 3
 
@@ -32,7 +31,7 @@ class Exit(IntEnum):
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'roundsman backup' wrote.")],
     to: Annotated[Path | None, typer.Option(help="Data directory. Default: the one of the settings.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     stop: Annotated[bool, typer.Option(help="Leave the kill switch on, until 'roundsman resume'.")] = True,
 ) -> None:
     """Check a backup, ask, and put it in place; what was there is moved aside. Stop Roundsman first.
@@ -51,9 +50,7 @@ def restore(
     try:
         with prepared(file, data_dir) as ready:
             _show(ready.manifest, file)
-            if not yes and not confirm(f"Put it in the place of what is in {data_dir}?"):
-                typer.echo("Nothing was changed.")
-                raise typer.Exit(Exit.DECLINED)
+            agree(f"Put it in the place of what is in {data_dir}?", yes)
             done = ready.finish(datetime.now(UTC), actor=actor(), stop=stop)
     except OSError as error:
         raise InputError(f"{error.filename or file} can't be used: {error.strerror or error}.") from error

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.round import clear_errors
+from scanner.cli.errors import clear_errors
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

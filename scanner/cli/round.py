@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.engine.errors import InputError, RoundsmanError
+from scanner.cli.errors import clear_errors
+from scanner.cli.formats import SummaryFormat
+from scanner.cli.prompts import Yes, agree
+from scanner.engine.catalogue.load import Language
+from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Inspect the registered targets and follow their findings.",
 )
+
+Number = Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]
 
 SHOWN = 20
 """Rounds that ``list`` shows when no number is given."""
@@ -41,7 +47,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-@app.command()
+@app.command(short_help="Inspect the registered targets now.")
 def run(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of one to inspect; may be given several times. Default: all.")
@@ -71,24 +77,27 @@ def run(
     _carry_out(this.pk)
 
 
-@app.command()
-def resume(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+@app.command(short_help="Let a paused or broken-off round go on.")
+def resume(number: Number) -> None:
     """Let a paused round go on, or take up one whose process was ended.
 
     A running service does so by itself; without one it is done here. Hosts that have a result are not inspected again.
-    Exit status: as 'run'.
+    Exit status: as 'run', and 2 when the round is over.
     """
+    from scanner.rounds.models import ENDED
     from scanner.rounds.steps import unpause
 
     with clear_errors():
         this = _round(number)
+        if this.followed is not None and this.state in ENDED:
+            raise InputError(f"Round {number} is over; 'roundsman round show {number}' tells how it went.")
         _refuse_while_stopped()
         unpause(this.pk, actor(), datetime.now(UTC))
-    _carry_out(this.pk)
+    _carry_out(this.pk, "goes on")
 
 
-@app.command()
-def pause(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+@app.command(short_help="Let a round rest until it is resumed.")
+def pause(number: Number) -> None:
     """Let a round rest: what is in work ends within seconds, and nothing of it is sent until 'round resume'.
 
     What was seen is kept. Exit status: 0 done, 2 the round is over or unknown.
@@ -100,18 +109,17 @@ def pause(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of
     typer.echo(f"Round {number} is paused; 'roundsman round resume {number}' goes on with it.")
 
 
-@app.command()
+@app.command(short_help="End a round for good.")
 def cancel(
-    number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    number: Number,
+    yes: Yes = False,
 ) -> None:
     """End a round for good: what it has not inspected is reported as such, what it saw is followed.
 
-    Nothing counts as fixed by it. Exit status: 0 done, 1 not agreed, 2 the round is over or unknown.
+    Nothing counts as fixed by it. Exit status: 0 done, 1 declined, 2 the round is over or unknown.
     """
     from django.conf import settings
 
-    from scanner.cli.prompts import confirm
     from scanner.flow import carry_out
     from scanner.rounds import steps
     from scanner.rounds.service import is_served
@@ -119,15 +127,14 @@ def cancel(
 
     with clear_errors():
         this = _round(number)
-        if not yes and not confirm(f"Cancel round {number}? It can't be gone on with."):
-            raise typer.Exit(1)
+        agree(f"Cancel round {number}? It can't be gone on with.", yes)
         steps.cancel(this.pk, actor(), datetime.now(UTC))
         if not is_served(settings.DATA_DIR) and current_stop() is None:
             carry_out(this.pk)
     typer.echo(f"Round {number} is cancelled; what was seen until then is kept.")
 
 
-@app.command()
+@app.command(short_help="Show how far a round has come, and what waits for what.")
 def status(
     number: Annotated[
         int | None, typer.Argument(metavar="ROUND", help="Number of the round. Default: all that are not over.")
@@ -139,14 +146,13 @@ def status(
     Exit status: 0 done, 2 the round is unknown.
     """
     from scanner.cli import round_status
-    from scanner.rounds.models import Round, RoundState
+    from scanner.rounds.models import ENDED, Round
 
     with clear_errors():
-        over = (RoundState.DONE, RoundState.CANCELLED)
         chosen = (
             [_round(number).pk]
             if number is not None
-            else list(Round.objects.exclude(state__in=over, followed__isnull=False).values_list("pk", flat=True))
+            else list(Round.objects.exclude(state__in=ENDED, followed__isnull=False).values_list("pk", flat=True))
         )
         _say_if_stopped()
         for each in chosen:
@@ -172,39 +178,36 @@ def list_rounds(limit: Annotated[int, typer.Option(min=1, help="Show at most so 
         typer.echo(f"{made}  {slugs}")
 
 
-@app.command()
-def show(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+@app.command(short_help="Show how a round went, and what was not inspected.")
+def show(number: Number) -> None:
     """Show how a round went: every host that was not fully inspected, and why."""
     with clear_errors():
         _print_round(_round(number))
 
 
-@contextmanager
-def clear_errors() -> Iterator[None]:
-    """Turn what can go wrong into a message and status 2. What was stored before stays stored."""
-    from django.conf import settings
-    from django.db import DatabaseError
+@app.command()
+def summary(
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")],
+    output: Annotated[SummaryFormat, typer.Option("--format", help="How to print it.")] = SummaryFormat.TEXT,
+    language: Annotated[Language | None, typer.Option(help="Language of the page. Default: the office's.")] = None,
+) -> None:
+    """Show how a round went as a whole: duration, coverage, failures, slowest hosts, deliveries.
 
-    try:
-        yield
-    except (RoundsmanError, LookupError) as error:
-        typer.echo(f"Error: {error.args[0]}", err=True)
-        raise typer.Exit(Exit.BAD_INPUT) from error
-    except DatabaseError as error:
-        path = settings.DATABASES["default"]["NAME"]
-        typer.echo(
-            f"Error: the database {path} could not be used: {error}. What was stored until then is kept. "
-            "See that no other program holds it and that the disk has room, then go on with 'roundsman round resume'.",
-            err=True,
-        )
-        raise typer.Exit(Exit.BAD_INPUT) from error
+    With ROUNDSMAN_ROUND_SUMMARY=on the operators get it by mail after each whole round.
+
+    Exit status: 0 done, 2 the round is unknown, or its results were pruned.
+    """
+    from scanner.cli import round_summary
+
+    with clear_errors():
+        typer.echo(round_summary.shown(_round(number), output, language), nl=False)
 
 
-def _carry_out(number: int) -> None:
+def _carry_out(number: int, how: str = "begins") -> None:
     """Carry the round out, or have the running service do it, and print how it went."""
-    typer.echo(f"Round {number} begins.", err=True)
+    typer.echo(f"Round {number} {how}.", err=True)
     try:
-        with clear_errors():
+        with clear_errors(f"go on with 'roundsman round resume {number}'"):
             _do_or_watch(number)
             whole = _print_round(_round(number))
     except KeyboardInterrupt:
@@ -270,7 +273,6 @@ def _round(number: int) -> Round:
 
 def _print_round(this: Round) -> bool:
     """Print how the round went; return whether everything was inspected."""
-    from scanner.engine.catalogue.load import Language
     from scanner.engine.model import Outcome
     from scanner.remediation.scores import never_answered
     from scanner.reports.gaps import gap_sentence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
-from scanner.cli.round import clear_errors
 from scanner.engine.hostile import printable
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _what_runs(workers: int) -> Iterator[str]:
     plans = Plan.objects.filter(retired_at=None)
     due = [plan.next_due for plan in plans.filter(paused=False) if plan.next_due]
     if due:
-        yield f"{len(due)} plan(s); the next round is due {max(min(due), datetime.now(UTC)):%Y-%m-%d %H:%M}Z."
+        yield f"{len(due)} plan(s) by a schedule; the next is due {max(min(due), datetime.now(UTC)):%Y-%m-%d %H:%M}Z."
     else:
         yield "No plan has a due time; 'roundsman plan add --help' tells how to make one."
     to = server()

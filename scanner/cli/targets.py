@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from scanner.cli.actor import actor
-from scanner.cli.prompts import confirm
+from scanner.cli.prompts import Yes, agree
 from scanner.cli.register_view import print_attention, print_plan, print_problems, print_register
 from scanner.engine.errors import InputError, RoundsmanError
 from targets.registry.crosscheck import cross_problems
@@ -36,7 +36,6 @@ app = typer.Typer(
 )
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Slug = Annotated[str, typer.Option("--organisation", help="Slug of the organisation.")]
 
 
@@ -44,12 +43,11 @@ class Exit(IntEnum):
     """What the process tells its caller."""
 
     DONE = 0
-    DECLINED = 1
     BAD_INPUT = 2
     ATTENTION = 3
 
 
-@app.command()
+@app.command(short_help="Make the register say what YAML files say.")
 def apply(
     path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="A YAML file, or a directory of them.")],
     dry_run: DryRun = False,
@@ -64,7 +62,7 @@ def apply(
         _apply(wanted, problems, dry_run=dry_run, yes=yes)
 
 
-@app.command("import-csv")
+@app.command("import-csv", short_help="Add or change an organisation's targets from CSV.")
 def import_csv(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header; see docs/targets-csv.md.")],
     organisation: Slug,
@@ -83,7 +81,7 @@ def import_csv(
         _apply(wanted, [], dry_run=dry_run, yes=yes)
 
 
-@app.command()
+@app.command(short_help="Write the register as YAML.")
 def export(
     organisation: Annotated[str | None, typer.Option(help="Slug of the only organisation to export.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write there instead of standard output.")] = None,
@@ -122,7 +120,7 @@ def list_targets(
         typer.echo("Nothing is registered yet; 'roundsman targets apply FILE' begins.")
 
 
-@app.command()
+@app.command(short_help="Look for what needs attention: names, authorisations, overlaps.")
 def check(
     organisation: Annotated[list[str] | None, typer.Option(help="Slug; may be given several times.")] = None,
     resolve: Annotated[bool, typer.Option(help="Resolve host names (--no-resolve to send no DNS query).")] = True,
@@ -171,9 +169,7 @@ def _apply(wanted: Register, problems: list[Problem], *, dry_run: bool, yes: boo
     if dry_run:
         typer.echo("Dry run: nothing was changed.")
         return
-    if not yes and not confirm("Apply these changes?"):
-        typer.echo("Nothing was changed.")
-        raise typer.Exit(Exit.DECLINED)
+    agree("Apply these changes?", yes)
     try:
         apply_changes(wanted, changes, datetime.now(UTC), actor=actor())
     except RegisterChanged as error:

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from scanner.delivery.apart import apart
 from scanner.delivery.day import addressed, due_day, tell_once, untold
 from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.models import MessageKind
@@ -65,7 +66,7 @@ def announce_authorisations(organisation: Organisation, now: datetime) -> int:
             organisation,
             today,
             now,
-            partial(_authorisations, ending, copy=copy),
+            partial(authorisations_letter, ending, copy=copy),
         )
     ]
     return tell_once(day_key, new, letters, now)
@@ -79,7 +80,12 @@ def announce_exemptions(now: datetime) -> int:
         over[each.finding.organisation].append(each)
     for each in exemptions_ending(now):
         soon[each.finding.organisation].append(each)
-    return sum(_announce(owner, soon[owner], over[owner], now) for owner in {**over, **soon})
+    return sum(
+        apart(
+            (f"announce exemptions of {owner.slug}", partial(_announce, owner, soon[owner], over[owner], now))
+            for owner in {**over, **soon}
+        )
+    )
 
 
 def _announce(organisation: Organisation, soon: Sequence[Exemption], over: Sequence[Exemption], now: datetime) -> int:
@@ -95,7 +101,12 @@ def _announce(organisation: Organisation, soon: Sequence[Exemption], over: Seque
     ended = [_ending(each, now) for key, each in keys.items() if key in new]
     ahead = [_ending(each, now) for each in soon]
     letters = addressed(
-        MessageKind.EXEMPTION_ENDING, chosen, organisation, today, now, lambda frame: _exemptions(ahead, ended, frame)
+        MessageKind.EXEMPTION_ENDING,
+        chosen,
+        organisation,
+        today,
+        now,
+        lambda frame: exemptions_letter(ahead, ended, frame),
     )
     return tell_once(day_key, new, letters, now, also=lambda: mark_warned(soon, now))
 
@@ -128,7 +139,7 @@ def _days_left(each: Authorisation, today: date, zone: ZoneInfo) -> int:
     return (last_day - today).days
 
 
-def _authorisations(ending: Sequence[Authorisation], frame: Frame, *, copy: bool) -> Written:
+def authorisations_letter(ending: Sequence[Authorisation], frame: Frame, *, copy: bool) -> Written:
     """Write the announcement; ``copy`` is the operators', who read for whom it was."""
     t = words(frame.language)
     return write(
@@ -142,7 +153,8 @@ def _authorisations(ending: Sequence[Authorisation], frame: Frame, *, copy: bool
     )
 
 
-def _exemptions(ahead: Sequence[Ending], ended: Sequence[Ending], frame: Frame) -> Written:
+def exemptions_letter(ahead: Sequence[Ending], ended: Sequence[Ending], frame: Frame) -> Written:
+    """Write the announcement of exemptions that are about to end, and of those that have ended."""
     t = words(frame.language)
     return write(
         "exemption-ending",

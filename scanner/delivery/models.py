@@ -21,6 +21,8 @@ class MessageKind(models.TextChoices):
     EXEMPTION_ENDING = "exemption-ending"
     AUTHORISATION_ENDING = "authorisation-ending"
     DIGEST = "digest"
+    BULLETIN = "bulletin"
+    ROUND_SUMMARY = "round-summary"
 
 
 class MessageState(models.TextChoices):

@@ -21,13 +21,14 @@ from docx.shared import Mm, Pt
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph
 
-from scanner.delivery.letters import name_of, office_name
+from scanner.delivery.letters import name_of
 from scanner.delivery.notice_document import NoticeModel, numbers
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
 from scanner.engine.model import Severity
 from scanner.reports import model, texts
 from scanner.reports.dates import Dates
+from scanner.reports.identity import office_name
 from scanner.reports.office import dated
 from scanner.reports.words import words
 

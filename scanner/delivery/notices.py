@@ -17,7 +17,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from scanner.audit.trail import Action, record
-from scanner.delivery.models import Notice, NoticeItem
+from scanner.delivery.models import Message, MessageKind, Notice, NoticeItem
+from scanner.delivery.outbox import cancel, key_of
 from scanner.engine.errors import InputError
 from scanner.engine.model import Confidence, Severity
 from scanner.remediation.follow import terms_for
@@ -110,12 +111,17 @@ def issue(
 
 
 def withdraw(notice: Notice, by: str, now: datetime) -> None:
-    """Withdraw a notice: it stays on record, asks for nothing more, and its findings may stand in another one."""
+    """Withdraw a notice: it stays on record, asks for nothing more, and its findings may stand in another one.
+
+    Its mail that has not left is cancelled.
+    """
     with transaction.atomic():
         live = Notice.objects.filter(pk=notice.pk, withdrawn=None)
         if not live.update(withdrawn=now, withdrawn_by=by):
             raise InputError(f"Notice {notice.number} was withdrawn before.")
         record(Action.NOTICE_WITHDRAWN, f"notice {notice.number}", actor=by, at=now)
+        mails = Message.objects.filter(key__startswith=key_of(MessageKind.NOTICE, "", notice.pk))
+        cancel(mails.values_list("pk", flat=True), by, now)
     notice.refresh_from_db()
 
 

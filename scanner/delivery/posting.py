@@ -6,11 +6,13 @@ The document goes as PDF, too, which is made when the mail leaves.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 
+from scanner.delivery.apart import apart
 from scanner.delivery.letters import Frame, write
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument
 from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
@@ -20,6 +22,7 @@ from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
+from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from scanner.rounds.models import Round
 
@@ -40,15 +43,18 @@ def issue_for_round(round_id: int, now: datetime) -> list[Notice]:
         by = BY_THE_PLAN.format(name=this.plan.name if this.plan else "")
         issue(due.organisation, this, due.findings, by=by, now=now, to_check=due.to_check)
     notices = list(Notice.objects.filter(round=this).select_related("organisation"))
-    for notice in notices:
-        post(notice, now)
+    _post_each(notices, now)
     return notices
 
 
 def post_waiting(now: datetime) -> int:
     """Mail what was issued but not mailed, as after a crash in between; return how many letters that makes."""
     waiting = Notice.objects.filter(posted=None, withdrawn=None).select_related("organisation")
-    return sum(len(post(notice, now)) for notice in waiting)
+    return _post_each(waiting, now)
+
+
+def _post_each(notices: Iterable[Notice], now: datetime) -> int:
+    return sum(map(len, apart((f"post notice {each.number}", partial(post, each, now)) for each in notices)))
 
 
 def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
@@ -56,9 +62,10 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
     if notice.posted or notice.withdrawn:
         return ()
     model = notice_model(notice)
-    documents = {language: render_notice(model, language).encode() for language in Language}
     chosen = recipients(notice.organisation, MessageKind.NOTICE)
-    letters = [_letter(notice, model, documents, each, now) for each in chosen]
+    with stationery_of(notice.organisation):
+        documents = {language: render_notice(model, language).encode() for language in Language}
+        letters = [_letter(notice, model, documents, each, now) for each in chosen]
     with transaction.atomic():
         if not Notice.objects.filter(pk=notice.pk, posted=None, withdrawn=None).update(posted=now):
             return ()

@@ -80,12 +80,35 @@ def supervising(organisation: Organisation) -> Organisation | None:
     return None
 
 
+def overseers(organisation: Organisation) -> tuple[Recipient, ...]:
+    """Return who is told at an organisation of the units that it supervises: nobody else may read of them there.
+
+    With no such contact, the operators.
+    """
+    chosen = () if organisation.retired_at is not None else _once(_supervising_contacts(organisation))
+    return chosen or tuple(Recipient(each.address, each.language, instead=True) for each in operators())
+
+
 def operators() -> tuple[Recipient, ...]:
     """Return the operators of this installation (``ROUNDSMAN_OPERATORS``)."""
     addresses: dict[str, str] = {}
     for address in settings.INSTALLATION.operators:
         addresses.setdefault(address.lower(), address)
     return tuple(Recipient(address, own_language()) for address in addresses.values())
+
+
+def may_read(organisation: Organisation, address: str) -> bool:
+    """Tell whether mail about an organisation may go to an address now: it is a contact's, there or above, or an
+    operator's. Of a retired organisation nothing goes to anybody."""
+    if organisation.retired_at is not None:
+        return False
+    readers = {each.address.lower() for each in operators()}
+    owner: Organisation | None = organisation
+    while owner is not None:
+        if owner.retired_at is None:
+            readers.update(each.email.lower() for each in _contacts(owner))
+        owner = owner.parent
+    return address.lower() in readers
 
 
 def _supervising_contacts(above: Organisation) -> Iterator[Contact]:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scanner.delivery.day import addressed, due_day, tell_once, untold
-from scanner.delivery.letters import Frame, Written, name_of, office_name, write
+from scanner.delivery.letters import Frame, Written, name_of, write
 from scanner.delivery.models import MessageKind
 from scanner.delivery.recipients import recipients, supervising, supervisors
 from scanner.engine.catalogue.load import Language
@@ -24,6 +24,7 @@ from scanner.remediation.part import in_register
 from scanner.remediation.score import Age
 from scanner.reports import model
 from scanner.reports.findings import report_finding, worst_first
+from scanner.reports.identity import office_name
 from scanner.reports.words import words
 from targets.models import Organisation
 
@@ -45,17 +46,26 @@ def remind(organisation: Organisation, now: datetime) -> int:
     today = due_day(zone, now)
     if today is None:
         return 0
-    steps = {each: step for each in _with_deadline(organisation) if (step := _step(each, today, now, zone))}
+    soon = now + timedelta(days=AHEAD_DAYS + 1)
+    steps = {each: step for each in _due_before(organisation, soon) if (step := _step(each, today, now, zone))}
     day_key = f"reminder:{organisation.pk}:{today}"
+    if not untold(_key(each, step) for each, step in steps.items()) or not untold([day_key]):
+        return 0  # the register, which takes longer to read, makes no more of it
+    steps = {each: steps[each] for each in in_register(steps)}
     new = untold(_key(each, step) for each, step in steps.items())
     chosen = recipients(organisation, MessageKind.REMINDER)
-    if not new or not chosen or not untold([day_key]):
+    if not new or not chosen:
         return 0
     sure = [each for each in steps if each.confidence != Confidence.POSSIBLE]
     late, ahead = _shown(sure, now)
     to_check = [each for part in _shown(steps.keys() - set(sure), now) for each in part]
     letters = addressed(
-        MessageKind.REMINDER, chosen, organisation, today, now, lambda frame: _reminder(late, ahead, to_check, frame)
+        MessageKind.REMINDER,
+        chosen,
+        organisation,
+        today,
+        now,
+        lambda frame: reminder_letter(late, ahead, to_check, frame),
     )
     return tell_once(day_key, new, letters, now)
 
@@ -65,11 +75,14 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     today = due_day(ZoneInfo(organisation.time_zone), now)
     if today is None:
         return 0
-    late = {each: steps for each in _to_escalate(organisation) if (steps := _late_steps(each, now))}
+    late = {each: steps for each in _to_escalate(organisation, now) if (steps := _late_steps(each, now))}
     day_key = f"escalation:{organisation.pk}:{today}"
+    if not untold(_key(each, step) for each, steps in late.items() for step in steps) or not untold([day_key]):
+        return 0
+    late = {each: late[each] for each in in_register(late)}
     new = untold(_key(each, step) for each, steps in late.items() for step in steps)
     above = supervisors(organisation)
-    if not new or not above or not untold([day_key]):
+    if not new or not above:
         return 0
     fresh = [each for each, steps in late.items() if any(_key(each, step) in new for step in steps)]
     shown, _ = _shown(fresh, now)
@@ -78,7 +91,12 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     supervisor = supervising(organisation)
     letters = [
         *addressed(
-            MessageKind.ESCALATION, above, organisation, today, now, lambda frame: _escalation(shown, supervisor, frame)
+            MessageKind.ESCALATION,
+            above,
+            organisation,
+            today,
+            now,
+            lambda frame: escalation_letter(shown, supervisor, frame),
         ),
         *addressed(
             MessageKind.ESCALATION,
@@ -92,19 +110,19 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     return tell_once(day_key, new, letters, now)
 
 
-def _with_deadline(organisation: Organisation) -> list[Finding]:
-    rows = Finding.objects.filter(organisation=organisation, state=State.OPEN, deadline__isnull=False)
-    return in_register(rows.exclude(severity=Severity.INFO).select_related("organisation"))
+def _due_before(organisation: Organisation, moment: datetime) -> list[Finding]:
+    rows = Finding.objects.filter(organisation=organisation, state=State.OPEN, deadline__lt=moment)
+    return list(rows.exclude(severity=Severity.INFO).select_related("organisation"))
 
 
-def _to_escalate(organisation: Organisation) -> list[Finding]:
+def _to_escalate(organisation: Organisation, now: datetime) -> list[Finding]:
     """Return what may be told to others: not what is merely possible, nor what waits for the office to decide."""
     asked = set(
         Exemption.objects.filter(finding__organisation=organisation, state=ExemptionState.REQUESTED).values_list(
             "finding", flat=True
         )
     )
-    sure = (each for each in _with_deadline(organisation) if each.confidence != Confidence.POSSIBLE)
+    sure = (each for each in _due_before(organisation, now) if each.confidence != Confidence.POSSIBLE)
     return [each for each in sure if each.pk not in asked]
 
 
@@ -139,7 +157,7 @@ def _shown(findings: Iterable[Finding], now: datetime) -> tuple[list[model.Findi
     return late, ahead
 
 
-def _reminder(
+def reminder_letter(
     late: Sequence[model.Finding], ahead: Sequence[model.Finding], to_check: Sequence[model.Finding], frame: Frame
 ) -> Written:
     """Write the reminder; what is merely possible is listed apart, as nobody has to fix what may not be there."""
@@ -156,7 +174,8 @@ def _reminder(
     )
 
 
-def _escalation(findings: Sequence[model.Finding], above: Organisation | None, frame: Frame) -> Written:
+def escalation_letter(findings: Sequence[model.Finding], above: Organisation | None, frame: Frame) -> Written:
+    """Write to the supervising organisation ``above``; None: to the operators, as nobody there can be written to."""
     t = words(frame.language)
     nobody = t("mail.escalation.nobody", name=frame.name, n=len(findings))
     intro = t("mail.escalation.intro", name=frame.name, n=len(findings)) if above else nobody

@@ -25,6 +25,7 @@ ROW_LIMIT = 20_000
 CELL_LIMIT = 2000
 """Characters of one cell that is read."""
 
+_WORKBOOK = b"PK\x03\x04"
 _HEADER_WITHIN = 30
 _DELIMITERS = ",;\t"
 _ENCODINGS = ("utf-8-sig", "gb18030")
@@ -126,6 +127,8 @@ def read_form(content: bytes) -> Form:
 
 
 def _decoded(content: bytes) -> str:
+    if content.startswith(_WORKBOOK):
+        raise InputError("The file is a workbook (XLSX or ODS). Open it, save the table as CSV, and try again.")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace")
     for encoding in _ENCODINGS:

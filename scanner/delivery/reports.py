@@ -11,7 +11,7 @@ from django.utils.crypto import salted_hmac
 from markupsafe import escape
 
 from scanner.delivery.compose import Mail, Sender, compose
-from scanner.delivery.letters import OPTIONAL, REPORT_MARK, office_name
+from scanner.delivery.letters import OPTIONAL, REPORT_MARK
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File
 from scanner.delivery.passwords import has_password, password_of
@@ -19,6 +19,7 @@ from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
 from scanner.reports.formats import ReportFormat
+from scanner.reports.identity import office_name
 from scanner.reports.models import Report
 from scanner.reports.pdf import LibraryMissingError, pdf_of
 from scanner.reports.sealed import sealed_pdf, sealed_xlsx

@@ -27,6 +27,7 @@ from scanner.audit.trail import Action
 from scanner.delivery import folder, retry
 from scanner.delivery.compose import domain_of
 from scanner.delivery.models import Message, MessageKind, MessageState
+from scanner.delivery.recipients import may_read
 from scanner.delivery.reports import Post, built, post
 from scanner.delivery.smtp import Answer, Conversation, Fate, NoServer, Server, Step, server
 from scanner.engine.errors import InputError
@@ -38,6 +39,9 @@ LEASE = timedelta(minutes=15)
 
 BATCH = 50
 """Messages of one pass, after which the outbox is read again, so that what is urgent is not kept waiting."""
+
+LONGEST_PASS = 60.0
+"""Seconds after which a pass ends too: a server may take minutes for each mail."""
 
 BROKEN_IN_A_ROW = 3
 """Conversations that may break off one after the other before a pass ends."""
@@ -55,6 +59,8 @@ RECORD_TRIES = 10
 
 REPLY_LIMIT = 1000
 """Characters of ``Message.reply``."""
+
+NO_CONTACT = "not sent: it is no contact of the organisation, or above it, any more, or the organisation was retired"
 
 LOST = "the mailer that sent it ended before it knew the answer; sent again with the same Message-ID"
 
@@ -164,9 +170,10 @@ class Mailer:
         self._release_lapsed()
         tally = Tally()
         unreachable: Answer | None = None
-        broken = 0
+        broken, began = 0, self._monotonic()
         for pk, attempt, recipient in due(self._clock()):
-            if self._stop.is_set() or broken >= BROKEN_IN_A_ROW or (tally.tried >= BATCH and not unreachable):
+            long = tally.tried >= BATCH or self._monotonic() - began > LONGEST_PASS
+            if self._stop.is_set() or broken >= BROKEN_IN_A_ROW or (long and not unreachable):
                 break
             if unreachable is None and not self._may_go(recipient):
                 continue
@@ -187,8 +194,13 @@ class Mailer:
         return self._pace is None or self._pace.takes(domain_of(recipient))
 
     def _deliver(self, message: Message) -> Answer:
-        """Send one mail, or put it into the folder. Whatever is wrong with the mail concerns it alone."""
+        """Send one mail, or put it into the folder. Whatever is wrong with the mail concerns it alone.
+
+        A mail may have waited for days: who is no contact any more by now doesn't get it.
+        """
         try:
+            if message.organisation is not None and not may_read(message.organisation, message.recipient):
+                return Answer(Fate.REFUSED, NO_CONTACT)
             if self._server is None:
                 path = folder.put(message, built(message, self._how), self._how.data_dir)
                 return Answer(Fate.ACCEPTED, f"no mail server is set: written to {path}")
@@ -291,6 +303,8 @@ def record(message: Message, answer: Answer, now: datetime) -> MessageState | No
         return None
     if state is MessageState.DEAD:
         _log.error("mail %s was given up: %s", message.pk, answer.reply)
+    else:
+        _log.info("mail %s (%s) %s: %s", message.pk, message.kind, state, answer.reply)
     return state
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Q
 
+from scanner.delivery.apart import apart
 from scanner.delivery.finding_letters import Result, recurrence_letter, reinspection_letter, urgent_letter
 from scanner.delivery.letters import Frame, Written
 from scanner.delivery.models import Message, MessageKind, Told
@@ -36,8 +37,10 @@ from scanner.reports.model import Finding, Reason, ReportModel
 from scanner.reports.models import Report, ReportFile
 from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
+from scanner.reports.stationery import stationery_of
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
+from targets.query import registered_domains, registered_targets
 
 PER_LETTER = 20
 """Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
@@ -50,35 +53,44 @@ def tell_round(round_id: int, now: datetime) -> int:
     """Tell each organisation of a followed round what it found; return how many letters were put into the outbox.
 
     Rounds get a report, but for those that look again at hosts between rounds; re-inspections of findings get their
-    result instead. What came back is alerted after every round. Raises ``InputError`` for a round that was not
-    followed yet.
+    result instead. What came back is alerted after every round. Organisations with nothing registered, such as those
+    that only supervise, get no report. Raises ``InputError`` for a round that was not followed yet. What goes wrong for
+    one organisation is raised when the others were told.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
     if this.followed is None:
         raise InputError(f"Round {this.pk} was not followed yet, so there is nothing to tell of it.")
-    told = 0
-    for organisation in this.organisations.filter(retired_at=None).select_related("parent").order_by("slug"):
-        if this.findings:
-            told += _tell_reinspection(this, organisation, now)
-        elif this.kind != PlanKind.CADENCE:
-            told += _tell_report(this, organisation, now)
-        told += _tell_recurrences(this, organisation, now)
-    return told
+    owners = this.organisations.filter(retired_at=None).select_related("parent").order_by("slug")
+    tellings = [_tell_recurrences]
+    if this.findings:
+        tellings.insert(0, _tell_reinspection)
+    elif this.kind != PlanKind.CADENCE:
+        tellings.insert(0, _tell_report)
+    return sum(
+        apart(
+            (f"tell {owner.slug} of {this} ({tell.__name__})", partial(tell, this, owner, now))
+            for owner in owners
+            for tell in tellings
+        )
+    )
 
 
 def alert_urgent(findings: Iterable[FindingRow], now: datetime) -> int:
     """Tell organisations at once of findings that can't wait; return how many letters were put into the outbox.
 
-    Each finding is told once in its life, and again when it comes back after it was fixed.
+    Each finding is told once in its life, and again when it comes back after it was fixed, or when attackers begin to
+    use it.
     """
     owners: dict[Organisation, list[FindingRow]] = defaultdict(list)
     for finding in findings:
         owners[finding.organisation].append(finding)
-    return sum(_alert(organisation, those, now) for organisation, those in owners.items())
+    return sum(
+        apart((f"alert {owner.slug}", partial(_alert, owner, those, now)) for owner, those in owners.items()),
+    )
 
 
 def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: datetime) -> int:
-    lives = {f"urgent:{each.pk}:{each.first_seen.isoformat()}:{each.recurrences}": each for each in findings}
+    lives = {_alert_key(each, exploited=each.known_exploited): each for each in findings}
     known = set(Told.objects.filter(key__in=lives).values_list("key", flat=True))
     new = {key: each for key, each in lives.items() if key not in known}
     chosen = recipients(organisation, MessageKind.URGENT_ALERT)
@@ -95,8 +107,15 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
     with transaction.atomic():
         if Told.objects.filter(key__in=new).exists():
             return 0  # somebody else was faster; what is left is told when it is asked for again
-        Told.objects.bulk_create(Told(key=key, at=now) for key in new)
+        keys = {*new, *(_alert_key(each, exploited=False) for each in new.values())}
+        Told.objects.bulk_create((Told(key=key, at=now) for key in sorted(keys)), ignore_conflicts=True)
         return sum(enqueue(each, now) for each in letters)
+
+
+def _alert_key(finding: FindingRow, *, exploited: bool) -> str:
+    """Return what names a part of a finding's life: it may be critical first, and later be used by attackers too."""
+    why = "exploited" if exploited else "urgent"
+    return f"{why}:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +140,8 @@ class _Post:
         for each in chosen:
             form = (each.language, each.instead)
             if form not in written:
-                written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
+                with stationery_of(self.organisation):
+                    written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
             letters.append(self._letter(each, written[form]))
         return letters
 
@@ -148,6 +168,8 @@ class _Post:
 
 def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
     """Keep the report in its organisation's language and those of whom it goes to, and write to them."""
+    if not (registered_targets(organisation) or registered_domains(organisation)):
+        return 0
     post = _Post(organisation, MessageKind.ROUND_REPORT, now, (this.pk, organisation.pk))
     left = post.left()
     languages = {Language(organisation.language), *(each.language for each in left)}
@@ -158,10 +180,11 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
     part = None if this.is_whole else PlanKind(this.kind)
     # Only what is mailed needs further forms; the report in the organisation's language is kept all the same.
     forms = {each.language: mailed_forms(organisation) for each in left}
-    missing = sorted(languages - kept.keys())
-    drafts = [
-        (_report(this, organisation, model, each), _files(_in(model, each), forms.get(each, ()))) for each in missing
-    ]
+    with stationery_of(organisation):
+        drafts = [
+            (_report(this, organisation, model, each), _files(_in(model, each), forms.get(each, ())))
+            for each in sorted(languages - kept.keys())
+        ]
     letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part))
     with transaction.atomic():
         for draft, files in drafts:
@@ -185,8 +208,8 @@ def _report(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page),
-        json=zlib.compress(render_json(translated).encode()),
+        html=zlib.compress(page, 9),
+        json=zlib.compress(render_json(translated, indent=None).encode(), 9),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

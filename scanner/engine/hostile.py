@@ -22,9 +22,8 @@ _SECRET = re.compile(
 def printable(text: str, limit: int = EVIDENCE_LIMIT) -> str:
     """Return ``text`` cut to ``limit`` characters, with controls and invisible marks escaped as ``\\xNN``."""
     cut = text[:limit]
-    if cut.isprintable():  # which is most of what is shown, and none of what is escaped
-        return cut
-    return "".join(map(_escape, cut))[:limit]
+    # Most text holds nothing to escape, and str.isprintable is false for every category that is.
+    return cut if cut.isprintable() else "".join(_escape(char) for char in cut)[:limit]
 
 
 def _escape(char: str) -> str:

@@ -33,8 +33,6 @@ TOLD_FOR = timedelta(days=7)
 CLOCK = "clock"
 """The actor of what time did."""
 
-_OPEN_KINDS = (ExemptionState.REQUESTED, ExemptionState.GRANTED)
-
 
 def claim(finding: Finding, by: str, note: str, now: datetime) -> bool:
     """Record that ``by`` says the finding is fixed; return whether that is news.
@@ -200,7 +198,7 @@ def _check_end(until: datetime, now: datetime, *, long: bool) -> None:
     if until <= now:
         raise InputError(f"An exemption can't end in the past: {until:%Y-%m-%d}.")
     if not long and until > now + LONGEST:
-        raise InputError(f"An exemption lasts at most a year, unless it is meant to last longer: {until:%Y-%m-%d}.")
+        raise InputError(f"An exemption lasts at most a year, and this one until {until:%Y-%m-%d}; --long allows that.")
 
 
 def _begin(held: Exemption, row: Finding, by: str, now: datetime, *, long: bool, note: str = "") -> None:

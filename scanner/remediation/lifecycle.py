@@ -292,23 +292,26 @@ def _seen(standing: Standing, look: Look, terms: Terms) -> Step:
 
 
 def _told_of_change(standing: Standing, look: Look, terms: Terms) -> Told | None:
-    """Return what the organisation is bound to when a finding weighs otherwise: it is counted from the same day.
+    """Return what the organisation is bound to when a finding weighs otherwise.
 
-    Only what got worse brings the deadline forward, and that never puts it off. What was only a hint has asked nobody
-    to act, so its time begins when it is reported anew.
+    Only what got worse brings the deadline forward, and that never puts it off: it gets the time that is allowed now,
+    from the look that saw it worse, so that nothing is overdue before anybody could know. What weighs less is counted
+    from the same day as before. What was only a hint has asked nobody to act, so its time begins when it is reported
+    anew.
     """
     told = standing.told
     before, after = (standing.severity, standing.key_target), (look.severity, look.key_target)
     if told is None or before == after:
         return told
-    due = deadline(told.at, look.severity, key_target=look.key_target, terms=terms)
+    worse = look.severity.rank > standing.severity.rank or (
+        look.severity is standing.severity and look.key_target and not standing.key_target
+    )
+    since = max(told.at, look.when) if worse else told.at
+    due = deadline(since, look.severity, key_target=look.key_target, terms=terms)
     if due is None:
         return Told(told.at, None)
     if told.deadline is None:
         return None
-    worse = look.severity.rank > standing.severity.rank or (
-        look.severity is standing.severity and look.key_target and not standing.key_target
-    )
     return Told(told.at, min(due, told.deadline) if worse else max(due, told.deadline))
 
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from scanner.engine.model import Confidence, Severity
 from scanner.engine.plan import Profile
-from scanner.remediation.follow import BEGUN, new_finding, rename_checks, take_step, terms_for
+from scanner.remediation.follow import BEGUN, Steps, new_finding, rename_checks, terms_for
 from scanner.remediation.lifecycle import Happened, State
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
@@ -18,13 +18,20 @@ from scanner.remediation.part import Part, is_urgent
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation
 
+_NEWS = (*BEGUN, Happened.CHANGED)
+"""The events by which a finding may have become urgent."""
+
+_IN_FORCE = (State.OPEN, State.ACCEPTED)
+"""Where a finding weighs something: a risk was accepted as it was then, not as it has become."""
+
 
 def open_urgent(round_id: int, results: Iterable[int], now: datetime) -> list[Finding]:
     """Open, or reopen, what these results of the round confirm that is critical or known to be exploited.
 
-    Returns those findings that this round opened, by this call or an earlier one: whoever alerts people does so once
-    for each finding and round, and a crash in between loses no alert. Each result is judged once, as if its host were
-    alone: what rests on the keys of other hosts is never urgent. The time to fix begins when the round is followed.
+    What was known, be its risk accepted, and has become so takes its step at once too. Returns those findings that this
+    round opened or judged anew, by this call or an earlier one: whoever alerts people does so once for each, and a
+    crash in between loses no alert. Each result is judged once, as if its host were alone: what rests on the keys of
+    other hosts is never urgent. The time to fix begins when the round is followed.
     """
     del now  # what is opened bears the time of the look
     this = Round.objects.select_related("plan").get(pk=round_id)
@@ -34,19 +41,23 @@ def open_urgent(round_id: int, results: Iterable[int], now: datetime) -> list[Fi
     for organisation in owners:
         rows = HostResult.objects.filter(round=this, organisation=organisation, pk__in=chosen)
         view = RoundView(rows.iterator(chunk_size=50), Profile(this.profile), organisation)
-        urgent = _urgent(view, Part(this, organisation))
+        part = Part(this, organisation)
+        urgent = _urgent(view, part)
         if urgent:
             with transaction.atomic():
                 rename_checks(this, organisation)
-                found += _open(this, organisation, urgent)
+                found += _open(this, organisation, urgent, part)
     return found
 
 
 def urgent_of(round_id: int) -> list[Finding]:
-    """Return what stands open, confirmed and urgent, that a followed round opened, reopened, or judged anew."""
-    turned = FindingEvent.objects.filter(round=round_id, kind__in=(*BEGUN, Happened.CHANGED))
+    """Return what is confirmed and urgent that a followed round opened, reopened, or judged anew.
+
+    Among that is what a person accepted when it weighed less.
+    """
+    turned = FindingEvent.objects.filter(round=round_id, kind__in=_NEWS)
     serious = Q(severity=Severity.CRITICAL) | Q(known_exploited=True)
-    chosen = Finding.objects.filter(serious, pk__in=turned.values("finding"), state=State.OPEN)
+    chosen = Finding.objects.filter(serious, pk__in=turned.values("finding"), state__in=_IN_FORCE)
     return list(chosen.filter(confidence=Confidence.CONFIRMED).select_related("organisation"))
 
 
@@ -59,17 +70,26 @@ def _urgent(view: RoundView, part: Part) -> dict[Identity, Observed]:
     }
 
 
-def _open(this: Round, organisation: Organisation, urgent: dict[Identity, Observed]) -> list[Finding]:
+def _open(this: Round, organisation: Organisation, urgent: dict[Identity, Observed], part: Part) -> list[Finding]:
     hosts = {host for host, _, _, _ in urgent}
     rows = Finding.objects.select_for_update().filter(organisation=organisation, host__in=hosts)
     known = {identity_of(finding): finding for finding in rows}
-    terms = terms_for(this, organisation)
-    events: list[FindingEvent] = []
+    steps = Steps(this, terms_for(this, organisation))
     for identity, observed in urgent.items():
         finding = known.setdefault(identity, new_finding(organisation, identity))
-        if finding.pk is None or finding.state == State.FIXED:
-            events += take_step(finding, observed, this, terms, None)
-    FindingEvent.objects.bulk_create(events, ignore_conflicts=True)
+        is_new = finding.pk is None or finding.state == State.FIXED
+        if is_new or (part.concerns(finding) and _becomes_urgent(finding, observed)):
+            steps.events += steps.take(finding, observed, None)
+    steps.store()
     numbers = [known[identity].pk for identity in urgent]
-    begun = FindingEvent.objects.filter(round=this, kind__in=BEGUN, finding__in=numbers)
-    return list(Finding.objects.filter(pk__in=begun.values("finding")).select_related("organisation"))
+    news = FindingEvent.objects.filter(round=this, kind__in=_NEWS, finding__in=numbers)
+    return list(Finding.objects.filter(pk__in=news.values("finding")).select_related("organisation"))
+
+
+def _becomes_urgent(finding: Finding, observed: Observed) -> bool:
+    """Tell whether a known finding, observed as urgent, was not so before, or not known to be exploited."""
+    if finding.state not in _IN_FORCE or observed.judged is None:
+        return False
+    was = finding.severity == Severity.CRITICAL or finding.known_exploited
+    exploited = observed.judged.known_exploited and not finding.known_exploited
+    return exploited or not (was and finding.confidence == Confidence.CONFIRMED)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
 from scanner.engine.catalogue.load import Language
+from scanner.reports.words import words
 
 # Day first and month in letters: no reader takes 3/4 for April when March was meant.
 _PATTERNS = {Language.EN: ("en_GB", "d MMM y"), Language.ZH_HANS: ("zh_Hans", "y年M月d日")}
+
+_BEIJING = "Asia/Shanghai"
+"""The zone that Chinese readers know by another name."""
+
+
+@lru_cache(maxsize=4096)
+def _written(day: date, pattern: str, locale: str) -> str:
+    return format_date(day, pattern, locale=locale)
 
 
 def utc(moment: datetime) -> str:
@@ -19,14 +29,16 @@ def utc(moment: datetime) -> str:
 
 
 class Dates:
-    """Writes moments for one reader. ``now`` is when the report was made: nothing here reads a clock."""
+    """Writes moments for one reader. ``now`` is when the report was made: nothing here reads a clock. ``zone`` is the
+    name of the time zone as the reader calls it.
+    """
 
     def __init__(self, language: Language, zone: str, now: datetime) -> None:
-        self.zone = zone
+        t = words(language)
+        self.zone = t("zone.beijing") if zone == _BEIJING else t("zone.named", name=zone)
         self._zone = ZoneInfo(zone)
         self._locale, self._pattern = _PATTERNS[language]
         self._today = self._local(now)
-        self._written: dict[date, str] = {}
 
     def local(self, moment: datetime) -> datetime:
         """Return the moment in the reader's time zone.
@@ -45,9 +57,7 @@ class Dates:
 
     def on(self, day: date) -> str:
         """Return a date that belongs to no time zone, written out."""
-        if day not in self._written:
-            self._written[day] = format_date(day, self._pattern, locale=self._locale)
-        return self._written[day]
+        return _written(day, self._pattern, self._locale)
 
     def last_day(self, end: datetime) -> str:
         """Return the local date of the last moment before ``end``, written out."""
@@ -60,6 +70,10 @@ class Dates:
     def days_until(self, moment: datetime) -> int:
         """Return how many calendar days remain; 0 means today, less is past."""
         return (self._local(moment) - self._today).days
+
+    def days_left(self, end: datetime) -> int:
+        """Return how many calendar days remain until the day of the last moment before ``end``."""
+        return self.days_until(end - timedelta(microseconds=1))
 
     def days_since(self, moment: datetime) -> int:
         """Return how many calendar days have passed."""

@@ -10,13 +10,13 @@ The folder ``remedies`` holds a TOML file per product::
     file = "/etc/nginx/nginx.conf"
     snippet = "ssl_protocols TLSv1.2 TLSv1.3;"
     after = "nginx -t && systemctl reload nginx"
-    tested = true
+    tested = ["TLS-V10"]
     en = "…"
     zh-Hans = "…"
 
-``products`` are ids of :mod:`scanner.engine.intel.products`, none for what has none. ``checks`` are ids, or patterns
-with a star. ``tested`` tells that a test starts the server weak, sees the findings, applies the snippet, and sees them
-no more; the others do no more than what the product's own documentation says of them.
+``products`` are ids of :mod:`scanner.engine.intel.products`, none for what has none. ``checks`` are ids. ``tested`` are
+those of them for which a test starts the server weak, sees the finding, applies the snippet, and sees it no more
+(``tests/lab/test_remedies.py``); for the others the snippet does what the product's own documentation says of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 
@@ -42,12 +41,8 @@ class Remedy:
     file: str
     snippet: str
     after: str
-    tested: bool
+    tested: tuple[str, ...]
     texts: Mapping[Language, str]
-
-    def mends(self, check: str) -> bool:
-        """Tell whether it is about ``check``."""
-        return any(fnmatchcase(check, pattern) for pattern in self.checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +52,28 @@ class Hint:
     product: str
     text: str
     file: str
-    snippet: str
+    lines: tuple[str, ...]
     after: str
 
 
 def hints_for(check: str, findings: Iterable[Finding], language: Language) -> tuple[tuple[Hint, ...], bool]:
     """Return what to do about a check where it was found, and whether the products there were recognised.
 
-    Where none was, what is known for any product is returned.
+    Where none was, what is known for any product is returned. A check that only one product can have names it.
     """
     known = _known(check)
     here = {product for finding in findings for product in finding.products}
     fitting = [remedy for remedy in known if here.intersection(remedy.products)]
-    hints = (Hint(each.name, each.texts[language], each.file, each.snippet, each.after) for each in fitting or known)
-    return tuple(hints), bool(fitting)
+    hints = (
+        Hint(each.name, each.texts[language], each.file, tuple(each.snippet.splitlines()), each.after)
+        for each in fitting or known
+    )
+    return tuple(hints), bool(fitting) or len(known) == 1
 
 
 @cache
 def _known(check: str) -> tuple[Remedy, ...]:
-    return tuple(remedy for remedy in remedies() if remedy.mends(check))
+    return tuple(remedy for remedy in remedies() if check in remedy.checks)
 
 
 @cache
@@ -94,7 +92,7 @@ def remedies() -> tuple[Remedy, ...]:
                 file=entry.get("file", ""),
                 snippet=entry["snippet"].strip("\n"),
                 after=entry.get("after", ""),
-                tested=entry["tested"],
+                tested=tuple(entry["tested"]),
                 texts={language: entry[str(language)] for language in Language},
             )
             for entry in table["remedy"]

@@ -20,6 +20,7 @@ from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports import charts, page, texts
 from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
+from scanner.reports.identity import office_name
 from scanner.reports.model import Finding, Name, NotInspected, Place, Reason, ReportModel
 from scanner.reports.remedy import hints_for
 from scanner.reports.words import words
@@ -57,6 +58,9 @@ _EVIDENCE, _EVIDENCE_ON_PAPER = 500, 80
 """Findings that are shown with their evidence, over all checks."""
 _EVIDENCE_OF_ONE = 12
 
+_OWN_FORM = frozenset({"findings", "changes"})
+"""Parts of the model that the JSON shows in a form of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -79,6 +83,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
     return page.render(
         "paper.html" if paper else "report.html",
         language,
+        office=office_name(language),
         model=model,
         paper=paper,
         dates=Dates(language, model.organisation.time_zone, model.generated),
@@ -113,11 +118,16 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
     )
 
 
-def render_json(model: ReportModel) -> str:
-    """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC."""
+def render_json(model: ReportModel, *, indent: int | None = 2) -> str:
+    """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC.
+
+    Without ``indent`` it is one line, for machines.
+    """
     language = Language(model.organisation.language)
     view = View(model, language)
-    document = _plain(model)
+    document = {
+        name: _plain(getattr(model, name)) for name in ReportModel.__dataclass_fields__ if name not in _OWN_FORM
+    }
     document["schema"] = SCHEMA
     document["language"] = str(language)
     document["findings"] = [view.finding(finding) for finding in model.findings]
@@ -128,7 +138,7 @@ def render_json(model: ReportModel) -> str:
     for host, shown in zip(model.coverage.gaps, document["coverage"]["gaps"], strict=True):
         for reason, entry in zip(host.reasons, shown["reasons"], strict=True):
             entry["message"] = gap_sentence(reason.reason, reason.detail, words(language))
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=indent) + "\n"
 
 
 class View:

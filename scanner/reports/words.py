@@ -1,7 +1,8 @@
 """The words of every page, report and terminal line, from one TOML file per language.
 
 A key is a dotted path (``severity.high``). A value is a text with ``{placeholders}``, or a table with ``one`` and
-``other`` where the language tells singular from plural; ``n`` decides. Both files hold the same keys.
+``other`` where the language tells singular from plural; ``n`` decides. Both files hold the same keys. An installation
+or an organisation may word some of them otherwise (:mod:`scanner.reports.words_file`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any
+from pathlib import Path
 
 from scanner.engine.catalogue.load import Language
+from scanner.reports.stationery import Stationery, current
+from scanner.reports.words_file import flat, read_words
 
 MISSING = "—"
 """Shown where a text asks for something that was not observed."""
@@ -21,7 +24,7 @@ MISSING = "—"
 _FILES = {Language.ZH_HANS: "zh_Hans.toml", Language.EN: "en.toml"}
 
 
-def fill(template: str, values: Mapping[str, str]) -> str:
+def fill(template: str, values: Mapping[str, object]) -> str:
     """Fill the placeholders of one of our own texts with text and nothing else; what is missing becomes a dash.
 
     No attributes, no indexes, no format specifications: the template is ours, the values are hostile, and they are
@@ -50,7 +53,7 @@ class Words:
         template = self._texts.get(key)
         if template is None:
             template = self._texts[f"{key}.one" if values.get("n") == 1 else f"{key}.other"]
-        return fill(template, {name: str(value) for name, value in values.items()})
+        return fill(template, values)
 
     def has(self, key: str) -> bool:
         """Tell whether ``key`` is a text of this language."""
@@ -65,18 +68,26 @@ class Words:
         return self._texts["list.separator"].join(parts)
 
 
-@cache
 def words(language: Language) -> Words:
+    """Return the words of ``language`` on the present stationery."""
+    stationery = current()
+    return _worded(language, stationery) if stationery.words else shipped(language)
+
+
+@cache
+def shipped(language: Language) -> Words:
     """Return the shipped words of ``language``."""
     source = resources.files("report_templates") / "locale" / _FILES[language]
-    return Words(language, dict(_flat(tomllib.loads(source.read_text(encoding="utf-8")))))
+    texts = flat(tomllib.loads(source.read_text(encoding="utf-8")))
+    return Words(language, {key: str(text) for key, text in texts})
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    texts: list[tuple[str, str]] = []
-    for key, value in table.items():
-        if isinstance(value, dict):
-            texts.extend(_flat(value, f"{prefix}{key}."))
-        else:
-            texts.append((prefix + key, str(value)))
-    return texts
+@lru_cache(maxsize=256)
+def _worded(language: Language, stationery: Stationery) -> Words:
+    """Lay the wordings over each other, the nearest on top. The stamps in ``stationery`` keep this up to date."""
+    texts = dict(shipped(language).items())
+    everything = {each: dict(shipped(each).items()) for each in Language}
+    for path, _, _ in reversed(stationery.words):
+        own, _ = read_words(Path(path).parent, everything)
+        texts |= own[language]
+    return Words(language, texts)

@@ -13,6 +13,7 @@ from scanner.engine.plan import PortSet, PortSpec, ports_of
 from scanner.engine.serialize import dump_host
 from scanner.rounds.expand import Host
 from scanner.rounds.models import HostResult, Job, JobKind, LookNumber
+from targets.models import Target as TargetRow
 
 HOSTS_PER_JOB = 64
 """Hosts that one job looks at: as many as one discovery process takes."""
@@ -38,7 +39,8 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What all hosts of a job share. ``blackouts`` are those of their targets; domains have no ports."""
+    """What all hosts of a job share. ``blackouts`` are those that their targets had when it was made (for those that
+    they have now, see :func:`windows_of`); domains have no ports."""
 
     level: Level
     vantage: Vantage
@@ -78,6 +80,13 @@ def read_hosts(job: Job) -> list[Assigned]:
         Assigned(Target(label, address, hostname or None, is_domain=domains), target_id, is_key)
         for target_id, label, address, hostname, is_key in job.hosts
     ]
+
+
+def windows_of(job: Job) -> tuple[str, ...]:
+    """Return the blackout windows that the job's targets have now, in the time zone of their organisation."""
+    registered = {target_id for target_id, *_ in job.hosts if target_id is not None}
+    rows = TargetRow.objects.filter(pk__in=registered).exclude(blackouts=[]).values_list("blackouts", flat=True)
+    return tuple(sorted({window for windows in rows for window in windows}))
 
 
 def hosts_left(job: Job) -> list[Assigned]:
@@ -142,7 +151,8 @@ def _as_json(hosts: Iterable[Assigned]) -> list[list[Any]]:
 
 def not_inspected(target: Target, gap: Gap, level: Level, vantage: Vantage, now: datetime) -> HostInspection:
     """Return what is kept of a host that was not inspected: the reason."""
-    outcome = Outcome.REFUSED if gap.reason is GapReason.REFUSED_BY_SCOPE else Outcome.ERROR
+    refused = gap.reason in (GapReason.REFUSED_BY_SCOPE, GapReason.BLACKOUT)
+    outcome = Outcome.REFUSED if refused else Outcome.ERROR
     return HostInspection(target, outcome, now, now, vantage, level, coverage=Coverage(gaps=(gap,)))
 
 

@@ -25,6 +25,11 @@ UNHEARD = 4.0
 """Seconds after which a child ends that nobody told to go on. With the second in which the switch is looked at, no
 packet leaves five seconds after everything was stopped, even when the worker hangs or can't read the database."""
 
+_GRACE = 0.1
+
+_LEAVE = 0.5
+"""Seconds that ending the probes in an orderly way may take."""
+
 TICK = 1.0
 """Seconds between signs of life."""
 
@@ -43,19 +48,30 @@ def serve(channel: socket.socket) -> None:
 
 async def _serve(channel: socket.socket) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=channel)
+    writer.transport.set_write_buffer_limits(0)  # what is drained has left
     work = asyncio.create_task(_Work(reader, writer).run())
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, work.cancel)
+
+    def end() -> None:
+        _leave_soon()
+        work.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     await asyncio.gather(work, return_exceptions=True)
     with contextlib.suppress(OSError):
         await writer.drain()
         writer.close()
 
 
+def _leave_soon() -> None:
+    """End this process, however its probes take that; what they began is then the nursery's to end."""
+    asyncio.get_running_loop().call_later(_LEAVE, os._exit, 1)
+
+
 class _Work:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._head: tuple[Kind, int] | None = None
 
     async def run(self) -> None:
         kind, payload = await self._receive()
@@ -91,21 +107,33 @@ class _Work:
         scope = request.scope
         while True:
             try:
-                async with asyncio.timeout(UNHEARD):
-                    _, payload = await self._receive()
-            except TimeoutError:
-                self._send(Kind.UNHEARD)
-                return
-            except (EOFError, ConnectionError):
+                payload = await self._word()
+            except (TimeoutError, EOFError, ConnectionError) as silence:
+                if isinstance(silence, TimeoutError):
+                    self._send(Kind.UNHEARD)
+                _leave_soon()
                 return
             word = pickle.loads(payload)  # noqa: S301 - from the worker, which started this process
             if isinstance(word, GoOn):
                 scope = word.scope or scope
                 gate.renew(scope, word.now)
 
+    async def _word(self) -> bytes:
+        """Return what the worker says next. Raises ``TimeoutError``; what came in time counts, were we late to read."""
+        try:
+            async with asyncio.timeout(UNHEARD):
+                return (await self._receive())[1]
+        except TimeoutError:
+            async with asyncio.timeout(_GRACE):
+                return (await self._receive())[1]
+
     async def _receive(self) -> tuple[Kind, bytes]:
-        kind, size = read_head(await self._reader.readexactly(HEAD.size))
-        return kind, await self._reader.readexactly(size)
+        """Return the next frame. Broken off, it is gone on with at the next call."""
+        self._head = self._head or read_head(await self._reader.readexactly(HEAD.size))
+        kind, size = self._head
+        payload = await self._reader.readexactly(size)
+        self._head = None
+        return kind, payload
 
     async def _tick(self) -> None:
         while True:

@@ -4,6 +4,7 @@ A plan's ``next_due`` is the next time by its schedule. Whoever finds it passed 
 transaction: of two clocks the second finds it moved, a clock that was killed in between has done neither, and a clock
 that is set back finds the next due time further ahead. Due times that passed unused, while the machine was off or
 asleep, or the clock jumped ahead, are caught up by one round for the last of them, which counts the others as missed.
+A clock that was wrong by more than a week, and was mended, would leave plans silent for that long: they are taken back.
 
 A plan whose time has come is put off, by its jitter, by its blackouts, and while its former round is unfinished; it
 stays due, and what comes due meanwhile is caught up in the same way.
@@ -26,7 +27,7 @@ from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
 from scanner.rounds.drawing import draw
 from scanner.rounds.making import RoundRequest, make_round
-from scanner.rounds.models import Plan, PlanKind, Round, RoundState
+from scanner.rounds.models import ENDED, Plan, PlanKind, Round
 from scanner.rounds.schedule import parse_schedule, put_off
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation, Target
@@ -37,7 +38,8 @@ _log = logging.getLogger(__name__)
 BEAT = 10.0
 """Seconds between two looks at what is due."""
 
-ENDED = (RoundState.DONE, RoundState.CANCELLED)
+WRONG = timedelta(weeks=1)
+"""By how much a plan's next due time must be too late to have been written by a clock that was wrong."""
 
 
 def keep_time(
@@ -63,6 +65,7 @@ def tick(now: datetime) -> list[Round]:
     A plan whose round can't be made is logged, holds up no other, and stays due. Raises ``ToolError`` when nmap is
     missing.
     """
+    _take_back(now)
     tools: dict[str, str] = {}
     made: list[Round] = []
     for plan in _due(now).order_by("-priority", "next_due", "pk"):
@@ -75,6 +78,7 @@ def tick(now: datetime) -> list[Round]:
             _log.exception("plan %s is due, but its round could not be made", plan)
             continue
         if this is not None:
+            _log.info("%s begins, by plan %s", this, plan)
             made.append(this)
     return made
 
@@ -97,16 +101,20 @@ class Coming:
 
 
 def coming(plans: Iterable[Plan], now: datetime, until: datetime) -> list[Coming]:
-    """Return the due times up to ``until`` of plans that are neither paused nor removed, by when they begin."""
-    found: list[Coming] = []
+    """Return the due times up to ``until`` of plans that are neither paused nor removed, by when they begin.
+
+    Due times of a plan that would begin together are caught up by one round, that of the last of them.
+    """
+    found: dict[tuple[str, datetime], Coming] = {}
     for plan in plans:
         if plan.next_due is None or plan.paused or plan.retired_at is not None:
             continue
         due: datetime | None = plan.next_due
         while due is not None and due <= until:
-            found.append(Coming(plan, due, begins(plan, due, now)))
+            begun = begins(plan, due, now)
+            found[plan.name, begun] = Coming(plan, due, begun)
             due = first_due(plan, due)
-    return sorted(found, key=lambda each: (each.begins, each.due, each.plan.name))
+    return sorted(found.values(), key=lambda each: (each.begins, each.due, each.plan.name))
 
 
 def begins(plan: Plan, due: datetime, now: datetime) -> datetime:
@@ -146,8 +154,8 @@ def organisations_of(plan: Plan) -> list[Organisation]:
 
 
 def unfinished(plan: Plan) -> Round | None:
-    """Return the plan's round that has not ended yet, or None."""
-    return plan.rounds.exclude(state__in=ENDED).order_by("pk").first()
+    """Return the plan's round that has not ended yet, or None; one whose findings were followed only has to be told."""
+    return plan.rounds.filter(followed=None).exclude(state__in=ENDED).order_by("pk").first()
 
 
 @transaction.atomic
@@ -168,6 +176,20 @@ def _claim(number: int, now: datetime, tools: Mapping[str, str]) -> Round | None
     if this.missed:
         _log.warning("plan %s missed %s due times; %s stands for them as well", plan, this.missed, this)
     return this
+
+
+def _take_back(now: datetime) -> None:
+    """Give plans that a clock put off which was far ahead their next due time as it is seen now."""
+    for plan in Plan.objects.filter(retired_at=None, paused=False, next_due__gt=now + WRONG):
+        try:
+            due = first_due(plan, now)
+        except (InputError, ValueError, LookupError):
+            _log.exception("nobody can tell when plan %s is due", plan)
+            continue
+        if plan.next_due is None or due is None or plan.next_due <= due + WRONG:
+            continue
+        if Plan.objects.filter(pk=plan.pk, next_due=plan.next_due, paused=False).update(next_due=due):
+            _log.warning("plan %s was not due before %s, by a clock that was wrong: now %s", plan, plan.next_due, due)
 
 
 def _due(now: datetime) -> QuerySet[Plan]:

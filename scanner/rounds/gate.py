@@ -53,6 +53,43 @@ class ScopeGate:
         return None
 
 
+class Permits:
+    """Notices that less is permitted than before. Connections ask the gate one by one; a port scan asked it about its
+    hosts when it began, and may run for an hour since.
+
+    ``ports`` are those that are scanned; the other values are those of :class:`ScopeGate`.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        names: Mapping[str, Iterable[str | None]],
+        level: Level,
+        ports: Iterable[int],
+        now: dt.datetime,
+    ) -> None:
+        self._names, self._level, self._ports = names, level, tuple(ports)
+        self._scope, self._when = scope, now
+        self._gate = ScopeGate(scope, names, level, now)
+
+    def lessened(self, addresses: Iterable[str], scope: Scope, now: dt.datetime) -> bool:
+        """Tell whether a port of these addresses may not be touched any more, as things are ``now``."""
+        if scope == self._scope and not _turns(scope, self._when, now):
+            return False
+        before, after = self._gate, ScopeGate(scope, self._names, self._level, now)
+        ports = one_of_each(self._ports, tuple(sorted({*port_borders(self._scope), *port_borders(scope)})))
+        self._scope, self._when, self._gate = scope, now, after
+        endpoints = (Endpoint(address, port) for address in addresses for port in ports)
+        return any(before(each) is None and after(each) is not None for each in endpoints)
+
+
+def _turns(scope: Scope, then: dt.datetime, now: dt.datetime) -> bool:
+    """Tell whether a rule of the scope begins or ends between two moments."""
+    moments = [moment for rule in scope.authorisations for moment in (rule.valid_from, rule.valid_until)]
+    moments += [rule.until for rule in scope.exclusions if rule.until is not None]
+    return any((moment <= then) != (moment <= now) for moment in moments)
+
+
 def port_borders(scope: Scope) -> tuple[int, ...]:
     """Return the ports where some rule of the scope begins to hold or ceases to; between them all ports are alike."""
     ranges = [*(rule.ports for rule in scope.authorisations), *(rule.ports for rule in scope.exclusions)]

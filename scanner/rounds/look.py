@@ -35,7 +35,7 @@ from scanner.rounds.assignment import (
 )
 from scanner.rounds.expand import domain_of
 from scanner.rounds.frames import Kind, Request
-from scanner.rounds.gate import ScopeGate
+from scanner.rounds.gate import Permits, ScopeGate
 from scanner.rounds.lease import BEAT, Lease, LeaseLost
 from scanner.rounds.models import HostResult, Job, JobState
 from scanner.rounds.probing import ChildDied, Probes, Seen
@@ -67,20 +67,26 @@ RENEW = 2.0
 
 
 _MOMENT = 0.5
-
+"""Seconds that whoever ends a whole service may take between its children and its workers."""
 
 _PACKETS_PER_PORT = 4
 """Packets of the cap that one port takes: the scan has half of it, and asks some ports again."""
 
 
 class Ended(Exception):  # noqa: N818 - reads as the event it is
-    """The job must not be gone on with now: ``why`` tells people, ``not_before`` when it may be."""
+    """The job must not be gone on with now: ``why`` tells people, ``not_before`` when it may be.
 
-    def __init__(self, why: str, not_before: datetime | None = None, *, cancelled: bool = False) -> None:
+    ``left_out``: that is too far off for its round to wait.
+    """
+
+    def __init__(
+        self, why: str, not_before: datetime | None = None, *, cancelled: bool = False, left_out: bool = False
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.not_before = not_before
         self.cancelled = cancelled
+        self.left_out = left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +103,16 @@ class LookAt:
         """Look at what the job has left, and end it. Raises ``Ended``, ``LeaseLost`` and ``DatabaseError``."""
         left = hosts_left(self.job)
         if self.job.losses >= LOSSES_ASIDE_FROM:
-            self.set_aside(left)
+            self._set_aside(left)
         elif self.job.losses >= LOSSES_ALONE_FROM and len(left) > 1:
-            self.split(left)
+            self._split(left)
             return
         elif left:
             try:
                 self._look(left)
             except ChildDied as death:
                 _log.warning("the probes of %s died: %s", self.job, death)
-                time.sleep(_MOMENT)  # who ends this process may have ended the child before
+                time.sleep(_MOMENT)
                 self.check()
                 if not self._after_death(hosts_left(self.job), str(death)):
                     return
@@ -119,6 +125,11 @@ class LookAt:
             self.lease.finish(self.ways.now(), JobState.CANCELLED)
             advance(self.job.round_id, self.ways.now())
 
+    def leave_out(self) -> None:
+        """Account for what is left of a job whose blackout lasts too long, and end it. Raises ``LeaseLost``."""
+        self.account_for(hosts_left(self.job), Gap(GapReason.BLACKOUT))
+        end_job(self.lease, self.job, self.ways.now())
+
     def account_for(self, hosts: Iterable[Assigned], gap: Gap) -> None:
         """Store hosts that were not inspected, with the reason. Raises ``LeaseLost``."""
         terms, now = read_terms(self.job), self.ways.now()
@@ -127,11 +138,17 @@ class LookAt:
             self.lease.progress()
             store_gaps(self.job.round_id, _organisation(self.job).pk, self.job.look, gaps)
 
-    def set_aside(self, hosts: Iterable[Assigned]) -> None:
+    def give_up(self) -> None:
+        """End the job; what is left of it is set aside. Raises ``LeaseLost``."""
+        with transaction.atomic():
+            self._set_aside(hosts_left(self.job))
+            end_job(self.lease, self.job, self.ways.now())
+
+    def _set_aside(self, hosts: Iterable[Assigned]) -> None:
         self.account_for(hosts, Gap(GapReason.SET_ASIDE))
 
-    def split(self, hosts: list[Assigned]) -> None:
-        """Give each host a job of its own in place of this one. Raises ``LeaseLost``."""
+    def _split(self, hosts: list[Assigned]) -> None:
+        """Give each host a job of its own in place of this one."""
         alone = one_host_jobs(self.job, hosts, self.ways.now())
         with transaction.atomic():
             given_away = [job.hosts[0] for job in alone]
@@ -141,16 +158,17 @@ class LookAt:
 
     def store(self, host: Assigned, inspection: HostInspection, facts: bytes | None = None) -> None:
         """Store one host in a transaction of its own; a result that is already there stays. Raises ``LeaseLost``."""
+        row = HostResult(
+            round_id=self.job.round_id,
+            organisation=_organisation(self.job),
+            address=host.key[0],
+            hostname=host.key[1],
+            look=self.job.look,
+            **result_values(host, inspection, facts),
+        )
         with transaction.atomic():
             self.lease.progress()
-            HostResult.objects.get_or_create(
-                round_id=self.job.round_id,
-                organisation=_organisation(self.job),
-                address=host.key[0],
-                hostname=host.key[1],
-                look=self.job.look,
-                defaults=result_values(host, inspection, facts),
-            )
+            HostResult.objects.bulk_create([row], ignore_conflicts=True)
 
     def _after_death(self, left: list[Assigned], death: str) -> bool:
         """Decide what becomes of the hosts without result; return whether the job is done with them."""
@@ -158,10 +176,10 @@ class LookAt:
         if not left:
             return True
         if self.job.failures >= ASIDE_FROM and len(left) == 1:
-            self.set_aside(left)
+            self._set_aside(left)
             return True
         if self.job.failures >= ALONE_FROM and len(left) > 1:
-            self.split(left)
+            self._split(left)
         else:
             self.lease.put_back(f"its probes died: {death}", failed=True)
         return False
@@ -228,13 +246,18 @@ class _InChild:
         self._checked = self._renewed = self._beaten = now
 
     def run(self) -> None:
-        request = Request(
-            self._plan, _names(self._plan), scope_of(self._owner), settings.PLUGINS_OFF, self._look.ways.now()
-        )
+        names, scope, now = _names(self._plan), scope_of(self._owner), self._look.ways.now()
+        request = Request(self._plan, names, scope, settings.PLUGINS_OFF, now)
+        scanned = ports_of(tcp_ranges(self._plan.ports)) if self._plan.targets else ()
+        self._permits = Permits(scope, names, self._plan.level, scanned, now)
         with _short_waits():
-            with Probes(request, {key: host.target for key, host in self._waiting.items()}) as probes:
-                while self._take(probes.next(0.5)):
-                    self._keep_up(probes)
+            try:
+                with Probes(request, {key: host.target for key, host in self._waiting.items()}) as probes:
+                    while self._take(probes.next(0.5)):
+                        self._keep_up(probes)
+            except (ChildDied, Ended):
+                self._store()
+                raise
             while self._unstored:
                 self._store()
                 if self._unstored:
@@ -274,6 +297,10 @@ class _InChild:
             return
         self._checked = now
         self._renewed = self._renewed if scope is None else now
+        if scope is not None and self._permits.lessened(
+            (address for address, _ in self._waiting), scope, self._look.ways.now()
+        ):
+            raise Ended("less may be inspected than when it began")
         probes.go_on(scope, self._look.ways.now())
 
     def _store(self) -> None:

@@ -22,6 +22,9 @@ from scanner.upkeep.archive import DATABASE, NAMES, Manifest, member_of, pack, u
 NOTE = "last-backup.json"
 """File in the data directory that tells of the last backup."""
 
+SUFFIXES = (".tar.gz", ".tgz")
+"""How a backup's file must end: a directory that is not there, as its disk is not mounted, is no name for a file."""
+
 _PREFIX = ".roundsman-backup-"
 _STALE = 86_400
 """Seconds after which a folder of ours is what a killed backup left."""
@@ -44,6 +47,8 @@ def backup(data_dir: Path, path: Path, now: datetime, *, actor: str) -> tuple[Pa
     if connection.vendor != "sqlite":
         raise InputError("This database is not a file of Roundsman's; back it up with its own tools (pg_dump).")
     target = path / f"roundsman-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.tar.gz" if path.is_dir() else path
+    if target == path and not path.name.endswith(SUFFIXES):
+        raise InputError(f"There is no directory {path}. Make it (is the disk mounted?), or name a file {path}.tar.gz.")
     if target.exists():
         raise InputError(f"{target} exists; choose another name, or a directory.")
     try:

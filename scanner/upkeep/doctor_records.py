@@ -18,6 +18,7 @@ from django.db.models.functions import Length
 from scanner.audit import trail
 from scanner.audit.models import Entry
 from scanner.delivery.models import Message, MessageState
+from scanner.delivery.template_check import check_all, layers
 from scanner.rounds.models import HostResult, Job, JobState, Plan, Round, RoundState
 from scanner.rounds.service import is_served
 from scanner.rounds.switch import current_stop
@@ -37,6 +38,9 @@ STEP = timedelta(minutes=5)
 """How far rows may lie in the future before the clock must have been set back."""
 
 WEEK = timedelta(days=7)
+YEARS = 1000
+"""Days from which on nobody counts."""
+
 LEAST_DAYS = 30
 """Days that the disk should last at the present growth."""
 
@@ -118,7 +122,8 @@ def growth(now: datetime) -> Check:
     if not daily:
         return ok("growth", "nothing was inspected in the last week")
     days = shutil.disk_usage(settings.DATA_DIR).free / daily
-    seen = f"about {daily / 1e6:.1f} MB a day of host results, which lasts {min(days, 9999):.0f} days"
+    lasts = f"{days:.0f} days" if days < YEARS else "for years"
+    seen = f"about {daily / 1e6:.1f} MB a day of host results; the disk lasts {lasts}"
     if days < LEAST_DAYS:
         return warn("growth", seen, "Make room, or shorten ROUNDSMAN_KEEP_FACTS_DAYS.")
     return ok("growth", seen)
@@ -128,7 +133,10 @@ def register(now: datetime) -> Check:
     """What ``targets check`` says without resolving a name: authorisations missing or about to end, overlaps."""
     found = check_register(active_organisations(), now, None, looks_up_domains=settings.RESOLVER is not None)
     if found:
-        texts = [f"{each.organisation}: {each.subject}: {each.text}" for each in found]
+        alike: dict[tuple[str, str], list[str]] = {}
+        for each in found:
+            alike.setdefault((each.organisation, each.text), []).append(each.subject)
+        texts = [f"{owner}: {some(subjects, 1)}: {text}" for (owner, text), subjects in alike.items()]
         return warn("register", some(texts), "'roundsman targets check' lists all; correct the register and apply it.")
     return ok("register", f"{len(active_organisations())} organisation(s), nothing needs attention")
 
@@ -222,3 +230,12 @@ def backup(now: datetime) -> Check:
     if now - last.at > BACKUP_AGE:
         return warn("backup", seen, "'roundsman backup PATH' daily, to another disk.")
     return ok("backup", seen)
+
+
+def templates() -> Check:
+    """Templates and words of one's own that can't be used."""
+    problems = [str(each) for each in check_all()]
+    if problems:
+        todo = "'roundsman templates check' lists all; until then the shipped ones are used instead."
+        return warn("templates", some(problems), todo)
+    return ok("templates", f"{sum(len(each.files()) for each in layers())} file(s) of your own, all good")

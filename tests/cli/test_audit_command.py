@@ -50,7 +50,7 @@ def test_entries_are_chosen_by_time_act_and_subject(acts: None) -> None:
     assert "resume" in run("list", "--action", "resume", "--action", "plan-added")
     assert "round 3" in run("list", "--subject", "ROUND")
     assert run("list", "--limit", "1").count("\n") == 1
-    assert "No such entry" in run("list", "--subject", "nobody")
+    assert "No act fits" in run("list", "--subject", "nobody")
     assert "is no act; these are" in run("list", "--action", "dance", status=2)
 
 

@@ -250,3 +250,11 @@ def test_the_status_tells_what_waits_for_what(owner: Organisation, engine: Engin
     done = invoke("status", str(number), "--watch").stdout
     assert f"Round {number}, by-hand, by tester: done" in done
     assert "first look: 1 of 1 host(s) done" in done
+
+
+def test_a_round_that_is_over_is_not_resumed(owner: Organisation, engine: Engine) -> None:
+    run()
+    number = str(Round.objects.get().pk)
+    result = CliRunner().invoke(round.app, ["resume", number])
+    assert result.exit_code == 2
+    assert f"Round {number} is over" in result.stderr

@@ -251,11 +251,10 @@ class TestBadInput:
         assert "applied" in run("apply", folder, "--yes")
 
     def test_a_register_that_moved_on_meanwhile_is_not_overwritten(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def meanwhile(question: str) -> bool:
+        def meanwhile(question: str, yes: bool) -> None:
             Organisation.objects.create(slug="water", name_en="Someone was faster")
-            return True
 
-        monkeypatch.setattr("scanner.cli.targets.confirm", meanwhile)
+        monkeypatch.setattr("scanner.cli.targets.agree", meanwhile)
         assert "changed by someone else" in run("apply", EXAMPLES, status=2)
         assert Organisation.objects.get().name_en == "Someone was faster"
 

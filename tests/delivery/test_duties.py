@@ -8,56 +8,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
-from django.test import override_settings
 
 from scanner.delivery import day, outbox, posting, recipients, reminders
-from scanner.delivery.digest import Space
 from scanner.delivery.duties import Duties
 from scanner.delivery.models import Message, MessageKind, Notice, Told
 from scanner.delivery.notices import issue
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
 from targets.models import Authorisation, Organisation
-from tests.delivery.office import NOW, contact, finding, followed_round, installed, unit
-from tests.rounds import world
+from tests.delivery.daily import DAY, HOUR, ROOMY, authorised, days, mails, run
+from tests.delivery.office import NOW, contact, finding, installed, unit
 
 pytestmark = pytest.mark.django_db
-DAY = dt.timedelta(days=1)
-HOUR = dt.timedelta(hours=1)
-ROOMY = Space(free=50 * 2**30, total=100 * 2**30)
 
 
 @pytest.fixture(autouse=True)
 def office() -> Iterator[None]:
     with installed():
         yield
-
-
-def run(now: dt.datetime, space: Space = ROOMY) -> int:
-    """Do what is due in a process that has just begun."""
-    return Duties(lambda: space).run(now)
-
-
-def mails(kind: MessageKind, owner: Organisation | None = None) -> list[Message]:
-    rows = Message.objects.filter(kind=kind).order_by("pk")
-    return list(rows.filter(organisation=owner) if owner else rows)
-
-
-def days(kind: MessageKind, begin: dt.datetime, count: int) -> list[int]:
-    """Run every twelve hours for ``count`` days; return on which days, from 0, mail of this kind was made."""
-    made = []
-    duties = Duties(lambda: ROOMY)
-    for half in range(2 * count):
-        before = Message.objects.filter(kind=kind).count()
-        duties.run(begin + half * 12 * HOUR)
-        if Message.objects.filter(kind=kind).count() > before:
-            made.append(half // 2)
-    return made
-
-
-def authorised(owner: Organisation, until: dt.datetime, document: str = "Order 1") -> Authorisation:
-    world.authorise(owner, "192.0.2.0/24", document=document, valid_from=NOW - 100 * DAY, valid_until=until)
-    return Authorisation.objects.latest("pk")
 
 
 def test_a_deadline_is_reminded_of_three_days_before_the_day_after_and_then_weekly() -> None:
@@ -107,6 +75,15 @@ def test_what_was_claimed_or_fixed_is_not_reminded_of(state: str) -> None:
     finding(unit(), deadline=NOW - DAY, state=state, **{state: NOW})  # type: ignore[arg-type]
     run(NOW)
     assert mails(MessageKind.REMINDER) == []
+
+
+def test_reminders_can_be_declined_and_notices_can_not() -> None:
+    owner = unit()
+    owner.contacts.update(declined=["reminder", "notice"])
+    late = finding(owner, deadline=NOW - DAY)
+    issue(owner, None, [late], by="ops", now=NOW)
+    run(NOW)
+    assert (mails(MessageKind.REMINDER), len(mails(MessageKind.NOTICE))) == ([], 1)
 
 
 def test_a_host_that_left_the_register_is_not_reminded_of() -> None:
@@ -262,64 +239,6 @@ def test_an_exemption_is_announced_thirty_days_before_its_end_and_when_it_has_en
     assert ended.subject == "[Exemption] Water Office: 0 about to end, 1 ended"
     held.refresh_from_db()
     assert held.state == "open"
-
-
-def test_the_digest_comes_every_day_also_when_there_is_nothing_to_tell() -> None:
-    assert days(MessageKind.DIGEST, NOW, 3) == [0, 1, 2]
-    calm = mails(MessageKind.DIGEST)[0]
-    assert calm.subject == "[Daily digest] Security Office: nothing waits for you"
-    assert "50.0 of 100.0 GiB are free." in calm.text
-    assert "If it doesn't, something is wrong" in calm.text.replace("\n", " ")
-
-
-def test_the_digest_speaks_the_installations_language_and_keeps_its_time_zone() -> None:
-    with override_settings(LANGUAGE_CODE="zh-hans", TIME_ZONE="Asia/Shanghai"):
-        run(dt.datetime(2026, 11, 25, 23, 59, tzinfo=dt.UTC))
-        assert mails(MessageKind.DIGEST) == []
-        run(dt.datetime(2026, 11, 26, 0, 0, tzinfo=dt.UTC))
-    (mail,) = mails(MessageKind.DIGEST)
-    assert mail.subject == "【运行日报】网络安全监测办公室：没有待处理事项"
-    assert "2026年11月26日运行日报" in mail.text
-
-
-def test_the_digest_names_what_waits_for_the_operators() -> None:
-    owner = unit()
-    power = world.organisation("power", name_en="Power Office", name_zh="电力局")
-    world.register(power, "power.example")
-    this = followed_round(owner, at=NOW + 4 * DAY)
-    this.missed = 2
-    this.save()
-    notice = issue(owner, None, [finding(owner, deadline=NOW + DAY, reported=NOW)], by="ops", now=NOW)
-    disputed = finding(owner, port=9)
-    acts.request_exemption(disputed, ExemptionKind.FALSE_POSITIVE, "Ann", "a honeypot", "", None, "ann", NOW)
-    Message.objects.create(
-        key="k", kind="notice", recipient="gone@water.example", language="en", message_id="<k>", subject="s", text="t",
-        html="h", state="dead", created=NOW, not_before=NOW, finished=NOW + 4 * DAY - HOUR, reply="550 no\r\nsuch user",
-    )  # fmt: skip
-    authorised(owner, NOW + 20 * DAY)
-    run(NOW + 4 * DAY, Space(free=2**30, total=100 * 2**30))
-    text = " ".join(mails(MessageKind.DIGEST)[-1].text.split())
-    for told in (
-        f"Round {this.pk} (by hand, no plan): done. Hosts 1, inspected 1, partly 0, not inspected 0. It stands for 2",
-        "Rectification notice to gone@water.example: 550 no such user",
-        "Power Office has no contact.",
-        "Power Office has no valid authorisation: nothing of it is inspected.",
-        f"{notice.number} to Water Office, was to be answered by 27 Nov 2026",
-        "Water Office: 2 overdue, of these critical or high: 2",
-        f"Finding {disputed.pk} of Water Office: false positive, asked for on 26 Nov 2026",
-        "Water Office: Order 1 ends on",
-        "Space runs out: 1.0 of 100.0 GiB are free.",
-    ):
-        assert told.lower() in text.lower(), told
-
-
-def test_the_digest_tells_of_a_day_only_what_that_day_brought() -> None:
-    owner = unit()
-    this = followed_round(owner, at=NOW)
-    run(NOW)
-    assert f"Round {this.pk}" in mails(MessageKind.DIGEST)[0].text
-    run(NOW + DAY)
-    assert "No round ended." in mails(MessageKind.DIGEST)[1].text
 
 
 def test_a_notice_counts_as_answered_when_its_findings_were_claimed_by_other_ways() -> None:

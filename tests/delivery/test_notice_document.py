@@ -11,8 +11,8 @@ from scanner.delivery.notice_document import notice_model, render_notice
 from scanner.delivery.notices import issue
 from scanner.engine.catalogue.load import Language
 from scanner.remediation.models import Finding
+from tests.delivery.daily import DAY
 from tests.delivery.office import NOW, finding, followed_round, installed, plan, unit
-from tests.delivery.test_duties import DAY
 from tests.rounds.world import authorise
 
 pytestmark = pytest.mark.django_db

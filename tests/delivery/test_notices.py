@@ -115,6 +115,21 @@ def test_a_withdrawn_notice_keeps_its_number_and_is_not_issued_again_for_its_rou
         withdraw(notice, "ops", NOW)
 
 
+def test_mail_of_a_withdrawn_notice_that_has_not_left_is_cancelled_and_no_other() -> None:
+    owner = unit()
+    contact(owner, "leader")
+    with installed():
+        for port in range(11):
+            post(issue(owner, None, [finding(owner, port=port)], by="ops", now=NOW), NOW)
+    notice = Notice.objects.get(number="R2026-1")
+    sent = Message.objects.filter(key__startswith=f"notice:{notice.pk}:", recipient__startswith="leader")
+    sent.update(state="sent")
+    withdraw(notice, "ops", NOW)
+    states = Message.objects.filter(key__startswith=f"notice:{notice.pk}:").order_by("recipient")
+    assert list(states.values_list("state", flat=True)) == ["sent", "cancelled"]
+    assert Message.objects.filter(state="queued").count() == 20
+
+
 def test_numbers_run_without_gaps_and_begin_anew_with_the_year_of_the_office() -> None:
     owner = unit()
     known = finding(owner)

@@ -22,6 +22,7 @@ from scanner.delivery.sender import Mailer, claim, due, record, take_up_lost
 from scanner.delivery.smtp import Answer, Fate, Server
 from scanner.reports.models import Report
 from scanner.rounds.models import Round
+from tests.delivery.office import contact
 from tests.delivery.post_office import (
     NOW,
     Clock,
@@ -351,6 +352,7 @@ def test_a_server_that_keeps_breaking_off_is_left_alone_until_the_next_pass(cloc
 
 def test_a_report_is_left_out_when_the_server_takes_less_than_the_setting_allows(clock: Clock, how: Post) -> None:
     owner = organisation()
+    contact(owner, email="contact1@water.example")
     this = Round.objects.create(profile="standard", ports="22", requested_by="ops", created=NOW)
     page = zlib.compress(b"x" * 100_000)
     report = Report.objects.create(
@@ -385,3 +387,55 @@ def test_a_folder_that_can_t_be_written_to_costs_no_mail(clock: Clock, how: Post
     blocked.unlink()
     clock.now += timedelta(minutes=2)
     assert mailer(clock, how, None).run_once().sent == 1
+
+
+def test_who_left_while_a_mail_waited_does_not_get_it_and_the_operators_hear_of_it(clock: Clock, how: Post) -> None:
+    above = organisation("city")
+    owner = organisation(parent=above)
+    left, stays, supervisor = contact(owner), contact(owner, "technical"), contact(above, "leader")
+    told = (left.email, stays.email.upper(), supervisor.email, "ops@office.example")
+    letters = [letter(number, recipient, organisation=owner) for number, recipient in enumerate(told)]
+    post_letters(*letters)
+    left.retired_at = NOW
+    left.save()
+    with installed(mail_from="roundsman@office.example", operators=("ops@office.example",)):
+        tally = mailer(clock, how, None).run_once()
+    assert (tally.sent, tally.dead) == (3, 1)
+    dead = Message.objects.get(state=MessageState.DEAD)
+    assert (dead.recipient, dead.reply) == (left.email, sender.NO_CONTACT)
+
+
+def test_of_an_organisation_that_was_retired_no_mail_leaves(clock: Clock, how: Post) -> None:
+    owner = organisation()
+    post_letters(letter(recipient=contact(owner).email, organisation=owner))
+    owner.retired_at = NOW
+    owner.save()
+    assert mailer(clock, how, None).run_once().dead == 1
+
+
+def test_two_installations_of_an_office_never_give_two_letters_the_same_message_id() -> None:
+    ids = set()
+    for secret in ("of the pilot", "of the one after it", "of the pilot"):
+        with override_settings(SECRET_KEY=secret):
+            post_letters(letter())
+        ids.add(one().message_id)
+        Message.objects.all().delete()
+    assert len(ids) == 2
+
+
+def test_an_urgent_alert_does_not_wait_until_a_slow_server_has_taken_what_was_there_before(
+    clock: Clock, how: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_letters(*(letter(number) for number in range(10)))
+    taken: list[str] = []
+
+    def slowly(_: Mailer, message: Message) -> Answer:
+        if not taken:
+            post_letters(letter(99, kind=MessageKind.URGENT_ALERT), now=clock())
+        clock.elapsed += 45
+        taken.append(message.kind)
+        return Answer(Fate.ACCEPTED, "250 at last")
+
+    monkeypatch.setattr(Mailer, "_deliver", slowly)
+    mailer(clock, how, None).run_once()
+    assert (len(taken), taken.index("urgent-alert")) == (11, 2)

@@ -247,3 +247,23 @@ def test_a_retired_organisation_gets_no_report(owner: Organisation) -> None:
     Organisation.objects.filter(pk=owner.pk).update(retired_at=day(1))
     assert tell_round(this.pk, day(1.1)) == 0
     assert not Report.objects.exists()
+
+
+def test_an_alert_is_repeated_once_when_attackers_begin_to_use_what_was_critical(owner: Organisation) -> None:
+    followed(owner, open_redis, 1)
+    finding = Finding.objects.get(check_id=REDIS)
+    assert [alert_urgent([finding], day(1.1)) for _ in range(2)] == [1, 0]
+    finding.known_exploited = True
+    assert [alert_urgent([finding], day(2)) for _ in range(2)] == [1, 0]
+    finding.known_exploited = False
+    assert alert_urgent([finding], day(3)) == 0
+
+
+def test_an_organisation_with_nothing_registered_gets_no_report(owner: Organisation) -> None:
+    supervisor = unit("city")
+    this = a_round(owner, 1)
+    look(this, HOST, open_redis, 1)
+    this.organisations.set([owner, supervisor])
+    follow_round(this.pk, day(1.05))
+    tell_round(this.pk, day(1.1))
+    assert {each.organisation_id for each in mails(MessageKind.ROUND_REPORT)} == {owner.pk}

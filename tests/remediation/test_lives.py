@@ -287,9 +287,14 @@ def test_time_to_fix_runs_from_the_first_report() -> None:
     assert due(seen(0), Reports(day(1)), seen(2), Reports(day(3))) == day(8)
 
 
-def test_what_got_worse_is_due_sooner_counted_from_the_same_report() -> None:
-    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(10, Severity.CRITICAL)) == day(3)
-    assert due(seen(0), Reports(day(0)), seen(1, key=True)) == day(3.5)
+def test_what_got_worse_is_due_sooner_but_never_before_anybody_could_know() -> None:
+    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(10, Severity.CRITICAL)) == day(13)
+    assert due(seen(0), Reports(day(0)), seen(1, key=True)) == day(4.5)
+
+
+def test_what_got_worse_late_is_not_put_off() -> None:
+    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(29, Severity.CRITICAL)) == day(30)
+    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(40, Severity.CRITICAL)) == day(30), "overdue before"
 
 
 def test_what_got_better_may_take_longer() -> None:

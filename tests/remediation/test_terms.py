@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
+from scanner.remediation.follow import follow_round
 from scanner.remediation.models import Finding
 from scanner.rounds.models import Plan, PlanKind
 from targets.models import Organisation
-from tests.remediation.looks import day, followed
-from tests.rounds.world import authorise, open_redis, organisation, register
+from tests.remediation.looks import a_round, day, followed, looks
+from tests.rounds.world import authorise, old_elasticsearch, open_redis, open_web, organisation, register
 
 pytestmark = pytest.mark.django_db
 
@@ -79,3 +81,34 @@ def test_a_deadline_that_runs_stays_when_the_plan_changes() -> None:
     Plan.objects.filter(pk=routine.pk).update(deadlines={"critical": 1})
     followed(water, open_redis, 1)
     assert allowed() == dt.timedelta(days=5)
+
+
+def test_what_a_round_between_rounds_saw_is_due_from_the_report_that_tells_it() -> None:
+    water = owner()
+    between: dict[str, Any] = {"kind": PlanKind.CADENCE, "hosts": ("192.0.2.10",)}
+    followed(water, old_elasticsearch("7.10.0"), 0, **between)
+    followed(water, old_elasticsearch("7.10.0"), 1, **between)
+    assert set(Finding.objects.values_list("reported", "deadline")) == {(None, None)}, "nobody was told"
+
+    followed(water, old_elasticsearch("7.10.0"), 5)
+    assert set(Finding.objects.values_list("reported", flat=True)) == {day(5) + dt.timedelta(hours=1)}
+
+
+def test_what_is_alerted_between_rounds_is_due_from_then() -> None:
+    water = owner()
+    between: dict[str, Any] = {"kind": PlanKind.CADENCE, "hosts": ("192.0.2.10",)}
+    followed(water, open_redis, 0, **between)
+    assert allowed() == USUAL
+    followed(water, open_web, 1)
+    followed(water, open_redis, 2, **between)
+    assert allowed() == USUAL
+    assert Finding.objects.get().reported == day(2) + dt.timedelta(hours=1), "a recurrence is alerted"
+
+
+def test_an_organisation_that_was_retired_while_its_round_ran_can_not_be_late() -> None:
+    water = owner()
+    this = a_round(water, 0)
+    looks(this, "192.0.2.10", open_redis, 0)
+    Organisation.objects.update(retired_at=day(0.01))
+    follow_round(this.pk, day(0.1))
+    assert (Finding.objects.get().reported, Finding.objects.get().deadline) == (None, None)

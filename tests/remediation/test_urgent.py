@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
 from scanner.engine.judge import Judgement, judge_whole
-from scanner.engine.model import HostInspection
+from scanner.engine.model import HostInspection, Severity
 from scanner.engine.rules.base import Basis
 from scanner.remediation import observe
+from scanner.remediation.acts import grant
 from scanner.remediation.follow import follow_round
-from scanner.remediation.models import Finding, FindingEvent
-from scanner.remediation.urgent import open_urgent
+from scanner.remediation.models import ExemptionKind, Finding, FindingEvent
+from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.reports.query import report_model
 from scanner.rounds.models import LookNumber
 from targets.models import Organisation
@@ -100,7 +102,9 @@ def test_each_result_is_judged_once(owner: Organisation, monkeypatch: pytest.Mon
         judged.append(inspection.target.address)
         return judge_whole(inspection, basis)
 
+    monkeypatch.setattr(observe, "_LAST", observe._Last(10))
     monkeypatch.setattr(observe, "judge_whole", counted)
+    open_urgent(this.pk, results, day(0))
     open_urgent(this.pk, results, day(0))
     assert sorted(judged) == [HOST, "192.0.2.11"]
 
@@ -112,3 +116,68 @@ def test_the_second_look_of_a_round_opens_nothing_twice(owner: Organisation) -> 
     second = look(this, HOST, open_redis, 0.1, LookNumber.AGAIN)
     assert [each.pk for each in open_urgent(this.pk, [second.pk], day(0))] == [Finding.objects.get().pk]
     assert FindingEvent.objects.count() == 1
+
+
+@pytest.fixture
+def known(owner: Organisation, monkeypatch: pytest.MonkeyPatch) -> Finding:
+    """A finding that weighed little when it was found."""
+    with monkeypatch.context() as patched:
+        judged_as(patched, severity=Severity.LOW)
+        followed(owner, open_redis, 0)
+    return Finding.objects.get()
+
+
+def judged_as(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
+    """Let every finding be judged with these values."""
+
+    def judged(inspection: HostInspection, basis: Basis) -> Judgement:
+        judgement = judge_whole(inspection, basis)
+        findings = tuple(replace(each, **values) for each in judgement.findings)  # type: ignore[arg-type]  # by name
+        return replace(judgement, findings=findings)
+
+    monkeypatch.setattr(observe, "judge_whole", judged)
+
+
+def test_what_has_become_critical_is_told_before_its_round_ends_and_is_still_open_in_its_report(
+    owner: Organisation, known: Finding
+) -> None:
+    this = a_round(owner, 1)
+    result = look(this, HOST, open_redis, 1)
+    assert open_urgent(this.pk, [result.pk], day(1)) == [known]
+    assert open_urgent(this.pk, [result.pk], day(1)) == [known]
+    follow_round(this.pk, day(1.1))
+    known.refresh_from_db()
+    assert (known.severity, known.last_seen, known.reported) == ("critical", day(1), day(0) + dt.timedelta(hours=1))
+    assert sorted(FindingEvent.objects.filter(round=this).values_list("kind", flat=True)) == ["changed", "seen"]
+    assert [each.number for each in report_model(owner, this, day(1.2)).changes.still_open] == [known.pk]
+    later = a_round(owner, 2)
+    assert open_urgent(later.pk, [look(later, HOST, open_redis, 2).pk], day(2)) == []
+
+
+@pytest.mark.parametrize("before_the_end", [True, False])
+def test_a_risk_that_was_accepted_when_it_weighed_less_is_told_and_stays_accepted(
+    owner: Organisation, known: Finding, before_the_end: bool
+) -> None:
+    grant(known, ExemptionKind.ACCEPTED, "Wang", "a test stand", "", day(100), "ops", day(0.5))
+    this = a_round(owner, 1)
+    result = look(this, HOST, open_redis, 1)
+    if before_the_end:
+        assert open_urgent(this.pk, [result.pk], day(1)) == [known]
+    follow_round(this.pk, day(1.1))
+    assert urgent_of(this.pk) == [known]
+    assert Finding.objects.get().state == "accepted"
+
+
+@pytest.mark.parametrize("before_the_end", [True, False])
+def test_what_attackers_begin_to_use_is_told_though_its_severity_stays(
+    owner: Organisation, known: Finding, before_the_end: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged_as(monkeypatch, severity=Severity.LOW, known_exploited=True)
+    this = a_round(owner, 1)
+    result = look(this, HOST, open_redis, 1)
+    if before_the_end:
+        assert open_urgent(this.pk, [result.pk], day(1)) == [known]
+    follow_round(this.pk, day(1.1))
+    assert urgent_of(this.pk) == [known]
+    later = followed(owner, open_redis, 2)
+    assert urgent_of(later.pk) == []

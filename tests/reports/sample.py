@@ -88,7 +88,16 @@ def busy(language: str = "en") -> m.ReportModel:
     """Several findings, changes in every direction, gaps, and strings from a spiteful server."""
     redis, mirror = place("cache.example.org", 6379, "192.0.2.10"), place("2001:db8::10", 6380)
     findings = (
-        finding(101, UNAUTH, redis, overdue=True, deadline=NOW - 2 * DAY, first_seen=NOW - 9 * DAY, key_target=True),
+        finding(
+            101,
+            UNAUTH,
+            redis,
+            overdue=True,
+            deadline=NOW - 2 * DAY,
+            first_seen=NOW - 9 * DAY,
+            reported=NOW - 5 * DAY,
+            key_target=True,
+        ),
         finding(102, UNAUTH, mirror, recurrences=1, known_exploited=True, history=_history()),
         finding(103, EXPOSED, place("192.0.2.22", 6379), confidence=Confidence.POSSIBLE, params=_hostile_params()),
         finding(104, EXPOSED, place("192.0.2.40", 6379), seen_now=False, last_inspected=NOW - 7 * DAY),

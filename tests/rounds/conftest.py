@@ -10,33 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.rounds.installation import ROOT, Installation
+from tests.rounds.prepared import ROOT, Prepared
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Installation]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Prepared]:
     """Returns copies of installations, each of which is made once: migrating takes seconds."""
     made: dict[tuple[str, ...], Path] = {}
 
-    def copy(*options: str) -> Installation:
+    def copy(*options: str) -> Prepared:
         if options not in made:
             made[options] = tmp_path_factory.mktemp("made")
             command = [sys.executable, "-m", "tests.rounds.service", "--prepare", *options]
-            environment = Installation(made[options]).environment
+            environment = Prepared(made[options]).environment
             subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)
         folder = tmp_path_factory.mktemp("installation")
         shutil.copytree(made[options], folder, dirs_exist_ok=True)
-        return Installation(folder)
+        return Prepared(folder)
 
     return copy
 
 
 @pytest.fixture
-def installation(prepared: Callable[..., Installation]) -> Installation:
+def brief(prepared: Callable[..., Prepared]) -> Prepared:
+    """An installation whose round takes seconds."""
     return prepared()
 
 
 @pytest.fixture
-def slow(prepared: Callable[..., Installation]) -> Installation:
+def slow(prepared: Callable[..., Prepared]) -> Prepared:
     """An installation whose round takes minutes, if nothing ends it."""
     return prepared("--slow")

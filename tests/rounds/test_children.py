@@ -13,8 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scanner.engine.model import GapReason
+from scanner.rounds import look
+from scanner.rounds.execute import execute
 from scanner.rounds.frames import HEAD, FrameError, FrameReader, Kind, frame
-from tests.rounds.installation import ROOT, within
+from scanner.rounds.models import HostResult
+from scanner.rounds.nursery import NURSERY
+from tests.lab.case import program
+from tests.rounds.prepared import ROOT, scans, within
+from tests.rounds.world import authorise, organisation, planned, register
 
 pytestmark = pytest.mark.lab
 
@@ -50,10 +57,10 @@ def family() -> Iterator[Family]:
 
             def started() -> bool:
                 found[:] = [each for each in psutil.Process(worker.pid).children(recursive=True) if _lives(each)]
-                return any(each.name() == "nmap" for each in found)
+                return any(scans(each) for each in found)
 
             assert within(30, started)
-            nmap = next(each for each in found if each.name() == "nmap")
+            nmap = next(each for each in found if scans(each))
             child = nmap.parent()
             assert child is not None
             nursery = child.parent()
@@ -119,3 +126,26 @@ def test_what_is_no_frame_or_too_large_is_refused_by_its_head(
     theirs.sendall(head)
     with pytest.raises(FrameError):
         reader.next(1)
+
+
+@pytest.mark.django_db
+def test_a_child_that_goes_past_every_deadline_is_ended_and_its_host_set_aside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hanging = tmp_path / "nmap"
+    real = program("nmap")
+    hanging.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {real} --version\nexec sleep 3600\n', encoding="ascii")
+    hanging.chmod(0o755)
+    owner = organisation()
+    register(owner, "127.62.0.2")
+    authorise(owner, "127.62.0.2")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(look, "JOB_DEADLINE", 1)
+    NURSERY.close()
+    try:
+        execute(planned(ports="T:80"))
+    finally:
+        NURSERY.close()
+    result = HostResult.objects.get()
+    assert [gap.reason for gap in result.inspection().coverage.gaps] == [GapReason.SET_ASIDE]
+    assert not [each for each in psutil.Process().children(recursive=True) if "sleep" in each.name()]

@@ -92,6 +92,20 @@ class TestDueOnce:
 
         assert dues() == [("01 13:00", 0), ("01 14:00", 0), ("01 15:00", 0), ("01 16:00", 0)]
 
+    def test_a_clock_that_was_years_ahead_leaves_no_plan_silent_for_years(self, water: Organisation) -> None:
+        plan(schedule="every 1d")
+        monthly = plan("monthly", schedule="0 3 20 * *").next_due
+        (wrong,) = [each for each in tick(MADE + timedelta(days=3650)) if each.plan and each.plan.name == "nightly"]
+        end_rounds()
+
+        for moment in (at(2, 11), at(2, 12), at(3, 12)):
+            tick(moment)
+            end_rounds()
+
+        assert dues()[-2:] == [("02 12:00", 0), ("03 12:00", 0)]
+        assert wrong.due == MADE + timedelta(days=3650)
+        assert find_plan("monthly").next_due == monthly
+
     def test_a_clock_that_jumps_ahead_has_missed_what_lies_between(self, water: Organisation) -> None:
         plan(schedule="every 1h")
         for hour in (13, 16, 17):
@@ -316,6 +330,17 @@ def test_what_is_coming_counts_jitter_and_blackouts(water: Organisation) -> None
         ("early", at(2, 1), at(2, 1)),
         ("late", at(3, 4), at(3, 4) + put_off(jittered.pk, at(3, 4), 600)),
         ("early", at(3, 1), at(3, 10)),
+    ]
+
+
+def test_due_times_that_passed_unused_come_as_the_one_round_that_catches_them_up(water: Organisation) -> None:
+    plan("busy", schedule="every 1h")
+
+    found = coming(Plan.objects.all(), MADE + 5 * HOUR, MADE + 6 * HOUR)
+
+    assert [(each.due, each.begins) for each in found] == [
+        (MADE + 5 * HOUR, MADE + 5 * HOUR),
+        (MADE + 6 * HOUR, MADE + 6 * HOUR),
     ]
 
 

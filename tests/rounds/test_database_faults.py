@@ -14,36 +14,36 @@ from django.db import OperationalError
 from scanner.rounds import worker
 from scanner.rounds.execute import execute
 from scanner.rounds.models import HostResult, Job, Stop
-from tests.rounds.installation import Installation, within
+from tests.rounds.prepared import Prepared, scans, within
 from tests.rounds.service import HOSTS
 from tests.rounds.world import authorise, organisation, planned, register
 
 pytestmark = pytest.mark.lab
 
 
-def test_results_wait_for_a_database_that_another_program_holds(installation: Installation) -> None:
-    database = installation.folder / "roundsman.sqlite3"
-    with installation.service(), closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as other:
-        assert within(30, lambda: ("look", "running") in installation.ask("SELECT kind, state FROM rounds_job"))
+def test_results_wait_for_a_database_that_another_program_holds(brief: Prepared) -> None:
+    database = brief.folder / "roundsman.sqlite3"
+    with brief.service(), closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as other:
+        assert within(30, lambda: ("look", "running") in brief.ask("SELECT kind, state FROM rounds_job"))
         other.execute("BEGIN IMMEDIATE")
         time.sleep(8)
         other.execute("ROLLBACK")
-        assert within(60, lambda: installation.state() == "done")
-    assert installation.results() == HOSTS
-    assert installation.ask("SELECT max(failures), max(losses) FROM rounds_job") == [(0, 0)]
+        assert within(60, lambda: brief.state() == "done")
+    assert brief.results() == HOSTS
+    assert brief.ask("SELECT max(failures), max(losses) FROM rounds_job") == [(0, 0)]
 
 
-def test_a_full_disk_is_waited_out_and_nothing_is_lost(installation: Installation) -> None:
-    with installation.service() as process:
-        log = installation.folder / "roundsman.sqlite3-wal"
+def test_a_full_disk_is_waited_out_and_nothing_is_lost(brief: Prepared) -> None:
+    with brief.service() as process:
+        log = brief.folder / "roundsman.sqlite3-wal"
         unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, unlimited[1]))
         time.sleep(4)
-        assert installation.state() != "done"
+        assert brief.state() != "done"
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
-        assert within(60, lambda: installation.state() == "done")
-    assert installation.results() == HOSTS
-    assert installation.ask("SELECT max(failures) FROM rounds_job") == [(0,)]
+        assert within(60, lambda: brief.state() == "done")
+    assert brief.results() == HOSTS
+    assert brief.ask("SELECT max(failures) FROM rounds_job") == [(0,)]
 
 
 @pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_a_switch_that_can_not_be_read_ends_the_probes_as_if_it_were_on(monkeypa
     unreadable: list[float] = []
 
     def current_stop() -> Stop | None:
-        if any(each.name() == "nmap" for each in psutil.Process().children(recursive=True)):
+        if any(scans(each) for each in psutil.Process().children(recursive=True)):
             unreadable.append(time.monotonic())
             raise OperationalError("disk I/O error")
         return None
@@ -64,6 +64,6 @@ def test_a_switch_that_can_not_be_read_ends_the_probes_as_if_it_were_on(monkeypa
     with pytest.raises(OperationalError):
         execute(number)
     assert time.monotonic() - unreadable[0] < 5
-    assert within(1, lambda: "nmap" not in [each.name() for each in psutil.Process().children(recursive=True)])
+    assert within(1, lambda: not any(scans(each) for each in psutil.Process().children(recursive=True)))
     assert not HostResult.objects.exists()
     assert Job.objects.get(kind="look").state == "waiting"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scanner.engine.model import Endpoint, Level, Transport, domain_endpoint
 from scanner.engine.plan import ports_of
-from scanner.rounds.gate import ScopeGate, one_of_each, port_borders
+from scanner.rounds.gate import Permits, ScopeGate, one_of_each, port_borders
 from targets.scope import AuthorisationTerms, ExclusionTerms, Reach, Scope
 
 ADDRESS = "192.0.2.10"
@@ -94,3 +94,28 @@ def test_a_domain_is_refused_as_soon_as_the_register_no_longer_allows_it() -> No
     assert gate(domain_endpoint("www.water.example")) == "domain-not-registered domain=www.water.example"
     gate.renew(Scope("water", domains=frozenset({"water.example"})), NOW)
     assert gate(domain_endpoint("water.example")) == "domain-not-authorised domain=water.example"
+
+
+@given(ranges, ranges, ranges, ranges)
+def test_less_is_permitted_exactly_when_a_scanned_port_was_and_is_no_more(
+    allowed: tuple[tuple[int, int], ...],
+    excluded: tuple[tuple[int, int], ...],
+    allowed_later: tuple[tuple[int, int], ...],
+    excluded_later: tuple[tuple[int, int], ...],
+) -> None:
+    before, after = scope(allowed, excluded), scope(allowed_later, excluded_later)
+    permits = Permits(before, {ADDRESS: [None]}, Level.READ, range(1, 60), NOW)
+
+    def permitted(rules: Scope) -> set[int]:
+        return {port for port in range(1, 60) if rules.decide(ADDRESS, port, "tcp", NOW).allowed}
+
+    assert permits.lessened([ADDRESS], after, NOW) == bool(permitted(before) - permitted(after))
+    assert not permits.lessened([ADDRESS], after, NOW)
+
+
+def test_less_is_permitted_when_an_authorisation_ends_by_itself() -> None:
+    rules = scope(((1, 65535),), days=1)
+    permits = Permits(rules, {ADDRESS: [None]}, Level.READ, [80], NOW)
+    assert not permits.lessened([ADDRESS], rules, NOW + dt.timedelta(hours=23))
+    assert not permits.lessened(["192.0.2.11"], rules, NOW), "it was not permitted before"
+    assert permits.lessened([ADDRESS], rules, NOW + dt.timedelta(days=1))

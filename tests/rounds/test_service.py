@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from scanner.engine.probes.nmap import is_privileged
-from tests.rounds.installation import ROOT, Installation, within
+from tests.rounds.prepared import ROOT, Prepared, within
 from tests.rounds.service import HOSTS, JOBS
 
 pytestmark = pytest.mark.lab
@@ -56,24 +56,26 @@ _ETH_P_ALL = 3  # linux/if_ether.h
 _NETWORK = bytes((127, 63, 0))
 
 
-def test_a_service_that_is_killed_at_any_point_does_the_round_once(installation: Installation) -> None:
+@pytest.mark.slow
+def test_a_service_that_is_killed_at_any_point_does_the_round_once(brief: Prepared) -> None:
     dice = random.Random(20261126)
     for _ in range(4):
-        with installation.service() as process:
+        with brief.service() as process:
             time.sleep(dice.uniform(0.1, 2.0))
             process.kill()
-    with installation.service():
-        assert within(60, lambda: installation.state() == "done")
-    assert installation.results() == HOSTS
-    jobs = installation.ask("SELECT kind, look, count(*) FROM rounds_job GROUP BY kind, look ORDER BY kind, look")
+    with brief.service():
+        assert within(60, lambda: brief.state() == "done")
+    assert brief.results() == HOSTS
+    jobs = brief.ask("SELECT kind, look, count(*) FROM rounds_job GROUP BY kind, look ORDER BY kind, look")
     assert [job for job in jobs if job[0] != "look"] == [("doubt", 1, 1), ("follow", 1, 1), ("prepare", 1, 1)]
-    assert installation.ask("SELECT DISTINCT state FROM rounds_job") == [("done",)]
-    assert installation.ask("SELECT max(failures) FROM rounds_job") == [(0,)], "a worker's death is no host's fault"
-    assert installation.ask("SELECT count(*) FROM remediation_roundscore") == [(1,)]
+    assert brief.ask("SELECT DISTINCT state FROM rounds_job") == [("done",)]
+    assert brief.ask("SELECT max(failures) FROM rounds_job") == [(0,)], "a worker's death is no host's fault"
+    assert brief.ask("SELECT count(*) FROM remediation_roundscore") == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not is_privileged(), reason="a capture needs CAP_NET_RAW")
-def test_after_a_stop_no_packet_leaves_also_after_a_restart_until_it_is_lifted(slow: Installation) -> None:
+def test_after_a_stop_no_packet_leaves_also_after_a_restart_until_it_is_lifted(slow: Prepared) -> None:
     with Capture() as capture:
         with slow.service():
             assert within(30, lambda: capture.packets(0.5) > 0)
@@ -90,7 +92,20 @@ def test_after_a_stop_no_packet_leaves_also_after_a_restart_until_it_is_lifted(s
     assert slow.ask("SELECT max(failures) FROM rounds_job") == [(0,)]
 
 
-def test_a_service_that_is_told_to_end_puts_its_work_back_within_seconds(slow: Installation) -> None:
+@pytest.mark.slow
+@pytest.mark.skipif(not is_privileged(), reason="a capture needs CAP_NET_RAW")
+def test_when_an_authorisation_ends_a_scan_that_runs_ends_too_and_its_hosts_are_not_inspected(slow: Prepared) -> None:
+    with Capture() as capture, slow.service():
+        assert within(30, lambda: capture.packets(0.5) > 0)
+        slow.tell("UPDATE targets_authorisation SET retired_at = '2026-01-01 00:00:00'")
+        time.sleep(5)
+        assert capture.packets(2) == 0
+        assert within(20, lambda: slow.state() == "done")
+    assert slow.ask("SELECT DISTINCT outcome FROM rounds_hostresult") == [("refused",)]
+    assert slow.results() == HOSTS
+
+
+def test_a_service_that_is_told_to_end_puts_its_work_back_within_seconds(slow: Prepared) -> None:
     with slow.service() as process:
         assert within(30, lambda: ("look", "running") in slow.ask("SELECT kind, state FROM rounds_job"))
         children = psutil.Process(process.pid).children(recursive=True)
@@ -103,7 +118,7 @@ def test_a_service_that_is_told_to_end_puts_its_work_back_within_seconds(slow: I
     assert jobs == [("waiting", 0, 0)]
 
 
-def test_a_round_is_paused_and_cancelled_while_a_service_works_at_it(slow: Installation) -> None:
+def test_a_round_is_paused_and_cancelled_while_a_service_works_at_it(slow: Prepared) -> None:
     def at_work() -> bool:
         return ("running",) in slow.ask("SELECT state FROM rounds_job WHERE kind = 'look'")
 
@@ -122,33 +137,32 @@ def test_a_round_is_paused_and_cancelled_while_a_service_works_at_it(slow: Insta
     assert slow.results() == HOSTS
 
 
-def test_two_processes_that_carry_out_one_round_share_its_work(installation: Installation) -> None:
+def test_two_processes_that_carry_out_one_round_share_its_work(brief: Prepared) -> None:
     command = [sys.executable, "-c", "from scanner.cli.main import main; main()", "round", "resume", "1"]
     both = [
-        subprocess.Popen(command, cwd=ROOT, env=installation.environment, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
+        subprocess.Popen(command, cwd=ROOT, env=brief.environment, stderr=subprocess.PIPE, text=True) for _ in range(2)
     ]
     said = [process.communicate(timeout=60)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    assert (installation.state(), installation.results()) == ("done", HOSTS)
-    assert installation.ask("SELECT sum(attempt) - count(*) FROM rounds_job") == [(0,)], "no job was done twice"
+    assert (brief.state(), brief.results()) == ("done", HOSTS)
+    assert brief.ask("SELECT sum(attempt) - count(*) FROM rounds_job") == [(0,)], "no job was done twice"
 
 
-def test_a_second_service_is_refused_and_a_round_is_handed_to_the_first(installation: Installation) -> None:
-    with installation.service():
+def test_a_second_service_is_refused_and_a_round_is_handed_to_the_first(brief: Prepared) -> None:
+    with brief.service():
         again = subprocess.run(
             [sys.executable, "-m", "tests.rounds.service"],
             cwd=ROOT,
-            env=installation.environment,
+            env=brief.environment,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
         assert "already" in again.stderr
-        result = installation.run("round", "run")
+        result = brief.run("round", "run")
         assert (result.returncode, "running service carries it out" in result.stderr) == (0, True), result
-    assert installation.ask("SELECT DISTINCT worker LIKE 'serve:%' FROM rounds_job") == [(1,)]
+    assert brief.ask("SELECT DISTINCT worker LIKE 'serve:%' FROM rounds_job") == [(1,)]
 
 
 FAKE = """#!/usr/bin/env python3
@@ -160,7 +174,7 @@ os.execv({nmap!r}, [{nmap!r}, *sys.argv[1:sys.argv.index("-iL")], *addresses])
 """
 
 
-def with_nmap(made: Installation, fault: str) -> None:
+def with_nmap(made: Prepared, fault: str) -> None:
     """Put an nmap before the real one that goes wrong over one host."""
     folder = made.folder / "bin"
     folder.mkdir()
@@ -170,17 +184,18 @@ def with_nmap(made: Installation, fault: str) -> None:
     made.environment["PATH"] = f"{folder}:{made.environment['PATH']}"
 
 
-def outcomes(made: Installation) -> dict[object, object]:
+def outcomes(made: Prepared) -> dict[object, object]:
     rows = made.ask("SELECT outcome, count(*) FROM rounds_hostresult WHERE look = 1 GROUP BY outcome")
     return {row[0]: row[1] for row in rows}
 
 
-def test_a_child_that_dies_over_one_host_costs_that_host_alone(installation: Installation) -> None:
-    with_nmap(installation, "os.kill(os.getppid(), signal.SIGKILL)")
-    result = installation.run("round", "resume", "1")
+@pytest.mark.slow
+def test_a_child_that_dies_over_one_host_costs_that_host_alone(brief: Prepared) -> None:
+    with_nmap(brief, "os.kill(os.getppid(), signal.SIGKILL)")
+    result = brief.run("round", "resume", "1")
     assert result.returncode == 3, result
     assert "127.63.0.5: error; set-aside: The inspection program" in result.stdout
-    assert outcomes(installation) == {"inspected": HOSTS - 1, "error": 1}
+    assert outcomes(brief) == {"inspected": HOSTS - 1, "error": 1}
 
 
 @pytest.mark.parametrize(
@@ -188,22 +203,21 @@ def test_a_child_that_dies_over_one_host_costs_that_host_alone(installation: Ins
     ["os.abort()", 'sys.exit(open(sys.argv[sys.argv.index("-oX") + 1], "w").write("<nmaprun><host>") and 0)'],
     ids=["crashes", "prints half a document"],
 )
-def test_an_nmap_that_goes_wrong_leaves_hosts_not_inspected_and_the_round_goes_on(
-    installation: Installation, fault: str
-) -> None:
-    with_nmap(installation, fault)
-    result = installation.run("round", "resume", "1")
+def test_an_nmap_that_goes_wrong_leaves_hosts_not_inspected_and_the_round_goes_on(brief: Prepared, fault: str) -> None:
+    with_nmap(brief, fault)
+    result = brief.run("round", "resume", "1")
     assert result.returncode == 3, result
     assert "127.63.0.5: error; tool-failed" in result.stdout
-    assert (installation.state(), installation.results()) == ("done", HOSTS)
+    assert (brief.state(), brief.results()) == ("done", HOSTS)
 
 
-def test_an_nmap_that_hangs_holds_up_its_own_job_and_ends_with_the_round(installation: Installation) -> None:
-    with_nmap(installation, "time.sleep(3600)")
-    with installation.service() as process:
-        assert within(40, lambda: installation.results() == HOSTS - HOSTS // JOBS)
+@pytest.mark.slow
+def test_an_nmap_that_hangs_holds_up_its_own_job_and_ends_with_the_round(brief: Prepared) -> None:
+    with_nmap(brief, "time.sleep(3600)")
+    with brief.service() as process:
+        assert within(40, lambda: brief.results() == HOSTS - HOSTS // JOBS)
         nmaps = [each for each in psutil.Process(process.pid).children(recursive=True) if "nmap" in each.cmdline()[1:2]]
-        assert installation.run("round", "cancel", "1", "--yes").returncode == 0
-        assert within(20, lambda: installation.ask("SELECT followed IS NOT NULL FROM rounds_round") == [(1,)])
+        assert brief.run("round", "cancel", "1", "--yes").returncode == 0
+        assert within(20, lambda: brief.ask("SELECT followed IS NOT NULL FROM rounds_round") == [(1,)])
         assert not [each for each in nmaps if each.is_running()]
-    assert installation.results() == HOSTS
+    assert brief.results() == HOSTS

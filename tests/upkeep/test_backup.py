@@ -105,11 +105,11 @@ def test_a_backup_is_whole_though_another_process_writes_all_the_while(
 def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
     lived_in: Installation, tmp_path: Path
 ) -> None:
-    lived_in.roundsman("backup", tmp_path / "backup")
+    lived_in.roundsman("backup", tmp_path / "backup.tar.gz")
     key = (lived_in.path / "secret-key").read_text()
     lived_in.python("from targets.models import Organisation; Organisation.objects.update(name_en='Changed')")
     (lived_in.path / "secret-key").write_text("another")
-    said = lived_in.roundsman("restore", tmp_path / "backup", "--yes")
+    said = lived_in.roundsman("restore", tmp_path / "backup.tar.gz", "--yes")
     assert "2 waiting mail(s) held" in said
     assert "kill switch is on" in said
     mails = query(lived_in.database, "SELECT key, state FROM delivery_message WHERE key <> state ORDER BY key")
@@ -153,8 +153,10 @@ def test_a_directory_in_use_is_not_touched(lived_in: Installation, tmp_path: Pat
 def test_nobody_is_overrun_unasked(lived_in: Installation, tmp_path: Path) -> None:
     backups._write(lived_in.path, tmp_path / "backup", NOW)
     assert "Add --yes" in lived_in.roundsman("restore", tmp_path / "backup", status=2)
-    assert "exists; choose another name" in lived_in.roundsman("backup", tmp_path / "backup", status=2)
-    assert "can't be written" in lived_in.roundsman("backup", tmp_path / "missing" / "backup", status=2)
+    (tmp_path / "there.tar.gz").touch()
+    assert "exists; choose another name" in lived_in.roundsman("backup", tmp_path / "there.tar.gz", status=2)
+    assert "is the disk mounted?" in lived_in.roundsman("backup", tmp_path / "not-mounted", status=2)
+    assert "can't be written" in lived_in.roundsman("backup", tmp_path / "missing" / "backup.tar.gz", status=2)
     assert not list(lived_in.path.glob("replaced-*"))
 
 

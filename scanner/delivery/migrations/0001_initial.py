@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.CharField(max_length=300, unique=True)),
-                ('kind', models.CharField(choices=[('round-report', 'Round Report'), ('urgent-alert', 'Urgent Alert'), ('notice', 'Notice'), ('reminder', 'Reminder'), ('escalation', 'Escalation'), ('re-inspection', 'Reinspection'), ('recurrence', 'Recurrence'), ('exemption-ending', 'Exemption Ending'), ('authorisation-ending', 'Authorisation Ending'), ('digest', 'Digest')], max_length=24)),
+                ('kind', models.CharField(choices=[('round-report', 'Round Report'), ('urgent-alert', 'Urgent Alert'), ('notice', 'Notice'), ('reminder', 'Reminder'), ('escalation', 'Escalation'), ('re-inspection', 'Reinspection'), ('recurrence', 'Recurrence'), ('exemption-ending', 'Exemption Ending'), ('authorisation-ending', 'Authorisation Ending'), ('digest', 'Digest'), ('bulletin', 'Bulletin'), ('round-summary', 'Round Summary')], max_length=24)),
                 ('recipient', models.EmailField(max_length=254)),
                 ('language', models.CharField(max_length=10)),
                 ('message_id', models.CharField(max_length=200, unique=True)),
@@ -138,7 +138,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['round-report', 'urgent-alert', 'notice', 'reminder', 'escalation', 're-inspection', 'recurrence', 'exemption-ending', 'authorisation-ending', 'digest'])), name='message_kind_is_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['round-report', 'urgent-alert', 'notice', 'reminder', 'escalation', 're-inspection', 'recurrence', 'exemption-ending', 'authorisation-ending', 'digest', 'bulletin', 'round-summary'])), name='message_kind_is_known'),
         ),
         migrations.AddConstraint(
             model_name='message',

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,7 +26,15 @@ def within(seconds: float, true: Callable[[], bool]) -> bool:
     return true()
 
 
-class Installation:
+def scans(process: psutil.Process) -> bool:
+    """Tell whether it is an nmap that scans, and not one that is only asked for its version."""
+    try:
+        return process.name() == "nmap" and "-oX" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Prepared:
     """A data directory with a register and a round, and the processes that work on it."""
 
     def __init__(self, folder: Path) -> None:
@@ -51,6 +61,10 @@ class Installation:
     def ask(self, query: str) -> list[tuple[object, ...]]:
         with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database:
             return database.execute(query).fetchall()
+
+    def tell(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database, database:
+            database.execute(statement)
 
     def state(self) -> object:
         return self.ask("SELECT state FROM rounds_round")[0][0]

@@ -1,0 +1,24 @@
+"""The soak in small, as a test: every truth that the year is held against, in three days."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scanner.settings import ROOT
+
+
+@pytest.mark.slow
+def test_three_days_of_a_world_that_lives_break_no_truth(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench.soak", "--days", "3", "--units", "4", "--hosts", "32"]
+    environment = {**os.environ, "ROUNDSMAN_DATA_DIR": str(tmp_path / "data")}
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    figures = json.loads(run.stdout)
+    assert figures["opened"] > 50
+    assert figures["mails"] >= 3 * 5
