@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo test check accuracy compare-tls compare-exposure oracle-tls bench lock clean
+.PHONY: help setup demo test check accuracy compare-tls compare-exposure oracle-tls bench endure lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 18
@@ -36,6 +36,9 @@ oracle-tls: setup ## Our TLS hello sweep held against sslyze, over 300 random se
 
 bench: setup ## Speed and memory beside nmap and testssl.sh, in one run (takes about fifteen minutes)
 	@$(PYTHON) -m tests.bench.run
+
+endure: setup ## An hour of simulated faults: every round done once, every finding right, every mail there once
+	@$(PYTHON) -m tests.endurance.run
 
 lock: setup ## Renew the hashed requirements from pyproject.toml
 	@.tools/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header \

@@ -129,3 +129,28 @@ def test_what_the_page_on_plugins_shows_is_in_the_example() -> None:
     shown = list(_blocks(ROOT / "docs" / "plugins.md", "python", "toml"))
     assert len(shown) > 4
     assert [block for block in shown if not any(block in text for text in files)] == []
+
+
+_NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::((?:\w+::)?\w+)`")
+
+
+def test_every_test_that_the_page_on_reliability_names_exists() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = _NAMED_TEST.findall(page)
+    assert [f"{file}::{name}" for file, name in named if name not in _tests_of(ROOT / file)] == []
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith(("| fault", "| who |"))]
+    assert len(rows) > 40
+    assert [row for row in rows if not _NAMED_TEST.search(row)] == []
+
+
+def _tests_of(file: Path) -> set[str]:
+    """Return the names of a file's tests; those of a class as ``Class::test``."""
+    if not file.is_file():
+        return set()
+    names = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}::{each.name}" for each in node.body if isinstance(each, ast.FunctionDef)}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+    return names

@@ -1,7 +1,7 @@
 """A notice and its reply slip as Word documents (DOCX), which organisations edit, sign and send back.
 
-In Chinese it is set as official letters are (GB/T 9704-2012): body in 仿宋 of size three (16 pt), title in 小标宋 of size
-two (22 pt), first headings in 黑体, 22 lines a page, pages numbered ``— 1 —`` in size four (14 pt); lists lie in annexes.
+In Chinese it is set as official letters are (GB/T 9704-2012): body in 仿宋 of size three (16 pt), title in 小标宋 of
+size two (22 pt), first headings in 黑体, 22 lines a page, pages numbered ``— 1 —`` in size four; lists lie in annexes.
 """
 
 from __future__ import annotations

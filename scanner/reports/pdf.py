@@ -10,6 +10,7 @@ import logging
 from dataclasses import is_dataclass, replace
 from typing import Any, cast
 
+from scanner.engine.errors import RoundsmanError
 from scanner.reports.model import ReportModel
 from scanner.reports.render import render_html
 
@@ -36,11 +37,23 @@ def _cut(value: Any) -> Any:
     return value
 
 
+class LibraryMissingError(RoundsmanError):
+    """The system lacks the libraries that set text: Debian's ``libpango-1.0-0`` and ``libpangoft2-1.0-0``."""
+
+
 def pdf_of(page: str) -> bytes:
-    """Return one of our pages as PDF. Nothing is fetched or read but what ``data:`` addresses hold."""
+    """Return one of our pages as PDF. Nothing is fetched or read but what ``data:`` addresses hold.
+
+    Raises ``LibraryMissingError`` where the system can't make any.
+    """
     # Imported here, as it takes half a second and libraries of the system that other forms don't need.
-    from weasyprint import HTML
-    from weasyprint.urls import URLFetcher
+    try:
+        from weasyprint import HTML
+        from weasyprint.urls import URLFetcher
+    except OSError as error:
+        raise LibraryMissingError(
+            f"PDF can't be made here: {error}. Install libpango-1.0-0 and libpangoft2-1.0-0."
+        ) from error
 
     # Our style sheets are for browsers too; what WeasyPrint doesn't know of them is not worth a line each.
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 import zipfile
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import docx
 import pytest
 from docx.enum.section import WD_ORIENT
 
-from scanner.delivery.models import Notice
+from scanner.delivery.models import Message, Notice
 from scanner.delivery.notice_document import notice_model, render_notice
 from scanner.delivery.notice_word import render_notice_docx, render_slip_docx
+from scanner.delivery.posting import post
+from scanner.delivery.reports import Post, built
 from scanner.engine.catalogue.load import Language
 from scanner.remediation.models import Finding
 from scanner.reports.pdf import pdf_of
-from tests.delivery.office import installed
+from tests.delivery.office import NOW, installed
 from tests.delivery.test_notice_document import notice  # noqa: F401 - a fixture
 from tests.reports.test_pdf import ACTING, in_order, keys_of, text_of
 
@@ -123,3 +128,19 @@ def test_the_page_becomes_a_pdf_that_a_program_reads_in_order(notice: Notice, la
 
     assert in_order(text_of(pdf), *told)
     assert not keys_of(pdf) & ACTING
+
+
+def test_the_mail_brings_the_page_as_pdf_too_where_there_is_room(
+    notice: Notice,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    with installed(operators=("ops@example.org",)):
+        post(notice, NOW)
+    message = Message.objects.get()
+
+    def names(limit: int) -> list[str]:
+        mail = message_from_bytes(built(message, Post(tmp_path, limit)), policy=default)
+        return [str(part.get_filename()).rpartition(".")[2] for part in mail.iter_attachments()]
+
+    assert names(8_000_000) == ["pdf", "html", "docx", "csv"]
+    assert names(100_000) == ["html", "docx", "csv"]

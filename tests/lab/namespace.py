@@ -12,8 +12,10 @@ _CLONE_NEWNET = 0x40000000  # linux/sched.h; Python has os.unshare only from 3.1
 _INSIDE = "ROUNDSMAN_OWN_NAMESPACE"
 
 
-def run_inside(module: str) -> int | None:
+def run_inside(module: str, *further: str) -> int | None:
     """Start ``python -m module`` again, with the same arguments, in a new network namespace; return its status.
+
+    ``further`` are options of unshare(1), for more namespaces than that.
 
     Returns None when this process is inside already, with the loopback interface up. Without root, a user
     namespace lends the rights that low ports and raw sockets need.
@@ -22,7 +24,7 @@ def run_inside(module: str) -> int | None:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         return None
     unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
-    command = [*unshare, sys.executable, "-m", module, *sys.argv[1:]]
+    command = [*unshare, *further, sys.executable, "-m", module, *sys.argv[1:]]
     return subprocess.run(command, env={**os.environ, _INSIDE: "yes"}, check=False).returncode
 
 
