@@ -205,8 +205,8 @@ def sample_summary() -> RoundSummary:
 
 def _notice_mail(sample: Sample) -> Written:
     t, notice = words(sample.language), sample_notice(sample)
-    names = (t(f"form.{each}", number=notice.number) for each in ("document", "slip", "file"))
-    return notice_letter(notice, *names, sample.frame(MessageKind.NOTICE))
+    document, slip, form = (t(f"form.{each}", number=notice.number) for each in ("document", "slip", "file"))
+    return notice_letter(notice, document, slip, form, sample.frame(MessageKind.NOTICE))
 
 
 def _reinspection(sample: Sample) -> Written:
