@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     address; its domain names our messages. ``operators`` are addresses that are told of failures, in ``language``.
     ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine. ``mail_size_limit`` is in bytes of
     the whole mail; a report that would exceed it is linked to below ``reports_url``, or to be asked for. ``mail_rate``
-    is the most mails a minute to the addresses of one domain.
+    is the most mails a minute to the addresses of one domain. ``report_formats`` are those that are mailed.
 
     Names are those of the office, as its mail and notices show them. ``notice_number`` is the pattern of a notice's
     number, ``notice_basis`` the rules that a notice rests on beside the authorisation; none is assumed.
@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     smtp_plaintext: bool = False
     mail_size_limit: int = Field(default=8 * 1024 * 1024, ge=64 * 1024)
     mail_rate: int = Field(default=30, ge=1)
+    report_formats: Annotated[
+        tuple[Literal["html", "pdf", "xlsx"], ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)
+    ] = ("html",)
     reports_url: Annotated[str, AfterValidator(_web_address)] = ""
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "roundsman@localhost"
     operators: Annotated[

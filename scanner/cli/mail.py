@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,15 +147,13 @@ def show(
     """
     from scanner.delivery.letters import REPORT_MARK
     from scanner.delivery.models import Message
-    from scanner.delivery.reports import report_name
 
     with clear_errors():
         mail = Message.objects.select_related("organisation", "report__organisation").filter(pk=number).first()
         if mail is None:
             raise InputError(f"There is no mail {number}; 'roundsman mail queue --all' shows them.")
         content = _whole(mail)
-        names = [each.name for each in mail.attachments.all()]
-        names += [report_name(mail.report)] if mail.report else []
+        names = _attached(content)
         for path, data in ((html, mail.html.replace(REPORT_MARK, "").encode()), (eml, content)):
             if path is not None:
                 _keep(path, data)
@@ -174,6 +175,11 @@ def _whole(mail: Message) -> bytes:
         return built(mail, post())
     except InputError as error:
         return f"It can't be sent: {error}".encode("ascii", "backslashreplace")
+
+
+def _attached(content: bytes) -> list[str]:
+    parts = message_from_bytes(content, _class=EmailMessage, policy=default).iter_attachments()
+    return [part.get_filename("") for part in parts]
 
 
 def _list(names: list[str]) -> str:

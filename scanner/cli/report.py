@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.actor import actor
 from scanner.cli.errors import clear_errors
 from scanner.cli.preview import preview
 from scanner.cli.progress import counted
+from scanner.cli.prompts import is_terminal
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
 
@@ -73,6 +77,35 @@ def build(
         for each, this in counted(due, "rendering reports"):
             for path in _write(each, this, output, formats):
                 typer.echo(path)
+
+
+@app.command()
+def password(
+    organisation: Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the organisation.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Mail its reports unencrypted from now on.")] = False,
+) -> None:
+    """Set the password with which an organisation's reports are encrypted before they are mailed.
+
+    It is asked for, or read from standard input when that is no terminal. Reports then go as PDF, or as the settings'
+    PDF and XLSX, and never as HTML. Agree on the password by another way than mail. Reports that were made before have
+    no PDF yet: their mail asks the reader to write to you.
+
+    Exit status: 0 done, 2 bad input.
+    """
+    from scanner.delivery.passwords import remove_password, set_password
+    from targets.query import active_organisations
+
+    with clear_errors():
+        (owner,) = active_organisations([organisation])
+        if remove:
+            gone = remove_password(owner, actor(), datetime.now(UTC))
+            typer.echo(f"{owner.slug} has no password any more." if gone else f"{owner.slug} had no password.")
+            return
+        told = getpass("Password: ") if is_terminal() else sys.stdin.readline().rstrip("\r\n")
+        if is_terminal() and getpass("Once more: ") != told:
+            raise InputError("The two were not the same; nothing was changed.")
+        set_password(owner, told, actor(), datetime.now(UTC))
+    typer.echo(f"Reports to {owner.slug} are encrypted from now on.")
 
 
 def _due(chosen: list[Organisation], number: int | None, *, named: bool) -> list[tuple[Organisation, Round]]:

@@ -90,6 +90,18 @@ class Attachment(models.Model):
         return self.name
 
 
+class ReportPassword(models.Model):
+    """Reports to this organisation are encrypted; ``sealed`` is the password, see :mod:`scanner.delivery.passwords`."""
+
+    organisation = models.OneToOneField(
+        "targets.Organisation", on_delete=models.PROTECT, related_name="report_password"
+    )
+    sealed = models.CharField(max_length=500)
+
+    def __str__(self) -> str:
+        return f"password for the reports of {self.organisation}"
+
+
 class Notice(models.Model):
     """A rectification notice (整改通知书): asks one organisation to fix findings by a date.
 

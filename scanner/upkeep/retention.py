@@ -27,7 +27,7 @@ from django.db.models.functions import Length
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageState
 from scanner.remediation.keys import LOOKED
-from scanner.reports.models import Report
+from scanner.reports.models import Report, ReportFile
 from scanner.rounds.models import ENDED, HostResult, Job, JobState, LookNumber, Round, RoundState
 from scanner.upkeep import space
 from targets.models import Organisation
@@ -245,7 +245,9 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 
 def _empty_reports(to_send: QuerySet[Message], pks: list[int]) -> None:
-    Report.objects.filter(~Exists(to_send), pk__in=pks).update(html=b"", json=b"")
+    old = Report.objects.filter(~Exists(to_send), pk__in=pks)
+    ReportFile.objects.filter(report__in=old).delete()
+    old.update(html=b"", json=b"")
 
 
 def _empty_mails(pks: list[int]) -> None:
