@@ -213,6 +213,7 @@ def _notice_mail(sample: Sample) -> Written:
         preheader=t("mail.notice.preheader", n=len(notice.findings)),
         notice=notice,
         document=t("form.document", number=notice.number),
+        slip=t("form.slip", number=notice.number),
         form=t("form.file", number=notice.number),
     )
 
