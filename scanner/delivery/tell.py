@@ -180,10 +180,11 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
     part = None if this.is_whole else PlanKind(this.kind)
     # Only what is mailed needs further forms; the report in the organisation's language is kept all the same.
     forms = {each.language: mailed_forms(organisation) for each in left}
+    missing = sorted(languages - kept.keys())
     with stationery_of(organisation):
         drafts = [
             (_report(this, organisation, model, each), _files(_in(model, each), forms.get(each, ())))
-            for each in sorted(languages - kept.keys())
+            for each in missing
         ]
     letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part))
     with transaction.atomic():

@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from scanner.cli import facts, finding, report, resume, round, stop  # noqa: A004 - the command's own name
 from scanner.remediation.models import Finding
 from scanner.rounds import ways
-from scanner.rounds.models import HostResult, Round
+from scanner.rounds.look import LookAt
+from scanner.rounds.models import Round
 from scanner.rounds.steps import begin
 from targets.models import Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, timed_out
@@ -87,7 +88,7 @@ def test_a_locked_database_is_said_clearly_and_resume_goes_on(
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(HostResult, "save", locked)
+        patch.setattr(LookAt, "store", locked)
         result = run()
     assert result.exit_code == 2
     assert "database is locked" in result.stderr
