@@ -137,7 +137,7 @@ HOSTILE = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(text=HOSTILE)
 def test_nothing_a_host_says_acts_or_breaks_the_document(text: str) -> None:
     pdf = render_pdf(small(said_by_a_host(text)))
