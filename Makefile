@@ -10,7 +10,7 @@ help: ## Show this list
 setup: ## Install Debian packages (when permitted) and the Python environment in .venv
 	@./tools/setup
 
-demo: setup ## Start weak servers on loopback, register two organisations, inspect them, write their reports
+demo: setup ## Inspect weak servers on loopback in three rounds, and write reports, notices, a bulletin and mails
 	@$(PYTHON) -m tests.lab.demo
 
 check: setup ## Static checks: formatting, lint, types, import rules, translations of the catalogue

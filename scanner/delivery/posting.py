@@ -13,7 +13,7 @@ from functools import partial
 from django.db import transaction
 
 from scanner.delivery.apart import apart
-from scanner.delivery.letters import Frame, write
+from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument
 from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
 from scanner.delivery.notice_word import render_slip_docx
@@ -83,21 +83,10 @@ def _letter(
     notice: Notice, model: NoticeModel, documents: Mapping[Language, bytes], to: Recipient, now: datetime
 ) -> Letter:
     frame = Frame(MessageKind.NOTICE, to.language, now, notice.organisation, instead=to.instead)
-    t = words(to.language)
     document = File(file_name("form.document", notice, to.language), "text/html", documents[to.language])
     slip = File(file_name("form.slip", notice, to.language), WORD, render_slip_docx(model, to.language))
     form = File(file_name("form.file", notice, to.language), "text/csv", reply_form(notice, to.language))
-    written = write(
-        "notice",
-        frame,
-        subject=t("mail.notice.subject", number=notice.number, name=frame.name, n=len(model.findings)),
-        headline=t("mail.notice.headline", number=notice.number),
-        preheader=t("mail.notice.preheader", n=len(model.findings)),
-        notice=model,
-        document=document.name,
-        slip=slip.name,
-        form=form.name,
-    )
+    written = notice_letter(model, document.name, slip.name, form.name, frame)
     return Letter(
         key=key_of(MessageKind.NOTICE, to.address, notice.pk),
         kind=MessageKind.NOTICE,
@@ -108,4 +97,20 @@ def _letter(
         html=written.html,
         organisation=notice.organisation,
         files=(document, slip, form),
+    )
+
+
+def notice_letter(notice: NoticeModel, document: str, slip: str, form: str, frame: Frame) -> Written:
+    """Write the letter that a notice goes with; ``document``, ``slip`` and ``form`` are the names of its files."""
+    t = words(frame.language)
+    return write(
+        "notice",
+        frame,
+        subject=t("mail.notice.subject", number=notice.number, name=frame.name, n=len(notice.findings)),
+        headline=t("mail.notice.headline", number=notice.number),
+        preheader=t("mail.notice.preheader", n=len(notice.findings)),
+        notice=notice,
+        document=document,
+        slip=slip,
+        form=form,
     )

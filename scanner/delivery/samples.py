@@ -13,9 +13,10 @@ from markupsafe import escape
 
 from scanner.delivery import endings, finding_letters, reminders
 from scanner.delivery.bulletins import bulletin_letter
-from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of, write
+from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of
 from scanner.delivery.models import MessageKind
 from scanner.delivery.notice_document import Demand, Inspected, NoticeModel, render_notice
+from scanner.delivery.posting import notice_letter
 from scanner.delivery.round_letter import round_letter
 from scanner.delivery.round_summary import Coverage, Found, Mails, Named, OrganisationLine, RoundSummary, Work
 from scanner.delivery.sections import Section, digest_of
@@ -203,19 +204,9 @@ def sample_summary() -> RoundSummary:
 
 
 def _notice_mail(sample: Sample) -> Written:
-    frame = sample.frame(MessageKind.NOTICE)
     t, notice = words(sample.language), sample_notice(sample)
-    return write(
-        "notice",
-        frame,
-        subject=t("mail.notice.subject", number=notice.number, name=frame.name, n=len(notice.findings)),
-        headline=t("mail.notice.headline", number=notice.number),
-        preheader=t("mail.notice.preheader", n=len(notice.findings)),
-        notice=notice,
-        document=t("form.document", number=notice.number),
-        slip=t("form.slip", number=notice.number),
-        form=t("form.file", number=notice.number),
-    )
+    document, slip, form = (t(f"form.{each}", number=notice.number) for each in ("document", "slip", "file"))
+    return notice_letter(notice, document, slip, form, sample.frame(MessageKind.NOTICE))
 
 
 def _reinspection(sample: Sample) -> Written:

@@ -22,9 +22,6 @@ Texts = Mapping[str, str]
 READ_BACK = ("form.",)
 """What is looked for in the reply forms that come back stays as it is."""
 
-MAY_BE_EMPTY = frozenset({"office.name", "office.contact", "office.letterhead", "office.signature"})
-"""Texts that are not shipped: the settings, or nothing, stand in for them."""
-
 LENGTH = 4000
 """Characters of one text."""
 
@@ -87,7 +84,7 @@ def _wrong(key: str, text: Any, shipped: Texts) -> str:
         return "there is no such text; 'roundsman templates init' writes a file with those there are"
     if not isinstance(text, str):
         return "must be a text in quotes"
-    if not text.strip() and key not in MAY_BE_EMPTY:
+    if not text.strip() and shipped[key].strip():
         return "must not be empty"
     if len(text) > LENGTH:
         return f"has more than {LENGTH} characters"

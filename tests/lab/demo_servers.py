@@ -10,7 +10,7 @@ import socketserver
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.lab.case import process, program
@@ -78,8 +78,42 @@ _SNMPD = "agentAddress udp:127.20.2.5:161\nrocommunity public\nsysDescr Riverben
 _MOSQUITTO = "listener 1883 127.20.2.2\nallow_anonymous true\nuser root\n"
 
 
+class Lab:
+    """The running servers, by address and port, and what may happen to them between rounds."""
+
+    def __init__(self, folder: Path, commands: Mapping[tuple[str, int], list[str]]) -> None:
+        self._folder = folder
+        self._commands = commands
+        self._running: dict[tuple[str, int], contextlib.ExitStack] = {}
+
+    def start(self, address: str, port: int) -> None:
+        """Start a server, and wait until it listens."""
+        server = contextlib.ExitStack()
+        server.enter_context(process(self._commands[address, port], folder=self._folder, wait_for=(address, port)))
+        self._running[address, port] = server
+
+    def stop(self, address: str, port: int) -> None:
+        """Stop a server: its port is closed then."""
+        self._running.pop((address, port)).close()
+
+    def stop_all(self) -> None:
+        """Stop whatever runs."""
+        for where in list(self._running):
+            self.stop(*where)
+
+    def renew_certificate(self) -> None:
+        """Put a certificate that is valid for a year in the place of the expired one."""
+        _certificate(self._folder, "expired", "-days", "365")
+        self.stop("127.20.1.1", 443)
+        self.start("127.20.1.1", 443)
+
+    def go_dark(self, address: str) -> None:
+        """Let a host answer nothing any more."""
+        _run(program("iptables"), "-A", "INPUT", "-d", address, "-j", "DROP")
+
+
 @contextlib.contextmanager
-def demo_servers(folder: Path) -> Iterator[None]:
+def demo_servers(folder: Path) -> Iterator[Lab]:
     """Run every demo server until the block ends."""
     _prepare(folder)
     command = {
@@ -91,9 +125,11 @@ def demo_servers(folder: Path) -> Iterator[None]:
         ("127.20.2.2", 1883): [program("mosquitto"), "-c", str(folder / "mosquitto.conf")],
         ("127.20.2.3", 873): [program("rsync"), "--daemon", "--no-detach", f"--config={folder / 'rsyncd.conf'}"],
     }
+    lab = Lab(folder, command)
     with contextlib.ExitStack() as servers:
-        for where, line in command.items():
-            servers.enter_context(process(line, folder=folder, wait_for=where))
+        servers.callback(lab.stop_all)
+        for address, port in command:
+            lab.start(address, port)
         snmpd = [
             program("snmpd"),
             "-f",
@@ -107,8 +143,8 @@ def demo_servers(folder: Path) -> Iterator[None]:
         ]
         servers.enter_context(process(snmpd, folder=folder))
         servers.enter_context(_silent_server("127.20.2.4", 5000))
-        _run(program("iptables"), "-A", "INPUT", "-d", "127.20.1.5", "-j", "DROP")  # this host answers nothing
-        yield
+        lab.go_dark("127.20.1.5")
+        yield lab
 
 
 @contextlib.contextmanager

@@ -1,23 +1,53 @@
-"""Takes the pictures of the documentation: an ordinary report, rendered and photographed by headless Chromium.
+"""Takes the pictures of the documentation: sample documents and mails, photographed by headless Chromium.
 
 Run from the checkout: ``python -m tests.reports.pictures [DIRECTORY]``.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from scanner.reports.render import render_html
-from tests.reports.showcase import showcase
+import django
+from playwright.sync_api import Browser, FloatRect
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scanner.settings")
+django.setup()
+
+from scanner.delivery.samples import render_sample  # noqa: E402 - Django comes first
+from scanner.engine.catalogue.load import Language  # noqa: E402
+from tests.pages.shown import browser, tab  # noqa: E402
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-SHOTS = (("en", "desk", 1100, 1240), ("zh-Hans", "desk", 1100, 1240), ("zh-Hans", "phone", 500, 1240))
-"""Language, device and window in pixels; headless Chromium makes no window narrower than 500."""
+SCREENS = {"desk": (960, 800), "phone": (375, 1100), "mail": (640, 1000)}
+"""Width, and the most height, in pixels."""
+
+DOTS = 62
+"""Dots an inch of pictures of paper: to be recognised, and just to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture of a sample (``scanner.delivery.samples``) on a device."""
+
+    name: str
+    language: Language
+    device: str
+
+
+SHOTS = (
+    *(Shot("report", each, device) for each in Language for device in ("desk", "phone", "print")),
+    *(Shot("notice", each, "print") for each in Language),
+    *(Shot("bulletin", each, "desk") for each in Language),
+    *(Shot("mail:round-report", each, "mail") for each in Language),
+    Shot("mail:urgent-alert", Language.ZH_HANS, "phone"),
+)
 
 SECONDS = 60
 _CHROMIUM = shutil.which("chromium") or "chromium"
@@ -50,17 +80,38 @@ def photograph(page: Path, picture: Path, width: int, height: int, *options: str
 
 
 def make(directory: Path) -> Iterator[Path]:
-    """Render the ordinary report and photograph it."""
+    """Render the sample report, notice, bulletin and mails, and photograph them."""
     directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as pages:
-        for language, device, width, height in SHOTS:
-            page = Path(pages) / f"report-{language}.html"
-            page.write_text(render_html(showcase(language)), encoding="utf-8")
-            picture = directory / f"report-{language}-{device}.png"
-            photograph(page, picture, width, height)
-            yield picture
+    with browser() as running:
+        for shot in SHOTS:
+            html = render_sample(shot.name, shot.language)["html"]
+            path = directory / f"{shot.name.replace(':', '-')}-{shot.language}-{shot.device}.png"
+            if shot.device == "print":
+                _print(running, html, path)
+            else:
+                _shoot(running, html, path, *SCREENS[shot.device])
+            yield path
+
+
+def _shoot(running: Browser, html: str, path: Path, width: int, height: int) -> None:
+    with tab(running, width=width) as shown:
+        shown.show(html)
+        whole = shown.page.evaluate("document.documentElement.scrollHeight")
+        clip = FloatRect(x=0, y=0, width=width, height=min(height, whole))
+        shown.page.screenshot(path=path, clip=clip, full_page=True)
+
+
+def _print(running: Browser, html: str, path: Path) -> None:
+    """Photograph the first sheet of what a printer would get."""
+    with tab(running) as shown, tempfile.TemporaryDirectory() as folder:
+        shown.show(html)
+        document = Path(folder) / "page.pdf"
+        shown.page.pdf(path=document, prefer_css_page_size=True, print_background=True)
+        line = ["pdftoppm", "-png", "-singlefile", "-r", str(DOTS), str(document), str(path.with_suffix(""))]
+        subprocess.run(line, check=True, timeout=SECONDS)
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("ROUNDSMAN_DATA_DIR", tempfile.mkdtemp(prefix="roundsman-pictures-"))
     for made in make(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else PICTURES):
-        print(made)
+        print(made, made.stat().st_size)

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from scanner.delivery.template_check import wrong_words
 from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.model import Confidence, Facet, GapReason, Level, Outcome, Severity, Transport, Vantage
 from scanner.engine.policy.load import Grade as TlsGrade
 from scanner.engine.policy.load import policies
 from scanner.remediation.lifecycle import State
 from scanner.remediation.score import Grade
+from scanner.reports import page
 from scanner.reports.words import MISSING, Words, fill, words
-from scanner.reports.words_file import MAY_BE_EMPTY
 from targets.scope import RefusalReason
 
 MODULES = Path(__file__).parents[2] / "scanner" / "reports"
@@ -30,6 +31,10 @@ SOURCES = [
     *MODULES.glob("*.py"),
     *(MODULES.parent / "delivery").glob("*.py"),
 ]
+
+
+BLANK = {"inventory.separator", "office.name", "office.contact", "office.letterhead", "office.signature"}
+"""A wide space, and what the settings, or nothing, stand in for."""
 
 
 def placeholders(template: str) -> set[str]:
@@ -66,7 +71,7 @@ def test_a_singular_has_a_plural_and_asks_for_nothing_more(language: Language) -
 @pytest.mark.parametrize("language", Language)
 def test_no_text_is_empty_and_no_placeholder_looks_inside_its_value(language: Language) -> None:
     for key, template in words(language).items():
-        assert template.strip() or key in MAY_BE_EMPTY | {"inventory.separator"}, key
+        assert template.strip() or key in BLANK, key
         assert all(re.fullmatch("[a-z_]+", name) for name in placeholders(template)), key
 
 
@@ -221,3 +226,60 @@ def test_every_refusal_of_the_gate_that_a_registered_host_can_meet_has_its_own_s
 @pytest.mark.parametrize("language", Language)
 def test_every_tls_policy_has_a_name(language: Language) -> None:
     assert all(words(language).has(f"policy.{name}") for name in policies())
+
+
+TEMPLATE_FILES = sorted(
+    path for path in TEMPLATES.rglob("*") if path.suffix in {".html", ".txt", ".svg"} and path.parent.name != "locale"
+)
+
+
+@pytest.mark.parametrize("path", TEMPLATE_FILES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_a_template_holds_no_words_of_its_own(path: Path) -> None:
+    source = path.read_text("utf-8")
+    for pattern in (
+        r"{% macro font.*?endmacro %}",
+        r"{#.*?#}",
+        r"{%.*?%}",
+        r"{{.*?}}",
+        r"<style>.*?</style>",
+        r"<!doctype html>",
+    ):
+        source = re.sub(pattern, "", source, flags=re.DOTALL)
+    shown = re.sub(r"<[^>]*>", "", source, flags=re.DOTALL)
+    attributes = re.findall(r"""\b(?:alt|title|aria-label|placeholder)="([^"]*)\"""", source)
+
+    assert re.findall(r"[A-Za-z一-鿿]{2,}", shown) == []
+    assert [each for each in attributes if re.search(r"[A-Za-z一-鿿]", each)] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATE_FILES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_a_template_asks_only_for_texts_there_are_and_fills_in_what_they_need(path: Path) -> None:
+    environment = page.environment("report")
+    tree = environment.parse(path.read_text("utf-8"))
+
+    assert list(wrong_words(tree)) == []
+
+
+FIT_FOR_CHINESE = re.compile(
+    r"Roundsman|roundsman [a-z ]+|[A-Z]{2,}|[a-z]+\.(?:html|csv|docx|eml)|Word|Excel|IANA|GiB|Web|Git|Mozilla|"
+    r"intermediate"
+)
+"""What stays Latin in a Chinese text: names, abbreviations, commands and names of files."""
+
+
+def test_no_chinese_text_holds_english_and_no_english_one_chinese() -> None:
+    for key, template in words(Language.ZH_HANS).items():
+        bare = FIT_FOR_CHINESE.sub("", re.sub(r"{[a-z_]+}", "", template))
+        assert not re.search(r"[A-Za-z]{3,} [A-Za-z]{2,}", bare), (key, template)
+    for key, template in words(Language.EN).items():
+        assert not re.search(r"[一-鿿]", template), (key, template)
+
+
+def test_both_languages_differ_wherever_there_is_something_to_say() -> None:
+    chinese = dict(words(Language.ZH_HANS).items())
+    same = [
+        key
+        for key, template in words(Language.EN).items()
+        if template == chinese.get(key) and re.search(r"[A-Za-z]{3,}", re.sub(r"{[a-z_]+}", "", template))
+    ]
+    assert [key for key in same if not FIT_FOR_CHINESE.search(chinese[key])] == []
