@@ -105,7 +105,8 @@ def due_times_are_met(run: Evidence) -> Iterator[str]:
         if abs(times - (1 + each.missed)) > 0.001:
             yield f"round {each.number}: {times} due times since the one before, of which {each.missed} missed"
         before = each.due
-    idle = run.plan_paused - max((each.ended or run.plan_paused for each in run.rounds), default=0.0)
+    began = min(each.begun for each in run.rounds)
+    idle = run.plan_paused - max((each.ended or run.plan_paused for each in made), default=began)
     if idle > 2 * run.interval.total_seconds():
         yield f"no round was made in the last {idle:.0f} s before the plan was paused"
 
