@@ -11,6 +11,7 @@ from itertools import groupby
 
 from scanner.delivery.apart import apart
 from scanner.delivery.posting import issue_for_round
+from scanner.delivery.summary_letter import send_round_summary
 from scanner.delivery.tell import alert_urgent, tell_round
 from scanner.remediation.follow import follow_round, would_be_fixed
 from scanner.remediation.urgent import open_urgent, urgent_of
@@ -42,6 +43,7 @@ def follow(round_id: int, now: datetime) -> None:
             (f"alert of round {round_id}", lambda: alert_urgent(urgent_of(round_id), now)),
             (f"issue the notices of round {round_id}", partial(issue_for_round, round_id, now)),
             (f"tell of round {round_id}", partial(tell_round, round_id, now)),
+            (f"sum up round {round_id}", partial(send_round_summary, round_id, now)),
         )
     )
 

@@ -92,11 +92,13 @@ class Settings(BaseSettings):
     address; its domain names our messages. ``operators`` are addresses that are told of failures, in ``language``.
     ``smtp_plaintext`` allows mail without TLS to a server that isn't this machine. ``mail_size_limit`` is in bytes of
     the whole mail; a report that would exceed it is linked to below ``reports_url``, or to be asked for. ``mail_rate``
-    is the most mails a minute to the addresses of one domain.
+    is the most mails a minute to the addresses of one domain. ``report_formats`` are those that are mailed.
 
     Names are those of the office, as its mail and notices show them. ``notice_number`` is the pattern of a notice's
-    number, ``notice_basis`` the rules that a notice rests on beside the authorisation; none is assumed. How long things
-    are kept is told in :mod:`scanner.upkeep.retention`.
+    number, ``notice_basis`` the rules that a notice rests on beside the authorisation; none is assumed.
+    ``templates_dir`` holds the installation's own templates (default: ``templates`` in the data directory).
+    ``bulletin`` is how often supervising organisations get one by themselves, ``round_summary`` whether the operators
+    get one of each whole round. How long things are kept is told in :mod:`scanner.upkeep.retention`.
     """
 
     model_config = SettingsConfigDict(
@@ -122,6 +124,9 @@ class Settings(BaseSettings):
     smtp_plaintext: bool = False
     mail_size_limit: int = Field(default=8 * 1024 * 1024, ge=64 * 1024)
     mail_rate: int = Field(default=30, ge=1)
+    report_formats: Annotated[
+        tuple[Literal["html", "pdf", "xlsx"], ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)
+    ] = ("html",)
     reports_url: Annotated[str, AfterValidator(_web_address)] = ""
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "roundsman@localhost"
     operators: Annotated[
@@ -133,6 +138,9 @@ class Settings(BaseSettings):
     notice_number: Annotated[str, AfterValidator(_number_pattern)] = "R{year}-{serial}"
     notice_basis_zh: str = ""
     notice_basis_en: str = ""
+    templates_dir: Path | None = None
+    bulletin: Literal["off", "monthly", "quarterly"] = "off"
+    round_summary: bool = False
     keep_facts_days: int = Field(default=90, ge=7)
     keep_messages_days: int = Field(default=90, ge=7)
     keep_reports_days: int = Field(default=730, ge=7)
@@ -259,6 +267,7 @@ INSTALLATION = installation
 WORKERS = installation.workers
 PLUGINS_OFF = tuple(sorted(installation.plugins_off))
 CADENCE = installation.cadence
+OWN_TEMPLATES = (installation.templates_dir or _data_dir / "templates").expanduser().absolute()
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 

@@ -21,7 +21,7 @@ from scanner.rounds.clock import keep_time, tick
 from scanner.rounds.service import serving
 from scanner.rounds.ways import Ways
 from scanner.rounds.worker import Workers
-from scanner.upkeep.retention import Policy, prune
+from scanner.upkeep.retention import Policy, prune_unattended
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Service:
             "sentinel": every(self.beats.urgent, Sentinel().look),
             "mailer": lambda: _lasting(Mailer(self.ways.now, stop=stop).run, stop),
             "duties": every(self.beats.duties, Duties(_space).run),
-            "upkeep": every(self.beats.upkeep, lambda now: prune(now, Policy.of_settings(), rest=rest)),
+            "upkeep": every(self.beats.upkeep, lambda now: prune_unattended(now, Policy.of_settings(), rest)),
         }
         if settings.CADENCE:
             loops["cadence"] = every(self.beats.cadence, make_cadence_rounds)

@@ -136,7 +136,7 @@ class Organisation(Retirable):
     def anchors(self) -> tuple[bytes, ...]:
         """The roots, DER, that this organisation trusts beside the public ones: its own and its supervisors'."""
         found: dict[bytes, None] = {}
-        for row in self._upwards():
+        for row in self.upwards():
             for text in row.trusted_roots:
                 found.update((root.der, None) for root in parse_roots(text))
         return tuple(found)
@@ -144,9 +144,10 @@ class Organisation(Retirable):
     @property
     def policy_name(self) -> str:
         """The TLS policy that holds here: its own, else that of the nearest supervisor who chose one."""
-        return next((row.tls_policy for row in self._upwards() if row.tls_policy), TlsPolicy.ROUNDSMAN)
+        return next((row.tls_policy for row in self.upwards() if row.tls_policy), TlsPolicy.ROUNDSMAN)
 
-    def _upwards(self) -> Iterator[Organisation]:
+    def upwards(self) -> Iterator[Organisation]:
+        """Yield the organisation, its supervisor, that one's supervisor, and so on."""
         row: Organisation | None = self
         while row is not None:
             yield row

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scanner.engine.plugins import load
+from scanner.remediation import observe
 from tests.installation import Installation
 from tests.lab import namespace
 from tests.plugging import Plugs
@@ -51,6 +52,13 @@ def installation(fresh_installation: Path, tmp_path: Path) -> Installation:
     """An installation with a real database, whose commands run in processes of their own."""
     shutil.copytree(fresh_installation, tmp_path / "data")
     return Installation(tmp_path / "data")
+
+
+@pytest.fixture(autouse=True)
+def judge_anew() -> Iterator[None]:
+    """Forget which results were judged: the next test gives their numbers to others."""
+    yield
+    observe._LAST._known.clear()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from scanner.delivery.letters import Frame, Written
 from scanner.delivery.models import Message, MessageKind, Notice
 from scanner.delivery.notices import issue
 from scanner.flow import Sentinel, follow
-from scanner.remediation import acts
+from scanner.remediation import acts, cadence
 from scanner.remediation.cadence import make_cadence_rounds
 from scanner.remediation.models import Attention, ExemptionKind, Finding
 from scanner.rounds import clock
@@ -154,3 +154,31 @@ def test_the_end_of_an_exemption_that_can_t_be_announced_holds_up_no_other(
     assert told(MessageKind.EXEMPTION_ENDING) == ["water"]
     Duties(lambda: ROOMY).run(NOW)
     assert told(MessageKind.EXEMPTION_ENDING) == ["power", "water"]
+
+
+def test_a_time_zone_that_nobody_knows_any_more_holds_up_no_other_unit_or_plan(
+    owners: tuple[Organisation, Organisation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "tool_versions", lambda: {"nmap": "7.93"})
+    monkeypatch.setattr(cadence, "tool_versions", lambda: {"nmap": "7.93"})
+    for owner in owners:
+        finding(owner, deadline=NOW + timedelta(hours=20))
+        Attention.objects.create(organisation=owner, host=HOST[owner.slug], hours=12, due=NOW)
+    Organisation.objects.filter(slug="power").update(time_zone="Mars/Olympus")
+    Duties(lambda: ROOMY).run(NOW)
+    assert told(MessageKind.REMINDER) == ["water"]
+    assert Message.objects.filter(kind=MessageKind.DIGEST).exists()
+    assert [each.organisations.get().slug for each in make_cadence_rounds(NOW)] == ["water"]
+    for name, due in (("gone", NOW), ("gone-later", NOW + timedelta(days=300)), ("stays", NOW)):
+        zone = "UTC" if name == "stays" else "Mars/Olympus"
+        Plan.objects.create(
+            name=name,
+            kind="routine",
+            schedule="0 3 * * *",
+            profile="standard",
+            ports="80",
+            created=NOW,
+            next_due=due,
+            time_zone=zone,
+        )
+    assert [each.plan.name for each in tick(NOW) if each.plan] == ["stays"]

@@ -56,6 +56,8 @@ class Action(StrEnum):
     MAIL_RETRIED = "mail-retried"
     MAIL_CANCELLED = "mail-cancelled"
     MAIL_DEAD = "mail-dead"
+    REPORTS_SEALED = "reports-encrypted"
+    REPORTS_UNSEALED = "reports-not-encrypted"
     PRUNE = "prune"
     BACKUP = "backup"
     RESTORE = "restore"

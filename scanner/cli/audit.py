@@ -44,7 +44,7 @@ class Exit(IntEnum):
     BROKEN = 3
 
 
-@app.command("list")
+@app.command("list", short_help="Show who did what.")
 def list_entries(
     since: Annotated[
         datetime | None, typer.Option(formats=_TIMES, help="Only from then on (UTC).", metavar="DATE[THH:MM]")
@@ -81,7 +81,7 @@ def list_entries(
         typer.echo(_line(entry, whole=whole))
 
 
-@app.command()
+@app.command(short_help="Say whether the trail was changed.")
 def verify(
     expect: Annotated[
         str, typer.Option(metavar="DIGEST", help="A digest that was noted earlier; the trail must still hold it.")
@@ -105,7 +105,7 @@ def verify(
     raise typer.Exit(Exit.BROKEN)
 
 
-@app.command()
+@app.command(short_help="Write the whole trail, to check it elsewhere.")
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; replaced when it is there.")],
 ) -> None:

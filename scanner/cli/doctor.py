@@ -37,8 +37,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
     """Look at everything that Roundsman needs, and say what to do where something is amiss.
 
     Programs, data directory, disk, database, clock, resolver, mail server (up to the log-in; nothing is sent),
-    register, contacts, plans, kill switch, jobs, mails, audit trail, backup. No target is sent anything, and nothing
-    is changed.
+    register, contacts, plans, kill switch, jobs, mails, templates, audit trail, backup. No target is sent anything,
+    and nothing is changed.
 
     Exit status: 0 all is well, 1 something is broken, 2 bad settings, 3 something needs attention.
     """

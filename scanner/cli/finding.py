@@ -18,6 +18,8 @@ from scanner.engine.model import Severity, where
 from scanner.remediation.lifecycle import TO_FIX, State
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from scanner.remediation.models import Exemption, Finding
 
 app = typer.Typer(
@@ -39,7 +41,7 @@ Until = Annotated[
 Long = Annotated[bool, typer.Option("--long", help="Allow an exemption of more than a year.")]
 
 
-@app.command("list")
+@app.command("list", short_help="Show findings, worst first.")
 def list_findings(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of an organisation; may be given several times. Default: all.")
@@ -61,17 +63,12 @@ def list_findings(
     Findings of hosts that were taken out of the register are left out: nothing inspects them, and nobody has to fix
     them, but they are not proven fixed either. They are back when the host is.
     """
-    from scanner.remediation.models import ExemptionState, Finding
+    from scanner.remediation.models import ExemptionState
     from scanner.remediation.part import in_register
-    from targets.query import active_organisations
 
     now = datetime.now(UTC)
     with clear_errors():
-        rows = Finding.objects.filter(
-            organisation__in=active_organisations(organisation or None),
-            state__in=state or NOT_FIXED,
-            severity__in=[each for each in Severity if each.at_least(severity)],
-        ).select_related("organisation")
+        rows = _chosen(organisation, state, severity)
         if overdue:
             rows = rows.filter(state__in=TO_FIX, deadline__lt=now)
         if requests:
@@ -93,7 +90,18 @@ def list_findings(
         typer.echo(f"Left out: {left} of hosts that are not registered any more; --unregistered shows them.", err=True)
 
 
-@app.command()
+def _chosen(organisation: Iterable[str] | None, state: Iterable[State] | None, severity: Severity) -> QuerySet[Finding]:
+    from scanner.remediation.models import Finding
+    from targets.query import active_organisations
+
+    return Finding.objects.filter(
+        organisation__in=active_organisations(organisation or None),
+        state__in=state or NOT_FIXED,
+        severity__in=[each for each in Severity if each.at_least(severity)],
+    ).select_related("organisation")
+
+
+@app.command(short_help="Show one finding, its evidence and its history.")
 def show(number: Number) -> None:
     """Show one finding: where it stands, its evidence, and everything that happened to it."""
     from scanner.remediation.part import in_register
@@ -123,7 +131,7 @@ def show(number: Number) -> None:
         typer.echo(f"  {event.at:%Y-%m-%d %H:%M}Z  {source}  {event.kind}  {detail}".rstrip())
 
 
-@app.command()
+@app.command(short_help="Say that findings are fixed, and have them looked at again.")
 def claim(
     numbers: Annotated[list[int], typer.Argument(metavar="FINDING...", help="Numbers of the findings.")],
     by: By = "",
@@ -158,7 +166,7 @@ def claim(
         )
 
 
-@app.command()
+@app.command(short_help="Accept the risk of a finding up to a day.")
 def accept(
     number: Number,
     owner: Annotated[str, typer.Option(help="Who answers for the risk.")],
@@ -192,7 +200,7 @@ def accept(
     typer.echo(f"Finding {number}: {finding.state}, up to and including {until:%Y-%m-%d}.")
 
 
-@app.command()
+@app.command(short_help="Ask to call a finding a false positive.")
 def dispute(
     number: Number,
     reason: Annotated[str, typer.Option(help="Why the finding is wrong.")],
@@ -216,7 +224,7 @@ def dispute(
     typer.echo(f"Finding {number}: the request is recorded; 'roundsman finding decide {number}' decides it.")
 
 
-@app.command()
+@app.command(short_help="Grant or refuse what an organisation asked for.")
 def decide(
     number: Number,
     grant: Annotated[bool | None, typer.Option("--grant/--refuse", help="What is decided.")] = None,
@@ -248,7 +256,7 @@ def decide(
     typer.echo(f"Finding {number}: {_request(decided)}.")
 
 
-@app.command()
+@app.command(short_help="End an exemption before its time.")
 def reopen(number: Number, note: Note = "", yes: Yes = False) -> None:
     """End an exemption before its time: the finding is open again, with a new deadline from its next report.
 

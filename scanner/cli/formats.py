@@ -10,6 +10,12 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class SummaryFormat(StrEnum):
+    TEXT = "text"
+    HTML = "html"
+    JSON = "json"
+
+
 class LogLevel(StrEnum):
     DEBUG = "debug"
     INFO = "info"

@@ -38,7 +38,7 @@ def intel() -> None:
     """Import what is published about vulnerable software; nothing is fetched by itself."""
 
 
-@app.command("import")
+@app.command("import", short_help="Import CISA KEV, NVD CVE feeds and EPSS scores.")
 def import_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files in any order, plain or packed by gzip.")],
 ) -> None:
@@ -63,7 +63,7 @@ def import_files(
         typer.echo(_result(each))
 
 
-@app.command()
+@app.command(short_help="Show what is there, and how old it is.")
 def status(
     form: Annotated[Format, typer.Option("--format", help="Lines for people, or JSON.")] = Format.TEXT,
 ) -> None:

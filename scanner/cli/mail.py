@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +47,7 @@ ADVICE = {
 Numbers = Annotated[list[int], typer.Argument(metavar="MAIL...", help="Numbers of mails, as 'mail queue' shows them.")]
 
 
-@app.command()
+@app.command(short_help="Send a test mail now, step by step.")
 def test(address: Annotated[str, typer.Argument(help="Where to send a test mail.")]) -> None:
     """Send a test mail now, show each step of it, and say what to do when one fails.
 
@@ -89,7 +92,7 @@ def _failed(step: str, text: str) -> None:
     raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Show what waits or was given up.")
 def queue(
     everything: Annotated[bool, typer.Option("--all", help="Also what was sent or cancelled.")] = False,
     organisation: Annotated[
@@ -132,7 +135,7 @@ def _when(mail: Message) -> str:
     return f"next {mail.not_before:%Y-%m-%d %H:%M}Z" if mail.state == "queued" else ""
 
 
-@app.command()
+@app.command(short_help="Show one mail and what goes with it.")
 def show(
     number: Annotated[int, typer.Argument(metavar="MAIL", help="Number of the mail.")],
     html: Annotated[Path | None, typer.Option(help="Write its HTML to this file.")] = None,
@@ -144,15 +147,13 @@ def show(
     """
     from scanner.delivery.letters import REPORT_MARK
     from scanner.delivery.models import Message
-    from scanner.delivery.reports import report_name
 
     with clear_errors():
         mail = Message.objects.select_related("organisation", "report__organisation").filter(pk=number).first()
         if mail is None:
             raise InputError(f"There is no mail {number}; 'roundsman mail queue --all' shows them.")
         content = _whole(mail)
-        names = [each.name for each in mail.attachments.all()]
-        names += [report_name(mail.report)] if mail.report else []
+        names = _attached(content)
         for path, data in ((html, mail.html.replace(REPORT_MARK, "").encode()), (eml, content)):
             if path is not None:
                 _keep(path, data)
@@ -176,6 +177,11 @@ def _whole(mail: Message) -> bytes:
         return f"It can't be sent: {error}".encode("ascii", "backslashreplace")
 
 
+def _attached(content: bytes) -> list[str]:
+    parts = message_from_bytes(content, _class=EmailMessage, policy=default).iter_attachments()
+    return [part.get_filename("") for part in parts]
+
+
 def _list(names: list[str]) -> str:
     return ", ".join(map(printable, names)) or "nothing"
 
@@ -189,7 +195,7 @@ def _keep(path: Path, content: bytes) -> None:
         raise InputError(f"{path} can't be written to: {error.strerror}.") from error
 
 
-@app.command()
+@app.command(short_help="Send what is due now, without 'roundsman serve'.")
 def send() -> None:
     """Send what is due now, without 'roundsman serve'; also beside it, each mail leaves once.
 
@@ -205,7 +211,7 @@ def send() -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Send again what waits or was given up.")
 def retry(
     numbers: Annotated[
         list[int] | None, typer.Argument(metavar="[MAIL]...", help="Numbers of mails that wait or were given up.")

@@ -17,31 +17,31 @@ _COMMANDS = {
     "plan": ("scanner.cli.plan", "Plan when to inspect what, and how deep."),
     "serve": ("scanner.cli.serve", "Run everything by itself: plans, rounds, mail, upkeep."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
-    "stop": ("scanner.cli.stop", "Stop everything at once: no packet leaves after five seconds, until 'resume'."),
+    "stop": ("scanner.cli.stop", "Stop everything within five seconds, until 'resume'."),
     "resume": ("scanner.cli.resume", "Lift a stop, so that rounds go on."),
-    "finding": (
-        "scanner.cli.finding",
-        "List and show the findings that are being followed; claim, accept and dispute them.",
-    ),
+    "finding": ("scanner.cli.finding", "Show findings; claim, accept and dispute them."),
     "facts": ("scanner.cli.facts", "Judge again what was seen, with today's rules; sends nothing."),
     "intel": ("scanner.cli.intel", "Import what is published about vulnerable software; works offline."),
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
-    "audit": ("scanner.cli.audit", "Show who did what, and prove that nobody changed the record of it."),
+    "bulletin": ("scanner.cli.bulletin", "Compare units for the organisation that supervises them."),
+    "templates": ("scanner.cli.templates", "Word and dress reports, notices and mails in your own way."),
+    "audit": ("scanner.cli.audit", "Show who did what, and whether anybody changed that."),
     "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
     "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
     "mail": ("scanner.cli.mail", "Try the mail server; show, send, retry and cancel mail."),
     "prune": ("scanner.cli.prune", "Remove what was kept long enough."),
     "backup": ("scanner.cli.backup", "Write all that is known to one file, while everything runs on."),
     "restore": ("scanner.cli.restore", "Put a backup in the place of an installation."),
-    "doctor": ("scanner.cli.doctor", "Look at everything that Roundsman needs, and say what to do."),
-    "plugins": ("scanner.cli.plugins", "List the installed plugins, which add probes and rules of third parties."),
+    "doctor": ("scanner.cli.doctor", "Look at everything that is needed, and say what to do."),
+    "plugins": ("scanner.cli.plugins", "List installed plugins: probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
 _WITHOUT_DATABASE = {"inspect", "intel", "restore", "doctor", "plugins"}
 
 _WITHOUT_PLUGINS = {
-    "targets", "stop", "resume", "intel", "audit", "mail", "prune", "backup", "restore", "doctor", "plugins",
+    "targets", "stop", "resume", "intel", "audit", "templates", "mail", "prune", "backup", "restore", "doctor",
+    "plugins",
 }  # fmt: skip
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 
@@ -61,9 +61,11 @@ def roundsman(
 
     \b
     One person, one look:   roundsman inspect 192.0.2.10 --authorisation "order 2026-17"
-    An office, for good:    roundsman targets apply register.yaml
+    An office, by hand:     roundsman targets apply register.yaml
                             roundsman round run
                             roundsman report build
+    The same, by itself:    roundsman plan add weekly --schedule "0 3 * * mon"
+                            roundsman serve
 
     Every command explains itself with --help.
     """
@@ -85,6 +87,8 @@ def main() -> None:
     except RoundsmanError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell tells of a command that SIGINT ended
 
 
 def _run(name: str, arguments: list[str]) -> None:

@@ -18,7 +18,7 @@ from scanner.engine.hostile import printable
 from scanner.engine.model import Severity, where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from scanner.delivery.models import Notice
     from scanner.delivery.recipients import Recipient
@@ -34,10 +34,12 @@ app = typer.Typer(
 SHOWN = 50
 """Notices that ``list`` shows when no number is given."""
 
+_FORMS = ("html", "pdf", "docx")
+
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the notice, as 'notice list' shows it.")]
 
 
-@app.command("issue")
+@app.command("issue", short_help="Show what a notice would ask for, then issue it.")
 def issue_notice(
     organisation: Annotated[str, typer.Option(help="Slug of the organisation.")],
     severity: Annotated[Severity, typer.Option("--from", help="Only findings at least this severe.")] = Severity.HIGH,
@@ -78,7 +80,7 @@ def issue_notice(
     typer.echo(_addresses(told))
 
 
-@app.command("list")
+@app.command("list", short_help="Show the newest notices.")
 def list_notices(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of an organisation; may be given several times. Default: all.")
@@ -105,15 +107,26 @@ def list_notices(
         typer.echo(line)
 
 
-@app.command()
+@app.command(short_help="Show a notice and its answers; write its documents.")
 def show(
     number: Number,
     output: Annotated[
         Path | None, typer.Option(help="Directory to write the documents and reply forms to; made when missing.")
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="FORM,…", help="Forms of the documents: html, pdf, docx, separated by commas."
+        ),
+    ] = "html",
 ) -> None:
-    """Show what a notice asks for and what was answered; with --output, write its documents and its reply forms."""
+    """Show what a notice asks for and what was answered; with --output, write its documents and its reply forms.
+
+    HTML and PDF are the documents as they were issued. DOCX is the notice and its reply slip to be edited, with the
+    evidence as it stands now.
+    """
     with clear_errors():
+        forms = _forms(form)
         notice = _notice(number)
         by = f"round {notice.round_id}" if notice.round_id else "hand"
         typer.echo(f"Notice {notice.number} to {notice.organisation.slug}, {_standing(notice)}")
@@ -129,11 +142,11 @@ def show(
                 told = "; ".join(f"{name}: {printable(text)}" for name, text in reply.detail.items())
                 typer.echo(f"        {reply.at:%Y-%m-%d} {reply.answer}  {told}")
         if output is not None:
-            for path in _write(notice, output):
+            for path in _write(notice, output, forms):
                 typer.echo(path)
 
 
-@app.command()
+@app.command(short_help="Withdraw a notice; its number stays.")
 def withdraw(number: Number, yes: Yes = False) -> None:
     """Withdraw a notice: it stays on record with its number, and asks for nothing more.
 
@@ -184,15 +197,23 @@ def _addresses(chosen: Iterable[Recipient]) -> str:
     return ", ".join(each.address for each in chosen) or "nobody; register a contact, or set ROUNDSMAN_OPERATORS"
 
 
-def _write(notice: Notice, directory: Path) -> list[Path]:
-    """Write the documents as they were issued, and the reply forms, for their owner's eyes only."""
+def _forms(text: str) -> set[str]:
+    chosen = {name.strip().lower() for name in text.split(",")}
+    if not chosen <= set(_FORMS):
+        raise InputError(f"{text!r} is no form of a notice; the forms are {', '.join(_FORMS)}.")
+    return chosen
+
+
+def _write(notice: Notice, directory: Path, forms: set[str]) -> list[Path]:
+    """Write the documents in these forms, and the reply forms, for their owner's eyes only."""
     from scanner.delivery.reply_form import file_name, reply_form
     from scanner.delivery.reports import write_private
 
     files: dict[Path, bytes] = {}
     for document in notice.documents.all():
         language = Language(document.language)
-        files[directory / file_name("form.document", notice, language)] = zlib.decompress(document.html)
+        for name, content in _documents(notice, zlib.decompress(document.html), language, forms):
+            files[directory / name] = content
         files[directory / file_name("form.file", notice, language)] = reply_form(notice, language)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -201,3 +222,20 @@ def _write(notice: Notice, directory: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"{directory} can't be written to: {error.strerror}. Choose another with --output.") from error
     return list(files)
+
+
+def _documents(notice: Notice, page: bytes, language: Language, forms: set[str]) -> Iterator[tuple[str, bytes]]:
+    from scanner.delivery.notice_document import notice_model
+    from scanner.delivery.notice_word import render_notice_docx, render_slip_docx
+    from scanner.delivery.reply_form import file_name
+    from scanner.reports.pdf import pdf_of
+
+    name = file_name("form.document", notice, language)
+    if "html" in forms:
+        yield name, page
+    if "pdf" in forms:
+        yield f"{name.removesuffix('.html')}.pdf", pdf_of(page.decode())
+    if "docx" in forms:
+        model = notice_model(notice)
+        yield file_name("form.notice", notice, language), render_notice_docx(model, language)
+        yield file_name("form.slip", notice, language), render_slip_docx(model, language)

@@ -131,7 +131,7 @@ def add(
         typer.echo(f"Plan {plan.name} is added. {_next_of(plan)}")
 
 
-@app.command("list")
+@app.command("list", short_help="Show all plans, and when they are due next.")
 def list_plans() -> None:
     """Show all plans: when they are due next, their schedule and what they are about."""
     from scanner.rounds.models import Plan
@@ -171,7 +171,7 @@ def pause(name: Name) -> None:
         typer.echo(f"Plan {name} is paused; 'roundsman plan resume {name}' lets it go on.")
 
 
-@app.command()
+@app.command(short_help="Let a paused plan go on.")
 def resume(name: Name) -> None:
     """Let a paused plan go on with its next due time; what was due meanwhile is not caught up."""
     from scanner.rounds.planning import resume_plan
@@ -196,7 +196,7 @@ def remove(name: Name, yes: Yes = False) -> None:
         typer.echo(f"Plan {name} is removed; its rounds stay.")
 
 
-@app.command("next")
+@app.command("next", short_help="Show when rounds are due.")
 def show_next(
     days: Annotated[int, typer.Option(min=1, max=366, help="How far to look ahead.")] = DAYS,
     name: Annotated[list[str] | None, typer.Option(help="Only this plan; may be given several times.")] = None,
@@ -223,7 +223,7 @@ def show_next(
             typer.echo(f"And {len(found) - limit} more within {days} day(s); --limit shows them.")
 
 
-@app.command()
+@app.command(short_help="Make a round of a plan now.")
 def run(
     name: Name,
     organisation: Annotated[

@@ -35,7 +35,7 @@ def plugins() -> None:
     """List the installed plugins, which add probes and rules of third parties."""
 
 
-@app.command("list")
+@app.command("list", short_help="Show every installed plugin, its checks and its state.")
 def list_plugins(
     form: Annotated[Format, typer.Option("--format", help="Lines for people, or JSON.")] = Format.TEXT,
 ) -> None:

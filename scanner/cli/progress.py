@@ -1,14 +1,16 @@
-"""How far a run has come: a live bar on a terminal, a plain line per host otherwise; always on standard error."""
+"""How far a command has come: a live bar on a terminal, for hosts a plain line otherwise; always on standard error."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from scanner.engine.inspect import Progress, Stage
 from scanner.engine.model import HostInspection
+
+Item = TypeVar("Item")
 
 
 class Display(Protocol):
@@ -26,6 +28,17 @@ def display(total: int) -> Iterator[Display]:
         return
     with _Bar(total) as bar:
         yield bar
+
+
+def counted(items: Sequence[Item], doing: str) -> Iterator[Item]:
+    """Give the items, with a bar on a terminal that says how many are done; of a single one there is none to show."""
+    if len(items) < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, doing, console=Console(stderr=True), transient=True)
 
 
 class _Lines:

@@ -41,7 +41,7 @@ def replies() -> None:
     """Read the answers that organisations send back with their reply forms."""
 
 
-@app.command("import")
+@app.command("import", short_help="Show what a reply form says, then take it over.")
 def import_replies(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The filled-in reply form of a notice, as CSV.")],
     organisation: Annotated[

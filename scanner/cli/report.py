@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner.cli.actor import actor
 from scanner.cli.errors import clear_errors
+from scanner.cli.preview import preview
+from scanner.cli.progress import counted
+from scanner.cli.prompts import is_terminal
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
 
 if TYPE_CHECKING:
+    from scanner.reports.formats import ReportFormat
     from scanner.rounds.models import Round
     from targets.models import Organisation
 
@@ -29,7 +37,10 @@ def report() -> None:
     """Render each organisation's risk report."""
 
 
-@app.command()
+app.command()(preview)
+
+
+@app.command(short_help="Write each organisation's report in the formats you choose.")
 def build(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of one to report on; may be given several times. Default: all.")
@@ -37,24 +48,64 @@ def build(
     number: Annotated[
         int | None, typer.Option("--round", help="Number of the round. Default: each organisation's newest.")
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORM,…",
+            help="Forms to write, separated by commas: html, json, pdf, csv (findings, inventory and gaps, one file "
+            "each), xlsx, sarif.",
+        ),
+    ] = "html,json",
     output: Annotated[Path, typer.Option(help="Directory to write to; made when missing.")] = Path("reports"),
 ) -> None:
-    """Write <slug>-<round>.html and .json for each organisation, in its language, and print their paths.
+    """Write the report of each organisation, in its language, as <slug>-<round>.<form>, and print the paths.
 
     Findings are shown as they stand now; what is called new, fixed or reopened is what the round changed.
 
     Exit status: 0 done, 2 bad input.
     """
+    from scanner.reports.formats import parse_formats
     from targets.query import active_organisations
 
     with clear_errors():
+        formats = parse_formats(form)
         chosen = active_organisations(organisation or None)
         due = _due(chosen, number, named=bool(organisation))
         if not due:
             raise InputError("There is no round to report on; 'roundsman round run' makes one.")
-        for each, this in due:
-            for path in _write(each, this, output):
+        for each, this in counted(due, "rendering reports"):
+            for path in _write(each, this, output, formats):
                 typer.echo(path)
+
+
+@app.command()
+def password(
+    organisation: Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the organisation.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Mail its reports unencrypted from now on.")] = False,
+) -> None:
+    """Set the password with which an organisation's reports are encrypted before they are mailed.
+
+    It is asked for, or read from standard input when that is no terminal. Reports then go as PDF, or as the settings'
+    PDF and XLSX, and never as HTML. Agree on the password by another way than mail. Reports that were made before have
+    no PDF yet: their mail asks the reader to write to you.
+
+    Exit status: 0 done, 2 bad input.
+    """
+    from scanner.delivery.passwords import remove_password, set_password
+    from targets.query import active_organisations
+
+    with clear_errors():
+        (owner,) = active_organisations([organisation])
+        if remove:
+            gone = remove_password(owner, actor(), datetime.now(UTC))
+            typer.echo(f"{owner.slug} has no password any more." if gone else f"{owner.slug} had no password.")
+            return
+        told = getpass("Password: ") if is_terminal() else sys.stdin.readline().rstrip("\r\n")
+        if is_terminal() and getpass("Once more: ") != told:
+            raise InputError("The two were not the same; nothing was changed.")
+        set_password(owner, told, actor(), datetime.now(UTC))
+    typer.echo(f"Reports to {owner.slug} are encrypted from now on.")
 
 
 def _due(chosen: list[Organisation], number: int | None, *, named: bool) -> list[tuple[Organisation, Round]]:
@@ -74,18 +125,20 @@ def _due(chosen: list[Organisation], number: int | None, *, named: bool) -> list
     return due
 
 
-def _write(organisation: Organisation, this: Round, directory: Path) -> tuple[Path, Path]:
-    """Render both forms, then write them, for their owner's eyes only; a report is never left half written."""
+def _write(organisation: Organisation, this: Round, directory: Path, formats: Iterable[ReportFormat]) -> Iterator[Path]:
+    """Render all forms, then write them, for their owner's eyes only; a report is never left half written."""
+    from scanner.reports.formats import rendered
     from scanner.reports.query import report_model
-    from scanner.reports.render import render_html, render_json
+    from scanner.reports.stationery import stationery_of
 
-    model = report_model(organisation, this, datetime.now(UTC))
-    paths = (directory / f"{organisation.slug}-{this.pk}.html", directory / f"{organisation.slug}-{this.pk}.json")
+    with stationery_of(organisation):
+        files = rendered(report_model(organisation, this, datetime.now(UTC)), formats)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(paths, (render_html(model), render_json(model)), strict=True):
+        for ending, content in files.items():
+            path = directory / f"{organisation.slug}-{this.pk}{ending}"
             with draft_of(path) as draft:
-                draft.write_text(text, encoding="utf-8")
+                draft.write_bytes(content)
+            yield path
     except OSError as error:
         raise InputError(f"{directory} can't be written to: {error.strerror}. Choose another with --output.") from error
-    return paths

@@ -15,7 +15,9 @@ import typer
 
 from scanner.cli.actor import actor
 from scanner.cli.errors import clear_errors
+from scanner.cli.formats import SummaryFormat
 from scanner.cli.prompts import Yes, agree
+from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
 
@@ -30,6 +32,8 @@ app = typer.Typer(
     help="Inspect the registered targets and follow their findings.",
 )
 
+Number = Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]
+
 SHOWN = 20
 """Rounds that ``list`` shows when no number is given."""
 
@@ -43,7 +47,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-@app.command()
+@app.command(short_help="Inspect the registered targets now.")
 def run(
     organisation: Annotated[
         list[str] | None, typer.Option(help="Slug of one to inspect; may be given several times. Default: all.")
@@ -73,14 +77,14 @@ def run(
     _carry_out(this.pk)
 
 
-@app.command()
-def resume(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+@app.command(short_help="Let a paused or broken-off round go on.")
+def resume(number: Number) -> None:
     """Let a paused round go on, or take up one whose process was ended.
 
     A running service does so by itself; without one it is done here. Hosts that have a result are not inspected again.
     Exit status: as 'run', and 2 when the round is over.
     """
-    from scanner.rounds.clock import ENDED
+    from scanner.rounds.models import ENDED
     from scanner.rounds.steps import unpause
 
     with clear_errors():
@@ -89,11 +93,11 @@ def resume(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number o
             raise InputError(f"Round {number} is over; 'roundsman round show {number}' tells how it went.")
         _refuse_while_stopped()
         unpause(this.pk, actor(), datetime.now(UTC))
-    _carry_out(this.pk)
+    _carry_out(this.pk, "goes on")
 
 
-@app.command()
-def pause(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+@app.command(short_help="Let a round rest until it is resumed.")
+def pause(number: Number) -> None:
     """Let a round rest: what is in work ends within seconds, and nothing of it is sent until 'round resume'.
 
     What was seen is kept. Exit status: 0 done, 2 the round is over or unknown.
@@ -105,9 +109,9 @@ def pause(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of
     typer.echo(f"Round {number} is paused; 'roundsman round resume {number}' goes on with it.")
 
 
-@app.command()
+@app.command(short_help="End a round for good.")
 def cancel(
-    number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")],
+    number: Number,
     yes: Yes = False,
 ) -> None:
     """End a round for good: what it has not inspected is reported as such, what it saw is followed.
@@ -130,7 +134,7 @@ def cancel(
     typer.echo(f"Round {number} is cancelled; what was seen until then is kept.")
 
 
-@app.command()
+@app.command(short_help="Show how far a round has come, and what waits for what.")
 def status(
     number: Annotated[
         int | None, typer.Argument(metavar="ROUND", help="Number of the round. Default: all that are not over.")
@@ -142,8 +146,7 @@ def status(
     Exit status: 0 done, 2 the round is unknown.
     """
     from scanner.cli import round_status
-    from scanner.rounds.clock import ENDED
-    from scanner.rounds.models import Round
+    from scanner.rounds.models import ENDED, Round
 
     with clear_errors():
         chosen = (
@@ -175,16 +178,34 @@ def list_rounds(limit: Annotated[int, typer.Option(min=1, help="Show at most so 
         typer.echo(f"{made}  {slugs}")
 
 
-@app.command()
-def show(number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")]) -> None:
+@app.command(short_help="Show how a round went, and what was not inspected.")
+def show(number: Number) -> None:
     """Show how a round went: every host that was not fully inspected, and why."""
     with clear_errors():
         _print_round(_round(number))
 
 
-def _carry_out(number: int) -> None:
+@app.command()
+def summary(
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")],
+    output: Annotated[SummaryFormat, typer.Option("--format", help="How to print it.")] = SummaryFormat.TEXT,
+    language: Annotated[Language | None, typer.Option(help="Language of the page. Default: the office's.")] = None,
+) -> None:
+    """Show how a round went as a whole: duration, coverage, failures, slowest hosts, deliveries.
+
+    With ROUNDSMAN_ROUND_SUMMARY=on the operators get it by mail after each whole round.
+
+    Exit status: 0 done, 2 the round is unknown, or its results were pruned.
+    """
+    from scanner.cli import round_summary
+
+    with clear_errors():
+        typer.echo(round_summary.shown(_round(number), output, language), nl=False)
+
+
+def _carry_out(number: int, how: str = "begins") -> None:
     """Carry the round out, or have the running service do it, and print how it went."""
-    typer.echo(f"Round {number} begins.", err=True)
+    typer.echo(f"Round {number} {how}.", err=True)
     try:
         with clear_errors(f"go on with 'roundsman round resume {number}'"):
             _do_or_watch(number)
@@ -252,7 +273,6 @@ def _round(number: int) -> Round:
 
 def _print_round(this: Round) -> bool:
     """Print how the round went; return whether everything was inspected."""
-    from scanner.engine.catalogue.load import Language
     from scanner.engine.model import Outcome
     from scanner.remediation.scores import never_answered
     from scanner.reports.gaps import gap_sentence

@@ -47,7 +47,7 @@ class Exit(IntEnum):
     ATTENTION = 3
 
 
-@app.command()
+@app.command(short_help="Make the register say what YAML files say.")
 def apply(
     path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="A YAML file, or a directory of them.")],
     dry_run: DryRun = False,
@@ -62,7 +62,7 @@ def apply(
         _apply(wanted, problems, dry_run=dry_run, yes=yes)
 
 
-@app.command("import-csv")
+@app.command("import-csv", short_help="Add or change an organisation's targets from CSV.")
 def import_csv(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header; see docs/targets-csv.md.")],
     organisation: Slug,
@@ -81,7 +81,7 @@ def import_csv(
         _apply(wanted, [], dry_run=dry_run, yes=yes)
 
 
-@app.command()
+@app.command(short_help="Write the register as YAML.")
 def export(
     organisation: Annotated[str | None, typer.Option(help="Slug of the only organisation to export.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write there instead of standard output.")] = None,
@@ -120,7 +120,7 @@ def list_targets(
         typer.echo("Nothing is registered yet; 'roundsman targets apply FILE' begins.")
 
 
-@app.command()
+@app.command(short_help="Look for what needs attention: names, authorisations, overlaps.")
 def check(
     organisation: Annotated[list[str] | None, typer.Option(help="Slug; may be given several times.")] = None,
     resolve: Annotated[bool, typer.Option(help="Resolve host names (--no-resolve to send no DNS query).")] = True,

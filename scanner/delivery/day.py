@@ -13,6 +13,7 @@ from scanner.delivery.models import MessageKind, Told
 from scanner.delivery.outbox import Letter, enqueue, key_of
 from scanner.delivery.recipients import Recipient
 from scanner.engine.catalogue.load import Language
+from scanner.reports.stationery import stationery_of
 from targets.models import Organisation
 
 MORNING = time(8)
@@ -45,7 +46,8 @@ def addressed(
     for each in chosen:
         form = (each.language, each.instead)
         if form not in written:
-            written[form] = writing(Frame(kind, each.language, now, organisation, each.instead))
+            with stationery_of(organisation):
+                written[form] = writing(Frame(kind, each.language, now, organisation, each.instead))
         letters.append(
             Letter(
                 key=key_of(kind, each.address, organisation.pk if organisation else "", day),

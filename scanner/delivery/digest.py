@@ -4,7 +4,7 @@ to tell, so that its absence means that something is wrong."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,13 +14,15 @@ from django.db.models import Count, Q
 
 from scanner.delivery.day import addressed, due_day, tell_once, untold
 from scanner.delivery.endings import authorisations_ending
-from scanner.delivery.letters import Frame, Written, name_of, office_name, write
+from scanner.delivery.letters import Frame, Written, name_of
 from scanner.delivery.models import Message, MessageKind, MessageState, Notice, Told
 from scanner.delivery.recipients import operators
+from scanner.delivery.sections import Section, digest_of
+from scanner.delivery.template_check import check_all
 from scanner.engine.hostile import line
 from scanner.engine.model import Outcome, Severity
 from scanner.remediation.acts import WARN_BEFORE
-from scanner.remediation.lifecycle import State
+from scanner.remediation.lifecycle import TO_FIX, State
 from scanner.remediation.models import Exemption, ExemptionState, Finding
 from scanner.reports.dates import Dates
 from scanner.reports.words import Words, words
@@ -48,15 +50,6 @@ class Space:
 
     free: int
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the digest. ``urgent``: it asks for something to be done."""
-
-    title: str
-    lines: Sequence[str]
-    urgent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +91,7 @@ def digest_letter(since: datetime, now: datetime, space: Space, frame: Frame) ->
     t = words(frame.language)
     look = _Look(since, now, t, Dates(frame.language, frame.zone, now))
     sections = [each for each in (*(part(look) for part in _PARTS), _disk(look, space)) if each.lines]
-    urgent = sum(section.urgent for section in sections)
-    summary = t("mail.digest.urgent", n=urgent) if urgent else t("mail.digest.calm")
-    return write(
-        "digest",
-        frame,
-        subject=t("mail.digest.subject", office=office_name(frame.language), summary=summary),
-        headline=t("mail.digest.headline", date=look.dates.day(now)),
-        preheader=summary,
-        summary=summary,
-        urgent=urgent,
-        sections=sections,
-    )
+    return digest_of(sections, frame)
 
 
 def _stop(look: _Look) -> Section:
@@ -228,7 +210,7 @@ def _overdue(look: _Look) -> Section:
 
 
 def _requests(look: _Look) -> Section:
-    asked = Exemption.objects.filter(state=ExemptionState.REQUESTED).select_related("finding__organisation")
+    asked = Exemption.objects.filter(state=ExemptionState.REQUESTED, finding__state__in=TO_FIX)
     lines = (
         look.t(
             "mail.digest.request",
@@ -237,7 +219,7 @@ def _requests(look: _Look) -> Section:
             kind=look.t(f"state.{each.kind}"),
             date=look.dates.day(each.requested_at),
         )
-        for each in asked[:LINES]
+        for each in asked.select_related("finding__organisation")[:LINES]
     )
     return Section(look.t("mail.digest.requests"), look.some(lines, asked.count()))
 
@@ -271,6 +253,11 @@ def _exemptions(look: _Look) -> Section:
     return Section(look.t("mail.digest.exemptions"), look.some(lines, ending.count()), urgent=False)
 
 
+def _templates(look: _Look) -> Section:
+    problems = [line(str(each), 300) for each in check_all()]
+    return Section(look.t("mail.digest.templates"), look.some(problems, len(problems)))
+
+
 def _disk(look: _Look, space: Space) -> Section:
     free, total = (f"{amount / 1024**3:.1f}" for amount in (space.free, space.total))
     little = space.free < LITTLE_SPACE * space.total
@@ -290,4 +277,5 @@ _PARTS: tuple[Callable[[_Look], Section], ...] = (
     _requests,
     _authorisations,
     _exemptions,
+    _templates,
 )

@@ -1,6 +1,6 @@
 """What is due every day: reminders, escalations, announcements of what ends, notices that were left behind, the digest.
 
-Each duty is told once for each day and thing, so that running it every hour, twice at once, or after a crash changes
+Each duty is told once for each day and thing, so that running it often, twice at once, or after a crash changes
 nothing. What went wrong at one organisation is logged and keeps nobody else from being told.
 """
 
@@ -13,6 +13,7 @@ from datetime import date, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from scanner.delivery.bulletins import send_due_bulletin
 from scanner.delivery.day import due_day
 from scanner.delivery.digest import Space, send_digest
 from scanner.delivery.endings import announce_authorisations, announce_exemptions
@@ -38,10 +39,10 @@ class Duties:
     _looked_at: dict[int, date] = field(default_factory=dict)
 
     def run(self, now: datetime) -> int:
-        """Do what is due at ``now``; return how many letters that put into the outbox. To be run every hour or so."""
+        """Do what is due at ``now``; return how many letters that put into the outbox. To be run often."""
         told = _done("post notices", partial(post_waiting, now)) or 0
         for organisation in active_organisations():
-            told += self._of(organisation, now)
+            told += _done(f"do the duties of {organisation.slug}", partial(self._of, organisation, now)) or 0
         told += _done("announce exemptions", partial(announce_exemptions, now)) or 0
         return told + (_done("send the digest", lambda: send_digest(now, self.space())) or 0)
 
@@ -49,7 +50,7 @@ class Duties:
         today = due_day(ZoneInfo(organisation.time_zone), now)
         if today is None or self._looked_at.get(organisation.pk) == today:
             return 0
-        duties = (settle_notices, remind, escalate, announce_authorisations)
+        duties = (settle_notices, remind, escalate, announce_authorisations, send_due_bulletin)
         done = [_done(f"{each.__name__} {organisation.slug}", partial(each, organisation, now)) for each in duties]
         if None not in done:
             self._looked_at[organisation.pk] = today

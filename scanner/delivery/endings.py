@@ -66,7 +66,7 @@ def announce_authorisations(organisation: Organisation, now: datetime) -> int:
             organisation,
             today,
             now,
-            partial(_authorisations, ending, copy=copy),
+            partial(authorisations_letter, ending, copy=copy),
         )
     ]
     return tell_once(day_key, new, letters, now)
@@ -101,7 +101,12 @@ def _announce(organisation: Organisation, soon: Sequence[Exemption], over: Seque
     ended = [_ending(each, now) for key, each in keys.items() if key in new]
     ahead = [_ending(each, now) for each in soon]
     letters = addressed(
-        MessageKind.EXEMPTION_ENDING, chosen, organisation, today, now, lambda frame: _exemptions(ahead, ended, frame)
+        MessageKind.EXEMPTION_ENDING,
+        chosen,
+        organisation,
+        today,
+        now,
+        lambda frame: exemptions_letter(ahead, ended, frame),
     )
     return tell_once(day_key, new, letters, now, also=lambda: mark_warned(soon, now))
 
@@ -134,7 +139,7 @@ def _days_left(each: Authorisation, today: date, zone: ZoneInfo) -> int:
     return (last_day - today).days
 
 
-def _authorisations(ending: Sequence[Authorisation], frame: Frame, *, copy: bool) -> Written:
+def authorisations_letter(ending: Sequence[Authorisation], frame: Frame, *, copy: bool) -> Written:
     """Write the announcement; ``copy`` is the operators', who read for whom it was."""
     t = words(frame.language)
     return write(
@@ -148,7 +153,8 @@ def _authorisations(ending: Sequence[Authorisation], frame: Frame, *, copy: bool
     )
 
 
-def _exemptions(ahead: Sequence[Ending], ended: Sequence[Ending], frame: Frame) -> Written:
+def exemptions_letter(ahead: Sequence[Ending], ended: Sequence[Ending], frame: Frame) -> Written:
+    """Write the announcement of exemptions that are about to end, and of those that have ended."""
     t = words(frame.language)
     return write(
         "exemption-ending",

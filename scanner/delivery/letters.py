@@ -21,7 +21,8 @@ from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
 from scanner.reports import texts
 from scanner.reports.dates import Dates
-from scanner.reports.page import environment
+from scanner.reports.identity import office_contact, office_name
+from scanner.reports.page import fill
 from scanner.reports.render import endpoint
 from scanner.reports.words import words
 from targets.models import OptionalMail, Organisation
@@ -98,8 +99,9 @@ def write(
         "preheader": preheader,
         "kind": str(frame.kind),
         "office": office_name(language),
-        "contact": settings.INSTALLATION.office_contact,
+        "contact": office_contact(language),
         "addressee": frame.name,
+        "marking": words(language)("mail.marking"),
         "instead": frame.instead,
         "optional": frame.kind in OPTIONAL and frame.organisation is not None and not frame.instead,
         "accent": ALARM if frame.kind is MessageKind.URGENT_ALERT else ACCENT,
@@ -113,8 +115,8 @@ def write(
         **context,
     }
     # The plain text is escaped like the page, so that values stay apart from ours, and taken back at the very end.
-    plain = html.unescape(environment("mail").get_template(f"{template}.txt").render(shared))
-    page = environment("mail").get_template(f"{template}.html").render(shared)
+    plain = html.unescape(fill("mail", f"{template}.txt", shared))
+    page = fill("mail", f"{template}.html", shared)
     return Written(line(subject, 200), _laid_out(plain, language), page)
 
 
@@ -123,12 +125,6 @@ def name_of(organisation: Organisation, language: Language) -> str:
     names = (organisation.name_zh, organisation.name_en)
     first, second = names if language is Language.ZH_HANS else names[::-1]
     return first or second
-
-
-def office_name(language: Language) -> str:
-    """Return the name of the office that runs this installation."""
-    installation = settings.INSTALLATION
-    return str(installation.office_name_zh if language is Language.ZH_HANS else installation.office_name_en)
 
 
 def sentences(parts: Iterable[str], language: Language) -> str:

@@ -21,6 +21,8 @@ class MessageKind(models.TextChoices):
     EXEMPTION_ENDING = "exemption-ending"
     AUTHORISATION_ENDING = "authorisation-ending"
     DIGEST = "digest"
+    BULLETIN = "bulletin"
+    ROUND_SUMMARY = "round-summary"
 
 
 class MessageState(models.TextChoices):
@@ -86,6 +88,18 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ReportPassword(models.Model):
+    """Reports to this organisation are encrypted; ``sealed`` is the password, see :mod:`scanner.delivery.passwords`."""
+
+    organisation = models.OneToOneField(
+        "targets.Organisation", on_delete=models.PROTECT, related_name="report_password"
+    )
+    sealed = models.CharField(max_length=500)
+
+    def __str__(self) -> str:
+        return f"password for the reports of {self.organisation}"
 
 
 class Notice(models.Model):

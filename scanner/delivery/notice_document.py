@@ -13,7 +13,7 @@ from itertools import groupby
 
 from django.conf import settings
 
-from scanner.delivery.letters import name_of, office_name
+from scanner.delivery.letters import name_of
 from scanner.delivery.models import Notice, NoticeItem
 from scanner.engine.catalogue.load import Language
 from scanner.engine.model import Outcome, Severity, Vantage
@@ -23,7 +23,8 @@ from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model, texts
 from scanner.reports.dates import Dates
 from scanner.reports.findings import count, report_finding, worst_first
-from scanner.reports.page import environment
+from scanner.reports.identity import office_contact, office_name
+from scanner.reports.page import fill
 from scanner.reports.priorities import fix_first
 from scanner.reports.query import authorisations_during, latest_round
 from scanner.reports.words import Words, words
@@ -103,26 +104,23 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
     """Return the document as one HTML page."""
     vocabulary = words(language)
     installation = settings.INSTALLATION
-    return (
-        environment("notice")
-        .get_template("notice.html")
-        .render(
-            t=vocabulary,
-            language=str(language),
-            notice=notice,
-            dates=Dates(language, notice.organisation.time_zone, notice.issued),
-            addressee=name_of(notice.organisation, language),
-            office=office_name(language),
-            contact=installation.office_contact,
-            basis=installation.notice_basis_zh if language is Language.ZH_HANS else installation.notice_basis_en,
-            severities=tuple(each for each in reversed(Severity) if each is not Severity.INFO),
-            vantages=vocabulary.listed([vocabulary(f"vantage.{each}") for each in notice.vantages]),
-            numbers=lambda findings: numbers(findings, vocabulary),
-            text_of=lambda check: texts.text(check, language),
-            evidence=lambda finding: texts.evidence(finding.check, dict(finding.params), language),
-            endpoint=lambda place: texts.endpoint(place.host, place.port, place.transport),
-        )
-    )
+    context = {
+        "t": vocabulary,
+        "language": str(language),
+        "notice": notice,
+        "dates": Dates(language, notice.organisation.time_zone, notice.issued),
+        "addressee": name_of(notice.organisation, language),
+        "office": office_name(language),
+        "contact": office_contact(language),
+        "basis": installation.notice_basis_zh if language is Language.ZH_HANS else installation.notice_basis_en,
+        "severities": tuple(each for each in reversed(Severity) if each is not Severity.INFO),
+        "vantages": vocabulary.listed([vocabulary(f"vantage.{each}") for each in notice.vantages]),
+        "numbers": lambda findings: numbers(findings, vocabulary),
+        "text_of": lambda check: texts.text(check, language),
+        "evidence": lambda finding: texts.evidence(finding.check, dict(finding.params), language),
+        "endpoint": lambda place: texts.endpoint(place.host, place.port, place.transport),
+    }
+    return fill("notice", "notice.html", context)
 
 
 def numbers(findings: Sequence[model.Finding], vocabulary: Words) -> str:

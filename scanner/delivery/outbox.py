@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageKind, MessageState
@@ -53,9 +53,10 @@ def key_of(kind: MessageKind, recipient: str, *parts: object) -> str:
 def enqueue(letter: Letter, now: datetime) -> bool:
     """Put a letter into the outbox; return False when its key was used before. Belongs into a transaction.
 
-    The Message-ID follows from the key and the installation, so that the same letter has it whenever it is made.
+    The Message-ID follows from the key and the installation, so that the same letter has it whenever it is made. That
+    of another installation of the office, which has a round 1 as well, must differ: mail systems show one of the two.
     """
-    digest = hashlib.sha256(letter.key.encode()).hexdigest()[:40]
+    digest = salted_hmac("roundsman.message-id", letter.key, algorithm="sha256").hexdigest()[:40]
     message, made = Message.objects.get_or_create(
         key=letter.key,
         defaults={

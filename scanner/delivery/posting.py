@@ -1,4 +1,7 @@
-"""Mails a notice: the document in the recipient's language, and the reply form, to each contact that notices go to."""
+"""Mails a notice to each contact that notices go to: the document in their language, and the reply slip and form.
+
+The document goes as PDF, too, which is made when the mail leaves.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,18 @@ from scanner.delivery.apart import apart
 from scanner.delivery.letters import Frame, write
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument
 from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
+from scanner.delivery.notice_word import render_slip_docx
 from scanner.delivery.notices import issue, notices_due
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
+from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from scanner.rounds.models import Round
+
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+"""The media type of DOCX (IANA)."""
 
 BY_THE_PLAN = "plan {name}"
 """Who issued a notice that a plan asks for."""
@@ -54,9 +62,10 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
     if notice.posted or notice.withdrawn:
         return ()
     model = notice_model(notice)
-    documents = {language: render_notice(model, language).encode() for language in Language}
     chosen = recipients(notice.organisation, MessageKind.NOTICE)
-    letters = [_letter(notice, model, documents, each, now) for each in chosen]
+    with stationery_of(notice.organisation):
+        documents = {language: render_notice(model, language).encode() for language in Language}
+        letters = [_letter(notice, model, documents, each, now) for each in chosen]
     with transaction.atomic():
         if not Notice.objects.filter(pk=notice.pk, posted=None, withdrawn=None).update(posted=now):
             return ()
@@ -76,6 +85,7 @@ def _letter(
     frame = Frame(MessageKind.NOTICE, to.language, now, notice.organisation, instead=to.instead)
     t = words(to.language)
     document = File(file_name("form.document", notice, to.language), "text/html", documents[to.language])
+    slip = File(file_name("form.slip", notice, to.language), WORD, render_slip_docx(model, to.language))
     form = File(file_name("form.file", notice, to.language), "text/csv", reply_form(notice, to.language))
     written = write(
         "notice",
@@ -85,6 +95,7 @@ def _letter(
         preheader=t("mail.notice.preheader", n=len(model.findings)),
         notice=model,
         document=document.name,
+        slip=slip.name,
         form=form.name,
     )
     return Letter(
@@ -96,5 +107,5 @@ def _letter(
         text=written.text,
         html=written.html,
         organisation=notice.organisation,
-        files=(document, form),
+        files=(document, slip, form),
     )

@@ -80,6 +80,15 @@ def supervising(organisation: Organisation) -> Organisation | None:
     return None
 
 
+def overseers(organisation: Organisation) -> tuple[Recipient, ...]:
+    """Return who is told at an organisation of the units that it supervises: nobody else may read of them there.
+
+    With no such contact, the operators.
+    """
+    chosen = () if organisation.retired_at is not None else _once(_supervising_contacts(organisation))
+    return chosen or tuple(Recipient(each.address, each.language, instead=True) for each in operators())
+
+
 def operators() -> tuple[Recipient, ...]:
     """Return the operators of this installation (``ROUNDSMAN_OPERATORS``)."""
     addresses: dict[str, str] = {}

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scanner.delivery.day import addressed, due_day, tell_once, untold
-from scanner.delivery.letters import Frame, Written, name_of, office_name, write
+from scanner.delivery.letters import Frame, Written, name_of, write
 from scanner.delivery.models import MessageKind
 from scanner.delivery.recipients import recipients, supervising, supervisors
 from scanner.engine.catalogue.load import Language
@@ -24,6 +24,7 @@ from scanner.remediation.part import in_register
 from scanner.remediation.score import Age
 from scanner.reports import model
 from scanner.reports.findings import report_finding, worst_first
+from scanner.reports.identity import office_name
 from scanner.reports.words import words
 from targets.models import Organisation
 
@@ -59,7 +60,12 @@ def remind(organisation: Organisation, now: datetime) -> int:
     late, ahead = _shown(sure, now)
     to_check = [each for part in _shown(steps.keys() - set(sure), now) for each in part]
     letters = addressed(
-        MessageKind.REMINDER, chosen, organisation, today, now, lambda frame: _reminder(late, ahead, to_check, frame)
+        MessageKind.REMINDER,
+        chosen,
+        organisation,
+        today,
+        now,
+        lambda frame: reminder_letter(late, ahead, to_check, frame),
     )
     return tell_once(day_key, new, letters, now)
 
@@ -85,7 +91,12 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     supervisor = supervising(organisation)
     letters = [
         *addressed(
-            MessageKind.ESCALATION, above, organisation, today, now, lambda frame: _escalation(shown, supervisor, frame)
+            MessageKind.ESCALATION,
+            above,
+            organisation,
+            today,
+            now,
+            lambda frame: escalation_letter(shown, supervisor, frame),
         ),
         *addressed(
             MessageKind.ESCALATION,
@@ -146,7 +157,7 @@ def _shown(findings: Iterable[Finding], now: datetime) -> tuple[list[model.Findi
     return late, ahead
 
 
-def _reminder(
+def reminder_letter(
     late: Sequence[model.Finding], ahead: Sequence[model.Finding], to_check: Sequence[model.Finding], frame: Frame
 ) -> Written:
     """Write the reminder; what is merely possible is listed apart, as nobody has to fix what may not be there."""
@@ -163,7 +174,8 @@ def _reminder(
     )
 
 
-def _escalation(findings: Sequence[model.Finding], above: Organisation | None, frame: Frame) -> Written:
+def escalation_letter(findings: Sequence[model.Finding], above: Organisation | None, frame: Frame) -> Written:
+    """Write to the supervising organisation ``above``; None: to the operators, as nobody there can be written to."""
     t = words(frame.language)
     nobody = t("mail.escalation.nobody", name=frame.name, n=len(findings))
     intro = t("mail.escalation.intro", name=frame.name, n=len(findings)) if above else nobody

@@ -9,13 +9,10 @@ from enum import StrEnum
 
 from scanner.delivery.models import Notice
 from scanner.engine.catalogue.load import Language
-from scanner.engine.hostile import line
 from scanner.reports import texts
+from scanner.reports.cells import inert
 from scanner.reports.dates import Dates
 from scanner.reports.words import words
-
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-"""A cell that begins so may be run by an office program (OWASP, CSV injection)."""
 
 _NOT_IN_A_FILE_NAME = re.compile(r"[^\w〔〕-]+")
 
@@ -64,15 +61,10 @@ def reply_form(notice: Notice, language: Language) -> bytes:
         ]
         rows.append([*known, *("" for _ in TO_FILL_IN)])
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([_inert(cell) for cell in row] for row in rows)
+    csv.writer(out).writerows([inert(cell) for cell in row] for row in rows)
     return out.getvalue().encode("utf-8-sig")
 
 
 def file_name(key: str, notice: Notice, language: Language) -> str:
     """Return the name of a file that goes with the notice: ``form.file`` or ``form.document``."""
     return words(language)(key, number=_NOT_IN_A_FILE_NAME.sub("-", notice.number).strip("-"))
-
-
-def _inert(cell: str) -> str:
-    text = line(cell, 2000)
-    return f"'{text}" if _FORMULA.match(text) else text

@@ -40,6 +40,9 @@ LEASE = timedelta(minutes=15)
 BATCH = 50
 """Messages of one pass, after which the outbox is read again, so that what is urgent is not kept waiting."""
 
+LONGEST_PASS = 60.0
+"""Seconds after which a pass ends too: a server may take minutes for each mail."""
+
 BROKEN_IN_A_ROW = 3
 """Conversations that may break off one after the other before a pass ends."""
 
@@ -167,9 +170,10 @@ class Mailer:
         self._release_lapsed()
         tally = Tally()
         unreachable: Answer | None = None
-        broken = 0
+        broken, began = 0, self._monotonic()
         for pk, attempt, recipient in due(self._clock()):
-            if self._stop.is_set() or broken >= BROKEN_IN_A_ROW or (tally.tried >= BATCH and not unreachable):
+            long = tally.tried >= BATCH or self._monotonic() - began > LONGEST_PASS
+            if self._stop.is_set() or broken >= BROKEN_IN_A_ROW or (long and not unreachable):
                 break
             if unreachable is None and not self._may_go(recipient):
                 continue

@@ -210,20 +210,19 @@ class Conversation:
         return Answer(fate, f"{step}: {said if known else f'an answer that is not SMTP: {said}'}", step)
 
     def _open(self) -> None:
-        server = self._server
-        self._at(Step.LOOK_UP, self._look_up)
-        self._at(Step.CONNECT, self._connect)
-        if server.security is Security.STARTTLS:
+        with self._bounded():
+            self._at(Step.LOOK_UP, self._look_up)
+            self._at(Step.CONNECT, self._connect)
+            if self._server.security is Security.STARTTLS:
+                self._at(Step.GREET, self._greet)
+                self._at(Step.ENCRYPT, self._start_tls)
             self._at(Step.GREET, self._greet)
-            self._at(Step.ENCRYPT, self._start_tls)
-        self._at(Step.GREET, self._greet)
-        if server.user:
-            self._at(Step.LOG_IN, self._log_in)
+            if self._server.user:
+                self._at(Step.LOG_IN, self._log_in)
 
     def _at(self, step: Step, do: Callable[[], str]) -> None:
         try:
-            with self._bounded():
-                told = do()
+            told = do()
         except NoServer:
             raise
         except (OSError, smtplib.SMTPException, ValueError) as error:

@@ -23,6 +23,7 @@ from scanner.delivery.letters import Frame, Written
 from scanner.delivery.models import Message, MessageKind, Told
 from scanner.delivery.outbox import Letter, enqueue, key_of
 from scanner.delivery.recipients import Recipient, recipients
+from scanner.delivery.reports import mailed_forms
 from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
@@ -31,10 +32,12 @@ from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
 from scanner.remediation.reinspection import Verdict, verdicts
 from scanner.reports.findings import report_finding, worst_first
+from scanner.reports.formats import ReportFormat, rendered
 from scanner.reports.model import Finding, Reason, ReportModel
-from scanner.reports.models import Report
+from scanner.reports.models import Report, ReportFile
 from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
+from scanner.reports.stationery import stationery_of
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
 from targets.query import registered_domains, registered_targets
@@ -111,8 +114,8 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
 
 def _alert_key(finding: FindingRow, *, exploited: bool) -> str:
     """Return what names a part of a finding's life: it may be critical first, and later be used by attackers too."""
-    life = f"urgent:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
-    return f"{life}:exploited" if exploited else life
+    why = "exploited" if exploited else "urgent"
+    return f"{why}:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ class _Post:
         for each in chosen:
             form = (each.language, each.instead)
             if form not in written:
-                written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
+                with stationery_of(self.organisation):
+                    written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
             letters.append(self._letter(each, written[form]))
         return letters
 
@@ -174,16 +178,26 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
         return 0
     model = report_model(organisation, this, now)
     part = None if this.is_whole else PlanKind(this.kind)
-    drafts = [_report(this, organisation, model, each) for each in sorted(languages - kept.keys())]
+    # Only what is mailed needs further forms; the report in the organisation's language is kept all the same.
+    forms = {each.language: mailed_forms(organisation) for each in left}
+    missing = sorted(languages - kept.keys())
+    with stationery_of(organisation):
+        drafts = [
+            (_report(this, organisation, model, each), _files(_in(model, each), forms.get(each, ())))
+            for each in missing
+        ]
     letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part))
     with transaction.atomic():
-        for draft in drafts:
-            kept[draft.language], _ = Report.objects.get_or_create(
+        for draft, files in drafts:
+            kept[draft.language], made = Report.objects.get_or_create(
                 organisation=organisation,
                 round=this,
                 language=draft.language,
                 defaults={name: getattr(draft, name) for name in ("generated", "html", "json", "digest")},
             )
+            if made:
+                report = kept[draft.language]
+                ReportFile.objects.bulk_create(ReportFile(report=report, form=f, content=c) for f, c in files.items())
         return post.enqueue(letters, kept)
 
 
@@ -195,10 +209,16 @@ def _report(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page),
-        json=zlib.compress(render_json(translated).encode()),
+        html=zlib.compress(page, 9),
+        json=zlib.compress(render_json(translated, indent=None).encode(), 9),
         digest=hashlib.sha256(page).hexdigest(),
     )
+
+
+def _files(model: ReportModel, forms: Iterable[ReportFormat]) -> dict[ReportFormat, bytes]:
+    """Render the forms that are kept beside HTML and JSON; each is one file."""
+    made = {form: rendered(model, (form,)) for form in forms if form is not ReportFormat.HTML}
+    return {form: zlib.compress(content) for form, files in made.items() for content in files.values()}
 
 
 def _in(model: ReportModel, language: Language) -> ReportModel:

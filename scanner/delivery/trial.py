@@ -11,9 +11,10 @@ from markupsafe import escape
 
 from scanner.delivery.compose import Mail, ascii_address, compose
 from scanner.delivery.folder import FOLDER
-from scanner.delivery.letters import office_name, own_language
+from scanner.delivery.letters import own_language
 from scanner.delivery.reports import sender, write_private
 from scanner.delivery.smtp import Answer, Conversation, Server, Watch
+from scanner.reports.identity import office_name
 from scanner.reports.words import words
 
 

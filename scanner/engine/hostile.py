@@ -21,7 +21,9 @@ _SECRET = re.compile(
 
 def printable(text: str, limit: int = EVIDENCE_LIMIT) -> str:
     """Return ``text`` cut to ``limit`` characters, with controls and invisible marks escaped as ``\\xNN``."""
-    return "".join(_escape(char) for char in text[:limit])[:limit]
+    cut = text[:limit]
+    # Most text holds nothing to escape, and str.isprintable is false for every category that is.
+    return cut if cut.isprintable() else "".join(_escape(char) for char in cut)[:limit]
 
 
 def _escape(char: str) -> str:

@@ -107,6 +107,11 @@ def judge_whole(host: HostInspection, basis: Basis | None = None, *, checks: Cat
     return Judgement(tuple(findings), tuple(first.unjudged))
 
 
+def ruleset() -> tuple[object, ...]:
+    """Return what stands for all rules that judge now: equal as long as the same facts are judged alike."""
+    return RULES, plugin_rules()
+
+
 def unjudged_by_plugins(host: HostInspection, basis: Basis) -> tuple[Gap, ...]:
     """Return what plugins' rules failed to tell of one host, check by check."""
     if not plugin_rules():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 
 from scanner.engine.facts.domain import DomainFacts
 from scanner.engine.facts.http import HttpFacts
@@ -45,10 +46,15 @@ class _Ranked(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(type(self)).index(self)
+        return _ranks(type(self))[self]
 
     def at_least(self, other: _Ranked) -> bool:
         return self.rank >= other.rank
+
+
+@cache
+def _ranks(kind: type[_Ranked]) -> dict[_Ranked, int]:
+    return {member: rank for rank, member in enumerate(kind)}
 
 
 class Severity(_Ranked):
@@ -155,6 +161,7 @@ class GapReason(StrEnum):
     NAME_NOT_RESOLVED = "name-not-resolved"
     NO_RESOLVER = "no-resolver"
     SET_ASIDE = "set-aside"
+    BLACKOUT = "blackout"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from scanner.engine.model import HostInspection
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+    from pydantic_core import SchemaValidator, ValidationError
 
 SCHEMA = "roundsman.host"
 VERSION = 2
@@ -31,9 +32,8 @@ LIMIT = 256 * 1024 * 1024
 
 def dump_host(host: HostInspection) -> bytes:
     """Return the facts and coverage of one host as compressed, versioned JSON."""
-    facts = _adapter().dump_python(host, mode="json")
-    envelope = {"schema": SCHEMA, "version": VERSION, "host": facts}
-    return zlib.compress(json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode())
+    head = json.dumps({"schema": SCHEMA, "version": VERSION}, separators=(",", ":")).removesuffix("}")
+    return zlib.compress(b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host)))
 
 
 def load_host(data: bytes) -> HostInspection:
@@ -41,8 +41,10 @@ def load_host(data: bytes) -> HostInspection:
 
     Raises ``InputError`` when the data is damaged, is something else, or was written by a newer Roundsman.
     """
+    from pydantic_core import ValidationError, from_json
+
     try:
-        envelope = json.loads(_unfold(data))
+        envelope = from_json(_unfold(data))
         schema, version, facts = envelope["schema"], envelope["version"], envelope["host"]
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise InputError(f"These stored facts can't be read ({error!r}); inspect the host again.") from error
@@ -54,20 +56,20 @@ def load_host(data: bytes) -> HostInspection:
             "Upgrade it to read them."
         )
     try:
-        host = _adapter().validate_python(facts)
-    except ValueError as error:
+        host: HostInspection = _strict().validate_python(facts)
+    except ValidationError as error:
+        unknown = _unknown_field(error)
+        if unknown:
+            raise InputError(
+                f"These stored facts hold {unknown!r}, which a newer Roundsman wrote. Upgrade it to read them."
+            ) from error
         raise InputError(f"These stored facts don't fit form {version}: {error}") from error
-    unknown = _unknown_field(facts, _adapter().dump_python(host, mode="json"))
-    if unknown:
-        raise InputError(
-            f"These stored facts hold {unknown!r}, which a newer Roundsman wrote. Upgrade it to read them."
-        )
     return host
 
 
 def warm_up() -> None:
     """Build what reading and writing need, which takes longer than using it."""
-    _adapter()
+    _strict()
 
 
 def _unfold(data: bytes) -> bytes:
@@ -78,17 +80,10 @@ def _unfold(data: bytes) -> bytes:
     return text
 
 
-def _unknown_field(stored: Any, understood: Any) -> str:
-    """Return the path of a field that was stored but not understood; empty when all were."""
-    if isinstance(stored, dict) and isinstance(understood, dict):
-        for name, value in stored.items():
-            inside = _unknown_field(value, understood[name]) if name in understood else name
-            if inside:
-                return inside if inside == name else f"{name}.{inside}"
-    elif isinstance(stored, list) and isinstance(understood, list):
-        pairs = zip(stored, understood, strict=True)
-        return next((inside for pair in pairs if (inside := _unknown_field(*pair))), "")
-    return ""
+def _unknown_field(error: ValidationError) -> str:
+    """Return the path of a field that was stored but is not known here; empty when the error is another one."""
+    paths = (each["loc"] for each in error.errors() if each["type"] == "unexpected_keyword_argument")
+    return ".".join(part for part in next(paths, ()) if isinstance(part, str))
 
 
 @cache
@@ -96,3 +91,21 @@ def _adapter() -> TypeAdapter[HostInspection]:
     from pydantic import TypeAdapter  # here, because the import alone takes longer than most commands
 
     return TypeAdapter(HostInspection)
+
+
+@cache
+def _strict() -> SchemaValidator:
+    """What reads a host and takes no field that it does not know; by itself pydantic passes over them."""
+    from pydantic_core import SchemaValidator
+
+    return SchemaValidator(_refusing(_adapter().core_schema))
+
+
+def _refusing(schema: Any) -> Any:
+    """Return the schema with every dataclass in it refusing what is not one of its fields."""
+    if isinstance(schema, dict):
+        inner = {name: _refusing(part) for name, part in schema.items() if name != "metadata"}
+        return inner | {"extra_behavior": "forbid"} if schema.get("type") == "dataclass-args" else inner
+    if isinstance(schema, list):
+        return [_refusing(part) for part in schema]
+    return schema

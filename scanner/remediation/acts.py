@@ -33,8 +33,6 @@ TOLD_FOR = timedelta(days=7)
 CLOCK = "clock"
 """The actor of what time did."""
 
-_OPEN_KINDS = (ExemptionState.REQUESTED, ExemptionState.GRANTED)
-
 
 def claim(finding: Finding, by: str, note: str, now: datetime) -> bool:
     """Record that ``by`` says the finding is fixed; return whether that is news.

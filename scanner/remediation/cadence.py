@@ -28,9 +28,9 @@ from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Attention, Finding
 from scanner.remediation.part import Register
-from scanner.rounds.clock import ENDED, begins
+from scanner.rounds.clock import begins
 from scanner.rounds.making import RoundRequest, make_round
-from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
+from scanner.rounds.models import ENDED, HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation
 from targets.windows import open_again, parse_windows
@@ -132,10 +132,10 @@ def make_cadence_rounds(now: datetime) -> list[Round]:
     made: list[Round] = []
     due = Attention.objects.filter(due__lte=now).values("organisation")
     for organisation in Organisation.objects.filter(pk__in=due, retired_at=None).order_by("slug"):
-        if _is_held_up(organisation, now):
-            continue
-        tools = tools or tool_versions()
         try:
+            if _is_held_up(organisation, now):
+                continue
+            tools = tools or tool_versions()
             this = _make_round(organisation, now, tools)
         except (InputError, ValueError, LookupError):
             _log.exception("hosts of %s are due for a look, but the round could not be made", organisation)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 from django.db import transaction
 
@@ -88,6 +88,8 @@ def follow_round(round_id: int, now: dt.datetime) -> None:
             # Judging takes longest, so nobody waits for it to write.
             view = _view(this, organisation, _results(this, organisation), keys)
             with transaction.atomic():
+                if _is_followed(this, organisation):
+                    continue  # by somebody who was faster, and told people since
                 _follow_organisation(this, organisation, view, now)
                 store_score(this, organisation)
                 attend(organisation, this, now)
@@ -123,33 +125,54 @@ def rename_checks(this: Round, organisation: Organisation) -> None:
             )
 
 
-def take_step(
-    finding: Finding, observed: Observed, this: Round, terms: Terms, told_at: dt.datetime | None
-) -> list[FindingEvent]:
-    """Move one finding, new when it has no number, save it if it moved, and return what happened.
+_WHAT_MOVES = (
+    *("addresses", "state", "severity", "confidence", "key_target", "known_exploited", "params", "exchanges"),
+    *("profile", "level", "vantage", "first_seen", "last_seen", "last_inspected", "claimed", "fixed", "exempt_until"),
+    *("gone", "reported", "deadline", "recurrences"),
+)
+"""The columns of a finding that a step may change: all but those that it is known by."""
 
-    ``told_at`` is when its organisation is told of it, None for not yet.
-    """
-    before = finding.standing if finding.pk is not None else None
-    after, happened = follow(before, observed.look, terms)
-    if after is None:
-        return []
-    moved = after
-    if told_at is not None:
-        moved = report(after, told_at, terms)
-    was_exploited = finding.known_exploited
-    if moved != before:
-        finding.standing = moved
-        if after != before:
-            _keep_evidence(finding, before, observed)
-        finding.save()
-    if before is not None and finding.known_exploited and not was_exploited and Happened.CHANGED not in happened:
-        happened = (*happened, Happened.CHANGED)
-    detail = _detail(before, after, observed)
-    at = observed.look.when
-    return [
-        FindingEvent(finding=finding, round=this, kind=kind, at=at, detail=detail.get(kind, {})) for kind in happened
-    ]
+
+@dataclass(slots=True)
+class Steps:
+    """The steps that findings take in a round, to be stored together: hundreds of rows in a few statements."""
+
+    this: Round
+    terms: Terms
+    moved: list[Finding] = field(default_factory=list)
+    events: list[FindingEvent] = field(default_factory=list)
+
+    def take(self, finding: Finding, observed: Observed, told_at: dt.datetime | None) -> list[FindingEvent]:
+        """Move one finding, new when it has no number, and return what happened, for the caller to add to ``events``.
+
+        ``told_at`` is when its organisation is told of it, None for not yet.
+        """
+        before = finding.standing if finding.pk is not None else None
+        after, happened = follow(before, observed.look, self.terms)
+        if after is None:
+            return []
+        moved = after if told_at is None else report(after, told_at, self.terms)
+        was_exploited = finding.known_exploited
+        if moved != before:
+            finding.standing = moved
+            if after != before:
+                _keep_evidence(finding, before, observed)
+            self.moved.append(finding)
+        if before is not None and finding.known_exploited and not was_exploited and Happened.CHANGED not in happened:
+            happened = (*happened, Happened.CHANGED)
+        detail = _detail(before, after, observed)
+        at = observed.look.when
+        return [
+            FindingEvent(finding=finding, round=self.this, kind=kind, at=at, detail=detail.get(kind, {}))
+            for kind in happened
+        ]
+
+    def store(self) -> None:
+        """Store the findings that moved, then what happened to them. Belongs into the transaction that read them."""
+        known = [finding for finding in self.moved if finding.pk is not None]
+        Finding.objects.bulk_create(finding for finding in self.moved if finding.pk is None)
+        Finding.objects.bulk_create(known, update_conflicts=True, unique_fields=["id"], update_fields=_WHAT_MOVES)
+        FindingEvent.objects.bulk_create(self.events, ignore_conflicts=True)
 
 
 def terms_for(this: Round, organisation: Organisation) -> Terms:
@@ -167,6 +190,12 @@ def _to_follow(this: Round) -> Iterable[Organisation]:
     return this.organisations.exclude(pk__in=followed).order_by("slug")
 
 
+def _is_followed(this: Round, organisation: Organisation) -> bool:
+    """Tell whether the organisation was followed; until the transaction ends nobody else follows the round."""
+    Round.objects.select_for_update().get(pk=this.pk)
+    return RoundScore.objects.filter(round=this, organisation=organisation).exists()
+
+
 def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
     return HostResult.objects.filter(round=this, organisation=organisation).iterator(chunk_size=50)
 
@@ -182,22 +211,23 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
     begun = set(FindingEvent.objects.filter(round=this, kind__in=BEGUN).values_list("finding", flat=True))
     seen = view.seen()
     known: set[Identity] = set()
-    events: list[FindingEvent] = []
+    steps = Steps(this, terms)
     for finding in Finding.objects.select_for_update().filter(organisation=organisation):
         identity = identity_of(finding)
         known.add(identity)
         observed = view.observe(finding, now)
         if _has_a_say(part, register, finding, observed):
-            told_at = now if _is_told(this, finding, observed) else None
-            happened = take_step(finding, observed, this, terms, told_at)
+            told_at = now if _is_told(this, organisation, finding, observed) else None
+            happened = steps.take(finding, observed, told_at)
             # What an urgent look of this round opened is new, and not seen once more.
-            events += [each for each in happened if each.kind != Happened.SEEN or finding.pk not in begun]
+            steps.events += [each for each in happened if each.kind != Happened.SEEN or finding.pk not in begun]
     for identity in sorted(seen - known):
         observed = view.observe_seen(identity)
         if observed.judged is not None and part.opens(observed.judged):
             new = new_finding(organisation, identity)
-            events += take_step(new, observed, this, terms, now if _is_told(this, new, observed) else None)
-    FindingEvent.objects.bulk_create(events, ignore_conflicts=True)
+            told_at = now if _is_told(this, organisation, new, observed) else None
+            steps.events += steps.take(new, observed, told_at)
+    steps.store()
 
 
 def _has_a_say(part: Part, register: Register, finding: Finding, observed: Observed) -> bool:
@@ -208,8 +238,11 @@ def _has_a_say(part: Part, register: Register, finding: Finding, observed: Obser
     return comes_back or part.concerns(finding)
 
 
-def _is_told(this: Round, finding: Finding, observed: Observed) -> bool:
-    """Tell whether people hear of a finding by this round: a round between rounds is not reported as a whole."""
+def _is_told(this: Round, organisation: Organisation, finding: Finding, observed: Observed) -> bool:
+    """Tell whether people hear of a finding by this round: a round between rounds is not reported as a whole, and who
+    was retired meanwhile is told nothing."""
+    if organisation.retired_at is not None:
+        return False
     if this.kind != PlanKind.CADENCE:
         return True
     if observed.judged is None:

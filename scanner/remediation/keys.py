@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from scanner.engine.known_keys import Key, KeyKind, KnownKeys, Place, Sighting, sightings
 from scanner.engine.model import Facet, HostInspection, Outcome, Transport, port_in
@@ -56,7 +57,8 @@ class _Seen(NamedTuple):
 class RoundKeys:
     """The keys as they stand once a round's looks are counted in. Nothing is stored until :meth:`keep`.
 
-    All results of the round are read once, one host at a time; of each no more than its keys is kept.
+    All results of the round are read once, one host at a time; of each no more than its keys is kept. ``known`` holds
+    the keys that its hosts showed, wherever they are: those of other hosts are nobody's question.
     """
 
     def __init__(self, this: Round) -> None:
@@ -79,13 +81,21 @@ class RoundKeys:
             )
 
     def _standing(self, this: Round) -> Iterator[Sighting]:
-        before = _before()
+        shown: set[Key] = set()
+        before = _rows(SeenKey.objects.filter(organisation__in=this.organisations.all()))
         results = HostResult.objects.filter(round=this, target__isnull=False).select_related("organisation")
         ordered = results.order_by("organisation", "hostname", "address", "look").iterator(chunk_size=50)
         for where, looks in groupby(ordered, lambda each: (each.organisation_id, each.hostname, each.address)):
-            yield from self._after(list(looks), before.pop(where, []))
+            for sighting in self._after(list(looks), before.pop(where, [])):
+                shown.add(sighting[0])
+                yield sighting
         for rows in before.values():
-            yield from (row.sighting for row in rows)
+            yield from (row.sighting for row in rows if row.sighting[0] in shown)
+        fingerprints = sorted({key.fingerprint for key in shown})
+        for at in range(0, len(fingerprints), _BATCH):
+            elsewhere = SeenKey.objects.exclude(organisation__in=this.organisations.all())
+            for rows in _rows(elsewhere.filter(fingerprint__in=fingerprints[at : at + _BATCH])).values():
+                yield from (row.sighting for row in rows if row.sighting[0] in shown)
 
     def _after(self, results: list[HostResult], rows: list[_Row]) -> Iterator[Sighting]:
         """Yield what stands at one host after the looks at it, and note what to store."""
@@ -113,9 +123,10 @@ class RoundKeys:
                 yield seen
 
 
-def _before() -> dict[_Where, list[_Row]]:
+def _rows(chosen: QuerySet[SeenKey]) -> dict[_Where, list[_Row]]:
+    """Return the chosen keys that are part of the inventory, by where they are."""
     found: defaultdict[_Where, list[_Row]] = defaultdict(list)
-    active = SeenKey.objects.filter(target__retired_at=None, organisation__retired_at=None)
+    active = chosen.filter(target__retired_at=None, organisation__retired_at=None)
     for row in active.select_related("organisation").iterator(chunk_size=1000):
         place = Place(row.organisation.slug, row.hostname, row.address, row.port, row.ssl2, row.named)
         sighting = (Key(KeyKind(row.kind), row.fingerprint), place)

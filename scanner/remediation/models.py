@@ -277,7 +277,8 @@ class SeenKey(models.Model):
 
 
 class RoundScore(models.Model):
-    """How an organisation scored after a round; ``score`` is an ``OrganisationScore`` with all its terms.
+    """How an organisation scored after a round; ``score`` is an ``OrganisationScore`` with all its terms, as
+    :func:`scanner.remediation.scores.load_score` reads it.
 
     That of a round about a part is about this part, and marks that the round was followed: it is in no trend.
     """

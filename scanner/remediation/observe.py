@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Lock
 
 from django.conf import settings
 
 from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
-from scanner.engine.judge import judge, judge_whole, with_unjudged
-from scanner.engine.known_keys import KnownKeys, OrganisationKeys
+from scanner.engine.judge import judge, judge_whole, ruleset, with_unjudged
+from scanner.engine.known_keys import Key, KnownKeys, OrganisationKeys, sightings
 from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
@@ -236,8 +238,65 @@ class RoundView:
 
 
 def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[TlsPolicy]) -> Looked:
-    """Load one stored look and judge its facts, by the policy that counts and by those that counted before."""
+    """Load one stored look and judge its facts, by the policy that counts and by those that counted before.
+
+    A round is read for what can't wait, for what to look at again, and in the end. What was judged last is remembered
+    for that; but not where a key is shared, as that rests on what other hosts show.
+    """
+    facts = hashlib.sha256(bytes(result.facts)).digest()
+    judged_by = (result.host, result.key_target, profile, replace(basis, keys=_ALONE), tuple(former), ruleset())
+    remembered = _LAST.get(result.pk, facts, judged_by)
+    if remembered is not None and not any(key in basis.keys.known for key in remembered.keys):
+        return remembered.looked
     inspection = result.inspection()
+    keys = frozenset(key for key, _ in sightings(inspection))
+    looked = _judged(result, inspection, profile, basis, former)
+    if not any(key in basis.keys.known for key in keys):
+        _LAST.put(result.pk, _Remembered(facts, judged_by, keys, looked))
+    return looked
+
+
+_ALONE = OrganisationKeys()
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """A judged look: of which facts, by what, and the keys that its host showed."""
+
+    facts: bytes
+    judged_by: tuple[object, ...]
+    keys: frozenset[Key]
+    looked: Looked
+
+
+class _Last:
+    """The looks that were judged last, by the numbers of their results; any number of threads may ask."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[int, _Remembered] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, number: int, facts: bytes, judged_by: tuple[object, ...]) -> _Remembered | None:
+        with self._lock:
+            found = self._known.get(number)
+        return found if found is not None and (found.facts, found.judged_by) == (facts, judged_by) else None
+
+    def put(self, number: int, judged: _Remembered) -> None:
+        with self._lock:
+            self._known[number] = judged
+            self._known.move_to_end(number)
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+
+
+_LAST = _Last(1024)
+"""Some twenty kilobytes for each look."""
+
+
+def _judged(
+    result: HostResult, inspection: HostInspection, profile: Profile, basis: Basis, former: Iterable[TlsPolicy]
+) -> Looked:
     judgement = judge_whole(inspection, basis)
     services = [((each.endpoint.port, each.endpoint.transport), each) for each in inspection.services]
     unanswered = {(*port, check) for port, each in services for check in untested_checks(each, basis.intel)}

@@ -12,23 +12,28 @@ from scanner.remediation.models import Finding
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation, Target
 from targets.query import scope_of
-from targets.scope import Reach, RefusalReason
+from targets.scope import Reach, RefusalReason, Scope
 
 
 class Register:
     """What an organisation has registered now. Where that can't be read, everything counts as registered."""
 
-    def __init__(self, organisation: Organisation) -> None:
-        scope = scope_of(organisation)
+    def __init__(self, organisation: Organisation, values: Iterable[str] | None = None) -> None:
+        """``values`` are its active targets, for a caller who has read those of many organisations at once."""
+        scope = scope_of(organisation) if values is None else _scope(organisation, values)
         self._unknown = scope.refuse_all is RefusalReason.UNDECIDABLE
         self._targets = scope.targets
         self._domains = scope.domains
 
     def holds(self, finding: Finding) -> bool:
         """Tell whether the place of ``finding`` is registered. What is not is neither inspected nor to be fixed."""
-        if finding.transport == Transport.DNS:
-            return self._unknown or finding.host in self._domains
-        return self._unknown or _reaches(self._targets, finding.host)
+        return self.has(finding.host, finding.transport)
+
+    def has(self, host: str, transport: str) -> bool:
+        """Tell whether a place, as a finding has it, is registered."""
+        if transport == Transport.DNS:
+            return self._unknown or host in self._domains
+        return self._unknown or _reaches(self._targets, host)
 
     def names(self, host: str) -> bool:
         """Tell whether ``host``, as findings are known by it, is a registered host or domain."""
@@ -91,6 +96,13 @@ def in_register(findings: Iterable[Finding]) -> list[Finding]:
         if registers[finding.organisation_id].holds(finding):
             kept.append(finding)
     return kept
+
+
+def _scope(organisation: Organisation, values: Iterable[str]) -> Scope:
+    try:
+        return Scope(organisation.slug, targets=Reach.of(values), domains=frozenset(organisation.domains))
+    except ValueError:
+        return Scope(organisation.slug, refuse_all=RefusalReason.UNDECIDABLE)
 
 
 def _reaches(reach: Reach, host: str) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import zlib
+from base64 import b64decode, b64encode
 from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,15 +21,27 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 
+_DEFLATED = "deflated"
+"""Under which a score is kept as JSON, compressed and in base64: scores are kept for good, and are much alike."""
+
+_BESIDE = ("value", "coverage", "grade", "provisional")
+"""What is kept beside it as it is, so that queries over many rounds can read it."""
+
+
 def store_score(this: Round, organisation: Organisation) -> None:
     """Score the organisation as it stands after this round; a score that is already there stays."""
-    score = _adapter().dump_python(_score(this, organisation), mode="json")
+    terms = _adapter().dump_python(_score(this, organisation), mode="json")
+    deflated = zlib.compress(json.dumps(terms, separators=(",", ":")).encode(), 9)
+    score = {name: terms[name] for name in _BESIDE} | {_DEFLATED: b64encode(deflated).decode()}
     RoundScore.objects.get_or_create(round=this, organisation=organisation, defaults={"score": score})
 
 
 def load_score(row: RoundScore) -> OrganisationScore:
-    """Return a stored score with its terms."""
-    return _adapter().validate_python(row.score)
+    """Return a stored score with its terms; one of an older Roundsman stands there as it is."""
+    deflated = row.score.get(_DEFLATED)
+    if deflated is None:
+        return _adapter().validate_python(row.score)
+    return _adapter().validate_json(zlib.decompress(b64decode(deflated)))
 
 
 def never_answered(this: Round, organisation: Organisation) -> set[int]:

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from scanner.engine.model import Confidence, Severity
 from scanner.engine.plan import Profile
-from scanner.remediation.follow import BEGUN, new_finding, rename_checks, take_step, terms_for
+from scanner.remediation.follow import BEGUN, Steps, new_finding, rename_checks, terms_for
 from scanner.remediation.lifecycle import Happened, State
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
@@ -74,14 +74,13 @@ def _open(this: Round, organisation: Organisation, urgent: dict[Identity, Observ
     hosts = {host for host, _, _, _ in urgent}
     rows = Finding.objects.select_for_update().filter(organisation=organisation, host__in=hosts)
     known = {identity_of(finding): finding for finding in rows}
-    terms = terms_for(this, organisation)
-    events: list[FindingEvent] = []
+    steps = Steps(this, terms_for(this, organisation))
     for identity, observed in urgent.items():
         finding = known.setdefault(identity, new_finding(organisation, identity))
         is_new = finding.pk is None or finding.state == State.FIXED
         if is_new or (part.concerns(finding) and _becomes_urgent(finding, observed)):
-            events += take_step(finding, observed, this, terms, None)
-    FindingEvent.objects.bulk_create(events, ignore_conflicts=True)
+            steps.events += steps.take(finding, observed, None)
+    steps.store()
     numbers = [known[identity].pk for identity in urgent]
     news = FindingEvent.objects.filter(round=this, kind__in=_NEWS, finding__in=numbers)
     return list(Finding.objects.filter(pk__in=news.values("finding")).select_related("organisation"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -17,6 +18,16 @@ _BEIJING = "Asia/Shanghai"
 """The zone that Chinese readers know by another name."""
 
 
+@lru_cache(maxsize=4096)
+def _written(day: date, pattern: str, locale: str) -> str:
+    return format_date(day, pattern, locale=locale)
+
+
+def utc(moment: datetime) -> str:
+    """Return the moment as programs read it: UTC, ISO 8601, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 class Dates:
     """Writes moments for one reader. ``now`` is when the report was made: nothing here reads a clock. ``zone`` is the
     name of the time zone as the reader calls it.
@@ -29,9 +40,24 @@ class Dates:
         self._locale, self._pattern = _PATTERNS[language]
         self._today = self._local(now)
 
+    def local(self, moment: datetime) -> datetime:
+        """Return the moment in the reader's time zone.
+
+        One at either end of the calendar stays in UTC: certificates without an end say 9999-12-31T23:59:59Z (RFC 5280
+        section 4.1.2.5), which has no later time of day.
+        """
+        try:
+            return moment.astimezone(self._zone)
+        except OverflowError:
+            return moment.astimezone(UTC)
+
     def day(self, moment: datetime) -> str:
         """Return the local date, written out."""
-        return format_date(self._local(moment), self._pattern, locale=self._locale)
+        return self.on(self._local(moment))
+
+    def on(self, day: date) -> str:
+        """Return a date that belongs to no time zone, written out."""
+        return _written(day, self._pattern, self._locale)
 
     def last_day(self, end: datetime) -> str:
         """Return the local date of the last moment before ``end``, written out."""
@@ -39,7 +65,7 @@ class Dates:
 
     def moment(self, moment: datetime) -> str:
         """Return the local date and time to the minute."""
-        return f"{self.day(moment)} {moment.astimezone(self._zone):%H:%M}"
+        return f"{self.day(moment)} {self.local(moment):%H:%M}"
 
     def days_until(self, moment: datetime) -> int:
         """Return how many calendar days remain; 0 means today, less is past."""
@@ -54,4 +80,4 @@ class Dates:
         return -self.days_until(moment)
 
     def _local(self, moment: datetime) -> date:
-        return moment.astimezone(self._zone).date()
+        return self.local(moment).date()

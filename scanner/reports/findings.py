@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from scanner.engine.model import Confidence, Exchange, Severity, Transport
 from scanner.engine.plugins.load import all_checks
 from scanner.remediation.lifecycle import EXEMPT, TO_FIX, Happened, State
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
-from scanner.reports.model import Changes, Finding, Place, Proof, SeverityCount
+from scanner.reports.model import Changes, Event, Exemption, Finding, InventoryService, Place, Proof, SeverityCount
 
 OPEN_STATES = TO_FIX
 
@@ -22,11 +23,25 @@ _BEGUN = {Happened.OPENED, Happened.REOPENED}
 _SEEN = {Happened.OPENED, Happened.SEEN, Happened.REOPENED, Happened.CLAIM_REFUTED}
 
 
+Services = Mapping[tuple[str, int, Transport], InventoryService]
+"""What listens at (host, port, transport)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What became of findings, by their numbers: their history without what merely saw them, and their exemptions."""
+
+    history: Mapping[int, Sequence[Event]] = field(default_factory=dict)
+    exemptions: Mapping[int, Exemption] = field(default_factory=dict)
+
+
 def report_finding(
-    row: FindingRow, services: Mapping[tuple[str, int, Transport], str], events: Events, now: dt.datetime
+    row: FindingRow, services: Services, events: Events, now: dt.datetime, past: Past | None = None
 ) -> Finding:
-    """Return a stored finding for the report. ``services`` names what listens at (host, port, transport)."""
+    """Return a stored finding for the report; ``services`` are those that the round saw."""
     check = all_checks().get(row.check_id)
+    service = services.get((row.host, row.port, Transport(row.transport)))
+    past = past or Past()
     return Finding(
         number=row.pk,
         check=row.check_id,
@@ -34,7 +49,7 @@ def report_finding(
         severity=Severity(row.severity),
         confidence=Confidence(row.confidence),
         place=Place(row.host, next(iter(row.addresses), ""), row.port, Transport(row.transport)),
-        service=services.get((row.host, row.port, Transport(row.transport)), ""),
+        service=service.protocol if service else "",
         params=tuple((name, value) for name, value in row.params),
         exchanges=tuple(Exchange(**exchange) for exchange in row.exchanges),
         cwe=check.cwe if check else (),
@@ -49,6 +64,11 @@ def report_finding(
         overdue=row.state in OPEN_STATES and row.deadline is not None and row.deadline < now,
         recurrences=row.recurrences,
         seen_now=not _SEEN.isdisjoint(events),
+        reported=row.reported,
+        claimed=row.claimed,
+        exemption=past.exemptions.get(row.pk),
+        history=tuple(past.history.get(row.pk, ())),
+        products=service.products if service else (),
     )
 
 
@@ -77,6 +97,9 @@ def changes_of(findings: Mapping[int, Finding], events: Mapping[int, Events]) ->
         ),
         not_inspected=those(Happened.NOT_INSPECTED, states=OPEN_STATES),
         accepted=tuple(sorted((each for each in findings.values() if each.state in EXEMPT), key=worst_first)),
+        overdue=tuple(
+            sorted((each for each in findings.values() if each.overdue), key=lambda each: (each.deadline, each.number))
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from scanner.engine.catalogue.load import Language
@@ -27,6 +27,7 @@ from scanner.engine.model import (
 )
 from scanner.engine.rules.base import Basis
 from scanner.reports import page, texts
+from scanner.reports.dates import utc
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.words import Words, words
 
@@ -54,7 +55,7 @@ _REFUSAL_OUTCOMES = {
 
 def document_head(started: datetime, finished: datetime) -> Document:
     """Return the document without its targets; times are written in UTC, ISO 8601 with seconds."""
-    return {"schema": SCHEMA, "started": _time(started), "finished": _time(finished)}
+    return {"schema": SCHEMA, "started": utc(started), "finished": utc(finished)}
 
 
 def inspection_target(
@@ -295,7 +296,3 @@ def _reason(gaps: Sequence[Gap], vocabulary: Words) -> str:
     reasons = [gap.reason for gap in chosen]
     commonest = max(chosen, key=lambda gap: (reasons.count(gap.reason), gap.reason))
     return gap_sentence(commonest.reason, commonest.detail, vocabulary)
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -8,8 +8,9 @@ in the order in which they are to be shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+from scanner.engine.intel.lifecycles import Support
 from scanner.engine.model import Confidence, Exchange, Facet, GapReason, Level, Outcome, Severity, Transport, Vantage
 from scanner.remediation.score import OrganisationScore
 
@@ -86,14 +87,93 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Gauge:
+    """How old the open findings of one severity are. ``oldest`` is when the one was first seen that is open longest.
+
+    ``reported`` and ``deadline`` are those of the finding that has used up most of the time it was given, and ``used``
+    the share of it (1: all of it, more: overdue); None where no finding has a deadline.
+    """
+
+    severity: Severity
+    open: int
+    overdue: int
+    oldest: datetime | None
+    reported: datetime | None
+    deadline: datetime | None
+    used: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RiskyService:
+    """A kind of services that attackers look for, and where strangers reach one: in ``places``, ``new`` of them since
+    this round. ``kind`` is a key of ``scanner.reports.risky``. What was not inspected is in none of the places.
+    """
+
+    kind: str
+    places: tuple[Place, ...]
+    new: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NextRound:
+    """When the next round of a routine plan that covers the organisation is due, before any putting off."""
+
+    plan: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Someone of the organisation who can act; ``role`` is a value of ``targets.models.ContactRole``."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do: the same check, everywhere it was found. ``deadline`` is the earliest."""
+    """One thing to do: the same check, everywhere it was found. ``deadline`` is the earliest.
+
+    ``who`` is the kind of people whose work it is: a key of ``who`` in the locale.
+    """
 
     check: str
     severity: Severity
     places: tuple[Place, ...]
     deadline: datetime | None
     overdue: bool
+    who: str = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a finding; ``kind`` is the value of ``remediation.lifecycle.Happened``.
+
+    ``round`` tells it, None for what people or time did. ``before`` and ``after`` are severities, where that changed.
+    """
+
+    kind: str
+    at: datetime
+    round: int | None
+    before: Severity | None = None
+    after: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """An exemption that holds, or is asked for; ``kind`` and ``state`` are values of ``remediation.models``.
+
+    It ends at ``until``, which it does not include.
+    """
+
+    kind: str
+    state: str
+    owner: str
+    reason: str
+    proof: str
+    until: datetime
+    requested: datetime
+    decided: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +182,10 @@ class Finding:
 
     ``state`` is the value of ``remediation.lifecycle.State``. ``params`` fill the catalogue's evidence and verify
     texts. ``seen_now`` is False when this round could not look: the finding stays as it was. ``known_exploited``
-    tells that it is listed as exploited in the wild. ``recurrences`` counts how often it came back.
+    tells that it is listed as exploited in the wild. ``recurrences`` counts how often it came back. ``reported`` is
+    when its organisation was told, ``claimed`` when that said it was fixed, while no inspection has confirmed it.
+    ``exemption`` holds, or is asked for. ``history`` leaves out the rounds that merely saw it again. ``products`` are
+    the ids (``engine.intel.products``) of what was recognised at the place.
     """
 
     number: int
@@ -126,6 +209,11 @@ class Finding:
     overdue: bool
     recurrences: int
     seen_now: bool
+    reported: datetime | None = None
+    claimed: datetime | None = None
+    exemption: Exemption | None = None
+    history: tuple[Event, ...] = ()
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +229,8 @@ class Proof:
 class Changes:
     """What this round changed. ``still_open`` were seen again, ``not_inspected`` stay open because nobody could look.
 
-    ``accepted`` holds accepted risks and false positives; they do not enter the score.
+    ``overdue`` are open past their deadline, the longest overdue first. ``accepted`` holds accepted risks and false
+    positives; they do not enter the score.
     """
 
     new: tuple[Finding, ...]
@@ -150,6 +239,25 @@ class Changes:
     still_open: tuple[Finding, ...]
     not_inspected: tuple[Finding, ...]
     accepted: tuple[Finding, ...]
+    overdue: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrendPoint:
+    """How the organisation stood after a whole round. ``score`` is None when nothing was inspected.
+
+    ``open`` counts findings by severity, worst first. ``fixed`` were proven fixed since the round before, in
+    ``median_days`` and at most ``longest_days`` from when they were opened; None when nothing was.
+    """
+
+    round: int
+    at: datetime
+    score: float | None
+    coverage: float
+    open: tuple[SeverityCount, ...]
+    fixed: int
+    median_days: float | None
+    longest_days: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +319,10 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class InventoryService:
-    """An open port. ``tls_versions`` are those it accepts, oldest first; ``findings`` counts its open findings."""
+    """An open port. ``tls_versions`` are those it accepts, oldest first; ``findings`` counts its open findings.
+
+    ``products`` are the ids of what was recognised there.
+    """
 
     port: int
     transport: Transport
@@ -222,6 +333,7 @@ class InventoryService:
     tls_versions: tuple[str, ...]
     certificate: Certificate | None
     findings: int
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +352,32 @@ class InventoryHost:
     score: float | None
     services: tuple[InventoryService, ...]
     domain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateUse:
+    """A certificate and where it is presented."""
+
+    certificate: Certificate
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductAge:
+    """A version of a product, where it was seen, and how long it gets fixes.
+
+    ``ends`` is the last day of free support, ``extended`` of any; None when none is announced, or the day is not known.
+    ``kept_by`` are distributions that may ship this version and mend it under its old number.
+    """
+
+    product: str
+    name: str
+    version: str
+    support: Support
+    ends: date | None
+    extended: date | None
+    kept_by: tuple[str, ...]
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +402,10 @@ class ReportModel:
     """The report on one organisation after one round.
 
     ``fix_first`` holds at most five actions. ``findings`` are all that are open (claimed and accepted ones
-    included, see ``state``), worst first; the fixed ones are in ``changes.fixed`` only.
+    included, see ``state``), worst first; the fixed ones are in ``changes.fixed`` only. ``trend`` holds at most 30
+    whole rounds, the oldest first, this one being the last; it is empty when this one is the only one, or is about a
+    part. ``certificates`` come in the order in which they expire, ``products`` with the end of life that is nearest, or
+    longest past, first. ``next_round`` None: no routine round is planned.
     """
 
     organisation: Organisation
@@ -280,3 +421,10 @@ class ReportModel:
     findings: tuple[Finding, ...]
     inventory: tuple[InventoryHost, ...]
     method: Method
+    gauges: tuple[Gauge, ...] = ()
+    risky: tuple[RiskyService, ...] = ()
+    next_round: NextRound | None = None
+    trend: tuple[TrendPoint, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    certificates: tuple[CertificateUse, ...] = ()
+    products: tuple[ProductAge, ...] = ()

@@ -33,3 +33,21 @@ class Report(models.Model):
     def is_pruned(self) -> bool:
         """Whether its content is gone, because its time was over."""
         return not self.html
+
+
+class ReportFile(models.Model):
+    """A kept report in a further form; ``content`` is compressed with zlib, ``form`` is a ``ReportFormat``.
+
+    It is made with the report, of the same model, and goes when the report's content does.
+    """
+
+    report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="files")
+    form = models.CharField(max_length=10)
+    content = models.BinaryField()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (models.UniqueConstraint(fields=("report", "form"), name="report_form_is_made_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.report} as {self.form}"

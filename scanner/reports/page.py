@@ -1,22 +1,102 @@
-"""Renders the templates of pages and mails: sandboxed, escaping everything, and nothing from elsewhere."""
+"""Renders the templates of pages and mails: sandboxed, escaping everything, and nothing from elsewhere.
+
+A template of the present stationery wins over the shipped one of the same name; ``shipped/<name>`` is always the
+shipped one, to be extended. What can't be rendered with templates of others is rendered with the shipped ones, and that
+is told.
+"""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, lru_cache
+from pathlib import Path
 
-from jinja2 import PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+from jinja2.loaders import split_template_path
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import printable
+from scanner.reports.bounded import BoundedEnvironment, LimitError, bounded
+from scanner.reports.dress import Dress, dress_of
+from scanner.reports.mishaps import problem_of, remember
+from scanner.reports.stationery import SHIPPED, TEMPLATE_FOLDERS, Stamp, Stationery, current, read_inside, stamp
 from scanner.reports.words import words
+
+SHARED = "shared"
+SHIPPED_PREFIX = "shipped/"
+
+_strict: ContextVar[bool] = ContextVar("strict", default=False)
+_too_much: dict[tuple[str, str, tuple[Path, ...]], tuple[Path, Stamp | None]] = {}
 
 
 def render(template: str, language: Language, **context: object) -> str:
-    """Return the page. Raises ``jinja2.UndefinedError`` when the template asks for what the context lacks."""
-    return environment("report").get_template(template).render(t=words(language), language=str(language), **context)
+    """Return a page of the folder ``report``. Raises ``jinja2.UndefinedError`` when a shipped template asks for what
+    the context lacks."""
+    return fill("report", template, {"t": words(language), "language": str(language), **context})
+
+
+def fill(folder: str, template: str, context: Mapping[str, object]) -> str:
+    """Return what a template of ``folder`` makes of the context, on the present stationery.
+
+    Raises ``jinja2.UndefinedError`` when a shipped template asks for what the context lacks.
+    """
+    stationery = current()
+    if stationery.folders and (_strict.get() or not _given_up(folder, template, stationery)):
+        try:
+            return _filled(folder, template, context, stationery)
+        except Exception as error:
+            if _strict.get():
+                raise
+            problem = problem_of(error, stationery, f"{folder}/{template}")
+            remember(problem)
+            if isinstance(error, LimitError):
+                _too_much[folder, template, stationery.folders] = problem.path, stamp(problem.path)
+    return environment(folder).get_template(template).render(_dressed(stationery, context))
+
+
+@contextmanager
+def strictly() -> Iterator[None]:
+    """Let nothing stand in, within, for a template that can't be used: what it raises (mostly
+    ``jinja2.TemplateError``) is raised."""
+    token = _strict.set(True)
+    try:
+        yield
+    finally:
+        _strict.reset(token)
+
+
+def overriding(folder: str, stationery: Stationery) -> BoundedEnvironment:
+    """Return what renders the templates of others in ``folder``."""
+    return _overriding(folder, _with_templates(stationery))
+
+
+def _filled(folder: str, template: str, context: Mapping[str, object], stationery: Stationery) -> str:
+    with bounded():
+        return overriding(folder, stationery).get_template(template).render(_dressed(stationery, context))
+
+
+def _given_up(folder: str, template: str, stationery: Stationery) -> bool:
+    """Tell whether a template took too much and has not been changed since: once is enough of that."""
+    path, seen = _too_much.get((folder, template, stationery.folders), (None, None))
+    return path is not None and stamp(path) == seen
+
+
+def _dressed(stationery: Stationery, context: Mapping[str, object]) -> dict[str, object]:
+    """Add style sheets and logo, which are checked, and so the texts that must not be escaped."""
+    dress: Dress = dress_of(stationery)
+    for problem in dress.problems:
+        remember(problem)
+    style, own_style = Markup(dress.style), Markup(dress.own_style)  # noqa: S704
+    return {"css": style, "own_css": own_style, "logo": dress.logo, **context}
+
+
+def _with_templates(stationery: Stationery) -> tuple[Path, ...]:
+    """Return the folders that hold templates: those who only word things otherwise share what is compiled."""
+    return tuple(folder for folder in stationery.folders if any((folder / each).is_dir() for each in TEMPLATE_FOLDERS))
 
 
 def _printable(value: object) -> object:
@@ -24,18 +104,58 @@ def _printable(value: object) -> object:
     return printable(value, 6 * len(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+_OPTIONS = {
+    "autoescape": True,
+    "undefined": StrictUndefined,
+    "finalize": _printable,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+}
+
+
+class _Sandbox(SandboxedEnvironment):
+    """The sandbox, which looks at the fields of our frozen records without asking what else they might be."""
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        """Return whether a template may read ``attr``; the fields of a dataclass are data and no way out."""
+        fields = getattr(type(obj), "__dataclass_fields__", ())
+        return (attr in fields and not attr.startswith("_")) or super().is_safe_attribute(obj, attr, value)
+
+
 @cache
 def environment(folder: str) -> SandboxedEnvironment:
-    """Return what renders the templates of ``folder``. Values are escaped for HTML, their control characters too."""
-    made = SandboxedEnvironment(
-        loader=PackageLoader("report_templates", folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = resources.files("report_templates") / "css" / "report.css"
-    # Our own style sheet is the one text that must not be escaped.
-    made.globals["css"] = Markup(style.read_text(encoding="utf-8"))  # noqa: S704
-    return made
+    """Return what renders the shipped templates of ``folder``. Values are escaped for HTML, their controls too."""
+    return _Sandbox(loader=_Loader(folder), auto_reload=False, **_OPTIONS)
+
+
+@lru_cache(maxsize=32)
+def _overriding(folder: str, folders: tuple[Path, ...]) -> BoundedEnvironment:
+    return BoundedEnvironment(loader=_Loader(folder, folders), **_OPTIONS)
+
+
+class _Loader(BaseLoader):
+    """Finds a template in the same folder of each stationery, then in its ``shared``, and at last among the shipped."""
+
+    def __init__(self, folder: str, folders: tuple[Path, ...] = ()) -> None:
+        self._folder = folder
+        self._folders = folders
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        name = "/".join(split_template_path(template))
+        folders = (SHIPPED,) if name.startswith(SHIPPED_PREFIX) else (*self._folders, SHIPPED)
+        name = name.removeprefix(SHIPPED_PREFIX)
+        candidates = [folder / part / name for folder in folders for part in (self._folder, SHARED)]
+        seen = [stamp(path) for path in candidates]
+        for home in folders:
+            for part in (self._folder, SHARED):
+                try:
+                    content = read_inside(home, f"{part}/{name}")
+                except (OSError, ValueError) as error:
+                    raise TemplateNotFound(template, f"{home / part / name} {error}") from error
+                if content is not None:
+                    return content.decode("utf-8"), str(home / part / name), lambda: _same(candidates, seen)
+        raise TemplateNotFound(template)
+
+
+def _same(paths: list[Path], before: list[Stamp | None]) -> bool:
+    return [stamp(path) for path in paths] == before

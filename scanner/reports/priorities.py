@@ -6,9 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from scanner.engine.model import Confidence, Severity
+from scanner.engine.plugins.load import all_checks
 from scanner.reports.model import Action, Finding
+from scanner.reports.risky import kind_of
 
 ACTIONS = 5
+
+_MAIL = ("smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s")
+_BY_FAMILY = {"web": "web", "domain": "dns", "mail": "mail", "network": "network", "databases": "database"}
+_BY_KIND = {"database": "database", "mail": "mail", "amplifier": "network", "access": "network"}
 
 
 def fix_first(findings: Iterable[Finding]) -> tuple[Action, ...]:
@@ -49,4 +55,17 @@ def _action(group: Sequence[Finding]) -> Action:
         places=tuple(sorted((finding.place for finding in group), key=lambda place: (place.host, place.port))),
         deadline=min(deadlines, default=None),
         overdue=any(finding.overdue for finding in group),
+        who=_who(group),
     )
+
+
+def _who(group: Sequence[Finding]) -> str:
+    """Return whose work it usually is, by what the check is about, or by what speaks TLS."""
+    check = all_checks().get(group[0].check)
+    family = check.family if check else ""
+    if family in ("tls", "certificates"):
+        spoken = {finding.service for finding in group}
+        if spoken & set(_MAIL):
+            return "mail"
+        return "web" if spoken & {"http", "https"} else "system"
+    return _BY_FAMILY.get(family) or _BY_KIND.get(kind_of(group[0].check) or "", "system")

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from scanner.engine.errors import InputError
-from scanner.engine.model import Level, Vantage
+from scanner.engine.model import Level, Severity, Vantage
 from scanner.remediation.lifecycle import Happened
+from scanner.remediation.models import Exemption, ExemptionState, FindingEvent, RoundScore
 from scanner.remediation.models import Finding as FindingRow
-from scanner.remediation.models import FindingEvent, RoundScore
 from scanner.remediation.part import Register
 from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model
 from scanner.reports.coverage import coverage_of
-from scanner.reports.findings import OPEN_STATES, changes_of, count, report_finding, worst_first
-from scanner.reports.inventory import Seen, inventory_of, seen
+from scanner.reports.findings import OPEN_STATES, Past, changes_of, count, report_finding, worst_first
+from scanner.reports.gauges import gauges_of
+from scanner.reports.inventory import Seen, certificates_of, inventory_of, products_of, seen
 from scanner.reports.priorities import fix_first
-from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, whole
-from targets.models import Authorisation, Organisation
+from scanner.reports.risky import risky_services
+from scanner.reports.trend import trend_of
+from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
+from targets.models import Authorisation, Contact, Organisation
+
+_MERELY_SEEN = (Happened.SEEN, Happened.NOT_INSPECTED, Happened.NOT_SEEN)
+"""What nearly every round tells of every finding, and no history needs."""
 
 
 def latest_round(organisation: Organisation) -> Round | None:
@@ -42,20 +48,21 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     score = _score(organisation, this)
     register = Register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
-    looks = [seen(row) for row in rows.select_related("target").iterator(chunk_size=100)]
+    looks = [seen(row, now.date()) for row in rows.select_related("target").iterator(chunk_size=100)]
     events = _events(organisation, this)
+    past = Past(_history(organisation), _exemptions(organisation))
     services = {
-        (look.row.host, service.port, service.transport): service.protocol
-        for look in looks
-        for service in look.services
+        (look.row.host, service.port, service.transport): service for look in looks for service in look.services
     }
     findings = {
-        row.pk: report_finding(row, services, events.get(row.pk, {}), now)
+        row.pk: report_finding(row, services, events.get(row.pk, {}), now, past)
         for row in FindingRow.objects.filter(organisation=organisation)
         if row.fixed is not None or register.holds(row)
     }
     open_ones = tuple(sorted((each for each in findings.values() if each.state in OPEN_STATES), key=worst_first))
     changes = changes_of(findings, events)
+    listed = tuple(sorted((*open_ones, *changes.accepted), key=worst_first))
+    inventory = inventory_of(looks, open_ones, score)
     return model.ReportModel(
         organisation=_organisation(organisation),
         round=_round(this, looks),
@@ -67,9 +74,16 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         fix_first=fix_first(open_ones),
         changes=changes,
         coverage=coverage_of(looks, never_answered(this, organisation)),
-        findings=tuple(sorted((*open_ones, *changes.accepted), key=worst_first)),
-        inventory=inventory_of(looks, open_ones, score),
+        findings=listed,
+        inventory=inventory,
         method=_method(this, looks),
+        gauges=gauges_of(open_ones, now),
+        risky=risky_services(listed, {each.number for each in (*changes.new, *changes.reopened)}),
+        next_round=_next_round(organisation),
+        trend=_trend(organisation, this, findings.values(), past),
+        contacts=_contacts(organisation),
+        certificates=certificates_of(inventory),
+        products=products_of(looks),
     )
 
 
@@ -108,6 +122,61 @@ def _events(organisation: Organisation, this: Round) -> Mapping[int, Mapping[Hap
     for event in FindingEvent.objects.filter(round=this, finding__organisation=organisation):
         events[event.finding_id][Happened(event.kind)] = event
     return events
+
+
+def _history(organisation: Organisation) -> Mapping[int, Sequence[model.Event]]:
+    """Return what happened to each finding, the oldest first."""
+    rows = FindingEvent.objects.filter(finding__organisation=organisation).exclude(kind__in=_MERELY_SEEN)
+    history: dict[int, list[model.Event]] = defaultdict(list)
+    for number, kind, at, told_by, detail in rows.order_by("at", "pk").values_list(
+        "finding", "kind", "at", "round", "detail"
+    ):
+        before, after = (_severity(detail.get(name)) for name in ("severity_before", "severity"))
+        history[number].append(model.Event(kind, at, told_by, before, after))
+    return history
+
+
+def _severity(value: str | None) -> Severity | None:
+    return Severity(value) if value else None
+
+
+def _exemptions(organisation: Organisation) -> Mapping[int, model.Exemption]:
+    """Return the exemption of each finding that holds or is asked for."""
+    alive = (ExemptionState.GRANTED, ExemptionState.REQUESTED)
+    return {
+        row.finding_id: model.Exemption(
+            kind=row.kind,
+            state=row.state,
+            owner=row.owner,
+            reason=row.reason,
+            proof=row.proof,
+            until=row.until,
+            requested=row.requested_at,
+            decided=row.decided_at,
+        )
+        for row in Exemption.objects.filter(finding__organisation=organisation, state__in=alive)
+    }
+
+
+def _trend(
+    organisation: Organisation, this: Round, findings: Iterable[model.Finding], past: Past
+) -> tuple[model.TrendPoint, ...]:
+    """A round about a part is in no trend, nor is one that was broken off."""
+    if not this.is_whole or this.state == RoundState.CANCELLED:
+        return ()
+    return trend_of(_finished_scores(organisation).filter(round__lte=this.pk), findings, past.history)
+
+
+def _next_round(organisation: Organisation) -> model.NextRound | None:
+    ours = Q(organisations=organisation) | Q(organisations=None)
+    plans = Plan.objects.filter(ours, kind=PlanKind.ROUTINE, retired_at=None, paused=False, next_due__isnull=False)
+    plan = plans.order_by("next_due", "pk").first()
+    return model.NextRound(plan.name, plan.next_due) if plan and plan.next_due else None
+
+
+def _contacts(organisation: Organisation) -> tuple[model.Contact, ...]:
+    rows = Contact.objects.filter(organisation=organisation, retired_at=None).order_by("role", "name", "pk")
+    return tuple(model.Contact(row.name, row.role) for row in rows)
 
 
 def _organisation(row: Organisation) -> model.Organisation:

@@ -6,22 +6,60 @@ Both depend on the model alone: the same model gives the same bytes.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, is_dataclass
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
 from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.model import Severity
 from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
-from scanner.reports import page, texts
-from scanner.reports.dates import Dates
+from scanner.reports import charts, page, texts
+from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
-from scanner.reports.model import Finding, Name, Place, ReportModel
+from scanner.reports.identity import office_name
+from scanner.reports.model import Finding, Name, NotInspected, Place, Reason, ReportModel
+from scanner.reports.remedy import hints_for
 from scanner.reports.words import words
 
-SCHEMA = "roundsman.report/1"
+SCHEMA = "roundsman.report/2"
+
+LIMITS = {
+    "described_checks": 10_000,
+    "named_findings": 600,
+    "shown_places": 6,
+    "shown_proofs": 200,
+    "shown_hosts": 40,
+    "shown_scores": 50,
+    "shown_inventory": 1200,
+    "shown_certificates": 150,
+}
+"""What the page shows of each list, so that it stays one that a browser opens at once; the other forms hold all.
+
+Of each check's findings the first come with their evidence (see :func:`with_evidence`), and up to ``named_findings``
+are named.
+"""
+
+PAPER_LIMITS = LIMITS | {
+    "described_checks": 40,
+    "shown_proofs": 40,
+    "shown_scores": 15,
+    "shown_inventory": 60,
+    "shown_certificates": 30,
+}
+"""The same for a PDF, which takes a hundred times as long to make: nobody looks things up in three hundred pages."""
+
+_AS_THEY_ARE = (str, int, float, bool)
+
+_EVIDENCE, _EVIDENCE_ON_PAPER = 500, 80
+"""Findings that are shown with their evidence, over all checks."""
+_EVIDENCE_OF_ONE = 12
+
+_OWN_FORM = frozenset({"findings", "changes"})
+"""Parts of the model that the JSON shows in a form of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +72,22 @@ class Group:
     findings: tuple[Finding, ...]
 
 
-def render_html(model: ReportModel) -> str:
-    """Return the report as one HTML page in the organisation's language, without script or outside resource."""
+def render_html(model: ReportModel, *, paper: bool = False) -> str:
+    """Return the report as one HTML page in the organisation's language, without script or outside resource.
+
+    ``paper`` adds what a PDF needs.
+    """
     language = Language(model.organisation.language)
-    view = _View(model, language)
+    view = View(model, language)
     groups = view.groups()
     return page.render(
-        "report.html",
+        "paper.html" if paper else "report.html",
         language,
+        office=office_name(language),
         model=model,
+        paper=paper,
         dates=Dates(language, model.organisation.time_zone, model.generated),
+        utc=utc,
         name=view.name,
         text_of=lambda check: texts.text(check, language),
         evidence=view.evidence,
@@ -51,7 +95,17 @@ def render_html(model: ReportModel) -> str:
         verify=view.verify,
         endpoint=endpoint,
         references=references,
-        why=lambda reason: gap_sentence(reason.reason, reason.detail, words(language)),
+        why=view.why,
+        why_not=view.why_not(),
+        gaps=gap_groups(model.coverage.gaps),
+        by_check=view.by_check,
+        remedies=lambda group: hints_for(group.check, group.findings, language),
+        first_sentence=first_sentence,
+        score_of=lambda value: "—" if value is None else f"{value:.1f}",
+        trend=charts.trend_charts(model.trend),
+        expiry=charts.timeline(model.certificates, model.generated),
+        gauge_length=charts.gauge_length,
+        gauge_width=charts.GAUGE_WIDTH,
         serious=[group for group in groups if group.severity is not Severity.INFO],
         hints=[group for group in groups if group.severity is Severity.INFO],
         mean_part=MEAN_PART,
@@ -59,14 +113,21 @@ def render_html(model: ReportModel) -> str:
         key_weight=KEY_WEIGHT,
         verdict=verdict(model),
         severities=list(reversed(Severity)),
+        shown_findings=with_evidence(len(groups), _EVIDENCE_ON_PAPER if paper else _EVIDENCE),
+        **(PAPER_LIMITS if paper else LIMITS),
     )
 
 
-def render_json(model: ReportModel) -> str:
-    """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC."""
+def render_json(model: ReportModel, *, indent: int | None = 2) -> str:
+    """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC.
+
+    Without ``indent`` it is one line, for machines.
+    """
     language = Language(model.organisation.language)
-    view = _View(model, language)
-    document = _plain(model)
+    view = View(model, language)
+    document = {
+        name: _plain(getattr(model, name)) for name in ReportModel.__dataclass_fields__ if name not in _OWN_FORM
+    }
     document["schema"] = SCHEMA
     document["language"] = str(language)
     document["findings"] = [view.finding(finding) for finding in model.findings]
@@ -77,10 +138,10 @@ def render_json(model: ReportModel) -> str:
     for host, shown in zip(model.coverage.gaps, document["coverage"]["gaps"], strict=True):
         for reason, entry in zip(host.reasons, shown["reasons"], strict=True):
             entry["message"] = gap_sentence(reason.reason, reason.detail, words(language))
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=indent) + "\n"
 
 
-class _View:
+class View:
     """Answers the questions that both renderings ask about a model in one language."""
 
     def __init__(self, model: ReportModel, language: Language) -> None:
@@ -115,8 +176,12 @@ class _View:
 
     def groups(self) -> list[Group]:
         """Return the open findings by check, in the order in which the first of each appears."""
+        return self.by_check(self._model.findings)
+
+    def by_check(self, findings: Iterable[Finding]) -> list[Group]:
+        """Return findings by check, in the order in which the first of each appears."""
         by_check: dict[str, list[Finding]] = {}
-        for finding in self._model.findings:
+        for finding in findings:
             by_check.setdefault(finding.check, []).append(finding)
         return [
             Group(
@@ -127,6 +192,18 @@ class _View:
             )
             for check, found in by_check.items()
         ]
+
+    def why(self, reason: Reason) -> str:
+        return gap_sentence(reason.reason, reason.detail, words(self._language))
+
+    def why_not(self) -> list[tuple[int, str]]:
+        """Return how many hosts were not wholly inspected for each reason, the most frequent first."""
+        counts = Counter(
+            words(self._language)(f"gap.{kind}")
+            for gap in self._model.coverage.gaps
+            for kind in {reason.reason for reason in gap.reasons}
+        )
+        return sorted(((number, reason) for reason, number in counts.items()), key=lambda pair: (-pair[0], pair[1]))
 
     def finding(self, finding: Finding) -> dict[str, Any]:
         """Return a finding as plain data, with its texts."""
@@ -153,6 +230,24 @@ def references(finding: Finding) -> list[str]:
     return list(dict.fromkeys((*(f"CWE-{cwe}" for cwe in finding.cwe), *finding.references)))
 
 
+def with_evidence(groups: int, most: int = _EVIDENCE) -> int:
+    """Return of how many findings of each check the page shows the evidence, when there are so many checks."""
+    return max(1, min(_EVIDENCE_OF_ONE, most // max(1, groups)))
+
+
+def gap_groups(gaps: Iterable[NotInspected]) -> list[list[NotInspected]]:
+    """Return hosts that were not inspected for the same reasons as one group, in the order of the first of each."""
+    groups: dict[object, list[NotInspected]] = {}
+    for gap in gaps:
+        groups.setdefault((gap.outcome, gap.reasons), []).append(gap)
+    return list(groups.values())
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of one of our own texts; a full stop ends it where a capital follows."""
+    return re.split(r"(?<=[。！？])|(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)[0]
+
+
 def verdict(model: ReportModel) -> str:
     """Return the key of the one sentence that sums the report up."""
     if model.score.value is None:
@@ -169,7 +264,7 @@ def _worst_first(model: ReportModel) -> list[Any]:
     return sorted(model.counts, key=lambda count: -count.severity.rank)
 
 
-def _changes(model: ReportModel, view: _View) -> dict[str, Any]:
+def _changes(model: ReportModel, view: View) -> dict[str, Any]:
     changes = model.changes
 
     def numbers(findings: Iterable[Finding]) -> list[int]:
@@ -181,6 +276,7 @@ def _changes(model: ReportModel, view: _View) -> dict[str, Any]:
         "still_open": numbers(changes.still_open),
         "not_inspected": numbers(changes.not_inspected),
         "accepted": numbers(changes.accepted),
+        "overdue": numbers(changes.overdue),
         "fixed": [
             {
                 "finding": view.finding(proof.finding),
@@ -194,12 +290,16 @@ def _changes(model: ReportModel, view: _View) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Turn the model's dataclasses, enums and times into what JSON knows."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, Enum):
-        return value.value
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
     return value

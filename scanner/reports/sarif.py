@@ -1,14 +1,22 @@
-"""Writes an inspection as SARIF 2.1.0 (OASIS standard), which code hosts and security platforms import."""
+"""Writes an inspection or a report as SARIF 2.1.0 (OASIS standard), which code hosts and security platforms import."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
 from scanner.engine.catalogue.load import Language
+from scanner.engine.hostile import line
 from scanner.engine.model import Outcome, Severity, Transport
 from scanner.engine.plugins.load import all_checks
+from scanner.remediation.lifecycle import EXEMPT
 from scanner.reports import texts
+from scanner.reports.dates import utc
+from scanner.reports.gaps import gap_sentence
+from scanner.reports.model import Finding, ReportModel
+from scanner.reports.render import View
+from scanner.reports.words import words
 
 _LEVELS = {
     Severity.CRITICAL: "error",
@@ -32,7 +40,39 @@ Document = dict[str, Any]
 def render_inspection_sarif(document: Document, language: Language = Language.EN) -> Document:
     """Return an inspection document as one SARIF run; what was not inspected becomes a notification, never a pass."""
     findings = [finding for target in document["targets"] for finding in target["findings"]]
-    checks = sorted({finding["check"] for finding in findings})
+    checks = _checks(findings)
+    results = [_result(finding, checks.index(finding["check"])) for finding in findings]
+    return _log(checks, results, _invocation(document), language)
+
+
+def render_report_sarif(model: ReportModel) -> Document:
+    """Return a report as one SARIF run, in its organisation's language.
+
+    ``baselineState`` (section 3.27.24) tells what the round changed; what it proved fixed is ``absent``. Accepted risks
+    and false positives are suppressed (section 3.35). What was not inspected becomes a notification.
+    """
+    language = Language(model.organisation.language)
+    view = View(model, language)
+    begun = {each.number for each in (*model.changes.new, *model.changes.reopened)}
+    fixed = [proof.finding for proof in model.changes.fixed]
+    documents = [_flat(view, each) for each in (*model.findings, *fixed)]
+    checks = _checks(documents)
+    results = []
+    for finding, document in zip((*model.findings, *fixed), documents, strict=True):
+        result = _result(document, checks.index(finding.check))
+        result["baselineState"] = "absent" if finding.fixed else "new" if finding.number in begun else "unchanged"
+        result["properties"] |= _standing(finding)
+        if finding.state in EXEMPT:
+            result["suppressions"] = [{"kind": "external", "status": "accepted"}]
+        results.append(result)
+    return _log(checks, results, _round(model, language), language)
+
+
+def _checks(findings: Iterable[Document]) -> list[str]:
+    return sorted({finding["check"] for finding in findings})
+
+
+def _log(checks: list[str], results: list[Document], invocation: Document, language: Language) -> Document:
     return {
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -46,8 +86,8 @@ def render_inspection_sarif(document: Document, language: Language = Language.EN
                     }
                 },
                 "language": str(language),
-                "invocations": [_invocation(document)],
-                "results": [_result(finding, checks.index(finding["check"])) for finding in findings],
+                "invocations": [invocation],
+                "results": results,
             }
         ],
     }
@@ -96,6 +136,49 @@ def _uri(finding: Document) -> str:
     if finding["transport"] == Transport.DNS:
         return f"dns:{finding['address']}"
     return f"{finding['transport']}://{texts.Place(finding['address'], finding['port']).hostport}"
+
+
+def _flat(view: View, finding: Finding) -> Document:
+    """Return a report's finding as an inspection writes it."""
+    place, document = finding.place, view.finding(finding)
+    return document | {
+        "address": place.address or place.host,
+        "port": place.port,
+        "transport": place.transport,
+        "remediation": document["fix"],
+    }
+
+
+def _standing(finding: Finding) -> Document:
+    dates = {"firstSeen": finding.first_seen, "lastSeen": finding.last_seen, "deadline": finding.deadline}
+    return {
+        "number": finding.number,
+        "host": finding.place.host,
+        "state": finding.state,
+        "overdue": finding.overdue,
+        "knownExploited": finding.known_exploited,
+        "recurrences": finding.recurrences,
+        **{name: utc(moment) for name, moment in dates.items() if moment},
+    }
+
+
+def _round(model: ReportModel, language: Language) -> Document:
+    told = model.round
+    t = words(language)
+    return {
+        "executionSuccessful": told.finished is not None and not model.coverage.gaps,
+        "startTimeUtc": utc(told.started),
+        **({"endTimeUtc": utc(told.finished)} if told.finished else {}),
+        "toolExecutionNotifications": [
+            {
+                "level": "warning",
+                "message": {"text": t("summary.gap", target=line(gap.target), why=why)},
+                "descriptor": {"id": str(gap.outcome)},
+            }
+            for gap in model.coverage.gaps
+            for why in dict.fromkeys(gap_sentence(each.reason, each.detail, t) for each in gap.reasons)
+        ],
+    }
 
 
 def _invocation(document: Document) -> Document:

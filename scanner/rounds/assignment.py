@@ -151,7 +151,8 @@ def _as_json(hosts: Iterable[Assigned]) -> list[list[Any]]:
 
 def not_inspected(target: Target, gap: Gap, level: Level, vantage: Vantage, now: datetime) -> HostInspection:
     """Return what is kept of a host that was not inspected: the reason."""
-    outcome = Outcome.REFUSED if gap.reason is GapReason.REFUSED_BY_SCOPE else Outcome.ERROR
+    refused = gap.reason in (GapReason.REFUSED_BY_SCOPE, GapReason.BLACKOUT)
+    outcome = Outcome.REFUSED if refused else Outcome.ERROR
     return HostInspection(target, outcome, now, now, vantage, level, coverage=Coverage(gaps=(gap,)))
 
 

@@ -27,7 +27,7 @@ from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
 from scanner.rounds.drawing import draw
 from scanner.rounds.making import RoundRequest, make_round
-from scanner.rounds.models import Plan, PlanKind, Round, RoundState
+from scanner.rounds.models import ENDED, Plan, PlanKind, Round
 from scanner.rounds.schedule import parse_schedule, put_off
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation, Target
@@ -40,8 +40,6 @@ BEAT = 10.0
 
 WRONG = timedelta(weeks=1)
 """By how much a plan's next due time must be too late to have been written by a clock that was wrong."""
-
-ENDED = (RoundState.DONE, RoundState.CANCELLED)
 
 
 def keep_time(
@@ -183,7 +181,11 @@ def _claim(number: int, now: datetime, tools: Mapping[str, str]) -> Round | None
 def _take_back(now: datetime) -> None:
     """Give plans that a clock put off which was far ahead their next due time as it is seen now."""
     for plan in Plan.objects.filter(retired_at=None, paused=False, next_due__gt=now + WRONG):
-        due = first_due(plan, now)
+        try:
+            due = first_due(plan, now)
+        except (InputError, ValueError, LookupError):
+            _log.exception("nobody can tell when plan %s is due", plan)
+            continue
         if plan.next_due is None or due is None or plan.next_due <= due + WRONG:
             continue
         if Plan.objects.filter(pk=plan.pk, next_due=plan.next_due, paused=False).update(next_due=due):

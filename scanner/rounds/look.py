@@ -74,13 +74,19 @@ _PACKETS_PER_PORT = 4
 
 
 class Ended(Exception):  # noqa: N818 - reads as the event it is
-    """The job must not be gone on with now: ``why`` tells people, ``not_before`` when it may be."""
+    """The job must not be gone on with now: ``why`` tells people, ``not_before`` when it may be.
 
-    def __init__(self, why: str, not_before: datetime | None = None, *, cancelled: bool = False) -> None:
+    ``left_out``: that is too far off for its round to wait.
+    """
+
+    def __init__(
+        self, why: str, not_before: datetime | None = None, *, cancelled: bool = False, left_out: bool = False
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.not_before = not_before
         self.cancelled = cancelled
+        self.left_out = left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,11 @@ class LookAt:
             self.lease.finish(self.ways.now(), JobState.CANCELLED)
             advance(self.job.round_id, self.ways.now())
 
+    def leave_out(self) -> None:
+        """Account for what is left of a job whose blackout lasts too long, and end it. Raises ``LeaseLost``."""
+        self.account_for(hosts_left(self.job), Gap(GapReason.BLACKOUT))
+        end_job(self.lease, self.job, self.ways.now())
+
     def account_for(self, hosts: Iterable[Assigned], gap: Gap) -> None:
         """Store hosts that were not inspected, with the reason. Raises ``LeaseLost``."""
         terms, now = read_terms(self.job), self.ways.now()
@@ -147,16 +158,17 @@ class LookAt:
 
     def store(self, host: Assigned, inspection: HostInspection, facts: bytes | None = None) -> None:
         """Store one host in a transaction of its own; a result that is already there stays. Raises ``LeaseLost``."""
+        row = HostResult(
+            round_id=self.job.round_id,
+            organisation=_organisation(self.job),
+            address=host.key[0],
+            hostname=host.key[1],
+            look=self.job.look,
+            **result_values(host, inspection, facts),
+        )
         with transaction.atomic():
             self.lease.progress()
-            HostResult.objects.get_or_create(
-                round_id=self.job.round_id,
-                organisation=_organisation(self.job),
-                address=host.key[0],
-                hostname=host.key[1],
-                look=self.job.look,
-                defaults=result_values(host, inspection, facts),
-            )
+            HostResult.objects.bulk_create([row], ignore_conflicts=True)
 
     def _after_death(self, left: list[Assigned], death: str) -> bool:
         """Decide what becomes of the hosts without result; return whether the job is done with them."""

@@ -35,6 +35,9 @@ class RoundState(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+ENDED = (RoundState.DONE, RoundState.CANCELLED)
+
+
 class JobKind(models.TextChoices):
     """The steps of a round, in order: hosts are listed, looked at, looked at again, and their findings followed.
 

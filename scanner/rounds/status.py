@@ -8,7 +8,7 @@ from datetime import datetime
 
 from scanner.rounds.assignment import hosts_left
 from scanner.rounds.lease import due_jobs
-from scanner.rounds.models import HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
+from scanner.rounds.models import ENDED, HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
 from scanner.rounds.switch import current_stop
 
 
@@ -56,7 +56,7 @@ class RoundStatus:
 
     @property
     def over(self) -> bool:
-        return self.stage is None and self.round.state in (RoundState.DONE, RoundState.CANCELLED)
+        return self.stage is None and self.round.state in ENDED
 
 
 def status_of(round_id: int, now: datetime, *, served: bool) -> RoundStatus:

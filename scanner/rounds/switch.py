@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
@@ -13,6 +13,9 @@ from scanner.audit.trail import Action
 from scanner.rounds.models import Round, Stop
 from targets.models import Organisation
 from targets.windows import open_again, parse_windows
+
+A_NIGHT, A_WEEK = timedelta(days=1), timedelta(weeks=1)
+"""How long a round waits for the end of a blackout in any case, and at most."""
 
 
 def current_stop() -> Stop | None:
@@ -50,10 +53,19 @@ def blocked_until(this: Round, organisation: Organisation, targets: Iterable[str
     (``targets``), in the organisation's. When the moment comes another window may have begun: ask again.
     """
     zone = ZoneInfo(organisation.time_zone)
-    ends = [
-        open_again(parse_windows(organisation.blackouts), now, zone),
-        open_again(parse_windows(targets), now, zone),
-    ]
+    # One by one, as targets may have windows that together never end.
+    own = [window for text in (*organisation.blackouts, *targets) for window in parse_windows([text])]
+    ends = [open_again(own, now, zone)]
     if this.plan is not None:
         ends.append(open_again(parse_windows(this.plan.blackouts), now, ZoneInfo(this.plan.time_zone)))
     return max((end for end in ends if end is not None), default=None)
+
+
+def lasts_too_long(this: Round, until: datetime, now: datetime) -> bool:
+    """Tell whether a round had better go on without what a blackout holds until then.
+
+    While it waits, its plan makes no other round, for nobody; nor does cadence for its organisations. So it waits for a
+    day, and longer only up to the next round, for a week at most.
+    """
+    due = this.plan.next_due if this.plan is not None else None
+    return until - now > A_NIGHT and until > min(now + A_WEEK, due or now + A_WEEK)

@@ -20,13 +20,13 @@ from scanner.engine.inspect import Observer, Progress
 from scanner.engine.model import Gap, GapReason
 from scanner.rounds import steps
 from scanner.rounds.assignment import windows_of
-from scanner.rounds.lease import BEAT, Lease, LeaseLost, claim, due_jobs, put_off, worker_name
+from scanner.rounds.lease import BEAT, PUT_OFF, Lease, LeaseLost, claim, due_jobs, put_off, worker_name
 from scanner.rounds.lease import Observer as LeaseObserver
 from scanner.rounds.look import Ended, LookAt
 from scanner.rounds.models import Job, JobKind, JobState, RoundState
 from scanner.rounds.nursery import ChildRefused
 from scanner.rounds.probing import ChildUnheard
-from scanner.rounds.switch import blocked_until, current_stop
+from scanner.rounds.switch import blocked_until, current_stop, lasts_too_long
 from scanner.rounds.ways import Hooks, Ways
 
 _log = logging.getLogger(__name__)
@@ -67,6 +67,8 @@ class Hand:
         self.lost.look(every=OBSERVE)
         if self.round_id is None:
             steps.begin_planned(self.ways.now())
+        if not Job.objects.filter(state=JobState.WAITING).exists():
+            return False  # spares an idle worker, once a second, the long questions below
         self._put_off_what_is_blocked()
         lease = claim(self.name, self.ways.now(), self.round_id, self.kinds)
         if lease is None:
@@ -124,9 +126,12 @@ class Hand:
             check()
             look.carry_out()
         except Ended as end:
-            if not end.cancelled:
+            if end.cancelled:
+                look.cancel()
+            elif end.left_out:
+                look.leave_out()
+            else:
                 raise
-            look.cancel()
 
     def _check(self, lease: Lease) -> None:
         """Raise ``Ended`` when the job must not go on, ``LeaseLost`` when it went to another worker."""
@@ -163,8 +168,15 @@ class Hand:
         if job.kind != JobKind.LOOK or job.organisation is None:
             return None
         now = self.ways.now()
-        until = blocked_until(job.round, job.organisation, windows_of(job), now)
-        return None if until is None else Ended(f"blackout until {until:%Y-%m-%d %H:%M}Z", until)
+        try:
+            until = blocked_until(job.round, job.organisation, windows_of(job), now)
+        except (ValueError, LookupError):
+            _log.exception("nobody can tell whether %s lies in a blackout, so it waits", job)
+            return Ended("its blackouts can't be read", now + PUT_OFF)
+        if until is None:
+            return None
+        left_out = lasts_too_long(job.round, until, now)
+        return Ended(f"blackout until {until:%Y-%m-%d %H:%M}Z", until, left_out=left_out)
 
     def _put_off_what_is_blocked(self) -> None:
         """Put off the looks at the head of the queue that a blackout holds, until one is found that none does."""
@@ -174,7 +186,7 @@ class Hand:
             blocked = False
             for job in head.select_related("round__plan", "organisation").defer("hosts")[:20]:
                 end = self._blocked(job)
-                if end is None or end.not_before is None:
+                if end is None or end.not_before is None or end.left_out:
                     return
                 blocked = put_off(job.pk, job.attempt, end.not_before, now, end.why)
             if not blocked:

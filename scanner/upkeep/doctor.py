@@ -44,6 +44,7 @@ def _machine() -> dict[str, Look]:
         "clock": machine.clock,
         "resolver": partial(machine.resolver, settings.RESOLVER),
         "mail server": machine.mail_server,
+        "operators": partial(machine.operators, settings.INSTALLATION.operators),
         "fonts": machine.fonts,
     }
 
@@ -68,6 +69,7 @@ def _records(now: datetime) -> dict[str, Look]:
         "kill switch": records.switch,
         "jobs": partial(records.jobs, now),
         "mail": records.mail,
+        "templates": records.templates,
         "audit trail": records.audit_trail,
         "backup": partial(records.backup, now),
     }

@@ -18,6 +18,7 @@ from django.db.models.functions import Length
 from scanner.audit import trail
 from scanner.audit.models import Entry
 from scanner.delivery.models import Message, MessageState
+from scanner.delivery.template_check import check_all, layers
 from scanner.rounds.models import HostResult, Job, JobState, Plan, Round, RoundState
 from scanner.rounds.service import is_served
 from scanner.rounds.switch import current_stop
@@ -229,3 +230,12 @@ def backup(now: datetime) -> Check:
     if now - last.at > BACKUP_AGE:
         return warn("backup", seen, "'roundsman backup PATH' daily, to another disk.")
     return ok("backup", seen)
+
+
+def templates() -> Check:
+    """Templates and words of one's own that can't be used."""
+    problems = [str(each) for each in check_all()]
+    if problems:
+        todo = "'roundsman templates check' lists all; until then the shipped ones are used instead."
+        return warn("templates", some(problems), todo)
+    return ok("templates", f"{sum(len(each.files()) for each in layers())} file(s) of your own, all good")

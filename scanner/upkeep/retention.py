@@ -7,6 +7,7 @@ each organisation, its newest report, and that a mail was sent.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -20,18 +21,20 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Length
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageState
 from scanner.remediation.keys import LOOKED
-from scanner.reports.models import Report
-from scanner.rounds.models import HostResult, Job, JobState, LookNumber, Round, RoundState
+from scanner.reports.models import Report, ReportFile
+from scanner.rounds.models import ENDED, HostResult, Job, JobState, LookNumber, Round, RoundState
 from scanner.upkeep import space
 from targets.models import Organisation
 
 Item = TypeVar("Item")
+
+_log = logging.getLogger(__name__)
 
 BATCH = 500
 """Rows of one transaction."""
@@ -45,7 +48,6 @@ JOBS_KEPT = timedelta(days=30)
 SYSTEM = "roundsman"
 """The actor when nobody asked for the sweep."""
 
-_OVER = (RoundState.DONE, RoundState.CANCELLED)
 _FINISHED = (MessageState.SENT, MessageState.DEAD, MessageState.CANCELLED)
 
 _RESULT_BYTES = 600
@@ -122,6 +124,16 @@ def prune(
     return sweep.done
 
 
+def prune_unattended(now: datetime, policy: Policy, rest: Callable[[float], None] = time.sleep) -> Pruned:
+    """Prune, but not while no round has ended for as long as facts are kept: a machine that was just switched on may
+    have a clock that is years ahead, and what is removed by it can't be brought back."""
+    last = Round.objects.aggregate(last=Max("finished"))["last"]
+    if last is not None and now - last > policy.facts:
+        _log.warning("nothing is pruned: no round has ended since %s; is the clock right?", last)
+        return Pruned()
+    return prune(now, policy, rest=rest)
+
+
 @dataclass(frozen=True, slots=True)
 class _Sweep:
     now: datetime
@@ -156,7 +168,7 @@ class _Sweep:
 
     def jobs(self) -> None:
         """Jobs of rounds that ended long ago."""
-        ended = Round.objects.filter(state__in=_OVER, finished__lt=self.now - JOBS_KEPT)
+        ended = Round.objects.filter(state__in=ENDED, finished__lt=self.now - JOBS_KEPT)
         old = Job.objects.filter(round__in=ended, state__in=(JobState.DONE, JobState.CANCELLED))
         for batch in _batches([(pk, _JOB_BYTES) for pk in old.order_by("pk").values_list("pk", flat=True)]):
             self._step(What.JOBS, batch, lambda pks: Job.objects.filter(pk__in=pks).delete())
@@ -233,7 +245,9 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 
 def _empty_reports(to_send: QuerySet[Message], pks: list[int]) -> None:
-    Report.objects.filter(~Exists(to_send), pk__in=pks).update(html=b"", json=b"")
+    old = Report.objects.filter(~Exists(to_send), pk__in=pks)
+    ReportFile.objects.filter(report__in=old).delete()
+    old.update(html=b"", json=b"")
 
 
 def _empty_mails(pks: list[int]) -> None:

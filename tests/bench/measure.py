@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import statistics
 import subprocess
 import time
@@ -17,10 +18,12 @@ SAMPLE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: wall-clock seconds, and the peak of the summed proportional set size (PSS) in MB (10⁶ bytes)."""
+    """One run: wall-clock seconds, the peak of the summed proportional set size (PSS) in MB (10⁶ bytes), and seconds of
+    processor time, which other work on the machine changes less."""
 
     seconds: float
     peak_mb: float
+    cpu_seconds: float
 
 
 def measure(command: Sequence[str], *, accept: Sequence[int] = (0,), limit: float = 900) -> Measured:
@@ -28,7 +31,7 @@ def measure(command: Sequence[str], *, accept: Sequence[int] = (0,), limit: floa
 
     Raises ``RuntimeError`` when it ends with a status not in ``accept``: a failed run measures nothing.
     """
-    started = time.monotonic()
+    before, started = _processor_time(), time.monotonic()
     child = psutil.Popen(list(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     peak = 0.0
     while child.poll() is None:
@@ -39,15 +42,28 @@ def measure(command: Sequence[str], *, accept: Sequence[int] = (0,), limit: floa
         time.sleep(SAMPLE if time.monotonic() - started > 2 else 0.02)
     if child.returncode not in accept:
         raise RuntimeError(f"{' '.join(command)} ended with status {child.returncode}")
-    return Measured(time.monotonic() - started, peak)
+    return Measured(time.monotonic() - started, peak, _processor_time() - before)
 
 
 def median_of(runs: int, command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Measured:
-    """Return the median time and the median peak of ``runs`` runs."""
+    """Return the medians of ``runs`` runs."""
     measured = [measure(command, accept=accept) for _ in range(runs)]
+    return median_run(measured)
+
+
+def median_run(measured: Sequence[Measured]) -> Measured:
+    """Return the median of each figure."""
     return Measured(
-        statistics.median(run.seconds for run in measured), statistics.median(run.peak_mb for run in measured)
+        statistics.median(run.seconds for run in measured),
+        statistics.median(run.peak_mb for run in measured),
+        statistics.median(run.cpu_seconds for run in measured),
     )
+
+
+def _processor_time() -> float:
+    """Return what all children that ended took, and theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _memory(process: psutil.Popen) -> float:

@@ -1,24 +1,28 @@
 """``make bench``: our figures, the peers' and the ratios, on the same hosts, in one run.
 
-It moves into a network namespace of its own first, so that the fleet is reachable by nobody else.
+It moves into a network namespace of its own first, so that the fleet is reachable by nobody else. The row ``soak``
+needs none, and can be run smaller by itself: ``python -m tests.bench.run soak --days 30 --units 5 --hosts 200``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import sweep
+from tests.bench import overhead, sweep
 from tests.bench.fleet import addresses, fleet
 from tests.bench.measure import Measured, median_of
+from tests.bench.soak import Size, soak_rows
 from tests.lab.case import program
 from tests.lab.namespace import run_inside
 
@@ -26,7 +30,7 @@ ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 AUTHORISED = ["--authorisation", "bench on loopback"]
 INSPECTED = (0, 3)
 
-ROWS = ("fleet", "tls", "sweep", "memory", "help")
+ROWS = ("fleet", "tls", "sweep", "memory", "rounds", "help", "soak")
 
 NMAP = ["nmap", "-n", "-Pn", "-sS", "-T4", "-sV", "--script", "ssl-enum-ciphers,ssl-cert,http-title,http-headers"]
 NMAP_TUNED = [*NMAP, "--min-parallelism", "500"]
@@ -37,7 +41,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="rows to run (all)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each command, of which the median is printed")
+    for name, usual in asdict(Size()).items():
+        parser.add_argument(f"--{name}", type=int, default=usual, help=f"of the soak ({usual})")
     options = parser.parse_args()
+    rows = set(options.rows) or {*ROWS}
+    if rows == {"soak"}:
+        _soak(options)
+        return 0
     if os.geteuid() != 0:
         print("make bench needs root: it makes a network namespace, and nmap's SYN scan needs raw sockets.")
         return 2
@@ -45,7 +55,9 @@ def main() -> int:
     if status is not None:
         return status
     with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder, fleet(Path(folder)):
-        _bench(set(options.rows) or {*ROWS}, options.runs)
+        _bench(rows, options.runs)
+    if "soak" in rows:
+        _soak(options)
     return 0
 
 
@@ -63,6 +75,8 @@ def _bench(rows: set[str], runs: int) -> None:
         _sweep_rows(table, runs)
     if "memory" in rows:
         _memory_rows(table)
+    if "rounds" in rows:
+        _rounds_row(table, runs)
     if "help" in rows:
         shown = median_of(max(5, runs), [ROUNDSMAN, "--help"])
         table.add_row("roundsman --help", _seconds(shown), "0.4 s allowed", f"{0.4 / shown.seconds:.1f}")
@@ -109,6 +123,31 @@ def _memory_rows(table: Table) -> None:
         peaks[count] = measured.peak_mb
         table.add_row(f"{count} hosts: time and peak memory", _seconds(measured), f"{measured.peak_mb:.0f} MB", "")
     table.add_row("peak memory, 1,024 hosts over 256", "", "1.2 allowed", f"{peaks[1024] / peaks[256]:.2f}")
+
+
+def _rounds_row(table: Table, runs: int) -> None:
+    """A round, with all that belongs to it, beside plain ``inspect`` of the same hosts."""
+    hosts = addresses(256)
+    plain, whole = overhead.compare(hosts, runs)
+    ratio = f"{whole.seconds / plain.seconds:.2f}, 1.10 allowed"
+    table.add_row("a round of 256 hosts, beside inspect", _seconds(whole), _seconds(plain), ratio)
+    busy = f"{whole.cpu_seconds / plain.cpu_seconds:.2f}"
+    table.add_row("the same, processor time", f"{whole.cpu_seconds:.2f} s", f"{plain.cpu_seconds:.2f} s", busy)
+
+
+def _soak(options: argparse.Namespace) -> None:
+    """Run the soak in a data directory of its own, and show what it took."""
+    size = Size(options.days, options.units, options.hosts, options.workers)
+    with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder:
+        arguments = [part for name, value in asdict(size).items() for part in (f"--{name}", str(value))]
+        command = [sys.executable, "-m", "tests.bench.soak", *arguments]
+        environment = {**os.environ, "ROUNDSMAN_DATA_DIR": folder}
+        shown = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    figures = json.loads(shown)
+    table = Table("what", "measured", "allowed", title=f"{size.days} days, {size.units} units, {size.hosts} hosts")
+    for row in soak_rows(figures):
+        table.add_row(*row)
+    Console().print(table)
 
 
 def _seconds(measured: Measured) -> str:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from jsonschema import Draft202012Validator
 from scanner.cli.main import main
 from tests.lab.case import process, program
 from tests.lab.lab_ca import issue
+from tests.rounds.prepared import scans, within
 
 ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 SCHEMA = Path(__file__).parents[2] / "docs" / "inspection.schema.json"
@@ -183,8 +183,9 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(redis: str, t
     command = [ROUNDSMAN, "inspect", redis, *silent, *ALLOWED, "--max-rate", "200", "--format", "json"]
     child = subprocess.Popen([*command, "--output", str(report)], stderr=subprocess.PIPE, text=True)
     try:
-        time.sleep(3)
-        family = psutil.Process(child.pid).children(recursive=True)
+        this = psutil.Process(child.pid)
+        assert within(20, lambda: any(scans(each) for each in this.children(recursive=True)))
+        family = this.children(recursive=True)
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
     finally:

@@ -93,6 +93,10 @@ def test_list_and_show_tell_where_a_notice_stands(notice: Notice, tmp_path: Path
     files = sorted((tmp_path / "out").iterdir())
     assert [path.suffix for path in files] == [".html", ".csv", ".csv", ".html"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    run("show", notice.number, "--output", str(tmp_path / "word"), "--format", "docx,pdf")
+    written = sorted(path.suffix for path in (tmp_path / "word").iterdir())
+    assert written == [".csv", ".csv", *[".docx"] * 4, ".pdf", ".pdf"]
+    assert run("show", notice.number, "--format", "doc").exit_code == 2
     assert run("withdraw", notice.number, "--yes").exit_code == 0
     assert "There is no such notice." in run("list", "--open").output
     assert "withdrawn" in run("list", "--organisation", "water").output

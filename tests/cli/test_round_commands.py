@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from scanner.cli import facts, finding, report, resume, round, stop  # noqa: A004 - the command's own name
 from scanner.remediation.models import Finding
 from scanner.rounds import ways
-from scanner.rounds.models import HostResult, Round
+from scanner.rounds.look import LookAt
+from scanner.rounds.models import Round
 from scanner.rounds.steps import begin
 from targets.models import Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, timed_out
@@ -87,7 +88,7 @@ def test_a_locked_database_is_said_clearly_and_resume_goes_on(
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(HostResult, "save", locked)
+        patch.setattr(LookAt, "store", locked)
         result = run()
     assert result.exit_code == 2
     assert "database is locked" in result.stderr
@@ -151,6 +152,28 @@ def test_reports_are_written_in_both_forms_and_their_paths_printed(
     assert "Water Office" in page.read_text(encoding="utf-8")
     assert json.loads(data.read_text(encoding="utf-8"))["findings"][0]["check"] == "SVC-REDIS-UNAUTH"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [page.name, data.name]
+
+
+def test_a_report_is_written_in_the_forms_that_were_asked_for(
+    owner: Organisation, engine: Engine, tmp_path: Path
+) -> None:
+    run()
+    number = Round.objects.get().pk
+    result = build("--output", str(tmp_path), "--format", "CSV, xlsx,sarif,csv")
+    assert result.exit_code == 0, result.output
+    tables = [f"water-{number}-{name}.csv" for name in ("findings", "inventory", "gaps")]
+    assert [Path(path).name for path in result.stdout.split()] == [
+        *tables,
+        f"water-{number}.xlsx",
+        f"water-{number}.sarif",
+    ]
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("form", ["docx", "html,exe", ","])
+def test_an_unknown_form_is_bad_input_and_the_known_ones_are_told(form: str) -> None:
+    result = build("--format", form)
+    assert (result.exit_code, "the forms are html, json" in result.stderr) == (2, True)
 
 
 def test_only_an_organisation_that_was_named_must_have_a_round(

@@ -12,7 +12,7 @@ from scanner.delivery.digest import Space
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.notices import issue
 from scanner.remediation import acts
-from scanner.remediation.models import ExemptionKind
+from scanner.remediation.models import ExemptionKind, Finding
 from tests.delivery.daily import DAY, HOUR, authorised, days, mails, run
 from tests.delivery.office import NOW, finding, followed_round, installed, unit
 from tests.rounds import world
@@ -82,3 +82,12 @@ def test_the_digest_tells_of_a_day_only_what_that_day_brought() -> None:
     assert f"Round {this.pk}" in mails(MessageKind.DIGEST)[0].text
     run(NOW + DAY)
     assert "No round ended." in mails(MessageKind.DIGEST)[1].text
+
+
+def test_a_request_about_what_is_proven_fixed_waits_for_nobody() -> None:
+    disputed = finding(unit())
+    acts.request_exemption(disputed, ExemptionKind.FALSE_POSITIVE, "Ann", "a honeypot", "", None, "ann", NOW)
+    Finding.objects.update(state="fixed", fixed=NOW)
+    run(NOW)
+    (mail,) = mails(MessageKind.DIGEST)
+    assert f"Finding {disputed.pk} of Water Office" not in mail.text

@@ -411,3 +411,31 @@ def test_of_an_organisation_that_was_retired_no_mail_leaves(clock: Clock, how: P
     owner.retired_at = NOW
     owner.save()
     assert mailer(clock, how, None).run_once().dead == 1
+
+
+def test_two_installations_of_an_office_never_give_two_letters_the_same_message_id() -> None:
+    ids = set()
+    for secret in ("of the pilot", "of the one after it", "of the pilot"):
+        with override_settings(SECRET_KEY=secret):
+            post_letters(letter())
+        ids.add(one().message_id)
+        Message.objects.all().delete()
+    assert len(ids) == 2
+
+
+def test_an_urgent_alert_does_not_wait_until_a_slow_server_has_taken_what_was_there_before(
+    clock: Clock, how: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_letters(*(letter(number) for number in range(10)))
+    taken: list[str] = []
+
+    def slowly(_: Mailer, message: Message) -> Answer:
+        if not taken:
+            post_letters(letter(99, kind=MessageKind.URGENT_ALERT), now=clock())
+        clock.elapsed += 45
+        taken.append(message.kind)
+        return Answer(Fate.ACCEPTED, "250 at last")
+
+    monkeypatch.setattr(Mailer, "_deliver", slowly)
+    mailer(clock, how, None).run_once()
+    assert (len(taken), taken.index("urgent-alert")) == (11, 2)

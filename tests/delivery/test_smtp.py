@@ -198,3 +198,15 @@ def test_the_size_that_the_server_takes_is_known(lab: Keys) -> None:
         assert (answer.fate, answer.reply.startswith("sender: 552")) == (Fate.REFUSED, True)
         assert conversation.send(SENDER, RECIPIENT, MAIL).fate is Fate.ACCEPTED
         conversation.close()
+
+
+def test_opening_a_conversation_with_a_server_that_is_slow_at_every_step_ends_when_patience_ends() -> None:
+    def slowly(wire: Wire) -> None:
+        time.sleep(0.4)
+        wire.say("220 scripted")
+        wire.hear()
+        time.sleep(0.4)
+        wire.say("250 scripted")
+
+    with scripted(slowly) as port:
+        assert failure(plain(port, patience=0.6)).step is Step.GREET

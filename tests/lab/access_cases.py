@@ -16,7 +16,7 @@ from tests.lab.scripted import scripted
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 
-def _vsftpd(port: int, *lines: str, tls: bool = False) -> Start:
+def vsftpd(port: int, *lines: str, tls: bool = False) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
@@ -88,7 +88,7 @@ _FTP_CASES = (
         name="ftp-anonymous",
         address="127.10.9.11",
         ports="21",
-        start=_vsftpd(21, "anonymous_enable=YES"),
+        start=vsftpd(21, "anonymous_enable=YES"),
         expected=frozenset({(21, "CLR-FTP"), (21, "FTP-ANON")}),
         silent=frozenset({"FTP-TLS-OPTIONAL"}),
         services=frozenset({(21, "ftp")}),
@@ -98,7 +98,7 @@ _FTP_CASES = (
         name="ftp-anonymous-refused-odd-port",
         address="127.10.9.12",
         ports="7021",
-        start=_vsftpd(7021, "anonymous_enable=NO"),
+        start=vsftpd(7021, "anonymous_enable=NO"),
         expected=frozenset({(7021, "CLR-FTP")}),
         silent=frozenset({"FTP-ANON"}),
         services=frozenset({(7021, "ftp")}),
@@ -108,7 +108,7 @@ _FTP_CASES = (
         name="ftp-anonymous-not-asked",
         address="127.10.9.13",
         ports="21",
-        start=_vsftpd(21, "anonymous_enable=YES"),
+        start=vsftpd(21, "anonymous_enable=YES"),
         expected=frozenset({(21, "CLR-FTP")}),
         silent=frozenset({"FTP-ANON"}),
     ),
@@ -116,7 +116,7 @@ _FTP_CASES = (
         name="ftp-tls-optional",
         address="127.10.9.14",
         ports="21",
-        start=_vsftpd(21, "anonymous_enable=NO", "force_local_logins_ssl=NO", tls=True),
+        start=vsftpd(21, "anonymous_enable=NO", "force_local_logins_ssl=NO", tls=True),
         expected=frozenset({(21, "FTP-TLS-OPTIONAL"), (21, "CERT-SELFSIGNED")}),
         tolerated=_OWN_CERTIFICATE | {"TLS-RENEG-DOS"},
         silent=frozenset({"CLR-FTP", "FTP-ANON"}),
@@ -125,7 +125,7 @@ _FTP_CASES = (
         name="ftp-tls-required",
         address="127.10.9.15",
         ports="21",
-        start=_vsftpd(21, "anonymous_enable=NO", "force_local_logins_ssl=YES", tls=True),
+        start=vsftpd(21, "anonymous_enable=NO", "force_local_logins_ssl=YES", tls=True),
         expected=frozenset({(21, "CERT-SELFSIGNED")}),
         tolerated=_OWN_CERTIFICATE | {"TLS-RENEG-DOS"},
         silent=frozenset({"CLR-FTP", "FTP-TLS-OPTIONAL", "FTP-ANON"}),

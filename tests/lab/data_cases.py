@@ -16,7 +16,7 @@ from tests.lab.scripted import scripted
 _CLEAR = "DB-CLEARTEXT"
 
 
-def _memcached(port: int, *options: str, users: str = "", sasl: str = "") -> Start:
+def memcached(port: int, *options: str, users: str = "", sasl: str = "") -> Start:
     """``users`` is the file of the text protocol's own log-in, ``sasl`` the configuration of SASL."""
 
     @contextlib.contextmanager
@@ -176,7 +176,7 @@ CASES = (
         name="memcached-open",
         address="127.10.7.1",
         ports="11211",
-        start=_memcached(11211),
+        start=memcached(11211),
         expected=frozenset({(11211, "SVC-MEMCACHED-UNAUTH")}),
         silent=frozenset({"SVC-MEMCACHED-EXPOSED"}),
         services=frozenset({(11211, "memcached")}),
@@ -186,7 +186,7 @@ CASES = (
         name="memcached-open-odd-port",
         address="127.10.7.2",
         ports="18211",
-        start=_memcached(18211),
+        start=memcached(18211),
         expected=frozenset({(18211, "SVC-MEMCACHED-UNAUTH")}),
         services=frozenset({(18211, "memcached")}),
         needs=("memcached",),
@@ -195,7 +195,7 @@ CASES = (
         name="memcached-password",
         address="127.10.7.3",
         ports="11211",
-        start=_memcached(11211, users="lab:only-for-the-lab\n"),
+        start=memcached(11211, users="lab:only-for-the-lab\n"),
         expected=frozenset({(11211, "SVC-MEMCACHED-EXPOSED")}),
         silent=frozenset({"SVC-MEMCACHED-UNAUTH"}),
         services=frozenset({(11211, "memcached")}),
@@ -205,7 +205,7 @@ CASES = (
         name="memcached-sasl",
         address="127.10.7.4",
         ports="11211",
-        start=_memcached(11211, sasl="mech_list: plain\n"),
+        start=memcached(11211, sasl="mech_list: plain\n"),
         expected=frozenset({(11211, "SVC-MEMCACHED-EXPOSED")}),
         silent=frozenset({"SVC-MEMCACHED-UNAUTH"}),
         services=frozenset({(11211, "memcached")}),

@@ -16,11 +16,11 @@ _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 _OPPORTUNISTIC = frozenset({"TLS-ANON", "TLS-CBC", "TLS-RSA-KX", "TLS-SCSV", "TLS-PREF", "TLS-RENEG-DOS"})
 _POSTFIX_DEFAULT = frozenset({"TLS-V10", "TLS-V11", "TLS-DH-WEAK", "TLS-SIGHASH"})
 
-_OWN_USERS = ("mydestination = lab.example, mail.lab.example", "local_recipient_maps = unix:passwd.byname")
+OWN_USERS = ("mydestination = lab.example, mail.lab.example", "local_recipient_maps = unix:passwd.byname")
 """Postfix's default: mail is for the users of the machine."""
 
 
-def _postfix(port: int, *lines: str, tls: bool = False) -> Start:
+def postfix(port: int, *lines: str, tls: bool = False) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
@@ -56,7 +56,7 @@ def _postfix(port: int, *lines: str, tls: bool = False) -> Start:
     return start
 
 
-def _dovecot(*lines: str, tls: bool = False) -> Start:
+def dovecot(*lines: str, tls: bool = False) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
@@ -113,7 +113,7 @@ CASES = (
         name="postfix-closed",
         address="127.10.10.101",
         ports="25",
-        start=_postfix(25, "mynetworks =", "smtpd_relay_restrictions = reject_unauth_destination", tls=True),
+        start=postfix(25, "mynetworks =", "smtpd_relay_restrictions = reject_unauth_destination", tls=True),
         tolerated=_OWN_CERTIFICATE | _OPPORTUNISTIC | _POSTFIX_DEFAULT,
         silent=frozenset({"SMTP-OPENRELAY", "SMTP-NOSTARTTLS", "SMTP-VRFY", "SMTP-AUTH-CLEAR", "DB-CLEARTEXT"}),
         services=frozenset({(25, "smtp")}),
@@ -124,8 +124,8 @@ CASES = (
         name="postfix-open-relay-odd-port",
         address="127.10.10.102",
         ports="2526",
-        start=_postfix(
-            2526, "mynetworks = 0.0.0.0/0", "smtpd_relay_restrictions = permit_mynetworks, reject", *_OWN_USERS
+        start=postfix(
+            2526, "mynetworks = 0.0.0.0/0", "smtpd_relay_restrictions = permit_mynetworks, reject", *OWN_USERS
         ),
         expected=frozenset({(2526, "SMTP-OPENRELAY"), (2526, "SMTP-NOSTARTTLS"), (2526, "SMTP-VRFY")}),
         silent=frozenset({"DB-CLEARTEXT"}),
@@ -145,7 +145,7 @@ CASES = (
         name="dovecot-tls-required",
         address="127.10.10.104",
         ports="110,143",
-        start=_dovecot("disable_plaintext_auth = yes", tls=True),
+        start=dovecot("disable_plaintext_auth = yes", tls=True),
         tolerated=_OWN_CERTIFICATE | _OPPORTUNISTIC,
         silent=frozenset({"IMAP-CLEAR", "POP-CLEAR", "DB-CLEARTEXT"}),
         services=frozenset({(110, "pop3"), (143, "imap")}),
@@ -155,7 +155,7 @@ CASES = (
         name="dovecot-passwords-in-clear",
         address="127.10.10.105",
         ports="110,143",
-        start=_dovecot("disable_plaintext_auth = no"),
+        start=dovecot("disable_plaintext_auth = no"),
         expected=frozenset({(110, "POP-CLEAR"), (143, "IMAP-CLEAR")}),
         silent=frozenset({"DB-CLEARTEXT"}),
         needs=("dovecot",),

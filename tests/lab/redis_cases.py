@@ -14,7 +14,7 @@ _EXPOSED = "SVC-REDIS-EXPOSED"
 _CLEAR = "DB-CLEARTEXT"
 
 
-def _redis(port: int, *options: str) -> Start:
+def redis_server(port: int, *options: str) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         command = [program("redis-server"), "--bind", address, "--port", str(port), "--save", "", *options]
@@ -44,7 +44,7 @@ CASES = (
         name="redis-open",
         address="127.10.1.1",
         ports="6379",
-        start=_redis(6379, "--protected-mode", "no"),
+        start=redis_server(6379, "--protected-mode", "no"),
         expected=frozenset({(6379, _UNAUTH), (6379, _CLEAR)}),
         silent=frozenset({_EXPOSED}),
         services=frozenset({(6379, "redis")}),
@@ -54,7 +54,7 @@ CASES = (
         name="redis-open-with-info-renamed",
         address="127.10.1.9",
         ports="6379",
-        start=_redis(6379, "--protected-mode", "no", "--rename-command", "INFO", ""),
+        start=redis_server(6379, "--protected-mode", "no", "--rename-command", "INFO", ""),
         expected=frozenset({(6379, _UNAUTH), (6379, _CLEAR)}),
         silent=frozenset({_EXPOSED}),
         needs=("redis-server",),
@@ -63,7 +63,7 @@ CASES = (
         name="redis-password-and-info-renamed",
         address="127.10.1.10",
         ports="6379",
-        start=_redis(6379, "--requirepass", "only-for-the-lab", "--rename-command", "INFO", ""),
+        start=redis_server(6379, "--requirepass", "only-for-the-lab", "--rename-command", "INFO", ""),
         expected=frozenset({(6379, _EXPOSED), (6379, _CLEAR)}),
         silent=frozenset({_UNAUTH}),
         needs=("redis-server",),
@@ -72,7 +72,7 @@ CASES = (
         name="redis-password-odd-port",
         address="127.10.1.2",
         ports="7777",
-        start=_redis(7777, "--requirepass", "only-for-the-lab"),
+        start=redis_server(7777, "--requirepass", "only-for-the-lab"),
         expected=frozenset({(7777, _EXPOSED), (7777, _CLEAR)}),
         silent=frozenset({_UNAUTH}),
         services=frozenset({(7777, "redis")}),
@@ -82,7 +82,7 @@ CASES = (
         name="redis-acl-ping-only",
         address="127.10.1.3",
         ports="6379",
-        start=_redis(6379, "--protected-mode", "no", "--user", "default", "on", "nopass", "-@all", "+ping"),
+        start=redis_server(6379, "--protected-mode", "no", "--user", "default", "on", "nopass", "-@all", "+ping"),
         expected=frozenset({(6379, _EXPOSED), (6379, _CLEAR)}),
         silent=frozenset({_UNAUTH}),
         services=frozenset({(6379, "redis")}),

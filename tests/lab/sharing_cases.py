@@ -15,7 +15,7 @@ from tests.lab.scripted import scripted
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 
-def _rsyncd(port: int, modules: str) -> Start:
+def rsyncd(port: int, modules: str) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         (folder / "data").mkdir()
@@ -148,7 +148,7 @@ CASES = (
         name="rsync-open-module",
         address="127.10.10.1",
         ports="873",
-        start=_rsyncd(873, _OPEN_MODULE + _CLOSED_MODULE),
+        start=rsyncd(873, _OPEN_MODULE + _CLOSED_MODULE),
         expected=frozenset({(873, "RSYNC-OPEN")}),
         services=frozenset({(873, "rsync")}),
         needs=("rsync",),
@@ -157,7 +157,7 @@ CASES = (
         name="rsync-nothing-listed-odd-port",
         address="127.10.10.2",
         ports="8730",
-        start=_rsyncd(8730, _HIDDEN_MODULE),
+        start=rsyncd(8730, _HIDDEN_MODULE),
         silent=frozenset({"RSYNC-OPEN"}),
         services=frozenset({(8730, "rsync")}),
         needs=("rsync",),

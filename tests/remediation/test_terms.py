@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from scanner.remediation.follow import follow_round
 from scanner.remediation.models import Finding
 from scanner.rounds.models import Plan, PlanKind
 from targets.models import Organisation
-from tests.remediation.looks import day, followed
+from tests.remediation.looks import a_round, day, followed, looks
 from tests.rounds.world import authorise, old_elasticsearch, open_redis, open_web, organisation, register
 
 pytestmark = pytest.mark.django_db
@@ -102,3 +103,12 @@ def test_what_is_alerted_between_rounds_is_due_from_then() -> None:
     followed(water, open_redis, 2, **between)
     assert allowed() == USUAL
     assert Finding.objects.get().reported == day(2) + dt.timedelta(hours=1), "a recurrence is alerted"
+
+
+def test_an_organisation_that_was_retired_while_its_round_ran_can_not_be_late() -> None:
+    water = owner()
+    this = a_round(water, 0)
+    looks(this, "192.0.2.10", open_redis, 0)
+    Organisation.objects.update(retired_at=day(0.01))
+    follow_round(this.pk, day(0.1))
+    assert (Finding.objects.get().reported, Finding.objects.get().deadline) == (None, None)

@@ -102,7 +102,9 @@ def test_each_result_is_judged_once(owner: Organisation, monkeypatch: pytest.Mon
         judged.append(inspection.target.address)
         return judge_whole(inspection, basis)
 
+    monkeypatch.setattr(observe, "_LAST", observe._Last(10))
     monkeypatch.setattr(observe, "judge_whole", counted)
+    open_urgent(this.pk, results, day(0))
     open_urgent(this.pk, results, day(0))
     assert sorted(judged) == [HOST, "192.0.2.11"]
 

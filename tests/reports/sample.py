@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
+from scanner.engine.intel.lifecycles import Support
 from scanner.engine.model import (
     Confidence,
     Coverage,
@@ -30,6 +31,9 @@ from scanner.engine.model import (
 )
 from scanner.remediation.score import Age, OrganisationScore, Scored, score_host, score_organisation
 from scanner.reports import model as m
+from scanner.reports.gauges import gauges_of
+from scanner.reports.inventory import certificates_of
+from scanner.reports.risky import risky_services
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -73,6 +77,9 @@ def finding(number: int, check: str, where: m.Place, **changes: object) -> m.Fin
         overdue=False,
         recurrences=0,
         seen_now=True,
+        reported=NOW - 2 * DAY,
+        history=(m.Event("opened", NOW - 2 * DAY, 11),),
+        products=("redis",),
     )
     return replace(base, **changes)  # type: ignore[arg-type]  # fields by name
 
@@ -81,11 +88,20 @@ def busy(language: str = "en") -> m.ReportModel:
     """Several findings, changes in every direction, gaps, and strings from a spiteful server."""
     redis, mirror = place("cache.example.org", 6379, "192.0.2.10"), place("2001:db8::10", 6380)
     findings = (
-        finding(101, UNAUTH, redis, overdue=True, deadline=NOW - 2 * DAY, first_seen=NOW - 9 * DAY, key_target=True),
-        finding(102, UNAUTH, mirror, recurrences=1, known_exploited=True),
+        finding(
+            101,
+            UNAUTH,
+            redis,
+            overdue=True,
+            deadline=NOW - 2 * DAY,
+            first_seen=NOW - 9 * DAY,
+            reported=NOW - 5 * DAY,
+            key_target=True,
+        ),
+        finding(102, UNAUTH, mirror, recurrences=1, known_exploited=True, history=_history()),
         finding(103, EXPOSED, place("192.0.2.22", 6379), confidence=Confidence.POSSIBLE, params=_hostile_params()),
         finding(104, EXPOSED, place("192.0.2.40", 6379), seen_now=False, last_inspected=NOW - 7 * DAY),
-        finding(105, EXPOSED, place("192.0.2.23", 6379), state="claimed", severity=Severity.MEDIUM),
+        finding(105, EXPOSED, place("192.0.2.23", 6379), state="claimed", severity=Severity.MEDIUM, claimed=NOW - DAY),
         finding(106, EXPOSED, place("192.0.2.24", 6379), severity=Severity.LOW, deadline=None),
     )
     gone = finding(90, UNAUTH, place("192.0.2.11", 6379), state="fixed", fixed=NOW)
@@ -116,7 +132,8 @@ def busy(language: str = "en") -> m.ReportModel:
             fixed=(m.Proof(gone, NOW - timedelta(minutes=20), NOW - timedelta(minutes=4)),),
             still_open=(findings[0], findings[4]),
             not_inspected=(findings[3],),
-            accepted=(finding(107, EXPOSED, place("192.0.2.25", 6379), state="accepted"),),
+            accepted=(finding(107, EXPOSED, place("192.0.2.25", 6379), state="accepted", exemption=exemption()),),
+            overdue=(findings[0],),
         ),
         coverage=_coverage(
             5,
@@ -142,6 +159,14 @@ def busy(language: str = "en") -> m.ReportModel:
         ),
         findings=findings,
         inventory=_inventory(),
+        trend=trend(scored.value or 0),
+        next_round=m.NextRound("weekly", NOW + 7 * DAY),
+        contacts=(m.Contact("Zhang San", "security"), m.Contact(HOSTILE, "technical")),
+        products=(
+            m.ProductAge("redis", "Redis", "6.0.16", Support.ENDED, NOW.date() - 900 * DAY, None, (), (redis, mirror)),
+            m.ProductAge("openssh", "OpenSSH", "9.2p1", Support.UNKNOWN, None, None, ("Debian 12",), (redis,)),
+            m.ProductAge("x", HOSTILE, "1", Support.ENDING, NOW.date() + 60 * DAY, None, (), (mirror,)),
+        ),
     )
 
 
@@ -257,6 +282,49 @@ def inspections(hostile: bool = False) -> list[tuple[str, tuple[HostInspection, 
     return [(seen.target.label, (seen,)), ("192.0.2.99", (silent,))]
 
 
+def exemption(**changes: object) -> m.Exemption:
+    """A risk that was accepted for another hundred days."""
+    base = m.Exemption(
+        "accepted", "granted", "Li Si", "The vendor ends it in March", "", NOW + 100 * DAY, NOW - 9 * DAY, NOW - 8 * DAY
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+def trend(now: float) -> tuple[m.TrendPoint, ...]:
+    """Twelve rounds a week apart, which end at the score ``now``; in the third, nothing could be inspected."""
+    return tuple(
+        m.TrendPoint(
+            round=1 + week,
+            at=NOW - (11 - week) * 7 * DAY,
+            score=None if week == 2 else now - 2.5 * (11 - week) + 4 * (week % 3 - (11 % 3)),
+            coverage=0.9,
+            open=_counts(
+                {
+                    Severity.CRITICAL: (4 - week // 4, 0),
+                    Severity.HIGH: (9 - week // 2, 0),
+                    Severity.MEDIUM: (14 - week, 0),
+                    Severity.LOW: (6 + week % 3, 0),
+                }
+            ),
+            fixed=week % 4,
+            median_days=(5.0 + week % 3) if week % 4 else None,
+            longest_days=(20.0 - week) if week % 4 else None,
+        )
+        for week in range(12)
+    )
+
+
+def _history() -> tuple[m.Event, ...]:
+    return (
+        m.Event("opened", NOW - 60 * DAY, 5),
+        m.Event("changed", NOW - 50 * DAY, 6, Severity.HIGH, Severity.CRITICAL),
+        m.Event("claimed", NOW - 45 * DAY, None),
+        m.Event("claim-refuted", NOW - 40 * DAY, 7),
+        m.Event("fixed", NOW - 30 * DAY, 8),
+        m.Event("reopened", NOW, 12),
+    )
+
+
 def _hostile_params() -> tuple[tuple[str, str], ...]:
     return (("access", HOSTILE), ("protocol", HOSTILE), ("version", HOSTILE))
 
@@ -321,9 +389,12 @@ def _model(
     fix_first: tuple[m.Action, ...] = (),
     changes: m.Changes | None = None,
     findings: tuple[m.Finding, ...] = (),
+    **more: object,
 ) -> m.ReportModel:
     chinese = language == "zh-Hans"
-    return m.ReportModel(
+    changes = changes or m.Changes((), (), (), (), (), ())
+    new = {each.number for each in (*changes.new, *changes.reopened)}
+    made = m.ReportModel(
         organisation=m.Organisation(
             "example",
             name,
@@ -342,9 +413,13 @@ def _model(
         score_change=score_change,
         counts=counts or _counts({}),
         fix_first=fix_first,
-        changes=changes or m.Changes((), (), (), (), (), ()),
+        changes=changes,
         coverage=coverage,
         findings=findings,
         inventory=inventory,
         method=m.Method((m.Tool("Roundsman", "0.1.0"), m.Tool("nmap", "7.93")), ("connect",), (Level.READ,)),
+        gauges=gauges_of(findings, NOW),
+        risky=risky_services(findings, new),
+        certificates=certificates_of(inventory),
     )
+    return replace(made, **more)  # type: ignore[arg-type]  # fields by name

@@ -8,7 +8,10 @@ from datetime import timedelta
 from scanner.engine.model import Outcome, Severity, Transport
 from scanner.remediation.score import Age, Scored, score_host, score_organisation
 from scanner.reports import model as m
-from tests.reports.sample import DAY, NOW, busy, clean, finding, place
+from scanner.reports.gauges import gauges_of
+from scanner.reports.inventory import certificates_of
+from scanner.reports.risky import risky_services
+from tests.reports.sample import DAY, NOW, busy, clean, finding, place, trend
 
 WWW, MAIL, CACHE, DATA = "www.example.org", "mail.example.org", "192.0.2.10", "192.0.2.31"
 S_CLIENT = f"-servername {MAIL}"
@@ -18,7 +21,9 @@ def showcase(language: str = "en") -> m.ReportModel:
     """Six hosts, one of them silent; six findings, from an open cache to a missing header."""
     base = busy(language)
     findings = (
-        finding(41, "SVC-REDIS-UNAUTH", place(CACHE, 6379), first_seen=NOW - DAY, deadline=NOW + 2 * DAY),
+        finding(
+            41, "SVC-REDIS-UNAUTH", place(CACHE, 6379), first_seen=NOW - DAY, reported=NOW - DAY, deadline=NOW + 2 * DAY
+        ),
         _finding(
             42, "WEB-GIT", place(WWW, 443, "192.0.2.20"), 5, site=f"https://{WWW}", paths="/.git/HEAD", details="—"
         ),
@@ -61,6 +66,14 @@ def showcase(language: str = "en") -> m.ReportModel:
         5 / 6,
     )
     silent = base.coverage.gaps[0]
+    inventory = (
+        *(
+            m.InventoryHost(host, found[0].place.address, host, False, Outcome.INSPECTED, found[0].severity, 80.0,
+                            tuple(_service(each) for each in found[:1]))
+            for host, found in scored.items()
+        ),
+        base.inventory[-1],
+    )  # fmt: skip
     return replace(
         clean(language),
         score=score,
@@ -74,20 +87,23 @@ def showcase(language: str = "en") -> m.ReportModel:
             for severity in reversed(Severity)
         ),
         fix_first=tuple(
-            m.Action(each.check, each.severity, (each.place,), each.deadline, each.overdue) for each in findings[:5]
+            m.Action(each.check, each.severity, (each.place,), each.deadline, each.overdue, who)
+            for each, who in zip(findings[:5], ("database", "web", "database", "mail", "mail"), strict=True)
         ),
-        changes=m.Changes(findings[:2], (), base.changes.fixed, findings[2:], (), ()),
+        changes=m.Changes(
+            findings[:2], (), base.changes.fixed, findings[2:], (), base.changes.accepted, (findings[2],)
+        ),
         coverage=replace(base.coverage, targets=4, hosts=6, inspected=5, partial=0, not_inspected=1, gaps=(silent,)),
         findings=findings,
-        inventory=(
-            *(
-                m.InventoryHost(host, found[0].place.address, host, False, Outcome.INSPECTED, found[0].severity, 80.0,
-                                tuple(_service(each) for each in found[:1]))
-                for host, found in scored.items()
-            ),
-            base.inventory[-1],
-        ),
-    )  # fmt: skip
+        inventory=inventory,
+        gauges=gauges_of(findings, NOW),
+        risky=risky_services(findings, {each.number for each in findings[:2]}),
+        next_round=m.NextRound("weekly", NOW + 7 * DAY),
+        trend=trend(score.value or 0),
+        contacts=(m.Contact("张三" if language == "zh-Hans" else "Zhang San", "security"),),
+        certificates=certificates_of(inventory),
+        products=base.products[:1],
+    )
 
 
 def _finding(number: int, check: str, where: m.Place, due: int, **params: str) -> m.Finding:
@@ -97,8 +113,11 @@ def _finding(number: int, check: str, where: m.Place, due: int, **params: str) -
         where,
         params=tuple(params.items()),
         exchanges=(),
+        reported=NOW - timedelta(days=max(3, 30 - due) if due < 60 else 20),
+        first_seen=NOW - timedelta(days=max(3, 30 - due) if due < 60 else 20),
         deadline=NOW + timedelta(days=due),
         overdue=due < 0,
+        products=("nginx",) if check.startswith(("WEB", "TLS", "CERT")) else (),
     )
 
 
@@ -111,4 +130,6 @@ def _service(found: m.Finding) -> m.InventoryService:
     tls = found.place.port == 443
     protocol = {443: "http", 3306: "mysql", 6379: "redis"}[found.place.port]
     versions = ("TLSv1.2", "TLSv1.3") if tls else ()
-    return m.InventoryService(found.place.port, Transport.TCP, protocol, tls, "", "", versions, None, 1)
+    days = {WWW: 12, MAIL: -3}.get(found.place.host, 60)
+    certificate = m.Certificate(f"CN={found.place.host}", "CN=Example CA", NOW + days * DAY) if tls else None
+    return m.InventoryService(found.place.port, Transport.TCP, protocol, tls, "", "", versions, certificate, 1)

@@ -18,20 +18,25 @@ from django.test.utils import CaptureQueriesContext
 from scanner.engine.errors import InputError
 from scanner.engine.facts.tls import TlsFacts
 from scanner.engine.inspect import Observer
+from scanner.engine.intel.lifecycles import Support
 from scanner.engine.model import Confidence, GapReason, HostInspection, Severity, Transport, Vantage
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
 from scanner.flow import carry_out
+from scanner.remediation.acts import grant
+from scanner.remediation.models import ExemptionKind
 from scanner.remediation.models import Finding as FindingRow
 from scanner.reports import model
 from scanner.reports.inventory import certificate_of
 from scanner.reports.priorities import fix_first
 from scanner.reports.query import latest_round, report_model
-from scanner.rounds.models import Round
-from targets.models import Organisation
+from scanner.rounds.models import PlanKind, Round
+from scanner.rounds.planning import PlanRequest, make_plan
+from targets.models import Contact, Organisation
 from tests.rounds.world import (
     Engine,
     authorise,
+    old_elasticsearch,
     open_redis,
     open_web,
     organisation,
@@ -104,7 +109,7 @@ def test_findings_carry_their_place_evidence_and_deadline(owner: Organisation, e
     assert 306 in finding.cwe
     assert [(count.severity, count.open) for count in said.counts][:2] == [(Severity.CRITICAL, 1), (Severity.HIGH, 0)]
     assert said.fix_first == (
-        model.Action(CHECK, Severity.CRITICAL, (finding.place,), finding.deadline, overdue=False),
+        model.Action(CHECK, Severity.CRITICAL, (finding.place,), finding.deadline, overdue=False, who="database"),
     )
 
 
@@ -324,5 +329,82 @@ def test_a_certificate_that_can_not_be_read_is_left_out(chains: tuple[tuple[str,
 
 def test_reports_of_the_same_state_are_equal(owner: Organisation, engine: Engine) -> None:
     said = report(owner, engine)
-    again = report_model(owner, Round.objects.get(pk=said.round.serial), NOW)
-    assert replace(said, generated=NOW) == again
+    assert report_model(owner, Round.objects.get(pk=said.round.serial), said.generated) == said
+
+
+def test_the_card_says_how_much_of_the_time_is_used_up(owner: Organisation, engine: Engine) -> None:
+    said = report(owner, engine)
+    gauge = said.gauges[0]
+    row = FindingRow.objects.get()
+    assert (gauge.severity, gauge.open, gauge.oldest, gauge.deadline) == ("critical", 1, row.first_seen, row.deadline)
+    assert row.reported is not None
+    later = report_model(owner, Round.objects.get(pk=said.round.serial), row.reported + dt.timedelta(days=3))
+    assert later.gauges[0].used == pytest.approx(2), "a key target has half of three days"
+    assert later.gauges[0].overdue == 1
+    assert [each.number for each in later.changes.overdue] == [row.pk]
+    assert [gauge.open for gauge in later.gauges[1:]] == [0, 0, 0]
+
+
+def test_a_risky_service_is_newly_open_once_and_then_open(owner: Organisation, engine: Engine) -> None:
+    first, second = report(owner, engine), report(owner, engine)
+    for said, new in ((first, 1), (second, 0)):
+        (database, *others) = said.risky
+        assert (database.kind, len(database.places), len(database.new)) == ("database", 1, new)
+        assert all(not kind.places for kind in others)
+
+
+def test_the_trend_tells_what_was_open_and_how_long_repairs_took(owner: Organisation, engine: Engine) -> None:
+    first = report(owner, engine)
+    assert first.trend == ()
+    engine.answers["192.0.2.10"] = open_web
+    second = report(owner, engine)
+    assert [point.round for point in second.trend] == [first.round.serial, second.round.serial]
+    before, after = second.trend
+    assert (before.open[0].open, before.fixed, before.median_days) == (1, 0, None)
+    assert (after.open[0].open, after.fixed) == (0, 1)
+    opened, fixed = second.changes.fixed[0].finding.first_seen, second.changes.fixed[0].finding.fixed
+    assert fixed is not None
+    assert after.median_days == after.longest_days == pytest.approx((fixed - opened).total_seconds() / 86400)
+    assert before.score is not None
+    assert after.score is not None
+    assert before.score < after.score
+
+
+def test_a_finding_tells_its_history_and_its_exemption(owner: Organisation, engine: Engine) -> None:
+    report(owner, engine)
+    row = FindingRow.objects.get()
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(days=30)
+    grant(row, ExemptionKind.ACCEPTED, "Head of IT", "No replacement yet", "", until, "alice", dt.datetime.now(dt.UTC))
+    (finding,) = report(owner, engine).changes.accepted
+    assert [event.kind for event in finding.history] == ["opened", "exempted"]
+    assert finding.exemption is not None
+    assert (finding.exemption.owner, finding.exemption.reason) == ("Head of IT", "No replacement yet")
+    assert (finding.exemption.state, finding.exemption.until) == ("granted", until)
+    assert finding.products == ("redis",)
+
+
+def test_the_next_round_is_the_first_that_a_routine_plan_makes(owner: Organisation, engine: Engine) -> None:
+    assert report(owner, engine).next_round is None
+    asked = PlanRequest("weekly", PlanKind.ROUTINE, "alice", schedule="0 3 * * mon")
+    plan = make_plan(asked, dt.datetime.now(dt.UTC))
+    spot_check = replace(asked, name="daily", kind=PlanKind.SPOT_CHECK, schedule="0 3 * * *", share=0.5)
+    make_plan(spot_check, dt.datetime.now(dt.UTC))
+    assert plan.next_due is not None
+    assert report(owner, engine).next_round == model.NextRound("weekly", plan.next_due)
+
+
+def test_products_are_listed_with_their_end_of_life(owner: Organisation, engine: Engine) -> None:
+    engine.answers["192.0.2.11"] = old_elasticsearch("6.8.1")
+    engine.answers["192.0.2.12"] = old_elasticsearch("6.8.1")
+    (age,) = report(owner, engine).products
+    assert (age.name, age.version, age.support) == ("Elasticsearch", "6.8.1", Support.ENDED)
+    assert age.ends is not None
+    assert [place.host for place in age.places] == ["192.0.2.11", "192.0.2.12"]
+
+
+def test_who_can_act_is_named(owner: Organisation, engine: Engine) -> None:
+    for name, retired in (("Zhang", None), ("Gone", NOW)):
+        Contact.objects.create(
+            organisation=owner, name=name, email=f"{name}@example.org", language="en", retired_at=retired
+        )
+    assert report(owner, engine).contacts == (model.Contact("Zhang", "security"),)

@@ -12,9 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scanner.engine.catalogue.load import Language
 from scanner.engine.facts.service import Exchange
+from scanner.engine.intel.lifecycles import Support
+from scanner.remediation.lifecycle import Happened
+from scanner.reports import model as m
+from scanner.reports.inventory import certificates_of
 from scanner.reports.model import ReportModel
 from scanner.reports.render import render_html, render_json
+from scanner.reports.risky import kinds
+from scanner.reports.words import words
 from tests.reports import sample, showcase, skeleton
 
 MODELS = [sample.busy, sample.clean, sample.unreachable, sample.crowded, showcase.showcase]
@@ -25,7 +32,7 @@ Make = Callable[[str], ReportModel]
 
 
 def said_by_a_host(text: str) -> ReportModel:
-    """The busy model, with everything that a host can say replaced by ``text``."""
+    """The busy model, with everything that a host can say, and what people wrote, replaced by ``text``."""
     model = sample.busy()
     findings = tuple(
         replace(
@@ -34,8 +41,12 @@ def said_by_a_host(text: str) -> ReportModel:
             exchanges=(Exchange(text, text, ""),),
             service=text,
             references=(text,),
+            exemption=sample.exemption(owner=text, reason=text, proof=text, state="requested"),
         )
         for each in model.findings
+    )
+    accepted = tuple(
+        replace(each, exemption=sample.exemption(owner=text, reason=text)) for each in model.changes.accepted
     )
     gaps = tuple(
         replace(gap, reasons=tuple(replace(reason, detail=text) for reason in gap.reasons))
@@ -58,7 +69,17 @@ def said_by_a_host(text: str) -> ReportModel:
         )
         for host in model.inventory
     )
-    return replace(model, findings=findings, coverage=replace(model.coverage, gaps=gaps), inventory=inventory)
+    return replace(
+        model,
+        findings=findings,
+        changes=replace(model.changes, accepted=accepted),
+        coverage=replace(model.coverage, gaps=gaps),
+        inventory=inventory,
+        certificates=certificates_of(inventory),
+        products=tuple(replace(age, name=text, version=text, kept_by=(text,)) for age in model.products),
+        contacts=(m.Contact(text, "security"),),
+        next_round=m.NextRound(text, sample.NOW),
+    )
 
 
 PLAIN = skeleton.elements(render_html(said_by_a_host("x")))
@@ -108,7 +129,9 @@ def test_a_page_is_in_its_language_and_well_structured(model: Make, language: st
     assert tags.count("h1") == 1
     assert len(ids) == len(set(ids))
     assert {target[1:] for target in targets if target} <= set(ids)
-    assert all(dict(attributes).get("scope") in ("col", "row") for tag, attributes in elements if tag == "th")
+    assert all(
+        dict(attributes).get("scope") in ("col", "row", "rowgroup") for tag, attributes in elements if tag == "th"
+    )
 
 
 @EVERY_MODEL
@@ -207,7 +230,7 @@ def test_json_holds_schema_texts_and_every_finding(model: Make, language: str) -
     made = model(language)
     document = json.loads(render_json(made))
 
-    assert document["schema"] == "roundsman.report/1"
+    assert document["schema"] == "roundsman.report/2"
     assert document["language"] == language
     assert [each["number"] for each in document["findings"]] == [each.number for each in made.findings]
     for finding in document["findings"]:
@@ -238,3 +261,61 @@ def test_a_later_report_lists_what_is_new_and_what_came_back() -> None:
 
     assert "2 new, 1 reopened, 1 fixed and proven, 2 seen again, 1 open and not inspected this time." in text
     assert "came back once" in text
+
+
+@EVERYWHERE
+def test_the_card_says_who_what_by_when_and_when_the_next_round_is(language: str) -> None:
+    text = skeleton.text(render_html(showcase.showcase(language)))
+
+    wanted = {
+        "en": ("Database administrators", "newly open: 1 of 2", "30 Nov 2026", "Contacts: Zhang San.", "103 %"),
+        "zh-Hans": ("数据库管理员", "新增 1 处（共 2 处）", "2026年11月30日", "联系人：张三。", "103%"),
+    }
+    for said in wanted[language]:
+        assert said in text, said
+
+
+def test_a_round_that_is_not_planned_or_late_is_said_so() -> None:
+    made = showcase.showcase()
+    assert "None is planned." in skeleton.text(render_html(replace(made, next_round=None)))
+    late = replace(made, next_round=m.NextRound("weekly", sample.NOW - timedelta(hours=1)))
+    assert "(weekly) and has not begun" in skeleton.text(render_html(late))
+
+
+def test_risky_services_are_not_called_unseen_where_nothing_was_inspected() -> None:
+    card = skeleton.text(render_html(sample.unreachable())).split("Coverage")[0]
+    assert "not known" in card
+    assert "none seen" not in card
+
+
+def test_what_happened_to_a_finding_is_told_in_one_line() -> None:
+    text = " ".join(skeleton.text(render_html(sample.busy())).split())
+    assert (
+        "24 Sept 2026 first seen (round 5) → 4 Oct 2026 severity changed from high to critical (round 6) → 9 Oct 2026 "
+        "reported as fixed → 14 Oct 2026 reported as fixed, and seen again (round 7) → 24 Oct 2026 proven fixed "
+        "(round 8) → 23 Nov 2026 came back (round 12)"
+    ) in text
+
+
+def test_an_exemption_tells_who_answers_for_it_why_and_until_when() -> None:
+    text = skeleton.text(render_html(sample.busy()))
+    assert "Li Si" in text
+    assert "The vendor ends it in March" in text
+    assert "2 Mar 2027" in text or "3 Mar 2027" in text
+
+
+@EVERYWHERE
+def test_everything_that_can_happen_has_words(language: str) -> None:
+    t = words(Language(language))
+    wanted = [
+        *(f"history.{kind}" for kind in Happened),
+        *(f"risky.kind.{kind}" for kind in kinds()),
+        *(f"lifecycle.{support}" for support in Support),
+        *(f"who.{who}" for who in ("system", "web", "database", "mail", "dns", "network")),
+    ]
+    assert [key for key in wanted if not t.has(key)] == []
+
+
+def test_hosts_that_were_not_inspected_for_the_same_reasons_are_one_row() -> None:
+    html = render_html(sample.unreachable())
+    assert skeleton.text(html).count("The host did not answer at all") == 2, "on the card, and where they are listed"

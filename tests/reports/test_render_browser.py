@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from scanner.engine.catalogue.load import Language
 from scanner.reports.render import render_html
-from tests.reports import sample
+from scanner.reports.words import words
+from tests.reports import sample, showcase
 from tests.reports.pictures import photograph
 
 pytestmark = [
@@ -36,3 +40,30 @@ def test_chromium_would_report_a_page_that_fetches_something(tmp_path: Path) -> 
     page.write_text(html.replace("<main>", '<main><img src="https://example.invalid/x.png">'), encoding="utf-8")
 
     assert "CONSOLE" in photograph(page, tmp_path / "report.png", 800, 600)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+def test_the_report_card_fits_on_one_sheet_of_a4(language: str, tmp_path: Path) -> None:
+    """Five things to do, more reasons than are shown, and addresses that never answered: as full as it gets."""
+    made = showcase.showcase(language)
+    coverage = replace(made.coverage, gaps=sample.busy(language).coverage.gaps, unused=240)
+    page, paper = tmp_path / "report.html", tmp_path / "report.pdf"
+    page.write_text(render_html(replace(made, coverage=coverage)), encoding="utf-8")
+
+    photograph(page, tmp_path / "unused.png", 1100, 800, f"--print-to-pdf={paper}", "--no-pdf-header-footer")
+
+    first, second = (
+        "".join(
+            subprocess.run(
+                ["pdftotext", "-f", str(number), "-l", str(number), paper, "-"],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout.split()
+        )
+        for number in (1, 2)
+    )
+    t = words(Language(language))
+    for key in ("section.card", "first.title", "risky.title", "card.coverage", "card.next"):
+        assert t(key).replace(" ", "") in first, key
+    assert second.startswith(t("section.changes").replace(" ", ""))

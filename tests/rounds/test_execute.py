@@ -17,7 +17,9 @@ from scanner.engine.model import Endpoint, GapReason, HostInspection, Level, Out
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
 from scanner.rounds import run
+from scanner.rounds.assignment import Assigned
 from scanner.rounds.execute import execute
+from scanner.rounds.look import LookAt
 from scanner.rounds.models import HostResult, Round
 from scanner.rounds.ways import Ways
 from targets.models import Exclusion, Organisation
@@ -178,15 +180,15 @@ def test_what_the_register_forbids_during_a_round_is_no_longer_touched(owner: Or
         asked[second.address] = gate(Endpoint(second.address, 80))
 
     number = planned()
-    original = HostResult.save
+    original = LookAt.store
 
-    def save_and_forbid(self: HostResult, *args: object, **kwargs: object) -> None:
-        original(self, *args, **kwargs)  # type: ignore[arg-type]  # whatever it was called with
-        if self.address == "192.0.2.10":
+    def store_and_forbid(self: LookAt, host: Assigned, inspection: HostInspection) -> None:
+        original(self, host, inspection)
+        if host.target.address == "192.0.2.10":
             owner.authorisations.update(valid_until=dt.datetime.now(dt.UTC))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HostResult, "save", save_and_forbid)
+        patch.setattr(LookAt, "store", store_and_forbid)
         patch.setattr(run, "PAUSE", 0)
         execute(number, Ways(engine=engine))
     assert asked["192.0.2.10"] is None
@@ -242,15 +244,15 @@ def test_a_locked_database_loses_only_the_host_in_work_and_the_round_goes_on_lat
     authorise(owner, "192.0.2.0/24")
     engine = Engine({"192.0.2.10": open_web, "192.0.2.11": open_web})
     number = planned()
-    save = HostResult.save
+    store = LookAt.store
 
-    def locked(self: HostResult, *args: object, **kwargs: object) -> None:
-        if self.address == "192.0.2.11":
+    def locked(self: LookAt, host: Assigned, inspection: HostInspection) -> None:
+        if host.target.address == "192.0.2.11":
             raise OperationalError("database is locked")
-        save(self, *args, **kwargs)  # type: ignore[arg-type]  # whatever it was called with
+        store(self, host, inspection)
 
     with monkeypatch.context() as patch:
-        patch.setattr(HostResult, "save", locked)
+        patch.setattr(LookAt, "store", locked)
         with pytest.raises(OperationalError):
             execute(number, ways(engine))
     assert [result.address for result in HostResult.objects.filter(round=number)] == ["192.0.2.10"]

@@ -19,6 +19,7 @@ from scanner.rounds.execute import execute
 from scanner.rounds.lease import LEASE, Lease, LeaseLost, Observer, claim, is_gone, worker_name
 from scanner.rounds.look import LOSSES_ALONE_FROM, LOSSES_ASIDE_FROM, LookAt
 from scanner.rounds.models import HostResult, Job, JobKind, JobState, LookNumber, Round
+from scanner.rounds.models import Plan as PlanRow
 from scanner.rounds.switch import blocked_until, current_stop, lift_stop, stop_all
 from scanner.rounds.ways import Again, Hooks, Ways
 from scanner.rounds.worker import Hand
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 11, 25, 10, 0, tzinfo=dt.UTC)  # a Wednesday; 18:00 in Shanghai
 HOUR = dt.timedelta(hours=1)
+DAY = 24 * HOUR
 HOSTS = ("192.0.2.10", "192.0.2.11", "192.0.2.12")
 
 
@@ -342,6 +344,59 @@ def test_a_window_that_a_target_gets_while_its_round_runs_holds_at_once(owner: O
     clock.time = NOW + dt.timedelta(minutes=6)
     assert worker.work_one()
     assert seen() == set(HOSTS)
+
+
+@pytest.mark.parametrize(
+    ("windows", "next_due", "waits"),
+    [
+        (["Wed 17:00-20:00"], HOUR, True),
+        (["Wed 00:00-Fri 20:00"], 7 * DAY, True),
+        (["Wed 00:00-Fri 20:00"], DAY, False),
+        (["2026-11-25/2026-12-20"], 60 * DAY, False),
+        (["daily 00:00-12:00", "daily 12:00-24:00"], 60 * DAY, False),
+    ],
+)
+def test_a_round_waits_for_the_end_of_a_blackout_but_not_for_weeks_nor_beyond_the_next_one(
+    owner: Organisation, engine: Engine, windows: list[str], next_due: dt.timedelta, waits: bool
+) -> None:
+    plan = PlanRow.objects.create(
+        name="p", kind="routine", profile="standard", ports="80", created=NOW, next_due=NOW + next_due
+    )
+    owner.blackouts = windows[:1]
+    owner.save()
+    register(owner, "192.0.2.99", blackouts=windows[1:])
+    TargetRow.objects.update(blackouts=windows[1:])
+    clock = Clock()
+    number = planned()
+    Round.objects.update(plan=plan)
+    worker = hand(replace(ways(engine), now=clock))
+    while worker.work_one():
+        pass
+    assert engine.plans == []
+    this = Round.objects.get(pk=number)
+    if waits:
+        assert (this.state, HostResult.objects.count()) == ("running", 0)
+    else:
+        assert (this.state, seen(Outcome.REFUSED)) == ("done", {*HOSTS, "192.0.2.99"})
+        assert {gap.reason for each in HostResult.objects.all() for gap in each.inspection().coverage.gaps} == {
+            GapReason.BLACKOUT
+        }
+
+
+def test_windows_that_can_not_be_read_let_no_packet_out_and_hold_up_no_other(
+    owner: Organisation, engine: Engine
+) -> None:
+    other = organisation("power")
+    register(other, "192.0.2.20")
+    authorise(other, "192.0.2.0/24")
+    engine.answers["192.0.2.20"] = open_web
+    worker = hand(ways(engine))
+    planned("power", "water")
+    assert [worker.work_one() for _ in range(2)] == [True, True]
+    Organisation.objects.filter(pk=other.pk).update(time_zone="Mars/Olympus")
+    assert worker.work_one()
+    assert seen() == set(HOSTS)
+    assert "its blackouts can't be read" in Job.objects.values_list("why", flat=True)
 
 
 def test_windows_of_plan_organisation_and_targets_hold_alike(owner: Organisation) -> None:

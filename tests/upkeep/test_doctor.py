@@ -119,6 +119,10 @@ class TestTheMachine:
             answering.join()
         saw(check, Health.OK, "answers")
 
+    def test_operators_who_hear_of_failures_are_missed(self) -> None:
+        saw(doctor_machine.operators(()), Health.WARN, "ROUNDSMAN_OPERATORS")
+        saw(doctor_machine.operators(("ops@office.example",)), Health.OK)
+
     @pytest.mark.parametrize(("password", "health"), [(PASSWORD, Health.OK), ("wrong", Health.FAIL)])
     def test_a_mail_server_is_greeted_encrypted_and_logged_in_to(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, password: str, health: Health

@@ -21,7 +21,7 @@ from scanner.reports.models import Report
 from scanner.reports.query import report_model
 from scanner.rounds.models import HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
 from scanner.upkeep import retention
-from scanner.upkeep.retention import Policy, Pruned, What, prune
+from scanner.upkeep.retention import Policy, Pruned, What, prune, prune_unattended
 from targets.models import Organisation, Target
 from tests.rounds.world import organisation, register
 
@@ -266,3 +266,13 @@ def test_written_mails_go_by_their_age_and_links_are_left_alone(data_dir: Path) 
 def _set_age(path: Path, days: float) -> None:
     at = (NOW - days * DAY).timestamp()
     os.utime(path, (at, at))
+
+
+def test_a_machine_that_starts_with_a_clock_years_ahead_prunes_nothing_by_itself(owner: Organisation) -> None:
+    rounds = [a_round(owner, days) for days in (300, 200, 20, 10, 1)]
+    for this in rounds:
+        result(this, "192.0.2.1")
+
+    assert prune_unattended(NOW + 3650 * DAY, POLICY, lambda _: None).counts == {}
+    assert HostResult.objects.count() == 5
+    assert prune_unattended(NOW, POLICY, lambda _: None).counts == {What.RESULTS: 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -68,6 +69,18 @@ _OWN_HEADERS = {"x-jenkins": "jenkins", "x-owa-version": "exchange"}
 
 def installed(service: Service) -> tuple[Software, ...]:
     """Return the software that a port names, each product and version once, the surest source first."""
+    known = next((software for one, software in tuple(_LAST) if one is service), None)
+    if known is None:
+        known = _read(service)
+        _LAST.append((service, known))
+    return known
+
+
+_LAST: deque[tuple[Service, tuple[Software, ...]]] = deque(maxlen=16)
+"""What was read last. A dozen rules ask about the services of one host, one after the other."""
+
+
+def _read(service: Service) -> tuple[Software, ...]:
     found: dict[tuple[str, str], Software] = {}
     for software in (*_from_dialogue(service), *_from_ssh(service), *_from_sites(service), *_from_nmap(service)):
         found.setdefault((software.product.id, software.version), software)

@@ -8,7 +8,7 @@ rest is judged by its maker's dates, and called possible when it rests on a bann
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from scanner.engine.intel.distributions import Mark, distributions, maintainers, release_of_mark
@@ -175,16 +175,20 @@ def _released(service: Service) -> Iterator[tuple[Software, Release]]:
 
 
 def _kept_by(software: Software, context: Context) -> tuple[Mark, ...]:
+    return keepers(software, context.host.services, context.now.date())
+
+
+def keepers(software: Software, services: Iterable[Service], day: dt.date) -> tuple[Mark, ...]:
     """Return the maintained distributions that ship this version and that the host may run; none for an own build.
 
-    Where other banners of the host name a distribution, only that one can be meant.
+    ``services`` are those of the host: where other banners name a distribution, only that one can be meant.
     """
     if software.own_build:
         return ()
-    found = maintainers(software.product.id, software.version, context.now.date())
+    found = maintainers(software.product.id, software.version, day)
     named = {
         distributions()[seen.mark.distribution].ships_like
-        for service in context.host.services
+        for service in services
         for seen in installed(service)
         if seen.mark is not None
     }

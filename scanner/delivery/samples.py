@@ -1,0 +1,307 @@
+"""Every document and mail that people read, filled with sample data: for previews, and for checks of templates.
+
+Nothing of it is in the database, and nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from markupsafe import escape
+
+from scanner.delivery import endings, finding_letters, reminders
+from scanner.delivery.bulletins import bulletin_letter
+from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of, write
+from scanner.delivery.models import MessageKind
+from scanner.delivery.notice_document import Demand, Inspected, NoticeModel, render_notice
+from scanner.delivery.round_letter import round_letter
+from scanner.delivery.round_summary import Coverage, Found, Mails, Named, OrganisationLine, RoundSummary, Work
+from scanner.delivery.sections import Section, digest_of
+from scanner.delivery.summary_letter import summary_letter, summary_page
+from scanner.engine.catalogue.load import Language
+from scanner.engine.model import GapReason, Outcome, Severity, Vantage
+from scanner.remediation.reinspection import Verdict
+from scanner.remediation.score import Grade
+from scanner.reports import bulletin_model as b
+from scanner.reports.bulletin_render import render_bulletin
+from scanner.reports.findings import count
+from scanner.reports.identity import office_name
+from scanner.reports.model import Finding, Reason, ReportModel
+from scanner.reports.priorities import fix_first
+from scanner.reports.render import render_html
+from scanner.reports.sample import DAY, NAME, NOW, SUPERVISOR, sample_report
+from scanner.reports.words import words
+from targets.models import Authorisation, Organisation
+
+ZONE = "Asia/Shanghai"
+Files = Mapping[str, str]
+"""Endings of file names (``html``, ``txt``) and what is in the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a document or mail in one language is filled with."""
+
+    language: Language
+    report: ReportModel
+    organisation: Organisation
+
+    def frame(self, kind: MessageKind) -> Frame:
+        return Frame(kind, self.language, NOW, self.organisation)
+
+    @property
+    def open(self) -> list[Finding]:
+        """What is to be fixed."""
+        return [each for each in self.report.findings if each.state == "open"]
+
+
+def samples() -> tuple[str, ...]:
+    """Return the names of all documents and mails: ``report``, ``mail:reminder``."""
+    return (*_DOCUMENTS, *(f"mail:{kind}" for kind in _MAILS))
+
+
+def render_sample(name: str, language: Language) -> Files:
+    """Return the files of a document or mail, on the present stationery. Raises ``KeyError`` for an unknown name."""
+    names = {"name_zh": NAME.zh, "name_en": NAME.en, "time_zone": ZONE, "language": str(language)}
+    sample = Sample(language, sample_report(language), Organisation(slug="water", **names))
+    kind = name.removeprefix("mail:")
+    if kind == name:
+        return {"html": _DOCUMENTS[name](sample)}
+    written = _MAILS[MessageKind(kind)](sample)
+    attached = words(language)("mail.report.attached", name="water-3.html")
+    text = f"{written.subject}\n\n{written.text}".replace(REPORT_MARK, attached)
+    return {"html": written.html.replace(REPORT_MARK, str(escape(attached))), "txt": text}
+
+
+def sample_notice(sample: Sample) -> NoticeModel:
+    """Return a notice that asks for what the sample report found."""
+    asked = [each for each in sample.open if each.severity.at_least(Severity.HIGH) and each.seen_now]
+    late = tuple(each for each in asked if each.overdue)
+    rest = tuple(each for each in asked if not each.overdue)
+    report = sample.report
+    return NoticeModel(
+        number="R2026-17",
+        organisation=sample.organisation,
+        issued=NOW,
+        answer_by=NOW + 5 * DAY,
+        inspected=Inspected(report.round.started, report.round.finished, report.authorisations, 8, 6, 1, report.score),
+        vantages=(Vantage.INTERNET,),
+        counts=count(asked),
+        main_risks=fix_first(asked),
+        findings=tuple(asked),
+        to_check=(replace(sample.open[-1], number=44),),
+        demands=(
+            Demand(NOW - 7 * DAY, overdue=True, findings=late),
+            Demand(NOW + 3 * DAY, overdue=False, findings=rest),
+        ),
+    )
+
+
+def sample_bulletin(language: Language) -> b.BulletinModel:
+    """Return a bulletin on four units of a city."""
+    units = (
+        ("library", "示例市图书馆", "Example City Library", 96.4, Grade.A, 1.2, 12, 1, 0, 0),
+        ("transit", "示例市公交公司", "Example Transit", 84.0, Grade.B, -3.5, 31, 6, 1, 0),
+        ("water", NAME.zh, NAME.en, 69.0, Grade.D, 21.5, 8, 8, 5, 1),
+    )
+    ranked = tuple(_unit_row(rank, *each) for rank, each in enumerate(units, 1))
+    hospital = b.Unit("hospital", "示例县医院", "Example County Hospital")
+    unseen = replace(
+        ranked[0], unit=hospital, rank=None, unranked=b.Unranked.LOW_COVERAGE, score=None, ranked_by=None, grade=None
+    )
+    late = next(each for each in sample_report(language).findings if each.overdue)
+    progress = b.Progress(b.rate(9, 24), b.rate(7, 10), b.rate(1, 9))
+    organisation = replace(sample_report(language).organisation, slug="city", name=SUPERVISOR, supervisor=None)
+    deadline = late.deadline or NOW
+    return b.BulletinModel(
+        organisation=organisation,
+        office=False,
+        anonymous=False,
+        withheld=False,
+        period=b.Period(NOW - 30 * DAY, NOW, NOW),
+        generated=NOW,
+        situation=b.Situation(5, 4, 4, 3, 62, 55, 81.2, 4.1, 3),
+        severities=tuple(
+            b.SeverityLine(severity, *numbers)
+            for severity, numbers in (
+                (Severity.CRITICAL, (2, 1, 2, 1, 0, 0)),
+                (Severity.HIGH, (4, 5, 3, 4, 0, 1)),
+                (Severity.MEDIUM, (5, 6, 2, 2, 1, 0)),
+                (Severity.LOW, (4, 4, 2, 2, 0, 0)),
+            )
+        ),
+        possible=3,
+        progress=progress,
+        progress_before=b.Progress(b.rate(5, 20), b.rate(3, 8), b.rate(0, 4)),
+        ranked=ranked,
+        others=(unseen,),
+        reasons=((b.Unranked.LOW_COVERAGE, 1),),
+        late=(
+            b.LateUnit(ranked[-1].unit, 1, 1, (b.Late(late.number, late.check, late.severity, late.place, deadline),)),
+        ),
+        weaknesses=(
+            b.Weakness("TLS-V10", Severity.MEDIUM, 3, 7),
+            b.Weakness("SVC-REDIS-UNAUTH", Severity.CRITICAL, 1, 2),
+        ),
+        campaigns=(b.Campaign("Redis", ("SVC-REDIS-UNAUTH", "SVC-REDIS-EXPOSED"), True, 2, 55, 7, 3, 1),),
+        trend=tuple(
+            b.TrendPoint(NOW - days * DAY, value, 3, tuple(zip(tuple(reversed(Severity))[:4], open_ones, strict=True)))
+            for days, value, open_ones in ((14, 74.0, (2, 7, 6, 4)), (7, 77.1, (1, 5, 6, 4)), (0, 81.2, (2, 4, 5, 4)))
+        ),
+    )
+
+
+def _unit_row(
+    rank: int, slug: str, zh: str, en: str, score: float, grade: Grade, change: float, hosts: int, *counts: int
+) -> b.UnitRow:
+    open_ones, serious, overdue = counts
+    return b.UnitRow(
+        unit=b.Unit(slug, zh, en),
+        rank=rank,
+        unranked=None,
+        score=score,
+        ranked_by=score,
+        grade=grade,
+        change=change,
+        inspected=NOW,
+        coverage=0.88,
+        hosts=hosts,
+        open=open_ones,
+        serious=serious,
+        overdue=overdue,
+        progress=b.Progress(b.rate(3, 8), b.rate(2, 3), b.rate(0, 3)),
+    )
+
+
+def sample_summary() -> RoundSummary:
+    """Return the summary of the sample's round."""
+    silent = Named(NAME, "192.0.2.40", 31.0, Outcome.UNREACHABLE)
+    coverage, found, mails = Coverage(8, 6, 1, 1, 246), Found(2, 1, 1), Mails(3, 1, 0, 0)
+    return RoundSummary(
+        number=3,
+        kind="routine",
+        plan="weekly",
+        state="done",
+        requested_by="plan weekly",
+        due=NOW - timedelta(hours=2),
+        missed=0,
+        started=NOW - timedelta(hours=2),
+        finished=NOW - timedelta(minutes=20),
+        seconds=6000.0,
+        work=Work(3, 1, 1, 0),
+        coverage=coverage,
+        gaps=((GapReason.HOST_SILENT, 1), (GapReason.TIMED_OUT, 1)),
+        failed=1,
+        set_aside=(silent,),
+        slowest=(Named(NAME, "portal.water.example", 96.5, Outcome.PARTIAL), silent),
+        found=found,
+        mails=mails,
+        organisations=(OrganisationLine("water", NAME, coverage, 69.0, found, mails),),
+    )
+
+
+def _notice_mail(sample: Sample) -> Written:
+    frame = sample.frame(MessageKind.NOTICE)
+    t, notice = words(sample.language), sample_notice(sample)
+    return write(
+        "notice",
+        frame,
+        subject=t("mail.notice.subject", number=notice.number, name=frame.name, n=len(notice.findings)),
+        headline=t("mail.notice.headline", number=notice.number),
+        preheader=t("mail.notice.preheader", n=len(notice.findings)),
+        notice=notice,
+        document=t("form.document", number=notice.number),
+        slip=t("form.slip", number=notice.number),
+        form=t("form.file", number=notice.number),
+    )
+
+
+def _reinspection(sample: Sample) -> Written:
+    first, second, third, *_ = sample.open
+    results = [
+        finding_letters.Result(first, Verdict.FIXED, (NOW - timedelta(minutes=70), NOW - timedelta(minutes=24))),
+        finding_letters.Result(second, Verdict.STILL_THERE),
+        finding_letters.Result(
+            third, Verdict.NOT_VERIFIED, reasons=(Reason(GapReason.HOST_SILENT, None, None, third.place.transport, ""),)
+        ),
+    ]
+    return finding_letters.reinspection_letter(results, NOW, sample.frame(MessageKind.REINSPECTION))
+
+
+def _reminder(sample: Sample) -> Written:
+    late = [each for each in sample.open if each.overdue]
+    ahead = [each for each in sample.open if not each.overdue and each.deadline]
+    return reminders.reminder_letter(late, ahead, sample.open[-1:], sample.frame(MessageKind.REMINDER))
+
+
+def _escalation(sample: Sample) -> Written:
+    above = Organisation(slug="city", name_zh=SUPERVISOR.zh, name_en=SUPERVISOR.en)
+    late = [each for each in sample.open if each.overdue]
+    return reminders.escalation_letter(late, above, sample.frame(MessageKind.ESCALATION))
+
+
+def _exemptions(sample: Sample) -> Written:
+    ending = [
+        endings.Ending(each, each.exemption.kind, each.exemption.until, each.exemption.reason)
+        for each in sample.report.findings
+        if each.exemption
+    ]
+    return endings.exemptions_letter(ending, ending, sample.frame(MessageKind.EXEMPTION_ENDING))
+
+
+def _authorisations(sample: Sample) -> Written:
+    known = sample.report.authorisations[0]
+    row = Authorisation(document=known.reference, allowed_by=known.granted_by, valid_until=NOW + 14 * DAY)
+    return endings.authorisations_letter([row], sample.frame(MessageKind.AUTHORISATION_ENDING), copy=False)
+
+
+def _digest(sample: Sample) -> Written:
+    t = words(sample.language)
+    frame = Frame(MessageKind.DIGEST, sample.language, NOW)
+    late = Section(
+        t("mail.digest.overdue"),
+        [t("mail.digest.late", name=name_of(sample.organisation, sample.language), n=1, serious=1)],
+    )
+    space = t("mail.digest.space", free="31.5", total="80.0")
+    disk = Section(t("mail.digest.disk"), [space], urgent=False)
+    return digest_of([late, disk], frame)
+
+
+def _recurrence(sample: Sample) -> Written:
+    back = [(each, NOW - 14 * DAY) for each in sample.open if each.recurrences]
+    return finding_letters.recurrence_letter(back, sample.frame(MessageKind.RECURRENCE))
+
+
+def _bulletin_mail(sample: Sample) -> Written:
+    name = f"bulletin-city-{date(2026, 11, 23)}.html"
+    return bulletin_letter(sample_bulletin(sample.language), name, sample.frame(MessageKind.BULLETIN))
+
+
+_DOCUMENTS: Mapping[str, Callable[[Sample], str]] = {
+    "report": lambda sample: render_html(sample.report),
+    "notice": lambda sample: render_notice(sample_notice(sample), sample.language),
+    "bulletin": lambda sample: render_bulletin(
+        sample_bulletin(sample.language), sample.language, office_name(sample.language)
+    ),
+    "round-summary": lambda sample: summary_page(sample_summary(), sample.language, ZONE, NOW),
+}
+_MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
+    MessageKind.ROUND_REPORT: lambda sample: round_letter(sample.report, sample.frame(MessageKind.ROUND_REPORT)),
+    MessageKind.URGENT_ALERT: lambda sample: finding_letters.urgent_letter(
+        sample.open[:2], sample.frame(MessageKind.URGENT_ALERT)
+    ),
+    MessageKind.NOTICE: _notice_mail,
+    MessageKind.REMINDER: _reminder,
+    MessageKind.ESCALATION: _escalation,
+    MessageKind.REINSPECTION: _reinspection,
+    MessageKind.RECURRENCE: _recurrence,
+    MessageKind.EXEMPTION_ENDING: _exemptions,
+    MessageKind.AUTHORISATION_ENDING: _authorisations,
+    MessageKind.DIGEST: _digest,
+    MessageKind.BULLETIN: _bulletin_mail,
+    MessageKind.ROUND_SUMMARY: lambda sample: summary_letter(
+        sample_summary(), Frame(MessageKind.ROUND_SUMMARY, sample.language, NOW), "round-3.html"
+    ),
+}

@@ -1,0 +1,63 @@
+"""A set of files to begin one's own stationery with: everything is there as a comment, nothing is changed yet."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from scanner.engine.catalogue.load import Language
+from scanner.reports.stationery import OWN_STYLE, WORDS
+from scanner.reports.words import shipped
+from scanner.reports.words_file import READ_BACK
+
+_README = """Your own reports, notices and mails
+===================================
+
+words.toml    wordings to change, in both languages, and the office: name, contact, letterhead, signature
+css/own.css   comes after the style sheet of reports, bulletins and notices
+logo.svg, or logo.png
+              at the top of reports, bulletins and notices; at most 64 KiB (mails show no picture: programs drop them)
+report/, notice/, bulletin/, mail/, shared/
+              templates in the place of the shipped ones of the same name. To change one block only:
+                  {% extends "shipped/report.html" %}
+                  {% block title %}…{% endblock %}
+
+What an organisation has in organisations/<slug>/ holds for it and for all that it supervises.
+
+See what it looks like:   roundsman report preview --watch --output preview
+Find what is wrong:       roundsman templates check
+Show what is overridden:  roundsman templates list
+"""
+_STYLE = """/* Comes after the style sheet. For example, another colour of headings and links, light and dark:
+
+:root { --accent: #7a1f2b; }
+@media (prefers-color-scheme: dark) { :root { --accent: #f0a0ac; } }
+*/
+"""
+_WORDS = """\
+# Wordings of your own. Take the # away from what is to change, and from the table above it; everything else stays as it
+# is shipped, and goes on changing with new versions. What stands in {braces} is filled in, and has to stay.
+# 'roundsman templates check' finds mistakes.
+#
+# [en.office] and [zh-Hans.office] name who writes. Lines are parted by \\n. Empty: what the settings say, or nothing.
+"""
+
+
+def starting_set() -> Mapping[str, str]:
+    """Return the files, by name."""
+    return {"README.txt": _README, WORDS: _WORDS + "".join(map(_words, Language)), OWN_STYLE: _STYLE}
+
+
+def _words(language: Language) -> str:
+    tables: dict[str, list[str]] = defaultdict(list)
+    for key, text in shipped(language).items():
+        if not key.startswith(READ_BACK):
+            table, _, name = key.rpartition(".")
+            tables[table].append(f"# {name} = {_quoted(text)}\n")
+    return "".join(f"\n# [{language}.{table}]\n" + "".join(lines) for table, lines in sorted(tables.items()))
+
+
+def _quoted(text: str) -> str:
+    """Return a basic string of TOML 1.0."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -1,0 +1,62 @@
+"""Makes PDF of our own pages: A4, tagged for screen readers (PDF/UA-1, ISO 14289-1), fonts embedded.
+
+The same page gives the same bytes on a machine with the same fonts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import is_dataclass, replace
+from typing import Any, cast
+
+from scanner.engine.errors import RoundsmanError
+from scanner.reports.model import ReportModel
+from scanner.reports.render import render_html
+
+TEXT_LIMIT = 2000
+"""Characters of any one text on paper. Facts are cut when they are kept; this holds whatever the model was made of."""
+
+
+def render_pdf(model: ReportModel) -> bytes:
+    """Return the report as PDF."""
+    return pdf_of(render_html(_cut(model), paper=True))
+
+
+def _cut(value: Any) -> Any:
+    """Return the same with every text cut to the limit; what needs no cut is kept as it is, and costs little."""
+    if isinstance(value, str):
+        return value if len(value) <= TEXT_LIMIT else value[:TEXT_LIMIT]
+    if isinstance(value, tuple):
+        cut = tuple(map(_cut, value))
+        return value if all(new is old for new, old in zip(cut, value, strict=True)) else cut
+    if is_dataclass(value) and not isinstance(value, type):
+        fields = {name: (getattr(value, name), _cut(getattr(value, name))) for name in value.__dataclass_fields__}
+        changed = {name: new for name, (old, new) in fields.items() if new is not old}
+        return replace(value, **changed) if changed else value
+    return value
+
+
+class LibraryMissingError(RoundsmanError):
+    """The system lacks the libraries that set text: Debian's ``libpango-1.0-0`` and ``libpangoft2-1.0-0``."""
+
+
+def pdf_of(page: str) -> bytes:
+    """Return one of our pages as PDF. Nothing is fetched or read but what ``data:`` addresses hold.
+
+    Raises ``LibraryMissingError`` where the system can't make any.
+    """
+    # Imported here, as it takes half a second and libraries of the system that other forms don't need.
+    try:
+        from weasyprint import HTML
+        from weasyprint.urls import URLFetcher
+    except OSError as error:
+        raise LibraryMissingError(
+            f"PDF can't be made here: {error}. Install libpango-1.0-0 and libpangoft2-1.0-0."
+        ) from error
+
+    # Our style sheets are for browsers too; what WeasyPrint doesn't know of them is not worth a line each.
+    logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
+    document = HTML(string=page, url_fetcher=URLFetcher(allowed_protocols=("data",)))
+    identifier = hashlib.sha256(page.encode()).digest()[:16]
+    return cast("bytes", document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier))

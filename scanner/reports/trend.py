@@ -1,0 +1,123 @@
+"""How an organisation did over its last rounds: its score, what was open, and how long repairs took.
+
+Everything comes from stored scores and the history of findings, in two queries however many rounds there were.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from django.db.models import QuerySet
+
+from scanner.engine.model import Severity
+from scanner.remediation.lifecycle import Happened
+from scanner.remediation.models import RoundScore
+from scanner.reports.model import Event, Finding, SeverityCount, TrendPoint
+
+ROUNDS = 30
+"""Rounds that a trend shows at most."""
+
+_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A time in which a finding was to be fixed; ``end`` None: it still is. ``fixed`` tells that a proof ended it."""
+
+    begin: dt.datetime
+    end: dt.datetime | None
+    fixed: bool
+
+
+@dataclass(slots=True)
+class _Life:
+    """A finding's stretches, and its severity from each moment on."""
+
+    stretches: list[_Stretch] = field(default_factory=list)
+    severities: list[tuple[dt.datetime, Severity]] = field(default_factory=list)
+
+    def severity_at(self, moment: dt.datetime) -> Severity:
+        return next((weight for at, weight in reversed(self.severities) if at <= moment), self.severities[0][1])
+
+    def open_at(self, moment: dt.datetime) -> bool:
+        return any(each.begin <= moment and (each.end is None or each.end > moment) for each in self.stretches)
+
+
+def trend_of(
+    scores: QuerySet[RoundScore], findings: Iterable[Finding], history: Mapping[int, Sequence[Event]]
+) -> tuple[TrendPoint, ...]:
+    """Return the last rounds of ``scores`` (newest first), the oldest first; none when there is only one.
+
+    ``history`` holds all events of each finding but those that merely saw it, oldest first.
+    """
+    rows = list(
+        scores.values_list(
+            "round_id", "round__finished", "round__followed", "round__created", "score__value", "score__coverage"
+        )[: ROUNDS + 1]
+    )
+    if len(rows) < 2:
+        return ()
+    lives = [_life(each, history.get(each.number, ())) for each in findings]
+    rows.reverse()
+    ends = [followed or finished or created for _, finished, followed, created, _, _ in rows]
+    points = []
+    for place, (number, finished, _, created, value, coverage) in enumerate(rows):
+        since = ends[place - 1] if place else None
+        counts, days = _open(lives, ends[place]), _days(lives, since, ends[place])
+        points.append(
+            TrendPoint(
+                round=number,
+                at=finished or created,
+                score=value,
+                coverage=coverage,
+                open=counts,
+                fixed=len(days),
+                median_days=median(days) if days else None,
+                longest_days=max(days, default=None),
+            )
+        )
+    return tuple(points[-ROUNDS:])
+
+
+def _life(finding: Finding, events: Sequence[Event]) -> _Life:
+    life = _Life()
+    weight = next((each.before for each in events if each.before is not None), finding.severity)
+    life.severities.append((finding.first_seen, weight))
+    begin: dt.datetime | None = None
+    for event in events:
+        if event.after is not None:
+            life.severities.append((event.at, event.after))
+        if event.kind in (Happened.OPENED, Happened.REOPENED, Happened.EXEMPTION_ENDED):
+            begin = begin or event.at
+        elif begin is not None and event.kind in (Happened.FIXED, Happened.EXEMPTED):
+            if event.at > begin:
+                life.stretches.append(_Stretch(begin, event.at, event.kind == Happened.FIXED))
+            begin = None
+    if begin is not None:
+        life.stretches.append(_Stretch(begin, None, fixed=False))
+    return life
+
+
+def _open(lives: Iterable[_Life], moment: dt.datetime) -> tuple[SeverityCount, ...]:
+    counts = dict.fromkeys(reversed(Severity), 0)
+    for life in lives:
+        if life.open_at(moment):
+            counts[life.severity_at(moment)] += 1
+    return tuple(SeverityCount(severity, number, 0) for severity, number in counts.items())
+
+
+def _days(lives: Iterable[_Life], since: dt.datetime | None, until: dt.datetime) -> list[float]:
+    """Return how many days each repair took that was proven after ``since`` up to ``until``. Hints are no work."""
+    return [
+        (each.end - each.begin) / _DAY
+        for life in lives
+        for each in life.stretches
+        if each.fixed
+        and each.end is not None
+        and (since is None or since < each.end)
+        and each.end <= until
+        and life.severity_at(each.end) is not Severity.INFO
+    ]

@@ -1,0 +1,249 @@
+"""Holds what the database says against what the simulated world knows; nothing of it asks the code that it checks.
+
+What must be: no finding is wrongly closed, lost or doubled; every due round is done exactly once and looks at every
+host once; each mail that is due leaves once; and nothing that one unit is told names another.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
+from scanner.delivery.models import Message, MessageKind, MessageState, Told
+from scanner.remediation.models import Finding, FindingEvent
+from scanner.reports.models import Report
+from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState
+from tests.bench.living import Host, World, told_of, truth
+
+SAME_LIFE = timedelta(days=90)
+"""What comes back within this time is the same life: it recurs."""
+
+_OF_A_UNIT = re.compile(r"unit-?([0-9]{2})\b|\b10\.([0-9]{1,3})\.[0-9]{1,3}\.[0-9]{1,3}\b")
+
+_Item = tuple[int, str]
+"""Port and check."""
+
+
+class Broken(AssertionError):  # noqa: N818 - reads as the event it is
+    """What was to be true is not."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one weakness. ``open`` None: it is gone, but proofs of that rest on an address that moved."""
+
+    open: bool | None
+    addresses: set[str]
+    fixed: datetime | None = None
+    reopened: int = 0
+    recurrences: int = 0
+    sure: bool = True
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Keeps the account of what each look must have told, and compares."""
+
+    world: World
+    known: dict[str, dict[_Item, _Known]] = field(default_factory=lambda: defaultdict(dict))
+    mails: int = 0
+    files: int = 0
+    _round: int = 0
+    _message: int = 0
+    _report: int = 0
+
+    def account(self) -> None:
+        """Take in the rounds that ended since, and see that each looked at every host it was about, once."""
+        unfinished = Round.objects.exclude(state=RoundState.DONE).count()
+        _hold(not unfinished, f"{unfinished} rounds are not done")
+        for this in Round.objects.filter(pk__gt=self._round).order_by("pk"):
+            self._round = this.pk
+            _hold(this.followed is not None, f"{this} was not followed")
+            rows = HostResult.objects.filter(round=this).order_by("pk")
+            columns = rows.values_list("organisation__slug", "label", "look", "outcome", "finished")
+            firsts = [row for row in columns if row[2] == LookNumber.FIRST]
+            looked = Counter((slug, label) for slug, label, *_ in firsts)
+            _hold(set(looked.values()) <= {1}, f"{this} looked at a host twice")
+            _hold(set(looked) == self._wanted(this), f"{this} looked at other hosts than it was to")
+            for slug, label, _, outcome, finished in firsts:
+                self._take_in(self._host(slug, label), outcome, finished)
+
+    def rounds(self, days: int) -> None:
+        """Compare: each plan made one round for each of its due times."""
+        for plan in Plan.objects.filter(kind=PlanKind.ROUTINE):
+            due = list(plan.rounds.order_by("due").values_list("due", flat=True))
+            _hold(len(due) == days and len(set(due)) == days, f"plan {plan} has {len(due)} rounds after {days} days")
+
+    def findings(self) -> None:
+        """Compare how each finding stands."""
+        found: set[tuple[str, _Item]] = set()
+        columns = ("organisation__slug", "host", "port", "transport", "check_id", "state")
+        for slug, host, port, transport, check, state in Finding.objects.values_list(*columns).iterator():
+            what = f"{check} on {host}:{port}"
+            _hold(slug == _slug(self._named(host).unit), f"{what} belongs to {slug}")
+            _hold(transport == "tcp", f"{what} is on {transport}")
+            if not told_of(check):
+                continue
+            known = self.known[host].get((port, check))
+            _hold(known is not None, f"{what} is {state} and was never there")
+            _hold((host, (port, check)) not in found, f"{what} is there twice")
+            found.add((host, (port, check)))
+            if known is not None and known.open is not None:
+                wanted = "open" if known.open else "fixed"
+                _hold(state == wanted, f"{what} is {state}, and must be {wanted}")
+        lost = {(host, item) for host, items in self.known.items() for item in items} - found
+        _hold(not lost, f"lost: {sorted(lost)[:3]}")
+
+    def histories(self) -> tuple[int, int, int]:
+        """Compare what happened to findings; return how many were opened, fixed and how often some came back."""
+        columns = ("finding", "finding__host", "finding__port", "finding__check_id", "kind")
+        events: dict[int, Counter[str]] = defaultdict(Counter)
+        items: dict[int, tuple[str, _Item]] = {}
+        kinds = ("opened", "fixed", "reopened")
+        for number, host, port, check, kind in FindingEvent.objects.filter(kind__in=kinds).values_list(*columns):
+            events[number][kind] += 1
+            items[number] = host, (port, check)
+        for number, counted in events.items():
+            host, item = items[number]
+            _hold(counted["opened"] == 1, f"{item} on {host} was opened {counted['opened']} times")
+            known = self.known[host].get(item)
+            if known is not None and known.sure:
+                _hold(
+                    counted["reopened"] == known.reopened,
+                    f"{item} on {host} was reopened {counted['reopened']} times, and came back {known.reopened} times",
+                )
+        totals = sum(events.values(), Counter[str]())
+        return totals["opened"], totals["fixed"], totals["reopened"]
+
+    def urgent(self) -> None:
+        """Compare: people were told of what can't wait, once for each of its lives and returns."""
+        told = Counter(
+            key.split(":")[1] for key in Told.objects.filter(key__startswith="urgent:").values_list("key", flat=True)
+        )
+        rows = Finding.objects.filter(severity="critical", confidence="confirmed")
+        for number, host, port, check in rows.values_list("pk", "host", "port", "check_id"):
+            known = self.known[host].get((port, check))
+            if known is not None and known.sure:
+                times, wanted = told[str(number)], 1 + known.reopened
+                _hold(times == wanted, f"{check} on {host} was told {times} times, and there were {wanted} reasons")
+
+    def letters(self, folder: Path) -> None:
+        """Compare the mails since: all sent, each once, to whom they are for, and with nothing of other units."""
+        new = Message.objects.filter(pk__gt=self._message).select_related("organisation__parent").order_by("pk")
+        numbers: set[str] = set()
+        reports: Counter[tuple[int | None, int | None, str]] = Counter()
+        for each in new:
+            self._message = each.pk
+            self.mails += 1
+            _hold(each.state == MessageState.SENT, f"mail {each.pk} is {each.state}: {each.reply}")
+            numbers.add(each.message_id)
+            owner = each.organisation
+            if owner is None:
+                continue
+            parent = owner.parent
+            units = {owner.slug, parent.slug} if parent else {owner.slug}
+            _hold(
+                each.recipient.partition("@")[2].partition(".")[0].replace("unit", "unit-") in units,
+                f"mail {each.pk} of {owner} goes to {each.recipient}",
+            )
+            self._only_of(units, (each.subject, each.text, each.html), f"mail {each.pk}")
+            if each.kind == MessageKind.ROUND_REPORT:
+                reports[int(each.key.split(":")[1]), owner.pk, each.recipient] += 1
+        _hold(set(reports.values()) <= {1}, "a report was mailed twice")
+        self._reports(reports)
+        self._files(folder, numbers)
+
+    def _reports(self, mailed: Counter[tuple[int | None, int | None, str]]) -> None:
+        """Each unit's contacts got the report of each routine round; no report names another unit."""
+        new = Report.objects.filter(pk__gt=self._report).select_related("organisation__parent", "round").order_by("pk")
+        wanted: set[tuple[int | None, int | None, str]] = set()
+        for each in new:
+            self._report = each.pk
+            owner = each.organisation
+            units = {owner.slug, owner.parent.slug} if owner.parent else {owner.slug}
+            page = zlib.decompress(each.html).decode()
+            self._only_of(units, (page,), f"report {each.pk}")
+            for contact in owner.contacts.all():
+                wanted.add((each.round_id, owner.pk, contact.email))
+        _hold(wanted == set(mailed), "reports were not mailed to exactly those whom they are for")
+
+    def _files(self, folder: Path, numbers: set[str]) -> None:
+        """Each mail is a file, with the same Message-ID, in the quiet folder; they are taken away."""
+        found: Counter[str] = Counter()
+        for path in folder.glob("*.eml"):
+            head = path.read_bytes()[:4096].partition(b"\r\n\r\n")[0]
+            found[str(message_from_bytes(head, policy=default)["Message-ID"])] += 1
+            path.unlink()
+        self.files += sum(found.values())
+        _hold(set(found) == numbers and set(found.values()) <= {1}, "what left is not what was to leave, each once")
+
+    def _only_of(self, units: set[str], texts: Iterable[str], what: str) -> None:
+        for text in texts:
+            for unit, network in _OF_A_UNIT.findall(text):
+                _hold(_slug(int(unit or network)) in units, f"{what} of {units} names unit {unit or network}")
+
+    def _wanted(self, this: Round) -> set[tuple[str, str]]:
+        hosts = this.hosts
+        return {
+            (slug, host.known_as)
+            for slug in this.organisations.values_list("slug", flat=True)
+            for host in self.world.of_unit(int(slug[-2:]))
+            if hosts is None or host.known_as in hosts
+        }
+
+    def _take_in(self, host: Host, outcome: str, at: datetime) -> None:
+        """Note what the look at a host must have told."""
+        moment = self.world.moment(host, again=False)
+        seen_nothing = moment.silent or moment.lost
+        _hold(outcome == ("unreachable" if seen_nothing else "inspected"), f"{host.known_as} was {outcome}")
+        if seen_nothing:
+            return
+        there = truth(host, host.ports, at)
+        seen = truth(host, host.ports - {moment.missed or 0}, at)
+        items = self.known[host.known_as]
+        for item in seen:
+            self._seen(items, item, host.address, at)
+        proven = not self.world.moment(host, again=True).lost
+        for item in items.keys() - there - seen:
+            known = items[item]
+            if known.open and proven:
+                moved = known.addresses != {host.address}
+                known.open, known.fixed, known.sure = None if moved else False, at, known.sure and not moved
+
+    @staticmethod
+    def _seen(items: dict[_Item, _Known], item: _Item, address: str, at: datetime) -> None:
+        known = items.get(item)
+        if known is None:
+            items[item] = _Known(True, {address})
+            return
+        if known.open is False:
+            again = known.fixed is not None and at - known.fixed <= SAME_LIFE
+            known.reopened += 1
+            known.recurrences = known.recurrences + 1 if again else 0
+            known.addresses = set()
+        known.open, known.fixed = True, None
+        known.addresses.add(address)
+
+    def _host(self, slug: str, label: str) -> Host:
+        host = self._named(label)
+        _hold(_slug(host.unit) == slug, f"{label} was looked at for {slug}")
+        return host
+
+    def _named(self, label: str) -> Host:
+        return self.world.find(label, label if label.startswith("h") else None)
+
+
+def _slug(unit: int) -> str:
+    return f"unit-{unit:02}"
+
+
+def _hold(true: bool, what: str) -> None:
+    if not true:
+        raise Broken(what)

@@ -1,0 +1,90 @@
+"""A real browser shows every page and mail to everyone, and does nothing else.
+
+WCAG 2.2, levels A and AA, as far as axe-core can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser
+
+from scanner.engine.catalogue.load import Language
+from scanner.reports.render import render_html
+from scanner.reports.sample import sample_report
+from tests.pages.shown import Scheme, browser, every_page, poisoned, tab
+from tests.reports.sample import HOSTILE
+
+pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.timeout(300)]
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+VIOLATIONS = """async levels => {
+  const found = await axe.run(document, {runOnly: {type: "tag", values: levels}, resultTypes: ["violations"]});
+  return found.violations.flatMap(each => each.nodes.map(node => each.id + ": " + node.html));
+}"""
+
+ATTACKS = (
+    HOSTILE,
+    "</title></style></script><script>alert(1)</script>",
+    "</textarea><svg onload=alert(1)><style>@import '//evil.example/x.css'</style>",
+    '" style="background:url(//evil.example/x)" onmouseover="alert(1)',
+    "javascript:alert(1)//\u202e\u2066\x00\x1b]8;;http://evil.example\x07",
+    "=cmd|'/c calc'!A1",
+    "隐" * 3000 + "<iframe src=//evil.example>",
+)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_or_mail_keeps_anybody_out(running: Browser, scheme: Scheme) -> None:
+    found = []
+    with tab(running, scheme, obeys=False) as shown:
+        for name, html in every_page():
+            shown.show(html)
+            shown.page.evaluate(AXE)
+            found += [f"{name}: {each}" for each in shown.page.evaluate(VIOLATIONS, LEVELS)]
+    assert found == []
+
+
+def test_the_checker_would_see_text_that_is_hard_to_read_and_a_picture_without_a_text(running: Browser) -> None:
+    with tab(running, obeys=False) as shown:
+        shown.show('<!doctype html><html lang="en"><title>x</title><p style="color:#ccc">pale</p><img src="data:,">')
+        shown.page.evaluate(AXE)
+        kinds = {each.split(":")[0] for each in shown.page.evaluate(VIOLATIONS, LEVELS)}
+    assert {"color-contrast", "image-alt"} <= kinds
+
+
+@pytest.mark.parametrize("width", [360, 1100])
+def test_no_page_or_mail_is_wider_than_the_screen_or_fetches_or_says_anything(running: Browser, width: int) -> None:
+    wide = []
+    with tab(running, width=width) as shown:
+        for name, html in every_page():
+            shown.show(html)
+            if shown.page.evaluate("document.documentElement.scrollWidth") > width:
+                wide.append(name)
+    assert (wide, shown.asked, shown.said) == ([], [], [])
+
+
+def test_nothing_runs_and_nothing_is_fetched_whatever_hosts_say(running: Browser) -> None:
+    with tab(running, obeys=False) as shown:
+        for language in Language:
+            for attack in ATTACKS:
+                shown.show(render_html(poisoned(sample_report(language), attack)))
+                assert shown.page.locator("script, iframe, object, embed, img, link").count() == 0
+    assert (shown.asked, shown.said) == ([], [])
+
+
+def test_the_browser_would_have_told_of_it(running: Browser) -> None:
+    with tab(running, obeys=False) as shown:
+        shown.show("<script>console.log('ran')</script><img src='http://evil.example/x'>")
+    assert shown.asked == ["http://evil.example/x"]
+    assert "ran" in shown.said

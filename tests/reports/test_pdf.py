@@ -1,0 +1,174 @@
+"""The report as PDF: a program reads it in order, it brings its fonts, and nothing in it acts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pikepdf
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.reports.model import ReportModel
+from scanner.reports.pdf import pdf_of, render_pdf
+from tests.reports import sample, showcase
+from tests.reports.large import large
+from tests.reports.test_render import said_by_a_host
+
+Make = Callable[[str], ReportModel]
+ACTING = {"/JavaScript", "/JS", "/OpenAction", "/AA", "/Launch", "/URI", "/GoToR", "/SubmitForm", "/EmbeddedFile"}
+
+
+def text_of(pdf: bytes, *options: str) -> str:
+    run = subprocess.run(["pdftotext", *options, "-", "-"], input=pdf, capture_output=True, check=True)
+    return run.stdout.decode()
+
+
+def in_order(text: str, *parts: str) -> bool:
+    flat = re.sub(r"\s+", "", text)
+    at = 0
+    for part in parts:
+        at = flat.find(re.sub(r"\s+", "", part), at)
+        if at < 0:
+            return False
+    return True
+
+
+def keys_of(pdf: bytes) -> set[str]:
+    """Every key of every dictionary, and every name that stands for a kind of action."""
+    found = set()
+    with pikepdf.open(BytesIO(pdf)) as document:
+        for each in document.objects:
+            if isinstance(each, pikepdf.Dictionary | pikepdf.Stream):
+                found |= set(each.keys()) | {str(each[key]) for key in ("/S", "/Type") if key in each}
+    return found
+
+
+@pytest.fixture(scope="module", params=["en", "zh-Hans"])
+def shown(request: pytest.FixtureRequest) -> tuple[str, bytes]:
+    return request.param, render_pdf(showcase.showcase(request.param))
+
+
+def test_a_program_reads_it_in_order(shown: tuple[str, bytes]) -> None:
+    language, pdf = shown
+    parts = {
+        "en": ("Network risk inspection report", "Example City Library", "At a glance", "What to fix first"),
+        "zh-Hans": (
+            "网络安全风险巡检报告",
+            "示例市图书馆",
+            "总体情况",
+            "优先整改事项",
+            "Redis 缓存数据库存在未授权访问",
+        ),
+    }[language]
+    later = {"en": ("What changed", "How to fix it", "CWE-306"), "zh-Hans": ("本轮变化", "整改建议", "CWE-306")}[
+        language
+    ]
+
+    assert in_order(text_of(pdf), *parts, *later)
+    assert in_order(text_of(pdf), "—1—", "—2—", "—3—")
+
+
+def test_its_fonts_are_embedded_and_its_pages_are_a4(shown: tuple[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "x.pdf").write_bytes(shown[1])
+    fonts = subprocess.run(["pdffonts", tmp_path / "x.pdf"], capture_output=True, check=True, text=True).stdout
+    rows = [line.split() for line in fonts.splitlines()[2:]]
+
+    assert rows
+    assert {tuple(row[-5:-2]) for row in rows} == {("yes", "yes", "yes")}, "embedded, subset, with Unicode"
+    assert "NotoSansCJK" in fonts.replace("-", "")
+    with pikepdf.open(BytesIO(shown[1])) as document:
+        assert {tuple(round(float(edge)) for edge in page.mediabox) for page in document.pages} == {(0, 0, 595, 842)}
+
+
+def test_it_is_tagged_and_says_its_language_title_date_and_outline(shown: tuple[str, bytes]) -> None:
+    language, pdf = shown
+    with pikepdf.open(BytesIO(pdf)) as document:
+        assert str(document.Root.Lang) == language
+        assert bool(document.Root.MarkInfo.Marked)
+        assert "/StructTreeRoot" in document.Root
+        assert str(document.docinfo["/CreationDate"]).startswith("D:20261123143000")
+        assert ("Example City Library" if language == "en" else "示例市图书馆") in str(document.docinfo["/Title"])
+        with document.open_outline() as outline:
+            assert [str(each.title) for each in outline.root] != []
+        assert "pdfuaid:part" in document.Root.Metadata.read_bytes().decode()
+
+
+def test_the_same_model_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    code = (
+        "import sys; from scanner.reports.pdf import render_pdf; from tests.reports import sample; "
+        "open(sys.argv[1], 'wb').write(render_pdf(sample.unreachable('zh-Hans')))"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "again.pdf"], check=True)
+
+    assert (tmp_path / "again.pdf").read_bytes() == render_pdf(sample.unreachable("zh-Hans"))
+
+
+@pytest.mark.parametrize("model", [sample.busy, sample.clean])
+def test_every_kind_of_report_becomes_a_pdf_in_which_nothing_acts(model: Make) -> None:
+    pdf = render_pdf(model("zh-Hans"))
+
+    assert not keys_of(pdf) & ACTING
+    assert len(pdf) < 1_000_000
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        (
+            *("<script>alert(1)</script>", "\u202e", "\x00", "</style><img src=file:///etc/passwd>", "x" * 300),
+            *(
+                "=cmd|'/c calc'!A1",
+                "<a href=javascript:1>",
+                "url(http://evil.example/)",
+                "\ud800",
+                "\n" * 50,
+                "字" * 300,
+            ),
+        )
+    ),
+    min_size=1,
+    max_size=4,
+).map("".join)
+
+
+@settings(max_examples=3, deadline=None)
+@given(text=HOSTILE)
+def test_nothing_a_host_says_acts_or_breaks_the_document(text: str) -> None:
+    pdf = render_pdf(small(said_by_a_host(text)))
+
+    assert not keys_of(pdf) & ACTING
+    assert in_order(text_of(pdf), "What to fix first", "What changed")
+
+
+def test_a_megabyte_said_by_a_host_stays_small() -> None:
+    assert len(render_pdf(small(said_by_a_host("字" * 1_000_000)))) < 1_000_000
+
+
+def small(model: ReportModel) -> ReportModel:
+    return replace(model, findings=model.findings[:1], inventory=model.inventory[:1])
+
+
+def test_nothing_is_fetched_or_read_but_what_the_page_holds(tmp_path: Path) -> None:
+    (tmp_path / "secret.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><text y='9'>SECRET</text></svg>")
+    (tmp_path / "secret.css").write_text("p::before { content: 'SECRET' }")
+    page = (
+        f"<html lang=en><title>x</title><link rel=stylesheet href='file://{tmp_path}/secret.css'><p>shown"
+        f"<img alt=a src='file://{tmp_path}/secret.svg'><link rel=attachment href='file://{tmp_path}/secret.css'>"
+        f"<object data='file://{tmp_path}/secret.svg'></object>"
+    )
+    pdf = pdf_of(page)
+
+    assert "SECRET" not in text_of(pdf)
+    assert "/EmbeddedFile" not in keys_of(pdf)
+
+
+def test_a_large_report_names_what_it_leaves_out() -> None:
+    told = text_of(render_pdf(large(hosts=10, each=5)))
+
+    assert in_order(told, "Further kinds of findings, described in full in the HTML form and the workbook")

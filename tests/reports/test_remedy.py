@@ -1,0 +1,70 @@
+"""Hints on how to fix are shown where their product was recognised, and fit the checks that there are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from scanner.engine.catalogue.load import Language, catalogue
+from scanner.engine.intel.products import products
+from scanner.reports.remedy import Remedy, hints_for, remedies
+from scanner.reports.render import render_html
+from tests.reports import skeleton
+from tests.reports.sample import finding, place
+from tests.reports.showcase import showcase
+
+WWW = place("www.example.org", 443)
+
+
+@pytest.mark.parametrize("remedy", remedies(), ids=lambda each: f"{each.name}-{each.checks[0]}")
+def test_a_remedy_is_about_checks_and_products_that_exist(remedy: Remedy) -> None:
+    assert set(remedy.checks) <= catalogue().keys()
+    assert set(remedy.tested) <= set(remedy.checks)
+    assert set(remedy.products) <= products().keys()
+    assert remedy.snippet
+    assert all(remedy.texts[language] for language in Language)
+    assert not re.search(r"[,;:?!()]\s*[一-鿿]", remedy.texts[Language.ZH_HANS])
+
+
+def test_no_check_has_two_remedies_for_one_product() -> None:
+    pairs = [(remedy.name, check) for remedy in remedies() for check in remedy.checks]
+    assert len(pairs) == len(set(pairs))
+
+
+def test_what_was_recognised_decides_which_hints_are_shown() -> None:
+    one = finding(1, "WEB-HSTS", WWW, products=("nginx",))
+    hints, recognised = hints_for("WEB-HSTS", [one], Language.EN)
+    assert recognised
+    assert [hint.product for hint in hints] == ["nginx"]
+    both, _ = hints_for("WEB-HSTS", [one, replace(one, products=("apache-http-server",))], Language.EN)
+    assert [hint.product for hint in both] == ["Apache", "nginx"]
+
+
+def test_where_nothing_was_recognised_every_product_is_named() -> None:
+    hints, recognised = hints_for("WEB-HSTS", [finding(1, "WEB-HSTS", WWW, products=())], Language.ZH_HANS)
+    assert not recognised
+    assert len(hints) > 1
+
+
+def test_a_check_without_a_remedy_has_no_hint() -> None:
+    assert hints_for("TLS-HEARTBLEED", [finding(1, "TLS-HEARTBLEED", WWW)], Language.EN) == ((), False)
+
+
+def test_the_report_shows_the_snippet_of_the_product_that_runs_there() -> None:
+    text = skeleton.text(render_html(showcase("zh-Hans")))
+    assert 'add_header Strict-Transport-Security "max-age=63072000" always;' in text
+    assert "nginx 的设置方法" in text
+    assert "Apache 的设置方法" not in text
+
+
+def test_a_snippet_keeps_its_lines() -> None:
+    html = render_html(showcase())
+    assert "location ~ /\\.(?!well-known/) {\n    return 404;\n}\n</code>" in html
+
+
+def test_a_check_that_only_one_product_can_have_names_it() -> None:
+    hints, recognised = hints_for("RSYNC-OPEN", [finding(1, "RSYNC-OPEN", WWW, products=())], Language.EN)
+    assert recognised
+    assert [hint.product for hint in hints] == ["rsync"]
