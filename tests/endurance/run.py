@@ -150,7 +150,7 @@ class Run:
         self._watch.look()
         due = self._site.ask("SELECT next_due FROM rounds_plan")[0][0]
         until = datetime.fromisoformat(str(due)).replace(tzinfo=UTC) - self._site.clock.now()
-        return not self._watch.unfinished() and until > timedelta(seconds=25)
+        return not self._watch.unfinished() and until > timedelta(seconds=8)
 
     def _step_clock(self, away: timedelta) -> None:
         now = time.monotonic()
@@ -215,7 +215,7 @@ class Run:
         with self._world.allowed(PILOTS.slug):
             self._apply()
 
-    def _settle(self) -> datetime:
+    def _settle(self) -> float:
         """Put all right, do a last round in peace, and let every mail leave; return when the plan was paused."""
         self._record.say("all is put right")
         self._office.be(Mood.WELL)
@@ -224,9 +224,8 @@ class Run:
         for thing in self._world.things:
             if thing.dark:
                 self._world.lighten(thing)
-        self._wait("rounds end", lambda: not self._watch.unfinished())
-        paused = self._site.clock.now()
         self._site.roundsman("plan", "pause", "all")
+        paused = time.monotonic()
         self._wait("rounds end", lambda: not self._watch.unfinished())
         self._site.roundsman("plan", "run", "all")
         time.sleep(1)
@@ -244,7 +243,7 @@ class Run:
                 return
             time.sleep(0.5)
 
-    def _judge(self, added: datetime, paused: datetime) -> int:
+    def _judge(self, added: datetime, paused: float) -> int:
         site = self._site
         wrong = []
         doctor = site.roundsman("doctor", accept=(0, 1, 3))

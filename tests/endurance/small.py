@@ -44,17 +44,20 @@ class Small:
         return int(str(self.site.ask(query)[0][0]))
 
     def let_write(self, commits: int) -> None:
-        """Wait until the database was written to so often, or ten seconds.
+        """Wait until the database was written to so often, or nothing is left to do; a minute at most.
 
         How far the service has come is so told without a clock, on a fast machine as on a busy one.
         """
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         with closing(sqlite3.connect(self.site.database)) as database:
             before = None
             while commits >= 0 and time.monotonic() < ends:
                 (version,) = database.execute("PRAGMA data_version").fetchone()
-                commits -= version != before
-                before = version
+                if version != before:
+                    before = version
+                    commits -= 1
+                    if not self.number(UNFINISHED) and not self.number(UNSENT):
+                        return
                 time.sleep(0.005)
 
     def rests(self, seconds: float = 60) -> bool:

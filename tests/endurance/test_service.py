@@ -17,7 +17,7 @@ from tests.rounds.prepared import within
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server"),
     pytest.mark.skipif(not LIBRARY.exists(), reason="needs libfaketime"),
 ]
@@ -31,7 +31,7 @@ def harbour() -> dict[str, object]:
 
 
 def test_a_service_killed_at_twenty_points_of_rounds_does_and_tells_each_once(tmp_path: Path) -> None:
-    """About seventy seconds."""
+    """About seventy seconds, most of which the service takes to start."""
     dice = random.Random(20261126)
     with small(tmp_path) as here, redis(HOST, PORT, tmp_path):
         here.apply(harbour())

@@ -20,7 +20,7 @@ from tests.rounds.prepared import within
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server"),
     pytest.mark.skipif(not LIBRARY.exists(), reason="needs libfaketime"),
     pytest.mark.skipif(not is_privileged(), reason="a capture needs CAP_NET_RAW"),

@@ -41,6 +41,7 @@ class Evidence:
     """Everything that the run knows when it is over, as plain data. ``contacts`` are (organisation, address, role).
 
     ``database`` is the installation's. ``packets`` counts by second of the monotonic clock and address.
+    ``plan_added`` is by the installation's clock, ``plan_paused`` by the monotonic one.
     """
 
     database: Path
@@ -52,7 +53,7 @@ class Evidence:
     contacts: list[tuple[str, str, str]]
     interval: timedelta
     plan_added: datetime
-    plan_paused: datetime
+    plan_paused: float
     claims: list[tuple[float, Thing]] = field(default_factory=list)
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
@@ -104,8 +105,10 @@ def due_times_are_met(run: Evidence) -> Iterator[str]:
         if abs(times - (1 + each.missed)) > 0.001:
             yield f"round {each.number}: {times} due times since the one before, of which {each.missed} missed"
         before = each.due
-    if run.plan_paused - before > 2 * run.interval:
-        yield f"nothing was done since {before}, though the plan was paused at {run.plan_paused} only"
+    began = min(each.begun for each in run.rounds)
+    idle = run.plan_paused - max((each.ended or run.plan_paused for each in made), default=began)
+    if idle > 2 * run.interval.total_seconds():
+        yield f"no round was made in the last {idle:.0f} s before the plan was paused"
 
 
 def mails_arrived(run: Evidence) -> Iterator[str]:
