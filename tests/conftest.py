@@ -30,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     namespace.enter()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests, so that none of them runs on alone when all others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Let tests with transactions of their own empty the audit trail after themselves, as they do all tables."""
