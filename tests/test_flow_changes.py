@@ -110,5 +110,5 @@ def test_reports_say_fixed_not_inspected_and_recurring_of_what_really_happened(t
 
 def says(text: str) -> set[tuple[str, str]]:
     """Return of which host it says which of the two."""
-    found = re.findall(rf"({OPEN_REDIS}|{EXPIRED})\W+(?:Where\W+)?([0-9.]+):", _plain(text))
+    found = re.findall(rf"({OPEN_REDIS}|{EXPIRED})\W+(?:No\. \d+\W+)?(?:Where\W+)?([0-9.]+):", _plain(text))
     return {(title, address) for title, address in found}

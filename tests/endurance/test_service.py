@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_a_service_killed_at_twenty_points_of_rounds_does_and_tells_each_once(tm
         here.site.start()
         assert here.rests()
         status, _ = here.site.end()
-        assert status == 0
+        assert status in (0, -signal.SIGTERM), "it may not have begun yet, as nothing was left to do"
         rounds = here.number("SELECT count(*) FROM rounds_round")
         steps = here.site.ask("SELECT kind, count(*), count(DISTINCT round_id) FROM rounds_job GROUP BY kind")
         assert {row for row in steps if row[0] != "look"} == {
