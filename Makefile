@@ -20,7 +20,7 @@ check: setup ## Static checks: formatting, lint, types, import rules, translatio
 	@.venv/bin/lint-imports --no-cache
 
 test: check ## Everything: static checks and all tests, against real servers on loopback
-	@.venv/bin/pytest -n 4 --dist load --maxschedchunk 1
+	@.venv/bin/pytest -n 4 --dist worksteal
 
 accuracy: setup ## Precision and recall per check, over the lab of real servers
 	@$(PYTHON) -m tests.lab.accuracy

@@ -31,9 +31,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long tests, so that none of them runs on alone when all others are done."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each worker begin with its share of the long tests, so that none runs on alone when all others are done.
+
+    Workers get parts of equal length to begin with, and what is left of them is shared out anew.
+    """
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    part = -(-len(items) // workers)
+    ordered: list[pytest.Item] = []
+    for number in range(workers):
+        mine = slow[number::workers]
+        ordered += mine + rest[: part - len(mine)]
+        del rest[: part - len(mine)]
+    items[:] = ordered + rest
 
 
 @pytest.fixture(scope="session")
