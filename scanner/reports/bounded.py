@@ -209,7 +209,7 @@ class _Instrument(NodeTransformer):
 
     visit_Template = visit_For = visit_Macro = visit_CallBlock = visit_Block = _spending  # noqa: N815 - names of Jinja
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
         self.generic_visit(node)
         sized = nodes.Filter(node, _SIZED, [], [], None, None)
         self._place(sized, node)

@@ -90,7 +90,7 @@ def _dressed(stationery: Stationery, context: Mapping[str, object]) -> dict[str,
     dress: Dress = dress_of(stationery)
     for problem in dress.problems:
         remember(problem)
-    style, own_style = Markup(dress.style), Markup(dress.own_style)  # noqa: S704
+    style, own_style = Markup(dress.style), Markup(dress.own_style)  # noqa: S704 - style sheets, checked when they were read
     return {"css": style, "own_css": own_style, "logo": dress.logo, **context}
 
 

@@ -258,7 +258,7 @@ def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> Non
         store(*arguments)
         times.append(time.perf_counter() - began)
 
-    look.LookAt.store = timed  # type: ignore[method-assign,assignment]
+    look.LookAt.store = timed  # type: ignore[method-assign,assignment]  # measured on its way
 
     def walk() -> None:
         world.walk_to(clock.step)

@@ -189,7 +189,7 @@ def test_a_report_that_fits_is_attached(tmp_path: Path) -> None:
     message = with_report(1000)
     sent = read(built(message, settings_of(tmp_path)))
     (attached,) = sent.iter_attachments()
-    name = f"water-{message.report.round_id}.html"  # type: ignore[union-attr]
+    name = f"water-{message.report.round_id}.html"  # type: ignore[union-attr]  # it has one
     assert attached.get_filename() == name
     assert f"The full report is attached: {name}" in body(sent, "plain")
     assert REPORT_MARK not in body(sent, "plain") + body(sent, "html")
@@ -209,7 +209,7 @@ def test_a_report_that_is_too_large_is_kept_where_nobody_can_guess_it(tmp_path: 
     (path,) = (tmp_path / "large-reports").glob("*/*.html")
     assert len(path.parent.name) == 48
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert zlib.decompress(message.report.html) == path.read_bytes()  # type: ignore[union-attr]
+    assert zlib.decompress(message.report.html) == path.read_bytes()  # type: ignore[union-attr]  # it has one
     for kind in ("plain", "html"):
         assert said in body(sent, kind)
     if url:

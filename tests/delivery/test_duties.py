@@ -72,7 +72,7 @@ def test_what_is_merely_possible_is_listed_apart_to_be_checked() -> None:
 
 @pytest.mark.parametrize("state", ["claimed", "fixed"])
 def test_what_was_claimed_or_fixed_is_not_reminded_of(state: str) -> None:
-    finding(unit(), deadline=NOW - DAY, state=state, **{state: NOW})  # type: ignore[arg-type]
+    finding(unit(), deadline=NOW - DAY, state=state, **{state: NOW})  # type: ignore[arg-type]  # by name
     run(NOW)
     assert mails(MessageKind.REMINDER) == []
 

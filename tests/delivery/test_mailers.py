@@ -72,7 +72,7 @@ class Installation:
 class Patient(Office):
     """Takes no mail before two mailers are there."""
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's name
         for _ in range(600):
             if self.sessions > 1:
                 break

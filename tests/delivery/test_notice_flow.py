@@ -29,7 +29,7 @@ HOST = "192.0.2.10"
 
 def due_round(owner: Organisation, weekly: Plan, engine: Engine) -> None:
     now = dt.datetime.now(dt.UTC)
-    wanted = RoundRequest((owner,), "clock", ports=PORTS, kind=weekly.kind, plan=weekly, due=now)  # type: ignore[arg-type]
+    wanted = RoundRequest((owner,), "clock", ports=PORTS, kind=weekly.kind, plan=weekly, due=now)  # type: ignore[arg-type]  # by name
     carry_out(make_round(wanted, now).pk, ways(engine))
 
 

@@ -61,7 +61,7 @@ def parts(document: bytes) -> dict[str, bytes]:
     ],
 )
 def test_the_letter_says_what_the_page_says_in_its_order(
-    notice: Notice,  # noqa: F811
+    notice: Notice,  # noqa: F811 - a fixture
     language: Language,
     told: tuple[str, ...],
 ) -> None:
@@ -73,12 +73,12 @@ def test_the_letter_says_what_the_page_says_in_its_order(
     assert all(str(item.finding_id) in text for item in notice.items.all())
 
 
-def test_it_is_set_as_official_letters_are(notice: Notice) -> None:  # noqa: F811
+def test_it_is_set_as_official_letters_are(notice: Notice) -> None:  # noqa: F811 - a fixture
     document = docx.Document(io.BytesIO(render_notice_docx(notice_model(notice), Language.ZH_HANS)))
     letter, *annexes = document.sections
 
-    assert (round(letter.page_width.mm), round(letter.page_height.mm)) == (210, 297)  # type: ignore[union-attr]
-    assert (round(letter.top_margin.mm), round(letter.left_margin.mm)) == (37, 28)  # type: ignore[union-attr]
+    assert (round(letter.page_width.mm), round(letter.page_height.mm)) == (210, 297)  # type: ignore[union-attr]  # it has both
+    assert (round(letter.top_margin.mm), round(letter.left_margin.mm)) == (37, 28)  # type: ignore[union-attr]  # it has both
     assert {each.orientation for each in annexes} == {WD_ORIENT.LANDSCAPE}
     found = parts(render_notice_docx(notice_model(notice), Language.ZH_HANS))
     assert 'w:eastAsia="仿宋_GB2312"' in found["word/styles.xml"].decode()
@@ -87,7 +87,7 @@ def test_it_is_set_as_official_letters_are(notice: Notice) -> None:  # noqa: F81
 
 
 @pytest.mark.parametrize("language", Language)
-def test_the_slip_has_a_row_to_fill_in_for_each_finding(notice: Notice, language: Language) -> None:  # noqa: F811
+def test_the_slip_has_a_row_to_fill_in_for_each_finding(notice: Notice, language: Language) -> None:  # noqa: F811 - a fixture
     (table,) = docx.Document(io.BytesIO(render_slip_docx(notice_model(notice), language))).tables
 
     asked = [each.number for each in (*notice_model(notice).findings, *notice_model(notice).to_check)]
@@ -96,14 +96,14 @@ def test_the_slip_has_a_row_to_fill_in_for_each_finding(notice: Notice, language
 
 
 @pytest.mark.parametrize("language", Language)
-def test_the_same_notice_gives_the_same_bytes(notice: Notice, language: Language) -> None:  # noqa: F811
+def test_the_same_notice_gives_the_same_bytes(notice: Notice, language: Language) -> None:  # noqa: F811 - a fixture
     first = render_notice_docx(notice_model(notice), language)
 
     assert render_notice_docx(notice_model(notice), language) == first
     assert b"2026-11-26T" in parts(first)["docProps/core.xml"]
 
 
-def test_what_a_host_said_stays_text_and_nothing_leads_out(notice: Notice) -> None:  # noqa: F811
+def test_what_a_host_said_stays_text_and_nothing_leads_out(notice: Notice) -> None:  # noqa: F811 - a fixture
     Finding.objects.update(params=[["protocol", EVIL], ["product", EVIL], ["version", EVIL], ["subject", EVIL]])
     model = notice_model(notice)
     for document in (render_notice_docx(model, Language.EN), render_slip_docx(model, Language.EN)):
@@ -119,7 +119,7 @@ def test_what_a_host_said_stays_text_and_nothing_leads_out(notice: Notice) -> No
 
 
 @pytest.mark.parametrize("language", Language)
-def test_the_page_becomes_a_pdf_that_a_program_reads_in_order(notice: Notice, language: Language) -> None:  # noqa: F811
+def test_the_page_becomes_a_pdf_that_a_program_reads_in_order(notice: Notice, language: Language) -> None:  # noqa: F811 - a fixture
     pdf = pdf_of(render_notice(notice_model(notice), language))
     told = {
         Language.EN: ("Number: R2026-1", "To Water Office:", "1. Overall situation", "Annex 1", "Annex 2"),
@@ -131,7 +131,7 @@ def test_the_page_becomes_a_pdf_that_a_program_reads_in_order(notice: Notice, la
 
 
 def test_the_mail_brings_the_page_as_pdf_too_where_there_is_room(
-    notice: Notice,  # noqa: F811
+    notice: Notice,  # noqa: F811 - a fixture
     tmp_path: Path,
 ) -> None:
     with installed(operators=("ops@example.org",)):

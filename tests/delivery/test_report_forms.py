@@ -58,7 +58,7 @@ def sent(folder: Path, limit: int = 8_000_000) -> EmailMessage:
 
 def files(message: EmailMessage) -> dict[str, bytes]:
     return {
-        str(part.get_filename()).rpartition(".")[2]: part.get_payload(decode=True)  # type: ignore[misc]
+        str(part.get_filename()).rpartition(".")[2]: part.get_payload(decode=True)  # type: ignore[misc]  # untyped library
         for part in message.iter_attachments()
     }
 

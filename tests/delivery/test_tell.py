@@ -118,7 +118,7 @@ def test_a_person_of_two_organisations_gets_one_mail_each_and_neither_names_the_
         mail = Message.objects.get(organisation=mine)
         assert mail.recipient == "wang@shared.example"
         host = "192.0.2.20" if theirs is other else HOST
-        for text in (mail.text, mail.html, mail.subject, zlib.decompress(mail.report.html).decode()):  # type: ignore[union-attr]
+        for text in (mail.text, mail.html, mail.subject, zlib.decompress(mail.report.html).decode()):  # type: ignore[union-attr]  # kept
             assert theirs.name_en not in text
             assert host not in text
 
@@ -161,7 +161,7 @@ def test_a_re_inspection_tells_what_became_of_a_claim_and_why(
     owner: Organisation, answer: object, english: str, said: str
 ) -> None:
     finding = claimed(owner)
-    this = followed(owner, answer, 2, kind=PlanKind.REINSPECTION, hosts=(HOST,), findings=(finding.pk,))  # type: ignore[arg-type]
+    this = followed(owner, answer, 2, kind=PlanKind.REINSPECTION, hosts=(HOST,), findings=(finding.pk,))  # type: ignore[arg-type]  # by name
     assert tell_round(this.pk, day(2.1)) == 1
     (mail,) = mails(MessageKind.REINSPECTION)
     assert english in mail.subject

@@ -76,7 +76,7 @@ class Faults:
             "hold the database": self.hold,
             "fill the disk": self.fill,
             "doze": self.doze,
-            **{f"mail server: {mood}": lambda mood=mood, seconds=seconds: self.mood(mood, seconds)  # type: ignore[misc]
+            **{f"mail server: {mood}": lambda mood=mood, seconds=seconds: self.mood(mood, seconds)  # type: ignore[misc]  # its defaults bind what the loop has
                for mood, seconds in moods.items()},
         }  # fmt: skip
 

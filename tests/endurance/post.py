@@ -143,7 +143,7 @@ class _Clerk:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's name
         (address,) = envelope.rcpt_tos
         office = self._office
         if office.mood is Mood.SLOW:

@@ -123,7 +123,7 @@ def engine() -> Engine:
 def inspect(owner: Organisation, engine: Engine, now: datetime, **fields: object) -> Round:
     """A whole round from its making to its following, at ``now``."""
     wanted = {"ports": PORTS, **fields}
-    return finish(make_round(RoundRequest((owner,), "tester", **wanted), now), engine, now)  # type: ignore[arg-type]
+    return finish(make_round(RoundRequest((owner,), "tester", **wanted), now), engine, now)  # type: ignore[arg-type]  # by name
 
 
 def finish(this: Round, engine: Engine, now: datetime) -> Round:

@@ -55,14 +55,14 @@ class District:
         if hosts:
             register(owner, *(f"192.0.{net}.{number}" for number in range(1, hosts + 1)))
             term = {"valid_from": START - dt.timedelta(days=60), "valid_until": START + dt.timedelta(days=400)}
-            authorise(owner, f"192.0.{net}.0/24", document=f"Order {slug}", **term)  # type: ignore[arg-type]
+            authorise(owner, f"192.0.{net}.0/24", document=f"Order {slug}", **term)  # type: ignore[arg-type]  # by name
         return owner
 
     def round(self, number: float, *owners: Organisation, request: Mapping[str, object] | None = None) -> Round:
         """Inspect all of the owners' hosts on this day, and follow what was found."""
         self.moment = day(number)
         wanted = RoundRequest(tuple(owners), "tester", Profile.STANDARD, PORTS)
-        this = make_round(replace(wanted, **(request or {})), self.moment)  # type: ignore[arg-type]
+        this = make_round(replace(wanted, **(request or {})), self.moment)  # type: ignore[arg-type]  # by name
         carry_out(this.pk, Ways(engine=self, now=lambda: self.moment))
         this.refresh_from_db()
         return this

@@ -21,8 +21,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scanner.settings")
 django.setup()
 
 from scanner.delivery.samples import render_sample  # noqa: E402 - Django comes first
-from scanner.engine.catalogue.load import Language  # noqa: E402
-from tests.pages.shown import browser, tab  # noqa: E402
+from scanner.engine.catalogue.load import Language  # noqa: E402 - Django must be ready first
+from tests.pages.shown import browser, tab  # noqa: E402 - Django must be ready first
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 SCREENS = {"desk": (960, 800), "phone": (375, 1100), "mail": (640, 1000)}

@@ -263,7 +263,7 @@ def test_letters_follow_from_a_secret_and_not_from_score_or_name(district: Distr
 
     assert anonymous(named, "a") == anonymous(named, "a")
     assert len({tuple(each) for each in scores.values()}) > 1
-    assert all(sorted(each) == sorted(scores["a"]) for each in scores.values())  # type: ignore[type-var]
+    assert all(sorted(each) == sorted(scores["a"]) for each in scores.values())  # type: ignore[type-var]  # scores are there
 
 
 def test_too_few_units_are_not_compared_without_their_names(district: District, city: Organisation) -> None:

@@ -68,8 +68,8 @@ def test_the_workbook_has_a_sheet_for_each_question_with_filters_and_a_frozen_he
         assert sheet.auto_filter.ref == sheet.dimensions
         assert sheet.column_dimensions["A"].width >= 8
     assert [row[0].value for row in book["Certificates"].iter_rows(min_row=2)] == [
-        datetime(2026, 11, 20, 14, 30),  # noqa: DTZ001
-        datetime(2027, 1, 2, 14, 30),  # noqa: DTZ001
+        datetime(2026, 11, 20, 14, 30),  # noqa: DTZ001 - sheets hold local times
+        datetime(2027, 1, 2, 14, 30),  # noqa: DTZ001 - sheets hold local times
     ]
 
 

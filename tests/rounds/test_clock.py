@@ -37,7 +37,7 @@ def water() -> Organisation:
 
 def plan(name: str = "nightly", kind: PlanKind = PlanKind.ROUTINE, **fields: object) -> Plan:
     wanted = {"schedule": "0 3 * * *", **fields}
-    return make_plan(PlanRequest(name, kind, "tester", **wanted), MADE)  # type: ignore[arg-type]
+    return make_plan(PlanRequest(name, kind, "tester", **wanted), MADE)  # type: ignore[arg-type]  # by name
 
 
 def end_rounds() -> None:
