@@ -1,4 +1,4 @@
-"""Installations that tests of rounds may spoil."""
+"""A register, and installations that tests of rounds may spoil."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from targets.models import Organisation
+from tests.rounds.jobs import HOSTS
 from tests.rounds.prepared import ROOT, Prepared
+from tests.rounds.world import Engine, authorise, open_web, organisation, register
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,16 @@ def brief(prepared: Callable[..., Prepared]) -> Prepared:
 def slow(prepared: Callable[..., Prepared]) -> Prepared:
     """An installation whose round takes minutes, if nothing ends it."""
     return prepared("--slow")
+
+
+@pytest.fixture
+def owner() -> Organisation:
+    owner = organisation()
+    register(owner, *HOSTS)
+    authorise(owner, "192.0.2.0/24")
+    return owner
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(dict.fromkeys(HOSTS, open_web))
