@@ -29,6 +29,7 @@ from scanner.reports.bulletin_model import (
 from scanner.reports.bulletin_reads import Scored, Subtree
 from scanner.reports.bulletin_units import Standings, is_adequate, others, ranked, unit_of, unit_rows
 from scanner.reports.model import Place
+from scanner.reports.query import organisation_of
 from targets.models import Organisation
 
 WEAKNESSES = 10
@@ -72,7 +73,7 @@ def bulletin_model(top: Organisation | None, office: model.Organisation, period:
     rest = others(rows)
     earlier = Period(period.before, period.since, period.since)
     return BulletinModel(
-        organisation=_organisation(top) if top else office,
+        organisation=organisation_of(top) if top else office,
         office=top is None,
         anonymous=False,
         withheld=False,
@@ -95,17 +96,6 @@ def bulletin_model(top: Organisation | None, office: model.Organisation, period:
 
 def _midnight(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
-
-
-def _organisation(row: Organisation) -> model.Organisation:
-    above = row.parent
-    return model.Organisation(
-        slug=row.slug,
-        name=model.Name(row.name_zh, row.name_en),
-        language=row.language,
-        time_zone=row.time_zone,
-        supervisor=model.Name(above.name_zh, above.name_en) if above else None,
-    )
 
 
 def _standings(those: Subtree, period: Period, scored: Sequence[Scored]) -> tuple[Standings, dict[int, Place]]:

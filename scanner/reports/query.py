@@ -64,7 +64,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     listed = tuple(sorted((*open_ones, *changes.accepted), key=worst_first))
     inventory = inventory_of(looks, open_ones, score)
     return model.ReportModel(
-        organisation=_organisation(organisation),
+        organisation=organisation_of(organisation),
         round=_round(this, looks),
         generated=now,
         authorisations=authorisations_during(organisation, this),
@@ -179,7 +179,8 @@ def _contacts(organisation: Organisation) -> tuple[model.Contact, ...]:
     return tuple(model.Contact(row.name, row.role) for row in rows)
 
 
-def _organisation(row: Organisation) -> model.Organisation:
+def organisation_of(row: Organisation) -> model.Organisation:
+    """Return a registered organisation as reports and bulletins name it."""
     above = row.parent
     return model.Organisation(
         slug=row.slug,
