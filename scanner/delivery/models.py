@@ -23,6 +23,7 @@ class MessageKind(models.TextChoices):
     DIGEST = "digest"
     BULLETIN = "bulletin"
     ROUND_SUMMARY = "round-summary"
+    INVITATION = "invitation"
 
 
 class MessageState(models.TextChoices):

@@ -1,24 +1,22 @@
 """The password with which an organisation's reports are encrypted before they are mailed.
 
-It lies in the database encrypted with a key that follows from the installation's secret key, so that neither a dump of
-the database nor a log shows it, and a backup, which holds that key too, keeps it.
+It lies in the database sealed (:mod:`scanner.sealing`).
 """
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import ReportPassword
 from scanner.engine.errors import InputError
+from scanner.sealing import box
 from targets.models import Organisation
+
+_PURPOSE = "report-password"
 
 LEAST, MOST = 12, 127
 """Characters of a password; programs take at most 127 bytes (ISO 32000-2 section 7.6.4.3.3)."""
@@ -28,7 +26,7 @@ def set_password(organisation: Organisation, password: str, by: str, now: dateti
     """Keep the password from now on. Raises ``InputError`` when it can't be used."""
     if not len(password) >= LEAST or len(password.encode()) > MOST or not password.isprintable():
         raise InputError(f"A password has {LEAST} to {MOST} characters, and none that can't be typed.")
-    sealed = _box().encrypt(password.encode()).decode("ascii")
+    sealed = box(_PURPOSE).encrypt(password.encode()).decode("ascii")
     with transaction.atomic():
         ReportPassword.objects.update_or_create(organisation=organisation, defaults={"sealed": sealed})
         record(Action.REPORTS_SEALED, f"organisation {organisation.slug}", actor=by, at=now)
@@ -54,14 +52,9 @@ def password_of(organisation: Organisation) -> str | None:
     if row is None:
         return None
     try:
-        return _box().decrypt(row.sealed).decode()
+        return box(_PURPOSE).decrypt(row.sealed).decode()
     except InvalidToken as error:
         raise InputError(
             f"the password of {organisation.slug} was kept with another secret key; "
             f"set it again with 'roundsman report password {organisation.slug}'"
         ) from error
-
-
-def _box() -> Fernet:
-    derive = HKDF(SHA256(), length=32, salt=None, info=b"roundsman.report-password")
-    return Fernet(base64.urlsafe_b64encode(derive.derive(settings.SECRET_KEY.encode())))

@@ -13,6 +13,7 @@ from markupsafe import escape
 
 from scanner.delivery import endings, finding_letters, reminders
 from scanner.delivery.bulletins import bulletin_letter
+from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of
 from scanner.delivery.models import MessageKind
 from scanner.delivery.notice_document import Demand, Inspected, NoticeModel, render_notice
@@ -294,5 +295,11 @@ _MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
     MessageKind.BULLETIN: _bulletin_mail,
     MessageKind.ROUND_SUMMARY: lambda sample: summary_letter(
         sample_summary(), Frame(MessageKind.ROUND_SUMMARY, sample.language, NOW), "round-3.html"
+    ),
+    MessageKind.INVITATION: lambda sample: invitation_letter(
+        name_of(sample.organisation, sample.language),
+        "https://roundsman.example.org/invitation/SAMPLE-sample-SAMPLE-sample-SAMPLE-sample-S/",
+        NOW + 3 * DAY,
+        Frame(MessageKind.INVITATION, sample.language, NOW),
     ),
 }

@@ -1,0 +1,57 @@
+"""How allauth behaves here: nobody signs up, nothing is mailed past the outbox, second factors are kept sealed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.http import HttpRequest
+
+from scanner.engine.hostile import line
+from scanner.sealing import box
+
+_log = logging.getLogger(__name__)
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth ships no types
+    """Accounts come from administrators, and links from :func:`scanner.accounts.people.invite`."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Nobody makes an account for themselves."""
+        return False
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send nothing: what we tell people is in our own letters."""
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Ask once more who it is before an account is changed, unless that was just shown, be it by signing in."""
+        shown = [record["at"] for record in get_authentication_records(self.request, self.request.user)]
+        return time.time() - max(shown, default=0.0) > settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Log it, with whom it was tried for; not in the audit trail, which a stranger could fill so."""
+        super().authentication_failed(request, **credentials)
+        tried = line(str(credentials.get("email") or ""), 200)
+        _log.warning("sign-in failed for %s from %s", tried, request.META.get("REMOTE_ADDR", ""))
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """Keeps the secrets of authenticator apps and recovery codes under a key that is not in the database."""
+
+    def encrypt(self, text: str) -> str:
+        """Seal a secret for the database."""
+        return _box().encrypt(text.encode()).decode("ascii")
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Open what :meth:`encrypt` sealed. Raises ``InvalidToken`` when the secret key is another one."""
+        return _box().decrypt(encrypted_text).decode()
+
+
+def _box() -> Fernet:
+    return box("second-factor")

@@ -1,0 +1,91 @@
+"""People who may sign in, the roles they have, and the links by which they come in."""
+
+from __future__ import annotations
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from scanner.accounts.roles import EVERYWHERE, Role
+from targets.models import Language
+
+_EVERYWHERE = sorted(EVERYWHERE)
+
+
+class User(AbstractBaseUser):
+    """A person with an account, known by the mail address. Never deleted: one that is not ``is_active`` can't sign in.
+
+    ``language`` is what pages are shown in; empty for what the browser asks for.
+    """
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200)
+    language = models.CharField(max_length=10, choices=Language.choices, blank=True)
+    is_active = models.BooleanField(default=True)
+    created = models.DateTimeField()
+
+    objects = BaseUserManager["User"]()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        ordering = ("email",)
+        constraints = (
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_address_is_in_small_letters"),
+            models.CheckConstraint(condition=~Q(name=""), name="user_has_a_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Membership(models.Model):
+    """A role that somebody has: everywhere, or within an organisation (see :class:`~scanner.accounts.roles.Role`)."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    organisation = models.ForeignKey(
+        "targets.Organisation", on_delete=models.PROTECT, null=True, related_name="memberships"
+    )
+    role = models.CharField(max_length=16, choices=Role.choices)
+
+    class Meta:
+        ordering = ("user", "pk")
+        constraints = (
+            models.UniqueConstraint(fields=("user", "organisation"), name="user_has_one_role_in_an_organisation"),
+            models.UniqueConstraint(
+                fields=("user",), condition=Q(organisation=None), name="user_has_one_role_everywhere"
+            ),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_is_known"),
+            models.CheckConstraint(
+                condition=Q(organisation=None, role__in=_EVERYWHERE)
+                | Q(organisation__isnull=False) & ~Q(role__in=_EVERYWHERE),
+                name="membership_role_fits_where_it_holds",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role}"
+
+
+class Invitation(models.Model):
+    """A link by which somebody sets a password, once and until ``expires``; only its SHA-256 (hex) is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="invitations")
+    digest = models.CharField(max_length=64, unique=True)
+    created = models.DateTimeField()
+    created_by = models.CharField(max_length=200)
+    expires = models.DateTimeField()
+    used = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(expires__gt=models.F("created")), name="invitation_ends_after_it_begins"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"invitation of {self.user}"

@@ -1,0 +1,208 @@
+"""What is done to accounts: they are made, given roles, let in by a link, and ended; each act with its audit entry.
+
+What can't be done raises ``InputError`` that says why, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.urls import reverse
+
+from scanner.accounts.models import Invitation, Membership, User
+from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.audit.trail import Action, record
+from scanner.delivery.compose import ascii_address
+from scanner.delivery.invitation_letter import invitation_letter
+from scanner.delivery.letters import Frame, own_language
+from scanner.delivery.models import MessageKind
+from scanner.delivery.outbox import Letter, enqueue, key_of
+from scanner.engine.catalogue.load import Language
+from scanner.engine.errors import InputError
+from scanner.engine.hostile import line
+from targets.models import Organisation
+
+LASTS = timedelta(days=3)
+"""How long a link that sets a password works."""
+
+
+def begin(email: str, name: str, password: str | None, by: str, now: datetime) -> tuple[User, str]:
+    """Make the first administrator, with this password; without one, return a link that sets it as well.
+
+    Raises ``ValidationError`` with what is wrong with the password; nothing is made then.
+    """
+    with transaction.atomic():
+        user = add(email, name, by, now)
+        give(user, Role.ADMINISTRATOR, None, by, now)
+        if password is None:
+            return user, invite(user, by, now)
+        _set_password(user, password)
+        record(Action.PASSWORD_SET, _subject(user), actor=by, at=now)
+    return user, ""
+
+
+def add(email: str, name: str, by: str, now: datetime) -> User:
+    """Make an account that nobody can use yet: it has no password until an invitation is taken up."""
+    email, name = _address(email), line(name.strip(), 200)
+    if not name:
+        raise InputError("The name is missing.")
+    if User.objects.filter(email=email).exists():
+        raise InputError(f"{email} has an account already.")
+    user = User(email=email, name=name, created=now)
+    user.set_unusable_password()
+    with transaction.atomic():
+        user.save()
+        record(Action.ACCOUNT_ADDED, _subject(user), actor=by, at=now)
+    return user
+
+
+def give(user: User, role: Role, organisation: Organisation | None, by: str, now: datetime) -> Membership:
+    """Give a role, in the place of the one that the account had there."""
+    if (role in EVERYWHERE) != (organisation is None):
+        where = "holds for the whole installation" if role in EVERYWHERE else "needs an organisation"
+        raise InputError(f"The role {role} {where}.")
+    if organisation is not None and organisation.retired_at is not None:
+        raise InputError(f"{organisation.slug} is retired; nobody new gets a role there.")
+    with transaction.atomic():
+        _keep_an_administrator(user, organisation, role)
+        held, _ = Membership.objects.update_or_create(user=user, organisation=organisation, defaults={"role": role})
+        record(Action.ROLE_GIVEN, _subject(user), actor=by, at=now, role=role, organisation=_slug(organisation))
+    return held
+
+
+def take(held: Membership, by: str, now: datetime) -> None:
+    """Take a role away; it has no effect any more from the next page on."""
+    with transaction.atomic():
+        _keep_an_administrator(held.user, held.organisation)
+        told = {"role": held.role, "organisation": _slug(held.organisation)}
+        held.delete()
+        record(Action.ROLE_TAKEN, _subject(held.user), actor=by, at=now, **told)
+
+
+def invite(user: User, by: str, now: datetime) -> str:
+    """Return a link by which the account's password is set, once; those that were made before work no more."""
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        Invitation.objects.filter(user=user, used=None, expires__gt=now).update(used=now)
+        Invitation.objects.create(
+            user=user, digest=_digest(token), created=now, created_by=line(by, 200), expires=now + LASTS
+        )
+        record(Action.INVITED, _subject(user), actor=by, at=now)
+    return f"{settings.INSTALLATION.site}{reverse('invitation', args=[token])}"
+
+
+def invite_by_mail(user: User, by: str, now: datetime) -> None:
+    """Put a mail with such a link into the outbox."""
+    with transaction.atomic():
+        link = invite(user, by, now)
+        language = Language(user.language) if user.language else own_language()
+        written = invitation_letter(user.name, link, now + LASTS, Frame(MessageKind.INVITATION, language, now))
+        # Each link is another secret, so each is told in a mail of its own.
+        key = key_of(MessageKind.INVITATION, user.email, _digest(link)[:16])
+        letter = Letter(key, MessageKind.INVITATION, user.email, language, written.subject, written.text, written.html)
+        enqueue(letter, now)
+
+
+def invited(token: str, now: datetime) -> Invitation | None:
+    """Return what a link leads to while it works: not used, not expired, and of an account that was not ended."""
+    open_ones = Invitation.objects.filter(used=None, expires__gt=now, user__is_active=True)
+    return open_ones.filter(digest=_digest(token)).select_related("user").first()
+
+
+def take_up(invitation: Invitation, password: str, now: datetime) -> User:
+    """Set the password by an invitation, which is then used up, and end all sessions of the account.
+
+    Raises ``ValidationError`` with what is wrong with the password, and ``InputError`` when somebody was quicker.
+    """
+    user = invitation.user
+    with transaction.atomic():
+        if not Invitation.objects.filter(pk=invitation.pk, used=None, expires__gt=now).update(used=now):
+            raise InputError("This link was used already.")
+        _set_password(user, password)
+        _end_sessions(user)
+        record(Action.PASSWORD_SET, _subject(user), actor=user.email, at=now)
+    return user
+
+
+def end(user: User, by: str, now: datetime) -> None:
+    """Let nobody sign in by this account any more; its sessions end at once, its roles stay on record."""
+    with transaction.atomic():
+        _keep_an_administrator(user, None)
+        user.is_active = False
+        user.save(update_fields=["is_active"])
+        Invitation.objects.filter(user=user, used=None).update(used=now)
+        _end_sessions(user)
+        record(Action.ACCOUNT_ENDED, _subject(user), actor=by, at=now)
+
+
+def renew(user: User, by: str, now: datetime) -> None:
+    """Let an account that was ended be used again, with the password and the roles that it had."""
+    with transaction.atomic():
+        user.is_active = True
+        user.save(update_fields=["is_active"])
+        record(Action.ACCOUNT_RENEWED, _subject(user), actor=by, at=now)
+
+
+def remove_second_factor(user: User, by: str, now: datetime) -> bool:
+    """Forget the second factor of somebody who lost it, and end all sessions; return whether there was one."""
+    with transaction.atomic():
+        removed, _ = Authenticator.objects.filter(user=user).delete()
+        if removed:
+            _end_sessions(user)
+            record(Action.SECOND_FACTOR_REMOVED, _subject(user), actor=by, at=now)
+    return bool(removed)
+
+
+def administrators() -> int:
+    """Return how many accounts may administer."""
+    return Membership.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).count()
+
+
+def _keep_an_administrator(user: User, organisation: Organisation | None, role: Role | None = None) -> None:
+    """Refuse to take the last administrator away, which nobody could undo in a browser."""
+    if organisation is not None or role == Role.ADMINISTRATOR or not user.is_active:
+        return
+    is_one = Membership.objects.filter(user=user, role=Role.ADMINISTRATOR).exists()
+    if is_one and administrators() == 1:
+        raise InputError(f"{user.email} is the only administrator; make another one first.")
+
+
+def _set_password(user: User, password: str) -> None:
+    validate_password(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+
+
+def _end_sessions(user: User) -> None:
+    for each in UserSession.objects.filter(user=user):
+        each.end()
+
+
+def _address(email: str) -> str:
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise InputError(f"{line(email, 200)} is no mail address.") from error
+    return ascii_address(email)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _subject(user: User) -> str:
+    return f"account {user.email}"
+
+
+def _slug(organisation: Organisation | None) -> str | None:
+    return organisation.slug if organisation else None

@@ -1,0 +1,53 @@
+"""Which role may do what. Everything else that asks, asks for a right, never for a role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from enum import StrEnum
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """The first three hold for the whole installation, the others within one organisation.
+
+    A supervisor sees the organisation and all below it, a unit's manager and members their own unit alone.
+    """
+
+    ADMINISTRATOR = "administrator"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    SUPERVISOR = "supervisor"
+    UNIT_MANAGER = "unit-manager"
+    UNIT_MEMBER = "unit-member"
+
+
+EVERYWHERE = frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
+"""Roles that belong to no organisation."""
+
+
+class Right(StrEnum):
+    """What somebody may do to an organisation's rows, or, ``WATCH`` and above it, to the installation.
+
+    ``CLAIM``: say that a finding is fixed, which has it looked at again. ``ASK``: ask to accept a risk, or dispute a
+    finding. ``WATCH``: see rounds, mail and the audit trail, which speak of all organisations at once.
+    """
+
+    READ = "read"
+    CLAIM = "claim"
+    ASK = "ask"
+    WATCH = "watch"
+    OPERATE = "operate"
+    ADMINISTER = "administer"
+
+
+_OPERATOR = frozenset({Right.READ, Right.CLAIM, Right.ASK, Right.WATCH, Right.OPERATE})
+
+RIGHTS: Mapping[str, Set[Right]] = {
+    Role.ADMINISTRATOR: _OPERATOR | {Right.ADMINISTER},
+    Role.OPERATOR: _OPERATOR,
+    Role.AUDITOR: frozenset({Right.READ, Right.WATCH}),
+    Role.SUPERVISOR: frozenset({Right.READ}),
+    Role.UNIT_MANAGER: frozenset({Right.READ, Right.CLAIM, Right.ASK}),
+    Role.UNIT_MEMBER: frozenset({Right.READ, Right.CLAIM}),
+}

@@ -1,0 +1,118 @@
+"""What somebody may see and do: the one way from an account to rows.
+
+Pages get rows from :meth:`Sight.rows` and nowhere else, so that whoever asks for what is not theirs finds nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+from scanner.accounts.models import Membership, User
+from scanner.accounts.roles import RIGHTS, Right, Role
+from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundScore
+from scanner.reports.models import Report, ReportFile
+from targets.models import Authorisation, Contact, Exclusion, Organisation, Target
+
+M = TypeVar("M", bound=Model)
+
+_OWNERS: Mapping[type[Model], str] = {
+    Organisation: "pk",
+    Target: "organisation",
+    Contact: "organisation",
+    Authorisation: "organisation",
+    Exclusion: "organisation",
+    Finding: "organisation",
+    FindingEvent: "finding__organisation",
+    Exemption: "finding__organisation",
+    RoundScore: "organisation",
+    Report: "organisation",
+    ReportFile: "report__organisation",
+}
+"""Which field of a row names the organisation that it is about. What is not here belongs to the installation."""
+
+_OF_ACCOUNTS = frozenset({User, Membership})
+
+_NOTHING: Set[Right] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The rights of one account: those that hold everywhere, and those within organisations, by primary key."""
+
+    everywhere: Set[Right] = _NOTHING
+    within: Mapping[int, Set[Right]] = field(default_factory=dict)
+    roles: Set[Role] = frozenset()
+
+    @classmethod
+    def of(cls, user: User) -> Sight:
+        """Return what the database grants the account now: one query, two for a supervisor. An ended one sees nothing.
+
+        A retired organisation keeps its rows in sight: what was found there is still theirs to read.
+        """
+        if not user.is_active:
+            return cls()
+        held = list(Membership.objects.filter(user=user).values_list("organisation", "role"))
+        everywhere: set[Right] = set()
+        within: defaultdict[int, set[Right]] = defaultdict(set)
+        supervised = [owner for owner, role in held if role == Role.SUPERVISOR]
+        for owner, role in held:
+            if owner is None:
+                everywhere |= RIGHTS[role]
+            else:
+                within[owner] |= RIGHTS[role]
+        for owner in _below(supervised):
+            within[owner] |= RIGHTS[Role.SUPERVISOR]
+        return cls(frozenset(everywhere), dict(within), frozenset(Role(role) for _, role in held))
+
+    def may(self, right: Right, organisation: int | None = None) -> bool:
+        """Tell whether something may be done to an organisation's rows; without one, anywhere at all."""
+        if right in self.everywhere:
+            return True
+        if organisation is None:
+            return any(right in rights for rights in self.within.values())
+        return right in self.within.get(organisation, _NOTHING)
+
+    def rows(self, model: type[M], right: Right = Right.READ) -> QuerySet[M]:
+        """Return the rows of ``model`` of the organisations to which ``right`` may be done.
+
+        A model that belongs to the installation takes ``WATCH``, whatever is asked for, and ``ADMINISTER`` if it is one
+        of accounts.
+        """
+        everything: QuerySet[M] = model._default_manager.all()  # noqa: SLF001 - documented by Django
+        owner = _OWNERS.get(model)
+        if owner is None:
+            needed = Right.ADMINISTER if model in _OF_ACCOUNTS else Right.WATCH
+            return everything if {needed, right} <= self.everywhere else everything.none()
+        if right in self.everywhere:
+            return everything
+        allowed = [each for each, rights in self.within.items() if right in rights]
+        return everything.filter(**{f"{owner}__in": allowed})
+
+    @property
+    def own(self) -> int | None:
+        """The only organisation that is in sight, if there is just one: its people need no list of organisations."""
+        only = set(self.within) if not self.everywhere else set()
+        return only.pop() if len(only) == 1 else None
+
+
+def _below(tops: Iterable[int | None]) -> set[int]:
+    """Return the organisations below these, at any depth; asks the database only when there are any."""
+    wanted = {each for each in tops if each is not None}
+    if not wanted:
+        return set()
+    children: defaultdict[int | None, list[int]] = defaultdict(list)
+    for number, parent in Organisation.objects.values_list("pk", "parent"):
+        children[parent].append(number)
+    found: set[int] = set()
+    waiting = list(wanted)
+    while waiting:
+        for child in children[waiting.pop()]:
+            if child not in found:
+                found.add(child)
+                waiting.append(child)
+    return found
