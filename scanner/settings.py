@@ -13,13 +13,15 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyAddress, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
@@ -75,6 +77,24 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _origin(url: str) -> str:
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError(f"{url!r} is no address of a site; write one such as https://roundsman.example.org")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(f"{url!r} has no TLS, so passwords would be seen on the way; write https://")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _resolver(text: object) -> ResolverAddress | None:
     try:
         return parse_resolver(str(text)) if text else None
@@ -99,6 +119,10 @@ class Settings(BaseSettings):
     ``templates_dir`` holds the installation's own templates (default: ``templates`` in the data directory).
     ``bulletin`` is how often supervising organisations get one by themselves, ``round_summary`` whether the operators
     get one of each whole round. How long things are kept is told in :mod:`scanner.upkeep.retention`.
+
+    The web server listens at ``web_bind`` and ``web_port`` without TLS; ``web_url`` is how browsers reach it, through a
+    proxy at ``web_proxy`` that speaks TLS. Beyond this machine it listens only when there is one. Who has a role of
+    ``second_factor`` must use a second factor.
     """
 
     model_config = SettingsConfigDict(
@@ -144,6 +168,31 @@ class Settings(BaseSettings):
     keep_facts_days: int = Field(default=90, ge=7)
     keep_messages_days: int = Field(default=90, ge=7)
     keep_reports_days: int = Field(default=730, ge=7)
+    web: bool = True
+    web_bind: IPvAnyAddress = Field(default=IPv4Address("127.0.0.1"))
+    web_port: int = Field(default=8440, ge=1, le=65535)
+    web_url: Annotated[str, AfterValidator(_origin)] = ""
+    web_proxy: IPvAnyAddress = Field(default=IPv4Address("127.0.0.1"))
+    second_factor: Annotated[
+        tuple[Literal["administrator", "operator", "auditor", "supervisor", "unit-manager", "unit-member"], ...],
+        NoDecode,
+        BeforeValidator(_listed),
+    ] = ("administrator", "operator")
+
+    @model_validator(mode="after")
+    def _no_passwords_in_the_clear(self) -> Self:
+        if not self.web_bind.is_loopback and not self.web_url.startswith("https://"):
+            raise ValueError(
+                f"{PREFIX}WEB_BIND: {self.web_bind} can be reached from elsewhere, and the web server has no TLS; put "
+                f"a proxy with TLS before it, and say how browsers reach that in {PREFIX}WEB_URL"
+            )
+        return self
+
+    @property
+    def site(self) -> str:
+        """How browsers reach the web server: scheme, host and port, without a slash at the end."""
+        host = f"[{self.web_bind}]" if self.web_bind.version == 6 else str(self.web_bind)
+        return self.web_url or f"http://{host}:{self.web_port}"
 
     @classmethod
     def settings_customise_sources(
@@ -200,6 +249,8 @@ def load() -> Settings:
 
 
 def _wrong_setting(location: tuple[int | str, ...], message: str, value: object) -> str:
+    if not location:
+        return f"  {message.removeprefix('Value error, ')}"
     name = str(location[0])
     shown = "" if "secret" in name or "password" in name else f" (it is {value!r})"
     return f"  {PREFIX}{name.upper()}: {message}{shown}"
@@ -231,16 +282,23 @@ SECRET_KEY = (
     else _stored_secret_key(_data_dir) or secrets.token_urlsafe(64)
 )
 DEBUG = False
-ALLOWED_HOSTS: list[str] = []
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "scanner.audit",
     "targets",
     "scanner.rounds",
     "scanner.remediation",
     "scanner.reports",
     "scanner.delivery",
+    "scanner.accounts",
+    "scanner.console",
 ]
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
@@ -269,6 +327,75 @@ PLUGINS_OFF = tuple(sorted(installation.plugins_off))
 CADENCE = installation.cadence
 OWN_TEMPLATES = (installation.templates_dir or _data_dir / "templates").expanduser().absolute()
 MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
+
+_site = urlsplit(installation.site)
+_has_tls = _site.scheme == "https"
+_HOUR = 60 * 60
+ALLOWED_HOSTS = [_site.hostname or ""] if installation.web_url else ["127.0.0.1", "localhost", "[::1]"]
+ROOT_URLCONF = "scanner.console.urls"
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "scanner.console.middleware.headers",
+    "django.middleware.common.CommonMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "scanner.console.middleware.reader",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [ROOT / "scanner" / "console" / "templates"],
+        "OPTIONS": {
+            "environment": "scanner.console.page.environment",
+            "context_processors": ["scanner.console.page.shared"],
+        },
+    }
+]
+SESSION_COOKIE_AGE = 12 * _HOUR
+SESSION_COOKIE_NAME = "__Host-session" if _has_tls else "session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _has_tls
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-csrf" if _has_tls else "csrf"
+CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "scanner.console.errors.forged"
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * _HOUR
+SECURE_SSL_REDIRECT = _has_tls
+SECURE_HSTS_SECONDS = 2 * 365 * 24 * _HOUR if _has_tls else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _has_tls
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "overview"
+ACCOUNT_ADAPTER = "scanner.accounts.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+MFA_ADAPTER = "scanner.accounts.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Roundsman"
+SECOND_FACTOR = frozenset(installation.second_factor)
 
 
 def prepare() -> None:

@@ -12,6 +12,7 @@ import typer
 from scanner.engine.errors import RoundsmanError
 
 _COMMANDS = {
+    "init": ("scanner.cli.init", "Make the first account, which lets everybody else in."),
     "inspect": ("scanner.cli.inspect", "Inspect addresses now and print what was found; needs no database."),
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
     "plan": ("scanner.cli.plan", "Plan when to inspect what, and how deep."),
@@ -25,6 +26,7 @@ _COMMANDS = {
     "report": ("scanner.cli.report", "Render each organisation's risk report."),
     "bulletin": ("scanner.cli.bulletin", "Compare units for the organisation that supervises them."),
     "templates": ("scanner.cli.templates", "Word and dress reports, notices and mails in your own way."),
+    "user": ("scanner.cli.user", "Let people in to the pages; give roles, end accounts."),
     "audit": ("scanner.cli.audit", "Show who did what, and whether anybody changed that."),
     "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
     "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
@@ -40,6 +42,7 @@ _COMMANDS = {
 _WITHOUT_DATABASE = {"inspect", "intel", "restore", "doctor", "plugins"}
 
 _WITHOUT_PLUGINS = {
+    "init", "user",
     "targets", "stop", "resume", "intel", "audit", "templates", "mail", "prune", "backup", "restore", "doctor",
     "plugins",
 }  # fmt: skip

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,21 +30,25 @@ def serve(
     ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="How much to log to standard error.")] = LogLevel.INFO,
 ) -> None:
-    """Make the rounds of plans when they are due, follow findings, send mail, remind, and clean up; until told to end.
+    """Make the rounds of plans when they are due, follow findings, send mail, remind, clean up, and serve the pages.
 
     \b
     roundsman plan add weekly --schedule "0 3 * * mon"    when to inspect
+    roundsman init                                        who may sign in to the pages
     roundsman serve                                       do it, for good
     roundsman doctor                                      what is still missing
 
     One at most runs on a data directory. It may be ended at any time, by Ctrl-C, SIGTERM, or a power cut: what was in
     work is put back and gone on with when it runs again, missed rounds are caught up once, and no mail is lost.
-    Until a mail server is set (ROUNDSMAN_SMTP_HOST), mail is written to the folder 'mail' of the data directory.
+    Pages are served at http://127.0.0.1:8440, for this machine alone; ROUNDSMAN_WEB_URL and a proxy with TLS let others
+    in, ROUNDSMAN_WEB=off serves none. Until a mail server is set (ROUNDSMAN_SMTP_HOST), mail is written to the folder
+    'mail' of the data directory.
 
     Exit status: 0 ended as told, 2 bad input, or another service runs.
     """
     from django.conf import settings
 
+    from scanner.console.server import serving
     from scanner.unattended import Service
 
     _log_to_standard_error(log_level)
@@ -58,11 +63,12 @@ def serve(
 
     with clear_errors():
         service = Service(workers or settings.WORKERS)
+        pages = serving() if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, end)
-        with service.running():
+        with service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)
 
@@ -71,6 +77,7 @@ def _what_runs(workers: int) -> Iterator[str]:
     """Say what is about to run, and what a person should know who has just started it."""
     from django.conf import settings
 
+    from scanner.accounts.people import administrators
     from scanner.delivery.smtp import server
     from scanner.rounds.models import Plan
     from scanner.rounds.switch import current_stop
@@ -89,6 +96,12 @@ def _what_runs(workers: int) -> Iterator[str]:
         yield f"Mail leaves by {to.host}, port {to.port}."
     if not settings.INSTALLATION.operators:
         yield "Nobody is told of failures (ROUNDSMAN_OPERATORS)."
+    if not settings.INSTALLATION.web:
+        yield "No pages are served (ROUNDSMAN_WEB)."
+    elif administrators():
+        yield f"Pages: {settings.INSTALLATION.site}"
+    else:
+        yield f"Pages: {settings.INSTALLATION.site}; nobody can sign in until 'roundsman init' was run."
     stop = current_stop()
     if stop is not None:
         why = f": {printable(stop.reason)}" if stop.reason else ""

@@ -1,0 +1,1 @@
+"""The pages of operators and units, served by ``roundsman serve``."""

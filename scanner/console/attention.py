@@ -1,0 +1,159 @@
+"""What needs a person of the office now, in a fixed number of queries; nothing that can wait, and nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
+
+from scanner.accounts.sight import Sight
+from scanner.delivery.letters import name_of
+from scanner.delivery.models import Message, MessageState
+from scanner.engine.hostile import line
+from scanner.engine.model import Outcome, Severity
+from scanner.remediation.lifecycle import TO_FIX
+from scanner.remediation.models import Exemption, ExemptionState, Finding
+from scanner.reports.words import Words
+from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
+from targets.check import SOON
+from targets.models import Authorisation, Contact, Organisation, Target
+
+NEW = timedelta(days=7)
+"""How long something that appeared is called new, and a host that made the inspection fail is told of."""
+
+STUCK = timedelta(days=1)
+"""A round that takes longer is worth a look."""
+
+NAMED = 5
+"""Things that are named; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One of the things, and where it is; ``address`` is empty where no page has it."""
+
+    text: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Things of one kind. ``address`` leads to all of them, where a page shows them."""
+
+    title: str
+    details: tuple[Detail, ...]
+    more: int = 0
+    address: str = ""
+
+
+def needs(sight: Sight, now: datetime, t: Words) -> list[Need]:
+    """Return what needs somebody, the most pressing first."""
+    found = (
+        _critical(sight, now, t),
+        _requests(sight, t),
+        _overdue(sight, now, t),
+        _rounds(sight, now, t),
+        _failed(sight, now, t),
+        _dead_letters(sight, t),
+        _authorisations(sight, now, t),
+        _contacts(sight, t),
+    )
+    return [need for need in found if need is not None]
+
+
+def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: str = "") -> Need | None:
+    shown = tuple(each for _, each in zip(range(NAMED), details, strict=False))
+    return Need(t(f"console.need.{name}", n=total), shown, total - len(shown), address) if total else None
+
+
+def _critical(sight: Sight, now: datetime, t: Words) -> Need | None:
+    new = sight.rows(Finding).filter(
+        state__in=TO_FIX, severity=Severity.CRITICAL, first_seen__gt=now - NEW, organisation__retired_at=None
+    )
+    return _need(t, "critical", (), new.count(), f"{reverse('findings')}?severity=critical&new=on")
+
+
+def _requests(sight: Sight, t: Words) -> Need | None:
+    asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED, finding__state__in=TO_FIX)
+    return _need(t, "requests", (), asked.count(), f"{reverse('findings')}?asked=on")
+
+
+def _overdue(sight: Sight, now: datetime, t: Words) -> Need | None:
+    late = sight.rows(Finding).filter(state__in=TO_FIX, deadline__lt=now, organisation__retired_at=None)
+    return _need(t, "overdue", (), late.count(), f"{reverse('findings')}?overdue=on")
+
+
+def _rounds(sight: Sight, now: datetime, t: Words) -> Need | None:
+    held_up = sight.rows(Round).filter(
+        Q(state=RoundState.PAUSED) | Q(state=RoundState.RUNNING, started__lt=now - STUCK)
+    )
+    found = list(held_up.order_by("pk"))
+    details = (
+        Detail(
+            t("console.rounds.named", number=each.pk, state=t(f"round_state.{each.state}")),
+            reverse("round", args=[each.pk]),
+        )
+        for each in found
+    )
+    return _need(t, "rounds", details, len(found))
+
+
+def _failed(sight: Sight, now: datetime, t: Words) -> Need | None:
+    rows = sight.rows(HostResult).filter(outcome=Outcome.ERROR, look=LookNumber.FIRST, finished__gt=now - NEW)
+    found = list(rows.order_by("-round").values("round").annotate(n=Count("pk")))
+    details = (
+        Detail(t("console.need.failed_in", number=row["round"], n=row["n"]), reverse("round", args=[row["round"]]))
+        for row in found
+    )
+    return _need(t, "failed", details, len(found))
+
+
+def _dead_letters(sight: Sight, t: Words) -> Need | None:
+    dead = sight.rows(Message).filter(state=MessageState.DEAD)
+    details = (
+        Detail(
+            t(
+                "mail.digest.dead",
+                kind=t(f"mail.kind.{kind}"),
+                recipient=line(recipient),
+                reply=line(reply),
+            )
+        )
+        for kind, recipient, reply in dead.order_by("-pk").values_list("kind", "recipient", "reply")[:NAMED]
+    )
+    return _need(t, "dead_letters", details, dead.count())
+
+
+def _authorisations(sight: Sight, now: datetime, t: Words) -> Need | None:
+    """Organisations with something to inspect whose authorisations have all ended, or end soon."""
+    mine = sight.rows(Authorisation).filter(organisation=OuterRef("pk"), retired_at=None)
+    ending = (
+        _inspected(sight)
+        .exclude(Exists(mine.filter(valid_until__gt=now + SOON)))
+        .annotate(holds=Exists(mine.filter(valid_until__gt=now)))
+        .order_by("holds", "slug")
+    )
+    found = list(ending)
+    details = (
+        _of(each, t, "console.need.authorisation_ends" if each.holds else "console.need.unauthorised") for each in found
+    )
+    return _need(t, "authorisations", details, len(found))
+
+
+def _contacts(sight: Sight, t: Words) -> Need | None:
+    found = list(
+        _inspected(sight).exclude(Exists(sight.rows(Contact).filter(organisation=OuterRef("pk"), retired_at=None)))
+    )
+    return _need(t, "contacts", (_of(each, t, "console.need.organisation") for each in found), len(found))
+
+
+def _inspected(sight: Sight) -> QuerySet[Organisation]:
+    targets = sight.rows(Target).filter(organisation=OuterRef("pk"), retired_at=None)
+    return sight.rows(Organisation).filter(Exists(targets), retired_at=None)
+
+
+def _of(organisation: Organisation, t: Words, key: str) -> Detail:
+    return Detail(t(key, name=name_of(organisation, t.language)), reverse("organisation", args=[organisation.slug]))

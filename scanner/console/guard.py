@@ -1,0 +1,65 @@
+"""The door of every page: who may come in is said beside its address, and a page without that does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+
+from scanner.accounts.roles import Right
+from scanner.accounts.sight import Sight
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A page: its address, what shows it, its name, and the right that its reader has somewhere (None: an account).
+
+    Which rows a page shows is for :meth:`Sight.rows` to say, and what may be done to one for :meth:`Sight.may`.
+    ``acts`` tells that it takes POST: alone where ``shows`` is false.
+    """
+
+    address: str
+    view: View
+    name: str
+    right: Right | None
+    acts: bool = False
+    shows: bool = True
+
+    def pattern(self) -> URLPattern:
+        """Return it for Django, behind its guard."""
+        return path(self.address, guarded(self), name=self.name)
+
+
+def guarded(route: Route) -> View:
+    """Let in who is signed in, has the route's right, and, where a role demands it, a second factor."""
+    methods = [*(["GET", "HEAD"] if route.shows else []), *(["POST"] if route.acts else [])]
+
+    @wraps(route.view)
+    def handle(request: Any, *args: object, **kwargs: object) -> HttpResponse:
+        if request.method not in methods:
+            return HttpResponseNotAllowed(methods)
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("overview"))
+        request.sight, request.who = Sight.of(request.user), request.user.email
+        if _lacks_second_factor(request):
+            return HttpResponseRedirect(reverse("mfa_activate_totp"))
+        if route.right is not None and not request.sight.may(route.right):
+            raise PermissionDenied
+        return route.view(request, *args, **kwargs)
+
+    return handle
+
+
+def _lacks_second_factor(request: HttpRequest) -> bool:
+    sight: Sight = request.sight  # type: ignore[attr-defined] # set just before
+    return bool(settings.SECOND_FACTOR & sight.roles) and not is_mfa_enabled(request.user)

@@ -1,0 +1,72 @@
+"""What holds for every page: what a browser may do with it, when it is, and in which language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+
+from scanner.accounts.models import User
+from scanner.console.texts import CODES, language_of, texts
+from scanner.engine.catalogue.load import Language
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+"""What our pages may load (Content Security Policy Level 3): our style sheet, and the picture of a second factor.
+
+No script at all, so that none can be smuggled in.
+"""
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Cache-Control": "no-store",
+}
+
+
+def headers(get_response: Handler) -> Handler:
+    """Give every answer the headers that it has not set itself."""
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return handle
+
+
+def reader(get_response: Handler) -> Handler:
+    """Note the moment, and speak the reader's language: that of the account, else of the cookie, else of the browser.
+
+    Below this, no code of the console reads a clock.
+    """
+
+    def handle(request: Any) -> HttpResponse:
+        request.now = datetime.now(UTC)
+        language = _language(request)
+        request.words = texts(language)
+        with translation.override(CODES[language]):
+            response = get_response(request)
+        response.headers.setdefault("Content-Language", str(language))
+        return response
+
+    return handle
+
+
+def _language(request: HttpRequest) -> Language:
+    user = request.user
+    if isinstance(user, User) and user.language:
+        return Language(user.language)
+    kept = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
+    return language_of(kept if kept and kept in CODES.values() else translation.get_language_from_request(request))

@@ -1,0 +1,100 @@
+"""Organisations: the tree of those in sight, and the page of each with all that is known of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from scanner.accounts.roles import Right
+from scanner.console.ranked import worst_first
+from scanner.console.requests import PageRequest
+from scanner.console.standing import standings
+from scanner.remediation.lifecycle import TO_FIX
+from scanner.remediation.models import Finding
+from scanner.reports.dates import Dates
+from scanner.reports.models import Report, ReportFile
+from targets.models import Authorisation, Contact, Exclusion, Organisation, Target
+
+PER_PAGE = 50
+
+WORST = 10
+"""Findings that the page of an organisation names."""
+
+LISTED = 100
+"""Targets that it lists."""
+
+LAST_REPORTS = 12
+
+
+def index(request: PageRequest) -> HttpResponse:
+    """Show the tree of active organisations, or those that a word fits."""
+    asked = request.GET.get("q", "").strip()[:100]
+    rows = request.sight.rows(Organisation).filter(retired_at=None)
+    if asked:
+        fits = Q(slug__icontains=asked) | Q(name_zh__icontains=asked) | Q(name_en__icontains=asked)
+        listed = [(each, 0) for each in rows.filter(fits)]
+    else:
+        listed = list(_tree(list(rows)))
+    page = Paginator(listed, PER_PAGE).get_page(request.GET.get("page"))
+    shown = [each for each, _ in page]
+    stand = {each.organisation.pk: each for each in standings(request.sight, request.now, shown)}
+    told = {
+        "page": page,
+        "rows": [stand[each.pk] for each in shown],
+        "depths": {each.pk: depth for each, depth in page},
+        "asked": asked,
+        "total": len(listed),
+        "address": lambda number: f"?{urlencode({'q': asked, 'page': number})}",
+    }
+    return render(request, "organisations.html", told)
+
+
+def show(request: PageRequest, slug: str) -> HttpResponse:
+    """Show one organisation: how it stands, what is to be fixed, what is registered, and its reports."""
+    sight, now = request.sight, request.now
+    this = get_object_or_404(sight.rows(Organisation).select_related("parent"), slug=slug)
+    mine = {"organisation": this}
+    (standing,) = standings(sight, now, [this])
+    worst = worst_first(sight.rows(Finding).filter(**mine, state__in=TO_FIX))[:WORST]
+    targets = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
+    reports = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")[:LAST_REPORTS]
+    forms: defaultdict[int, list[str]] = defaultdict(list)
+    for report, form in sight.rows(ReportFile).filter(report__in=list(reports)).values_list("report", "form"):
+        forms[report].append(form)
+    told = {
+        "this": this,
+        "standing": standing,
+        "findings": worst,
+        "more": standing.open - len(worst),
+        "targets": targets[:LISTED],
+        "target_count": targets.count(),
+        "authorisations": sight.rows(Authorisation).filter(**mine, retired_at=None).order_by("-valid_until"),
+        "exclusions": sight.rows(Exclusion).filter(**mine, retired_at=None),
+        "contacts": sight.rows(Contact).filter(**mine, retired_at=None),
+        "children": sight.rows(Organisation).filter(parent=this, retired_at=None),
+        "supervisor": this.parent if this.parent_id and sight.may(Right.READ, this.parent_id) else None,
+        "reports": reports,
+        "forms": forms,
+        "dates": Dates(request.words.language, this.time_zone, now),
+        "may_inspect": sight.may(Right.OPERATE, this.pk) and this.retired_at is None,
+    }
+    return render(request, "organisation.html", told)
+
+
+def _tree(rows: list[Organisation]) -> Iterator[tuple[Organisation, int]]:
+    """Yield each organisation after its supervisor, with its depth; one whose supervisor is not in sight is a top."""
+    there = {each.pk for each in rows}
+    below: defaultdict[int | None, list[Organisation]] = defaultdict(list)
+    for each in rows:
+        below[each.parent_id if each.parent_id in there else None].append(each)
+    waiting = [(each, 0) for each in reversed(below[None])]
+    while waiting:
+        each, depth = waiting.pop()
+        yield each, depth
+        waiting += [(child, depth + 1) for child in reversed(below[each.pk])]

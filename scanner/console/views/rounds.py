@@ -1,0 +1,140 @@
+"""Rounds: how far each has come, and beginning, pausing and cancelling one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+
+from scanner.accounts.roles import Right
+from scanner.console.forms import PageForm
+from scanner.console.requests import PageRequest
+from scanner.delivery.round_summary import round_summary
+from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.plan import Profile
+from scanner.rounds import steps
+from scanner.rounds.making import RoundRequest, make_round
+from scanner.rounds.models import ENDED, Round, RoundState
+from scanner.rounds.service import is_served
+from scanner.rounds.status import status_of
+from targets.models import Organisation
+
+PER_PAGE = 50
+
+EVERY = 5
+"""Seconds after which a page that is watched asks anew; the browser does it by itself, without a script."""
+
+
+def index(request: PageRequest) -> HttpResponse:
+    """List rounds, the newest first."""
+    rows = request.sight.rows(Round).select_related("plan").prefetch_related("organisations").order_by("-pk")
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "rounds.html", {"page": page, "address": lambda number: f"?page={number}"})
+
+
+def show(request: PageRequest, number: int) -> HttpResponse:
+    """Show how far a round has come, or how it went. ``?watch=on`` keeps the page up to date until it is over."""
+    this = get_object_or_404(request.sight.rows(Round).select_related("plan"), pk=number)
+    status = status_of(this.pk, request.now, served=is_served(settings.DATA_DIR))
+    watched = request.GET.get("watch") == "on" and not status.over
+    told = {
+        "this": this,
+        "status": status,
+        "summary": None if this.pruned else round_summary(this),
+        "watched": watched,
+        "shown": PER_PAGE,
+        "may_pause": this.state in (RoundState.PLANNED, RoundState.RUNNING),
+        "may_cancel": this.state not in ENDED,
+    }
+    response = render(request, "round.html", told)
+    if watched:
+        response["Refresh"] = str(EVERY)
+    return response
+
+
+class RoundForm(PageForm):
+    """What is to be inspected now, and how deep."""
+
+    topic = "new_round"
+
+    organisations = forms.CharField(max_length=2000, required=False)
+    profile = forms.ChoiceField(initial=Profile.STANDARD)
+    ports = forms.CharField(max_length=1000, initial="top1000")
+
+    def __init__(self, request: PageRequest) -> None:
+        super().__init__(request.words, request.POST or None, initial={"organisations": request.GET.get("of", "")})
+        self._known = request.sight.rows(Organisation).filter(retired_at=None)
+        choices = [(each.value, request.words(f"console.profile.{each}")) for each in Profile]
+        self.fields["profile"].choices = choices  # type: ignore[attr-defined] # the stubs know no field by its name
+
+    def clean_organisations(self) -> list[Organisation]:
+        """Find those that are named, or all when none is."""
+        slugs = set(self.cleaned_data["organisations"].replace(",", " ").split())
+        found = list(self._known.filter(slug__in=slugs) if slugs else self._known)
+        missing = sorted(slugs - {each.slug for each in found})
+        if missing or not found:
+            raise forms.ValidationError(self.words("console.new_round.unknown", names=", ".join(missing)))
+        return found
+
+
+def begin(request: PageRequest) -> HttpResponse:
+    """Ask for a round by hand; the service takes it up at once."""
+    form, t = RoundForm(request), request.words
+    if request.method == "POST" and form.is_valid():
+        wanted = form.cleaned_data
+        try:
+            this = make_round(
+                RoundRequest(
+                    tuple(wanted["organisations"]), request.who, Profile(wanted["profile"]), wanted["ports"].strip()
+                ),
+                request.now,
+            )
+        except RoundsmanError as error:
+            form.add_error(None, t("console.error.refused", why=error.args[0]))
+        else:
+            return HttpResponseRedirect(f"{reverse('round', args=[this.pk])}?watch=on")
+    told = {
+        "title": t("console.new_round.title"),
+        "intro": t("console.new_round.intro"),
+        "form": form,
+        "button": t("console.new_round.button"),
+        "back": reverse("rounds"),
+        "danger": False,
+    }
+    return render(request, "form.html", told)
+
+
+def pause(request: PageRequest, number: int) -> HttpResponse:
+    """Let a round rest."""
+    return _change(request, number, steps.pause, "paused")
+
+
+def resume(request: PageRequest, number: int) -> HttpResponse:
+    """Let a paused round go on."""
+    return _change(request, number, steps.unpause, "resumed")
+
+
+def cancel(request: PageRequest, number: int) -> HttpResponse:
+    """Say what cancelling does, then do it."""
+    if request.method == "POST":
+        return _change(request, number, steps.cancel, "cancelled")
+    this = get_object_or_404(request.sight.rows(Round), pk=number)
+    return render(request, "cancel.html", {"this": this})
+
+
+def _change(request: PageRequest, number: int, act: Callable[[int, str, datetime], object], name: str) -> HttpResponse:
+    this = get_object_or_404(request.sight.rows(Round, Right.OPERATE), pk=number)
+    try:
+        act(this.pk, request.who, request.now)
+    except InputError as error:
+        messages.error(request, request.words("console.error.refused", why=error.args[0]))
+    else:
+        messages.success(request, request.words(f"console.rounds.{name}"))
+    return HttpResponseRedirect(reverse("round", args=[number]))

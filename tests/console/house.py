@@ -1,0 +1,99 @@
+"""A city with two units, a round that found things, and an account of each role: for tests of pages."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import Client
+
+from scanner.accounts import people
+from scanner.accounts.models import User
+from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.remediation import acts
+from scanner.remediation.models import ExemptionKind, Finding
+from scanner.remediation.scores import store_score
+from scanner.reports.models import Report
+from scanner.rounds.models import Round
+from targets.models import Organisation
+from tests.delivery.office import finding, followed_round, unit
+from tests.rounds.world import authorise
+
+PASSWORD = "seven roundsmen walk at night"
+
+
+@dataclass
+class House:
+    """The rows, and browsers of people by their roles."""
+
+    city: Organisation
+    water: Organisation
+    library: Organisation
+    round: Round
+    finding: Finding
+    asked: Finding
+    exempt: Finding
+    other: Finding
+    report: Report
+    users: dict[Role, User] = field(default_factory=dict)
+    stranger: User | None = None
+
+    def browser(self, role: Role | None) -> Client:
+        """A browser in which somebody with the role is signed in; None for nobody."""
+        return client(self.users[role] if role else None)
+
+
+def client(user: User | None) -> Client:
+    """A browser that checks forms as a real one has them checked; of the account, or of nobody."""
+    made = Client(headers={"accept-language": "en"})
+    if user is not None:
+        made.force_login(user)
+    return made
+
+
+def account(email: str, role: Role | None, owner: Organisation | None = None, *, factor: bool = True) -> User:
+    """An account with a role, a second factor, and no password, as hashing one takes its time."""
+    now = dt.datetime.now(dt.UTC)
+    user = people.add(email, email.partition("@")[0].title(), "tests", now)
+    if role is not None:
+        people.give(user, role, owner, "tests", now)
+    if factor:
+        TOTP.activate(user, generate_totp_secret())
+    return user
+
+
+def build() -> House:
+    """Everything is a few hours old."""
+    now = dt.datetime.now(dt.UTC)
+    city = unit("city", english="Example City", chinese="示例市")
+    water = unit("water", english="Water Office", chinese="水务局", parent=city)
+    library = unit("library", english="City Library", chinese="图书馆", parent=city)
+    for owner in (water, library):
+        authorise(owner, "192.0.2.0/24")
+    this = followed_round(water, library, at=now)
+    fresh: dict[str, Any] = {
+        "first_seen": now - dt.timedelta(hours=3),
+        "last_seen": now,
+        "last_inspected": now,
+        "reported": now,
+    }
+    found = finding(water, seen_in=this, **fresh, deadline=now - dt.timedelta(hours=1))
+    later = now + dt.timedelta(days=90)
+    asked = finding(water, host="192.0.2.11", **fresh)
+    acts.request_exemption(asked, ExemptionKind.ACCEPTED, "Director", "A new server is ordered.", "", later, "li", now)
+    exempt = finding(water, host="192.0.2.12", **fresh)
+    acts.grant(exempt, ExemptionKind.ACCEPTED, "Director", "Behind a firewall.", "", later, "ops", now)
+    other = finding(library, seen_in=this, **fresh, deadline=now + dt.timedelta(days=2))
+    for owner in (water, library):
+        store_score(this, owner)
+    kept = {"html": zlib.compress(b"<p>report</p>"), "json": zlib.compress(b"{}"), "digest": "0" * 64}
+    report = Report.objects.create(organisation=water, round=this, language="en", generated=now, **kept)
+    house = House(city, water, library, this, found, asked, exempt, other, report)
+    for role in Role:
+        within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
+        house.users[role] = account(f"{role}@office.example", role, within)
+    house.stranger = account("other@library.example", Role.UNIT_MANAGER, library)
+    return house

@@ -1,0 +1,188 @@
+"""Who gets which page: every address, as every role, and as somebody of another unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from scanner.accounts.roles import Role
+from tests.console.house import House, client
+
+ADMIN, OPERATOR, AUDITOR = Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR
+SUPERVISOR, MANAGER, MEMBER = Role.SUPERVISOR, Role.UNIT_MANAGER, Role.UNIT_MEMBER
+OFFICE = frozenset({ADMIN, OPERATOR, AUDITOR})
+ALL = frozenset(Role)
+
+OPEN, OWN = "anybody", "anybody who is signed in"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Who may look at a page, and who may send its form. None: the page does not take that.
+
+    ``mine`` marks pages about a row of the water office: somebody of the library gets 404 there, whatever their role.
+    """
+
+    look: frozenset[Role] | str | None
+    send: frozenset[Role] | str | None = None
+    mine: bool = False
+
+
+OPERATE = frozenset({ADMIN, OPERATOR})
+ADMINISTER = frozenset({ADMIN})
+TABLE: dict[str, Entry] = {
+    "style": Entry(OPEN),
+    "language": Entry(None, OPEN),
+    "invitation": Entry(OPEN, OPEN),
+    "account_login": Entry(OPEN, OPEN),
+    "account_logout": Entry(OPEN, OPEN),
+    "account_inactive": Entry(OPEN),
+    "account_reauthenticate": Entry(OWN, OWN),
+    "account_change_password": Entry(OWN, OWN),
+    "mfa_index": Entry(OWN),
+    "mfa_authenticate": Entry(OPEN, OPEN),
+    "mfa_reauthenticate": Entry(OWN, OWN),
+    "mfa_activate_totp": Entry(OWN, OWN),
+    "mfa_deactivate_totp": Entry(OWN, OWN),
+    "mfa_view_recovery_codes": Entry(OWN),
+    "mfa_generate_recovery_codes": Entry(OWN, OWN),
+    "mfa_download_recovery_codes": Entry(OWN),
+    "usersessions_list": Entry(OWN, OWN),
+    "account": Entry(OWN),
+    "overview": Entry(ALL),
+    "organisations": Entry(ALL),
+    "organisation": Entry(ALL, mine=True),
+    "findings": Entry(ALL),
+    "finding": Entry(ALL, mine=True),
+    "claim": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
+    "ask": Entry(frozenset({ADMIN, OPERATOR, MANAGER}), frozenset({ADMIN, OPERATOR, MANAGER}), mine=True),
+    "decide": Entry(None, OPERATE, mine=True),
+    "reopen": Entry(None, OPERATE, mine=True),
+    "report": Entry(ALL, mine=True),
+    "rounds": Entry(OFFICE),
+    "new-round": Entry(OPERATE, OPERATE),
+    "round": Entry(OFFICE),
+    "pause-round": Entry(None, OPERATE),
+    "resume-round": Entry(None, OPERATE),
+    "cancel-round": Entry(OPERATE, OPERATE),
+    "stop": Entry(OPERATE, OPERATE),
+    "people": Entry(ADMINISTER),
+    "invite": Entry(ADMINISTER, ADMINISTER),
+    "account-of": Entry(ADMINISTER, ADMINISTER),
+    "take-role": Entry(None, ADMINISTER),
+    "change-access": Entry(None, ADMINISTER),
+}
+
+
+def patterns(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every address of the site with its name."""
+    for each in (resolver or get_resolver()).url_patterns:
+        if isinstance(each, URLResolver):
+            yield from patterns(each, prefix + str(each.pattern))
+        elif isinstance(each, URLPattern):
+            yield each.name or "", prefix + str(each.pattern)
+
+
+def address(pattern: str, house: House) -> str:
+    """The address of the water office's row of which this can be done, or of whatever fits."""
+    membership = house.users[OPERATOR].memberships.get()
+    number = {
+        "findings": (house.asked if "decide" in pattern else house.exempt if "reopen" in pattern else house.finding).pk,
+        "rounds": house.round.pk,
+        "reports": house.report.pk,
+        "people": house.users[OPERATOR].pk,
+    }.get(pattern.split("/")[0], 0)
+    values = {
+        "<int:number>": number,
+        "<int:held>": membership.pk,
+        "<slug:slug>": "water",
+        "<slug:form>": "html",
+        "<slug:act>": "renew",
+        "<slug:digest>": "none",
+        "<slug:token>": "none",
+    }
+    for name, value in values.items():
+        pattern = pattern.replace(name, str(value))
+    return f"/{pattern}"
+
+
+def let_in(browser: Client, method: str, where: str) -> bool:
+    """Tell whether the door opened: what is shown, or done, behind it may still be refused for what was sent."""
+    answer = browser.get(where) if method == "look" else browser.post(where, {})
+    refused = answer.status_code in (403, 404, 405)
+    to_sign_in = answer.status_code == 302 and answer["Location"].startswith("/account/sign-in/")
+    return not refused and not to_sign_in
+
+
+ADDRESSES = dict(patterns())
+
+
+def test_every_address_has_an_entry_and_every_entry_an_address() -> None:
+    assert set(ADDRESSES) == set(TABLE)
+    assert "" not in ADDRESSES
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_gets_its_pages_and_no_other(house: House, role: Role) -> None:
+    wrong = []
+    addresses = {name: address(pattern, house) for name, pattern in ADDRESSES.items()}
+    for name, entry in TABLE.items():
+        where = addresses[name]
+        for method, allowed in (("look", entry.look), ("send", entry.send)):
+            if isinstance(allowed, frozenset) and let_in(house.browser(role), method, where) != (role in allowed):
+                wrong.append((name, method))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", [name for name, entry in TABLE.items() if entry.mine])
+def test_somebody_of_another_unit_finds_nothing_and_does_nothing(house: House, name: str) -> None:
+    where = address(ADDRESSES[name], house)
+    browser = client(house.stranger)
+
+    assert browser.get(where).status_code in (403, 404, 405)
+    assert browser.post(where, {}).status_code in (403, 404, 405)
+    house.finding.refresh_from_db()
+    assert house.finding.state == "open"
+    assert list(house.asked.exemptions.values_list("state", flat=True)) == ["requested"]
+    assert list(house.exempt.exemptions.values_list("state", flat=True)) == ["granted"]
+
+
+def test_lists_show_a_unit_its_own_rows_alone(house: House) -> None:
+    mine, theirs = house.browser(MEMBER), client(house.stranger)
+
+    for where in ("/findings/?state=", "/organisations/"):
+        assert "City Library" not in mine.get(where).content.decode()
+        assert "Water Office" not in theirs.get(where).content.decode()
+    assert f"/findings/{house.other.pk}/" not in mine.get("/findings/").content.decode()
+    assert f"/findings/{house.finding.pk}/" in mine.get("/findings/").content.decode()
+
+
+def test_a_supervisor_sees_the_units_below_and_does_nothing_to_them(house: House) -> None:
+    browser = house.browser(SUPERVISOR)
+
+    page = browser.get("/organisations/").content.decode()
+    assert all(name in page for name in ("Example City", "Water Office", "City Library"))
+    assert browser.post(f"/findings/{house.finding.pk}/claim/").status_code == 403
+
+
+def test_nobody_gets_past_the_entrance(house: House) -> None:
+    browser = house.browser(None)
+    for name, entry in TABLE.items():
+        where = address(ADDRESSES[name], house)
+        if OPEN not in (entry.look, entry.send):
+            assert not let_in(browser, "look", where), name
+            assert not let_in(browser, "send", where), name
+
+
+def test_an_account_without_a_role_sees_itself_and_nothing_else(house: House) -> None:
+    from tests.console.house import account
+
+    browser = client(account("new@office.example", None))
+
+    assert browser.get("/account/").status_code == 200
+    assert browser.get("/").status_code == 403
+    assert browser.get("/findings/").status_code == 403
