@@ -153,7 +153,7 @@ class AskForm(PageForm):
     reason = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))
     proof = forms.CharField(max_length=2000, required=False)
     owner = forms.CharField(max_length=200)
-    until = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
 
     def __init__(self, request: PageRequest, finding: Finding) -> None:
         local = Dates(request.words.language, finding.organisation.time_zone, request.now).local
