@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from scanner.remediation import observe
 from tests.installation import Installation
 from tests.lab import namespace
 from tests.plugging import Plugs
+from tests.shared import made_once
 
 if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker
@@ -49,20 +52,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Let tests with transactions of their own empty the audit trail after themselves, as they do all tables."""
-    from django.db import connection
+def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory as the first command makes it, to be copied: migrating takes seconds."""
 
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER audit_entry_is_not_removed")
+    def make(folder: Path) -> None:
+        Installation(folder / "data").roundsman("audit", "list")
+
+    return made_once(tmp_path_factory, "fresh", make) / "data"
 
 
 @pytest.fixture(scope="session")
-def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory as the first command makes it, to be copied."""
-    path = tmp_path_factory.mktemp("fresh")
-    Installation(path / "data").roundsman("audit", "list")
-    return path / "data"
+def django_db_modify_db_settings() -> None:
+    """Leave the migrations out, as the tests' database is a copy of one that was migrated."""
+    from django.db import connection
+
+    connection.settings_dict["TEST"]["MIGRATE"] = False
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker, fresh_installation: Path) -> None:
+    """Begin with the database of a fresh installation.
+
+    Tests with transactions of their own may empty the audit trail after themselves, as they do all tables.
+    """
+    from django.db import connection
+
+    fresh = sqlite3.connect(Installation(fresh_installation).database)
+    with django_db_blocker.unblock(), closing(fresh), connection.cursor() as cursor:
+        fresh.backup(connection.connection)
+        cursor.execute("DROP TRIGGER audit_entry_is_not_removed")
 
 
 @pytest.fixture
