@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,8 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Leave the machine's network, where that is permitted (as root); else tests share its loopback interface.
 
     A shell's background job, which is how some machines run tests, ignores interrupts and hands that on to every
-    child; the tests of Ctrl-C need children that don't.
+    child; the tests of Ctrl-C need children that don't. An environment that forbids to keep bytecode, as those of
+    containers do, would have each of hundreds of children compile anew all that it imports.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     signal.signal(signal.SIGINT, signal.default_int_handler)
     namespace.enter()
 
@@ -77,7 +82,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker, f
     """
     from django.db import connection
 
-    fresh = sqlite3.connect(Installation(fresh_installation).database)
+    # Without "immutable" SQLite lays files beside it, which other workers would copy while they come and go.
+    fresh = sqlite3.connect(f"file:{Installation(fresh_installation).database}?immutable=1", uri=True)
     with django_db_blocker.unblock(), closing(fresh), connection.cursor() as cursor:
         fresh.backup(connection.connection)
         cursor.execute("DROP TRIGGER audit_entry_is_not_removed")
