@@ -23,7 +23,7 @@ from scanner.engine.plugins.load import all_checks
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
 from scanner.remediation.keys import LOOKED
-from scanner.remediation.lifecycle import Look, Observation
+from scanner.remediation.lifecycle import Look, Observation, State
 from scanner.remediation.models import Finding
 from scanner.remediation.tested import Shown, shown, silence_tells, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
@@ -148,8 +148,8 @@ class Observed:
 class RoundView:
     """Everything that one round saw of one organisation, judged by its own trusted roots and TLS policy.
 
-    ``keys`` are those of the whole inventory; without them each host is judged as if it were alone. ``open_findings``
-    are those that it may be asked about; they tell which policies counted before.
+    ``keys`` are those of the whole inventory; without them each host is judged as if it were alone. ``former`` names
+    the policies that counted when findings that it may be asked about were seen.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class RoundView:
         profile: Profile,
         organisation: Organisation,
         keys: KnownKeys | None = None,
-        open_findings: Iterable[Finding] = (),
+        former: Iterable[str] = (),
     ) -> None:
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
@@ -169,10 +169,10 @@ class RoundView:
             policy(organisation.policy_name),
             OrganisationKeys(keys or KnownKeys(), organisation.slug),
         )
-        names = {_judged_by(finding) for finding in open_findings} - {basis.policy.name}
-        former = [each for name, each in policies().items() if name in names]
+        names = {*former} - {basis.policy.name}
+        others = [each for name, each in policies().items() if name in names]
         for result in results:
-            looked = read(result, profile, basis, former)
+            looked = read(result, profile, basis, others)
             looks = self._first if result.look == LookNumber.FIRST else self._again
             looks[looked.host, looked.address] = looked
             for identity in looked.found:
@@ -325,10 +325,19 @@ def identity_of(finding: Finding) -> Identity:
     return finding.host, finding.port, Transport(finding.transport), finding.check_id
 
 
-def _judged_by(finding: Finding) -> str | None:
-    """Return the TLS policy that a finding was judged by; None when no policy has a say in its check.
+def policies_of_open(organisation: Organisation) -> frozenset[str]:
+    """Return the TLS policies that the organisation's findings were judged by, but for those that are fixed."""
+    graded = [check.id for check in all_checks().values() if check.facet in _GRADED]
+    rows = Finding.objects.filter(organisation=organisation, check_id__in=graded).exclude(state=State.FIXED)
+    return frozenset(_policy_in(params) for params in rows.order_by().values_list("params", flat=True).distinct())
 
-    What says nothing was judged by the default one.
-    """
+
+def _judged_by(finding: Finding) -> str | None:
+    """Return the TLS policy that a finding was judged by; None when no policy has a say in its check."""
     check = all_checks().get(finding.check_id)
-    return dict(finding.params).get("policy", DEFAULT) if check is not None and check.facet in _GRADED else None
+    return _policy_in(finding.params) if check is not None and check.facet in _GRADED else None
+
+
+def _policy_in(params: Iterable[tuple[str, str]]) -> str:
+    """Return the policy that a finding's parameters name. What says nothing was judged by the default one."""
+    return dict(params).get("policy", DEFAULT)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scanner import bulk
 from scanner.engine.model import Coverage, Gap, GapReason, HostInspection, Level, Outcome, Target, Vantage
 from scanner.engine.plan import PortSet, PortSpec, ports_of
 from scanner.engine.serialize import dump_host
@@ -188,4 +189,4 @@ def store_gaps(round_id: int, organisation_id: int, look: int, gaps: Iterable[tu
         )
         for host, inspection in gaps
     ]
-    HostResult.objects.bulk_create(rows, batch_size=200, ignore_conflicts=True)
+    bulk.insert_missing(rows)
