@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class RedirectEnd(StrEnum):
@@ -168,9 +169,14 @@ class HttpFacts:
     @property
     def by_name(self) -> bool:
         """Tell whether a host name was asked for, rather than the bare address."""
-        name = self.host.rpartition(":")[0] if self.host.rpartition(":")[2].isdigit() else self.host
-        try:
-            ipaddress.ip_address(name.strip("[]"))
-        except ValueError:
-            return True
+        name, _, port = self.host.rpartition(":")
+        return not _is_address((name if port.isdigit() else self.host).strip("[]"))
+
+
+@lru_cache(maxsize=1024)
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
         return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from scanner.engine.facts.http import HttpFacts
 from scanner.engine.model import Finding, Service, Severity
@@ -117,6 +118,7 @@ def internal_address(service: Service, context: Context) -> Iterator[Finding]:
             )
 
 
+@lru_cache(maxsize=4096)
 def _is_internal(text: str) -> bool:
     try:
         address = ipaddress.ip_address(text)
