@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+
+from scanner.engine.hostile import remembering
 
 
 class RedirectEnd(StrEnum):
@@ -173,7 +174,7 @@ class HttpFacts:
         return not _is_address((name if port.isdigit() else self.host).strip("[]"))
 
 
-@lru_cache(maxsize=1024)
+@remembering(most=1024, longest=256)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
