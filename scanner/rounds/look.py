@@ -20,7 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from scanner import bulk
 from scanner.engine.inspect import Observer, Progress, Stage
 from scanner.engine.model import Gap, GapReason, HostInspection, Level
-from scanner.engine.plan import Domain, Plan, Profile, ports_of
+from scanner.engine.plan import Domain, Plan, Profile, count_ports, ports_of
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Limits
 from scanner.engine.probes.discovery import tcp_ranges
@@ -381,8 +381,7 @@ def _scan_seconds(plan: Plan) -> float:
     """Return how long the port scan may take because of the rate cap, beside what it takes without one."""
     if not plan.limits.rate:
         return 0.0
-    ports = sum(1 for _ in ports_of(tcp_ranges(plan.ports)))
-    return _PACKETS_PER_PORT * ports * len(plan.targets) / plan.limits.rate
+    return _PACKETS_PER_PORT * count_ports(tcp_ranges(plan.ports)) * len(plan.targets) / plan.limits.rate
 
 
 def _limits(job: Job, terms: Terms) -> Limits:
