@@ -24,6 +24,7 @@ class Register:
         self._unknown = scope.refuse_all is RefusalReason.UNDECIDABLE
         self._targets = scope.targets
         self._domains = scope.domains
+        self._known: dict[tuple[str, str], bool] = {}
 
     def holds(self, finding: Finding) -> bool:
         """Tell whether the place of ``finding`` is registered. What is not is neither inspected nor to be fixed."""
@@ -31,9 +32,11 @@ class Register:
 
     def has(self, host: str, transport: str) -> bool:
         """Tell whether a place, as a finding has it, is registered."""
-        if transport == Transport.DNS:
-            return self._unknown or host in self._domains
-        return self._unknown or _reaches(self._targets, host)
+        place = (host, transport)
+        if place not in self._known:
+            there = host in self._domains if transport == Transport.DNS else _reaches(self._targets, host)
+            self._known[place] = self._unknown or there
+        return self._known[place]
 
     def names(self, host: str) -> bool:
         """Tell whether ``host``, as findings are known by it, is a registered host or domain."""

@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.loaders import split_template_path
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import printable
@@ -115,8 +115,24 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-class _DirectCalls(CodeGenerator):
-    """Writes plain calls: nothing that our templates call asks for the context they run in."""
+_SHORT = 200
+"""Characters of a text that is worth remembering in its escaped form: most of a page is labels, dates and names."""
+
+
+@lru_cache(maxsize=16_384)
+def _escaped(text: str) -> str:
+    return str(escape(_printable(text)))
+
+
+def _shown(value: object) -> str:
+    """Return a value as a page shows it: what is no markup already is printable, and escaped for HTML."""
+    if type(value) is str and len(value) < _SHORT:
+        return _escaped(value)
+    return value if type(value) is Markup else escape(_printable(value))
+
+
+class _Plainly(CodeGenerator):
+    """Writes plain calls, as nothing that our templates call asks for the context they run in, and shows values."""
 
     def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802 - Jinja's name
         self.write("environment.call(")
@@ -124,12 +140,19 @@ class _DirectCalls(CodeGenerator):
         self.signature(node, frame, {"caller": "caller"} if forward_caller else None)
         self.write(")")
 
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        self.write("environment.shown(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        self.write(")")
+
 
 class _OwnEnvironment(Environment):
     """The environment of the shipped templates, which are part of the program and need no sandbox."""
 
-    code_generator_class = _DirectCalls
+    code_generator_class = _Plainly
     call = operator.call  # built in, so an instance doesn't bind it
+    shown = staticmethod(_shown)
 
 
 @cache

@@ -9,8 +9,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, is_dataclass
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from scanner.engine.catalogue.load import Language, Text
@@ -295,6 +295,6 @@ def _fields(record: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Turn what JSON does not know, the model's dataclasses and times, into what it does."""
-    if is_dataclass(value):
-        return _fields(value)
-    return utc(value) if isinstance(value, datetime) else value.isoformat()
+    if isinstance(value, datetime):
+        return utc(value)
+    return value.isoformat() if isinstance(value, date) else _fields(value)
