@@ -106,6 +106,7 @@ def read_mark(text: str) -> Mark | None:
     return next((Mark(distribution) for distribution, pattern in _NAMES if pattern.search(text)), None)
 
 
+@lru_cache(maxsize=4096)
 def with_release(mark: Mark, product: str, version: str) -> Mark:
     """Return the mark with the release that alone ships this version of ``product``, where the mark names none."""
     ships = distributions()[distributions()[mark.distribution].ships_like].ships
