@@ -173,7 +173,7 @@ def _judge(
             if rule.needs in has and (checks is None or not checks.isdisjoint(rule.checks)):
                 _judge_by_our_own(rule, service, context, judgement)
         for plugin, rule in plugin_rules():
-            if rule.needs in has and (checks is None or not checks.isdisjoint(rule.checks)):
+            if checks is None or not checks.isdisjoint(rule.checks):
                 _judge_by_plugin(plugin, rule, service, context, judgement)
     return judgement
 
