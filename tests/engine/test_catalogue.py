@@ -34,7 +34,7 @@ def test_no_two_rules_claim_the_same_check() -> None:
 
 def test_a_rule_finds_nothing_on_a_service_without_the_facts_that_it_needs() -> None:
     host = load_host((Path(__file__).parent / "samples" / "host-2.json.z").read_bytes())
-    found = set()
+    found: set[str] = set()
     for service, rule in product(host.services, RULES):
         context = Context(catalogue(), host, host.finished)
         if rule.needs is not None:
