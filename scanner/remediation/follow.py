@@ -31,6 +31,7 @@ from scanner.remediation.lifecycle import (
     terms_of,
 )
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
+from scanner.remediation.moves import Moves
 from scanner.remediation.observe import Identity, Observed, RoundView, identity_of, policies_of_open
 from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
@@ -204,7 +205,14 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
 
 
 def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], keys: RoundKeys) -> RoundView:
-    return RoundView(results, Profile(this.profile), organisation, keys.known, policies_of_open(organisation))
+    return RoundView(
+        results,
+        Profile(this.profile),
+        organisation,
+        keys.known,
+        policies_of_open(organisation),
+        Moves(this, organisation),
+    )
 
 
 def _follow_organisation(this: Round, organisation: Organisation, view: RoundView, now: dt.datetime) -> None:
@@ -285,5 +293,7 @@ def _detail(before: Standing | None, after: Standing, observed: Observed) -> dic
             detail[Happened.REOPENED] = {"fixed": before.fixed.isoformat(), "recurrences": str(after.recurrences)}
     if observed.first_look is not None:
         looks = {"first_look": observed.first_look.isoformat(), "second_look": observed.look.when.isoformat()}
+        if observed.left:
+            looks["left"] = " ".join(observed.left)
         detail[Happened.FIXED] = detail[Happened.NOT_SEEN] = looks
     return detail

@@ -25,6 +25,7 @@ from scanner.engine.rules.base import Basis
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Look, Observation, State
 from scanner.remediation.models import Finding
+from scanner.remediation.moves import Moves
 from scanner.remediation.tested import Shown, shown, silence_tells, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
@@ -136,20 +137,25 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the round says about one finding: the look for the state machine, and where and how it was judged."""
+    """What the round says about one finding: the look for the state machine, and where and how it was judged.
+
+    ``left`` are addresses where it was seen, and to which its name no longer leads.
+    """
 
     look: Look
     judged: Judged | None = None
     looked: Looked | None = None
     addresses: tuple[str, ...] = ()
     first_look: datetime | None = None
+    left: tuple[str, ...] = ()
 
 
 class RoundView:
     """Everything that one round saw of one organisation, judged by its own trusted roots and TLS policy.
 
     ``keys`` are those of the whole inventory; without them each host is judged as if it were alone. ``former`` names
-    the policies that counted when findings that it may be asked about were seen.
+    the policies that counted when findings that it may be asked about were seen. ``moves`` tells which addresses names
+    have left; without them absence must be shown wherever a finding was seen.
     """
 
     def __init__(
@@ -159,7 +165,10 @@ class RoundView:
         organisation: Organisation,
         keys: KnownKeys | None = None,
         former: Iterable[str] = (),
+        moves: Moves | None = None,
     ) -> None:
+        self._moves = moves
+        self._addresses: dict[str, set[str]] = defaultdict(set)
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
         self._seen: dict[Identity, list[Looked]] = defaultdict(list)
@@ -175,6 +184,7 @@ class RoundView:
             looked = read(result, profile, basis, others)
             looks = self._first if result.look == LookNumber.FIRST else self._again
             looks[looked.host, looked.address] = looked
+            self._addresses[looked.host].add(looked.address)
             for identity in looked.found:
                 self._seen[identity].append(looked)
 
@@ -187,7 +197,7 @@ class RoundView:
 
         These hosts need a second look before the finding may count as fixed.
         """
-        firsts = [self._first.get((finding.host, address)) for address in finding.addresses]
+        firsts = [self._first.get((finding.host, address)) for address in self._places(finding)]
         proofs = [looked for looked in firsts if looked is not None and looked.speaks_against(finding)]
         gone = identity_of(finding) not in self._seen and firsts and len(proofs) == len(firsts)
         return proofs if gone else []
@@ -226,7 +236,7 @@ class RoundView:
         if identity in self._seen:
             return self.observe_seen(identity)
         firsts = self.doubtful(finding)
-        seconds = [self._again.get((finding.host, address)) for address in finding.addresses]
+        seconds = [self._again.get((finding.host, address)) for address in self._places(finding)]
         confirmed = [
             second for second in seconds if second is not None and second.is_whole and second.proves_absence(finding)
         ]
@@ -234,7 +244,17 @@ class RoundView:
             return Observed(Look(Observation.NOT_INSPECTED, now))
         when = max(second.inspection.finished for second in confirmed)
         first_look = max(first.inspection.finished for first in firsts)
-        return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look)
+        left = tuple(address for address in finding.addresses if address not in self._places(finding))
+        return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look, left=left)
+
+    def _places(self, finding: Finding) -> list[str]:
+        """Return the addresses where absence must be shown: where it was seen, but for those that its name has left;
+        then wherever the name leads now, too."""
+        now = self._addresses.get(finding.host, set()) - {""}
+        if not now or self._moves is None:
+            return list(finding.addresses)
+        left = {each for each in finding.addresses if each not in now and self._moves.has_left(finding.host, each)}
+        return sorted({*finding.addresses} - left | now) if left else list(finding.addresses)
 
 
 def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[TlsPolicy]) -> Looked:
