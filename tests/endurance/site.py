@@ -72,6 +72,7 @@ class Site:
             "FAKETIME_CACHE_DURATION": "1",
             "NO_FAKE_STAT": "1",
             "ROUNDSMAN_DATA_DIR": str(self.data),
+            "ROUNDSMAN_WEB": "off",  # several sites share a machine, and its ports
             **settings,
         }
         self.log = folder / "serve.log"
