@@ -31,6 +31,9 @@ from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation
 
+LISTED = 200
+"""Numbers of findings that one sentence lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
@@ -124,8 +127,10 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
 
 
 def numbers(findings: Sequence[model.Finding], vocabulary: Words) -> str:
-    """Return the numbers of findings, listed."""
-    return vocabulary.listed([str(each.number) for each in findings])
+    """Return the numbers of findings, listed; of very many the first ones, as annex 1 holds them all."""
+    listed = vocabulary.listed([str(each.number) for each in findings[:LISTED]])
+    more = len(findings) - LISTED
+    return vocabulary("notice.numbers_more", numbers=listed, n=more) if more > 0 else listed
 
 
 def _as_issued(item: NoticeItem, issued: datetime) -> model.Finding:

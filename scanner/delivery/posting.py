@@ -83,9 +83,9 @@ def _letter(
     notice: Notice, model: NoticeModel, documents: Mapping[Language, bytes], to: Recipient, now: datetime
 ) -> Letter:
     frame = Frame(MessageKind.NOTICE, to.language, now, notice.organisation, instead=to.instead)
-    document = File(file_name("form.document", notice, to.language), "text/html", documents[to.language])
-    slip = File(file_name("form.slip", notice, to.language), WORD, render_slip_docx(model, to.language))
-    form = File(file_name("form.file", notice, to.language), "text/csv", reply_form(notice, to.language))
+    document = File(file_name("form.document", notice.number, to.language), "text/html", documents[to.language])
+    slip = File(file_name("form.slip", notice.number, to.language), WORD, render_slip_docx(model, to.language))
+    form = File(file_name("form.file", notice.number, to.language), "text/csv", reply_form(model, to.language))
     written = notice_letter(model, document.name, slip.name, form.name, frame)
     return Letter(
         key=key_of(MessageKind.NOTICE, to.address, notice.pk),
