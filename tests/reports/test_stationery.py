@@ -11,7 +11,7 @@ import pytest
 from django.test import override_settings
 
 from scanner.engine.catalogue.load import Language
-from scanner.reports import bounded, mishaps, page
+from scanner.reports import bounded, mishaps, page, texts
 from scanner.reports.dress import dress_of
 from scanner.reports.render import render_html
 from scanner.reports.stationery import found, stationery_of, written_on
@@ -83,6 +83,24 @@ def test_the_nearest_organisation_wins_and_the_others_inherit(home: Path) -> Non
         "water": ("City Office", "The Water Works", "desk"),
     }
     assert words(Language.EN)("office.name") == ""
+
+
+def test_what_is_said_of_a_check_may_be_worded_otherwise_and_the_rest_stays(home: Path) -> None:
+    before = texts.text("TLS-V10", Language.EN)
+    put(home, "checks.toml", '[en.TLS-V10]\ntitle = "Ours"\nfix = "Ask the help desk."\n[en.TLS-V1]\ntitle = "x"')
+    put(home, "organisations/water/checks.toml", '[en.TLS-V10]\ntitle = "The water works\' own"')
+    with written_on(found(("water",))):
+        told = texts.text("TLS-V10", Language.EN)
+        chinese = texts.text("TLS-V10", Language.ZH_HANS)
+    assert (told.title, told.fix) == ("The water works' own", "Ask the help desk.")
+    assert (told.impact, told.evidence) == (before.impact, before.evidence)
+    assert chinese == texts.text("TLS-V10", Language.ZH_HANS)
+    with written_on(found()):
+        assert texts.text("TLS-V10", Language.EN).title == "Ours"
+        put(home, "checks.toml", '[en.TLS-V10]\ntitle = "Changed again"')
+    with written_on(found()):
+        assert texts.text("TLS-V10", Language.EN).title == "Changed again"
+    assert texts.text("TLS-V10", Language.EN) == before
 
 
 def test_what_is_changed_on_the_disk_counts_at_the_next_page(home: Path) -> None:
