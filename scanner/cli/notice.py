@@ -126,6 +126,8 @@ def show(
     HTML and PDF are the documents as they were issued. DOCX is the notice and its reply slip to be edited, with the
     evidence as it stands now.
     """
+    from scanner.reports.stationery import stationery_of
+
     with clear_errors():
         forms = _forms(form)
         notice = _notice(number)
@@ -143,7 +145,9 @@ def show(
                 told = "; ".join(f"{name}: {printable(text)}" for name, text in reply.detail.items())
                 typer.echo(f"        {reply.at:%Y-%m-%d} {reply.answer}  {told}")
         if output is not None:
-            for path in _write(notice, output, forms):
+            with stationery_of(notice.organisation):
+                paths = _write(notice, output, forms)
+            for path in paths:
                 typer.echo(path)
 
 
