@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from scanner.engine.intel.lifecycles import Release, Support, releases
 from scanner.engine.intel.products import table
@@ -106,6 +106,7 @@ def read_mark(text: str) -> Mark | None:
     return next((Mark(distribution) for distribution, pattern in _NAMES if pattern.search(text)), None)
 
 
+@lru_cache(maxsize=4096)
 def with_release(mark: Mark, product: str, version: str) -> Mark:
     """Return the mark with the release that alone ships this version of ``product``, where the mark names none."""
     ships = distributions()[distributions()[mark.distribution].ships_like].ships
@@ -120,6 +121,7 @@ def release_of_mark(mark: Mark) -> Release | None:
     return releases(distributions()[mark.distribution].lifecycle).get(mark.release)
 
 
+@lru_cache(maxsize=4096)
 def maintainers(product: str, version: str, day: dt.date) -> tuple[Mark, ...]:
     """Return the distribution releases that ship this very version and were still mending it on ``day``."""
     found = []
