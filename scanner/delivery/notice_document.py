@@ -21,7 +21,7 @@ from scanner.remediation.models import RoundScore
 from scanner.remediation.score import OrganisationScore
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model, texts
-from scanner.reports.dates import Dates
+from scanner.reports.dates import Dates, utc
 from scanner.reports.findings import count, report_finding, worst_first
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.page import fill
@@ -112,6 +112,7 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
         "language": str(language),
         "notice": notice,
         "dates": Dates(language, notice.organisation.time_zone, notice.issued),
+        "utc": utc,
         "addressee": name_of(notice.organisation, language),
         "office": office_name(language),
         "contact": office_contact(language),

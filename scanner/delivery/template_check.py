@@ -113,10 +113,16 @@ def _templates(layer: Layer) -> Iterator[Problem]:
             broken = True
             yield problem
     for name in templates:
-        if not (SHIPPED / name).is_file() and name.partition("/")[2] not in used:
+        if not _is_shipped(name) and name.partition("/")[2] not in used:
             yield Problem(layer.folder / name, None, "nothing uses it; 'roundsman templates init' shows what there is")
     if templates and not broken:
         yield from _rendered(layer)
+
+
+def _is_shipped(name: str) -> bool:
+    """Tell whether there is a shipped template of this name, in its folder or for all of them."""
+    folder, _, rest = name.partition("/")
+    return any((SHIPPED / part / rest).is_file() for part in (folder, SHARED))
 
 
 def _read(layer: Layer, name: str, used: set[str]) -> Iterator[Problem]:
