@@ -1,6 +1,6 @@
 """Mails a notice to each contact that notices go to: the document in their language, and the reply slip and form.
 
-The document goes as PDF, too, which is made when the mail leaves.
+The document goes as PDF, too, which is made when the mail leaves (:mod:`scanner.delivery.papers`).
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from scanner.delivery.notice_document import NoticeModel, notice_model, render_n
 from scanner.delivery.notice_word import render_slip_docx
 from scanner.delivery.notices import issue, notices_due
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
+from scanner.delivery.papers import CSV, HTML, WORD
+from scanner.delivery.passwords import has_password
 from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from scanner.rounds.models import Round
-
-WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-"""The media type of DOCX (IANA)."""
 
 BY_THE_PLAN = "plan {name}"
 """Who issued a notice that a plan asks for."""
@@ -83,10 +82,10 @@ def _letter(
     notice: Notice, model: NoticeModel, documents: Mapping[Language, bytes], to: Recipient, now: datetime
 ) -> Letter:
     frame = Frame(MessageKind.NOTICE, to.language, now, notice.organisation, instead=to.instead)
-    document = File(file_name("form.document", notice.number, to.language), "text/html", documents[to.language])
+    document = File(file_name("form.document", notice.number, to.language), HTML, documents[to.language])
     slip = File(file_name("form.slip", notice.number, to.language), WORD, render_slip_docx(model, to.language))
-    form = File(file_name("form.file", notice.number, to.language), "text/csv", reply_form(model, to.language))
-    written = notice_letter(model, document.name, slip.name, form.name, frame)
+    form = File(file_name("form.file", notice.number, to.language), CSV, reply_form(model, to.language))
+    written = notice_letter(model, frame, sealed=has_password(notice.organisation))
     return Letter(
         key=key_of(MessageKind.NOTICE, to.address, notice.pk),
         kind=MessageKind.NOTICE,
@@ -100,8 +99,8 @@ def _letter(
     )
 
 
-def notice_letter(notice: NoticeModel, document: str, slip: str, form: str, frame: Frame) -> Written:
-    """Write the letter that a notice goes with; ``document``, ``slip`` and ``form`` are the names of its files."""
+def notice_letter(notice: NoticeModel, frame: Frame, *, sealed: bool = False) -> Written:
+    """Write the letter that a notice goes with. ``sealed``: it doesn't say what was found, which is encrypted."""
     t = words(frame.language)
     return write(
         "notice",
@@ -110,7 +109,5 @@ def notice_letter(notice: NoticeModel, document: str, slip: str, form: str, fram
         headline=t("mail.notice.headline", number=notice.number),
         preheader=t("mail.notice.preheader", n=len(notice.findings)),
         notice=notice,
-        document=document,
-        slip=slip,
-        form=form,
+        sealed=sealed,
     )

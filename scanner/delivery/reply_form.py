@@ -64,6 +64,17 @@ def reply_form(notice: NoticeModel, language: Language) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
+def bare(form: bytes) -> bytes:
+    """Return a form of ours that names findings by their numbers only: a table can't be encrypted, and is read back
+    all the same."""
+    rows = list(csv.reader(io.StringIO(form.decode("utf-8-sig"), newline="")))
+    hidden = len(Column) - len(TO_FILL_IN) - 1
+    shown = (row[:1] + [""] * hidden + row[1 + hidden :] if row[0].isdigit() else row for row in rows)
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(shown)
+    return out.getvalue().encode("utf-8-sig")
+
+
 def file_name(key: str, number: str, language: Language) -> str:
     """Return the name of a file that goes with the notice of this number: ``form.file`` or ``form.document``."""
     return words(language)(key, number=_NOT_IN_A_FILE_NAME.sub("-", number).strip("-"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 from markupsafe import escape
 
@@ -34,7 +34,7 @@ from scanner.reports.model import Finding, Reason, ReportModel
 from scanner.reports.priorities import fix_first
 from scanner.reports.render import render_html
 from scanner.reports.sample import DAY, NAME, NOW, SUPERVISOR, sample_report
-from scanner.reports.words import words
+from scanner.reports.words import Words, words
 from targets.models import Authorisation, Organisation
 
 ZONE = "Asia/Shanghai"
@@ -93,9 +93,21 @@ def render(name: str, sample: Sample) -> Files:
     if kind == name:
         return {"html": _DOCUMENTS[name](sample)}
     written = _MAILS[MessageKind(kind)](sample)
-    attached = words(sample.language)("mail.report.attached", name="water-3.html")
+    attached = _attached(MessageKind(kind), words(sample.language))
     text = f"{written.subject}\n\n{written.text}".replace(REPORT_MARK, attached)
     return {"html": written.html.replace(REPORT_MARK, str(escape(attached))), "txt": text}
+
+
+def _attached(kind: MessageKind, t: Words) -> str:
+    """Return the sentence that tells what goes with a mail."""
+    match kind:
+        case MessageKind.NOTICE:
+            files = {each: t(f"form.{each}", number="R2026-17") for each in ("document", "slip")}
+            return t("mail.notice.files", **files, form=t("form.file", number="R2026-17"))
+        case MessageKind.BULLETIN:
+            return t("mail.bulletin.attached", name=f"bulletin-city-{NOW:%Y-%m-%d}.pdf")
+        case _:
+            return t("mail.report.attached", name="water-3.html")
 
 
 def sample_notice(sample: Sample) -> NoticeModel:
@@ -227,12 +239,6 @@ def sample_summary() -> RoundSummary:
     )
 
 
-def _notice_mail(sample: Sample) -> Written:
-    t, notice = words(sample.language), sample_notice(sample)
-    document, slip, form = (t(f"form.{each}", number=notice.number) for each in ("document", "slip", "file"))
-    return notice_letter(notice, document, slip, form, sample.frame(MessageKind.NOTICE))
-
-
 def _reinspection(sample: Sample) -> Written:
     first, second, third, *_ = sample.open
     results = [
@@ -289,11 +295,6 @@ def _recurrence(sample: Sample) -> Written:
     return finding_letters.recurrence_letter(back, sample.frame(MessageKind.RECURRENCE))
 
 
-def _bulletin_mail(sample: Sample) -> Written:
-    name = f"bulletin-city-{date(2026, 11, 23)}.html"
-    return bulletin_letter(sample.bulletin, name, sample.frame(MessageKind.BULLETIN))
-
-
 _DOCUMENTS: Mapping[str, Callable[[Sample], str]] = {
     "report": lambda sample: render_html(sample.report),
     "notice": lambda sample: render_notice(sample_notice(sample), sample.language),
@@ -308,7 +309,7 @@ _MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
     MessageKind.URGENT_ALERT: lambda sample: finding_letters.urgent_letter(
         sample.open[:2], sample.frame(MessageKind.URGENT_ALERT)
     ),
-    MessageKind.NOTICE: _notice_mail,
+    MessageKind.NOTICE: lambda sample: notice_letter(sample_notice(sample), sample.frame(MessageKind.NOTICE)),
     MessageKind.REMINDER: _reminder,
     MessageKind.ESCALATION: _escalation,
     MessageKind.REINSPECTION: _reinspection,
@@ -316,7 +317,7 @@ _MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
     MessageKind.EXEMPTION_ENDING: _exemptions,
     MessageKind.AUTHORISATION_ENDING: _authorisations,
     MessageKind.DIGEST: _digest,
-    MessageKind.BULLETIN: _bulletin_mail,
+    MessageKind.BULLETIN: lambda sample: bulletin_letter(sample.bulletin, sample.frame(MessageKind.BULLETIN)),
     MessageKind.ROUND_SUMMARY: lambda sample: summary_letter(
         sample.summary, sample.office_frame(MessageKind.ROUND_SUMMARY), "round-3.html"
     ),

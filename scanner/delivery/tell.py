@@ -22,6 +22,7 @@ from scanner.delivery.finding_letters import Result, recurrence_letter, reinspec
 from scanner.delivery.letters import Frame, Written
 from scanner.delivery.models import Message, MessageKind, Told
 from scanner.delivery.outbox import Letter, enqueue, key_of
+from scanner.delivery.passwords import has_password
 from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reports import mailed_forms
 from scanner.delivery.round_letter import round_letter
@@ -186,7 +187,8 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
             (_report(this, organisation, model, each), _files(_in(model, each), forms.get(each, ())))
             for each in missing
         ]
-    letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part))
+    sealed = has_password(organisation)
+    letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part, sealed=sealed))
     with transaction.atomic():
         for draft, files in drafts:
             kept[draft.language], made = Report.objects.get_or_create(
