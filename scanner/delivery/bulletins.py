@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -12,8 +14,9 @@ from django.db import transaction
 from scanner.delivery.bulletin_files import Wanted, row_of
 from scanner.delivery.day import tell_once, untold
 from scanner.delivery.letters import Frame, Written, own_language, write
-from scanner.delivery.models import Message, MessageKind
-from scanner.delivery.outbox import Letter, enqueue, key_of
+from scanner.delivery.mailing import Mailing
+from scanner.delivery.models import MessageKind
+from scanner.delivery.outbox import Letter, enqueue_all
 from scanner.delivery.recipients import Recipient, operators, overseers
 from scanner.engine.catalogue.load import Language
 from scanner.reports import model
@@ -21,20 +24,12 @@ from scanner.reports.bulletin_anonymous import anonymous
 from scanner.reports.bulletin_model import BulletinModel
 from scanner.reports.bulletin_query import bulletin_model, period_of
 from scanner.reports.bulletin_render import View, score
-from scanner.reports.models import Bulletin
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from targets.models import Organisation
 
 LATE_SHOWN = 5
 """Units with overdue findings that the letter names; the bulletin names them all."""
-
-
-def key_for(wanted: Wanted, address: str) -> str:
-    """Return the key of a bulletin's letter to this address."""
-    version = "nameless" if wanted.nameless else "named"
-    about = wanted.top.pk if wanted.top else "office"
-    return key_of(MessageKind.BULLETIN, address, about, wanted.first, wanted.last, version)
 
 
 def bulletin_on(wanted: Wanted, now: datetime) -> BulletinModel:
@@ -51,16 +46,13 @@ def audience(top: Organisation | None) -> tuple[Recipient, ...]:
 def send_bulletin(wanted: Wanted, now: datetime) -> tuple[Recipient, ...]:
     """Keep the bulletin, and put it into the outbox for those who have not got it; return them. Once for each period
     and person."""
-    keys = {key_for(wanted, each.address): each for each in audience(wanted.top)}
-    had = set(Message.objects.filter(key__in=keys).values_list("key", flat=True))
-    left = tuple(each for key, each in keys.items() if key not in had)
+    left = _mailing(wanted, now).untold(audience(wanted.top))
     if left:
         letters = _letters(wanted, bulletin_on(wanted, now), left, now)
         with transaction.atomic():
             _keep(letters)
-            for letter in letters:
-                enqueue(letter, now)
-    return left
+            enqueue_all(letters, now)
+    return tuple(left)
 
 
 def send_due_bulletin(organisation: Organisation, now: datetime) -> int:
@@ -101,29 +93,18 @@ def _keep(letters: Iterable[Letter]) -> None:
             row.save()
 
 
+def _mailing(wanted: Wanted, now: datetime) -> Mailing:
+    version = "nameless" if wanted.nameless else "named"
+    about = wanted.top.pk if wanted.top else "office"
+    return Mailing(MessageKind.BULLETIN, wanted.top, (about, wanted.first, wanted.last, version), now)
+
+
 def _letters(wanted: Wanted, bulletin: BulletinModel, chosen: Iterable[Recipient], now: datetime) -> list[Letter]:
     """Write to each; those who share a language get the same bulletin, which is not saved yet."""
-    rows: dict[Language, Bulletin] = {}
+    letters = _mailing(wanted, now).letters(chosen, partial(bulletin_letter, bulletin))
     with stationery_of(wanted.top):
-        for each in chosen:
-            if each.language not in rows:
-                rows[each.language] = row_of(wanted, bulletin, each.language)
-        return [_letter(wanted, bulletin, rows[each.language], each, now) for each in chosen]
-
-
-def _letter(wanted: Wanted, bulletin: BulletinModel, row: Bulletin, to: Recipient, now: datetime) -> Letter:
-    written = bulletin_letter(bulletin, Frame(MessageKind.BULLETIN, to.language, now, wanted.top, to.instead))
-    return Letter(
-        key=key_for(wanted, to.address),
-        kind=MessageKind.BULLETIN,
-        recipient=to.address,
-        language=str(to.language),
-        subject=written.subject,
-        text=written.text,
-        html=written.html,
-        organisation=wanted.top,
-        bulletin=row,
-    )
+        rows = {each: row_of(wanted, bulletin, Language(each)) for each in {letter.language for letter in letters}}
+    return [replace(letter, bulletin=rows[letter.language]) for letter in letters]
 
 
 def bulletin_letter(bulletin: BulletinModel, frame: Frame) -> Written:

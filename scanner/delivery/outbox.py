@@ -83,6 +83,11 @@ def enqueue(letter: Letter, now: datetime) -> bool:
     return made
 
 
+def enqueue_all(letters: Iterable[Letter], now: datetime) -> int:
+    """Put letters into the outbox; return how many are new. Belongs into a transaction."""
+    return sum(enqueue(letter, now) for letter in letters)
+
+
 def make_due(numbers: Iterable[int], by: str, now: datetime) -> list[int]:
     """Let waiting messages, and those that were given up, be sent at once; return the primary keys of those that will.
 

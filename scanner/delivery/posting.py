@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -14,11 +15,12 @@ from django.db import transaction
 
 from scanner.delivery.apart import apart
 from scanner.delivery.letters import Frame, Written, write
+from scanner.delivery.mailing import Mailing
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument
 from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
 from scanner.delivery.notice_word import render_slip_docx
 from scanner.delivery.notices import issue, notices_due
-from scanner.delivery.outbox import File, Letter, enqueue, key_of
+from scanner.delivery.outbox import File, enqueue_all
 from scanner.delivery.papers import CSV, HTML, WORD
 from scanner.delivery.passwords import has_password
 from scanner.delivery.recipients import Recipient, recipients
@@ -62,9 +64,12 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
         return ()
     model = notice_model(notice)
     chosen = recipients(notice.organisation, MessageKind.NOTICE)
+    sealed = has_password(notice.organisation)
+    mailing = Mailing(MessageKind.NOTICE, notice.organisation, (notice.pk,), now)
+    letters = mailing.letters(chosen, partial(notice_letter, model, sealed=sealed))
     with stationery_of(notice.organisation):
         documents = {language: render_notice(model, language).encode() for language in Language}
-        letters = [_letter(notice, model, documents, each, now) for each in chosen]
+        files = {each: _files(model, documents, Language(each)) for each in {letter.language for letter in letters}}
     with transaction.atomic():
         if not Notice.objects.filter(pk=notice.pk, posted=None, withdrawn=None).update(posted=now):
             return ()
@@ -72,31 +77,19 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
             NoticeDocument(notice=notice, language=language, html=zlib.compress(content))
             for language, content in documents.items()
         )
-        for letter in letters:
-            enqueue(letter, now)
+        enqueue_all((replace(letter, files=files[letter.language]) for letter in letters), now)
     notice.refresh_from_db(fields=["posted"])
     return chosen
 
 
-def _letter(
-    notice: Notice, model: NoticeModel, documents: Mapping[Language, bytes], to: Recipient, now: datetime
-) -> Letter:
-    frame = Frame(MessageKind.NOTICE, to.language, now, notice.organisation, instead=to.instead)
-    document = File(file_name("form.document", notice.number, to.language), HTML, documents[to.language])
-    slip = File(file_name("form.slip", notice.number, to.language), WORD, render_slip_docx(model, to.language))
-    form = File(file_name("form.file", notice.number, to.language), CSV, reply_form(model, to.language))
-    written = notice_letter(model, frame, sealed=has_password(notice.organisation))
-    return Letter(
-        key=key_of(MessageKind.NOTICE, to.address, notice.pk),
-        kind=MessageKind.NOTICE,
-        recipient=to.address,
-        language=to.language,
-        subject=written.subject,
-        text=written.text,
-        html=written.html,
-        organisation=notice.organisation,
-        files=(document, slip, form),
+def _files(notice: NoticeModel, documents: Mapping[Language, bytes], language: Language) -> tuple[File, ...]:
+    """Return what is kept to go with the mail: the page, the reply slip and the reply form."""
+    contents = (
+        ("form.document", HTML, documents[language]),
+        ("form.slip", WORD, render_slip_docx(notice, language)),
+        ("form.file", CSV, reply_form(notice, language)),
     )
+    return tuple(File(file_name(key, notice.number, language), kind, content) for key, kind, content in contents)
 
 
 def notice_letter(notice: NoticeModel, frame: Frame, *, sealed: bool = False) -> Written:

@@ -319,6 +319,6 @@ _MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
     MessageKind.DIGEST: _digest,
     MessageKind.BULLETIN: lambda sample: bulletin_letter(sample.bulletin, sample.frame(MessageKind.BULLETIN)),
     MessageKind.ROUND_SUMMARY: lambda sample: summary_letter(
-        sample.summary, sample.office_frame(MessageKind.ROUND_SUMMARY), "round-3.html"
+        sample.summary, sample.office_frame(MessageKind.ROUND_SUMMARY)
     ),
 }
