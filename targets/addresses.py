@@ -60,7 +60,7 @@ class ParsedTarget:
     port: int | None = None
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=8192)  # registers are parsed again for every job and report
 def parse_target(text: str) -> ParsedTarget:
     """Parse a hostname, IPv4 or IPv6 address, CIDR network or http(s) URL. Raises ``AddressError``."""
     text = _checked(text)
