@@ -55,6 +55,9 @@ _EVIDENCE, _EVIDENCE_ON_PAPER = 500, 80
 """Findings that are shown with their evidence, over all checks."""
 _EVIDENCE_OF_ONE = 12
 
+_PLACES_ON_PAPER = 600
+"""Places that a PDF names in a list, over all checks."""
+
 _OWN_FORM = frozenset({"findings", "changes"})
 """Parts of the model that the JSON shows in a form of its own."""
 
@@ -111,7 +114,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         verdict=verdict(model),
         severities=list(reversed(Severity)),
         shown_findings=with_evidence(len(groups), _EVIDENCE_ON_PAPER if paper else _EVIDENCE),
-        **(PAPER_LIMITS if paper else LIMITS),
+        **(_paper_limits(len(groups)) if paper else LIMITS),
     )
 
 
@@ -228,6 +231,11 @@ def references(finding: Finding) -> list[str]:
 def with_evidence(groups: int, most: int = _EVIDENCE) -> int:
     """Return of how many findings of each check the page shows the evidence, when there are so many checks."""
     return max(1, min(_EVIDENCE_OF_ONE, most // max(1, groups)))
+
+
+def _paper_limits(groups: int) -> dict[str, int]:
+    """Return what a PDF shows: the more checks there are, the fewer places of each in the lists."""
+    return PAPER_LIMITS | {"shown_places": max(2, min(LIMITS["shown_places"], _PLACES_ON_PAPER // max(1, groups)))}
 
 
 def gap_groups(gaps: Iterable[NotInspected]) -> list[list[NotInspected]]:
