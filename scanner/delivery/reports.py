@@ -85,18 +85,19 @@ def built(message: Message, how: Post) -> bytes:
 
 def _versions(message: Message, how: Post) -> Iterator[Mail]:
     """Yield how the mail may leave, from the one with most attached to the one that leaves however large it is."""
-    mail, t = _without_report(message), words(Language(message.language))
+    mail = _without_report(message)
+    if not (message.report or message.bulletin or (message.kind == MessageKind.NOTICE and mail.files)):
+        yield mail
+        return
+    t = words(Language(message.language))
     password = password_of(message.organisation) if message.organisation else None
     if message.report is not None:
         versions = _report_versions(message.report, t, password, how)
     elif message.bulletin is not None:
         content = zlib.decompress(message.bulletin.html)
         versions = bulletin_versions(File(kept_name(message.bulletin), HTML, content), t, password)
-    elif message.kind == MessageKind.NOTICE:
-        versions = notice_versions(mail.files, t, password)
     else:
-        yield mail
-        return
+        versions = notice_versions(mail.files, t, password)
     for files, sentence in versions:
         yield replace(_told(mail, sentence), files=files)
 

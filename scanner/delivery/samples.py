@@ -257,11 +257,15 @@ def _reminder(sample: Sample) -> Written:
     return reminders.reminder_letter(late, ahead, sample.open[-1:], sample.frame(MessageKind.REMINDER))
 
 
-def _escalation(sample: Sample) -> Written:
+def _above(sample: Sample) -> Organisation:
+    """Return the organisation that supervises the sample's."""
     name = sample.report.organisation.supervisor or SUPERVISOR
-    above = Organisation(slug="city", name_zh=name.zh, name_en=name.en)
+    return Organisation(slug="city", name_zh=name.zh, name_en=name.en, time_zone=ZONE)
+
+
+def _escalation(sample: Sample) -> Written:
     late = [each for each in sample.open if each.overdue]
-    return reminders.escalation_letter(late, above, sample.frame(MessageKind.ESCALATION))
+    return reminders.escalation_letter(late, _above(sample), sample.frame(MessageKind.ESCALATION))
 
 
 def _exemptions(sample: Sample) -> Written:
@@ -317,7 +321,9 @@ _MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
     MessageKind.EXEMPTION_ENDING: _exemptions,
     MessageKind.AUTHORISATION_ENDING: _authorisations,
     MessageKind.DIGEST: _digest,
-    MessageKind.BULLETIN: lambda sample: bulletin_letter(sample.bulletin, sample.frame(MessageKind.BULLETIN)),
+    MessageKind.BULLETIN: lambda sample: bulletin_letter(
+        sample.bulletin, Frame(MessageKind.BULLETIN, sample.language, NOW, _above(sample))
+    ),
     MessageKind.ROUND_SUMMARY: lambda sample: summary_letter(
         sample.summary, sample.office_frame(MessageKind.ROUND_SUMMARY)
     ),

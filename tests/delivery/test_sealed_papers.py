@@ -15,12 +15,14 @@ import docx
 import msoffcrypto
 import pikepdf
 import pytest
+from django.test import override_settings
 
 from scanner.delivery import papers
 from scanner.delivery.bulletin_files import Wanted
 from scanner.delivery.bulletins import send_bulletin
-from scanner.delivery.models import Message, Notice
+from scanner.delivery.models import Message, MessageKind, Notice
 from scanner.delivery.notice_document import notice_model
+from scanner.delivery.outbox import Letter, enqueue, key_of
 from scanner.delivery.passwords import set_password
 from scanner.delivery.posting import post
 from scanner.delivery.replies import notice_of, plan_import
@@ -28,6 +30,7 @@ from scanner.delivery.reply_form import Column, bare, reply_form
 from scanner.delivery.reply_read import read_form
 from scanner.delivery.reports import Post, built
 from scanner.engine.catalogue.load import Language
+from scanner.engine.errors import InputError
 from scanner.reports.pdf import LibraryMissingError
 from tests.delivery.office import NOW, contact, installed
 from tests.delivery.test_notice_document import notice  # noqa: F401 - a fixture
@@ -144,6 +147,24 @@ def test_where_no_pdf_can_be_made_or_has_no_room_the_notice_is_to_be_asked_for(
         assert list(files(mail)) == ["docx", "csv"]
         assert "Ask Security Office for the notice itself" in text(mail)
         assert [word for word in FOUND if word in readable(mail)] == []
+
+
+def test_a_password_that_can_not_be_read_any_more_holds_back_documents_and_no_alert(
+    notice: Notice,  # noqa: F811 - a fixture
+    tmp_path: Path,
+) -> None:
+    set_password(notice.organisation, PASSWORD, "ops", NOW)
+    post(notice, NOW)
+    key = key_of(MessageKind.URGENT_ALERT, "ops@office.example")
+    alert = Letter(
+        key, MessageKind.URGENT_ALERT, "ops@office.example", "en", "S", "alert", "alert", notice.organisation
+    )
+    enqueue(alert, NOW)
+
+    with override_settings(SECRET_KEY="another" * 10):
+        assert b"alert" in built(Message.objects.get(key=key), Post(tmp_path, 8_000_000))
+        with pytest.raises(InputError, match="another secret key"):
+            left(tmp_path)
 
 
 def test_a_notice_without_a_password_names_its_files_and_what_was_found(notice: Notice, tmp_path: Path) -> None:  # noqa: F811 - a fixture
