@@ -18,7 +18,6 @@ from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.mailing import Mailing
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument
 from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
-from scanner.delivery.notice_word import render_slip_docx
 from scanner.delivery.notices import issue, notices_due
 from scanner.delivery.outbox import File, enqueue_all
 from scanner.delivery.papers import CSV, HTML, WORD
@@ -84,6 +83,8 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
 
 def _files(notice: NoticeModel, documents: Mapping[Language, bytes], language: Language) -> tuple[File, ...]:
     """Return what is kept to go with the mail: the page, the reply slip and the reply form."""
+    from scanner.delivery.notice_word import render_slip_docx  # what it needs takes a fifth of a second to import
+
     contents = (
         ("form.document", HTML, documents[language]),
         ("form.slip", WORD, render_slip_docx(notice, language)),

@@ -10,8 +10,6 @@ import resource
 import subprocess
 import sys
 
-import resvg_py
-
 from scanner.engine.errors import InputError
 
 WIDTH, HEIGHT = 708, 212
@@ -37,6 +35,8 @@ def drawn(svg: bytes) -> bytes:
 
 def main() -> None:
     """Draw standard input on standard output."""
+    import resvg_py  # here, as nobody but this program needs it
+
     for limit, most in ((resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(limit, (most, most))
     svg = sys.stdin.buffer.read().decode("utf-8")

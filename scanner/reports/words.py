@@ -1,8 +1,8 @@
 """The words of every page, report and terminal line, from one TOML file per language.
 
-A key is a dotted path (``severity.high``). A value is a text with ``{placeholders}``, or a table with ``one`` and
-``other`` where the language tells singular from plural; ``n`` decides. Both files hold the same keys. An installation
-or an organisation may word some of them otherwise (:mod:`scanner.reports.words_file`).
+A key is a dotted path (``severity.high``). A value is a text with ``{placeholders}``, or a table with ``other`` and,
+where the language says one or none in words of their own, ``one`` and ``zero``; ``n`` decides. Both files hold the same
+keys. An installation or an organisation may word some of them otherwise (:mod:`scanner.reports.words_file`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from scanner.reports.words_file import flat, read_words
 
 MISSING = "—"
 """Shown where a text asks for something that was not observed."""
+
+_FORMS: Mapping[object, str] = {0: "zero", 1: "one"}
+_OTHER = "other"
 
 _FILES = {Language.ZH_HANS: "zh_Hans.toml", Language.EN: "en.toml"}
 
@@ -55,7 +58,8 @@ class Words:
             return self._unfilled[key]
         template = self._texts.get(key)
         if template is None:
-            template = self._texts[f"{key}.one" if values.get("n") == 1 else f"{key}.other"]
+            form = _FORMS.get(values.get("n"), _OTHER)
+            template = self._texts.get(f"{key}.{form}") or self._texts[f"{key}.{_OTHER}"]
         text = fill(template, values)
         if not values:
             self._unfilled[key] = text
