@@ -23,9 +23,16 @@ def test_a_remedy_is_about_checks_and_products_that_exist(remedy: Remedy) -> Non
     assert set(remedy.checks) <= catalogue().keys()
     assert set(remedy.tested) <= set(remedy.checks)
     assert set(remedy.products) <= products().keys()
-    assert remedy.snippet
+    assert all(step.lines for step in remedy.steps)
     assert all(remedy.texts[language] for language in Language)
     assert not re.search(r"[,;:?!()]\s*[一-鿿]", remedy.texts[Language.ZH_HANS])
+
+
+@pytest.mark.parametrize("remedy", remedies(), ids=lambda each: f"{each.name}-{each.checks[0]}")
+def test_a_remedy_was_tried_in_the_lab_or_says_why_not(remedy: Remedy) -> None:
+    """Which checks are tested, and that these are, is held by ``tests/lab/test_remedies.py``."""
+    assert bool(remedy.tested) != bool(remedy.untried)
+    assert bool(remedy.tested) == bool(remedy.lab)
 
 
 def test_no_check_has_two_remedies_for_one_product() -> None:
@@ -62,6 +69,20 @@ def test_the_report_shows_the_snippet_of_the_product_that_runs_there() -> None:
 def test_a_snippet_keeps_its_lines() -> None:
     html = render_html(showcase())
     assert "location ~ /\\.(?!well-known/) {\n    return 404;\n}\n</code>" in html
+
+
+def _shown(check: str, product: str, language: str) -> str:
+    shown = showcase(language)
+    one = finding(1, check, WWW, products=(product,))
+    return skeleton.text(render_html(replace(shown, findings=(one,))))
+
+
+def test_the_report_tells_whether_a_snippet_was_tried() -> None:
+    assert "Tried in our lab with nginx 1.22: the finding was there before" in _shown("WEB-HSTS", "nginx", "en")
+    assert "Tried in our lab with nginx 1.22, but not against this" in _shown("TLS-RC4", "nginx", "en")
+    assert "Not tried by us on this product" in _shown("WEB-DIRLIST", "iis", "en")
+    assert "已在实验环境中用 nginx 1.22 实测：" in _shown("WEB-HSTS", "nginx", "zh-Hans")
+    assert "未经我方在该产品上实测" in _shown("WEB-DIRLIST", "iis", "zh-Hans")
 
 
 def test_a_check_that_only_one_product_can_have_names_it() -> None:

@@ -1,0 +1,347 @@
+"""Servers that start with the lines of a remedy, beside those that other cases have already.
+
+Each ``make(lines)`` gives a server that listens where its lines say: on the case's address, which they name as
+``@address@`` or leave open, or on 127.0.0.1, where the snippets put what is for this machine alone. It has started
+when it answers there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.lab import web_sites as sites
+from tests.lab.case import Start, process, program
+from tests.lab.certificate import self_signed
+from tests.lab.data_cases import give_to, run_as
+from tests.lab.mail_cases import dovecot, postfix
+from tests.lab.network_cases import named
+from tests.lab.tls_cases import DH_1024
+from tests.lab.udp import wait_until_bound
+from tests.lab.web_servers import apache, nginx
+
+Make = Callable[[str], Start]
+"""Gives a server with these lines of configuration."""
+
+
+def listens_at(lines: str, address: str) -> str:
+    """Return where a server with these lines listens."""
+    return "127.0.0.1" if "127.0.0.1" in lines or "localhost" in lines else address
+
+
+def with_certificate(make: Make) -> Make:
+    """A server whose lines name a certificate as ``@crt@`` and its key as ``@key@``."""
+
+    def with_files(lines: str) -> Start:
+        @contextlib.contextmanager
+        def start(address: str, folder: Path) -> Iterator[None]:
+            certificate, key = self_signed(folder, address)
+            with make(lines.replace("@crt@", str(certificate)).replace("@key@", str(key)))(address, folder):
+                yield
+
+        return start
+
+    return with_files
+
+
+def _site(root: Path) -> None:
+    """Everything that should not lie there, and beside the site a certificate for RSA and a prime that is too short."""
+    sites.repository(root)
+    sites.other_repositories(root)
+    (root / "index.html").write_text(sites.html("Portal", '<a href="/files/report.pdf">report</a>'))
+    rsa_files(root.parent)
+
+
+def rsa_files(folder: Path) -> None:
+    """Write ``rsa/server.crt``, ``rsa/server.key`` and ``dh.pem``, which make every weak suite possible."""
+    (folder / "rsa").mkdir()
+    certificate, _ = self_signed(folder / "rsa", "127.0.0.1", rsa=True)
+    (folder / "dh.pem").write_bytes(DH_1024)
+    (folder / "rsa" / "dh.crt").write_bytes(certificate.read_bytes() + DH_1024)
+
+
+def nginx_site(lines: str) -> Start:
+    """A TLS server and a plain one; what returns something goes to the plain one, who is allowed to its status page."""
+    words = [line for line in lines.splitlines() if line.startswith(("return", "allow", "deny"))]
+    others = [line for line in lines.splitlines() if line not in words]
+    redirect = [line for line in words if line.startswith("return")]
+    plain = [*redirect, *(line for line in others if line.startswith("server_tokens"))]
+    status = " ".join(line for line in words if line not in redirect)
+    tls = (
+        "ssl_certificate @folder@/rsa/server.crt; ssl_certificate_key @folder@/rsa/server.key; "
+        f"location = /nginx_status {{ stub_status; {status} }}"
+    )
+    servers = (
+        "server { listen @address@:80; " + "\n".join(plain) + " }",
+        "server { listen @address@:443 ssl; " + "\n".join([tls, *others]) + " }",
+    )
+    return nginx("\n".join(servers), port=443, fill=_site)
+
+
+def apache_site(lines: str) -> Start:
+    """A TLS server, which gets what is about TLS, and a plain one, which gets what redirects."""
+    words = lines.splitlines()
+    tls = "\n".join(line for line in words if line.startswith("SSL"))
+    file = "dh.crt" if "SECLEVEL=0" in lines else "server.crt"
+    redirect = "\n".join(line for line in words if line.startswith("Redirect "))
+    others = "\n".join(line for line in words if not line.startswith(("SSL", "Redirect ")))
+    return apache(
+        443,
+        f"Listen @address@:80\n<VirtualHost @address@:80>\nServerName lab\n{redirect}\n</VirtualHost>\n"
+        f"<VirtualHost @address@:443>\nServerName lab\nSSLEngine on\nSSLCertificateFile @folder@/rsa/{file}\n"
+        f"SSLCertificateKeyFile @folder@/rsa/server.key\n{tls}\n</VirtualHost>\n{others}",
+        modules=("ssl", "headers", "autoindex", "status", "authz_host"),
+        fill=_site,
+    )
+
+
+def memcached(lines: str) -> Start:
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        folder.chmod(0o755)
+        sasl = folder / "sasl.conf"
+        sasl.write_text("mech_list: plain\n")
+        command = [program("memcached"), "-p", "11211", "-u", "memcache", *lines.split()]
+        where = (listens_at(lines, address), 11211)
+        with process(command, folder=folder, wait_for=where, env={"SASL_CONF_PATH": str(sasl)}):
+            yield
+
+    return start
+
+
+def redis(lines: str) -> Start:
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        configuration = folder / "redis.conf"
+        configuration.write_text(f'bind {address}\nsave ""\ndir {folder}\n{lines}\n')
+        where = (listens_at(lines, address), 6379)
+        with process([program("redis-server"), str(configuration)], folder=folder, wait_for=where):
+            yield
+
+    return start
+
+
+def postfix_with_log_in(lines: str) -> Start:
+    """Postfix with a certificate, whose users log in with Dovecot's help."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        logins = folder / "logins"
+        logins.mkdir()
+        configuration = logins / "dovecot.conf"
+        configuration.write_text(
+            f"base_dir = {logins}/run\nstate_dir = {logins}/state\nprotocols =\nssl = no\nlog_path = /dev/stderr\n"
+            "disable_plaintext_auth = no\npassdb {\n driver = static\n args = password=only-for-the-lab\n}\n"
+            f"service auth {{\n unix_listener {logins}/auth {{\n mode = 0666\n }}\n}}\n"
+        )
+        rsa_files(folder)
+        mail = postfix(
+            25,
+            "smtpd_sasl_type = dovecot",
+            f"smtpd_sasl_path = {logins}/auth",
+            "smtpd_sasl_auth_enable = yes",
+            "smtpd_tls_security_level = may",
+            f"smtpd_tls_cert_file = {folder}/rsa/server.crt",
+            f"smtpd_tls_key_file = {folder}/rsa/server.key",
+            lines,
+        )
+        with process([program("dovecot"), "-F", "-c", str(configuration)], folder=logins), mail(address, folder):
+            yield
+
+    return start
+
+
+def dovecot_with_rsa(lines: str) -> Start:
+    """Dovecot with a certificate for RSA."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        rsa_files(folder)
+        files = f"ssl_cert = <{folder}/rsa/server.crt\nssl_key = <{folder}/rsa/server.key"
+        with dovecot(files, lines.replace("@folder@", str(folder)), tls=True)(address, folder):
+            yield
+
+    return start
+
+
+def snmp(lines: str) -> Start:
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        configuration = folder / "snmpd.conf"
+        configuration.write_text(lines + "\n")
+        command = [program("snmpd"), "-f", "-Lo", "-C", "-c", str(configuration), "-p", str(folder / "pid")]
+        environment = {"SNMP_PERSISTENT_DIR": str(folder), "SNMPCONFPATH": str(folder)}
+        with process(command, folder=folder, env=environment):
+            wait_until_bound(listens_at(lines, address), 161)
+            yield
+
+    return start
+
+
+@contextlib.contextmanager
+def _internet(address: str, folder: Path) -> Iterator[str]:
+    """A server that plays the Internet, on an address that belongs to the case's; yields that address."""
+    upstream, beyond = folder / "upstream", address.replace("127.10.", "127.11.")
+    upstream.mkdir()
+    with named("recursion no;", zones=("example.org",))(beyond, upstream):
+        yield beyond
+
+
+def bind(lines: str) -> Start:
+    """A resolver for whom the lines allow."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        with _internet(address, folder) as beyond:
+            options = f"recursion yes; forward only; forwarders {{ {beyond}; }}; {lines}"
+            with named(options, zones=("lab.example",))(address, folder):
+                yield
+
+    return start
+
+
+def unbound(lines: str) -> Start:
+    """A resolver for whom the lines allow."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        configuration = folder / "unbound.conf"
+        with _internet(address, folder) as beyond:
+            configuration.write_text(
+                f'server:\n directory: "{folder}"\n chroot: ""\n username: ""\n pidfile: "{folder}/pid"\n'
+                f" interface: {address}\n use-syslog: no\n do-not-query-localhost: no\n module-config: iterator\n"
+                f"{lines}\n"
+                f'remote-control:\n control-enable: no\nforward-zone:\n name: "."\n forward-addr: {beyond}\n'
+            )
+            command = [program("unbound"), "-d", "-c", str(configuration)]
+            with process(command, folder=folder, wait_for=(address, 53)):
+                yield
+
+    return start
+
+
+def postgresql(lines: str) -> Start:
+    """A new cluster. Lines that begin as host-based rules do go to pg_hba.conf."""
+    rules = [line for line in lines.splitlines() if line.startswith("host")]
+    settings = [line for line in lines.splitlines() if line not in rules]
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        data = folder / "data"
+        self_signed(folder, address)
+        give_to("postgres", folder)
+        create = [program("initdb"), "-D", str(data), "-U", "postgres", "--no-sync", "--locale=C.UTF-8"]
+        subprocess.run([*run_as("postgres"), *create], check=True, capture_output=True, cwd=folder)
+        (data / "pg_hba.conf").write_text("\n".join(("local all all peer", *rules)) + "\n")
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(f"listen_addresses = '{address}'\nunix_socket_directories = '{folder}'\nfsync = off\n")
+            file.write("\n".join(settings) + "\n")
+        command = [*run_as("postgres"), program("postgres"), "-D", str(data)]
+        with process(command, folder=folder, wait_for=(listens_at(lines, address), 5432)):
+            yield
+
+    return start
+
+
+def mariadb(lines: str) -> Start:
+    """A server without accounts, which are not what is tried, as making them takes seconds."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        data, configuration = folder / "data", folder / "my.cnf"
+        data.mkdir()
+        configuration.write_text(
+            f"[mysqld]\ndatadir = {data}\nsocket = {folder}/socket\nbind-address = {address}\nskip-grant-tables\n"
+            f"skip-innodb\ndefault-storage-engine = Aria\nskip-name-resolve\n{lines}\n"
+        )
+        give_to("mysql", folder)
+        command = [*run_as("mysql"), program("mariadbd"), f"--defaults-file={configuration}"]
+        with process(command, folder=folder, wait_for=(listens_at(lines, address), 3306)):
+            yield
+
+    return start
+
+
+_TOMCAT = """\
+<Server port="-1">
+  <Service name="Catalina">
+    {connectors}
+    <Connector port="8443" address="{address}" SSLEnabled="true" minSpareThreads="2">{tls}</Connector>
+    <Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="webapps"/></Engine>
+  </Service>
+</Server>
+"""
+_TOMCAT_JARS = [path for path in Path("/usr/share/java").glob("tomcat10-*.jar") if not path.is_symlink()]
+_TOMCAT_CERTIFICATE = '<Certificate certificateFile="{0}/rsa/server.crt" certificateKeyFile="{0}/rsa/server.key"/>'
+
+
+def tomcat(lines: str) -> Start:
+    """Tomcat with connectors for AJP and TLS, in a Java that would speak the old versions."""
+    whole = [line for line in lines.splitlines() if line.startswith("<Connector")]
+    tls = "\n".join(line for line in lines.splitlines() if line not in whole)
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        for name in ("conf", "logs", "temp", "webapps", "work"):
+            (folder / name).mkdir()
+        rsa_files(folder)
+        (folder / "java.security").write_text("jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\n")
+        inside = tls.replace("</SSLHostConfig>", _TOMCAT_CERTIFICATE.format(folder) + "</SSLHostConfig>")
+        text = _TOMCAT.format(address=address, connectors="\n".join(whole), tls=inside)
+        (folder / "conf" / "server.xml").write_text(text.replace("@address@", address))
+        command = [
+            *(program("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx96m", f"-Dcatalina.base={folder}"),
+            *(f"-Djava.security.properties={folder}/java.security", f"-Djava.io.tmpdir={folder}/temp"),
+            *("-cp", ":".join(map(str, _TOMCAT_JARS)), "org.apache.catalina.startup.Bootstrap", "start"),
+        ]
+        with process(command, folder=folder, wait_for=(address, 8443)):
+            if whole:
+                socket.create_connection((listens_at(lines, address), 8009)).close()
+            yield
+
+    return start
+
+
+_NFS = """\
+mount --bind {folder}/exports /etc/exports
+mount --bind {folder}/nfs.conf /etc/nfs.conf
+mount -t tmpfs none /run
+mount --bind {folder}/state /var/lib/nfs
+rpcbind -f -h {address} &
+exportfs -ra
+exec rpc.mountd --foreground
+"""
+
+
+@contextlib.contextmanager
+def _firewall(rules: str) -> Iterator[None]:
+    """Let a table of rules hold in the test's network, and take it away again."""
+    if not rules:
+        yield
+        return
+    nft = [program("nft"), "-f", "-"]
+    subprocess.run(nft, input=rules.encode(), check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(nft, input=b"delete table inet nfs", check=True)
+
+
+def nfs(lines: str) -> Start:
+    """The port mapper, the export table and the mount daemon; the kernel's part of NFS is not needed to be asked."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        (folder / "state").mkdir()
+        (folder / "srv").mkdir()
+        exports, firewall = lines.partition("\n")[0], "".join(lines.partition("table ")[1:])
+        (folder / "exports").write_text(exports.replace("/srv/share", f"{folder}/srv") + "\n")
+        (folder / "nfs.conf").write_text("[mountd]\nport = 20048\n")
+        command = [program("unshare"), "--mount", "sh", "-ec", _NFS.format(folder=folder, address=address)]
+        with process(command, folder=folder, wait_for=(address, 20048)), _firewall(firewall):
+            yield
+
+    return start
