@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -305,6 +306,9 @@ def tomcat(lines: str) -> Start:
     return start
 
 
+_ONE_NFS = threading.Lock()
+"""The mount daemon listens on every address, so that two would share a port."""
+
 _NFS = """\
 mount --bind {folder}/exports /etc/exports
 mount --bind {folder}/nfs.conf /etc/nfs.conf
@@ -341,7 +345,7 @@ def nfs(lines: str) -> Start:
         (folder / "exports").write_text(exports.replace("/srv/share", f"{folder}/srv") + "\n")
         (folder / "nfs.conf").write_text("[mountd]\nport = 20048\n")
         command = [program("unshare"), "--mount", "sh", "-ec", _NFS.format(folder=folder, address=address)]
-        with process(command, folder=folder, wait_for=(address, 20048)), _firewall(firewall):
+        with _ONE_NFS, process(command, folder=folder, wait_for=(address, 20048)), _firewall(firewall):
             yield
 
     return start

@@ -99,6 +99,18 @@ _WEAK_POSTFIX = (
 
 TRIALS = (
     Trial(
+        "net-snmp (snmpd)",
+        ("CLR-SNMP12-PUBLIC", "SNMP-EXPOSED"),
+        "U:161",
+        servers.snmp,
+        weak=(
+            "agentaddress udp:@address@:161\nrocommunity public",
+            "agentaddress udp:@address@:161\nrouser monitor priv",
+        ),
+        level=2,
+        closes=frozenset({161}),
+    ),
+    Trial(
         "nginx",
         (
             *_OLD,
@@ -280,18 +292,6 @@ TRIALS = (
         servers.with_certificate(lambda lines: vsftpd(21, "anonymous_enable=NO", lines)),
         weak=("ssl_enable=YES\nrsa_cert_file=@crt@\nrsa_private_key_file=@key@\nforce_local_logins_ssl=NO",),
         filled=_FTP_FILES,
-    ),
-    Trial(
-        "net-snmp (snmpd)",
-        ("CLR-SNMP12-PUBLIC", "SNMP-EXPOSED"),
-        "U:161",
-        servers.snmp,
-        weak=(
-            "agentaddress udp:@address@:161\nrocommunity public",
-            "agentaddress udp:@address@:161\nrouser monitor priv",
-        ),
-        level=2,
-        closes=frozenset({161}),
     ),
     Trial(
         "BIND",
