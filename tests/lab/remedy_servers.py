@@ -11,6 +11,7 @@ import contextlib
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -316,6 +317,7 @@ mount -t tmpfs none /run
 mount --bind {folder}/state /var/lib/nfs
 rpcbind -f -h {address} &
 exportfs -ra
+for turn in $(seq 100); do [ -S /run/rpcbind.sock ] && break; sleep 0.05; done
 exec rpc.mountd --foreground
 """
 
@@ -334,6 +336,18 @@ def _firewall(rules: str) -> Iterator[None]:
         subprocess.run(nft, input=b"delete table inet nfs", check=True)
 
 
+def _lists_exports(address: str) -> bool:
+    show = [program("showmount"), "--no-headers", "--exports", address]
+    return subprocess.run(show, capture_output=True, check=False, timeout=10).returncode == 0
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds, 5 s at most."""
+    deadline = time.monotonic() + 5
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def nfs(lines: str) -> Start:
     """The port mapper, the export table and the mount daemon; the kernel's part of NFS is not needed to be asked."""
 
@@ -345,7 +359,11 @@ def nfs(lines: str) -> Start:
         (folder / "exports").write_text(exports.replace("/srv/share", f"{folder}/srv") + "\n")
         (folder / "nfs.conf").write_text("[mountd]\nport = 20048\n")
         command = [program("unshare"), "--mount", "sh", "-ec", _NFS.format(folder=folder, address=address)]
-        with _ONE_NFS, process(command, folder=folder, wait_for=(address, 20048)), _firewall(firewall):
-            yield
+        with _ONE_NFS:
+            with process(command, folder=folder, wait_for=(address, 20048)):
+                _wait_until(lambda: _lists_exports(address))
+                with _firewall(firewall):
+                    yield
+            _wait_until(lambda: not _lists_exports(address))  # the port mapper ends by itself
 
     return start

@@ -266,7 +266,7 @@ TRIALS = (
     ),
     Trial(
         "NFS (Linux)",
-        ("NFS-EXPORT",),
+        ("NFS-EXPORT", "CLR-RPCBIND", "AMP-PORTMAP"),
         "9,111,20048",  # a closed port too, so that the host answers when the firewall turns the others away
         servers.nfs,
         weak=("/srv/share *(ro,sync,no_subtree_check)",),
