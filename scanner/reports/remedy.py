@@ -15,11 +15,12 @@ The folder ``remedies`` holds a TOML file per product::
     en = "…"
     zh-Hans = "…"
 
-``products`` are ids of :mod:`scanner.engine.intel.products`, none for what has none. ``checks`` are ids. ``also`` lists
+``products`` are ids of :mod:`scanner.engine.intel.products`, none for what has none. Paths and names of services are
+those of Debian; ``elsewhere`` gives those of RHEL and its like where they differ. ``checks`` are ids. ``also`` lists
 further files with a snippet each. ``tested`` are those checks for which a test starts the server weak, sees the
 finding, applies the snippets, and sees it no more (``tests/lab/test_remedies.py``); ``lab`` is what it starts. Where no
-check is tested, ``untried`` says why; the snippet then does what the product's own documentation says of it. Readers
-are told which it is (:class:`Tried`).
+check is tested, ``by_hand`` is the release on which somebody did the same by hand, or ``untried`` says why nobody did;
+the snippet then does what the product's own documentation says of it. Readers are told which it is (:class:`Tried`).
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Tried(StrEnum):
     """The finding was there before and gone with it."""
     RUN = "run"
     """The product works with it and other findings were gone; this one can't be staged with today's builds."""
+    HAND = "hand"
+    """As ``SEEN``, by hand: no test repeats it."""
     NO = "no"
 
 
@@ -57,7 +60,7 @@ class Step:
 class Remedy:
     """What to do about some checks with one product; ``after`` is the command that makes it work.
 
-    ``lab`` is the product and release of the lab, or empty; ``untried`` why nothing was tried, or empty.
+    ``release`` is what it was tried with, in the lab or ``by_hand``; empty when it was not, which ``untried`` explains.
     """
 
     products: tuple[str, ...]
@@ -66,14 +69,18 @@ class Remedy:
     steps: tuple[Step, ...]
     after: str
     tested: tuple[str, ...]
-    lab: str
+    release: str
+    by_hand: bool
     untried: str
+    elsewhere: str
     texts: Mapping[Language, str]
 
     def tried(self, check: str) -> Tried:
         """Return what the lab can say of this remedy for one of its checks."""
         if self.untried:
             return Tried.NO
+        if self.by_hand:
+            return Tried.HAND
         return Tried.SEEN if check in self.tested else Tried.RUN
 
 
@@ -85,8 +92,9 @@ class Hint:
     text: str
     steps: tuple[Step, ...]
     after: str
+    elsewhere: str
     tried: Tried
-    lab: str
+    release: str
 
 
 def hints_for(check: str, findings: Iterable[Finding], language: Language) -> tuple[tuple[Hint, ...], bool]:
@@ -98,7 +106,7 @@ def hints_for(check: str, findings: Iterable[Finding], language: Language) -> tu
     here = {product for finding in findings for product in finding.products}
     fitting = [remedy for remedy in known if here.intersection(remedy.products)]
     hints = (
-        Hint(each.name, each.texts[language], each.steps, each.after, each.tried(check), each.lab)
+        Hint(each.name, each.texts[language], each.steps, each.after, each.elsewhere, each.tried(check), each.release)
         for each in fitting or known
     )
     return tuple(hints), bool(fitting) or len(known) == 1
@@ -125,8 +133,10 @@ def remedies() -> tuple[Remedy, ...]:
                 steps=tuple(_step(part) for part in (entry, *entry.get("also", ()))),
                 after=entry.get("after", ""),
                 tested=tuple(entry["tested"]),
-                lab=table.get("lab", ""),
+                release=table.get("lab", entry.get("by_hand", "")),
+                by_hand="by_hand" in entry,
                 untried=entry.get("untried", ""),
+                elsewhere=table.get("elsewhere", ""),
                 texts={language: entry[str(language)] for language in Language},
             )
             for entry in table["remedy"]

@@ -259,7 +259,7 @@ def _rdp_that_takes(*accepted: int, refusal: int) -> Start:
     return scripted(3389, answer, once=True)
 
 
-def _smbd(port: int, *lines: str) -> Start:
+def smbd(port: int, *lines: str) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         for name in ("private", "lock", "state", "cache", "pid", "ncalrpc"):
@@ -320,7 +320,7 @@ _WINDOWS_CASES = (
         name="smb-default",
         address="127.10.9.34",
         ports="445",
-        start=_smbd(445),
+        start=smbd(445),
         expected=frozenset({(445, "SVC-SMB-EXPOSED"), (445, "SMB-SIGN")}),
         silent=frozenset({"SMBV1"}),
         services=frozenset({(445, "smb")}),
@@ -330,7 +330,7 @@ _WINDOWS_CASES = (
         name="smb-version-1",
         address="127.10.9.35",
         ports="445",
-        start=_smbd(445, "server min protocol = NT1"),
+        start=smbd(445, "server min protocol = NT1"),
         expected=frozenset({(445, "SVC-SMB-EXPOSED"), (445, "SMB-SIGN"), (445, "SMBV1")}),
         needs=("smbd",),
     ),
@@ -338,7 +338,7 @@ _WINDOWS_CASES = (
         name="smb-version-1-only",
         address="127.10.9.37",
         ports="445",
-        start=_smbd(445, "server min protocol = NT1", "server max protocol = NT1"),
+        start=smbd(445, "server min protocol = NT1", "server max protocol = NT1"),
         expected=frozenset({(445, "SVC-SMB-EXPOSED"), (445, "SMB-SIGN"), (445, "SMBV1")}),
         needs=("smbd",),
     ),
@@ -346,7 +346,7 @@ _WINDOWS_CASES = (
         name="smb-version-3.1.1-only",
         address="127.10.9.38",
         ports="445",
-        start=_smbd(445, "server min protocol = SMB3_11", "server signing = mandatory"),
+        start=smbd(445, "server min protocol = SMB3_11", "server signing = mandatory"),
         expected=frozenset({(445, "SVC-SMB-EXPOSED")}),
         silent=frozenset({"SMB-SIGN", "SMBV1"}),
         needs=("smbd",),
@@ -355,7 +355,7 @@ _WINDOWS_CASES = (
         name="smb-signing-required-odd-port",
         address="127.10.9.36",
         ports="4450",
-        start=_smbd(4450, "server signing = mandatory"),
+        start=smbd(4450, "server signing = mandatory"),
         expected=frozenset({(4450, "SVC-SMB-EXPOSED")}),
         silent=frozenset({"SMB-SIGN", "SMBV1"}),
         services=frozenset({(4450, "smb")}),

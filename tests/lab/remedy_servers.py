@@ -8,14 +8,13 @@ when it answers there.
 from __future__ import annotations
 
 import contextlib
-import socket
+import shlex
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.lab import web_sites as sites
 from tests.lab.case import Start, process, program
 from tests.lab.certificate import self_signed
 from tests.lab.data_cases import give_to, run_as
@@ -23,7 +22,6 @@ from tests.lab.mail_cases import dovecot, postfix
 from tests.lab.network_cases import named
 from tests.lab.tls_cases import DH_1024
 from tests.lab.udp import wait_until_bound
-from tests.lab.web_servers import apache, nginx
 
 Make = Callable[[str], Start]
 """Gives a server with these lines of configuration."""
@@ -49,55 +47,12 @@ def with_certificate(make: Make) -> Make:
     return with_files
 
 
-def _site(root: Path) -> None:
-    """Everything that should not lie there, and beside the site a certificate for RSA and a prime that is too short."""
-    sites.repository(root)
-    sites.other_repositories(root)
-    (root / "index.html").write_text(sites.html("Portal", '<a href="/files/report.pdf">report</a>'))
-    rsa_files(root.parent)
-
-
 def rsa_files(folder: Path) -> None:
     """Write ``rsa/server.crt``, ``rsa/server.key`` and ``dh.pem``, which make every weak suite possible."""
     (folder / "rsa").mkdir()
     certificate, _ = self_signed(folder / "rsa", "127.0.0.1", rsa=True)
     (folder / "dh.pem").write_bytes(DH_1024)
     (folder / "rsa" / "dh.crt").write_bytes(certificate.read_bytes() + DH_1024)
-
-
-def nginx_site(lines: str) -> Start:
-    """A TLS server and a plain one; what returns something goes to the plain one, who is allowed to its status page."""
-    words = [line for line in lines.splitlines() if line.startswith(("return", "allow", "deny"))]
-    others = [line for line in lines.splitlines() if line not in words]
-    redirect = [line for line in words if line.startswith("return")]
-    plain = [*redirect, *(line for line in others if line.startswith("server_tokens"))]
-    status = " ".join(line for line in words if line not in redirect)
-    tls = (
-        "ssl_certificate @folder@/rsa/server.crt; ssl_certificate_key @folder@/rsa/server.key; "
-        f"location = /nginx_status {{ stub_status; {status} }}"
-    )
-    servers = (
-        "server { listen @address@:80; " + "\n".join(plain) + " }",
-        "server { listen @address@:443 ssl; " + "\n".join([tls, *others]) + " }",
-    )
-    return nginx("\n".join(servers), port=443, fill=_site)
-
-
-def apache_site(lines: str) -> Start:
-    """A TLS server, which gets what is about TLS, and a plain one, which gets what redirects."""
-    words = lines.splitlines()
-    tls = "\n".join(line for line in words if line.startswith("SSL"))
-    file = "dh.crt" if "SECLEVEL=0" in lines else "server.crt"
-    redirect = "\n".join(line for line in words if line.startswith("Redirect "))
-    others = "\n".join(line for line in words if not line.startswith(("SSL", "Redirect ")))
-    return apache(
-        443,
-        f"Listen @address@:80\n<VirtualHost @address@:80>\nServerName lab\n{redirect}\n</VirtualHost>\n"
-        f"<VirtualHost @address@:443>\nServerName lab\nSSLEngine on\nSSLCertificateFile @folder@/rsa/{file}\n"
-        f"SSLCertificateKeyFile @folder@/rsa/server.key\n{tls}\n</VirtualHost>\n{others}",
-        modules=("ssl", "headers", "autoindex", "status", "authz_host"),
-        fill=_site,
-    )
 
 
 def memcached(lines: str) -> Start:
@@ -169,6 +124,16 @@ def dovecot_with_rsa(lines: str) -> Start:
     return start
 
 
+def _tells_its_name(lines: str) -> None:
+    """Ask an agent that has a user of version 3 at 127.0.0.1, as that user."""
+    for line in lines.splitlines():
+        if line.startswith("createUser"):
+            _, user, hashing, passphrase, cipher, secret = shlex.split(line)
+            who = ["-u", user, "-a", hashing, "-A", passphrase, "-x", cipher, "-X", secret]
+            ask = [program("snmpget"), "-v3", "-l", "authPriv", *who, "127.0.0.1", "1.3.6.1.2.1.1.5.0"]
+            subprocess.run(ask, check=True, capture_output=True)
+
+
 def snmp(lines: str) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
@@ -178,6 +143,7 @@ def snmp(lines: str) -> Start:
         environment = {"SNMP_PERSISTENT_DIR": str(folder), "SNMPCONFPATH": str(folder)}
         with process(command, folder=folder, env=environment):
             wait_until_bound(listens_at(lines, address), 161)
+            _tells_its_name(lines)
             yield
 
     return start
@@ -227,22 +193,41 @@ def unbound(lines: str) -> Start:
 
 def postgresql(lines: str) -> Start:
     """A new cluster. Lines that begin as host-based rules do go to pg_hba.conf."""
-    rules = [line for line in lines.splitlines() if line.startswith("host")]
+    rules = [line for line in lines.splitlines() if line.startswith(("host", "local "))]
     settings = [line for line in lines.splitlines() if line not in rules]
+    closes = any(line.startswith("listen_addresses") for line in settings)
 
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         data = folder / "data"
-        self_signed(folder, address)
         give_to("postgres", folder)
         create = [program("initdb"), "-D", str(data), "-U", "postgres", "--no-sync", "--locale=C.UTF-8"]
         subprocess.run([*run_as("postgres"), *create], check=True, capture_output=True, cwd=folder)
-        (data / "pg_hba.conf").write_text("\n".join(("local all all peer", *rules)) + "\n")
+        (data / "pg_hba.conf").write_text("\n".join(rules or ["local all all peer"]) + "\n")
         with (data / "postgresql.conf").open("a") as file:
             file.write(f"listen_addresses = '{address}'\nunix_socket_directories = '{folder}'\nfsync = off\n")
             file.write("\n".join(settings) + "\n")
         command = [*run_as("postgres"), program("postgres"), "-D", str(data)]
-        with process(command, folder=folder, wait_for=(listens_at(lines, address), 5432)):
+        where = "127.0.0.1" if closes else address
+        with process(command, folder=folder, wait_for=(where, 5432)):
+            yield
+
+    return start
+
+
+def mosquitto(lines: str) -> Start:
+    """A broker for whom a user called device is made where the lines name a file of passwords."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        passwords, configuration = folder / "passwd", folder / "mosquitto.conf"
+        subprocess.run(
+            [program("mosquitto_passwd"), "-b", "-c", str(passwords), "device", "only-for-the-lab"], check=True
+        )
+        listener = "" if "listener" in lines else f"listener 1883 {address}\n"
+        configuration.write_text(f"user root\n{listener}{lines.replace('/etc/mosquitto/passwd', str(passwords))}\n")
+        where = (listens_at(lines, address), 1883)
+        with process([program("mosquitto"), "-c", str(configuration)], folder=folder, wait_for=where):
             yield
 
     return start
@@ -262,46 +247,6 @@ def mariadb(lines: str) -> Start:
         give_to("mysql", folder)
         command = [*run_as("mysql"), program("mariadbd"), f"--defaults-file={configuration}"]
         with process(command, folder=folder, wait_for=(listens_at(lines, address), 3306)):
-            yield
-
-    return start
-
-
-_TOMCAT = """\
-<Server port="-1">
-  <Service name="Catalina">
-    {connectors}
-    <Connector port="8443" address="{address}" SSLEnabled="true" minSpareThreads="2">{tls}</Connector>
-    <Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="webapps"/></Engine>
-  </Service>
-</Server>
-"""
-_TOMCAT_JARS = [path for path in Path("/usr/share/java").glob("tomcat10-*.jar") if not path.is_symlink()]
-_TOMCAT_CERTIFICATE = '<Certificate certificateFile="{0}/rsa/server.crt" certificateKeyFile="{0}/rsa/server.key"/>'
-
-
-def tomcat(lines: str) -> Start:
-    """Tomcat with connectors for AJP and TLS, in a Java that would speak the old versions."""
-    whole = [line for line in lines.splitlines() if line.startswith("<Connector")]
-    tls = "\n".join(line for line in lines.splitlines() if line not in whole)
-
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        for name in ("conf", "logs", "temp", "webapps", "work"):
-            (folder / name).mkdir()
-        rsa_files(folder)
-        (folder / "java.security").write_text("jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\n")
-        inside = tls.replace("</SSLHostConfig>", _TOMCAT_CERTIFICATE.format(folder) + "</SSLHostConfig>")
-        text = _TOMCAT.format(address=address, connectors="\n".join(whole), tls=inside)
-        (folder / "conf" / "server.xml").write_text(text.replace("@address@", address))
-        command = [
-            *(program("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx96m", f"-Dcatalina.base={folder}"),
-            *(f"-Djava.security.properties={folder}/java.security", f"-Djava.io.tmpdir={folder}/temp"),
-            *("-cp", ":".join(map(str, _TOMCAT_JARS)), "org.apache.catalina.startup.Bootstrap", "start"),
-        ]
-        with process(command, folder=folder, wait_for=(address, 8443)):
-            if whole:
-                socket.create_connection((listens_at(lines, address), 8009)).close()
             yield
 
     return start

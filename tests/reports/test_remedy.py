@@ -29,10 +29,10 @@ def test_a_remedy_is_about_checks_and_products_that_exist(remedy: Remedy) -> Non
 
 
 @pytest.mark.parametrize("remedy", remedies(), ids=lambda each: f"{each.name}-{each.checks[0]}")
-def test_a_remedy_was_tried_in_the_lab_or_says_why_not(remedy: Remedy) -> None:
+def test_a_remedy_was_tried_in_the_lab_or_by_hand_or_says_why_not(remedy: Remedy) -> None:
     """Which checks are tested, and that these are, is held by ``tests/lab/test_remedies.py``."""
-    assert bool(remedy.tested) != bool(remedy.untried)
-    assert bool(remedy.tested) == bool(remedy.lab)
+    assert [bool(remedy.tested), remedy.by_hand, bool(remedy.untried)].count(True) == 1
+    assert bool(remedy.release) != bool(remedy.untried)
 
 
 def test_no_check_has_two_remedies_for_one_product() -> None:
@@ -80,6 +80,7 @@ def _shown(check: str, product: str, language: str) -> str:
 def test_the_report_tells_whether_a_snippet_was_tried() -> None:
     assert "Tried in our lab with nginx 1.22: the finding was there before" in _shown("WEB-HSTS", "nginx", "en")
     assert "Tried in our lab with nginx 1.22, but not against this" in _shown("TLS-RC4", "nginx", "en")
+    assert "Tried by us by hand with Docker 20.10" in _shown("SVC-DOCKER-UNAUTH", "docker", "en")
     assert "Not tried by us on this product" in _shown("WEB-DIRLIST", "iis", "en")
     assert "已在实验环境中用 nginx 1.22 实测：" in _shown("WEB-HSTS", "nginx", "zh-Hans")
     assert "未经我方在该产品上实测" in _shown("WEB-DIRLIST", "iis", "zh-Hans")
