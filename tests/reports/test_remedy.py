@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.intel.products import products
-from scanner.reports.remedy import Remedy, hints_for, remedies
+from scanner.reports.remedy import Remedy, Tried, hints_for, remedies
 from scanner.reports.render import render_html
 from tests.reports import skeleton
 from tests.reports.sample import finding, place
@@ -90,3 +91,23 @@ def test_a_check_that_only_one_product_can_have_names_it() -> None:
     hints, recognised = hints_for("RSYNC-OPEN", [finding(1, "RSYNC-OPEN", WWW, products=())], Language.EN)
     assert recognised
     assert [hint.product for hint in hints] == ["rsync"]
+
+
+def _row(name: str) -> str:
+    """What was tried with one product, as a row of the table in docs/reports.md."""
+    own = [remedy for remedy in remedies() if remedy.name == name]
+    checks = {tried: [check for each in own for check in each.checks if each.tried(check) is tried] for tried in Tried}
+    releases = sorted({remedy.release for remedy in own if remedy.release})
+    notes = sorted({remedy.untried for remedy in own if remedy.untried})
+    if checks[Tried.HAND]:
+        notes.append("by hand, as its package changes the firewall of the machine")
+    seen = ", ".join(checks[Tried.SEEN] + checks[Tried.HAND])
+    rest = ", ".join(checks[Tried.RUN] + checks[Tried.NO])
+    cells = ("; ".join(releases + notes), seen or "—", rest or "—")
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def test_the_documentation_tells_what_was_tried() -> None:
+    text = Path("docs/reports.md").read_text(encoding="utf-8")
+    for name in dict.fromkeys(remedy.name for remedy in remedies()):
+        assert _row(name) in text.splitlines(), _row(name)
