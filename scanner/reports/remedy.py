@@ -20,7 +20,7 @@ those of Debian; ``elsewhere`` gives those of RHEL and its like where they diffe
 further files with a snippet each. ``tested`` are those checks for which a test starts the server weak, sees the
 finding, applies the snippets, and sees it no more (``tests/lab/test_remedies.py``); ``lab`` is what it starts. Where no
 check is tested, ``by_hand`` is the release on which somebody did the same by hand, or ``untried`` says why nobody did;
-the snippet then does what the product's own documentation says of it. Readers are told which it is (:class:`Tried`).
+the snippet then does what the product's own documentation says of it. Readers are told which it is (:class:`Tried`). What is code in a text stands between backticks.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A remedy in one language for one check, ready to be shown."""
+    """A remedy in one language for one check, ready to be shown; of its ``text`` every second part is code."""
 
     product: str
-    text: str
+    text: tuple[str, ...]
     steps: tuple[Step, ...]
     after: str
     elsewhere: str
@@ -106,7 +106,15 @@ def hints_for(check: str, findings: Iterable[Finding], language: Language) -> tu
     here = {product for finding in findings for product in finding.products}
     fitting = [remedy for remedy in known if here.intersection(remedy.products)]
     hints = (
-        Hint(each.name, each.texts[language], each.steps, each.after, each.elsewhere, each.tried(check), each.release)
+        Hint(
+            product=each.name,
+            text=tuple(each.texts[language].split("`")),
+            steps=each.steps,
+            after=each.after,
+            elsewhere=each.elsewhere,
+            tried=each.tried(check),
+            release=each.release,
+        )
         for each in fitting or known
     )
     return tuple(hints), bool(fitting) or len(known) == 1

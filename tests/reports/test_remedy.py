@@ -26,6 +26,7 @@ def test_a_remedy_is_about_checks_and_products_that_exist(remedy: Remedy) -> Non
     assert set(remedy.products) <= products().keys()
     assert all(step.lines for step in remedy.steps)
     assert all(remedy.texts[language] for language in Language)
+    assert all(remedy.texts[language].count("`") % 2 == 0 for language in Language)
     assert not re.search(r"[,;:?!()]\s*[一-鿿]", remedy.texts[Language.ZH_HANS])
 
 
