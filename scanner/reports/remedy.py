@@ -17,10 +17,12 @@ The folder ``remedies`` holds a TOML file per product::
 
 ``products`` are ids of :mod:`scanner.engine.intel.products`, none for what has none. Paths and names of services are
 those of Debian; ``elsewhere`` gives those of RHEL and its like where they differ. ``checks`` are ids. ``also`` lists
-further files with a snippet each. ``tested`` are those checks for which a test starts the server weak, sees the
-finding, applies the snippets, and sees it no more (``tests/lab/test_remedies.py``); ``lab`` is what it starts. Where no
-check is tested, ``by_hand`` is the release on which somebody did the same by hand, or ``untried`` says why nobody did;
-the snippet then does what the product's own documentation says of it. Readers are told which it is (:class:`Tried`). What is code in a text stands between backticks.
+further files with a snippet each. What is code in a text stands between backticks.
+
+``tested`` are those checks for which a test starts the server weak, sees the finding, applies the snippets, and sees it
+no more (``tests/lab/test_remedies.py``); ``lab`` is what it starts. Where no check is tested, ``by_hand`` is the
+release on which somebody did the same by hand, or ``untried`` says why nobody did; the snippet then does what the
+product's own documentation says of it. Readers are told which it is (:class:`Tried`).
 """
 
 from __future__ import annotations
