@@ -252,6 +252,58 @@ def mariadb(lines: str) -> Start:
     return start
 
 
+def squid(lines: str) -> Start:
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        folder.chmod(0o777)
+        configuration = folder / "squid.conf"
+        configuration.write_text(
+            f"pid_filename {folder}/squid.pid\ncache_log {folder}/cache.log\naccess_log none\ncoredump_dir {folder}\n"
+            f"shutdown_lifetime 0 seconds\nconnect_timeout 2 seconds\npinger_enable off\nvisible_hostname lab\n"
+            f"{lines}\n"
+        )
+        command = [program("squid"), "-N", "-f", str(configuration), "-n", f"lab{address.replace('.', '')}"]
+        with process(command, folder=folder, wait_for=(listens_at(lines, address), 3128)):
+            yield
+
+    return start
+
+
+_SLAPD = """\
+include /etc/ldap/schema/core.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {folder}/slapd.pid
+database config
+database mdb
+suffix "dc=lab,dc=example"
+directory {folder}/db
+"""
+_ENTRY = "dn: dc=lab,dc=example\nobjectClass: dcObject\nobjectClass: organization\ndc: lab\no: Lab\n"
+
+
+def slapd(changes: str) -> Start:
+    """A directory whose own configuration gets these changes, written as LDIF."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        (folder / "db").mkdir()
+        (folder / "config").mkdir()
+        old = folder / "slapd.conf"
+        old.write_text(_SLAPD.format(folder=folder))
+        own = ["-F", str(folder / "config")]
+        steps = [(["slapadd", "-f", str(old)], _ENTRY), (["slaptest", "-f", str(old), *own], "")]
+        if changes:
+            steps.append((["slapmodify", "-b", "cn=config", *own], changes))
+        for (name, *words), text in steps:
+            subprocess.run([program(name), *words], input=text.encode(), check=True, capture_output=True)
+        command = [program("slapd"), *own, "-h", f"ldap://{address}:389", "-d", "0"]
+        with process(command, folder=folder, wait_for=(address, 389)):
+            yield
+
+    return start
+
+
 _ONE_NFS = threading.Lock()
 """The mount daemon listens on every address, so that two would share a port."""
 
