@@ -1,7 +1,7 @@
 """``python -m tests.bench.reports``: what reports take, as a unit and the number of units grow.
 
-A large unit in each form, in a process of its own; the page of ever larger units, drawn beside the line through them;
-and the pages of many units out of a database, by two processes, whose memory should stay flat. Seconds are those of a
+A large unit in each form, in a process of its own; forms of ever larger units, drawn beside the line through them; and
+the pages of many units out of a database, by two processes, whose memory should stay flat. Seconds are those of a
 processor; MB are 10⁶ bytes, and those of memory the most that the process has held so far.
 """
 
@@ -29,7 +29,9 @@ SIZES = (125, 250, 500, 1000)
 EACH = 5
 """Findings of each host."""
 
-RUNS = 3
+GROWN = {"html": 5, "xlsx": 1, "pdf": 1}
+"""The forms whose growth is drawn, each with the number of runs of which the median counts."""
+
 CORES = 2
 MARKS = (0.25, 0.5, 1.0)
 """Parts of many units after which memory is read."""
@@ -96,16 +98,21 @@ def forms_table() -> Table:
     return table
 
 
-def growth_table(sizes: Sequence[int] = SIZES) -> Table:
-    """Draw how the time of a page grows with the unit: a bar each, and where the line through all is."""
-    with _processes(1) as alone:
-        seconds = [alone.submit(page_seconds, hosts).result() for hosts in sizes]
-    line = line_through(sizes, seconds)
-    title = f"One report, HTML; the line (┃) is straight, and the last bar is {line.above:+.0%} off it"
-    table = Table("hosts", "findings", "seconds", Column("drawn", no_wrap=True), title=title)
-    longest = max(*seconds, *line.at)
-    for hosts, took, at in zip(sizes, seconds, line.at, strict=True):
-        table.add_row(f"{hosts:,}", f"{hosts * EACH:,}", f"{took:.2f}", _bar(took / longest, at / longest))
+def growth_table() -> Table:
+    """Draw how the time of each form grows with the unit: a bar each, and where the line through them is."""
+    drawn = Column("drawn, and the straight line (┃)", no_wrap=True)
+    title = f"One report, as the unit grows, with {EACH} findings a host"
+    table = Table("form", "hosts", "seconds", drawn, "off it", title=title)
+    for form, runs in GROWN.items():
+        with _processes(1) as alone:
+            seconds = [alone.submit(form_seconds, form, hosts, runs).result() for hosts in SIZES]
+        line = line_through(SIZES, seconds)
+        longest = max(*seconds, *line.at)
+        for hosts, took, at in zip(SIZES, seconds, line.at, strict=True):
+            last = hosts == SIZES[-1]
+            bar = _bar(took / longest, at / longest)
+            off = f"{line.above:+.0%}" if last else ""
+            table.add_row(form, f"{hosts:,}", f"{took:.2f}", bar, off, end_section=last)
     return table
 
 
@@ -149,15 +156,16 @@ def make_form(form: str, hosts: int) -> Made:
     return Made(seconds, sum(map(len, files.values())) / 1e6, _peak())
 
 
-def page_seconds(hosts: int) -> float:
-    """Return the median of the times that a unit's page takes."""
+def form_seconds(form: str, hosts: int, runs: int) -> float:
+    """Return the median of the times that one form of a unit's report takes."""
     _prepare()
-    from scanner.reports.render import render_html
+    from scanner.reports.formats import ReportFormat, rendered
     from tests.reports.large import large
 
-    render_html(large(5, 1))  # templates are read once
+    forms = (ReportFormat(form),)
+    rendered(large(5, 1), forms)  # templates, words and fonts are read once
     model = large(hosts, EACH)
-    return statistics.median(_timed(lambda: render_html(model))[0] for _ in range(RUNS))
+    return statistics.median(_timed(lambda: rendered(model, forms))[0] for _ in range(runs))
 
 
 def fill_database(size: Size) -> tuple[int, int]:
