@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from scanner.accounts.sight import Sight
-from scanner.console.standing import NEW, Standing
+from scanner.console.standing import NEW, Counts
 from scanner.delivery.letters import name_of
 from scanner.delivery.models import Message, MessageState
 from scanner.engine.hostile import line
@@ -47,24 +47,22 @@ class Need:
     address: str = ""
 
 
-def needs(sight: Sight, stand: Iterable[Standing], under_way: Iterable[Round], now: datetime, t: Words) -> list[Need]:
+def needs(sight: Sight, found: Counts, under_way: Iterable[Round], now: datetime, t: Words) -> list[Need]:
     """Return what needs somebody, the most pressing first.
 
-    ``stand`` is how the organisations stand, ``under_way`` are the rounds that have not ended.
+    ``found`` counts the findings of all organisations, ``under_way`` are the rounds that have not ended.
     """
-    stand = list(stand)
-    critical, overdue = sum(each.findings.new for each in stand), sum(each.findings.overdue for each in stand)
-    found = (
-        _need(t, "critical", (), critical, f"{reverse('findings')}?severity=critical&new=on"),
+    needed = (
+        _need(t, "critical", (), found.new, f"{reverse('findings')}?severity=critical&new=on"),
         _requests(sight, t),
-        _need(t, "overdue", (), overdue, f"{reverse('findings')}?overdue=on"),
+        _need(t, "overdue", (), found.overdue, f"{reverse('findings')}?overdue=on"),
         _rounds(under_way, now, t),
         _failed(sight, now, t),
         _dead_letters(sight, t),
         _authorisations(sight, now, t),
         _contacts(sight, t),
     )
-    return [need for need in found if need is not None]
+    return [need for need in needed if need is not None]
 
 
 def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: str = "") -> Need | None:
@@ -73,8 +71,10 @@ def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: s
 
 
 def _requests(sight: Sight, t: Words) -> Need | None:
-    asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED, finding__state__in=TO_FIX)
-    return _need(t, "requests", (), asked.count(), f"{reverse('findings')}?asked=on")
+    asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED).order_by()
+    # Requests are few and findings many: a database that is asked for both at once may begin with the findings.
+    open_ = sum(state in TO_FIX for state in asked.values_list("finding__state", flat=True))
+    return _need(t, "requests", (), open_, f"{reverse('findings')}?asked=on")
 
 
 def _rounds(under_way: Iterable[Round], now: datetime, t: Words) -> Need | None:
@@ -95,7 +95,10 @@ def _rounds(under_way: Iterable[Round], now: datetime, t: Words) -> Need | None:
 
 
 def _failed(sight: Sight, now: datetime, t: Words) -> Need | None:
-    rows = sight.rows(HostResult).filter(outcome=Outcome.ERROR, look=LookNumber.FIRST, finished__gt=now - NEW)
+    recent = sight.rows(Round).filter(Q(finished=None) | Q(finished__gt=now - NEW))
+    rows = sight.rows(HostResult).filter(
+        round__in=recent, outcome=Outcome.ERROR, look=LookNumber.FIRST, finished__gt=now - NEW
+    )
     found = list(rows.order_by("-round").values("round").annotate(n=Count("pk")))
     details = (
         Detail(t("console.need.failed_in", number=row["round"], n=row["n"]), reverse("round", args=[row["round"]]))

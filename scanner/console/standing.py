@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 
 from scanner.accounts.sight import Sight
 from scanner.engine.model import Severity
@@ -52,21 +52,40 @@ class Standing:
     findings: Counts
 
 
-def standings(sight: Sight, now: datetime, only: Iterable[Organisation] | None = None) -> list[Standing]:
-    """Return how the active organisations in sight stand, the worst first; or ``only`` these, in their order."""
-    active = sight.rows(Organisation).filter(retired_at=None).only("slug", "name_zh", "name_en", "is_key")
-    chosen = list(active if only is None else only)
-    within = None if only is None else [each.pk for each in chosen]
-    scores, counts = _scores(sight, within), _counts(sight, now, within)
-    rows = [Standing(each, scores.get(each.pk, Scored()), counts.get(each.pk, Counts())) for each in chosen]
-    return sorted(rows, key=_worst_first) if only is None else rows
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """How the worst organisations stand, how many others there are, and the findings of all of them together."""
+
+    worst: tuple[Standing, ...]
+    others: int
+    findings: Counts
 
 
-def _scores(sight: Sight, within: list[int] | None) -> dict[int, Scored]:
+def standings(sight: Sight, now: datetime, chosen: Sequence[Organisation]) -> list[Standing]:
+    """Return how these organisations stand, in their order."""
+    within = [each.pk for each in chosen]
+    return _standings(sight, chosen, _counts(sight, now, within))
+
+
+def overall(sight: Sight, now: datetime, shown: int) -> Overall:
+    """Return how the active organisations in sight stand; of the worst, ``shown`` of them, all that is known."""
+    rows = sight.rows(Organisation).filter(retired_at=None)
+    counts, slugs = _counts(sight, now, rows.order_by()), dict(rows.order_by().values_list("pk", "slug"))
+    active = {owner: counts.get(owner, Counts()) for owner in slugs}
+    ranked = sorted(slugs, key=lambda owner: _worst_first(active[owner], slugs[owner]))
+    found = rows.only("slug", "name_zh", "name_en", "is_key").in_bulk(ranked[:shown])
+    worst = _standings(sight, [found[owner] for owner in ranked[:shown] if owner in found], counts)
+    return Overall(tuple(worst), max(len(ranked) - shown, 0), _sum(active.values()))
+
+
+def _standings(sight: Sight, chosen: Sequence[Organisation], counts: Mapping[int, Counts]) -> list[Standing]:
+    scores = _scores(sight, [each.pk for each in chosen])
+    return [Standing(each, scores.get(each.pk, Scored()), counts.get(each.pk, Counts())) for each in chosen]
+
+
+def _scores(sight: Sight, within: list[int]) -> dict[int, Scored]:
     """Return how each organisation scored in its last whole round that ran to its end and was followed."""
-    rows = sight.rows(RoundScore).filter(round__in=comparable_rounds())
-    if within is not None:
-        rows = rows.filter(organisation__in=within)
+    rows = sight.rows(RoundScore).filter(round__in=comparable_rounds(), organisation__in=within)
     newest = rows.order_by().values("organisation").annotate(last=Max("pk")).values("last")
     told = ("organisation", "score__value", "score__grade", "score__coverage", "round__finished", "round__created")
     found = sight.rows(RoundScore).filter(pk__in=newest).order_by().values_list(*told)
@@ -76,10 +95,9 @@ def _scores(sight: Sight, within: list[int] | None) -> dict[int, Scored]:
     }
 
 
-def _counts(sight: Sight, now: datetime, within: list[int] | None) -> dict[int, Counts]:
-    rows = sight.rows(Finding).filter(state__in=TO_FIX)
-    if within is not None:
-        rows = rows.filter(organisation__in=within)
+def _counts(sight: Sight, now: datetime, within: list[int] | QuerySet[Organisation]) -> dict[int, Counts]:
+    """Count within these organisations. They are named even if they are all, for then the rows come sorted by them."""
+    rows = sight.rows(Finding).filter(state__in=TO_FIX, organisation__in=within)
     counted = (
         rows.order_by()
         .values("organisation")
@@ -93,6 +111,10 @@ def _counts(sight: Sight, now: datetime, within: list[int] | None) -> dict[int, 
     return {row["organisation"]: Counts(row["open"], row["serious"], row["overdue"], row["new"]) for row in counted}
 
 
-def _worst_first(standing: Standing) -> tuple[int, int, int, str]:
-    found = standing.findings
-    return (-found.overdue, -found.serious, -found.open, standing.organisation.slug)
+def _sum(counted: Iterable[Counts]) -> Counts:
+    rows = [(each.open, each.serious, each.overdue, each.new) for each in counted]
+    return Counts(*map(sum, zip(*rows, strict=True))) if rows else Counts()
+
+
+def _worst_first(found: Counts, slug: str) -> tuple[int, int, int, str]:
+    return (-found.overdue, -found.serious, -found.open, slug)

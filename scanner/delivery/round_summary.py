@@ -188,22 +188,27 @@ def summary_json(summary: RoundSummary) -> str:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=2, default=datetime.isoformat) + "\n"
 
 
-def _unused(this: Round) -> set[int]:
-    """Return the results of addresses inside registered networks where nothing has ever answered, of everyone at once;
-    see :func:`scanner.remediation.scores.never_answered`."""
+def _unused(this: Round) -> Mapping[int, int]:
+    """Return the results of addresses inside registered networks where nothing has ever answered, of everyone at once,
+    each with its organisation; see :func:`scanner.remediation.scores.never_answered`."""
     results = HostResult.objects.filter(look=LookNumber.FIRST)
     mute = results.filter(round=this, outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
+    rows = list(mute.order_by().values_list("pk", "organisation", "address"))
+    if not rows:
+        return {}
     answered = results.filter(outcome__in=LOOKED, round__lte=this.pk, address__in=mute.order_by().values("address"))
     known = set(answered.order_by().values_list("organisation", "address").distinct())
-    rows = mute.order_by().values_list("pk", "organisation", "address")
-    return {pk for pk, owner, address in rows if (owner, address) not in known}
+    return {pk: owner for pk, owner, address in rows if (owner, address) not in known}
 
 
-def _coverage(this: Round, unused: set[int]) -> Mapping[int, Coverage]:
+def _coverage(this: Round, unused: Mapping[int, int]) -> Mapping[int, Coverage]:
     rows = HostResult.objects.filter(round=this, look=LookNumber.FIRST).order_by()
     ended: dict[int, Counter[str]] = defaultdict(Counter)
-    for pk, owner, outcome in rows.values_list("pk", "organisation", "outcome"):
-        ended[owner]["unused" if pk in unused else outcome] += 1
+    for owner, outcome, n in rows.values_list("organisation", "outcome").annotate(n=Count("pk")):
+        ended[owner][outcome] = n
+    for owner, n in Counter(unused.values()).items():
+        ended[owner] += Counter({"unused": n})
+        ended[owner][Outcome.UNREACHABLE] -= n
     return {owner: _coverage_of(counted) for owner, counted in ended.items()}
 
 
@@ -224,7 +229,7 @@ def _sum(parts: Iterable[Coverage]) -> Coverage:
     )
 
 
-def _gaps(this: Round, unused: set[int]) -> tuple[tuple[GapReason, int], ...]:
+def _gaps(this: Round, unused: Mapping[int, int]) -> tuple[tuple[GapReason, int], ...]:
     rows = HostResult.objects.filter(round=this, look=LookNumber.FIRST).exclude(outcome=Outcome.INSPECTED)
     counted: Counter[GapReason] = Counter()
     for row in rows.order_by("pk").iterator(chunk_size=100):

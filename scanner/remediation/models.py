@@ -94,6 +94,9 @@ class Finding(models.Model):
                 fields=("state", "severity", "deadline", "organisation", "first_seen", "host", "check_id"),
                 name="finding_by_state",
             ),
+            models.Index(
+                fields=("organisation", "state", "severity", "deadline", "first_seen"), name="finding_by_organisation"
+            ),
         )
 
     def __str__(self) -> str:
@@ -162,6 +165,7 @@ class FindingEvent(models.Model):
             models.UniqueConstraint(fields=("finding", "round", "kind"), name="event_happens_once_a_round"),
             models.CheckConstraint(condition=models.Q(kind__in=list(Happened)), name="event_kind_is_known"),
         )
+        indexes = (models.Index(fields=("round", "kind", "finding"), name="event_by_round"),)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.finding}"

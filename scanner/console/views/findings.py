@@ -10,13 +10,14 @@ from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm, end_of
-from scanner.console.ranked import fetched, numbers, worst_first
+from scanner.console.ranked import Numbers, fetched
 from scanner.console.requests import PageRequest
 from scanner.console.standing import NEW
 from scanner.engine.errors import InputError
@@ -71,7 +72,7 @@ def index(request: PageRequest) -> HttpResponse:
     """List findings, the worst first."""
     form = Filter(request)
     wanted, now = form.cleaned_data, request.now
-    retired = request.sight.rows(Organisation).filter(retired_at__isnull=False)
+    retired = list(request.sight.rows(Organisation).filter(retired_at__isnull=False).values_list("pk", flat=True))
     rows = request.sight.rows(Finding).exclude(organisation__in=retired)
     rows = rows.filter(state=wanted["state"]) if wanted.get("state") else rows.filter(state__in=TO_FIX)
     if wanted.get("severity"):
@@ -81,12 +82,13 @@ def index(request: PageRequest) -> HttpResponse:
     if wanted.get("overdue"):
         rows = rows.filter(state__in=TO_FIX, deadline__lt=now)
     if wanted.get("asked"):
-        rows = rows.filter(exemptions__state=ExemptionState.REQUESTED)
+        asked = request.sight.rows(Exemption).filter(state=ExemptionState.REQUESTED)
+        rows = rows.filter(pk__in=list(asked.values_list("finding", flat=True)))
     if wanted.get("new"):
         rows = rows.filter(first_seen__gt=now - NEW)
     if wanted.get("q"):
-        rows = rows.filter(host__icontains=wanted["q"]) | rows.filter(check_id__icontains=wanted["q"])
-    page = Paginator(numbers(worst_first(rows)), PER_PAGE).get_page(request.GET.get("page"))
+        rows = rows.filter(Q(host__icontains=wanted["q"]) | Q(check_id__icontains=wanted["q"]))
+    page = Paginator(Numbers(rows), PER_PAGE).get_page(request.GET.get("page"))
     told = {
         "page": page,
         "rows": fetched(request.sight.rows(Finding), page),

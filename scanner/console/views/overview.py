@@ -9,7 +9,7 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console.attention import needs
 from scanner.console.requests import PageRequest
-from scanner.console.standing import standings
+from scanner.console.standing import overall
 from scanner.rounds.models import ENDED, Round
 from targets.models import Organisation
 
@@ -24,11 +24,11 @@ def show(request: PageRequest) -> HttpResponse:
         slug = sight.rows(Organisation).values_list("slug", flat=True).get()
         return HttpResponseRedirect(reverse("organisation", args=[slug]))
     under_way = list(sight.rows(Round).exclude(state__in=ENDED).order_by("pk"))
-    worst = standings(sight, request.now)
+    all_ = overall(sight, request.now, SHOWN)
     told = {
-        "needs": needs(sight, worst, under_way, request.now, request.words) if sight.may(Right.WATCH) else [],
-        "standings": worst[:SHOWN],
-        "more": len(worst) - len(worst[:SHOWN]),
+        "needs": needs(sight, all_.findings, under_way, request.now, request.words) if sight.may(Right.WATCH) else [],
+        "standings": all_.worst,
+        "more": all_.others,
         "under_way": under_way[:SHOWN],
     }
     return render(request, "overview.html", told)

@@ -105,9 +105,10 @@ class Outcome:
 
 def _outcome(request: PageRequest, this: Round) -> Outcome:
     sums = outcomes(this)
-    scores = dict(request.sight.rows(RoundScore).filter(round=this).values_list("organisation", "score__value"))
-    owners = request.sight.rows(Organisation).filter(pk__in=sums)
-    lines = tuple(Line(each, *sums[each.pk], scores.get(each.pk)) for each in owners[:PER_PAGE])
+    owners = list(request.sight.rows(Organisation).filter(pk__in=sums)[:PER_PAGE])
+    rows = request.sight.rows(RoundScore).filter(round=this, organisation__in=owners)
+    scores = dict(rows.values_list("organisation", "score__value"))
+    lines = tuple(Line(each, *sums[each.pk], scores.get(each.pk)) for each in owners)
     covered, found = [each for each, _ in sums.values()], [each for _, each in sums.values()]
     return Outcome(
         hosts=sum(each.hosts for each in covered),
