@@ -298,6 +298,7 @@ INSTALLED_APPS = [
     "scanner.reports",
     "scanner.delivery",
     "scanner.accounts",
+    "scanner.api",
     "scanner.console",
 ]
 DATABASES: dict[str, dict[str, Any]] = {
@@ -332,7 +333,7 @@ _site = urlsplit(installation.site)
 _has_tls = _site.scheme == "https"
 _HOUR = 60 * 60
 ALLOWED_HOSTS = [_site.hostname or ""] if installation.web_url else ["127.0.0.1", "localhost", "[::1]"]
-ROOT_URLCONF = "scanner.console.urls"
+ROOT_URLCONF = "scanner.urls"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "scanner.console.middleware.headers",

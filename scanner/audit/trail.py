@@ -67,6 +67,8 @@ class Action(StrEnum):
     PASSWORD_SET = "password-set"  # noqa: S105 - the name of an act
     SECOND_FACTOR_REMOVED = "second-factor-removed"
     SIGNED_IN = "signed-in"
+    TOKEN_ADDED = "token-added"  # noqa: S105
+    TOKEN_REVOKED = "token-revoked"  # noqa: S105
     PRUNE = "prune"
     BACKUP = "backup"
     RESTORE = "restore"

@@ -65,8 +65,3 @@ _ENTRANCE: list[URLPattern | URLResolver] = [
 """Ways in, and what everybody does with their own account; each sees to its own guard. There is no sign-up."""
 
 urlpatterns = [*_ENTRANCE, *(route.pattern() for route in ROUTES)]
-
-handler400 = "scanner.console.errors.wrong_request"
-handler403 = "scanner.console.errors.not_allowed"
-handler404 = "scanner.console.errors.not_found"
-handler500 = "scanner.console.errors.failed"

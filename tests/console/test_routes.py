@@ -80,7 +80,7 @@ TABLE: dict[str, Entry] = {
 
 def patterns(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every address of the site with its name."""
-    for each in (resolver or get_resolver()).url_patterns:
+    for each in (resolver or get_resolver("scanner.console.urls")).url_patterns:
         if isinstance(each, URLResolver):
             yield from patterns(each, prefix + str(each.pattern))
         elif isinstance(each, URLPattern):
