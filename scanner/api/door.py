@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -19,7 +19,7 @@ from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
 from scanner.api.models import Kept
 from scanner.api.pace import Pace
-from scanner.api.problem import Problem, as_problem, of_error
+from scanner.api.problem import Problem, Wrong, as_problem, of_error
 from scanner.api.requests import ApiRequest, Visit
 from scanner.api.scopes import Scope, covers
 from scanner.api.tokens import recognised
@@ -67,14 +67,15 @@ def needs(scope: Scope, right: Right) -> dict[str, Any]:
     return {"auth": Bearer(scope, right), "openapi_extra": {"x-scope": str(scope), "x-right": str(right)}}
 
 
-def guarded(pattern: URLPattern) -> URLPattern:
-    """Return an address of the interface behind the door."""
+def guarded(pattern: URLPattern, asks: Mapping[str, Set[str]]) -> URLPattern:
+    """Return an address of the interface behind the door. ``asks`` has the names of a query that each method takes."""
     view: View = pattern.callback
 
     @wraps(view)
     def handle(request: Any, *args: object, **kwargs: object) -> HttpResponse:
         try:
             request.visit = _enter(request)
+            _refuse_others(request, asks.get(request.method, request.GET.keys()))
             response = as_problem(_once(request, lambda: view(request, *args, **kwargs)))
         except Exception as error:  # noqa: BLE001 - whatever it is, a program gets it in one form
             return of_error(error).answer()
@@ -94,6 +95,13 @@ def _enter(request: ApiRequest) -> Visit:
     if wait:
         raise Problem(429, "too-many", "This token asks too often.", headers={"Retry-After": str(wait)})
     return Visit(token, Sight.of(token.user))
+
+
+def _refuse_others(request: HttpRequest, known: Set[str]) -> None:
+    """Refuse parameters that nobody reads: a filter with a slip in its name would show everything."""
+    others = [Wrong(name, "This parameter is unknown.") for name in request.GET if name not in known]
+    if others:
+        raise Problem(422, "invalid", "What was sent does not have the form that this takes.", others)
 
 
 def _once(request: ApiRequest, act: Callable[[], HttpResponse]) -> HttpResponse:

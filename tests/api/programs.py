@@ -36,9 +36,13 @@ class Programs:
 
     def acting_for(self, user: User, scopes: Iterable[str] = tuple(Scope)) -> Client:
         """A program of an account."""
+        return program(self.secret_of(user, scopes))
+
+    def secret_of(self, user: User, scopes: Iterable[str] = tuple(Scope)) -> str:
+        """The secret of a new token."""
         self.made += 1
         _, secret = tokens.add(user, f"program-{self.made}", scopes, "tests", dt.datetime.now(dt.UTC))
-        return program(secret)
+        return secret
 
 
 def program(secret: str) -> Client:
