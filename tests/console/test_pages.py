@@ -158,15 +158,14 @@ def test_a_host_that_is_not_ours_is_refused(house: House) -> None:
     assert answer.status_code == 400
 
 
-def test_a_failure_of_the_database_shows_a_page_that_asks_nothing_of_it(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_ours_shows_a_page_that_says_nothing_of_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = house.browser(Role.OPERATOR)
     browser.raise_request_exception = False
     monkeypatch.setattr("scanner.console.views.overview.standings", lambda *_: 1 / 0)
     answer = browser.get("/")
     assert answer.status_code == 500
     assert "Something went wrong" in answer.content.decode()
+    assert "division" not in answer.content.decode()
 
 
 def test_a_unit_s_first_page_is_its_own_and_shows_how_it_stands(house: House) -> None:
