@@ -104,7 +104,7 @@ def of_error(error: Exception) -> Problem:
                 Wrong(each.field, f"{each.wrong}; {each.right}" if each.right else each.wrong)
                 for each in error.problems
             ]
-            return Problem(422, "invalid", "The register can't become what was sent; nothing was changed.", wrong)
+            return Problem(409, "refused", "The register can't become what was sent; nothing was changed.", wrong)
         case RoundsmanError() | RegisterChanged():
             return Problem(409, "refused", str(error.args[0]))
         case DatabaseError():

@@ -20,9 +20,7 @@ from scanner.cli.actor import actor
 from scanner.cli.prompts import Yes, agree
 from scanner.cli.register_view import print_attention, print_plan, print_problems, print_register
 from scanner.engine.errors import InputError, RoundsmanError
-from targets.registry.crosscheck import cross_problems
 from targets.registry.export import only, to_yaml
-from targets.registry.plan import compare, merge
 from targets.registry.problems import BadInput, Problem
 from targets.registry.reading import Limits, read_register, yaml_files
 from targets.registry.specs import Register
@@ -154,14 +152,9 @@ def check(
 
 def _apply(wanted: Register, problems: list[Problem], *, dry_run: bool, yes: bool) -> None:
     """Show what ``wanted`` changes, ask, and write it; with ``problems``, of it or found here, refuse them all."""
-    from targets.registry.store import RegisterChanged, apply_changes, current_register
+    from targets.registry.store import RegisterChanged, apply_changes, changes_for
 
-    current = current_register()
-    whole = merge(current, wanted)
-    problems += cross_problems(wanted, whole)
-    if problems:
-        raise BadInput(problems)
-    changes = compare(current, whole)
+    changes = changes_for(wanted, problems)
     if not changes:
         typer.echo("Nothing to change.")
         return

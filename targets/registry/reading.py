@@ -71,29 +71,35 @@ def yaml_files(path: Path) -> list[Path]:
 def read_register(files: Iterable[Path], limits: Limits) -> tuple[Register, list[Problem]]:
     """Read YAML files as one register, with everything that is wrong within single values."""
     problems: list[Problem] = []
-    zones: list[ZoneSpec] = []
-    organisations: list[OrganisationSpec] = []
-    exclusions: tuple[ExclusionSpec, ...] | None = None
+    found: list[Register] = []
     for file in files:
         try:
-            mapping = load_document(file)
+            found.append(read_mapping(load_document(file), limits, problems))
         except BadInput as error:
             problems += error.problems
-            continue
-        top = Fields(mapping, "", ("zones", "organisations", "exclusions"), problems)
-        zones += [_zone(item, f"zones[{index}]", problems) for index, item in enumerate(top.items("zones") or (), 1)]
-        organisations += [
-            _OrganisationReader(item, f"organisations[{index}]", limits, problems).read()
-            for index, item in enumerate(top.items("organisations") or (), 1)
-        ]
-        items = top.items("exclusions")
-        if items is not None:
-            found = tuple(
-                _exclusion(item, f"exclusions[{index}]", ZoneInfo(DEFAULT_TIME_ZONE), problems)
-                for index, item in enumerate(items, 1)
-            )
-            exclusions = (exclusions or ()) + found
-    return Register(tuple(zones), tuple(organisations), exclusions), problems
+    exclusions = [each.exclusions for each in found if each.exclusions is not None]
+    whole = Register(
+        zones=tuple(zone for each in found for zone in each.zones),
+        organisations=tuple(organisation for each in found for organisation in each.organisations),
+        exclusions=tuple(exclusion for each in exclusions for exclusion in each) if exclusions else None,
+    )
+    return whole, problems
+
+
+def read_mapping(mapping: Mapping, limits: Limits, problems: list[Problem]) -> Register:
+    """Read one document; what is wrong within its values is added to ``problems``."""
+    top = Fields(mapping, "", ("zones", "organisations", "exclusions"), problems)
+    zones = tuple(_zone(item, f"zones[{index}]", problems) for index, item in enumerate(top.items("zones") or (), 1))
+    organisations = tuple(
+        _OrganisationReader(item, f"organisations[{index}]", limits, problems).read()
+        for index, item in enumerate(top.items("organisations") or (), 1)
+    )
+    items = top.items("exclusions")
+    if items is None:
+        return Register(zones, organisations)
+    zone = ZoneInfo(DEFAULT_TIME_ZONE)
+    found = (_exclusion(item, f"exclusions[{index}]", zone, problems) for index, item in enumerate(items, 1))
+    return Register(zones, organisations, tuple(found))
 
 
 def _zone(item: Mapping, path: str, problems: list[Problem]) -> ZoneSpec:

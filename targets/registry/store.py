@@ -12,7 +12,9 @@ from django.db import transaction
 from targets import models
 from targets.addresses import parse_target
 from targets.registry.audited import record_changes
+from targets.registry.crosscheck import cross_problems
 from targets.registry.plan import EVERYONE, Action, Change, Noun, compare, merge
+from targets.registry.problems import BadInput, Problem
 from targets.registry.specs import (
     AuthorisationSpec,
     ContactSpec,
@@ -64,6 +66,19 @@ def current_register() -> Register:
         ),
         exclusions=tuple(exclusions[None]),
     )
+
+
+def changes_for(wanted: Register, problems: Iterable[Problem] = ()) -> tuple[Change, ...]:
+    """Return what would change if the register said what ``wanted`` says.
+
+    Raises ``BadInput`` with ``problems``, and all that is wrong between the values of ``wanted`` and the others.
+    """
+    current = current_register()
+    whole = merge(current, wanted)
+    wrong = [*problems, *cross_problems(wanted, whole)]
+    if wrong:
+        raise BadInput(wrong)
+    return compare(current, whole)
 
 
 @transaction.atomic

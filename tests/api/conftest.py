@@ -7,9 +7,13 @@ from django.core.cache import cache
 
 from scanner.api import door
 from scanner.api.pace import Pace
+from scanner.delivery.models import MessageKind
+from scanner.delivery.outbox import Letter, enqueue
 from scanner.rounds.models import HostResult
+from targets.models import Exclusion
 from tests.api.programs import Programs
 from tests.console.house import House, build
+from tests.delivery.office import NOW, plan
 
 
 @pytest.fixture
@@ -18,6 +22,10 @@ def house(db: None, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setattr(door, "PACE", Pace())
     house = build()
     HostResult.objects.all().delete()  # they hold no facts, and a re-inspection reads those
+    Exclusion.objects.create(organisation=house.water, value="192.0.2.99", reason="It breaks easily.")
+    plan()
+    letter = Letter("digest:ops", MessageKind.DIGEST, "ops@office.example", "en", "A week", "text", "html")
+    enqueue(letter, NOW)
     return house
 
 

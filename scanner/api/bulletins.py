@@ -1,0 +1,80 @@
+"""Bulletins: how the units of a supervising organisation compare."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Annotated, Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from scanner.accounts.roles import Right
+from scanner.api.door import needs
+from scanner.api.fields import SlugInPath
+from scanner.api.problem import Problem
+from scanner.api.requests import ApiRequest
+from scanner.api.scopes import Scope
+from scanner.delivery.bulletins import Wanted, bulletin_on, page_of
+from scanner.engine.catalogue.load import Language
+from scanner.reports.bulletin_render import render_bulletin_json
+from scanner.reports.stationery import stationery_of
+from targets.models import Organisation
+
+router = Router(tags=["reports"])
+
+READ = needs(Scope.REPORTS_READ, Right.READ)
+
+EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+"""Days that bulletins may be about; beyond them, clocks of some organisation can't say what day it is."""
+
+
+class Days(Schema):
+    """The days that a bulletin is about, by the clocks of its organisation, and how it is written."""
+
+    since: date = Field(description="The first day.")
+    until: date = Field(description="The last day.")
+    anonymous: bool = Field(default=False, description="Without names: units are letters.")
+    language: Language | None = Field(default=None, description="Default: that of the organisation.")
+
+
+AskedDays = Annotated[Days, Query()]
+
+
+@router.get("/organisations/{slug}/bulletin", response=dict[str, Any], **READ)
+def show_bulletin(request: ApiRequest, slug: SlugInPath, days: AskedDays) -> HttpResponse:
+    """Make a bulletin on an organisation and all that it supervises, for who sees all of them."""
+    wanted = _wanted(request, slug, days)
+    made = bulletin_on(wanted, request.now)
+    language = days.language or Language(made.organisation.language)
+    document = json.loads(render_bulletin_json(made, language))
+    return HttpResponse(json.dumps(document, ensure_ascii=False), content_type="application/json; charset=utf-8")
+
+
+@router.get("/organisations/{slug}/bulletin.html", response={200: None}, **READ)
+def download_bulletin(request: ApiRequest, slug: SlugInPath, days: AskedDays) -> HttpResponse:
+    """Make a bulletin as a page, as it would be mailed."""
+    wanted = _wanted(request, slug, days)
+    made = bulletin_on(wanted, request.now)
+    with stationery_of(wanted.top):
+        page = page_of(made, days.language or Language(made.organisation.language))
+    response = HttpResponse(page, content_type="text/html; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="bulletin-{slug}-{days.until}.html"'
+    return response
+
+
+def _wanted(request: ApiRequest, slug: str, days: Days) -> Wanted:
+    """Return what is asked for, of an organisation of whose units none is hidden from who asks."""
+    seen = request.visit.sight.rows(Organisation)
+    top = get_object_or_404(seen, slug=slug, retired_at=None)
+    below = [top.pk]
+    while below:
+        children = set(Organisation.objects.filter(parent__in=below).values_list("pk", flat=True))
+        if children - set(seen.filter(pk__in=children).values_list("pk", flat=True)):
+            raise Http404
+        below = list(children)
+    if not EARLIEST <= days.since <= days.until <= LATEST:
+        raise Problem(409, "refused", f"The days lie between {EARLIEST} and {LATEST}, the first before the last.")
+    return Wanted(top, days.since, days.until, nameless=days.anonymous)
