@@ -370,6 +370,7 @@ CSRF_FAILURE_VIEW = "scanner.console.errors.forged"
 LANGUAGE_COOKIE_NAME = "language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * _HOUR
 SECURE_SSL_REDIRECT = _has_tls
+SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz|metrics)$"]  # asked by programs on this machine, past the proxy
 SECURE_HSTS_SECONDS = 2 * 365 * 24 * _HOUR if _has_tls else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _has_tls
 SECURE_REFERRER_POLICY = "same-origin"

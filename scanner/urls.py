@@ -7,11 +7,17 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from scanner.api import site
+from scanner.api import monitoring, site
 from scanner.api.problem import of_status
 from scanner.console import errors, urls
 
-urlpatterns = [path(site.PREFIX, include((site.patterns(), "api"))), path("", include(urls))]
+urlpatterns = [
+    path(site.PREFIX, include((site.patterns(), "api"))),
+    path("healthz", monitoring.healthz, name="healthz"),
+    path("readyz", monitoring.readyz, name="readyz"),
+    path("metrics", monitoring.metrics, name="metrics"),
+    path("", include(urls)),
+]
 
 _FOR_PROGRAMS = "/" + site.PREFIX.partition("/")[0] + "/"
 

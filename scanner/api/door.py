@@ -74,7 +74,7 @@ def guarded(pattern: URLPattern, asks: Mapping[str, Set[str]]) -> URLPattern:
     @wraps(view)
     def handle(request: Any, *args: object, **kwargs: object) -> HttpResponse:
         try:
-            request.visit = _enter(request)
+            request.visit = enter(request)
             _refuse_others(request, asks.get(request.method, request.GET.keys()))
             response = as_problem(_once(request, lambda: view(request, *args, **kwargs)))
         except Exception as error:  # noqa: BLE001 - whatever it is, a program gets it in one form
@@ -84,7 +84,7 @@ def guarded(pattern: URLPattern, asks: Mapping[str, Set[str]]) -> URLPattern:
     return URLPattern(pattern.pattern, handle, pattern.default_args, pattern.name)
 
 
-def _enter(request: ApiRequest) -> Visit:
+def enter(request: ApiRequest) -> Visit:
     """Recognise who asks. Raises ``Problem``."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     token = recognised(secret.strip(), request.now) if scheme.lower() == "bearer" else None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 
 from scanner.api import door
@@ -17,8 +20,9 @@ from tests.delivery.office import NOW, plan
 
 
 @pytest.fixture
-def house(db: None, monkeypatch: pytest.MonkeyPatch) -> House:
+def house(db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> House:
     cache.clear()
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
     monkeypatch.setattr(door, "PACE", Pace())
     house = build()
     HostResult.objects.all().delete()  # they hold no facts, and a re-inspection reads those

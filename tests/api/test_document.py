@@ -29,7 +29,7 @@ def test_the_document_in_the_repository_is_the_one_that_the_routes_make() -> Non
     assert json.loads(KEPT.read_text(encoding="utf-8")) == document(), "Run .venv/bin/python -m tools.openapi."
 
 
-EXAMPLES = 4
+EXAMPLES = 3
 """Requests of each kind to each operation; the same ones at every run."""
 
 BOUNDED = settings(

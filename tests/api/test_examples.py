@@ -1,0 +1,49 @@
+"""The page on the interface, as somebody would follow it: its commands and programs, against a served installation."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.console.test_production import served
+from tests.installation import Installation
+from tests.test_docs import ROOT, _blocks
+
+PAGE = ROOT / "docs" / "api.md"
+
+
+@pytest.mark.slow
+def test_what_the_page_shows_works_as_it_stands(installation: Installation, tmp_path: Path) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    late = "deadline=NOW - timedelta(days=1)"
+    office = "from datetime import timedelta\nfrom tests.delivery.office import NOW, finding, unit\n"
+    installation.python(f"{office}finding(unit('water'), {late})")
+    commands = re.findall(r"^\$ roundsman (.+)$", text, re.MULTILINE)
+    printed = [installation.roundsman(*shlex.split(command)) for command in commands]
+    (token,) = re.findall(r"^rmt_[\w-]{43}$", printed[-1], re.MULTILINE)
+    with served(installation) as (_, port):
+        environment = {**os.environ, "API": f"http://127.0.0.1:{port}/api/v1", "TOKEN": token}
+
+        def run(*command: str) -> str:
+            done = subprocess.run(
+                command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        said = [run("bash", "-euc", block) for block in _blocks(PAGE, "sh")]
+        programs = run(sys.executable, "-W", "error", "-c", "\n".join(_blocks(PAGE, "python")))
+
+    assert '"check": "SVC-REDIS-UNAUTH"' in said[0]
+    assert said[1].count('"state": "claimed"') == 2
+    first, second, third = programs.splitlines()
+    assert first == "1 water 192.0.2.10 6379 SVC-REDIS-UNAUTH"
+    assert second.startswith("re-inspection ")
+    assert "add organisation library" in third
+    assert "add authorisation Order 7" in third
