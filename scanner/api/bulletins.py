@@ -19,6 +19,7 @@ from scanner.api.requests import ApiRequest
 from scanner.api.scopes import Scope
 from scanner.delivery.bulletins import Wanted, bulletin_on, page_of
 from scanner.engine.catalogue.load import Language
+from scanner.reports.bulletin_reads import subtree
 from scanner.reports.bulletin_render import render_bulletin_json
 from scanner.reports.stationery import stationery_of
 from targets.models import Organisation
@@ -67,14 +68,10 @@ def download_bulletin(request: ApiRequest, slug: SlugInPath, days: AskedDays) ->
 
 def _wanted(request: ApiRequest, slug: str, days: Days) -> Wanted:
     """Return what is asked for, of an organisation of whose units none is hidden from who asks."""
-    seen = request.visit.sight.rows(Organisation)
-    top = get_object_or_404(seen, slug=slug, retired_at=None)
-    below = [top.pk]
-    while below:
-        children = set(Organisation.objects.filter(parent__in=below).values_list("pk", flat=True))
-        if children - set(seen.filter(pk__in=children).values_list("pk", flat=True)):
-            raise Http404
-        below = list(children)
+    sight = request.visit.sight
+    top = get_object_or_404(sight.rows(Organisation), slug=slug, retired_at=None)
+    if not all(sight.may(Right.READ, unit) for unit in subtree(top, request.now).organisations):
+        raise Http404
     if not EARLIEST <= days.since <= days.until <= LATEST:
         raise Problem(409, "refused", f"The days lie between {EARLIEST} and {LATEST}, the first before the last.")
     return Wanted(top, days.since, days.until, nameless=days.anonymous)

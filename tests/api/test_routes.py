@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from scanner.api.door import Bearer
 from scanner.api.scopes import Scope
 from scanner.api.site import SITE, document
 from scanner.delivery.models import Message
+from scanner.settings import ROOT
 from targets.models import Target
 from tests.api.programs import AT, Programs
-from tests.console.house import House
+from tests.console.house import House, account
 
 ADMIN, OPERATOR, AUDITOR = Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR
 SUPERVISOR, MANAGER, MEMBER = Role.SUPERVISOR, Role.UNIT_MANAGER, Role.UNIT_MEMBER
@@ -215,3 +217,24 @@ def test_lists_show_a_unit_its_own_rows_alone(house: House, programs: Programs, 
 def test_nobody_gets_past_the_door(house: House) -> None:
     for name in TABLE:
         assert ask(Client(), name, house) == 401
+
+
+def test_a_bulletin_is_for_who_sees_every_unit_of_it(house: House, programs: Programs) -> None:
+    """Whoever manages the city's own unit does not see those below it, of which its bulletin tells."""
+    manager = account("city@office.example", MANAGER, house.city)
+    where = f"{AT}/organisations/city/bulletin"
+    assert programs.of(SUPERVISOR).get(where, NOVEMBER).json()["organisation"]["slug"] == "city"
+    assert programs.acting_for(manager).get(where, NOVEMBER).status_code == 404
+    assert programs.acting_for(manager).get(f"{AT}/organisations/city").status_code == 200
+    assert programs.of(ADMIN).get(where, {"since": "0001-01-01", "until": "9999-12-31"}).status_code == 409
+
+
+def test_routes_reach_rows_through_the_sight_alone() -> None:
+    """No route asks a manager, which would answer with everybody's rows; figures are of the installation."""
+    found = {
+        path.name
+        for path in (ROOT / "scanner" / "api").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("objects", "_default_manager")
+    }
+    assert found == {"door.py", "monitoring.py", "tokens.py"}
