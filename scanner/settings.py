@@ -303,6 +303,7 @@ INSTALLED_APPS = [
     "scanner.delivery",
     "scanner.accounts",
     "scanner.api",
+    "scanner.webhooks",
     "scanner.console",
 ]
 DATABASES: dict[str, dict[str, Any]] = {

@@ -69,6 +69,10 @@ class Action(StrEnum):
     SIGNED_IN = "signed-in"
     TOKEN_ADDED = "token-added"  # noqa: S105
     TOKEN_REVOKED = "token-revoked"  # noqa: S105
+    WEBHOOK_ADDED = "webhook-added"
+    WEBHOOK_REVOKED = "webhook-revoked"
+    WEBHOOK_RETRIED = "webhook-retried"
+    WEBHOOK_DEAD = "webhook-dead"
     PRUNE = "prune"
     BACKUP = "backup"
     RESTORE = "restore"

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def line(message: str, *arguments: object, failure: BaseException | None = None) -> dict[str, object]:
     why = (type(failure), failure, None) if failure else None
-    record = logging.LogRecord("scanner.rounds", logging.WARNING, "", 0, message, arguments, why)  # type: ignore[arg-type]
+    record = logging.LogRecord("scanner.rounds", logging.WARNING, "", 0, message, arguments, why)
     (text,) = JsonLines().format(record).splitlines()
     told: dict[str, object] = json.loads(text)
     return told

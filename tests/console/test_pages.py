@@ -214,7 +214,7 @@ def test_all_templates_are_used_and_none_is_missing() -> None:
     for path in folder.rglob("*.html"):
         name = str(path.relative_to(folder))
         assert name.startswith(of_allauth) or any(f'"{name}"' in each for each in sources), name
-    assert get_resolver().urlconf_name == "scanner.console.urls"
+    assert get_resolver().urlconf_name == "scanner.urls"
 
 
 def test_the_console_has_no_loose_ends() -> None:
