@@ -16,7 +16,6 @@ from scanner.api.problem import Problem
 from scanner.api.requests import ApiRequest
 from scanner.api.scopes import Scope
 from scanner.audit.models import Entry
-from scanner.audit.trail import Action
 from scanner.rounds.models import Stop
 from scanner.rounds.switch import current_stop, lift_stop, stop_all
 from scanner.upkeep.doctor import examine
@@ -84,7 +83,7 @@ class EntryFilter(Schema):
     """Which acts are wanted."""
 
     since: AwareDatetime | None = Field(default=None, description="From then on.")
-    action: Action | None = Field(default=None, description="Only this kind.")
+    action: str = Field(default="", max_length=40, pattern=NO_NUL, description="Of exactly this kind, such as `stop`.")
     actor: str = Field(default="", max_length=200, pattern=NO_NUL, description="Done by exactly this one.")
     subject: str = Field(default="", max_length=300, pattern=NO_NUL, description="Done to exactly this.")
 

@@ -7,14 +7,16 @@ import hmac
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from scanner.engine.errors import InputError
 from scanner.webhooks import post
-from scanner.webhooks.post import call, parse_address, permitted, signature
+from scanner.webhooks.post import Told, call, parse_address, permitted, signature
+from tests.lab.lab_ca import issue
 
 
 def _read(connection: socket.socket) -> bytes:
@@ -25,8 +27,12 @@ def _read(connection: socket.socket) -> bytes:
     return data
 
 
+def _spoken(connection: socket.socket, tls: ssl.SSLContext | None) -> AbstractContextManager[socket.socket]:
+    return tls.wrap_socket(connection, server_side=True) if tls else nullcontext(connection)
+
+
 @contextmanager
-def answering(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
+def answering(answer: bytes, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[bytes]]]:
     """A server on loopback that says one thing to whoever comes, and keeps what each sent first."""
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -37,9 +43,9 @@ def answering(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                with connection:
-                    heard.append(_read(connection))
-                    connection.sendall(answer)
+                with connection, suppress(OSError), _spoken(connection, tls) as spoken:
+                    heard.append(_read(spoken))
+                    spoken.sendall(answer)
 
         thread = Thread(target=serve, daemon=True)
         thread.start()
@@ -172,6 +178,23 @@ def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
     assert not told.taken
     assert ssl.SSLError.__name__ in told.reply or "SSL" in told.reply
     assert b"tickets.example" in heard[0], "the name is asked for, at the address that was checked"
+
+
+def test_the_name_is_proven_at_the_address_that_was_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = issue("Authority", is_ca=True)
+    mine = issue("tickets.example", authority, names=["tickets.example"])
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    (tmp_path / "mine.pem").write_bytes(mine.key_pem + mine.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "mine.pem")
+
+    def ask(name: str) -> Told:
+        with answering(b"HTTP/1.1 200 OK\r\n\r\n", context) as (port, _):
+            return call(f"https://{name}:{port}/", b"{}", {}, private=True, resolve=lambda *_: ["127.0.0.1"])
+
+    assert ask("tickets.example") == Told(True, "HTTP 200")
+    assert not ask("others.example").taken
 
 
 def test_the_signature_covers_moment_and_body() -> None:
