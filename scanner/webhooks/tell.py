@@ -50,20 +50,32 @@ class News:
 
 def gather(now: datetime) -> int:
     """Make the calls that every webhook is owed; return how many. Calls that are over and old are removed."""
-    Call.objects.filter(finished__lt=now - KEPT).delete()
+    over = Call.objects.filter(finished__lt=now - KEPT)
+    if over.exists():
+        over.delete()
     numbers = list(Webhook.objects.filter(revoked=None, user__is_active=True).values_list("pk", flat=True))
     return sum(_gather_for(number, now) for number in numbers)
 
 
 def _gather_for(number: int, now: datetime) -> int:
+    hooks = Webhook.objects.select_related("user")
+    hook = hooks.get(pk=number)
+    before = hook.seen
+    if not _untold(hook, now) and hook.seen == before:
+        return 0  # as nearly always: nothing to write, so nobody is kept from writing
     with transaction.atomic():
-        hook = Webhook.objects.select_for_update().select_related("user").get(pk=number)
-        news = {each.key: each for each in _news(hook, now) if each.event in hook.events}
-        known = set(Call.objects.filter(webhook=hook, key__in=news).values_list("key", flat=True))
-        made = [_call(hook, each, now) for key, each in news.items() if key not in known]
+        hook = hooks.select_for_update(of=("self",)).get(pk=number)
+        made = [_call(hook, each, now) for each in _untold(hook, now)]
         Call.objects.bulk_create(made)
         hook.save(update_fields=["seen"])
     return len(made)
+
+
+def _untold(hook: Webhook, now: datetime) -> list[News]:
+    """Return what the webhook was not told yet, and move ``hook.seen`` on."""
+    news = {each.key: each for each in _news(hook, now) if each.event in hook.events}
+    known = set(Call.objects.filter(webhook=hook, key__in=news).values_list("key", flat=True))
+    return [each for key, each in news.items() if key not in known]
 
 
 def _call(hook: Webhook, news: News, now: datetime) -> Call:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from ninja.operation import Operation
 
 from scanner.accounts.roles import Role
@@ -130,9 +131,9 @@ def routes() -> Iterator[tuple[str, str, str, Operation]]:
 ROUTES = {name: (method, path) for name, method, path, _ in routes()}
 
 
-def ask(program: Client, name: str, house: House) -> int:
-    """Use a route on the row of the water office on which this can be done; return the status."""
-    method, path = ROUTES[name]
+def address(name: str, house: House) -> str:
+    """The address of the water office's row on which this can be done."""
+    path = ROUTES[name][1]
     number = {
         "findings": (house.asked if "decide" in path else house.exempt if "reopen" in path else house.finding).pk,
         "rounds": house.round.pk,
@@ -142,16 +143,19 @@ def ask(program: Client, name: str, house: House) -> int:
         "exclusions": house.water.exclusions.get().pk,
         "messages": Message.objects.get().pk,
     }.get(path.split("/")[1], 0)
-    where = (
-        path.replace("{number}", str(number))
-        .replace("{slug}", "water")
-        .replace("{form}", "html")
-        .replace("{name}", "weekly")
-    )
+    filled = {"{number}": str(number), "{slug}": "water", "{form}": "html", "{name}": "weekly"}
+    for part, value in filled.items():
+        path = path.replace(part, value)
+    return f"{AT}{path}"
+
+
+def ask(program: Client, name: str, house: House) -> int:
+    """Use a route on the row of the water office on which this can be done; return the status."""
+    method, where = ROUTES[name][0], address(name, house)
     entry = TABLE[name]
     if method == "GET":
-        return program.get(f"{AT}{where}", entry.query).status_code
-    return program.generic(method, f"{AT}{where}", json.dumps(entry.body), content_type="application/json").status_code
+        return program.get(where, entry.query).status_code
+    return program.generic(method, where, json.dumps(entry.body), content_type="application/json").status_code
 
 
 def test_every_route_has_an_entry_and_every_entry_a_route() -> None:
@@ -238,3 +242,14 @@ def test_routes_reach_rows_through_the_sight_alone() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("objects", "_default_manager")
     }
     assert found == {"door.py", "monitoring.py", "tokens.py"}
+
+
+def test_a_read_takes_few_queries_however_much_it_lists(house: House, programs: Programs) -> None:
+    """Those that count all over the installation have bounds of their own."""
+    everything = {"show_bulletin", "download_bulletin", "show_doctor"}
+    program = programs.of(ADMIN)
+    for name in [name for name, (method, _) in ROUTES.items() if method == "GET" and name not in everything]:
+        where = address(name, house)
+        with CaptureQueriesContext(connection) as queries:
+            assert program.get(where).status_code == 200
+        assert len(queries) <= 15, name
