@@ -17,10 +17,12 @@ from scanner.api.fields import SlugInPath
 from scanner.api.problem import Problem
 from scanner.api.requests import ApiRequest
 from scanner.api.scopes import Scope
-from scanner.delivery.bulletins import Wanted, bulletin_on, page_of
+from scanner.delivery.bulletin_files import Wanted, files_of, row_of
+from scanner.delivery.bulletins import bulletin_on
 from scanner.engine.catalogue.load import Language
 from scanner.reports.bulletin_reads import subtree
 from scanner.reports.bulletin_render import render_bulletin_json
+from scanner.reports.formats import ReportFormat
 from scanner.reports.stationery import stationery_of
 from targets.models import Organisation
 
@@ -60,7 +62,8 @@ def download_bulletin(request: ApiRequest, slug: SlugInPath, days: AskedDays) ->
     wanted = _wanted(request, slug, days)
     made = bulletin_on(wanted, request.now)
     with stationery_of(wanted.top):
-        page = page_of(made, days.language or Language(made.organisation.language))
+        row = row_of(wanted, made, days.language or Language(made.organisation.language))
+        (page,) = files_of(row, [ReportFormat.HTML]).values()
     response = HttpResponse(page, content_type="text/html; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="bulletin-{slug}-{days.until}.html"'
     return response

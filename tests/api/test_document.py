@@ -42,6 +42,7 @@ BOUNDED = settings(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_no_request_that_the_document_allows_or_forbids_is_answered_otherwise_than_it_says(
     house: House, programs: Programs, mode: GenerationMode, monkeypatch: pytest.MonkeyPatch
