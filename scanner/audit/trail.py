@@ -32,6 +32,7 @@ class Action(StrEnum):
     AUTHORISATION_ADDED = "authorisation-added"
     AUTHORISATION_CHANGED = "authorisation-changed"
     AUTHORISATION_ENDED = "authorisation-ended"
+    AUTHORISATION_DOCUMENT_KEPT = "authorisation-document-kept"
     EXCLUSION_ADDED = "exclusion-added"
     EXCLUSION_CHANGED = "exclusion-changed"
     EXCLUSION_ENDED = "exclusion-ended"

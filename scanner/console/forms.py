@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
+from types import MappingProxyType
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.http import QueryDict
 
 from scanner.engine.errors import InputError
 from scanner.reports.words import Words
+from targets.registry.problems import BadInput
 
 
 class PageForm(forms.Form):
@@ -33,3 +38,38 @@ class PageForm(forms.Form):
 def end_of(day: date, zone: str) -> datetime:
     """Return the end of a day in a time zone, which is when what lasts up to and including it ends."""
     return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+
+
+class ListFilter(PageForm):
+    """What a list is to show; everything may be left out, and what can't be read counts as left out."""
+
+    def __init__(self, t: Words, asked: QueryDict) -> None:
+        super().__init__(t, asked)
+        self.offer()
+        self.is_valid()
+
+    def offer(self) -> None:
+        """Fill the fields that have choices; those that have are made so."""
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What was chosen, for the address of another page of the list."""
+        return {name: "on" if value is True else str(value) for name, value in self.cleaned_data.items() if value}
+
+    def address(self, number: int) -> str:
+        """Return the address of a page of the list."""
+        return f"?{urlencode({**self.chosen, 'page': number})}"
+
+
+def choose_from(form: forms.Form, field: str, choices: Iterable[tuple[str, str]]) -> None:
+    """Give a field its choices: values, and what they are called."""
+    form.fields[field].choices = list(choices)  # type: ignore[attr-defined] # the stubs know no field by its name
+
+
+def note_problems(form: forms.Form, error: BadInput, fields: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Show what is wrong beside the fields that it is about; ``fields`` tells where those of files stand in a form."""
+    for problem in error.problems:
+        name = problem.field.rpartition(".")[2]
+        name = fields.get(name, name)
+        said = "; ".join(filter(None, (problem.wrong, problem.right)))
+        form.add_error(name if name in form.fields else None, said)

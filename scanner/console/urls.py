@@ -8,12 +8,33 @@ from django.urls import URLPattern, URLResolver, include, path
 from scanner.accounts.roles import Right
 from scanner.console import assets
 from scanner.console.guard import Route
-from scanner.console.views import entry, findings, organisations, overview, people, reports, rounds, switch
+from scanner.console.views import (
+    entry,
+    findings,
+    importing,
+    organisations,
+    overview,
+    people,
+    reports,
+    rounds,
+    selected,
+    switch,
+    targets,
+)
 
 ROUTES = (
     Route("", overview.show, "overview", Right.READ),
     Route("organisations/", organisations.index, "organisations", Right.READ),
     Route("organisations/<slug:slug>/", organisations.show, "organisation", Right.READ),
+    Route("targets/", targets.index, "targets", Right.READ),
+    Route("targets/<int:number>/", targets.show, "target", Right.READ),
+    Route("targets/<int:number>/change/", targets.change, "change-target", Right.OPERATE, acts=True),
+    Route("targets/add/", targets.add, "add-targets", Right.OPERATE, acts=True),
+    Route("targets/change/", selected.change, "change-targets", Right.OPERATE, acts=True),
+    Route("targets/retire/", selected.retire, "retire-targets", Right.OPERATE, acts=True),
+    Route("targets/check/", selected.check, "check-targets", Right.OPERATE, acts=True),
+    Route("import/", importing.upload, "import", Right.OPERATE, acts=True),
+    Route("import/<int:number>/", importing.show, "import-draft", Right.OPERATE, acts=True),
     Route("findings/", findings.index, "findings", Right.READ),
     Route("findings/<int:number>/", findings.show, "finding", Right.READ),
     Route("findings/<int:number>/claim/", findings.claim, "claim", Right.CLAIM, acts=True, shows=False),

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import transaction
 
 from targets import models
 from targets.addresses import parse_target
 from targets.registry.audited import record_changes
 from targets.registry.plan import EVERYONE, Action, Change, Noun, compare, merge
+from targets.registry.reading import Limits
 from targets.registry.specs import (
     AuthorisationSpec,
     ContactSpec,
@@ -29,6 +31,11 @@ Row = TypeVar("Row", models.Contact, models.Target, models.Authorisation, models
 
 class RegisterChanged(Exception):  # noqa: N818 - reads as the event it is
     """The register is not what it was when the plan was made; nothing was written."""
+
+
+def limits() -> Limits:
+    """Return the widest targets that this installation takes."""
+    return Limits(settings.WIDEST_IPV4_TARGET, settings.WIDEST_IPV6_TARGET)
 
 
 def current_register() -> Register:
