@@ -55,6 +55,10 @@ def _listed(value: object) -> object:
     return [name for name in map(str.strip, value.split(",")) if name] if isinstance(value, str) else value
 
 
+def _listed_or_none(value: object) -> object:
+    return [] if value == "none" else _listed(value)
+
+
 def _mail_address(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if not (local and at and domain) or any(char.isspace() for char in address):
@@ -122,7 +126,7 @@ class Settings(BaseSettings):
 
     The web server listens at ``web_bind`` and ``web_port`` without TLS; ``web_url`` is how browsers reach it, through a
     proxy at ``web_proxy`` that speaks TLS. Beyond this machine it listens only when there is one. Who has a role of
-    ``second_factor`` must use a second factor.
+    ``second_factor`` must use a second factor; ``none`` demands it of nobody.
     """
 
     model_config = SettingsConfigDict(
@@ -176,7 +180,7 @@ class Settings(BaseSettings):
     second_factor: Annotated[
         tuple[Literal["administrator", "operator", "auditor", "supervisor", "unit-manager", "unit-member"], ...],
         NoDecode,
-        BeforeValidator(_listed),
+        BeforeValidator(_listed_or_none),
     ] = ("administrator", "operator")
 
     @model_validator(mode="after")

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from allauth.mfa.models import Authenticator
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from scanner.accounts.models import Membership, User
 from scanner.accounts.roles import RIGHTS, Right, Role
@@ -45,11 +46,15 @@ _NOTHING: Set[Right] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """The rights of one account: those that hold everywhere, and those within organisations, by primary key."""
+    """The rights of one account: those that hold everywhere, and those within organisations, by primary key.
+
+    ``has_factor`` tells of an account with a role whether it has a second factor.
+    """
 
     everywhere: Set[Right] = _NOTHING
     within: Mapping[int, Set[Right]] = field(default_factory=dict)
     roles: Set[Role] = frozenset()
+    has_factor: bool = False
 
     @classmethod
     def of(cls, user: User) -> Sight:
@@ -59,7 +64,9 @@ class Sight:
         """
         if not user.is_active:
             return cls()
-        held = list(Membership.objects.filter(user=user).values_list("organisation", "role"))
+        factor = Exists(Authenticator.objects.filter(user=OuterRef("user")))
+        rows = list(Membership.objects.filter(user=user).values_list("organisation", "role", factor))
+        held = [(owner, role) for owner, role, _ in rows]
         everywhere: set[Right] = set()
         within: defaultdict[int, set[Right]] = defaultdict(set)
         supervised = [owner for owner, role in held if role == Role.SUPERVISOR]
@@ -70,7 +77,8 @@ class Sight:
                 within[owner] |= RIGHTS[role]
         for owner in _below(supervised):
             within[owner] |= RIGHTS[Role.SUPERVISOR]
-        return cls(frozenset(everywhere), dict(within), frozenset(Role(role) for _, role in held))
+        roles = frozenset(Role(role) for _, role in held)
+        return cls(frozenset(everywhere), dict(within), roles, has_factor=any(has for _, _, has in rows))
 
     def may(self, right: Right, organisation: int | None = None) -> bool:
         """Tell whether something may be done to an organisation's rows; without one, anywhere at all."""

@@ -49,13 +49,14 @@ class Need:
     address: str = ""
 
 
-def needs(sight: Sight, now: datetime, t: Words) -> list[Need]:
-    """Return what needs somebody, the most pressing first."""
+def needs(sight: Sight, under_way: Iterable[Round], now: datetime, t: Words) -> list[Need]:
+    """Return what needs somebody, the most pressing first; ``under_way`` are the rounds that have not ended."""
+    critical, overdue = _counts(sight, now)
     found = (
-        _critical(sight, now, t),
+        _need(t, "critical", (), critical, f"{reverse('findings')}?severity=critical&new=on"),
         _requests(sight, t),
-        _overdue(sight, now, t),
-        _rounds(sight, now, t),
+        _need(t, "overdue", (), overdue, f"{reverse('findings')}?overdue=on"),
+        _rounds(under_way, now, t),
         _failed(sight, now, t),
         _dead_letters(sight, t),
         _authorisations(sight, now, t),
@@ -69,11 +70,12 @@ def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: s
     return Need(t(f"console.need.{name}", n=total), shown, total - len(shown), address) if total else None
 
 
-def _critical(sight: Sight, now: datetime, t: Words) -> Need | None:
-    new = sight.rows(Finding).filter(
-        state__in=TO_FIX, severity=Severity.CRITICAL, first_seen__gt=now - NEW, organisation__retired_at=None
-    )
-    return _need(t, "critical", (), new.count(), f"{reverse('findings')}?severity=critical&new=on")
+def _counts(sight: Sight, now: datetime) -> tuple[int, int]:
+    """Return how many findings are new and critical, and how many overdue."""
+    rows = sight.rows(Finding).filter(state__in=TO_FIX, organisation__retired_at=None)
+    new = Q(severity=Severity.CRITICAL, first_seen__gt=now - NEW)
+    counted = rows.aggregate(critical=Count("pk", filter=new), overdue=Count("pk", filter=Q(deadline__lt=now)))
+    return counted["critical"], counted["overdue"]
 
 
 def _requests(sight: Sight, t: Words) -> Need | None:
@@ -81,16 +83,13 @@ def _requests(sight: Sight, t: Words) -> Need | None:
     return _need(t, "requests", (), asked.count(), f"{reverse('findings')}?asked=on")
 
 
-def _overdue(sight: Sight, now: datetime, t: Words) -> Need | None:
-    late = sight.rows(Finding).filter(state__in=TO_FIX, deadline__lt=now, organisation__retired_at=None)
-    return _need(t, "overdue", (), late.count(), f"{reverse('findings')}?overdue=on")
-
-
-def _rounds(sight: Sight, now: datetime, t: Words) -> Need | None:
-    held_up = sight.rows(Round).filter(
-        Q(state=RoundState.PAUSED) | Q(state=RoundState.RUNNING, started__lt=now - STUCK)
-    )
-    found = list(held_up.order_by("pk"))
+def _rounds(under_way: Iterable[Round], now: datetime, t: Words) -> Need | None:
+    found = [
+        each
+        for each in under_way
+        if each.state == RoundState.PAUSED
+        or (each.state == RoundState.RUNNING and each.started is not None and each.started < now - STUCK)
+    ]
     details = (
         Detail(
             t("console.rounds.named", number=each.pk, state=t(f"round_state.{each.state}")),
@@ -112,19 +111,13 @@ def _failed(sight: Sight, now: datetime, t: Words) -> Need | None:
 
 
 def _dead_letters(sight: Sight, t: Words) -> Need | None:
-    dead = sight.rows(Message).filter(state=MessageState.DEAD)
+    dead = sight.rows(Message).filter(state=MessageState.DEAD).order_by("-pk")
+    rows = list(dead.values_list("kind", "recipient", "reply")[: NAMED + 1])
     details = (
-        Detail(
-            t(
-                "mail.digest.dead",
-                kind=t(f"mail.kind.{kind}"),
-                recipient=line(recipient),
-                reply=line(reply),
-            )
-        )
-        for kind, recipient, reply in dead.order_by("-pk").values_list("kind", "recipient", "reply")[:NAMED]
+        Detail(t("mail.digest.dead", kind=t(f"mail.kind.{kind}"), recipient=line(recipient), reply=line(reply)))
+        for kind, recipient, reply in rows
     )
-    return _need(t, "dead_letters", details, dead.count())
+    return _need(t, "dead_letters", details, dead.count() if len(rows) > NAMED else len(rows))
 
 
 def _authorisations(sight: Sight, now: datetime, t: Words) -> Need | None:

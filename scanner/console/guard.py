@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from scanner.accounts.roles import Right
@@ -51,15 +50,10 @@ def guarded(route: Route) -> View:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("overview"))
         request.sight, request.who = Sight.of(request.user), request.user.email
-        if _lacks_second_factor(request):
+        if settings.SECOND_FACTOR & request.sight.roles and not request.sight.has_factor:
             return HttpResponseRedirect(reverse("mfa_activate_totp"))
         if route.right is not None and not request.sight.may(route.right):
             raise PermissionDenied
         return route.view(request, *args, **kwargs)
 
     return handle
-
-
-def _lacks_second_factor(request: HttpRequest) -> bool:
-    sight: Sight = request.sight  # type: ignore[attr-defined] # set just before
-    return bool(settings.SECOND_FACTOR & sight.roles) and not is_mfa_enabled(request.user)

@@ -53,7 +53,7 @@ def reader(get_response: Handler) -> Handler:
     """
 
     def handle(request: Any) -> HttpResponse:
-        request.now = datetime.now(UTC)
+        request.now, request.zone = datetime.now(UTC), settings.TIME_ZONE
         language = _language(request)
         request.words = texts(language)
         with translation.override(CODES[language]):

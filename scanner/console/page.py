@@ -50,7 +50,7 @@ def shared(request: Any) -> dict[str, object]:
         "sight": sight,
         "stop": current_stop() if sight is not None and sight.may(Right.WATCH) else None,
         "now": getattr(request, "now", None),
-        "dates": Dates(language, settings.TIME_ZONE, request.now) if hasattr(request, "now") else None,
+        "dates": Dates(language, request.zone, request.now) if hasattr(request, "now") else None,
         "said": get_messages(request),
         "here": request.path,
         "name_of": lambda organisation: name_of(organisation, language),

@@ -15,11 +15,12 @@ class PageRequest(HttpRequest):
     """A request of somebody who is signed in, with what the middleware and the guard of the route have added.
 
     ``now`` is the one moment of the whole page, ``sight`` is what its reader may see, ``words`` are in the reader's
-    language, ``who`` is the name under which the audit trail keeps what they do.
+    language, its dates in the time zone ``zone``; ``who`` is the name under which the audit trail keeps what they do.
     """
 
     user: User
     now: datetime
+    zone: str
     sight: Sight
     words: Words
     who: str

@@ -131,7 +131,7 @@ def round_summary(this: Round) -> RoundSummary:
     this.need_facts()
     results = HostResult.objects.filter(round=this, look=LookNumber.FIRST)
     unused = _unused(this)
-    coverage = _coverage(results.values_list("pk", "organisation", "outcome"), unused)
+    coverage = _coverage(this, unused)
     events = _events(this)
     mails = _mails(this)
     scores = {row.organisation_id: load_score(row).value for row in RoundScore.objects.filter(round=this)}
@@ -144,7 +144,7 @@ def round_summary(this: Round) -> RoundSummary:
             name=Name(each.name_zh, each.name_en),
             coverage=coverage.get(each.pk, Coverage(0, 0, 0, 0, 0)),
             score=scores.get(each.pk),
-            found=_found(events[each.pk]),
+            found=_found(events.get(each.pk, Counter())),
             mails=_counted(mails[each.pk]),
         )
         for each in this.organisations.order_by("slug")
@@ -173,6 +173,15 @@ def round_summary(this: Round) -> RoundSummary:
     )
 
 
+def outcomes(this: Round) -> Mapping[int, tuple[Coverage, Found]]:
+    """Return what a round covered and found up to now, by organisation; four queries, and no facts are read."""
+    coverage, events = _coverage(this, _unused(this)), _events(this)
+    nothing = Coverage(0, 0, 0, 0, 0)
+    return {
+        owner: (coverage.get(owner, nothing), _found(events.get(owner, Counter()))) for owner in {*coverage, *events}
+    }
+
+
 def summary_json(summary: RoundSummary) -> str:
     """Return the summary as JSON with sorted keys; times in UTC, durations in seconds."""
     document = asdict(summary) | {"schema": SCHEMA, "gaps": dict(summary.gaps)}
@@ -190,11 +199,12 @@ def _unused(this: Round) -> set[int]:
     return {pk for pk, owner, address in rows if (owner, address) not in known}
 
 
-def _coverage(rows: Iterable[tuple[int, int, str]], unused: set[int]) -> Mapping[int, Coverage]:
-    outcomes: dict[int, Counter[str]] = defaultdict(Counter)
-    for pk, owner, outcome in rows:
-        outcomes[owner]["unused" if pk in unused else outcome] += 1
-    return {owner: _coverage_of(counted) for owner, counted in outcomes.items()}
+def _coverage(this: Round, unused: set[int]) -> Mapping[int, Coverage]:
+    rows = HostResult.objects.filter(round=this, look=LookNumber.FIRST).order_by()
+    ended: dict[int, Counter[str]] = defaultdict(Counter)
+    for pk, owner, outcome in rows.values_list("pk", "organisation", "outcome"):
+        ended[owner]["unused" if pk in unused else outcome] += 1
+    return {owner: _coverage_of(counted) for owner, counted in ended.items()}
 
 
 def _coverage_of(counted: Counter[str]) -> Coverage:

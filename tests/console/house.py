@@ -17,7 +17,8 @@ from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
 from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
-from scanner.rounds.models import Round
+from scanner.rounds.models import HostResult, Round
+from scanner.settings import ROOT
 from targets.models import Organisation
 from tests.delivery.office import finding, followed_round, unit
 from tests.rounds.world import authorise
@@ -74,6 +75,7 @@ def build() -> House:
     for owner in (water, library):
         authorise(owner, "192.0.2.0/24")
     this = followed_round(water, library, at=now)
+    HostResult.objects.update(facts=(ROOT / "tests" / "engine" / "samples" / "host-1.json.z").read_bytes())
     fresh: dict[str, Any] = {
         "first_seen": now - dt.timedelta(hours=3),
         "last_seen": now,

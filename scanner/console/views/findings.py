@@ -98,6 +98,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
     """Show one finding."""
     finding = _finding(request, number)
     owner, t = finding.organisation, request.words
+    request.zone = owner.time_zone
     params = {str(name): str(value) for name, value in finding.params}
     place = texts.Place(
         next(iter(finding.addresses), finding.host),
@@ -121,7 +122,6 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "events": list(events.order_by("-pk")[:EVENTS]),
         "held": standing,
         "registered": finding.state == State.FIXED or bool(in_register([finding])),
-        "dates": Dates(t.language, owner.time_zone, request.now),
         "may_claim": open_ and request.sight.may(Right.CLAIM, owner.pk),
         "may_ask": finding.state in TO_FIX and not undecided and request.sight.may(Right.ASK, owner.pk),
         "may_decide": undecided and request.sight.may(Right.OPERATE, owner.pk),
@@ -153,7 +153,7 @@ class AskForm(PageForm):
     reason = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))
     proof = forms.CharField(max_length=2000, required=False)
     owner = forms.CharField(max_length=200)
-    until = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
 
     def __init__(self, request: PageRequest, finding: Finding) -> None:
         local = Dates(request.words.language, finding.organisation.time_zone, request.now).local

@@ -17,7 +17,6 @@ from scanner.console.requests import PageRequest
 from scanner.console.standing import standings
 from scanner.remediation.lifecycle import TO_FIX
 from scanner.remediation.models import Finding
-from scanner.reports.dates import Dates
 from scanner.reports.models import Report, ReportFile
 from targets.models import Authorisation, Contact, Exclusion, Organisation, Target
 
@@ -59,10 +58,11 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
     """Show one organisation: how it stands, what is to be fixed, what is registered, and its reports."""
     sight, now = request.sight, request.now
     this = get_object_or_404(sight.rows(Organisation).select_related("parent"), slug=slug)
-    mine = {"organisation": this}
+    mine, request.zone = {"organisation": this}, this.time_zone
     (standing,) = standings(sight, now, [this])
     worst = worst_first(sight.rows(Finding).filter(**mine, state__in=TO_FIX))[:WORST]
-    targets = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
+    registered = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
+    targets = list(registered[: LISTED + 1])
     reports = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")[:LAST_REPORTS]
     forms: defaultdict[int, list[str]] = defaultdict(list)
     for report, form in sight.rows(ReportFile).filter(report__in=list(reports)).values_list("report", "form"):
@@ -73,7 +73,7 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
         "findings": worst,
         "more": standing.open - len(worst),
         "targets": targets[:LISTED],
-        "target_count": targets.count(),
+        "target_count": registered.count() if len(targets) > LISTED else len(targets),
         "authorisations": sight.rows(Authorisation).filter(**mine, retired_at=None).order_by("-valid_until"),
         "exclusions": sight.rows(Exclusion).filter(**mine, retired_at=None),
         "contacts": sight.rows(Contact).filter(**mine, retired_at=None),
@@ -81,7 +81,6 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
         "supervisor": this.parent if this.parent_id and sight.may(Right.READ, this.parent_id) else None,
         "reports": reports,
         "forms": forms,
-        "dates": Dates(request.words.language, this.time_zone, now),
         "may_inspect": sight.may(Right.OPERATE, this.pk) and this.retired_at is None,
     }
     return render(request, "organisation.html", told)

@@ -23,11 +23,12 @@ def show(request: PageRequest) -> HttpResponse:
     if sight.own is not None:
         slug = sight.rows(Organisation).values_list("slug", flat=True).get()
         return HttpResponseRedirect(reverse("organisation", args=[slug]))
+    under_way = list(sight.rows(Round).exclude(state__in=ENDED).order_by("pk"))
     worst = standings(sight, request.now)
     told = {
-        "needs": needs(sight, request.now, request.words) if sight.may(Right.WATCH) else [],
+        "needs": needs(sight, under_way, request.now, request.words) if sight.may(Right.WATCH) else [],
         "standings": worst[:SHOWN],
         "more": len(worst) - len(worst[:SHOWN]),
-        "under_way": list(sight.rows(Round).exclude(state__in=ENDED).order_by("pk")[:SHOWN]),
+        "under_way": under_way[:SHOWN],
     }
     return render(request, "overview.html", told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django import forms
@@ -16,9 +17,10 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm
 from scanner.console.requests import PageRequest
-from scanner.delivery.round_summary import round_summary
+from scanner.delivery.round_summary import Coverage, Found, outcomes
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.plan import Profile
+from scanner.remediation.models import RoundScore
 from scanner.rounds import steps
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import ENDED, Round, RoundState
@@ -42,14 +44,14 @@ def index(request: PageRequest) -> HttpResponse:
 def show(request: PageRequest, number: int) -> HttpResponse:
     """Show how far a round has come, or how it went. ``?watch=on`` keeps the page up to date until it is over."""
     this = get_object_or_404(request.sight.rows(Round).select_related("plan"), pk=number)
-    status = status_of(this.pk, request.now, served=is_served(settings.DATA_DIR))
-    watched = request.GET.get("watch") == "on" and not status.over
+    over = this.state in ENDED and this.followed is not None
+    watched = request.GET.get("watch") == "on" and not over
     told = {
         "this": this,
-        "status": status,
-        "summary": None if this.pruned else round_summary(this),
+        "over": over,
+        "status": None if over else status_of(this.pk, request.now, served=is_served(settings.DATA_DIR)),
+        "outcome": _outcome(request, this) if over and not this.pruned else None,
         "watched": watched,
-        "shown": PER_PAGE,
         "may_pause": this.state in (RoundState.PLANNED, RoundState.RUNNING),
         "may_cancel": this.state not in ENDED,
     }
@@ -57,6 +59,48 @@ def show(request: PageRequest, number: int) -> HttpResponse:
     if watched:
         response["Refresh"] = str(EVERY)
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a round covered and found of one organisation, and how that scored (0 to 100)."""
+
+    organisation: Organisation
+    coverage: Coverage
+    found: Found
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The same of all together, and of the first organisations; ``more`` are not named."""
+
+    hosts: int
+    inspected: int
+    partial: int
+    missed: int
+    new: int
+    fixed: int
+    lines: tuple[Line, ...]
+    more: int
+
+
+def _outcome(request: PageRequest, this: Round) -> Outcome:
+    sums = outcomes(this)
+    scores = dict(request.sight.rows(RoundScore).filter(round=this).values_list("organisation", "score__value"))
+    owners = request.sight.rows(Organisation).filter(pk__in=sums)
+    lines = tuple(Line(each, *sums[each.pk], scores.get(each.pk)) for each in owners[:PER_PAGE])
+    covered, found = [each for each, _ in sums.values()], [each for _, each in sums.values()]
+    return Outcome(
+        hosts=sum(each.hosts for each in covered),
+        inspected=sum(each.inspected for each in covered),
+        partial=sum(each.partial for each in covered),
+        missed=sum(each.missed for each in covered),
+        new=sum(each.new for each in found),
+        fixed=sum(each.fixed for each in found),
+        lines=lines,
+        more=len(sums) - len(lines),
+    )
 
 
 class RoundForm(PageForm):

@@ -1,0 +1,228 @@
+"""What pages say, and that what comes from hosts and people stays text."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import get_resolver
+
+from scanner.accounts.models import User
+from scanner.accounts.roles import Role
+from scanner.console.middleware import POLICY
+from scanner.settings import ROOT
+from tests.console.house import House, account, client
+from tests.delivery.office import contact, finding, unit
+from tests.reports.sample import HOSTILE
+
+MOST_QUERIES = 15
+
+LARGEST = 100_000
+"""Bytes of a page."""
+
+
+def pages(house: House) -> dict[str, str]:
+    return {
+        "overview": "/",
+        "organisations": "/organisations/",
+        "search": "/organisations/?q=water",
+        "organisation": "/organisations/water/",
+        "supervisor": "/organisations/city/",
+        "findings": "/findings/?overdue=on&q=192.0.2&severity=critical&organisation=water",
+        "finding": f"/findings/{house.finding.pk}/",
+        "asked": f"/findings/{house.asked.pk}/",
+        "exempt": f"/findings/{house.exempt.pk}/",
+        "ask": f"/findings/{house.finding.pk}/ask/",
+        "rounds": "/rounds/",
+        "round": f"/rounds/{house.round.pk}/",
+        "new round": "/rounds/new/?of=water",
+        "stop": "/stop/",
+        "people": "/people/",
+        "invite": "/people/invite/",
+        "person": f"/people/{house.users[Role.OPERATOR].pk}/",
+        "account": "/account/",
+        "sessions": "/account/sessions/",
+        "second factor": "/account/second-factor/",
+        "once more": "/account/second-factor/reauthenticate/",
+    }
+
+
+def in_language(user: User, language: str) -> Client:
+    User.objects.filter(pk=user.pk).update(language=language)
+    return client(User.objects.get(pk=user.pk))
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+def test_every_page_is_small_has_a_title_and_a_heading_and_asks_the_database_little(
+    house: House, language: str
+) -> None:
+    for number in range(12):
+        owner = unit(f"unit-{number}", parent=house.water, english=f"Unit {number}")
+        finding(owner, seen_in=house.round)
+        contact(owner, "leader")
+        house.round.organisations.add(owner)
+        account(f"member@unit-{number}.example", Role.UNIT_MEMBER, owner, factor=False)
+    browser = in_language(house.users[Role.ADMINISTRATOR], language)
+    much = {}
+    for name, address in pages(house).items():
+        with CaptureQueriesContext(connection) as asked:
+            answer = browser.get(address)
+        html = answer.content.decode()
+        assert answer.status_code == 200, name
+        assert html.count("<h1") == 1, name
+        assert f'<html lang="{language}">' in html
+        assert re.search(r"<title>.+ · Roundsman</title>", html), name
+        assert len(answer.content) < LARGEST, name
+        if len(asked) > MOST_QUERIES:
+            much[name] = len(asked)
+    assert much == {}
+
+
+def test_no_page_runs_a_script_or_styles_itself_or_loads_from_elsewhere(house: House) -> None:
+    browser = house.browser(Role.ADMINISTRATOR)
+    for name, address in pages(house).items():
+        answer = browser.get(address)
+        html = answer.content.decode()
+        assert answer["Content-Security-Policy"] == POLICY
+        assert "unsafe" not in POLICY
+        assert not re.search(r"<script|<iframe|<object|<embed|<style|\sstyle=|\son[a-z]+=|javascript:", html), name
+        assert not re.search(r'(?:src|href|action)="(?:https?:)?//', html), name
+        assert answer["Cache-Control"] == "no-store"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["X-Frame-Options"] == "DENY"
+        assert answer["Referrer-Policy"] == "same-origin"
+        assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_the_one_style_sheet_is_kept_by_browsers_under_an_address_of_its_content(house: House) -> None:
+    browser = house.browser(None)
+    (address,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', browser.get("/account/sign-in/").content.decode())
+    answer = browser.get(address)
+    assert "immutable" in answer["Cache-Control"]
+    assert answer["Content-Type"].startswith("text/css")
+    assert not re.search(r"@import|url\(", answer.content.decode())
+
+
+def test_what_hosts_and_people_say_stays_text(house: House) -> None:
+    exchanges = [{"sent": HOSTILE, "received": HOSTILE, "at": "2026-11-26T00:00:00Z"}]
+    row = finding(house.water, host="192.0.2.66", params=[["version", HOSTILE]], exchanges=exchanges)
+    house.water.name_en = "<script>alert(1)</script>"
+    house.water.save()
+    User.objects.update(name="<b onmouseover=alert(1)>")
+    browser = house.browser(Role.ADMINISTRATOR)
+    for address in (f"/findings/{row.pk}/", "/findings/", "/organisations/", "/organisations/water/", "/people/", "/"):
+        html = browser.get(address).content.decode()
+        assert not re.search(r"<script|<b onmouseover|\x1b|\u202e", html), address
+
+
+def test_a_search_shows_what_was_searched_for_as_text(house: House) -> None:
+    html = house.browser(Role.OPERATOR).get("/organisations/", {"q": '"><script>x</script>'}).content.decode()
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert "No organisation fits" in html
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/nowhere/", 404),
+        ("/findings/999999/", 404),
+        ("/organisations/%00/", 404),
+        ("/findings/?page=x&state=zzz&severity=0&organisation=%27", 200),
+        ("/findings/?q=%00%E2%80%AE", 200),
+        ("/findings/99999999999999999999999/", 404),
+        ("/rounds/?page=-1", 200),
+    ],
+)
+def test_odd_addresses_get_a_page_of_ours(house: House, address: str, status: int) -> None:
+    answer = house.browser(Role.OPERATOR).get(address)
+    assert answer.status_code == status
+    assert "Roundsman</title>" in answer.content.decode()
+
+
+def test_a_form_from_elsewhere_changes_nothing(house: House) -> None:
+    strict = Client(enforce_csrf_checks=True, headers={"accept-language": "en"})
+    strict.force_login(house.users[Role.OPERATOR])
+    answer = strict.post("/stop/", {"act": "stop"})
+    assert answer.status_code == 403
+    assert "no longer valid" in answer.content.decode()
+
+
+def test_a_host_that_is_not_ours_is_refused(house: House) -> None:
+    answer = house.browser(None).get("/account/sign-in/", headers={"host": "evil.example"})
+    assert answer.status_code == 400
+
+
+def test_a_failure_of_the_database_shows_a_page_that_asks_nothing_of_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = house.browser(Role.OPERATOR)
+    browser.raise_request_exception = False
+    monkeypatch.setattr("scanner.console.views.overview.standings", lambda *_: 1 / 0)
+    answer = browser.get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.content.decode()
+
+
+def test_a_unit_s_first_page_is_its_own_and_shows_how_it_stands(house: House) -> None:
+    browser = house.browser(Role.UNIT_MEMBER)
+    assert browser.get("/").headers["Location"] == "/organisations/water/"
+    html = browser.get("/organisations/water/").content.decode()
+    assert f"/findings/{house.finding.pk}/" in html
+    assert "Rounds</a>" not in html
+    assert f"/reports/{house.report.pk}/html/" in html
+
+
+def test_the_overview_names_what_needs_somebody(house: House) -> None:
+    html = house.browser(Role.OPERATOR).get("/").content.decode()
+    for need in ("new critical findings", "1 request to decide", "1 overdue finding"):
+        assert need in html
+
+
+def test_reports_are_saved_and_never_shown_within_our_pages(house: House) -> None:
+    answer = house.browser(Role.UNIT_MANAGER).get(f"/reports/{house.report.pk}/html/")
+    assert answer.content == b"<p>report</p>"
+    assert answer["Content-Disposition"] == f'attachment; filename="water-{house.round.pk}-en.html"'
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert house.browser(Role.UNIT_MANAGER).get(f"/reports/{house.report.pk}/exe/").status_code == 404
+
+
+def test_pages_reach_rows_through_the_sight_alone() -> None:
+    """No view asks a manager, which would answer with everybody's rows."""
+    own_account = {"scanner/console/views/entry.py", "scanner/console/views/people.py"}
+    found = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "scanner" / "console").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("objects", "_default_manager")
+    }
+    assert found <= own_account
+
+
+def test_all_templates_are_used_and_none_is_missing() -> None:
+    folder = ROOT / "scanner" / "console" / "templates"
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "scanner" / "console").rglob("*")
+        if path.suffix in (".py", ".html")
+    ]
+    of_allauth = ("account/", "mfa/", "usersessions/", "429.html")
+    for path in folder.rglob("*.html"):
+        name = str(path.relative_to(folder))
+        assert name.startswith(of_allauth) or any(f'"{name}"' in each for each in sources), name
+    assert get_resolver().urlconf_name == "scanner.console.urls"
+
+
+def test_the_console_has_no_loose_ends() -> None:
+    """Each link and form of a template names a route that exists; each route is named by a template or a view."""
+    names = {name for name in get_resolver().reverse_dict if isinstance(name, str)}
+    text = "".join(
+        Path(path).read_text(encoding="utf-8") for path in (ROOT / "scanner" / "console" / "templates").rglob("*.html")
+    )
+    named = set(re.findall(r"url\('([a-z_-]+)'|p\.to\('([a-z_-]+)'", text))
+    assert {first or second for first, second in named} <= names

@@ -1,0 +1,89 @@
+"""Both languages of the console say everything, with the same placeholders, and nothing that no page shows."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+import pytest
+from django.db.models import TextChoices
+
+from scanner.accounts.roles import Role
+from scanner.console.texts import own_texts, texts
+from scanner.engine.catalogue.load import Language
+from scanner.engine.plan import Profile
+from scanner.remediation.lifecycle import Happened
+from scanner.remediation.models import ExemptionKind
+from scanner.reports.words import Words
+from scanner.rounds.models import JobKind
+from scanner.settings import ROOT
+from targets.models import ContactRole
+from tests.reports.test_locale import keys, placeholders
+
+FOLDER = ROOT / "scanner" / "console"
+SOURCE = "".join(path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in (".py", ".html"))
+
+BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
+    "role": Role,
+    "profile": Profile,
+    "stage": JobKind,
+    "contact_role": ContactRole,
+}
+"""Topics whose keys are the values of a kind."""
+
+ASSEMBLED = (
+    *("error.", "need.", "ask.kind_"),
+    *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
+    *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
+)
+"""Keys that are put together where they are used."""
+
+FIELDS = ("filter.", "ask.", "new_round.", "people.", "stop.", "invitation.")
+"""Topics of forms, whose keys are the names of fields."""
+
+
+def own(language: Language) -> Words:
+    return Words(language, own_texts(language))
+
+
+def test_both_languages_hold_the_same_keys_with_the_same_placeholders() -> None:
+    assert keys(own(Language.EN)) == keys(own(Language.ZH_HANS))
+    assert len(own_texts(Language.EN)) > 150
+
+
+@pytest.mark.parametrize("language", Language)
+def test_no_text_is_empty_and_a_singular_has_a_plural(language: Language) -> None:
+    told = own_texts(language)
+    for key, text in told.items():
+        assert text.strip(), key
+        if key.endswith(".one"):
+            assert placeholders(text) <= placeholders(told[f"{key.removesuffix('.one')}.other"])
+
+
+def test_every_key_that_is_asked_for_exists_and_every_key_is_used() -> None:
+    known = set(keys(texts(Language.EN)))
+    asked = set(re.findall(r"""\bt\(\s*['"]([a-z][a-z0-9_.-]+[a-z0-9_])['"]\s*[,)]""", SOURCE))
+    assert asked <= known
+    unused = [
+        key
+        for key in keys(own(Language.EN))
+        if f"console.{key}" not in SOURCE
+        and not key.startswith((*ASSEMBLED, *FIELDS))
+        and key.partition(".")[0] not in BY_VALUE
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("topic", BY_VALUE)
+def test_every_value_has_its_text(language: Language, topic: str) -> None:
+    kind = BY_VALUE[topic]
+    told = {key.partition(".")[2] for key in own_texts(language) if key.startswith(f"{topic}.")}
+    assert told == {each.value for each in kind}
+
+
+@pytest.mark.parametrize("language", Language)
+def test_what_happens_to_a_finding_and_what_is_asked_has_a_text(language: Language) -> None:
+    known = texts(language)
+    assert all(known.has(f"history.{each}") for each in Happened)
+    assert all(known.has(f"console.ask.kind_{each}") for each in ExemptionKind)
