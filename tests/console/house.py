@@ -19,7 +19,7 @@ from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, Round
 from scanner.settings import ROOT
-from targets.models import Organisation
+from targets.models import Organisation, RegisterDraft, Target
 from tests.delivery.office import finding, followed_round, unit
 from tests.rounds.world import authorise
 
@@ -39,6 +39,8 @@ class House:
     exempt: Finding
     other: Finding
     report: Report
+    target: Target
+    draft: RegisterDraft
     users: dict[Role, User] = field(default_factory=dict)
     stranger: User | None = None
 
@@ -93,7 +95,12 @@ def build() -> House:
         store_score(this, owner)
     kept = {"html": zlib.compress(b"<p>report</p>"), "json": zlib.compress(b"{}"), "digest": "0" * 64}
     report = Report.objects.create(organisation=water, round=this, language="en", generated=now, **kept)
-    house = House(city, water, library, this, found, asked, exempt, other, report)
+    water.targets.update(tags=["dmz", "核心"])
+    target = water.targets.get(value="192.0.2.10")
+    draft = RegisterDraft.objects.create(
+        name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
+    )
+    house = House(city, water, library, this, found, asked, exempt, other, report, target, draft)
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)

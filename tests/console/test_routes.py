@@ -32,6 +32,9 @@ class Entry:
     mine: bool = False
 
 
+TICKED = ("targets/change/", "targets/retire/", "targets/check/")
+"""Pages about what was ticked in a list."""
+
 OPERATE = frozenset({ADMIN, OPERATOR})
 ADMINISTER = frozenset({ADMIN})
 TABLE: dict[str, Entry] = {
@@ -56,6 +59,15 @@ TABLE: dict[str, Entry] = {
     "overview": Entry(ALL),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
+    "targets": Entry(ALL),
+    "target": Entry(ALL, mine=True),
+    "change-target": Entry(OPERATE, OPERATE, mine=True),
+    "add-targets": Entry(OPERATE, OPERATE),
+    "change-targets": Entry(OPERATE, OPERATE, mine=True),
+    "retire-targets": Entry(OPERATE, OPERATE, mine=True),
+    "check-targets": Entry(OPERATE, OPERATE, mine=True),
+    "import": Entry(OPERATE, OPERATE),
+    "import-draft": Entry(OPERATE, OPERATE),
     "findings": Entry(ALL),
     "finding": Entry(ALL, mine=True),
     "claim": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
@@ -92,6 +104,8 @@ def address(pattern: str, house: House) -> str:
     membership = house.users[OPERATOR].memberships.get()
     number = {
         "findings": (house.asked if "decide" in pattern else house.exempt if "reopen" in pattern else house.finding).pk,
+        "targets": house.target.pk,
+        "import": house.draft.pk,
         "rounds": house.round.pk,
         "reports": house.report.pk,
         "people": house.users[OPERATOR].pk,
@@ -107,7 +121,8 @@ def address(pattern: str, house: House) -> str:
     }
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
-    return f"/{pattern}"
+    ticked = f"?target={house.target.pk}" if pattern in TICKED else ""
+    return f"/{pattern}{ticked}"
 
 
 def let_in(browser: Client, method: str, where: str) -> bool:

@@ -86,8 +86,8 @@ def upload(request: PageRequest) -> HttpResponse:
 
 def show(request: PageRequest, number: int) -> HttpResponse:
     """Show what a draft would change, or what is wrong with it; make the changes when just these are agreed to."""
-    rows = RegisterDraft.objects.filter(created_by=request.who).select_related("organisation")
-    draft, t = get_object_or_404(rows, pk=number), request.words
+    rows, t = request.sight.rows(RegisterDraft).select_related("organisation"), request.words
+    draft = get_object_or_404(rows, pk=number)
     title = t("console.import.named", name=draft.name)
     try:
         proposal = proposal_of(draft)

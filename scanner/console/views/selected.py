@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
-from scanner.console.forms import PageForm, choose_from
+from scanner.console.forms import PageForm, choose_from, note_problems
 from scanner.console.proposals import WRITTEN, owner_in, settle, with_targets, without_targets
 from scanner.console.requests import PageRequest
 from scanner.engine.errors import RoundsmanError
@@ -28,6 +29,8 @@ from targets.registry.store import current_register
 
 MOST = 500
 """Targets that can be ticked at once."""
+
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class BulkForm(PageForm):
@@ -45,7 +48,8 @@ class BulkForm(PageForm):
     def __init__(self, request: PageRequest) -> None:
         super().__init__(request.words, request.POST or None)
         as_is = ("", request.words("console.bulk.as_is"))
-        choose_from(self, "zone", [as_is, *((name, name) for name in Zone.objects.values_list("name", flat=True))])
+        names = request.sight.rows(Zone).values_list("name", flat=True)
+        choose_from(self, "zone", [as_is, *((name, name) for name in names)])
         kinds = ((each.value, request.words(f"console.criticality.{each}")) for each in Criticality)
         choose_from(self, "criticality", [as_is, *kinds])
 
@@ -93,14 +97,14 @@ def change(request: PageRequest) -> HttpResponse:
         try:
             proposal = propose(_changed(register, rows, form), current=register)
         except BadInput as error:
-            form.add_error(None, str(error))
+            note_problems(form, error)
         else:
             if proposal.changes:
                 return settle(
                     request,
                     proposal,
                     title=t("console.bulk.title", n=len(rows)),
-                    entered=[*_marks(rows), *((name, request.POST.get(name, "")) for name in form.fields)],
+                    entered=[(name, request.POST[name]) for name in form.fields if name in request.POST],
                     back=reverse("targets"),
                     done=t("console.bulk.done", n=len(proposal.changes)),
                 )
@@ -109,6 +113,7 @@ def change(request: PageRequest) -> HttpResponse:
         "title": t("console.bulk.title", n=len(rows)),
         "intro": t("console.bulk.intro"),
         "rows": rows,
+        "hindered": {},
         "form": form,
         "button": t("console.bulk.show"),
     }
@@ -124,7 +129,7 @@ def retire(request: PageRequest) -> HttpResponse:
         request,
         proposal,
         title=t("console.targets.retire_title", n=len(rows)),
-        entered=_marks(rows),
+        entered=(),
         back=reverse("targets"),
         done=t("console.targets.retired", n=len(rows)),
         danger=True,
@@ -156,9 +161,8 @@ def check(request: PageRequest) -> HttpResponse:
 
 
 def _ticked(request: PageRequest) -> list[Target]:
-    """Return what is ticked and may be changed. Raises ``Http404`` when nothing is, or one of them is not theirs."""
-    given = request.POST if request.method == "POST" else request.GET
-    numbers = {int(each) for each in given.getlist("target")[:MOST] if each.isascii() and each.isdigit()}
+    """Return the targets that the address names. Raises ``Http404`` for none, or for one that is not to be changed."""
+    numbers = {int(each) for each in request.GET.getlist("target")[:MOST] if _NUMBER.fullmatch(each)}
     rows: QuerySet[Target] = request.sight.rows(Target, Right.OPERATE).filter(
         retired_at=None, organisation__retired_at=None, pk__in=numbers
     )
@@ -176,10 +180,6 @@ def _changed(register: Register, rows: Sequence[Target], form: BulkForm) -> Regi
     }
     wanted = [(row.organisation.slug, specs.get((row.organisation.slug, row.value))) for row in rows]
     return with_targets(register, [(slug, form.applied(spec)) for slug, spec in wanted if spec is not None])
-
-
-def _marks(rows: Sequence[Target]) -> list[tuple[str, str]]:
-    return [("target", str(row.pk)) for row in rows]
 
 
 def _listed(text: str) -> set[str]:

@@ -163,7 +163,7 @@ class TargetForm(PageForm):
 
     def __init__(self, request: PageRequest, initial: dict[str, object]) -> None:
         super().__init__(request.words, request.POST or None, initial=initial)
-        names = Zone.objects.values_list("name", flat=True)
+        names = request.sight.rows(Zone).values_list("name", flat=True)
         choose_from(self, "zone", ((name, name) for name in names))
         kinds = ((each.value, request.words(f"console.criticality.{each}")) for each in Criticality)
         choose_from(self, "criticality", kinds)
