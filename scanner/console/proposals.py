@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from scanner.accounts.roles import Right
+from scanner.console.forms import PageForm, note_problems
 from scanner.console.requests import PageRequest
-from targets.models import Organisation, Target
-from targets.registry.plan import Action, Change
-from targets.registry.problems import Place
-from targets.registry.proposal import Proposal
-from targets.registry.specs import OrganisationSpec, Register, TargetSpec
+from targets.models import Organisation
+from targets.registry.plan import EVERYONE, SECTIONS, Action, Change
+from targets.registry.problems import BadInput, Place
+from targets.registry.proposal import Proposal, propose
+from targets.registry.specs import ExclusionSpec, OrganisationSpec, Register, Spec
 from targets.registry.store import RegisterChanged
+
+_SILENT = dict.fromkeys(SECTIONS)
+"""An organisation that says nothing of its rows leaves them as they are."""
 
 SHOWN = 200
 """Changes that a page shows; a larger register has thousands."""
@@ -26,10 +31,34 @@ WRITTEN = Place("form")
 """Where values of our forms were written."""
 
 
-def section_of(spec: OrganisationSpec, **sections: object) -> OrganisationSpec:
-    """Return the organisation with these sections, and nothing said of the others, so that they stay."""
-    silent = {"contacts": None, "targets": None, "authorisations": None, "exclusions": None}
-    return replace(spec, **{**silent, **sections})  # type: ignore[arg-type] # sections of a spec by their names
+def revised(
+    register: Register,
+    section: str,
+    put: Iterable[tuple[str, Spec]] = (),
+    drop: Iterable[tuple[str, str]] = (),
+) -> Register:
+    """Return what is wanted when a section of organisations changes and all else stays.
+
+    ``put`` are rows that are added, or take the place of their like, each with the slug of its organisation; ``drop``
+    are keys of those that go. ``EVERYONE`` stands for no organisation.
+    """
+    added: defaultdict[str, dict[str, Spec]] = defaultdict(dict)
+    gone: defaultdict[str, set[str]] = defaultdict(set)
+    for slug, spec in put:
+        added[slug][spec.key] = spec
+    for slug, key in drop:
+        gone[slug].add(key)
+    owners: list[OrganisationSpec] = []
+    everyones: tuple[ExclusionSpec, ...] | None = None
+    for slug in sorted({*added, *gone}):
+        held = register if slug == EVERYONE else owner_in(register, slug)
+        rows = {each.key: each for each in getattr(held, section) or ()} | added[slug]
+        kept = tuple(each for key, each in rows.items() if key not in gone[slug])
+        if isinstance(held, OrganisationSpec):
+            owners.append(replace(held, **{**_SILENT, section: kept}))  # type: ignore[arg-type] # sections by name
+        else:
+            everyones = cast("tuple[ExclusionSpec, ...]", kept)
+    return Register(organisations=tuple(owners), exclusions=everyones)
 
 
 def owner_in(register: Register, slug: str) -> OrganisationSpec:
@@ -40,32 +69,17 @@ def owner_in(register: Register, slug: str) -> OrganisationSpec:
     return found
 
 
-def with_targets(register: Register, changed: Iterable[tuple[str, TargetSpec]]) -> Register:
-    """Return what is wanted when these targets of organisations, by slug, are added or take the place of their like."""
-    by_owner: dict[str, dict[str, TargetSpec]] = {}
-    for slug, spec in changed:
-        by_owner.setdefault(slug, {})[spec.address] = spec
-    return Register(
-        organisations=tuple(
-            section_of(owner, targets=tuple(({each.address: each for each in owner.targets or ()} | specs).values()))
-            for slug, specs in by_owner.items()
-            for owner in (owner_in(register, slug),)
-        )
-    )
-
-
-def without_targets(register: Register, rows: Sequence[Target]) -> Register:
-    """Return what is wanted when these targets are not registered any more."""
-    gone: dict[str, set[str]] = {}
-    for row in rows:
-        gone.setdefault(row.organisation.slug, set()).add(row.value)
-    return Register(
-        organisations=tuple(
-            section_of(owner, targets=tuple(each for each in owner.targets or () if each.address not in values))
-            for slug, values in gone.items()
-            for owner in (owner_in(register, slug),)
-        )
-    )
+def written(request: PageRequest, form: PageForm, wanted: Register, register: Register, **fields: str) -> bool:
+    """Write what a form asks for; tell the form why not when it can't be. ``fields`` are as in ``note_problems``."""
+    try:
+        propose(wanted, current=register).carry_out(request.now, actor=request.who)
+    except BadInput as error:
+        note_problems(form, error, fields)
+    except RegisterChanged:
+        form.add_error(None, request.words("console.register.moved"))
+    else:
+        return True
+    return False
 
 
 def counted(changes: Iterable[Change]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm, choose_from, note_problems
-from scanner.console.proposals import WRITTEN, owner_in, settle, with_targets, without_targets
+from scanner.console.proposals import WRITTEN, owner_in, revised, settle
 from scanner.console.requests import PageRequest
 from scanner.engine.errors import RoundsmanError
 from scanner.engine.plan import Profile
@@ -124,7 +124,9 @@ def retire(request: PageRequest) -> HttpResponse:
     """Show what is retired, and do it."""
     rows, t = _ticked(request), request.words
     register = current_register()
-    proposal = propose(without_targets(register, rows), current=register)
+    proposal = propose(
+        revised(register, "targets", drop=[(row.organisation.slug, row.value) for row in rows]), current=register
+    )
     return settle(
         request,
         proposal,
@@ -179,7 +181,7 @@ def _changed(register: Register, rows: Sequence[Target], form: BulkForm) -> Regi
         for spec in owner_in(register, slug).targets or ()
     }
     wanted = [(row.organisation.slug, specs.get((row.organisation.slug, row.value))) for row in rows]
-    return with_targets(register, [(slug, form.applied(spec)) for slug, spec in wanted if spec is not None])
+    return revised(register, "targets", [(slug, form.applied(spec)) for slug, spec in wanted if spec is not None])
 
 
 def _listed(text: str) -> set[str]:

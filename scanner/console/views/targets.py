@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import ListFilter, PageForm, choose_from, note_problems
-from scanner.console.proposals import WRITTEN, may_register, with_targets
+from scanner.console.proposals import WRITTEN, may_register, revised, written
 from scanner.console.ranked import worst_first
 from scanner.console.requests import PageRequest
 from scanner.engine.model import Outcome
@@ -29,9 +29,8 @@ from scanner.rounds.models import HostResult, LookNumber
 from targets.addresses import AddressError, parse_address
 from targets.models import Criticality, Organisation, Target, Zone
 from targets.registry.problems import BadInput
-from targets.registry.proposal import propose
 from targets.registry.specs import TargetSpec
-from targets.registry.store import RegisterChanged, current_register, limits
+from targets.registry.store import current_register, limits
 from targets.registry.table import read_target
 from targets.scope import Reach
 
@@ -273,17 +272,8 @@ def _specs(form: AddForm) -> list[TargetSpec]:
 
 
 def _written(request: PageRequest, form: PageForm, changed: list[tuple[str, TargetSpec]]) -> bool:
-    """Write what is entered; tell the form why not when it can't be."""
     register = current_register()
-    try:
-        propose(with_targets(register, changed), current=register).carry_out(request.now, actor=request.who)
-    except BadInput as error:
-        note_problems(form, error, {"address": "addresses"})
-    except RegisterChanged:
-        form.add_error(None, request.words("console.register.moved"))
-    else:
-        return True
-    return False
+    return written(request, form, revised(register, "targets", changed), register, address="addresses")
 
 
 def _target(request: PageRequest, number: int, right: Right = Right.READ) -> Target:
