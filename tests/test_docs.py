@@ -143,6 +143,16 @@ def test_every_test_that_the_page_on_reliability_names_exists() -> None:
     assert [row for row in rows if not _NAMED_TEST.search(row)] == []
 
 
+def test_every_row_on_the_pages_names_its_tests_or_a_reason() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = _NAMED_TEST.findall(page)
+    assert [f"{file}::{name}" for file, name in named if name not in _tests_of(ROOT / file)] == []
+    table = page.partition("| ASVS |")[2].partition("\n\n")[0]
+    rows = [line for line in table.splitlines() if re.match(r"\| \d", line)]
+    assert len(rows) > 25
+    assert [row for row in rows if not _NAMED_TEST.search(row) and "| reason: " not in row] == []
+
+
 def _tests_of(file: Path) -> set[str]:
     """Return the names of a file's tests; those of a class as ``Class::test``."""
     if not file.is_file():

@@ -9,7 +9,10 @@ from scanner.accounts.roles import Right
 from scanner.console import assets
 from scanner.console.guard import Route
 from scanner.console.views import (
+    authorisations,
+    contacts,
     entry,
+    exclusions,
     findings,
     importing,
     organisations,
@@ -35,6 +38,17 @@ ROUTES = (
     Route("targets/check/", selected.check, "check-targets", Right.OPERATE, acts=True),
     Route("import/", importing.upload, "import", Right.OPERATE, acts=True),
     Route("import/<int:number>/", importing.show, "import-draft", Right.OPERATE, acts=True),
+    Route("authorisations/", authorisations.index, "authorisations", Right.READ),
+    Route("authorisations/<int:number>/", authorisations.show, "authorisation", Right.READ, acts=True),
+    Route("authorisations/<int:number>/end/", authorisations.end, "end-authorisation", Right.OPERATE, acts=True),
+    Route("authorisations/add/", authorisations.add, "add-authorisation", Right.OPERATE, acts=True),
+    Route("authorisations/files/<int:number>/", authorisations.download, "authorisation-file", Right.READ),
+    Route("exclusions/", exclusions.index, "exclusions", Right.READ),
+    Route("exclusions/add/", exclusions.add, "add-exclusion", Right.OPERATE, acts=True),
+    Route("exclusions/<int:number>/end/", exclusions.end, "end-exclusion", Right.OPERATE, acts=True),
+    Route("organisations/<slug:slug>/contacts/add/", contacts.add, "add-contact", Right.OPERATE, acts=True),
+    Route("contacts/<int:number>/change/", contacts.change, "change-contact", Right.OPERATE, acts=True),
+    Route("contacts/<int:number>/remove/", contacts.remove, "remove-contact", Right.OPERATE, acts=True),
     Route("findings/", findings.index, "findings", Right.READ),
     Route("findings/<int:number>/", findings.show, "finding", Right.READ),
     Route("findings/<int:number>/claim/", findings.claim, "claim", Right.CLAIM, acts=True, shows=False),

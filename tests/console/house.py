@@ -19,7 +19,16 @@ from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, Round
 from scanner.settings import ROOT
-from targets.models import Organisation, RegisterDraft, Target
+from targets.documents import keep_document
+from targets.models import (
+    Authorisation,
+    AuthorisationFile,
+    Contact,
+    Exclusion,
+    Organisation,
+    RegisterDraft,
+    Target,
+)
 from tests.delivery.office import finding, followed_round, unit
 from tests.rounds.world import authorise
 
@@ -41,6 +50,10 @@ class House:
     report: Report
     target: Target
     draft: RegisterDraft
+    authorisation: Authorisation
+    file: AuthorisationFile
+    exclusion: Exclusion
+    contact: Contact
     users: dict[Role, User] = field(default_factory=dict)
     stranger: User | None = None
 
@@ -100,9 +113,19 @@ def build() -> House:
     draft = RegisterDraft.objects.create(
         name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
     )
-    house = House(city, water, library, this, found, asked, exempt, other, report, target, draft)
+    house = House(
+        city, water, library, this, found, asked, exempt, other, report, target, draft, *_register_of(water, now)
+    )
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)
     house.stranger = account("other@library.example", Role.UNIT_MANAGER, library)
     return house
+
+
+def _register_of(owner: Organisation, now: dt.datetime) -> tuple[Authorisation, AuthorisationFile, Exclusion, Contact]:
+    """What stands beside an organisation's targets."""
+    authorisation = owner.authorisations.get()
+    keep_document(authorisation, "Order 1.pdf", b"%PDF-1.7 order", by="li", now=now)
+    exclusion = Exclusion.objects.create(organisation=owner, value="192.0.2.200", reason="A controller")
+    return authorisation, authorisation.files.get(), exclusion, owner.contacts.get()

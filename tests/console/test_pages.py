@@ -40,6 +40,16 @@ def pages(house: House) -> dict[str, str]:
         "change targets": f"/targets/change/?target={house.target.pk}",
         "retire targets": f"/targets/retire/?target={house.target.pk}",
         "check targets": f"/targets/check/?target={house.target.pk}",
+        "authorisations": "/authorisations/?organisation=water&state=",
+        "authorisation": f"/authorisations/{house.authorisation.pk}/",
+        "end authorisation": f"/authorisations/{house.authorisation.pk}/end/",
+        "add authorisation": "/authorisations/add/?of=water",
+        "exclusions": "/exclusions/?q=192&organisation=water",
+        "add exclusion": "/exclusions/add/",
+        "end exclusion": f"/exclusions/{house.exclusion.pk}/end/",
+        "add contact": "/organisations/water/contacts/add/",
+        "change contact": f"/contacts/{house.contact.pk}/change/",
+        "remove contact": f"/contacts/{house.contact.pk}/remove/",
         "import": "/import/",
         "import draft": f"/import/{house.draft.pk}/",
         "findings": "/findings/?overdue=on&q=192.0.2&severity=critical&organisation=water",
@@ -167,15 +177,14 @@ def test_a_host_that_is_not_ours_is_refused(house: House) -> None:
     assert answer.status_code == 400
 
 
-def test_a_failure_of_the_database_shows_a_page_that_asks_nothing_of_it(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_ours_shows_a_page_that_says_nothing_of_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = house.browser(Role.OPERATOR)
     browser.raise_request_exception = False
     monkeypatch.setattr("scanner.console.views.overview.standings", lambda *_: 1 / 0)
     answer = browser.get("/")
     assert answer.status_code == 500
     assert "Something went wrong" in answer.content.decode()
+    assert "division" not in answer.content.decode()
 
 
 def test_a_unit_s_first_page_is_its_own_and_shows_how_it_stands(house: House) -> None:

@@ -11,6 +11,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from allauth.usersessions.models import UserSession
 from django.core.cache import cache
 from django.test import Client
+from pytest_django.fixtures import SettingsWrapper
 
 from scanner.accounts import people
 from scanner.accounts.models import User
@@ -133,6 +134,19 @@ def test_an_operator_must_set_up_a_second_factor_first_and_enter_it_from_then_on
     third = client(None)
     sign_in(third)
     assert third.post("/account/second-factor/authenticate/", {"code": codes[0]}).status_code == 200, "used up"
+
+
+def test_what_guards_an_account_changes_only_after_showing_again_who_one_is(settings: SettingsWrapper) -> None:
+    person()
+    browser = client(None)
+    sign_in(browser)
+    address = "/account/second-factor/totp/activate/"
+    assert browser.get(address).status_code == 200
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = -1
+    assert browser.get(address).headers["Location"].startswith("/account/again/")
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+    browser.post("/account/again/", {"password": "wrong"})
+    assert browser.post(f"/account/again/?next={address}", {"password": PASSWORD}).headers["Location"] == address
 
 
 def test_a_changed_password_ends_all_other_sessions() -> None:

@@ -36,23 +36,16 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_"),
-    *("changes.", "field.", "hindrance.", "targets.state_"),
+    *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
 )
 """Keys that are put together where they are used."""
 
 FIELDS = (
-    "filter.",
-    "targets.",
-    "target_form.",
-    "bulk.",
-    "import.",
-    "ask.",
-    "new_round.",
-    "people.",
-    "stop.",
-    "invitation.",
+    *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
+    *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
+    *("exclusion_form.", "contact_form.", "plans.", "plan_form."),
 )
 """Topics of forms, whose keys are the names of fields."""
 

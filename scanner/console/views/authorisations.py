@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -107,7 +106,7 @@ class AuthorisationForm(PageForm):
         initial = {"organisation": request.GET.get("of", ""), "valid_from": today}
         super().__init__(request.words, *given, initial=initial)
         self._known = request.sight.rows(Organisation, Right.OPERATE).filter(retired_at=None)
-        choose_from(self, "level", ((each, request.words(f"console.level.{each}")) for each in LEVELS))
+        choose_from(self, "level", ((each, request.words(f"level.{each}")) for each in LEVELS))
 
     def clean_organisation(self) -> Organisation:
         """Find the organisation."""

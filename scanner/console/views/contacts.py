@@ -17,6 +17,9 @@ from targets.registry.proposal import propose
 from targets.registry.specs import ContactSpec
 from targets.registry.store import current_register
 
+_LANGUAGES = {Language.CHINESE.value: "中文", Language.ENGLISH.value: "English"}
+"""Each by its own name."""
+
 
 class ContactForm(PageForm):
     """Somebody who can act."""
@@ -33,7 +36,7 @@ class ContactForm(PageForm):
         super().__init__(request.words, request.POST or None, initial=initial)
         t = request.words
         choose_from(self, "role", ((each.value, t(f"console.contact_role.{each}")) for each in ContactRole))
-        choose_from(self, "language", ((each.value, t(f"console.language.{each}")) for each in Language))
+        choose_from(self, "language", _LANGUAGES.items())
         choose_from(self, "declines", ((each.value, t(f"mail.kind.{each}")) for each in OptionalMail))
 
     @property
