@@ -15,6 +15,8 @@ from scanner.engine.errors import InputError
 from scanner.reports.words import Words
 from targets.registry.problems import BadInput
 
+_ISO = "%Y-%m-%d"
+
 
 class PageForm(forms.Form):
     """A form whose labels and helps are the texts ``console.<topic>.<field>`` and ``…<field>_help``."""
@@ -30,6 +32,15 @@ class PageForm(forms.Form):
             if t.has(f"{key}_help"):
                 field.help_text = t(f"{key}_help")
 
+    def clean(self) -> dict[str, object] | None:
+        """A field of one line holds one line, of letters that are seen."""
+        cleaned = super().clean()
+        for name, value in [*self.cleaned_data.items()]:
+            lines = isinstance(self.fields[name].widget, forms.Textarea)
+            if isinstance(value, str) and not lines and not value.isprintable():
+                self.add_error(name, self.words("console.register.one_line"))
+        return cleaned
+
     def refuse(self, error: InputError) -> None:
         """Show why an act refused what was entered."""
         self.add_error(None, str(error.args[0]))
@@ -38,6 +49,14 @@ class PageForm(forms.Form):
 def end_of(day: date, zone: str) -> datetime:
     """Return the end of a day in a time zone, which is when what lasts up to and including it ends."""
     return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+
+
+class DayField(forms.DateField):
+    """A day, sent as browsers send it whatever the language (HTML, 4.10.5.1.7)."""
+
+    def __init__(self, *, required: bool = True) -> None:
+        widget = forms.DateInput(format=_ISO, attrs={"type": "date"})
+        super().__init__(required=required, widget=widget, input_formats=[_ISO])
 
 
 class ListFilter(PageForm):

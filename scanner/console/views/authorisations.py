@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header
 
 from scanner.accounts.roles import Right
-from scanner.console.forms import ListFilter, PageForm, choose_from
+from scanner.console.forms import DayField, ListFilter, PageForm, choose_from
 from scanner.console.proposals import WRITTEN, may_register, revised, settle, written
 from scanner.console.requests import PageRequest
 from scanner.engine.errors import InputError
@@ -93,8 +93,8 @@ class AuthorisationForm(PageForm):
     organisation = forms.SlugField(max_length=64)
     document = forms.CharField(max_length=200)
     allowed_by = forms.CharField(max_length=200)
-    valid_from = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
-    valid_until = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
+    valid_from = DayField()
+    valid_until = DayField()
     scope = forms.CharField(max_length=50_000, widget=forms.Textarea(attrs={"rows": 5}))
     ports = forms.CharField(max_length=2000, initial="1-65535")
     level = forms.ChoiceField()
@@ -130,9 +130,9 @@ class AuthorisationForm(PageForm):
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
 
-    def clean(self) -> dict[str, object]:
+    def clean(self) -> dict[str, Any]:
         """An authorisation ends after it begins."""
-        cleaned = super().clean() or {}
+        cleaned: dict[str, Any] = super().clean() or {}
         begins, ends = cleaned.get("valid_from"), cleaned.get("valid_until")
         if begins and ends and ends < begins:
             self.add_error("valid_until", self.words("console.authorisation_form.ends_before"))
@@ -238,7 +238,7 @@ def download(request: PageRequest, number: int) -> HttpResponse:
     return response
 
 
-def _keep(request: PageRequest, this: Authorisation, file: UploadedFile) -> bool:
+def _keep(request: PageRequest, this: Authorisation, file: UploadedFile[bytes]) -> bool:
     """Keep a document, or say why not."""
     try:
         keep_document(this, str(file.name), bytes(file.read(LARGEST + 1)), by=request.who, now=request.now)

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
-from scanner.console.forms import ListFilter, PageForm
+from scanner.console.forms import DayField, ListFilter, PageForm
 from scanner.console.proposals import WRITTEN, revised, settle, written
 from scanner.console.requests import PageRequest
 from targets.addresses import parse_target
@@ -63,7 +63,7 @@ class ExclusionForm(PageForm):
     value = forms.CharField(max_length=2048)
     ports = forms.CharField(max_length=2000, initial="1-65535")
     reason = forms.CharField(max_length=500)
-    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = DayField(required=False)
 
     def __init__(self, request: PageRequest) -> None:
         super().__init__(request.words, request.POST or None, initial={"organisation": request.GET.get("of", "")})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -45,9 +47,9 @@ class ImportForm(PageForm):
             raise forms.ValidationError(self.words("console.register.no_organisation"))
         return found
 
-    def clean(self) -> dict[str, object]:
+    def clean(self) -> dict[str, Any]:
         """Take the file or the text, not both."""
-        cleaned = super().clean() or {}
+        cleaned: dict[str, Any] = super().clean() or {}
         if bool(cleaned.get("file")) == bool(cleaned.get("text", "").strip()):
             raise forms.ValidationError(self.words("console.import.one_of_both"))
         return cleaned
