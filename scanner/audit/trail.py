@@ -37,6 +37,7 @@ class Action(StrEnum):
     EXCLUSION_CHANGED = "exclusion-changed"
     EXCLUSION_ENDED = "exclusion-ended"
     PLAN_ADDED = "plan-added"
+    PLAN_CHANGED = "plan-changed"
     PLAN_PAUSED = "plan-paused"
     PLAN_RESUMED = "plan-resumed"
     PLAN_REMOVED = "plan-removed"

@@ -17,7 +17,8 @@ from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
 from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
-from scanner.rounds.models import HostResult, Round
+from scanner.rounds.models import HostResult, Plan, PlanKind, Round
+from scanner.rounds.planning import PlanRequest, make_plan
 from scanner.settings import ROOT
 from targets.documents import keep_document
 from targets.models import (
@@ -54,6 +55,7 @@ class House:
     file: AuthorisationFile
     exclusion: Exclusion
     contact: Contact
+    plan: Plan
     users: dict[Role, User] = field(default_factory=dict)
     stranger: User | None = None
 
@@ -113,9 +115,8 @@ def build() -> House:
     draft = RegisterDraft.objects.create(
         name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
     )
-    house = House(
-        city, water, library, this, found, asked, exempt, other, report, target, draft, *_register_of(water, now)
-    )
+    rows = _register_of(water, now)
+    house = House(city, water, library, this, found, asked, exempt, other, report, target, draft, *rows, planned(now))
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)
@@ -129,3 +130,11 @@ def _register_of(owner: Organisation, now: dt.datetime) -> tuple[Authorisation, 
     keep_document(authorisation, "Order 1.pdf", b"%PDF-1.7 order", by="li", now=now)
     exclusion = Exclusion.objects.create(organisation=owner, value="192.0.2.200", reason="A controller")
     return authorisation, authorisation.files.get(), exclusion, owner.contacts.get()
+
+
+def planned(now: dt.datetime) -> Plan:
+    """A plan that is due every night and rests in office hours."""
+    wanted = PlanRequest(
+        "nightly", PlanKind.ROUTINE, "li", ("water",), "0 3 * * *", "Asia/Shanghai", blackouts=("Mon-Fri 08:00-18:00",)
+    )
+    return make_plan(wanted, now)

@@ -36,7 +36,7 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_"),
-    *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_"),
+    *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
 )
