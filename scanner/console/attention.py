@@ -6,23 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.urls import reverse
 
 from scanner.accounts.sight import Sight
+from scanner.console.standing import NEW, Standing
 from scanner.delivery.letters import name_of
 from scanner.delivery.models import Message, MessageState
 from scanner.engine.hostile import line
-from scanner.engine.model import Outcome, Severity
+from scanner.engine.model import Outcome
 from scanner.remediation.lifecycle import TO_FIX
-from scanner.remediation.models import Exemption, ExemptionState, Finding
+from scanner.remediation.models import Exemption, ExemptionState
 from scanner.reports.words import Words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.check import SOON
 from targets.models import Authorisation, Contact, Organisation, Target
-
-NEW = timedelta(days=7)
-"""How long something that appeared is called new, and a host that made the inspection fail is told of."""
 
 STUCK = timedelta(days=1)
 """A round that takes longer is worth a look."""
@@ -49,9 +47,13 @@ class Need:
     address: str = ""
 
 
-def needs(sight: Sight, under_way: Iterable[Round], now: datetime, t: Words) -> list[Need]:
-    """Return what needs somebody, the most pressing first; ``under_way`` are the rounds that have not ended."""
-    critical, overdue = _counts(sight, now)
+def needs(sight: Sight, stand: Iterable[Standing], under_way: Iterable[Round], now: datetime, t: Words) -> list[Need]:
+    """Return what needs somebody, the most pressing first.
+
+    ``stand`` is how the organisations stand, ``under_way`` are the rounds that have not ended.
+    """
+    stand = list(stand)
+    critical, overdue = sum(each.findings.new for each in stand), sum(each.findings.overdue for each in stand)
     found = (
         _need(t, "critical", (), critical, f"{reverse('findings')}?severity=critical&new=on"),
         _requests(sight, t),
@@ -68,14 +70,6 @@ def needs(sight: Sight, under_way: Iterable[Round], now: datetime, t: Words) -> 
 def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: str = "") -> Need | None:
     shown = tuple(each for _, each in zip(range(NAMED), details, strict=False))
     return Need(t(f"console.need.{name}", n=total), shown, total - len(shown), address) if total else None
-
-
-def _counts(sight: Sight, now: datetime) -> tuple[int, int]:
-    """Return how many findings are new and critical, and how many overdue."""
-    rows = sight.rows(Finding).filter(state__in=TO_FIX, organisation__retired_at=None)
-    new = Q(severity=Severity.CRITICAL, first_seen__gt=now - NEW)
-    counted = rows.aggregate(critical=Count("pk", filter=new), overdue=Count("pk", filter=Q(deadline__lt=now)))
-    return counted["critical"], counted["overdue"]
 
 
 def _requests(sight: Sight, t: Words) -> Need | None:

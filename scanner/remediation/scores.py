@@ -9,12 +9,14 @@ from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING
 
+from django.db.models import QuerySet
+
 from scanner.engine.model import Confidence, Outcome, Severity, Vantage
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import TO_FIX, age
 from scanner.remediation.models import Finding, RoundScore
 from scanner.remediation.score import KEY_WEIGHT, OrganisationScore, Scored, score_host, score_organisation
-from scanner.rounds.models import HostResult, LookNumber, Round
+from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, whole
 from targets.models import Organisation, TargetKind
 
 if TYPE_CHECKING:
@@ -42,6 +44,11 @@ def load_score(row: RoundScore) -> OrganisationScore:
     if deflated is None:
         return _adapter().validate_python(row.score)
     return _adapter().validate_json(zlib.decompress(b64decode(deflated)))
+
+
+def comparable_rounds() -> QuerySet[Round]:
+    """Return the whole rounds that ran to their end and were followed: only these are ranked and compared."""
+    return Round.objects.filter(whole(), followed__isnull=False).exclude(state=RoundState.CANCELLED)
 
 
 def never_answered(this: Round, organisation: Organisation) -> set[int]:

@@ -71,7 +71,8 @@ class Tab:
 
 
 def link_of(printed: str) -> str:
-    return re.findall(r"(/invitation/[\w-]+/)", printed)[-1]
+    (link,) = re.findall(r"/invitation/[\w-]+/", printed)
+    return str(link)
 
 
 def test_from_an_open_redis_to_one_that_is_proven_closed(installation: Installation, tmp_path: Path) -> None:

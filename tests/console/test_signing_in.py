@@ -10,8 +10,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
 from django.core.cache import cache
-from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from django.test import Client, override_settings
 
 from scanner.accounts import people
 from scanner.accounts.models import User
@@ -136,15 +135,14 @@ def test_an_operator_must_set_up_a_second_factor_first_and_enter_it_from_then_on
     assert third.post("/account/second-factor/authenticate/", {"code": codes[0]}).status_code == 200, "used up"
 
 
-def test_what_guards_an_account_changes_only_after_showing_again_who_one_is(settings: SettingsWrapper) -> None:
+def test_what_guards_an_account_changes_only_after_showing_again_who_one_is() -> None:
     person()
     browser = client(None)
     sign_in(browser)
     address = "/account/second-factor/totp/activate/"
     assert browser.get(address).status_code == 200
-    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = -1
-    assert browser.get(address).headers["Location"].startswith("/account/again/")
-    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+    with override_settings(ACCOUNT_REAUTHENTICATION_TIMEOUT=-1):
+        assert browser.get(address).headers["Location"].startswith("/account/again/")
     browser.post("/account/again/", {"password": "wrong"})
     assert browser.post(f"/account/again/?next={address}", {"password": PASSWORD}).headers["Location"] == address
 

@@ -15,10 +15,10 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
-from scanner.console.attention import NEW
 from scanner.console.forms import PageForm, end_of
-from scanner.console.ranked import worst_first
+from scanner.console.ranked import fetched, numbers, worst_first
 from scanner.console.requests import PageRequest
+from scanner.console.standing import NEW
 from scanner.engine.errors import InputError
 from scanner.engine.model import Severity
 from scanner.remediation import acts
@@ -28,6 +28,7 @@ from scanner.remediation.part import in_register
 from scanner.remediation.reinspection import request_reinspection
 from scanner.reports import texts
 from scanner.reports.dates import Dates
+from targets.models import Organisation
 
 PER_PAGE = 50
 
@@ -70,7 +71,8 @@ def index(request: PageRequest) -> HttpResponse:
     """List findings, the worst first."""
     form = Filter(request)
     wanted, now = form.cleaned_data, request.now
-    rows = request.sight.rows(Finding).filter(organisation__retired_at=None)
+    retired = request.sight.rows(Organisation).filter(retired_at__isnull=False)
+    rows = request.sight.rows(Finding).exclude(organisation__in=retired)
     rows = rows.filter(state=wanted["state"]) if wanted.get("state") else rows.filter(state__in=TO_FIX)
     if wanted.get("severity"):
         rows = rows.filter(severity=wanted["severity"])
@@ -84,9 +86,10 @@ def index(request: PageRequest) -> HttpResponse:
         rows = rows.filter(first_seen__gt=now - NEW)
     if wanted.get("q"):
         rows = rows.filter(host__icontains=wanted["q"]) | rows.filter(check_id__icontains=wanted["q"])
-    page = Paginator(worst_first(rows).select_related("organisation"), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(numbers(worst_first(rows)), PER_PAGE).get_page(request.GET.get("page"))
     told = {
         "page": page,
+        "rows": fetched(request.sight.rows(Finding), page),
         "form": form,
         "address": lambda number: _address(form, number),
         "owners": request.sight.own is None,

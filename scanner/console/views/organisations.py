@@ -60,7 +60,7 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
     this = get_object_or_404(sight.rows(Organisation).select_related("parent"), slug=slug)
     mine, request.zone = {"organisation": this}, this.time_zone
     (standing,) = standings(sight, now, [this])
-    worst = worst_first(sight.rows(Finding).filter(**mine, state__in=TO_FIX))[:WORST]
+    worst = list(worst_first(sight.rows(Finding).filter(**mine, state__in=TO_FIX))[:WORST])
     registered = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
     targets = list(registered[: LISTED + 1])
     reports = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")[:LAST_REPORTS]
@@ -71,7 +71,7 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
         "this": this,
         "standing": standing,
         "findings": worst,
-        "more": standing.open - len(worst),
+        "more": standing.findings.open - len(worst),
         "targets": targets[:LISTED],
         "target_count": registered.count() if len(targets) > LISTED else len(targets),
         "authorisations": sight.rows(Authorisation).filter(**mine, retired_at=None).order_by("-valid_until"),

@@ -26,7 +26,7 @@ def show(request: PageRequest) -> HttpResponse:
     under_way = list(sight.rows(Round).exclude(state__in=ENDED).order_by("pk"))
     worst = standings(sight, request.now)
     told = {
-        "needs": needs(sight, under_way, request.now, request.words) if sight.may(Right.WATCH) else [],
+        "needs": needs(sight, worst, under_way, request.now, request.words) if sight.may(Right.WATCH) else [],
         "standings": worst[:SHOWN],
         "more": len(worst) - len(worst[:SHOWN]),
         "under_way": under_way[:SHOWN],

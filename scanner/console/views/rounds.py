@@ -10,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Count, F
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -30,15 +31,32 @@ from targets.models import Organisation
 
 PER_PAGE = 50
 
+NAMED = 3
+"""Organisations of a round that the list names; of more it tells the number."""
+
 EVERY = 5
 """Seconds after which a page that is watched asks anew; the browser does it by itself, without a script."""
 
 
 def index(request: PageRequest) -> HttpResponse:
     """List rounds, the newest first."""
-    rows = request.sight.rows(Round).select_related("plan").prefetch_related("organisations").order_by("-pk")
+    rows = request.sight.rows(Round).select_related("plan").order_by("-pk")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "rounds.html", {"page": page, "address": lambda number: f"?page={number}"})
+    told = {"page": page, "whose": _whose(request, list(page)), "address": lambda number: f"?page={number}"}
+    return render(request, "rounds.html", told)
+
+
+def _whose(request: PageRequest, rounds: list[Round]) -> dict[int, tuple[list[Organisation], int]]:
+    """Return a few organisations of each round, and how many there are in all: a round may have thousands."""
+    numbers = [this.pk for this in rounds]
+    counted = dict(
+        request.sight.rows(Round).filter(pk__in=numbers).order_by().values_list("pk").annotate(n=Count("organisations"))
+    )
+    few = [number for number, n in counted.items() if n <= NAMED]
+    whose: dict[int, tuple[list[Organisation], int]] = {each: ([], counted.get(each, 0)) for each in numbers}
+    for owner in request.sight.rows(Organisation).filter(rounds__in=few).annotate(number=F("rounds__pk")):
+        whose[owner.number][0].append(owner)
+    return whose
 
 
 def show(request: PageRequest, number: int) -> HttpResponse:
