@@ -5,10 +5,12 @@ No name is resolved here: where only its address can tell, the round decides, as
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from zoneinfo import ZoneInfo
 
 from scanner.engine.errors import InputError
@@ -19,7 +21,7 @@ from scanner.rounds.models import Round
 from scanner.rounds.switch import current_stop
 from targets.models import Target
 from targets.query import RegisteredTarget, as_registered, scope_of
-from targets.scope import RefusalReason, Scope
+from targets.scope import Scope
 from targets.windows import open_again, parse_windows
 
 WIDEST = 256
@@ -27,6 +29,8 @@ WIDEST = 256
 
 ANY_PORT = parse_ports("all")
 """For who wants to know whether a target may be inspected at all."""
+
+Awake = tuple[Target, RegisteredTarget]
 
 RETIRED, BLACKOUT = "retired", "blackout"
 
@@ -49,7 +53,11 @@ def hindrances(targets: Iterable[Target], ports: PortSpec, now: datetime) -> lis
     found: list[Hindrance] = []
     for group in groups.values():
         scope = scope_of(group[0].organisation)
-        found += [hindrance for each in group if (hindrance := _hindrance(each, scope, ports, now))]
+        at_rest = [(each, _at_rest(each, now)) for each in group]
+        found += [hindrance for _, hindrance in at_rest if hindrance]
+        awake = [(each, as_registered(each)) for each, hindrance in at_rest if hindrance is None]
+        found += _of_names(awake, scope, now)
+        found += _of_networks(awake, scope, ports, now)
     return found
 
 
@@ -66,32 +74,35 @@ def check_now(targets: Sequence[Target], profile: Profile, ports: str, *, by: st
     return make_round(RoundRequest(tuple(owners.values()), by, profile, ports, targets=chosen), now)
 
 
-def _hindrance(row: Target, scope: Scope, ports: PortSpec, now: datetime) -> Hindrance | None:
+def _at_rest(row: Target, now: datetime) -> Hindrance | None:
     if row.retired_at is not None:
         return Hindrance(row, RETIRED)
-    windows = parse_windows([*row.organisation.blackouts]) + parse_windows(row.blackouts)
+    windows = parse_windows(row.organisation.blackouts) + parse_windows(row.blackouts)
     until = open_again(windows, now, ZoneInfo(row.organisation.time_zone))
-    if until is not None:
-        return Hindrance(row, BLACKOUT, until=until)
-    target = as_registered(row)
-    if target.hostname is not None:
-        decision = scope.foreseen(target.hostname, now)
-        return Hindrance(row, str(decision.reason), decision.params) if decision else None
-    return _hindrance_of_network(row, target, scope, ports, now)
+    return None if until is None else Hindrance(row, BLACKOUT, until=until)
 
 
-def _hindrance_of_network(
-    row: Target, target: RegisteredTarget, scope: Scope, ports: PortSpec, now: datetime
-) -> Hindrance | None:
-    """Nothing, where at least one address may be inspected."""
-    if target.network is None or target.network.num_addresses > WIDEST:
-        return None
-    hosts = expand([target], scope, ports, now, _resolve_nothing)
-    if not hosts or any(host.gap is None for host in hosts):
-        return None
-    address = hosts[0].target.address
-    decision = scope.decide(address, 443 if target.url_port is None else target.url_port, "tcp", now)
-    return Hindrance(row, str(decision.reason or RefusalReason.PORT_NOT_AUTHORISED), decision.params)
+def _of_names(awake: Iterable[Awake], scope: Scope, now: datetime) -> Iterator[Hindrance]:
+    for row, target in awake:
+        decision = scope.foreseen(target.hostname, now) if target.hostname is not None else None
+        if decision is not None:
+            yield Hindrance(row, str(decision.reason), decision.params)
+
+
+def _of_networks(awake: Iterable[Awake], scope: Scope, ports: PortSpec, now: datetime) -> Iterator[Hindrance]:
+    """Yield networks of which no address may be inspected."""
+    narrow = [(row, target) for row, target in awake if target.network and target.network.num_addresses <= WIDEST]
+    gaps = {
+        ip_address(host.target.address): host.gap
+        for host in expand([target for _, target in narrow], scope, ports, now, _resolve_nothing)
+    }
+    for row, target in narrow:
+        found = [gaps[address] for address in target.network or () if address in gaps]
+        if found and found[0] is not None and all(found):
+            reason, *params = shlex.split(found[0].detail)
+            yield Hindrance(
+                row, reason, tuple((name, value) for name, _, value in (each.partition("=") for each in params))
+            )
 
 
 def _resolve_nothing(hostname: str) -> list[str]:

@@ -185,7 +185,7 @@ def _registered(request: PageRequest, form: AuthorisationForm) -> Authorisation 
     if rows.filter(retired_at=None).exists():
         form.add_error("document", request.words("console.authorisation_form.there_is_one"))
         return None
-    register = current_register()
+    register = current_register({owner.slug})
     wanted = revised(register, "authorisations", [(owner.slug, spec)])
     return rows.get() if written(request, form, wanted, register) else None
 
@@ -216,7 +216,7 @@ def end(request: PageRequest, number: int) -> HttpResponse:
     """Show what ends, and end it: from then on nothing rests on it."""
     rows = request.sight.rows(Authorisation, Right.OPERATE).select_related("organisation")
     this, t = get_object_or_404(rows, pk=number, retired_at=None), request.words
-    register = current_register()
+    register = current_register({this.organisation.slug})
     wanted = revised(register, "authorisations", drop=[(this.organisation.slug, this.document)])
     return settle(
         request,

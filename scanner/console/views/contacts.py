@@ -78,7 +78,7 @@ def change(request: PageRequest, number: int) -> HttpResponse:
 def remove(request: PageRequest, number: int) -> HttpResponse:
     """Show who gets no mail any more, and see to it."""
     this, t = _contact(request, number), request.words
-    register = current_register()
+    register = current_register({this.organisation.slug})
     wanted = revised(register, "contacts", drop=[(this.organisation.slug, this.email)])
     return settle(
         request,
@@ -98,7 +98,7 @@ def _stored(request: PageRequest, form: ContactForm, owner: Organisation, old: C
     if moved and others.exists():
         form.add_error("email", request.words("console.contact_form.there_is_one"))
         return False
-    register = current_register()
+    register = current_register({owner.slug})
     drop = [(owner.slug, old.email)] if old is not None and moved else []
     return written(request, form, revised(register, "contacts", [(owner.slug, spec)], drop), register)
 

@@ -106,8 +106,10 @@ def add(request: PageRequest) -> HttpResponse:
     """Exclude something; the same address and ports once more take the place of what was there."""
     form, t = ExclusionForm(request), request.words
     if request.method == "POST" and form.is_valid():
-        owner, register = form.cleaned_data["organisation"], current_register()
-        wanted = revised(register, "exclusions", [(owner.slug if owner else EVERYONE, form.spec)])
+        owner = form.cleaned_data["organisation"]
+        slug = owner.slug if owner else EVERYONE
+        register = current_register({slug})
+        wanted = revised(register, "exclusions", [(slug, form.spec)])
         if written(request, form, wanted, register, address="value"):
             messages.success(request, t("console.exclusions.added"))
             return HttpResponseRedirect(reverse("exclusions"))
@@ -127,7 +129,7 @@ def end(request: PageRequest, number: int) -> HttpResponse:
     rows = request.sight.rows(Exclusion, Right.OPERATE).select_related("organisation")
     this, t = get_object_or_404(rows, pk=number, retired_at=None), request.words
     slug = this.organisation.slug if this.organisation else EVERYONE
-    register = current_register()
+    register = current_register({slug})
     key = ExclusionSpec(this.value, this.reason, this.ports, this.until).key
     if this.organisation is not None and this.organisation.retired_at is not None:
         raise Http404

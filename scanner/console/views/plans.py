@@ -34,6 +34,9 @@ DAYS = (14, 31)
 SHOWN = 20
 """Rounds of a day, and of a plan, that a page names."""
 
+NEXT = 10
+"""Due times that the page of a plan names."""
+
 YEAR = timedelta(days=366)
 
 DEADLINES = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
@@ -58,7 +61,7 @@ def index(request: PageRequest) -> HttpResponse:
 def show(request: PageRequest, number: int) -> HttpResponse:
     """Show one plan: what it is, what comes next, and its rounds. Times are those of its own time zone."""
     this = get_object_or_404(_plans(request, retired=True).prefetch_related("organisations"), pk=number)
-    ahead = coming([this], request.now, request.now + YEAR, SHOWN)
+    ahead = coming([this], request.now, request.now + YEAR, NEXT)
     told = {
         "this": this,
         "organisations": this.organisations.all(),

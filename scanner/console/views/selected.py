@@ -93,7 +93,7 @@ def change(request: PageRequest) -> HttpResponse:
     rows, t = _ticked(request), request.words
     form = BulkForm(request)
     if request.method == "POST" and form.is_valid():
-        register = current_register()
+        register = current_register({row.organisation.slug for row in rows})
         try:
             proposal = propose(_changed(register, rows, form), current=register)
         except BadInput as error:
@@ -123,7 +123,7 @@ def change(request: PageRequest) -> HttpResponse:
 def retire(request: PageRequest) -> HttpResponse:
     """Show what is retired, and do it."""
     rows, t = _ticked(request), request.words
-    register = current_register()
+    register = current_register({row.organisation.slug for row in rows})
     proposal = propose(
         revised(register, "targets", drop=[(row.organisation.slug, row.value) for row in rows]), current=register
     )

@@ -215,7 +215,7 @@ def add(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         slug = form.cleaned_data["organisation"]
         specs = _specs(form)
-        if specs and _written(request, form, [(slug, each) for each in specs]):
+        if specs and _written(request, form, [(slug, each) for each in specs], alone=False):
             messages.success(request, t("console.targets.added", n=len(specs)))
             return HttpResponseRedirect(f"{reverse('targets')}?organisation={slug}")
     told = {
@@ -247,7 +247,7 @@ def change(request: PageRequest, number: int) -> HttpResponse:
         except BadInput as error:
             note_problems(form, error)
         else:
-            if _written(request, form, [(this.organisation.slug, spec)]):
+            if _written(request, form, [(this.organisation.slug, spec)], alone=spec.shared or not this.shared):
                 messages.success(request, t("console.targets.changed"))
                 return HttpResponseRedirect(reverse("target", args=[number]))
     told = {
@@ -271,8 +271,9 @@ def _specs(form: AddForm) -> list[TargetSpec]:
     return [] if form.errors else specs
 
 
-def _written(request: PageRequest, form: PageForm, changed: list[tuple[str, TargetSpec]]) -> bool:
-    register = current_register()
+def _written(request: PageRequest, form: PageForm, changed: list[tuple[str, TargetSpec]], *, alone: bool) -> bool:
+    """Write targets. ``alone``: they share no more with other organisations than before, whose are not looked at."""
+    register = current_register({slug for slug, _ in changed} if alone else None)
     return written(request, form, revised(register, "targets", changed), register, address="addresses")
 
 
