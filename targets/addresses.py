@@ -9,6 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import quote, urlsplit
 
@@ -59,6 +60,7 @@ class ParsedTarget:
     port: int | None = None
 
 
+@lru_cache(maxsize=8192)  # registers are parsed again for every job and report
 def parse_target(text: str) -> ParsedTarget:
     """Parse a hostname, IPv4 or IPv6 address, CIDR network or http(s) URL. Raises ``AddressError``."""
     text = _checked(text)

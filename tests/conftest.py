@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import sqlite3
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +19,7 @@ from scanner.remediation import observe
 from tests.installation import Installation
 from tests.lab import namespace
 from tests.plugging import Plugs
+from tests.shared import made_once
 
 if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker
@@ -24,8 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Leave the machine's network, where that is permitted (as root); else tests share its loopback interface.
 
     A shell's background job, which is how some machines run tests, ignores interrupts and hands that on to every
-    child; the tests of Ctrl-C need children that don't.
+    child; the tests of Ctrl-C need children that don't. An environment that forbids to keep bytecode, as those of
+    containers do, would have each of hundreds of children compile anew all that it imports.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     signal.signal(signal.SIGINT, signal.default_int_handler)
     namespace.enter()
 
@@ -49,20 +57,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Let tests with transactions of their own empty the audit trail after themselves, as they do all tables."""
-    from django.db import connection
+def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory as the first command makes it, to be copied: migrating takes seconds."""
 
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER audit_entry_is_not_removed")
+    def make(folder: Path) -> None:
+        Installation(folder / "data").roundsman("audit", "list")
+
+    return made_once(tmp_path_factory, "fresh", make) / "data"
 
 
 @pytest.fixture(scope="session")
-def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory as the first command makes it, to be copied."""
-    path = tmp_path_factory.mktemp("fresh")
-    Installation(path / "data").roundsman("audit", "list")
-    return path / "data"
+def django_db_modify_db_settings() -> None:
+    """Leave the migrations out, as the tests' database is a copy of one that was migrated."""
+    from django.db import connection
+
+    connection.settings_dict["TEST"]["MIGRATE"] = False
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker, fresh_installation: Path) -> None:
+    """Begin with the database of a fresh installation.
+
+    Tests with transactions of their own may empty the audit trail after themselves, as they do all tables.
+    """
+    from django.db import connection
+
+    # Without "immutable" SQLite lays files beside it, which other workers would copy while they come and go.
+    fresh = sqlite3.connect(f"file:{Installation(fresh_installation).database}?immutable=1", uri=True)
+    with django_db_blocker.unblock(), closing(fresh), connection.cursor() as cursor:
+        fresh.backup(connection.connection)
+        cursor.execute("DROP TRIGGER audit_entry_is_not_removed")
 
 
 @pytest.fixture

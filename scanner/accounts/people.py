@@ -35,6 +35,10 @@ LASTS = timedelta(days=3)
 """How long a link that sets a password works."""
 
 
+class OnlyAdministratorError(InputError):
+    """The last administrator can't be taken away, which nobody could undo in a browser."""
+
+
 def begin(email: str, name: str, password: str | None, by: str, now: datetime) -> tuple[User, str]:
     """Make the first administrator, with this password; without one, return a link that sets it as well.
 
@@ -168,12 +172,12 @@ def administrators() -> int:
 
 
 def _keep_an_administrator(user: User, organisation: Organisation | None, role: Role | None = None) -> None:
-    """Refuse to take the last administrator away, which nobody could undo in a browser."""
+    """Raise ``OnlyAdministratorError`` when this would leave nobody who may administer."""
     if organisation is not None or role == Role.ADMINISTRATOR or not user.is_active:
         return
     is_one = Membership.objects.filter(user=user, role=Role.ADMINISTRATOR).exists()
     if is_one and administrators() == 1:
-        raise InputError(f"{user.email} is the only administrator; make another one first.")
+        raise OnlyAdministratorError(f"{user.email} is the only administrator; make another one first.")
 
 
 def _set_password(user: User, password: str) -> None:

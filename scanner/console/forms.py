@@ -43,7 +43,7 @@ class PageForm(forms.Form):
 
     def refuse(self, error: InputError) -> None:
         """Show why an act refused what was entered."""
-        self.add_error(None, str(error.args[0]))
+        self.add_error(None, self.words("console.error.refused", why=error.args[0]))
 
 
 def end_of(day: date, zone: str) -> datetime:

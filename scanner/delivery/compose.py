@@ -6,11 +6,15 @@ refuses line breaks on top of that.
 
 from __future__ import annotations
 
+from base64 import encodebytes
 from dataclasses import dataclass
 from datetime import datetime
+from email.generator import BytesGenerator
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from hashlib import sha256
+from io import BytesIO
 from urllib.parse import quote
 
 import idna
@@ -69,10 +73,16 @@ def compose(mail: Mail, sender: Sender) -> bytes:
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: no robot is to answer
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(mail.text, charset="utf-8")
+    message.make_alternative(_boundary(mail, "alternative"))
     message.add_alternative(mail.html, subtype="html", charset="utf-8")
+    if mail.files:
+        message.make_mixed(_boundary(mail, "mixed"))
     for file in mail.files:
         _attach(message, file)
-    return _unfolded_headers(mail, sender) + message.as_bytes()
+    whole = BytesIO()
+    whole.write(_unfolded_headers(mail, sender))
+    _Generator(whole, policy=_POLICY).flatten(message)
+    return whole.getvalue()
 
 
 def ascii_address(address: str) -> str:
@@ -114,6 +124,24 @@ def _unfolded_headers(mail: Mail, sender: Sender) -> bytes:
     return b"".join(f"{name}: {line(value, 900)}\r\n".encode("ascii") for name, value in headers)
 
 
+def _boundary(mail: Mail, kind: str) -> str:
+    """Return what stands between the parts of a mail, and the same for the same mail.
+
+    No encoded line holds its beginning (RFC 2045 section 6.7), and what is not encoded can't hold its own digest.
+    """
+    digest = sha256(f"{mail.message_id} {mail.text}{mail.html}".encode("utf-8", "surrogatepass"))
+    return f"=_{kind}_{digest.hexdigest()[:32]}"
+
+
+class _Generator(BytesGenerator):
+    """Writes the lines of a part in one go, where the library writes each for itself."""
+
+    def _write_lines(self, lines: str) -> None:
+        self.write(lines.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n"))
+
+
 def _attach(message: EmailMessage, file: File) -> None:
     main, _, sub = file.media_type.partition("/")
-    message.add_attachment(file.content, maintype=main, subtype=sub or "octet-stream", filename=line(file.name, 150))
+    message.add_attachment(b"", maintype=main, subtype=sub or "octet-stream", filename=line(file.name, 150))
+    *_, part = message.iter_parts()
+    part.set_payload(encodebytes(file.content).decode("ascii"))  # as the library does, but at once

@@ -16,7 +16,6 @@ from scanner.delivery.apart import apart
 from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument
 from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
-from scanner.delivery.notice_word import render_slip_docx
 from scanner.delivery.notices import issue, notices_due
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.delivery.recipients import Recipient, recipients
@@ -82,6 +81,8 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
 def _letter(
     notice: Notice, model: NoticeModel, documents: Mapping[Language, bytes], to: Recipient, now: datetime
 ) -> Letter:
+    from scanner.delivery.notice_word import render_slip_docx  # what it needs takes a fifth of a second to import
+
     frame = Frame(MessageKind.NOTICE, to.language, now, notice.organisation, instead=to.instead)
     document = File(file_name("form.document", notice, to.language), "text/html", documents[to.language])
     slip = File(file_name("form.slip", notice, to.language), WORD, render_slip_docx(model, to.language))

@@ -8,8 +8,9 @@ and findings whose hosts left the register, are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from scanner.delivery.day import addressed, due_day, tell_once, untold
@@ -36,6 +37,10 @@ SHORT = timedelta(days=7)
 AGAIN_DAYS = 7
 """Days between two reminders of the same overdue finding."""
 
+_Step = TypeVar("_Step")
+
+_STEPS_NEED = ("pk", "confidence", "deadline", "first_seen", "reported", "severity")
+
 
 def remind(organisation: Organisation, now: datetime) -> int:
     """Remind the organisation of what is due soon or overdue, all in one letter to each; return how many there were.
@@ -51,7 +56,7 @@ def remind(organisation: Organisation, now: datetime) -> int:
     day_key = f"reminder:{organisation.pk}:{today}"
     if not untold(_key(each, step) for each, step in steps.items()) or not untold([day_key]):
         return 0  # the register, which takes longer to read, makes no more of it
-    steps = {each: steps[each] for each in in_register(steps)}
+    steps = _whole(organisation, steps)
     new = untold(_key(each, step) for each, step in steps.items())
     chosen = recipients(organisation, MessageKind.REMINDER)
     if not new or not chosen:
@@ -79,7 +84,7 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     day_key = f"escalation:{organisation.pk}:{today}"
     if not untold(_key(each, step) for each, steps in late.items() for step in steps) or not untold([day_key]):
         return 0
-    late = {each: late[each] for each in in_register(late)}
+    late = _whole(organisation, late)
     new = untold(_key(each, step) for each, steps in late.items() for step in steps)
     above = supervisors(organisation)
     if not new or not above:
@@ -110,9 +115,20 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     return tell_once(day_key, new, letters, now)
 
 
-def _due_before(organisation: Organisation, moment: datetime) -> list[Finding]:
+def _due_before(organisation: Organisation, moment: datetime) -> Sequence[Finding]:
+    """Return rows that tell no more of findings than what steps they have reached: most have been told before."""
     rows = Finding.objects.filter(organisation=organisation, state=State.OPEN, deadline__lt=moment)
-    return list(rows.exclude(severity=Severity.INFO).select_related("organisation"))
+    due = rows.exclude(severity=Severity.INFO).order_by().values_list(*_STEPS_NEED, named=True)
+    return cast("Sequence[Finding]", due)
+
+
+def _whole(organisation: Organisation, reached: Mapping[Finding, _Step]) -> dict[Finding, _Step]:
+    """Read what a letter tells of the findings, as far as their places are still registered."""
+    steps = {each.pk: step for each, step in reached.items()}
+    rows = list(Finding.objects.filter(pk__in=steps))
+    for row in rows:
+        row.organisation = organisation
+    return {row: steps[row.pk] for row in in_register(rows)}
 
 
 def _to_escalate(organisation: Organisation, now: datetime) -> list[Finding]:

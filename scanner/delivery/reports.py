@@ -60,8 +60,7 @@ def sender(language: Language) -> Sender:
 
 
 def built(message: Message, how: Post) -> bytes:
-    """Return the mail as it is sent. The same message, settings and limit always give the same bytes but for the
-    boundaries between its parts.
+    """Return the mail as it is sent. The same message, settings and limit always give the same bytes.
 
     A report that would make it larger than the limit is written below :data:`FOLDER`. Raises ``InputError`` when it
     can't be built, ``OSError`` when the report can't be written.

@@ -209,8 +209,8 @@ def _report(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page, 9),
-        json=zlib.compress(render_json(translated, indent=None).encode(), 9),
+        html=zlib.compress(page),
+        json=zlib.compress(render_json(translated, indent=None).encode()),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

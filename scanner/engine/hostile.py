@@ -1,10 +1,16 @@
-"""Text from a scanned host is hostile: make it printable, short and free of secrets before it is kept."""
+"""What comes from a scanned host is hostile: make text printable, short and free of secrets before it is kept."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import TypeVar
+
+Said = TypeVar("Said", str, bytes)
+Told = TypeVar("Told")
 
 EVIDENCE_LIMIT = 512
 """Characters of a reply that are kept as evidence."""
@@ -17,6 +23,24 @@ _SECRET = re.compile(
     r"(?i)(?<![A-Z0-9_.-])(?=[A-Z0-9_.-]*?(?:pass|pwd|secret|token|(?:api|access|private)[_-]?key))"
     r"([A-Z0-9_.-]++)([\"']?\s*+[=:]\s*+[\"']?)([^\s&;,\"']++)"
 )
+
+
+def remembering(most: int, longest: int) -> Callable[[Callable[[Said], Told]], Callable[[Said], Told]]:
+    """Have a function remember what it made of the last ``most`` texts, but of none that is longer than ``longest``.
+
+    Hosts say the same over and over; one that says something else each time can't fill the memory with it.
+    """
+
+    def wrap(function: Callable[[Said], Told]) -> Callable[[Said], Told]:
+        remembered = lru_cache(maxsize=most)(function)
+
+        @wraps(function)
+        def told(said: Said) -> Told:
+            return remembered(said) if len(said) <= longest else function(said)
+
+        return told
+
+    return wrap
 
 
 def printable(text: str, limit: int = EVIDENCE_LIMIT) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.catalogue.load import Catalogue
@@ -36,21 +37,21 @@ from scanner.engine.rules import (
     tls,
     web,
 )
-from scanner.engine.rules.base import Basis, Context, Rule
+from scanner.engine.rules.base import FACTS, Basis, Context, Rule, needing
 
 RULES: tuple[Rule, ...] = (
     *exposure.RULES,
-    *databases.RULES,
-    *cleartext.RULES,
-    *ssh.RULES,
-    *mail.RULES,
-    *network.RULES,
-    *tls.RULES,
-    *certificates.RULES,
+    *needing("facts", databases.RULES),
+    *needing("facts", cleartext.RULES),
+    *needing("ssh", ssh.RULES),
+    *needing("facts", mail.RULES),
+    *needing("facts", network.RULES),
+    *needing("tls_facts", tls.RULES),
+    *needing("tls_facts", certificates.RULES),
     *shared_keys.RULES,
-    *web.RULES,
+    *needing("http", web.RULES),
     *software.RULES,
-    *domain.RULES,
+    *needing("domain", domain.RULES),
 )
 
 _log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def judge_whole(host: HostInspection, basis: Basis | None = None, *, checks: Cat
     """
     context = _context(host, basis, checks)
     first = _judge(host.services, context)
-    second = _judge(host.second_looks, context)
+    second = _judge(host.second_looks, context, awaited=_awaited(first))
     looked_again = {service.endpoint for service in host.second_looks}
 
     def settled(identity: Identity, finding: Finding) -> Finding:
@@ -145,14 +146,35 @@ def _needs_second_look(finding: Finding) -> bool:
     return finding.confidence is Confidence.CONFIRMED and finding.severity is not Severity.INFO
 
 
-def _judge(services: Iterable[Service], context: Context, rules: Iterable[Rule] | None = None) -> _Judged:
-    """Judge by ``rules`` (None: all our own) and by those of the plugins."""
+def _awaited(first: _Judged) -> Mapping[Endpoint, set[str]]:
+    """Return the checks that a second look must show again, by endpoint."""
+    awaited: defaultdict[Endpoint, set[str]] = defaultdict(set)
+    for finding in first.found.values():
+        if _needs_second_look(finding):
+            awaited[finding.endpoint].add(finding.check)
+    return awaited
+
+
+def _judge(
+    services: Iterable[Service],
+    context: Context,
+    rules: Iterable[Rule] | None = None,
+    awaited: Mapping[Endpoint, set[str]] | None = None,
+) -> _Judged:
+    """Judge by ``rules`` (None: all our own) and by those of the plugins.
+
+    Where checks are ``awaited``, rules that can't tell one of them are passed over.
+    """
     judgement = _Judged()
     for service in services:
+        has = {None, *(name for name in FACTS if getattr(service, name))}
+        checks = None if awaited is None else awaited.get(service.endpoint, set())
         for rule in RULES if rules is None else rules:
-            _judge_by_our_own(rule, service, context, judgement)
+            if rule.needs in has and (checks is None or not checks.isdisjoint(rule.checks)):
+                _judge_by_our_own(rule, service, context, judgement)
         for plugin, rule in plugin_rules():
-            _judge_by_plugin(plugin, rule, service, context, judgement)
+            if checks is None or not checks.isdisjoint(rule.checks):
+                _judge_by_plugin(plugin, rule, service, context, judgement)
     return judgement
 
 

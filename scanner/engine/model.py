@@ -17,6 +17,7 @@ from scanner.engine.facts.http import HttpFacts
 from scanner.engine.facts.service import Exchange, ServiceFacts
 from scanner.engine.facts.ssh import SshFacts
 from scanner.engine.facts.tls import TlsFacts
+from scanner.engine.hostile import remembering
 
 __all__ = [
     "Confidence",
@@ -384,8 +385,11 @@ class Finding:
 
 def port_in(ranges: str, port: int) -> bool:
     """Tell whether ``port`` lies in nmap-style ranges such as ``"22,80,8000-8100"``."""
-    for part in filter(None, ranges.split(",")):
-        first, _, last = part.partition("-")
-        if int(first) <= port <= int(last or first):
-            return True
-    return False
+    return any(port in each for each in port_ranges(ranges))
+
+
+@remembering(most=32, longest=8 * 1024)
+def port_ranges(ranges: str) -> tuple[range, ...]:
+    """Return each part of nmap-style ranges, in the order written. Raises ``ValueError``."""
+    parts = (part.partition("-") for part in ranges.split(",") if part)
+    return tuple(range(int(first), int(last or first) + 1) for first, _, last in parts)

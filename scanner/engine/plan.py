@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
+from itertools import chain
 
 from scanner.engine.errors import InputError
 from scanner.engine.facts.domain import lies_in
-from scanner.engine.model import Level, Target, Vantage
+from scanner.engine.model import Level, Target, Vantage, port_ranges
 from scanner.engine.policy.load import TlsPolicy, default_policy
 from scanner.engine.probes.dial import Limits
 
@@ -164,10 +165,13 @@ def parse_resolver(text: str) -> ResolverAddress:
 
 
 def ports_of(ranges: str) -> Iterator[int]:
-    """Yield every port of nmap-style ranges such as ``"22,8000-8100"``."""
-    for part in filter(None, ranges.split(",")):
-        first, _, last = part.partition("-")
-        yield from range(int(first), int(last or first) + 1)
+    """Return every port of nmap-style ranges such as ``"22,8000-8100"``."""
+    return chain.from_iterable(port_ranges(ranges))
+
+
+def count_ports(ranges: str) -> int:
+    """Return how many ports nmap-style ranges have."""
+    return sum(map(len, port_ranges(ranges)))
 
 
 def _range(item: str, whole: str) -> tuple[int, int]:

@@ -29,11 +29,14 @@ VERSION = 2
 LIMIT = 256 * 1024 * 1024
 """Bytes of JSON that one host may unfold to: what is read may come from a process that a host took over."""
 
+_COMPRESSION = 3
+"""zlib's level: facts get 3 % larger than at its default, 6, in two thirds of the time."""
+
 
 def dump_host(host: HostInspection) -> bytes:
     """Return the facts and coverage of one host as compressed, versioned JSON."""
     head = json.dumps({"schema": SCHEMA, "version": VERSION}, separators=(",", ":")).removesuffix("}")
-    return zlib.compress(b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host)))
+    return zlib.compress(b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host)), _COMPRESSION)
 
 
 def load_host(data: bytes) -> HostInspection:
@@ -41,29 +44,16 @@ def load_host(data: bytes) -> HostInspection:
 
     Raises ``InputError`` when the data is damaged, is something else, or was written by a newer Roundsman.
     """
-    from pydantic_core import ValidationError, from_json
+    from pydantic_core import ValidationError
 
     try:
-        envelope = from_json(_unfold(data))
-        schema, version, facts = envelope["schema"], envelope["version"], envelope["host"]
-    except (zlib.error, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"These stored facts can't be read ({error!r}); inspect the host again.") from error
-    if schema != SCHEMA or not isinstance(version, int):
-        raise InputError(f"These stored facts are {schema!r}, not {SCHEMA!r}; inspect the host again.")
-    if version > VERSION:
-        raise InputError(
-            f"These facts were stored in form {version} by a newer Roundsman; this one reads up to form {VERSION}. "
-            "Upgrade it to read them."
-        )
+        text = _unfold(data)
+    except (zlib.error, ValueError) as error:
+        raise _unreadable(error) from error
     try:
-        host: HostInspection = _strict().validate_python(facts)
+        host: HostInspection = _strict().validate_json(text)["host"]
     except ValidationError as error:
-        unknown = _unknown_field(error)
-        if unknown:
-            raise InputError(
-                f"These stored facts hold {unknown!r}, which a newer Roundsman wrote. Upgrade it to read them."
-            ) from error
-        raise InputError(f"These stored facts don't fit form {version}: {error}") from error
+        raise _refusal(text, error) from error
     return host
 
 
@@ -80,9 +70,37 @@ def _unfold(data: bytes) -> bytes:
     return text
 
 
+def _refusal(text: bytes, error: ValidationError) -> InputError:
+    """Return why facts that were not taken can't be: what the envelope says comes before what is in it."""
+    from pydantic_core import from_json
+
+    try:
+        envelope = from_json(text)
+        schema, version, _ = envelope["schema"], envelope["version"], envelope["host"]
+    except (ValueError, KeyError, TypeError) as unreadable:
+        return _unreadable(unreadable)
+    if schema != SCHEMA or not isinstance(version, int):
+        return InputError(f"These stored facts are {schema!r}, not {SCHEMA!r}; inspect the host again.")
+    if version > VERSION:
+        return InputError(
+            f"These facts were stored in form {version} by a newer Roundsman; this one reads up to form {VERSION}. "
+            "Upgrade it to read them."
+        )
+    unknown = _unknown_field(error)
+    if unknown:
+        return InputError(
+            f"These stored facts hold {unknown!r}, which a newer Roundsman wrote. Upgrade it to read them."
+        )
+    return InputError(f"These stored facts don't fit form {version}: {error}")
+
+
+def _unreadable(error: Exception) -> InputError:
+    return InputError(f"These stored facts can't be read ({error!r}); inspect the host again.")
+
+
 def _unknown_field(error: ValidationError) -> str:
-    """Return the path of a field that was stored but is not known here; empty when the error is another one."""
-    paths = (each["loc"] for each in error.errors() if each["type"] == "unexpected_keyword_argument")
+    """Return the path of a host's field that was stored but is not known here; empty when the error is another one."""
+    paths = (each["loc"][1:] for each in error.errors() if each["type"] == "unexpected_keyword_argument")
     return ".".join(part for part in next(paths, ()) if isinstance(part, str))
 
 
@@ -95,10 +113,19 @@ def _adapter() -> TypeAdapter[HostInspection]:
 
 @cache
 def _strict() -> SchemaValidator:
-    """What reads a host and takes no field that it does not know; by itself pydantic passes over them."""
+    """What reads an envelope, and a host in it that has no unknown field; by itself pydantic passes over them."""
     from pydantic_core import SchemaValidator
+    from pydantic_core import core_schema as forms
 
-    return SchemaValidator(_refusing(_adapter().core_schema))
+    host = _refusing(_adapter().core_schema)
+    envelope = forms.typed_dict_schema(
+        {
+            "schema": forms.typed_dict_field(forms.literal_schema([SCHEMA])),
+            "version": forms.typed_dict_field(forms.int_schema(strict=True, le=VERSION)),
+            "host": forms.typed_dict_field(host["schema"]),
+        }
+    )
+    return SchemaValidator(forms.definitions_schema(envelope, host["definitions"]))
 
 
 def _refusing(schema: Any) -> Any:

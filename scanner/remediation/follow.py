@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 from django.db import transaction
 
+from scanner import bulk
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
@@ -30,7 +31,8 @@ from scanner.remediation.lifecycle import (
     terms_of,
 )
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
-from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
+from scanner.remediation.moves import Moves
+from scanner.remediation.observe import Identity, Observed, RoundView, identity_of, policies_of_open
 from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
@@ -53,7 +55,7 @@ def would_be_fixed(round_id: int) -> list[Again]:
     for organisation in _to_follow(this):
         rename_checks(this, organisation)
         part = Part(this, organisation)
-        alive = Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED)
+        alive = Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED).defer("exchanges")
         findings = [finding for finding in alive if part.concerns(finding)]
         hosts = {finding.host for finding in findings}
         results = (each for each in _results(this, organisation) if each.host in hosts)
@@ -171,8 +173,10 @@ class Steps:
         """Store the findings that moved, then what happened to them. Belongs into the transaction that read them."""
         known = [finding for finding in self.moved if finding.pk is not None]
         Finding.objects.bulk_create(finding for finding in self.moved if finding.pk is None)
-        Finding.objects.bulk_create(known, update_conflicts=True, unique_fields=["id"], update_fields=_WHAT_MOVES)
-        FindingEvent.objects.bulk_create(self.events, ignore_conflicts=True)
+        bulk.update(known, _WHAT_MOVES)
+        for event in self.events:
+            event.finding_id = event.finding.pk  # a new finding was given its number just now
+        bulk.insert_missing(self.events)
 
 
 def terms_for(this: Round, organisation: Organisation) -> Terms:
@@ -201,9 +205,14 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
 
 
 def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], keys: RoundKeys) -> RoundView:
-    still_open = Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED)
-    open_findings = still_open.iterator(chunk_size=500)
-    return RoundView(results, Profile(this.profile), organisation, keys.known, open_findings)
+    return RoundView(
+        results,
+        Profile(this.profile),
+        organisation,
+        keys.known,
+        policies_of_open(organisation),
+        Moves(this, organisation),
+    )
 
 
 def _follow_organisation(this: Round, organisation: Organisation, view: RoundView, now: dt.datetime) -> None:
@@ -284,5 +293,7 @@ def _detail(before: Standing | None, after: Standing, observed: Observed) -> dic
             detail[Happened.REOPENED] = {"fixed": before.fixed.isoformat(), "recurrences": str(after.recurrences)}
     if observed.first_look is not None:
         looks = {"first_look": observed.first_look.isoformat(), "second_look": observed.look.when.isoformat()}
+        if observed.left:
+            looks["left"] = " ".join(observed.left)
         detail[Happened.FIXED] = detail[Happened.NOT_SEEN] = looks
     return detail

@@ -23,8 +23,9 @@ from scanner.engine.plugins.load import all_checks
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
 from scanner.remediation.keys import LOOKED
-from scanner.remediation.lifecycle import Look, Observation
+from scanner.remediation.lifecycle import Look, Observation, State
 from scanner.remediation.models import Finding
+from scanner.remediation.moves import Moves
 from scanner.remediation.tested import Shown, shown, silence_tells, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
@@ -136,20 +137,25 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the round says about one finding: the look for the state machine, and where and how it was judged."""
+    """What the round says about one finding: the look for the state machine, and where and how it was judged.
+
+    ``left`` are addresses where it was seen, and to which its name no longer leads.
+    """
 
     look: Look
     judged: Judged | None = None
     looked: Looked | None = None
     addresses: tuple[str, ...] = ()
     first_look: datetime | None = None
+    left: tuple[str, ...] = ()
 
 
 class RoundView:
     """Everything that one round saw of one organisation, judged by its own trusted roots and TLS policy.
 
-    ``keys`` are those of the whole inventory; without them each host is judged as if it were alone. ``open_findings``
-    are those that it may be asked about; they tell which policies counted before.
+    ``keys`` are those of the whole inventory; without them each host is judged as if it were alone. ``former`` names
+    the policies that counted when findings that it may be asked about were seen. ``moves`` tells which addresses names
+    have left; without them absence must be shown wherever a finding was seen.
     """
 
     def __init__(
@@ -158,8 +164,11 @@ class RoundView:
         profile: Profile,
         organisation: Organisation,
         keys: KnownKeys | None = None,
-        open_findings: Iterable[Finding] = (),
+        former: Iterable[str] = (),
+        moves: Moves | None = None,
     ) -> None:
+        self._moves = moves
+        self._addresses: dict[str, set[str]] = defaultdict(set)
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
         self._seen: dict[Identity, list[Looked]] = defaultdict(list)
@@ -169,12 +178,13 @@ class RoundView:
             policy(organisation.policy_name),
             OrganisationKeys(keys or KnownKeys(), organisation.slug),
         )
-        names = {_judged_by(finding) for finding in open_findings} - {basis.policy.name}
-        former = [each for name, each in policies().items() if name in names]
+        names = {*former} - {basis.policy.name}
+        others = [each for name, each in policies().items() if name in names]
         for result in results:
-            looked = read(result, profile, basis, former)
+            looked = read(result, profile, basis, others)
             looks = self._first if result.look == LookNumber.FIRST else self._again
             looks[looked.host, looked.address] = looked
+            self._addresses[looked.host].add(looked.address)
             for identity in looked.found:
                 self._seen[identity].append(looked)
 
@@ -187,7 +197,7 @@ class RoundView:
 
         These hosts need a second look before the finding may count as fixed.
         """
-        firsts = [self._first.get((finding.host, address)) for address in finding.addresses]
+        firsts = [self._first.get((finding.host, address)) for address in self._places(finding)]
         proofs = [looked for looked in firsts if looked is not None and looked.speaks_against(finding)]
         gone = identity_of(finding) not in self._seen and firsts and len(proofs) == len(firsts)
         return proofs if gone else []
@@ -226,7 +236,7 @@ class RoundView:
         if identity in self._seen:
             return self.observe_seen(identity)
         firsts = self.doubtful(finding)
-        seconds = [self._again.get((finding.host, address)) for address in finding.addresses]
+        seconds = [self._again.get((finding.host, address)) for address in self._places(finding)]
         confirmed = [
             second for second in seconds if second is not None and second.is_whole and second.proves_absence(finding)
         ]
@@ -234,7 +244,17 @@ class RoundView:
             return Observed(Look(Observation.NOT_INSPECTED, now))
         when = max(second.inspection.finished for second in confirmed)
         first_look = max(first.inspection.finished for first in firsts)
-        return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look)
+        left = tuple(address for address in finding.addresses if address not in self._places(finding))
+        return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look, left=left)
+
+    def _places(self, finding: Finding) -> list[str]:
+        """Return the addresses where absence must be shown: where it was seen, but for those that its name has left;
+        then wherever the name leads now, too."""
+        now = self._addresses.get(finding.host, set()) - {""}
+        if not now or self._moves is None:
+            return list(finding.addresses)
+        left = {each for each in finding.addresses if each not in now and self._moves.has_left(finding.host, each)}
+        return sorted({*finding.addresses} - left | now) if left else list(finding.addresses)
 
 
 def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[TlsPolicy]) -> Looked:
@@ -325,10 +345,19 @@ def identity_of(finding: Finding) -> Identity:
     return finding.host, finding.port, Transport(finding.transport), finding.check_id
 
 
-def _judged_by(finding: Finding) -> str | None:
-    """Return the TLS policy that a finding was judged by; None when no policy has a say in its check.
+def policies_of_open(organisation: Organisation) -> frozenset[str]:
+    """Return the TLS policies that the organisation's findings were judged by, but for those that are fixed."""
+    graded = [check.id for check in all_checks().values() if check.facet in _GRADED]
+    rows = Finding.objects.filter(organisation=organisation, check_id__in=graded).exclude(state=State.FIXED)
+    return frozenset(_policy_in(params) for params in rows.order_by().values_list("params", flat=True).distinct())
 
-    What says nothing was judged by the default one.
-    """
+
+def _judged_by(finding: Finding) -> str | None:
+    """Return the TLS policy that a finding was judged by; None when no policy has a say in its check."""
     check = all_checks().get(finding.check_id)
-    return dict(finding.params).get("policy", DEFAULT) if check is not None and check.facet in _GRADED else None
+    return _policy_in(finding.params) if check is not None and check.facet in _GRADED else None
+
+
+def _policy_in(params: Iterable[tuple[str, str]]) -> str:
+    """Return the policy that a finding's parameters name. What says nothing was judged by the default one."""
+    return dict(params).get("policy", DEFAULT)

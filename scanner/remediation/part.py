@@ -11,7 +11,6 @@ from scanner.engine.plugins.load import current_name
 from scanner.remediation.models import Finding
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation, Target
-from targets.query import scope_of
 from targets.scope import Reach, RefusalReason, Scope
 
 
@@ -20,10 +19,11 @@ class Register:
 
     def __init__(self, organisation: Organisation, values: Iterable[str] | None = None) -> None:
         """``values`` are its active targets, for a caller who has read those of many organisations at once."""
-        scope = scope_of(organisation) if values is None else _scope(organisation, values)
+        scope = _active_scope(organisation) if values is None else _scope(organisation, values)
         self._unknown = scope.refuse_all is RefusalReason.UNDECIDABLE
         self._targets = scope.targets
         self._domains = scope.domains
+        self._known: dict[tuple[str, str], bool] = {}
 
     def holds(self, finding: Finding) -> bool:
         """Tell whether the place of ``finding`` is registered. What is not is neither inspected nor to be fixed."""
@@ -31,9 +31,11 @@ class Register:
 
     def has(self, host: str, transport: str) -> bool:
         """Tell whether a place, as a finding has it, is registered."""
-        if transport == Transport.DNS:
-            return self._unknown or host in self._domains
-        return self._unknown or _reaches(self._targets, host)
+        place = (host, transport)
+        if place not in self._known:
+            there = host in self._domains if transport == Transport.DNS else _reaches(self._targets, host)
+            self._known[place] = self._unknown or there
+        return self._known[place]
 
     def names(self, host: str) -> bool:
         """Tell whether ``host``, as findings are known by it, is a registered host or domain."""
@@ -96,6 +98,14 @@ def in_register(findings: Iterable[Finding]) -> list[Finding]:
         if registers[finding.organisation_id].holds(finding):
             kept.append(finding)
     return kept
+
+
+def _active_scope(organisation: Organisation) -> Scope:
+    """What the organisation has registered now, which is nothing once it is retired; nobody asks what it allowed."""
+    if organisation.retired_at is not None:
+        return Scope(organisation.slug, refuse_all=RefusalReason.RETIRED_ORGANISATION)
+    active = Target.objects.filter(organisation=organisation, retired_at=None).order_by()
+    return _scope(organisation, active.values_list("value", flat=True))
 
 
 def _scope(organisation: Organisation, values: Iterable[str]) -> Scope:

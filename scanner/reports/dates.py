@@ -23,6 +23,7 @@ def _written(day: date, pattern: str, locale: str) -> str:
     return format_date(day, pattern, locale=locale)
 
 
+@lru_cache(maxsize=4096)
 def utc(moment: datetime) -> str:
     """Return the moment as programs read it: UTC, ISO 8601, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

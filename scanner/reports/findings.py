@@ -5,18 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from scanner.engine.model import Confidence, Exchange, Severity, Transport
 from scanner.engine.plugins.load import all_checks
 from scanner.remediation.lifecycle import EXEMPT, TO_FIX, Happened, State
 from scanner.remediation.models import Finding as FindingRow
-from scanner.remediation.models import FindingEvent
 from scanner.reports.model import Changes, Event, Exemption, Finding, InventoryService, Place, Proof, SeverityCount
 
 OPEN_STATES = TO_FIX
 
-Events = Mapping[Happened, FindingEvent]
-"""What one round recorded of one finding."""
+Events = Mapping[Happened, Mapping[str, Any]]
+"""What one round recorded of one finding, each with its detail."""
 
 _BEGUN = {Happened.OPENED, Happened.REOPENED}
 
@@ -129,6 +129,6 @@ def worst_first(finding: Finding) -> tuple[int, int, str, int, str, str]:
     )
 
 
-def _proof(finding: Finding, event: FindingEvent) -> Proof:
-    looks = (dt.datetime.fromisoformat(event.detail[name]) for name in ("first_look", "second_look"))
+def _proof(finding: Finding, detail: Mapping[str, Any]) -> Proof:
+    looks = (dt.datetime.fromisoformat(detail[name]) for name in ("first_look", "second_look"))
     return Proof(finding, *looks)

@@ -12,7 +12,6 @@ from scanner.reports.model import ReportModel
 from scanner.reports.pdf import render_pdf
 from scanner.reports.render import render_html, render_json
 from scanner.reports.sarif import render_report_sarif
-from scanner.reports.xlsx import render_xlsx
 
 
 class ReportFormat(StrEnum):
@@ -52,6 +51,8 @@ def _files(model: ReportModel, form: ReportFormat) -> Mapping[str, bytes]:
         case ReportFormat.CSV:
             return {f"-{name}.csv": content for name, content in render_csv(model).items()}
         case ReportFormat.XLSX:
+            from scanner.reports.xlsx import render_xlsx  # takes as long to import as Django's models
+
             return {".xlsx": render_xlsx(model)}
         case ReportFormat.SARIF:
             document = json.dumps(render_report_sarif(model), ensure_ascii=False, sort_keys=True, indent=2)

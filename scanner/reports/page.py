@@ -1,4 +1,4 @@
-"""Renders the templates of pages and mails: sandboxed, escaping everything, and nothing from elsewhere.
+"""Renders the templates of pages and mails: escaping everything, and nothing from elsewhere.
 
 A template of the present stationery wins over the shipped one of the same name; ``shipped/<name>`` is always the
 shipped one, to be extended. What can't be rendered with templates of others is rendered with the shipped ones, and that
@@ -7,16 +7,18 @@ is told.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.loaders import split_template_path
-from jinja2.sandbox import SandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import printable
@@ -104,7 +106,7 @@ def _printable(value: object) -> object:
     return printable(value, 6 * len(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "autoescape": True,
     "undefined": StrictUndefined,
     "finalize": _printable,
@@ -113,19 +115,50 @@ _OPTIONS = {
 }
 
 
-class _Sandbox(SandboxedEnvironment):
-    """The sandbox, which looks at the fields of our frozen records without asking what else they might be."""
+_SHORT = 200
+"""Characters of a text that is worth remembering in its escaped form: most of a page is labels, dates and names."""
 
-    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
-        """Return whether a template may read ``attr``; the fields of a dataclass are data and no way out."""
-        fields = getattr(type(obj), "__dataclass_fields__", ())
-        return (attr in fields and not attr.startswith("_")) or super().is_safe_attribute(obj, attr, value)
+
+@lru_cache(maxsize=16_384)
+def _escaped(text: str) -> str:
+    return str(escape(_printable(text)))
+
+
+def _shown(value: object) -> str:
+    """Return a value as a page shows it: what is no markup already is printable, and escaped for HTML."""
+    if type(value) is str and len(value) < _SHORT:
+        return _escaped(value)
+    return value if type(value) is Markup else escape(_printable(value))
+
+
+class _Plainly(CodeGenerator):
+    """Writes plain calls, as nothing that our templates call asks for the context they run in, and shows values."""
+
+    def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802 - Jinja's name
+        self.write("environment.call(")
+        self.visit(node.node, frame)
+        self.signature(node, frame, {"caller": "caller"} if forward_caller else None)
+        self.write(")")
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        self.write("environment.shown(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        self.write(")")
+
+
+class _OwnEnvironment(Environment):
+    """The environment of the shipped templates, which are part of the program and need no sandbox."""
+
+    code_generator_class = _Plainly
+    call = operator.call  # built in, so an instance doesn't bind it
+    shown = staticmethod(_shown)
 
 
 @cache
-def environment(folder: str) -> SandboxedEnvironment:
+def environment(folder: str) -> Environment:
     """Return what renders the shipped templates of ``folder``. Values are escaped for HTML, their controls too."""
-    return _Sandbox(loader=_Loader(folder), auto_reload=False, **_OPTIONS)
+    return _OwnEnvironment(loader=_Loader(folder), auto_reload=False, **_OPTIONS)
 
 
 @lru_cache(maxsize=32)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any, cast
 
 from django.db.models import Q, QuerySet
 
@@ -18,7 +19,7 @@ from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model
 from scanner.reports.coverage import coverage_of
-from scanner.reports.findings import OPEN_STATES, Past, changes_of, count, report_finding, worst_first
+from scanner.reports.findings import OPEN_STATES, Events, Past, changes_of, count, report_finding, worst_first
 from scanner.reports.gauges import gauges_of
 from scanner.reports.inventory import Seen, certificates_of, inventory_of, products_of, seen
 from scanner.reports.priorities import fix_first
@@ -29,6 +30,45 @@ from targets.models import Authorisation, Contact, Organisation
 
 _MERELY_SEEN = (Happened.SEEN, Happened.NOT_INSPECTED, Happened.NOT_SEEN)
 """What nearly every round tells of every finding, and no history needs."""
+
+_SHOWN = (
+    "address",
+    "connections",
+    "facts",
+    "hostname",
+    "key_target",
+    "label",
+    "ports_open",
+    "requests",
+    "silent",
+    "target__display",
+)
+"""What of a look at a host a report is made of."""
+
+_TOLD = (
+    "pk",
+    "addresses",
+    "check_id",
+    "claimed",
+    "confidence",
+    "deadline",
+    "exchanges",
+    "first_seen",
+    "fixed",
+    "host",
+    "key_target",
+    "known_exploited",
+    "last_inspected",
+    "last_seen",
+    "params",
+    "port",
+    "recurrences",
+    "reported",
+    "severity",
+    "state",
+    "transport",
+)
+"""What of a finding it is told from."""
 
 
 def latest_round(organisation: Organisation) -> Round | None:
@@ -48,7 +88,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     score = _score(organisation, this)
     register = Register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
-    looks = [seen(row, now.date()) for row in rows.select_related("target").iterator(chunk_size=100)]
+    looks = [seen(row, now.date()) for row in rows.only(*_SHOWN).select_related("target").iterator(chunk_size=100)]
     events = _events(organisation, this)
     past = Past(_history(organisation), _exemptions(organisation))
     services = {
@@ -56,7 +96,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     }
     findings = {
         row.pk: report_finding(row, services, events.get(row.pk, {}), now, past)
-        for row in FindingRow.objects.filter(organisation=organisation)
+        for row in _findings(organisation)
         if row.fixed is not None or register.holds(row)
     }
     open_ones = tuple(sorted((each for each in findings.values() if each.state in OPEN_STATES), key=worst_first))
@@ -73,7 +113,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         counts=count(open_ones),
         fix_first=fix_first(open_ones),
         changes=changes,
-        coverage=coverage_of(looks, never_answered(this, organisation)),
+        coverage=coverage_of(looks, _unused(organisation, this, looks)),
         findings=listed,
         inventory=inventory,
         method=_method(this, looks),
@@ -117,10 +157,17 @@ def _score_change(organisation: Organisation, this: Round, now: OrganisationScor
     return model.ScoreChange(before=values[0], now=values[1], hosts=values[2], previous_round=before.round_id)
 
 
-def _events(organisation: Organisation, this: Round) -> Mapping[int, Mapping[Happened, FindingEvent]]:
-    events: dict[int, dict[Happened, FindingEvent]] = defaultdict(dict)
-    for event in FindingEvent.objects.filter(round=this, finding__organisation=organisation):
-        events[event.finding_id][Happened(event.kind)] = event
+def _findings(organisation: Organisation) -> Sequence[FindingRow]:
+    """Return the findings as rows that read like them, but can't be saved: there may be thousands."""
+    rows = FindingRow.objects.filter(organisation=organisation).order_by().values_list(*_TOLD, named=True)
+    return cast("Sequence[FindingRow]", rows)
+
+
+def _events(organisation: Organisation, this: Round) -> Mapping[int, Events]:
+    events: dict[int, dict[Happened, Mapping[str, Any]]] = defaultdict(dict)
+    rows = FindingEvent.objects.filter(round=this, finding__organisation=organisation).order_by()
+    for number, kind, detail in rows.values_list("finding", "kind", "detail"):
+        events[number][Happened(kind)] = detail
     return events
 
 
@@ -211,6 +258,11 @@ def authorisations_during(organisation: Organisation, this: Round) -> tuple[mode
         for row in rows
         if row.retired_at is None or row.retired_at > begun
     )
+
+
+def _unused(organisation: Organisation, this: Round, looks: Iterable[Seen]) -> Set[int]:
+    """Return the looks at addresses that nobody uses; earlier rounds are asked only where one was silent."""
+    return never_answered(this, organisation) if any(look.row.silent for look in looks) else frozenset()
 
 
 def _method(this: Round, looks: list[Seen]) -> model.Method:

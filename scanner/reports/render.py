@@ -9,9 +9,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
-from enum import Enum
 from typing import Any
 
 from scanner.engine.catalogue.load import Language, Text
@@ -21,7 +20,7 @@ from scanner.reports import charts, page, texts
 from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.identity import office_name
-from scanner.reports.model import Finding, Name, NotInspected, Place, Reason, ReportModel
+from scanner.reports.model import Action, Finding, Name, NotInspected, Place, Reason, ReportModel
 from scanner.reports.remedy import hints_for
 from scanner.reports.words import words
 
@@ -52,11 +51,12 @@ PAPER_LIMITS = LIMITS | {
 }
 """The same for a PDF, which takes a hundred times as long to make: nobody looks things up in three hundred pages."""
 
-_AS_THEY_ARE = (str, int, float, bool)
-
 _EVIDENCE, _EVIDENCE_ON_PAPER = 500, 80
 """Findings that are shown with their evidence, over all checks."""
 _EVIDENCE_OF_ONE = 12
+
+_PLACES_ON_PAPER = 600
+"""Places that a PDF names in a list, over all checks."""
 
 _OWN_FORM = frozenset({"findings", "changes"})
 """Parts of the model that the JSON shows in a form of its own."""
@@ -114,7 +114,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         verdict=verdict(model),
         severities=list(reversed(Severity)),
         shown_findings=with_evidence(len(groups), _EVIDENCE_ON_PAPER if paper else _EVIDENCE),
-        **(PAPER_LIMITS if paper else LIMITS),
+        **(_paper_limits(len(groups)) if paper else LIMITS),
     )
 
 
@@ -125,20 +125,15 @@ def render_json(model: ReportModel, *, indent: int | None = 2) -> str:
     """
     language = Language(model.organisation.language)
     view = View(model, language)
-    document = {
-        name: _plain(getattr(model, name)) for name in ReportModel.__dataclass_fields__ if name not in _OWN_FORM
-    }
+    document = {name: value for name, value in _fields(model).items() if name not in _OWN_FORM}
     document["schema"] = SCHEMA
     document["language"] = str(language)
     document["findings"] = [view.finding(finding) for finding in model.findings]
     document["changes"] = _changes(model, view)
-    for action, shown in zip(model.fix_first, document["fix_first"], strict=True):
-        text = texts.text(action.check, language)
-        shown |= {"title": text.title, "fix": text.fix}
-    for host, shown in zip(model.coverage.gaps, document["coverage"]["gaps"], strict=True):
-        for reason, entry in zip(host.reasons, shown["reasons"], strict=True):
-            entry["message"] = gap_sentence(reason.reason, reason.detail, words(language))
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=indent) + "\n"
+    document["fix_first"] = [_action(action, language) for action in model.fix_first]
+    gaps = [_fields(host) | {"reasons": [view.reason(each) for each in host.reasons]} for host in model.coverage.gaps]
+    document["coverage"] = _fields(model.coverage) | {"gaps": gaps}
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=indent, default=_plain) + "\n"
 
 
 class View:
@@ -196,6 +191,10 @@ class View:
     def why(self, reason: Reason) -> str:
         return gap_sentence(reason.reason, reason.detail, words(self._language))
 
+    def reason(self, reason: Reason) -> dict[str, Any]:
+        """Return why something was not inspected as plain data, with its sentence."""
+        return _fields(reason) | {"message": self.why(reason)}
+
     def why_not(self) -> list[tuple[int, str]]:
         """Return how many hosts were not wholly inspected for each reason, the most frequent first."""
         counts = Counter(
@@ -208,8 +207,7 @@ class View:
     def finding(self, finding: Finding) -> dict[str, Any]:
         """Return a finding as plain data, with its texts."""
         text = texts.text(finding.check, self._language)
-        data: dict[str, Any] = _plain(finding)
-        return data | {
+        return _fields(finding) | {
             "title": text.title,
             "impact": text.impact,
             "fix": text.fix,
@@ -233,6 +231,11 @@ def references(finding: Finding) -> list[str]:
 def with_evidence(groups: int, most: int = _EVIDENCE) -> int:
     """Return of how many findings of each check the page shows the evidence, when there are so many checks."""
     return max(1, min(_EVIDENCE_OF_ONE, most // max(1, groups)))
+
+
+def _paper_limits(groups: int) -> dict[str, int]:
+    """Return what a PDF shows: the more checks there are, the fewer places of each in the lists."""
+    return PAPER_LIMITS | {"shown_places": max(2, min(LIMITS["shown_places"], _PLACES_ON_PAPER // max(1, groups)))}
 
 
 def gap_groups(gaps: Iterable[NotInspected]) -> list[list[NotInspected]]:
@@ -280,26 +283,26 @@ def _changes(model: ReportModel, view: View) -> dict[str, Any]:
         "fixed": [
             {
                 "finding": view.finding(proof.finding),
-                "first_look": _plain(proof.first_look),
-                "second_look": _plain(proof.second_look),
+                "first_look": proof.first_look,
+                "second_look": proof.second_look,
             }
             for proof in changes.fixed
         ],
     }
 
 
+def _action(action: Action, language: Language) -> dict[str, Any]:
+    text = texts.text(action.check, language)
+    return _fields(action) | {"title": text.title, "fix": text.fix}
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """Return the fields of one of the model's dataclasses; their values stay as they are."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
 def _plain(value: Any) -> Any:
-    """Turn the model's dataclasses, enums and times into what JSON knows."""
-    if value is None or type(value) in _AS_THEY_ARE:
-        return value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    """Turn what JSON does not know, the model's dataclasses and times, into what it does."""
     if isinstance(value, datetime):
         return utc(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Enum):
-        return value.value
-    return value
+    return value.isoformat() if isinstance(value, date) else _fields(value)

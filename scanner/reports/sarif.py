@@ -34,6 +34,9 @@ _SECURITY_SEVERITY = {
     Severity.INFO: "0.0",
 }
 
+_CULTURES = {Language.ZH_HANS: "zh-CN", Language.EN: "en"}
+"""Languages as SARIF names them (section 3.14.7): by ISO 639-1 and, after it, a country; a script has no place."""
+
 Document = dict[str, Any]
 
 
@@ -85,7 +88,7 @@ def _log(checks: list[str], results: list[Document], invocation: Document, langu
                         "rules": [_rule(check, language) for check in checks],
                     }
                 },
-                "language": str(language),
+                "language": _CULTURES[language],
                 "invocations": [invocation],
                 "results": results,
             }

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
-import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.hostile import line
 from scanner.engine.model import Transport
 from scanner.engine.plugins.load import all_checks
-from scanner.reports.words import MISSING, fill, words
+from scanner.reports.words import MISSING, fill, pieces, words
 
 TEXT_LIMIT = 1000
 """Characters of one filled-in value."""
@@ -115,16 +114,11 @@ def command(template: str, params: Mapping[str, str], place: Place) -> str:
     }
     nested = bool(_SUBSTITUTION.search(template))
     filled = ""
-    for literal, field in _pieces(template):
+    for literal, field in pieces(template):
         filled += literal
         if field is not None:
             filled += _options(values) if field == OPTIONS else _word(values.get(field), filled, nested)
     return filled
-
-
-def _pieces(template: str) -> Iterator[tuple[str, str | None]]:
-    for literal, field, _, _ in string.Formatter().parse(template):
-        yield literal, field
 
 
 def _options(values: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
 """The words of every page, report and terminal line, from one TOML file per language.
 
-A key is a dotted path (``severity.high``). A value is a text with ``{placeholders}``, or a table with ``one`` and
-``other`` where the language tells singular from plural; ``n`` decides. Both files hold the same keys. An installation
-or an organisation may word some of them otherwise (:mod:`scanner.reports.words_file`).
+A key is a dotted path (``severity.high``). A value is a text with ``{placeholders}``, or a table with ``other`` and,
+where the language says one or none in words of their own, ``one`` and ``zero``; ``n`` decides. Both files hold the same
+keys. An installation or an organisation may word some of them otherwise (:mod:`scanner.reports.words_file`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from scanner.reports.words_file import flat, read_words
 MISSING = "—"
 """Shown where a text asks for something that was not observed."""
 
+_FORMS: Mapping[object, str] = {0: "zero", 1: "one"}
+_OTHER = "other"
+
 _FILES = {Language.ZH_HANS: "zh_Hans.toml", Language.EN: "en.toml"}
 
 
@@ -31,12 +34,12 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     never read as templates themselves.
     """
     return "".join(
-        literal if name is None else f"{literal}{values.get(name, MISSING)}" for literal, name in _pieces(template)
+        literal if name is None else f"{literal}{values.get(name, MISSING)}" for literal, name in pieces(template)
     )
 
 
 @lru_cache(maxsize=8192)
-def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
+def pieces(template: str) -> tuple[tuple[str, str | None], ...]:
     """Return each literal of a template with the name of the placeholder behind it, as ``str.format`` reads them."""
     return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
 
@@ -47,13 +50,20 @@ class Words:
     def __init__(self, language: Language, texts: Mapping[str, str]) -> None:
         self.language = language
         self._texts = dict(texts)
+        self._unfilled: dict[str, str] = {}
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text of ``key``. Raises ``KeyError`` for a key that the locale does not hold."""
+        if not values and key in self._unfilled:
+            return self._unfilled[key]
         template = self._texts.get(key)
         if template is None:
-            template = self._texts[f"{key}.one" if values.get("n") == 1 else f"{key}.other"]
-        return fill(template, values)
+            form = _FORMS.get(values.get("n"), _OTHER)
+            template = self._texts.get(f"{key}.{form}") or self._texts[f"{key}.{_OTHER}"]
+        text = fill(template, values)
+        if not values:
+            self._unfilled[key] = text
+        return text
 
     def has(self, key: str) -> bool:
         """Tell whether ``key`` is a text of this language."""

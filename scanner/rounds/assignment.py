@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scanner import bulk
 from scanner.engine.model import Coverage, Gap, GapReason, HostInspection, Level, Outcome, Target, Vantage
-from scanner.engine.plan import PortSet, PortSpec, ports_of
+from scanner.engine.plan import PortSet, PortSpec, count_ports
 from scanner.engine.serialize import dump_host
 from scanner.rounds.expand import Host
 from scanner.rounds.models import HostResult, Job, JobKind, LookNumber
@@ -167,7 +168,7 @@ def result_values(host: Assigned, inspection: HostInspection, facts: bytes | Non
         "silent": any(gap.reason is GapReason.HOST_SILENT and gap.port is None for gap in coverage.gaps),
         "started": inspection.started,
         "finished": inspection.finished,
-        "ports_asked": sum(1 for scan in coverage.scans for _ in ports_of(scan.ports)),
+        "ports_asked": sum(count_ports(scan.ports) for scan in coverage.scans),
         "ports_open": len({service.endpoint for service in inspection.ports}),
         "connections": coverage.connections,
         "requests": coverage.requests,
@@ -188,4 +189,4 @@ def store_gaps(round_id: int, organisation_id: int, look: int, gaps: Iterable[tu
         )
         for host, inspection in gaps
     ]
-    HostResult.objects.bulk_create(rows, batch_size=200, ignore_conflicts=True)
+    bulk.insert_missing(rows)

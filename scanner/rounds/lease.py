@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F, Q
 
 from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
@@ -90,7 +90,7 @@ class Lease:
 def due_jobs(now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> models.QuerySet[Job]:
     """The jobs that may be claimed, most important and oldest rounds first; none that would break a rate cap.
 
-    Only those of one round, and of some kinds, when these are given.
+    Only those of one round, and of some kinds, when these are given. What is in work under a cap is read at once.
     """
     states = (RoundState.RUNNING, RoundState.CANCELLED)
     waiting = Job.objects.filter(state=JobState.WAITING, round__state__in=states)
@@ -104,7 +104,7 @@ def due_jobs(now: datetime, round_id: int | None = None, kinds: Collection[JobKi
 
 def claim(worker: str, now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> Lease | None:
     """Claim the next job (see :func:`due_jobs`); None when there is none to claim now."""
-    for job in due_jobs(now, round_id, kinds).defer("hosts", "terms")[:_BATCH]:
+    for job in due_jobs(now, round_id, kinds).only("attempt", "organisation", "zone", "round")[:_BATCH]:
         with transaction.atomic():
             _lock_what_is_capped(job)
             if current_stop() is not None:
@@ -134,16 +134,20 @@ def put_off(job_id: int, attempt: int, until: datetime, now: datetime, why: str)
 def _over_a_cap() -> Q:
     """Looks that share a capped organisation, zone or round with one that is in work: one at a time keeps the cap."""
     running = Job.objects.filter(state=JobState.RUNNING, kind=JobKind.LOOK)
-    capped_zones = Zone.objects.filter(rate__gt=0).values("name")
-    return Q(kind=JobKind.LOOK) & (
-        Q(organisation__rate__gt=0, organisation__in=running.values("organisation"))
-        | Q(round__rate__gt=0, round__in=running.values("round"))
-        | Q(zone__in=running.filter(zone__in=capped_zones).values("zone"))
+    in_work = list(running.values_list("organisation", "organisation__rate", "round", "round__rate", "zone"))
+    zones = {zone for *_, zone in in_work}
+    shared = (
+        Q(organisation__in={organisation for organisation, rate, *_ in in_work if rate})
+        | Q(round__in={this for _, _, this, rate, _ in in_work if rate})
+        | Q(zone__in=set(Zone.objects.filter(rate__gt=0, name__in=zones).values_list("name", flat=True)))
     )
+    return Q(kind=JobKind.LOOK) & shared
 
 
 def _lock_what_is_capped(job: Job) -> None:
-    """Let claims that share a cap wait for each other. SQLite has one writer anyway; PostgreSQL locks these rows."""
+    """Let claims that share a cap wait for each other: PostgreSQL locks these rows. SQLite has one writer anyway."""
+    if not connection.features.has_select_for_update:
+        return
     capped = (
         Organisation.objects.filter(pk=job.organisation_id, rate__gt=0) if job.organisation_id else None,
         Zone.objects.filter(name=job.zone, rate__gt=0),

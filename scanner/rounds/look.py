@@ -1,4 +1,4 @@
-"""A ``LOOK`` job: its hosts are looked at in a child process, and each is stored as soon as it is done.
+"""A ``LOOK`` job: its hosts are looked at in a child process, and stored as soon as they are done.
 
 What the child's death means for its hosts is told in :func:`_after_death`: hosts that have a result are left alone, the
 others are tried again, then one by one, and what is alone in a child that died for the third time is set aside.
@@ -17,12 +17,14 @@ from datetime import datetime
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+from scanner import bulk
 from scanner.engine.inspect import Observer, Progress, Stage
 from scanner.engine.model import Gap, GapReason, HostInspection, Level
-from scanner.engine.plan import Domain, Plan, Profile, ports_of
+from scanner.engine.plan import Domain, Plan, Profile, count_ports, ports_of
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Limits
 from scanner.engine.probes.discovery import tcp_ranges
+from scanner.engine.serialize import dump_host
 from scanner.rounds.assignment import (
     Assigned,
     Terms,
@@ -65,6 +67,9 @@ UNREADABLE = 3.0
 RENEW = 2.0
 """Seconds between two looks at the register."""
 
+
+AT_ONCE = 16
+"""Results that one transaction stores when they come faster than they can be stored one by one."""
 
 _MOMENT = 0.5
 """Seconds that whoever ends a whole service may take between its children and its workers."""
@@ -156,19 +161,23 @@ class LookAt:
             Job.objects.bulk_create(alone)
             end_job(self.lease, self.job, self.ways.now())
 
-    def store(self, host: Assigned, inspection: HostInspection, facts: bytes | None = None) -> None:
-        """Store one host in a transaction of its own; a result that is already there stays. Raises ``LeaseLost``."""
-        row = HostResult(
-            round_id=self.job.round_id,
-            organisation=_organisation(self.job),
-            address=host.key[0],
-            hostname=host.key[1],
-            look=self.job.look,
-            **result_values(host, inspection, facts),
-        )
+    def store(self, results: Iterable[tuple[Assigned, Seen]]) -> None:
+        """Store hosts, all or none; a result that is already there stays. Raises ``LeaseLost``."""
+        owner = _organisation(self.job)
+        rows = [
+            HostResult(
+                round_id=self.job.round_id,
+                organisation=owner,
+                address=host.key[0],
+                hostname=host.key[1],
+                look=self.job.look,
+                **result_values(host, seen.inspection, seen.facts),
+            )
+            for host, seen in results
+        ]
         with transaction.atomic():
             self.lease.progress()
-            HostResult.objects.bulk_create([row], ignore_conflicts=True)
+            bulk.insert_missing(rows)
 
     def _after_death(self, left: list[Assigned], death: str) -> bool:
         """Decide what becomes of the hosts without result; return whether the job is done with them."""
@@ -207,8 +216,15 @@ class _InProcess:
         engine = look.ways.engine
         assert engine is not None  # noqa: S101 - why this class was chosen
         gate = ScopeGate(scope_of(owner), _names(self.plan), self.plan.level, look.ways.now())
+        unstored: list[tuple[Assigned, Seen]] = []
+
+        def store() -> None:
+            if unstored:
+                look.store(unstored)
+                unstored.clear()
 
         def meanwhile() -> None:
+            store()
             look.check()
             look.lease.beat(look.ways.now())
             gate.renew(scope_of(owner), look.ways.now())
@@ -219,11 +235,18 @@ class _InProcess:
             ):
                 host = self.waiting.pop(_key(inspection), None)
                 if host is not None:
-                    look.store(host, inspection)
-        except (DatabaseError, LeaseLost, Ended):
+                    unstored.append((host, Seen(inspection, dump_host(inspection))))
+                if len(unstored) >= AT_ONCE:
+                    store()
+            store()
+        except (DatabaseError, LeaseLost):
+            raise
+        except (Ended, KeyboardInterrupt):
+            store()
             raise
         except Exception as error:
             _log.exception("the engine failed in %s", look.job)
+            store()
             raise ChildDied(type(error).__name__) from error
 
 
@@ -304,11 +327,8 @@ class _InChild:
         probes.go_on(scope, self._look.ways.now())
 
     def _store(self) -> None:
-        while self._unstored:
-            host, seen = self._unstored[0]
-            if not self._write(lambda: self._look.store(host, seen.inspection, seen.facts)):  # noqa: B023 - called at once
-                return
-            self._unstored.pop(0)
+        if self._unstored and self._write(lambda: self._look.store(self._unstored)):
+            self._unstored.clear()
 
     def _write(self, writing: Callable[[], None]) -> bool:
         """Write, and tell whether it went; a database that can't be written to for ``PATIENCE`` is raised."""
@@ -361,8 +381,7 @@ def _scan_seconds(plan: Plan) -> float:
     """Return how long the port scan may take because of the rate cap, beside what it takes without one."""
     if not plan.limits.rate:
         return 0.0
-    ports = sum(1 for _ in ports_of(tcp_ranges(plan.ports)))
-    return _PACKETS_PER_PORT * ports * len(plan.targets) / plan.limits.rate
+    return _PACKETS_PER_PORT * count_ports(tcp_ranges(plan.ports)) * len(plan.targets) / plan.limits.rate
 
 
 def _limits(job: Job, terms: Terms) -> Limits:

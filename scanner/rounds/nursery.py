@@ -27,6 +27,9 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
+_OURS = ("ROUNDSMAN_", "DJANGO_")
+"""Beginnings of the settings, secrets among them: what a hostile host might take over is not told of them."""
+
 START = 30.0
 """Seconds that the nursery may take to load the engine and fork its first child."""
 
@@ -81,6 +84,7 @@ class Nursery:
                 [sys.executable, "-P", "-m", __name__],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
                 start_new_session=True,
             )
         self._control = ours

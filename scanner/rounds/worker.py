@@ -140,7 +140,7 @@ class Hand:
         stop = current_stop()
         if stop is not None:
             raise Ended(f"stopped by {stop.by}")
-        job = lease.rows().select_related("round__plan", "organisation").defer("hosts").first()
+        job = lease.rows().select_related("round__plan", "organisation").first()
         if job is None:
             raise LeaseLost(f"job {lease.job_id} is no longer held by attempt {lease.attempt}")
         if job.round.state == RoundState.PAUSED:
@@ -183,13 +183,11 @@ class Hand:
         while True:
             now = self.ways.now()
             head = due_jobs(now, self.round_id, (JobKind.LOOK,)).filter(round__state=RoundState.RUNNING)
-            blocked = False
-            for job in head.select_related("round__plan", "organisation").defer("hosts")[:20]:
-                end = self._blocked(job)
-                if end is None or end.not_before is None or end.left_out:
-                    return
-                blocked = put_off(job.pk, job.attempt, end.not_before, now, end.why)
-            if not blocked:
+            job = head.select_related("round__plan", "organisation").first()
+            end = self._blocked(job) if job is not None else None
+            if job is None or end is None or end.not_before is None or end.left_out:
+                return
+            if not put_off(job.pk, job.attempt, end.not_before, now, end.why):
                 return
 
     def _put_back(self, lease: Lease, why: str, end: Ended | None = None, pause: timedelta | None = None) -> None:

@@ -165,7 +165,10 @@ def _connected_to(path: Path) -> Iterator[None]:
 
 
 def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> tuple[int, bool]:
-    """Hold mail that may have left since, number anew, stop; return how many mails, and whether the trail is whole."""
+    """Hold mail that may have left since, sign everybody out, number anew, stop; return how many mails, and whether
+    the trail is whole. A session of the backup may have been ended since."""
+    from django.contrib.sessions.models import Session
+
     from scanner.audit.trail import Action, record, verify
     from scanner.delivery.models import Message, MessageState
     from scanner.rounds.switch import stop_all
@@ -174,6 +177,7 @@ def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> 
     with transaction.atomic():
         waiting = Message.objects.filter(state__in=(MessageState.QUEUED, MessageState.SENDING))
         held = waiting.update(state=MessageState.DEAD, finished=now, lease_until=None, reply=HELD)
+        Session.objects.all().delete()
         if stop:
             stop_all(actor, STOPPED, now)
         _number_anew()

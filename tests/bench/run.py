@@ -1,7 +1,8 @@
 """``make bench``: our figures, the peers' and the ratios, on the same hosts, in one run.
 
-It moves into a network namespace of its own first, so that the fleet is reachable by nobody else. The row ``soak``
-needs none, and can be run smaller by itself: ``python -m tests.bench.run soak --days 30 --units 5 --hosts 200``.
+It moves into a network namespace of its own first, so that the fleet is reachable by nobody else. The rows ``reports``
+and ``soak`` need none, and the latter can be run smaller by itself:
+``python -m tests.bench.run soak --days 30 --units 5 --hosts 200``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 AUTHORISED = ["--authorisation", "bench on loopback"]
 INSPECTED = (0, 3)
 
-ROWS = ("fleet", "tls", "sweep", "memory", "rounds", "help", "soak")
+OFFLINE = ("reports", "soak")
+"""Rows that need no fleet."""
+
+ROWS = ("fleet", "tls", "sweep", "memory", "rounds", "help", *OFFLINE)
 
 NMAP = ["nmap", "-n", "-Pn", "-sS", "-T4", "-sV", "--script", "ssl-enum-ciphers,ssl-cert,http-title,http-headers"]
 NMAP_TUNED = [*NMAP, "--min-parallelism", "500"]
@@ -45,9 +49,8 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=usual, help=f"of the soak ({usual})")
     options = parser.parse_args()
     rows = set(options.rows) or {*ROWS}
-    if rows == {"soak"}:
-        _soak(options)
-        return 0
+    if rows <= {*OFFLINE}:
+        return _offline(rows, options)
     if os.geteuid() != 0:
         print("make bench needs root: it makes a network namespace, and nmap's SYN scan needs raw sockets.")
         return 2
@@ -56,6 +59,12 @@ def main() -> int:
         return status
     with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder, fleet(Path(folder)):
         _bench(rows, options.runs)
+    return _offline(rows, options)
+
+
+def _offline(rows: set[str], options: argparse.Namespace) -> int:
+    if "reports" in rows:
+        subprocess.run([sys.executable, "-m", "tests.bench.reports"], check=True)
     if "soak" in rows:
         _soak(options)
     return 0

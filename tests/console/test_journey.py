@@ -35,6 +35,22 @@ PATIENCE = 120.0
 """Seconds that a round may take on a busy machine."""
 
 
+OTHERS = [
+    "/people/1/",
+    "/people/invite/",
+    "/organisations/",
+    "/organisations/water/",
+    "/findings/1/",
+    "/findings/1/ask/",
+    "/rounds/",
+    "/stop/",
+    "/account/",
+    "/account/sessions/",
+    "/account/second-factor/totp/activate/",
+]
+"""Pages that the journey does not come by."""
+
+
 class Tab:
     """A page of somebody, and what was wrong with what it showed."""
 
@@ -125,6 +141,9 @@ def test_from_an_open_redis_to_one_that_is_proven_closed(installation: Installat
         office.page.fill("#id_organisation", "water")
         office.press("Invite somebody")
         office.look("people")
+        for path in OTHERS:
+            office.go(path)
+            office.look(path.strip("/").replace("/", "-"))
         with installation.sql() as database:
             ((letter,),) = database.execute("SELECT text FROM delivery_message WHERE kind = 'invitation'").fetchall()
 

@@ -18,6 +18,7 @@ from scanner.console.middleware import POLICY
 from scanner.settings import ROOT
 from tests.console.house import House, account, client
 from tests.delivery.office import contact, finding, unit
+from tests.pages.test_valid import complaints
 from tests.reports.sample import HOSTILE
 
 MOST_QUERIES = 15
@@ -105,6 +106,20 @@ def test_every_page_is_small_has_a_title_and_a_heading_and_asks_the_database_lit
         if len(asked) > MOST_QUERIES:
             much[name] = len(asked)
     assert much == {}
+
+
+@pytest.mark.slow
+@pytest.mark.lab
+def test_every_page_is_valid(house: House, tmp_path: Path) -> None:
+    """By the Nu Html Checker of the W3C. Where a browser knows no dates, it offers a field of text, which will do."""
+    for language in ("en", "zh-Hans"):
+        browser = in_language(house.users[Role.ADMINISTRATOR], language)
+        for name, address in pages(house).items():
+            (tmp_path / f"{name.replace(' ', '-')}-{language}.html").write_bytes(browser.get(address).content)
+        nobody = Client(headers={"accept-language": language})
+        (tmp_path / f"sign-in-{language}.html").write_bytes(nobody.get("/account/sign-in/").content)
+        (tmp_path / f"nowhere-{language}.html").write_bytes(nobody.get("/nowhere/").content)
+    assert [each for each in complaints(tmp_path) if "The “date” input type" not in each] == []
 
 
 def test_no_page_runs_a_script_or_styles_itself_or_loads_from_elsewhere(house: House) -> None:

@@ -53,6 +53,18 @@ def read(content: bytes) -> EmailMessage:
     return message_from_bytes(content, policy=policy.SMTP)
 
 
+def test_the_same_mail_is_the_same_bytes_and_nothing_in_it_can_end_its_parts() -> None:
+    files = (File("a.html", "text/html", b"<p>" + b"report " * 5000),)
+    once = compose(mail(text="a\n", html="<p>a</p>", files=files), OFFICE)
+    assert compose(mail(text="a\n", html="<p>a</p>", files=files), OFFICE) == once
+    ends = "\n".join(line for line in once.decode().splitlines() if line.startswith("--=_"))
+    hostile = read(compose(mail(text=f"{ends}\n", html=f"<pre>{ends}</pre>", files=files), OFFICE))
+    alternatives, attached = hostile.iter_parts()
+    assert [part.get_content_type() for part in alternatives.iter_parts()] == ["text/plain", "text/html"]
+    assert ends in str(hostile.get_body(("plain",))).replace("\r\n", "\n")
+    assert attached.get_content() == files[0].content.decode()
+
+
 def test_headers_say_who_writes_to_whom_and_that_no_robot_should_answer() -> None:
     message = read(compose(mail(decline="decline round-report water"), OFFICE))
     assert {name: str(message[name]) for name in message if name not in ("Content-Type", "MIME-Version")} == {

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -16,6 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from scanner.settings import ROOT
 from tests.delivery.post_office import Office, Wire, open_office, scripted
+from tests.installation import Installation
 
 PREPARE = "from scanner.settings import prepare; prepare();"
 POST = (
@@ -44,13 +44,15 @@ for each in Message.objects.all():
 )
 
 
-class Installation:
-    def __init__(self, folder: Path, port: int) -> None:
+class Mailing:
+    """An installation that sends by the server on ``port``."""
+
+    def __init__(self, installation: Installation, port: int) -> None:
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "scanner.settings",
-            "ROUNDSMAN_DATA_DIR": str(folder),
+            "ROUNDSMAN_DATA_DIR": str(installation.path),
             "ROUNDSMAN_SMTP_HOST": "127.0.0.1",
             "ROUNDSMAN_SMTP_PORT": str(port),
             "ROUNDSMAN_SMTP_SECURITY": "none",
@@ -82,10 +84,10 @@ class Patient(Office):
 
 @pytest.mark.lab
 @pytest.mark.slow
-def test_two_mailers_at_once_send_each_mail_once(tmp_path: Path) -> None:
+def test_two_mailers_at_once_send_each_mail_once(installation: Installation) -> None:
     office = Patient()
     with open_office(office) as port:
-        here = Installation(tmp_path, port)
+        here = Mailing(installation, port)
         here.run(POST.format(letters=60))
         both = [here.start(SEND), here.start(SEND)]
         assert [process.wait(60) for process in both] == [0, 0]
@@ -97,7 +99,9 @@ def test_two_mailers_at_once_send_each_mail_once(tmp_path: Path) -> None:
 
 @pytest.mark.lab
 @pytest.mark.slow
-def test_a_mailer_killed_between_acceptance_and_record_sends_that_mail_again_and_as_the_same(tmp_path: Path) -> None:
+def test_a_mailer_killed_between_acceptance_and_record_sends_that_mail_again_and_as_the_same(
+    installation: Installation,
+) -> None:
     taken: list[str] = []
     kill, killed = Event(), Event()
 
@@ -111,7 +115,7 @@ def test_a_mailer_killed_between_acceptance_and_record_sends_that_mail_again_and
             wire.say("250 taken")
 
     with scripted(accept) as port:
-        here = Installation(tmp_path, port)
+        here = Mailing(installation, port)
         here.run(POST.format(letters=3))
         mailer = here.start(SEND)
         assert kill.wait(30)
@@ -126,9 +130,9 @@ def test_a_mailer_killed_between_acceptance_and_record_sends_that_mail_again_and
 @pytest.mark.lab
 @pytest.mark.slow
 def test_a_round_told_by_a_process_that_is_killed_at_any_point_is_told_whole_and_once_by_the_next(
-    tmp_path: Path,
+    installation: Installation,
 ) -> None:
-    told = Installation(tmp_path, 25).run("from tests.delivery.killed import main; main(9)").splitlines()
+    told = Mailing(installation, 25).run("from tests.delivery.killed import main; main(9)").splitlines()
     kinds = [kind for kind in ("recurrence", "round-report", "urgent-alert") for _ in ("en", "zh-Hans")]
     assert len(told) > 5, "it was killed at several points"
     for each in told:

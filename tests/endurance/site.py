@@ -51,11 +51,12 @@ class Site:
     """A data directory, and what runs on it. ``settings`` are further environment variables.
 
     With ``own_disk`` the data directory is a disk of its own, which only a process in a mount namespace should make.
+    A directory ``data`` that ``folder`` has already is gone on with.
     """
 
     def __init__(self, folder: Path, begin: datetime, settings: dict[str, str], *, own_disk: bool = False) -> None:
         self.data = folder / "data"
-        self.data.mkdir(mode=0o700)
+        self.data.mkdir(mode=0o700, exist_ok=True)
         self._own_disk = own_disk
         if own_disk:
             disk = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0700", "none", str(self.data)]
@@ -71,6 +72,7 @@ class Site:
             "FAKETIME_CACHE_DURATION": "1",
             "NO_FAKE_STAT": "1",
             "ROUNDSMAN_DATA_DIR": str(self.data),
+            "ROUNDSMAN_WEB": "off",  # several sites share a machine, and its ports
             **settings,
         }
         self.log = folder / "serve.log"

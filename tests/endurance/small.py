@@ -14,6 +14,7 @@ import yaml
 
 from tests.endurance.post import PostOffice
 from tests.endurance.site import Site
+from tests.installation import Installation
 from tests.lab.case import process, program
 from tests.rounds.prepared import within
 
@@ -66,8 +67,9 @@ class Small:
 
 
 @contextmanager
-def small(folder: Path, begin: datetime | None = None, **settings: str) -> Iterator[Small]:
+def small(installation: Installation, begin: datetime | None = None, **settings: str) -> Iterator[Small]:
     """Run the mail server until the block ends; what else ran is ended with it."""
+    folder = installation.path.parent
     post = folder / "post"
     post.mkdir()
     office = PostOffice(post)

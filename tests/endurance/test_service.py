@@ -13,6 +13,7 @@ import pytest
 
 from tests.endurance.site import LIBRARY
 from tests.endurance.small import UNFINISHED, Small, redis, small, unit
+from tests.installation import Installation
 from tests.rounds.prepared import within
 
 pytestmark = [
@@ -31,10 +32,12 @@ def harbour() -> dict[str, object]:
     return unit("harbour", "127.64.1.0/24", *(f"127.64.1.{number}" for number in range(1, HOSTS + 1)))
 
 
-def test_a_service_killed_at_twenty_points_of_rounds_does_and_tells_each_once(tmp_path: Path) -> None:
+def test_a_service_killed_at_twenty_points_of_rounds_does_and_tells_each_once(
+    installation: Installation, tmp_path: Path
+) -> None:
     """About seventy seconds, most of which the service takes to start."""
     dice = random.Random(20261126)
-    with small(tmp_path) as here, redis(HOST, PORT, tmp_path):
+    with small(installation) as here, redis(HOST, PORT, tmp_path):
         here.apply(harbour())
         here.add_plan(f"T:{PORT},7380-7383", "--schedule", "every 1d", "--notice-from", "critical")
         for _ in range(KILLS):
@@ -72,11 +75,11 @@ def arrived_once_or_as_the_same(here: Small) -> None:
 
 
 def test_a_clock_that_steps_two_hours_either_way_and_a_machine_that_sleeps_double_and_lose_no_round(
-    tmp_path: Path,
+    installation: Installation,
 ) -> None:
     """About forty seconds. The service's wall clock steps while it works; its plan is due every minute."""
     two_hours = timedelta(hours=2)
-    with small(tmp_path) as here:
+    with small(installation) as here:
         here.apply(harbour())
         here.add_plan("T:7380-7383", "--schedule", "every 1m")
         here.site.start()

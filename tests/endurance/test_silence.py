@@ -15,6 +15,7 @@ from scanner.engine.probes.nmap import is_privileged
 from tests.endurance.capture import Capture
 from tests.endurance.site import LIBRARY
 from tests.endurance.small import Small, redis, small, unit
+from tests.installation import Installation
 from tests.rounds.prepared import within
 
 pytestmark = [
@@ -57,9 +58,11 @@ def organisations(*, ended: tuple[str, ...] = ("pilots",)) -> Iterator[dict[str,
         yield each
 
 
-def test_no_packet_goes_to_the_stopped_the_unauthorised_the_excluded_or_into_a_blackout(tmp_path: Path) -> None:
+def test_no_packet_goes_to_the_stopped_the_unauthorised_the_excluded_or_into_a_blackout(
+    installation: Installation, tmp_path: Path
+) -> None:
     """About forty seconds. A round by each plan, a claim with its re-inspection, a look between rounds, and a stop."""
-    with small(tmp_path) as here, redis(HOST, PORT, tmp_path):
+    with small(installation) as here, redis(HOST, PORT, tmp_path):
         capture = Capture([PORT])
         began = time.monotonic()
         try:

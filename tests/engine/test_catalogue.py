@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import string
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,8 @@ from scanner.engine.catalogue.load import Check, Language, catalogue, former_nam
 from scanner.engine.errors import CatalogueError
 from scanner.engine.judge import RULES
 from scanner.engine.model import Severity, Vantage
+from scanner.engine.rules.base import Context
+from scanner.engine.serialize import load_host
 
 CHECKS = sorted(catalogue().values(), key=lambda check: check.id)
 
@@ -25,6 +30,18 @@ def test_what_rules_can_emit_and_what_the_catalogue_holds_are_the_same_set() -> 
 def test_no_two_rules_claim_the_same_check() -> None:
     claimed = [check for rule in RULES for check in rule.checks]
     assert sorted(claimed) == sorted(set(claimed))
+
+
+def test_a_rule_finds_nothing_on_a_service_without_the_facts_that_it_needs() -> None:
+    host = load_host((Path(__file__).parent / "samples" / "host-2.json.z").read_bytes())
+    found: set[str] = set()
+    for service, rule in product(host.services, RULES):
+        context = Context(catalogue(), host, host.finished)
+        if rule.needs is not None:
+            found.update(finding.check for finding in rule.judge(service, context))
+            without: Any = {rule.needs: () if rule.needs == "http" else None}
+            assert not list(rule.judge(replace(service, **without), context))
+    assert {"TLS-V10", "CERT-SELFSIGNED", "WEB-XCTO"} <= found
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from scanner.engine.hostile import mask_secrets
+from scanner.engine.hostile import mask_secrets, remembering
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,17 @@ def test_a_text_made_to_stall_the_masking_is_read_in_linear_time(piece: str) -> 
     started = time.perf_counter()
     mask_secrets(text)
     assert time.perf_counter() - started < 2
+
+
+def test_what_was_made_of_a_text_is_remembered_unless_it_is_long_or_others_came_after() -> None:
+    made: list[str] = []
+
+    @remembering(most=2, longest=4)
+    def make(text: str) -> str:
+        made.append(text)
+        return text.upper()
+
+    assert [make(text) for text in ("one", "one", "longer", "longer", "two", "six", "one")] == [
+        *("ONE", "ONE", "LONGER", "LONGER", "TWO", "SIX", "ONE")
+    ]
+    assert made == ["one", "longer", "longer", "two", "six", "one"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.engine.errors import InputError
-from scanner.engine.plan import UDP_SHORT_LIST, PortSet, parse_ports, ports_of
+from scanner.engine.plan import UDP_SHORT_LIST, PortSet, count_ports, parse_ports, ports_of
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 
 
@@ -50,4 +50,6 @@ def test_anything_else_is_refused_with_the_part_that_is_wrong(text: str) -> None
 
 @given(st.sets(st.integers(1, 65535), min_size=1, max_size=50))
 def test_every_listed_port_is_asked(ports: set[int]) -> None:
-    assert set(ports_of(parse_ports(",".join(map(str, ports))).tcp)) == ports
+    tcp = parse_ports(",".join(map(str, ports))).tcp
+    assert set(ports_of(tcp)) == ports
+    assert count_ports(tcp) == len(ports)

@@ -135,6 +135,28 @@ def test_a_rule_that_fails_on_the_second_look_neither_confirms_nor_contradicts(p
     assert finding.confidence is Confidence.PROBABLE
 
 
+def test_a_second_look_is_shown_to_those_rules_alone_that_claimed_something_of_the_first(
+    plug: Plugs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, Service]] = []
+
+    def asking(name: str, *found: str) -> Judge:
+        def judged(service: Service, context: Context) -> Iterable[Finding]:
+            asked.append((name, service))
+            return [context.finding(check, service) for check in found if service == OPEN]
+
+        return judged
+
+    ours = Rule(frozenset({"SVC-REDIS-UNAUTH"}), asking("ours", "SVC-REDIS-UNAUTH"))
+    silent = Rule(frozenset({"SSH-V1"}), asking("silent"))
+    monkeypatch.setattr("scanner.engine.judge.RULES", (ours, silent))
+    plug(acme=plugin(tmp_path, rule(asking("theirs", CHECK))))
+    again = replace(SHUT, banner="again")
+    found = judge(host(OPEN, REDIS, again=(again, replace(REDIS, banner="again"))))
+    assert {finding.confidence for finding in found} == {Confidence.POSSIBLE}
+    assert [each for each in asked if each[1].banner] == [("ours", again), ("theirs", again)]
+
+
 def _elsewhere(service: Service, context: Context) -> Iterable[Finding]:
     return [replace(context.finding(CHECK, service), endpoint=REDIS.endpoint)]
 

@@ -137,6 +137,7 @@ def _xvfb(display: int, *options: str, cookie: bool = False) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         command = [program("Xvfb"), f":{display}", "-screen", "0", "320x240x8", "-listen", "tcp", *options]
+        command.append("-noreset")  # else it begins anew, and breaks connections off, whenever its last client leaves
         if cookie:
             authority = folder / "authority"
             authority.touch()

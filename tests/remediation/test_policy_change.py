@@ -22,6 +22,7 @@ from scanner.engine.model import (
     Vantage,
 )
 from scanner.engine.plan import Profile
+from scanner.engine.policy.load import DEFAULT
 from scanner.engine.serialize import dump_host
 from scanner.remediation.lifecycle import Observation
 from scanner.remediation.models import Finding
@@ -68,7 +69,7 @@ def observed(check: str, judged_by: str | None, policy: str, *suites: str, sha1:
         level=Level.READ,
         vantage=Vantage.INTERNET,
     )
-    view = RoundView(rows, Profile.STANDARD, Organisation(tls_policy=policy), open_findings=[finding])
+    view = RoundView(rows, Profile.STANDARD, Organisation(tls_policy=policy), former=[judged_by or DEFAULT])
     return view.observe(finding, NOW).look.observation
 
 

@@ -42,10 +42,10 @@ def placeholders(template: str) -> set[str]:
 
 
 def keys(vocabulary: Words) -> dict[str, set[str]]:
-    """Every key with its placeholders; singular and plural count as one key with the plural's."""
+    """Every key with its placeholders; none, singular and plural count as one key with the plural's."""
     found = {}
     for key, template in vocabulary.items():
-        if not key.endswith(".one"):
+        if not key.endswith((".one", ".zero")):
             found[key.removesuffix(".other")] = placeholders(template)
     return found
 
@@ -60,10 +60,10 @@ def test_both_languages_hold_the_same_keys_with_the_same_placeholders() -> None:
 @pytest.mark.parametrize("language", Language)
 def test_a_singular_has_a_plural_and_asks_for_nothing_more(language: Language) -> None:
     texts = dict(words(language).items())
-    singulars = [key for key in texts if key.endswith(".one")]
+    few = [key for key in texts if key.endswith((".one", ".zero"))]
 
-    for key in singulars:
-        plural = texts[key.removesuffix(".one") + ".other"]
+    for key in few:
+        plural = texts[key.rpartition(".")[0] + ".other"]
         assert placeholders(texts[key]) <= placeholders(plural)
         assert "n" in placeholders(plural)
 
@@ -195,6 +195,14 @@ def test_one_thing_is_singular_and_two_are_plural() -> None:
 
     assert english("findings.places", n=1) == "1 place"
     assert english("findings.places", n=2) == "2 places"
+
+
+@pytest.mark.parametrize("language", Language)
+def test_what_is_due_today_is_not_counted_in_days(language: Language) -> None:
+    for key in ("deadline.due", "deadline.overdue"):
+        assert "0" not in words(language)(key, n=0, date="today")
+        assert "1" in words(language)(key, n=1, date="today")
+        assert "2" in words(language)(key, n=2, date="today")
 
 
 def test_a_missing_value_becomes_a_dash_and_a_value_is_never_a_template() -> None:

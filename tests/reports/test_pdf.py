@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from scanner.reports.model import ReportModel
 from scanner.reports.pdf import pdf_of, render_pdf
+from scanner.reports.render import render_html
 from tests.reports import sample, showcase
 from tests.reports.large import large
 from tests.reports.test_render import said_by_a_host
@@ -166,6 +167,21 @@ def test_nothing_is_fetched_or_read_but_what_the_page_holds(tmp_path: Path) -> N
 
     assert "SECRET" not in text_of(pdf)
     assert "/EmbeddedFile" not in keys_of(pdf)
+
+
+def test_the_rules_for_notes_are_left_out_where_there_are_none_and_the_document_stays_the_same() -> None:
+    page = "<html lang=en><title>x</title><ol><li>one<li>two</ol><details><summary>three</summary></details>{}"
+    without, kept = (pdf_of(page.format(end)) for end in ("", "<!-- footnote -->"))
+    named = re.compile(rb"/ID \[.*?\]|<[0-9a-f]{32}>|uuid:[0-9a-f-]+")
+    assert named.sub(b"", without) == named.sub(b"", kept)
+    noted = page.format("<style>i { float: footnote }</style><p>text<i>explained below</i>")
+    assert in_order(text_of(pdf_of(noted)), "text1", "1.explainedbelow")
+
+
+def test_the_more_checks_there_are_the_fewer_places_of_each_a_pdf_lists() -> None:
+    few, many = (render_html(large(300, 5, kinds=kinds), paper=True) for kinds in (100, 300))
+    place = re.compile(r'<span class="where">.*?</span></li>', re.DOTALL)
+    assert [max(each.count("example.org") for each in place.findall(page)) for page in (few, many)] == [6, 2]
 
 
 def test_a_large_report_names_what_it_leaves_out() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.test import override_settings
+from jinja2.exceptions import SecurityError
 
 from scanner.engine.catalogue.load import Language
 from scanner.reports import bounded, mishaps, page
@@ -131,6 +132,18 @@ def test_a_broken_template_is_told_with_its_line_and_the_shipped_one_is_used(
     assert said in problem.text
     put(home, "shared/signature.html", "mended")
     assert mishaps.remembered() == []
+
+
+def test_whatever_others_wrote_is_in_the_sandbox_wherever_a_shipped_page_takes_it_in(home: Path) -> None:
+    before = render_html(showcase())
+    escape = "{{ t.__call__.__globals__ }}"
+    for name in ("report/part_about.html", "report/macros.html", "report/base.html", "shared/signature.html"):
+        path = put(home, name, escape)
+        with written_on(found()):
+            assert render_html(showcase()) == before
+            with page.strictly(), pytest.raises(SecurityError, match="unsafe"):
+                render_html(showcase())
+        path.unlink()
 
 
 def test_a_template_that_loops_for_ever_is_stopped_and_not_tried_again(

@@ -14,21 +14,21 @@ from targets.models import Organisation
 from tests.rounds.jobs import HOSTS
 from tests.rounds.prepared import ROOT, Prepared
 from tests.rounds.world import Engine, authorise, open_web, organisation, register
+from tests.shared import made_once
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Prepared]:
-    """Returns copies of installations, each of which is made once: migrating takes seconds."""
-    made: dict[tuple[str, ...], Path] = {}
+def prepared(fresh_installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Prepared]:
+    """Returns copies of installations, each of which is made once."""
 
     def copy(*options: str) -> Prepared:
-        if options not in made:
-            made[options] = tmp_path_factory.mktemp("made")
+        def make(folder: Path) -> None:
+            shutil.copytree(fresh_installation, folder, dirs_exist_ok=True)
             command = [sys.executable, "-m", "tests.rounds.service", "--prepare", *options]
-            environment = Prepared(made[options]).environment
-            subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)
+            subprocess.run(command, cwd=ROOT, env=Prepared(folder).environment, check=True, timeout=60)
+
         folder = tmp_path_factory.mktemp("installation")
-        shutil.copytree(made[options], folder, dirs_exist_ok=True)
+        shutil.copytree(made_once(tmp_path_factory, f"round{''.join(options)}", make), folder, dirs_exist_ok=True)
         return Prepared(folder)
 
     return copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from scanner.rounds import look
 from scanner.rounds.execute import execute
 from scanner.rounds.frames import HEAD, FrameError, FrameReader, Kind, frame
 from scanner.rounds.models import HostResult
-from scanner.rounds.nursery import NURSERY
+from scanner.rounds.nursery import NURSERY, Nursery
 from tests.lab.case import program
 from tests.rounds.prepared import ROOT, scans, within
 from tests.rounds.world import authorise, organisation, planned, register
@@ -100,6 +101,22 @@ def test_the_kernel_takes_a_child_before_its_worker_when_memory_runs_out(family:
 
     assert score(family.child.pid) == score(family.nmap.pid) == 700
     assert score(family.worker.pid) < 700
+
+
+def test_a_child_is_not_told_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUNDSMAN_SMTP_PASSWORD", "tell nobody")
+    before = {each.pid for each in psutil.Process().children()}
+    nursery = Nursery()
+    channel, pidfd = nursery.child()
+    try:
+        (parent,) = [each for each in psutil.Process().children() if each.pid not in before]
+        for process in (parent, *parent.children()):
+            assert "tell nobody" not in process.environ().values()
+            assert "PATH" in process.environ()
+    finally:
+        channel.close()
+        os.close(pidfd)
+        nursery.close()
 
 
 @pytest.fixture

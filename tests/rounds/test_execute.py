@@ -16,11 +16,12 @@ from scanner.engine.inspect import Observer, Progress, Stage
 from scanner.engine.model import Endpoint, GapReason, HostInspection, Level, Outcome, Vantage
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
-from scanner.rounds import run
+from scanner.rounds import look, run
 from scanner.rounds.assignment import Assigned
 from scanner.rounds.execute import execute
 from scanner.rounds.look import LookAt
 from scanner.rounds.models import HostResult, Round
+from scanner.rounds.probing import Seen
 from scanner.rounds.ways import Ways
 from targets.models import Exclusion, Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, ways
@@ -182,9 +183,9 @@ def test_what_the_register_forbids_during_a_round_is_no_longer_touched(owner: Or
     number = planned()
     original = LookAt.store
 
-    def store_and_forbid(self: LookAt, host: Assigned, inspection: HostInspection) -> None:
-        original(self, host, inspection)
-        if host.target.address == "192.0.2.10":
+    def store_and_forbid(self: LookAt, results: list[tuple[Assigned, Seen]]) -> None:
+        original(self, results)
+        if any(host.target.address == "192.0.2.10" for host, _ in results):
             owner.authorisations.update(valid_until=dt.datetime.now(dt.UTC))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -237,7 +238,7 @@ def test_a_host_over_which_the_engine_fails_three_times_is_set_aside(owner: Orga
     assert tries == [1, 1, 1]
 
 
-def test_a_locked_database_loses_only_the_host_in_work_and_the_round_goes_on_later(
+def test_a_locked_database_loses_only_what_it_did_not_take_and_the_round_goes_on_later(
     owner: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(owner, "192.0.2.10", "192.0.2.11")
@@ -246,12 +247,13 @@ def test_a_locked_database_loses_only_the_host_in_work_and_the_round_goes_on_lat
     number = planned()
     store = LookAt.store
 
-    def locked(self: LookAt, host: Assigned, inspection: HostInspection) -> None:
-        if host.target.address == "192.0.2.11":
+    def locked(self: LookAt, results: list[tuple[Assigned, Seen]]) -> None:
+        if any(host.target.address == "192.0.2.11" for host, _ in results):
             raise OperationalError("database is locked")
-        store(self, host, inspection)
+        store(self, results)
 
     with monkeypatch.context() as patch:
+        patch.setattr(look, "AT_ONCE", 1)
         patch.setattr(LookAt, "store", locked)
         with pytest.raises(OperationalError):
             execute(number, ways(engine))

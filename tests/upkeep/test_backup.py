@@ -24,7 +24,8 @@ from tests.installation import Installation
 NOW = dt.datetime(2026, 11, 2, 8, 30, tzinfo=dt.UTC)
 
 LIVED_IN = """
-from datetime import datetime, UTC
+from datetime import datetime, timedelta, UTC
+from django.contrib.sessions.models import Session
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Message, MessageKind, MessageState
 from scanner.delivery.outbox import Letter, enqueue
@@ -38,6 +39,7 @@ for state in MessageState:
     enqueue(Letter(state, MessageKind.DIGEST, "unit@example.org", "en", "Subject", "text", "html"), now)
     Message.objects.filter(key=state).update(state=state)
 record(Action.ROUND_REQUESTED, "round 1", actor="alice", at=now)
+Session.objects.create(session_key="of alice", session_data="", expire_date=now + timedelta(days=400))
 """
 
 RESTLESS = """
@@ -118,6 +120,7 @@ def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
     assert "may have been sent" in str(held[0])
     assert query(lived_in.database, "SELECT count(*) FROM rounds_stop WHERE lifted_at IS NULL") == [(1,)]
     assert query(lived_in.database, "SELECT name_en FROM targets_organisation") == [("Water",)]
+    assert query(lived_in.database, "SELECT * FROM django_session") == [], "everybody is signed out"
     assert (lived_in.path / "secret-key").read_text() == key
     (aside,) = lived_in.path.glob("replaced-*")
     assert query(aside / lived_in.database.name, "SELECT name_en FROM targets_organisation") == [("Changed",)]

@@ -59,6 +59,13 @@ class InviteForm(RoleForm):
 
     field_order = ("name", "email", "role", "organisation")
 
+    def clean_email(self) -> str:
+        """An address has one account."""
+        email = str(self.cleaned_data["email"]).lower()
+        if User.objects.filter(email=email).exists():
+            raise forms.ValidationError(self.words("console.people.known"))
+        return email
+
 
 def index(request: PageRequest) -> HttpResponse:
     """List all accounts."""
@@ -104,8 +111,8 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         wanted = form.cleaned_data
         try:
             people.give(user, Role(wanted["role"]), wanted["organisation"], request.who, request.now)
-        except InputError as error:
-            form.refuse(error)
+        except people.OnlyAdministratorError:
+            form.add_error(None, request.words("console.people.only_administrator"))
         else:
             messages.success(request, request.words("console.people.given"))
             return HttpResponseRedirect(reverse("account-of", args=[number]))
@@ -143,8 +150,8 @@ def change_access(request: PageRequest, number: int, act: str) -> HttpResponse:
 def _done(request: PageRequest, number: int, act: Callable[[], object]) -> HttpResponse:
     try:
         act()
-    except InputError as error:
-        messages.error(request, str(error.args[0]))
+    except people.OnlyAdministratorError:
+        messages.error(request, request.words("console.people.only_administrator"))
     else:
         messages.success(request, request.words("console.people.changed"))
     return HttpResponseRedirect(reverse("account-of", args=[number]))

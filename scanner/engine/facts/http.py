@@ -6,6 +6,8 @@ import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from scanner.engine.hostile import remembering
+
 
 class RedirectEnd(StrEnum):
     """Why no further redirect of the first page was followed."""
@@ -168,9 +170,14 @@ class HttpFacts:
     @property
     def by_name(self) -> bool:
         """Tell whether a host name was asked for, rather than the bare address."""
-        name = self.host.rpartition(":")[0] if self.host.rpartition(":")[2].isdigit() else self.host
-        try:
-            ipaddress.ip_address(name.strip("[]"))
-        except ValueError:
-            return True
+        name, _, port = self.host.rpartition(":")
+        return not _is_address((name if port.isdigit() else self.host).strip("[]"))
+
+
+@remembering(most=1024, longest=256)
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
         return False
+    return True

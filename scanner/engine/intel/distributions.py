@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
+from scanner.engine.hostile import remembering
 from scanner.engine.intel.lifecycles import Release, Support, releases
 from scanner.engine.intel.products import table
 from scanner.engine.intel.versions import begins_with
@@ -97,6 +100,7 @@ def distributions() -> dict[str, Distribution]:
     }
 
 
+@remembering(most=1024, longest=1024)
 def read_mark(text: str) -> Mark | None:
     """Return the mark that a distribution left in a banner, the most telling one; None when there is none."""
     for distribution, pattern in _REVISIONS:
@@ -106,10 +110,11 @@ def read_mark(text: str) -> Mark | None:
     return next((Mark(distribution) for distribution, pattern in _NAMES if pattern.search(text)), None)
 
 
+@lru_cache(maxsize=4096)
 def with_release(mark: Mark, product: str, version: str) -> Mark:
     """Return the mark with the release that alone ships this version of ``product``, where the mark names none."""
     ships = distributions()[distributions()[mark.distribution].ships_like].ships
-    fitting = [release for release, shipped in ships.items() if _is_shipped(shipped, product, version)]
+    fitting = [release for release, shipped in ships.items() if _is_among(shipped.get(product, ()), version)]
     if mark.release or len(fitting) != 1:
         return mark
     return Mark(mark.distribution, fitting[0], mark.packaged)
@@ -120,17 +125,27 @@ def release_of_mark(mark: Mark) -> Release | None:
     return releases(distributions()[mark.distribution].lifecycle).get(mark.release)
 
 
+@lru_cache(maxsize=4096)
 def maintainers(product: str, version: str, day: dt.date) -> tuple[Mark, ...]:
     """Return the distribution releases that ship this very version and were still mending it on ``day``."""
-    found = []
+    return tuple(
+        mark
+        for mark, release, versions in _shipping().get(product, ())
+        if _is_among(versions, version) and release.support(day) is not Support.ENDED
+    )
+
+
+@cache
+def _shipping() -> dict[str, list[tuple[Mark, Release, tuple[str, ...]]]]:
+    """Return, for each product, the releases with known dates that ship it, and the beginnings of its versions."""
+    found: defaultdict[str, list[tuple[Mark, Release, tuple[str, ...]]]] = defaultdict(list)
     for distribution in distributions().values():
         known = releases(distribution.lifecycle)
         for release, shipped in distribution.ships.items():
-            alive = release in known and known[release].support(day) is not Support.ENDED
-            if alive and _is_shipped(shipped, product, version):
-                found.append(Mark(distribution.id, release))
-    return tuple(found)
+            for product, versions in shipped.items() if release in known else ():
+                found[product].append((Mark(distribution.id, release), known[release], versions))
+    return dict(found)
 
 
-def _is_shipped(shipped: dict[str, tuple[str, ...]], product: str, version: str) -> bool:
-    return any(begins_with(version, beginning) for beginning in shipped.get(product, ()))
+def _is_among(beginnings: Iterable[str], version: str) -> bool:
+    return any(begins_with(version, beginning) for beginning in beginnings)

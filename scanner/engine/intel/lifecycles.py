@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from scanner.engine.intel.products import Product, table
@@ -93,6 +93,7 @@ def releases(lifecycle: str) -> dict[str, Release]:
     }
 
 
+@lru_cache(maxsize=4096)
 def release_of(product: Product, version: str) -> Release | None:
     """Return the release that ``version`` belongs to, the most specific one; None when none is known.
 

@@ -38,7 +38,7 @@ class Version:
 
 def begins_with(version: str, beginning: str) -> bool:
     """Tell whether ``version`` lies in the release that ``beginning`` names: ``1.2`` begins ``1.2.7``, not ``1.20``."""
-    return re.match(re.escape(beginning) + r"(?!\d)", version) is not None
+    return version.startswith(beginning) and not version[len(beginning) :][:1].isdecimal()
 
 
 def _key(text: str) -> tuple[tuple[int, int], ...]:

@@ -20,13 +20,16 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
 from scanner.engine.errors import CatalogueError, InputError
 
 DEFAULT = "roundsman"
+
+_REMEMBERED = 256
+"""Characters up to which a name's verdict is remembered; servers say the same few names over and over."""
 
 
 class Grade(StrEnum):
@@ -82,16 +85,27 @@ class TlsPolicy:
     source: str
     tables: Mapping[Aspect, tuple[_Row, ...]]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def grade(self, aspect: Aspect, name: str, bits: int = 0) -> Verdict:
         """Return the verdict on ``name``; ``bits`` matters where a table asks for a size (primes and keys)."""
-        for row in self.tables[aspect]:
-            if bits >= row.least_bits and row.pattern.match(name):
-                return row.verdict
-        raise AssertionError(f"{self.name} has no last row for {aspect}; loading it should have failed.")
+        look_up = _remembered if len(name) <= _REMEMBERED else _look_up
+        return look_up(self, aspect, name, bits)
 
     def objects_to(self, aspect: Aspect, name: str, bits: int = 0) -> bool:
         """Tell whether ``name`` should be phased out or is insufficient."""
         return self.grade(aspect, name, bits).grade.is_objection
+
+
+def _look_up(policy: TlsPolicy, aspect: Aspect, name: str, bits: int) -> Verdict:
+    for row in policy.tables[aspect]:
+        if bits >= row.least_bits and row.pattern.match(name):
+            return row.verdict
+    raise AssertionError(f"{policy.name} has no last row for {aspect}; loading it should have failed.")
+
+
+_remembered = lru_cache(maxsize=4096)(_look_up)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

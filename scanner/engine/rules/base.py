@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal, get_args
 
 from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.facts.service import Exchange
@@ -79,12 +80,21 @@ class Context:
         )
 
 
+Facts = Literal["facts", "tls_facts", "http", "ssh", "domain"]
+FACTS: tuple[Facts, ...] = get_args(Facts)
+"""The attributes of :class:`Service` that hold what was seen by one way of looking."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A judgement on one service. ``checks`` are all the ids it may emit; :func:`judge` holds it to them."""
+    """A judgement on one service. ``checks`` are all the ids it may emit; :func:`judge` holds it to them.
+
+    A service without the facts that it ``needs`` is not shown to it: it would have nothing to say.
+    """
 
     checks: frozenset[str]
     judge: Callable[[Service, Context], Iterable[Finding]]
+    needs: Facts | None = None
 
 
 def rule(*checks: str) -> Callable[[Callable[[Service, Context], Iterable[Finding]]], Rule]:
@@ -94,6 +104,11 @@ def rule(*checks: str) -> Callable[[Callable[[Service, Context], Iterable[Findin
         return Rule(frozenset(checks), function)
 
     return wrap
+
+
+def needing(facts: Facts, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Return the rules as ones that have nothing to say of a service without these facts."""
+    return tuple(replace(each, needs=facts) for each in rules)
 
 
 def worse(severity: Severity, finding: Finding) -> Finding:

@@ -47,10 +47,9 @@ def find_path(sent: tuple[View, ...], anchors: tuple[bytes, ...], now: dt.dateti
     """
     leaf = sent[0]
     private = tuple(root for root in map(view, anchors) if root is not None)
-    for only_valid in (True, False):
-        middle = tuple(
-            seen for seen in sent[1:] if seen.is_ca and (not only_valid or seen.not_before <= now <= seen.not_after)
-        )
+    authorities = tuple(seen for seen in sent[1:] if seen.is_ca)
+    valid = tuple(seen for seen in authorities if seen.not_before <= now <= seen.not_after)
+    for middle in dict.fromkeys((valid, authorities)):
         public: dict[View, tuple[View, ...]] = {}
         for path in _paths(leaf, middle):
             if _anchored(path[-1], private):

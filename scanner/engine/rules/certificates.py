@@ -8,13 +8,14 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.intel.distrust import distrusted_roots
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.policy.load import Aspect, Grade, Verdict
-from scanner.engine.rules.base import Context, Rule, rule
+from scanner.engine.rules.base import Context, Rule, TrustAnchor, rule
 from scanner.engine.rules.certificate_path import Path, Trust, find_path
 from scanner.engine.rules.ocsp_view import find_revocation
 from scanner.engine.rules.tls_base import policy_params, s_client_options
@@ -61,14 +62,18 @@ class _Chain:
     path: Path
 
 
-def _chains(facts: TlsFacts, context: Context) -> list[_Chain]:
+@lru_cache(maxsize=4)
+def _chains(
+    presented: tuple[tuple[str, ...], ...], anchors: tuple[TrustAnchor, ...], now: dt.datetime
+) -> tuple[_Chain, ...]:
+    """Return the chains, base64, with the path that each has at that time: most rules ask, one after the other."""
     chains: list[_Chain] = []
-    for encoded in facts.chains:
+    for encoded in presented:
         views = [view(b64decode(der)) for der in encoded]
         if views and views[0] is not None:
             sent = tuple(seen for seen in views if seen is not None)
-            chains.append(_Chain(sent[0], sent, find_path(sent, context.basis.anchors, context.now)))
-    return chains
+            chains.append(_Chain(sent[0], sent, find_path(sent, anchors, now)))
+    return tuple(chains)
 
 
 def _finding(
@@ -102,7 +107,7 @@ def validity(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None:
         return
-    for chain in _chains(facts, context):
+    for chain in _chains(facts.chains, context.basis.anchors, context.now):
         for certificate in (chain.leaf, *chain.path.outdated):
             left, life = certificate.not_after - context.now, certificate.not_after - certificate.not_before
             step, severity = _step(left, life)
@@ -148,7 +153,7 @@ def identity(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     name = context.target.hostname
-    for chain in _chains(facts, context):
+    for chain in _chains(facts.chains, context.basis.anchors, context.now):
         leaf = chain.leaf
         if not leaf.has_san:
             yield _finding("CERT-NO-SAN", service, context, facts, leaf)
@@ -164,7 +169,7 @@ def revocation(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None or not facts.ocsp_responses:
         return
     anchors = tuple(root for root in map(view, context.basis.anchors) if root is not None)
-    for chain in _chains(facts, context):
+    for chain in _chains(facts.chains, context.basis.anchors, context.now):
         above = (*chain.sent, *chain.path.roots, *anchors)
         for response in facts.ocsp_responses:
             found = find_revocation(b64decode(response), chain.leaf, above, context.now)
@@ -188,7 +193,7 @@ def distrust(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     given_up = distrusted_roots()
-    for chain in _chains(facts, context):
+    for chain in _chains(facts.chains, context.basis.anchors, context.now):
         policies = [given_up.get(root.fingerprint) for root in chain.path.roots]
         late = [policy for policy in policies if policy is not None and chain.leaf.not_before >= policy.since]
         if late and len(late) == len(policies):
@@ -218,7 +223,7 @@ def trust(service: Service, context: Context) -> Iterator[Finding]:
         Trust.UNTRUSTED: "CERT-UNTRUSTED",
         Trust.INCOMPLETE: "CERT-CHAIN-MISSING",
     }
-    for chain in _chains(facts, context):
+    for chain in _chains(facts.chains, context.basis.anchors, context.now):
         leaf = chain.leaf
         if chain.path.verdict in checks and leaf.certificate.signature_algorithm_oid.dotted_string != _SM2_SIGNATURE:
             others = ", ".join(seen.subject for seen in chain.sent[1:4])
@@ -272,7 +277,7 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None:
         return
-    for chain in _chains(facts, context):
+    for chain in _chains(facts.chains, context.basis.anchors, context.now):
         for certificate in chain.sent:
             if certificate is not chain.leaf and certificate.is_self_issued:
                 continue
@@ -317,7 +322,7 @@ def practice(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None:
         return
-    for chain in _chains(facts, context):
+    for chain in _chains(facts.chains, context.basis.anchors, context.now):
         leaf = chain.leaf
         public = chain.path.verdict is Trust.PUBLIC
         days, limit = (leaf.not_after - leaf.not_before).days, _longest_life(leaf.not_before)

@@ -69,11 +69,12 @@ _OWN_HEADERS = {"x-jenkins": "jenkins", "x-owa-version": "exchange"}
 
 def installed(service: Service) -> tuple[Software, ...]:
     """Return the software that a port names, each product and version once, the surest source first."""
-    known = next((software for one, software in tuple(_LAST) if one is service), None)
-    if known is None:
-        known = _read(service)
-        _LAST.append((service, known))
-    return known
+    for one, known in reversed(tuple(_LAST)):
+        if one is service:
+            return known
+    read = _read(service)
+    _LAST.append((service, read))
+    return read
 
 
 _LAST: deque[tuple[Service, tuple[Software, ...]]] = deque(maxlen=16)

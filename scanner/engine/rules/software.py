@@ -186,6 +186,8 @@ def keepers(software: Software, services: Iterable[Service], day: dt.date) -> tu
     if software.own_build:
         return ()
     found = maintainers(software.product.id, software.version, day)
+    if not found:
+        return ()
     named = {
         distributions()[seen.mark.distribution].ships_like
         for service in services

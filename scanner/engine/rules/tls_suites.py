@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from scanner.engine.facts.tls import AcceptedSuite, Answer, TlsFacts, TlsVersion
+from scanner.engine.hostile import remembering
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.policy.load import Aspect, Grade, TlsPolicy, Verdict, worst
 from scanner.engine.rules.base import Context, Rule, rule
@@ -86,6 +87,7 @@ _BROKEN: dict[str, SuiteTest] = {
 }
 
 
+@remembering(most=1024, longest=256)
 def _is_broken(name: str) -> bool:
     return any(test(name) for test in _BROKEN.values())
 

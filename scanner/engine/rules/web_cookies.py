@@ -63,8 +63,9 @@ def cookies(service: Service, context: Context) -> Iterator[Finding]:
         "WEB-COOKIE-SAMESITE": lambda cookie: _lets_others_send(cookie),
     }
     for site in answering(service):
+        left = _cookies(site.first_page)
         for check, is_weak in judgements.items():
-            weak = [cookie for cookie in _cookies(site.first_page) if is_weak(cookie)]
+            weak = [cookie for cookie in left if is_weak(cookie)]
             if weak:
                 yield context.finding(
                     check,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from scanner.engine.facts.http import HttpFacts
+from scanner.engine.hostile import remembering
 from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
 from scanner.engine.rules.web_site import answering, is_site, listed, pages, quote, quote_first_page
@@ -54,10 +55,11 @@ def hsts(service: Service, context: Context) -> Iterator[Finding]:
 def missing(service: Service, context: Context) -> Iterator[Finding]:
     """Headers that a page for browsers should send; replies that are no page are passed over."""
     for site in pages(service):
+        exchanges = quote_first_page(site)
         for check in _missing_headers(site):
             login = check == "WEB-CSP" and site.page is not None and bool(site.page.password_actions)
             severity = Severity.LOW if login else None
-            yield context.finding(check, service, severity=severity, exchanges=quote_first_page(site), site=site.url)
+            yield context.finding(check, service, severity=severity, exchanges=exchanges, site=site.url)
 
 
 def _missing_headers(site: HttpFacts) -> Iterator[str]:
@@ -117,6 +119,7 @@ def internal_address(service: Service, context: Context) -> Iterator[Finding]:
             )
 
 
+@remembering(most=4096, longest=256)
 def _is_internal(text: str) -> bool:
     try:
         address = ipaddress.ip_address(text)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from scanner.engine.hostile import line
+from scanner.engine.hostile import line, remembering
 
 # The errors that cryptography raises on malformed or unsupported content; pyo3 adds ones derived from Exception.
 _RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
@@ -53,23 +53,12 @@ class View:
     ca_issuers: tuple[str, ...]
     must_staple: bool
     scts: int
-
-    @property
-    def is_self_issued(self) -> bool:
-        return self.certificate.issuer == self.certificate.subject
+    is_self_issued: bool
 
 
+@remembering(most=4096, longest=_REMEMBERED)
 def view(der: bytes) -> View | None:
     """Return what ``der`` says, or None when it isn't a certificate that can be read."""
-    return _remembered(der) if len(der) <= _REMEMBERED else _view(der)
-
-
-@lru_cache(maxsize=4096)
-def _remembered(der: bytes) -> View | None:
-    return _view(der)
-
-
-def _view(der: bytes) -> View | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -160,6 +149,7 @@ def _read(certificate: x509.Certificate) -> View:
         ca_issuers=ca_issuers,
         must_staple=_extension(certificate, x509.TLSFeature) is not None,
         scts=_scts(certificate),
+        is_self_issued=certificate.issuer == certificate.subject,
     )
 
 
