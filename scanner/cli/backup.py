@@ -20,7 +20,7 @@ def backup(
         Path, typer.Argument(metavar="PATH", help="A directory to put it in, or a new file that ends in .tar.gz.")
     ],
 ) -> None:
-    """Write the database, what was imported, and the secret key to one file, while everything runs on.
+    """Write the database, what was imported, the secret key and your templates to one file, while everything runs on.
 
     The file is read again and checked before it gets its name. It holds all that is known of every organisation's
     weaknesses: keep it as you keep the machine, and on another one. Settings, mail written to files and large reports
@@ -33,7 +33,11 @@ def backup(
     from scanner.upkeep.backup import backup
 
     with clear_errors():
-        written, manifest = backup(settings.DATA_DIR, path, datetime.now(UTC), actor=actor())
-    rows = sum(manifest.rows.values())
-    typer.echo(f"{written}  {written.stat().st_size / 1e6:.1f} MB, {rows} rows, checked")
-    typer.echo(f"Audit digest to note elsewhere: {manifest.audit_head or '-'}")
+        now = datetime.now(UTC)
+        written = backup(settings.DATA_DIR, path, now, templates=settings.OWN_TEMPLATES, actor=actor())
+    rows = sum(written.manifest.rows.values())
+    typer.echo(f"{written.path}  {written.path.stat().st_size / 1e6:.1f} MB, {rows} rows, checked")
+    if written.left_out:
+        folder = settings.OWN_TEMPLATES
+        typer.echo(f"Not in it: {written.left_out} file(s) below {folder} that are links, or too large or too many.")
+    typer.echo(f"Audit digest to note elsewhere: {written.manifest.audit_head or '-'}")

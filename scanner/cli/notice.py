@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from scanner.delivery.models import Notice
+    from scanner.delivery.notice_document import NoticeModel
     from scanner.delivery.recipients import Recipient
     from scanner.remediation.models import Finding
 
@@ -125,6 +126,8 @@ def show(
     HTML and PDF are the documents as they were issued. DOCX is the notice and its reply slip to be edited, with the
     evidence as it stands now.
     """
+    from scanner.reports.stationery import stationery_of
+
     with clear_errors():
         forms = _forms(form)
         notice = _notice(number)
@@ -142,7 +145,9 @@ def show(
                 told = "; ".join(f"{name}: {printable(text)}" for name, text in reply.detail.items())
                 typer.echo(f"        {reply.at:%Y-%m-%d} {reply.answer}  {told}")
         if output is not None:
-            for path in _write(notice, output, forms):
+            with stationery_of(notice.organisation):
+                paths = _write(notice, output, forms)
+            for path in paths:
                 typer.echo(path)
 
 
@@ -206,15 +211,17 @@ def _forms(text: str) -> set[str]:
 
 def _write(notice: Notice, directory: Path, forms: set[str]) -> list[Path]:
     """Write the documents in these forms, and the reply forms, for their owner's eyes only."""
+    from scanner.delivery.notice_document import notice_model
     from scanner.delivery.reply_form import file_name, reply_form
     from scanner.delivery.reports import write_private
 
     files: dict[Path, bytes] = {}
+    model = notice_model(notice)
     for document in notice.documents.all():
         language = Language(document.language)
-        for name, content in _documents(notice, zlib.decompress(document.html), language, forms):
+        for name, content in _documents(model, zlib.decompress(document.html), language, forms):
             files[directory / name] = content
-        files[directory / file_name("form.file", notice, language)] = reply_form(notice, language)
+        files[directory / file_name("form.file", notice.number, language)] = reply_form(model, language)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
@@ -224,18 +231,16 @@ def _write(notice: Notice, directory: Path, forms: set[str]) -> list[Path]:
     return list(files)
 
 
-def _documents(notice: Notice, page: bytes, language: Language, forms: set[str]) -> Iterator[tuple[str, bytes]]:
-    from scanner.delivery.notice_document import notice_model
+def _documents(notice: NoticeModel, page: bytes, language: Language, forms: set[str]) -> Iterator[tuple[str, bytes]]:
     from scanner.delivery.notice_word import render_notice_docx, render_slip_docx
     from scanner.delivery.reply_form import file_name
     from scanner.reports.pdf import pdf_of
 
-    name = file_name("form.document", notice, language)
+    name = file_name("form.document", notice.number, language)
     if "html" in forms:
         yield name, page
     if "pdf" in forms:
         yield f"{name.removesuffix('.html')}.pdf", pdf_of(page.decode())
     if "docx" in forms:
-        model = notice_model(notice)
-        yield file_name("form.notice", notice, language), render_notice_docx(model, language)
-        yield file_name("form.slip", notice, language), render_slip_docx(model, language)
+        yield file_name("form.notice", notice.number, language), render_notice_docx(notice, language)
+        yield file_name("form.slip", notice.number, language), render_slip_docx(notice, language)

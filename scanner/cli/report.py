@@ -84,11 +84,12 @@ def password(
     organisation: Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the organisation.")],
     remove: Annotated[bool, typer.Option("--remove", help="Mail its reports unencrypted from now on.")] = False,
 ) -> None:
-    """Set the password with which an organisation's reports are encrypted before they are mailed.
+    """Set the password with which an organisation's reports, notices and bulletins are encrypted when they are mailed.
 
     It is asked for, or read from standard input when that is no terminal. Reports then go as PDF, or as the settings'
-    PDF and XLSX, and never as HTML. Agree on the password by another way than mail. Reports that were made before have
-    no PDF yet: their mail asks the reader to write to you.
+    PDF and XLSX, notices and bulletins as PDF, and none as HTML; a reply form names findings by their numbers only.
+    Agree on the password by another way than mail. Reports that were made before have no PDF yet: their mail asks the
+    reader to write to you.
 
     Exit status: 0 done, 2 bad input.
     """

@@ -43,7 +43,7 @@ def restore(
 
     Exit status: 0 done, 1 declined, 2 refused and nothing was changed, 3 done, but the audit trail is broken.
     """
-    from scanner.settings import DATA_DIR
+    from scanner.settings import DATA_DIR, OWN_TEMPLATES
     from scanner.upkeep.restore import prepared
 
     data_dir = (to or DATA_DIR).expanduser().absolute()
@@ -57,6 +57,10 @@ def restore(
     typer.echo(f"Restored to {data_dir}. {done.held} waiting mail(s) held; 'roundsman mail queue' shows them.")
     if done.replaced:
         typer.echo(f"What was there is in {done.replaced}; remove it when all is well.")
+    if done.templates and to is None and done.templates != OWN_TEMPLATES:
+        typer.echo(
+            f"Your templates are in {done.templates}; ROUNDSMAN_TEMPLATES_DIR looks for them in {OWN_TEMPLATES}."
+        )
     if stop:
         typer.echo("The kill switch is on: apply your register again, then 'roundsman resume'.")
     if not done.trail_is_whole:

@@ -85,18 +85,22 @@ def list_() -> None:
 
 def _files(layer: Layer) -> list[str]:
     from scanner.engine.catalogue.load import Language
-    from scanner.reports.stationery import SHIPPED, WORDS
+    from scanner.reports.checks_file import read_checks
+    from scanner.reports.stationery import CHECKS, SHIPPED, WORDS
     from scanner.reports.words import shipped
     from scanner.reports.words_file import read_words
 
     told = []
     for name in layer.files():
+        if name not in (WORDS, CHECKS):
+            told.append(f"{name}{'' if (SHIPPED / name).is_file() else '  (new)'}")
+            continue
         if name == WORDS:
             texts, _ = read_words(layer.folder, {each: dict(shipped(each).items()) for each in Language})
-            counts = ", ".join(f"{len(texts[each])} in {each}" for each in Language)
-            told.append(f"{name}  ({counts})")
         else:
-            told.append(f"{name}{'' if (SHIPPED / name).is_file() else '  (new)'}")
+            texts, _ = read_checks(layer.folder)
+        counts = ", ".join(f"{len(texts[each])} in {each}" for each in Language)
+        told.append(f"{name}  ({counts})")
     return told
 
 
@@ -106,7 +110,7 @@ def init(
         str | None, typer.Option(help="Slug of the organisation it is for. Default: the installation.")
     ] = None,
 ) -> None:
-    """Write a commented set to begin with: a words.toml and a style sheet in which nothing is changed yet.
+    """Write a commented set to begin with: words, texts of checks, and a style sheet, in which nothing is changed yet.
 
     Files that exist are left as they are.
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
 
+from scanner.delivery.bulletin_files import Wanted, row_of
 from scanner.delivery.day import tell_once, untold
 from scanner.delivery.letters import Frame, Written, own_language, write
-from scanner.delivery.models import Message, MessageKind
-from scanner.delivery.outbox import File, Letter, enqueue, key_of
+from scanner.delivery.mailing import Mailing
+from scanner.delivery.models import MessageKind
+from scanner.delivery.outbox import Letter, enqueue_all
 from scanner.delivery.recipients import Recipient, operators, overseers
 from scanner.engine.catalogue.load import Language
 from scanner.reports import model
 from scanner.reports.bulletin_anonymous import anonymous
 from scanner.reports.bulletin_model import BulletinModel
 from scanner.reports.bulletin_query import bulletin_model, period_of
-from scanner.reports.bulletin_render import View, render_bulletin, score
-from scanner.reports.identity import office_name
+from scanner.reports.bulletin_render import View, score
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from targets.models import Organisation
@@ -30,44 +32,10 @@ LATE_SHOWN = 5
 """Units with overdue findings that the letter names; the bulletin names them all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which bulletin: about whom (None: everyone), on the days from ``first`` to ``last``, with or without names."""
-
-    top: Organisation | None
-    first: date
-    last: date
-    nameless: bool = False
-
-    @property
-    def zone(self) -> str:
-        """The time zone by which days are counted (IANA)."""
-        return self.top.time_zone if self.top else settings.TIME_ZONE
-
-    def key(self, address: str) -> str:
-        """The key of its letter to this address."""
-        version = "nameless" if self.nameless else "named"
-        about = self.top.pk if self.top else "office"
-        return key_of(MessageKind.BULLETIN, address, about, self.first, self.last, version)
-
-
 def bulletin_on(wanted: Wanted, now: datetime) -> BulletinModel:
     """Return the bulletin. Raises ``InputError`` for a period that has no past."""
     made = bulletin_model(wanted.top, _office(), period_of(wanted.first, wanted.last, wanted.zone, now))
     return anonymous(made, settings.SECRET_KEY) if wanted.nameless else made
-
-
-def page_of(bulletin: BulletinModel, language: Language) -> bytes:
-    """Return the bulletin's page, in UTF-8."""
-    return render_bulletin(bulletin, language, office_name(language)).encode()
-
-
-def bulletin_name(bulletin: BulletinModel, language: Language, ending: str = "html") -> str:
-    """Return the name of its file."""
-    key = "bulletin.file_anonymous" if bulletin.anonymous else "bulletin.file"
-    last = (bulletin.period.until - timedelta(microseconds=1)).astimezone(ZoneInfo(bulletin.organisation.time_zone))
-    slug = bulletin.organisation.slug or "all"
-    return words(language)(key, slug=slug, date=f"{last:%Y-%m-%d}", ending=ending)
 
 
 def audience(top: Organisation | None) -> tuple[Recipient, ...]:
@@ -76,16 +44,15 @@ def audience(top: Organisation | None) -> tuple[Recipient, ...]:
 
 
 def send_bulletin(wanted: Wanted, now: datetime) -> tuple[Recipient, ...]:
-    """Put the bulletin into the outbox for those who have not got it; return them. Once for each period and person."""
-    keys = {wanted.key(each.address): each for each in audience(wanted.top)}
-    had = set(Message.objects.filter(key__in=keys).values_list("key", flat=True))
-    left = tuple(each for key, each in keys.items() if key not in had)
+    """Keep the bulletin, and put it into the outbox for those who have not got it; return them. Once for each period
+    and person."""
+    left = _mailing(wanted, now).untold(audience(wanted.top))
     if left:
         letters = _letters(wanted, bulletin_on(wanted, now), left, now)
         with transaction.atomic():
-            for letter in letters:
-                enqueue(letter, now)
-    return left
+            _keep(letters)
+            enqueue_all(letters, now)
+    return tuple(left)
 
 
 def send_due_bulletin(organisation: Organisation, now: datetime) -> int:
@@ -103,7 +70,7 @@ def send_due_bulletin(organisation: Organisation, now: datetime) -> int:
         return 0
     made = bulletin_on(wanted, now)
     letters = _letters(wanted, made, audience(organisation), now) if made.situation.inspected else []
-    return tell_once(done, (), letters, now)
+    return tell_once(done, (), letters, now, also=lambda: _keep(letters))
 
 
 def last_span(today: date, months: int) -> tuple[date, date]:
@@ -119,33 +86,29 @@ def _office() -> model.Organisation:
     return model.Organisation("", name, str(own_language()), settings.TIME_ZONE, None)
 
 
-def _letters(wanted: Wanted, bulletin: BulletinModel, chosen: tuple[Recipient, ...], now: datetime) -> list[Letter]:
+def _keep(letters: Iterable[Letter]) -> None:
+    """Save the bulletins that letters go with, one in each language; belongs into their transaction."""
+    for row in {each.language: each.bulletin for each in letters}.values():
+        if row is not None:
+            row.save()
+
+
+def _mailing(wanted: Wanted, now: datetime) -> Mailing:
+    version = "nameless" if wanted.nameless else "named"
+    about = wanted.top.pk if wanted.top else "office"
+    return Mailing(MessageKind.BULLETIN, wanted.top, (about, wanted.first, wanted.last, version), now)
+
+
+def _letters(wanted: Wanted, bulletin: BulletinModel, chosen: Iterable[Recipient], now: datetime) -> list[Letter]:
+    """Write to each; those who share a language get the same bulletin, which is not saved yet."""
+    letters = _mailing(wanted, now).letters(chosen, partial(bulletin_letter, bulletin))
     with stationery_of(wanted.top):
-        pages = {language: page_of(bulletin, language) for language in {each.language for each in chosen}}
-        return [_letter(wanted, bulletin, pages, each, now) for each in chosen]
+        rows = {each: row_of(wanted, bulletin, Language(each)) for each in {letter.language for letter in letters}}
+    return [replace(letter, bulletin=rows[letter.language]) for letter in letters]
 
 
-def _letter(
-    wanted: Wanted, bulletin: BulletinModel, pages: Mapping[Language, bytes], to: Recipient, now: datetime
-) -> Letter:
-    file = File(bulletin_name(bulletin, to.language), "text/html", pages[to.language])
-    frame = Frame(MessageKind.BULLETIN, to.language, now, wanted.top, to.instead)
-    written = bulletin_letter(bulletin, file.name, frame)
-    return Letter(
-        key=wanted.key(to.address),
-        kind=MessageKind.BULLETIN,
-        recipient=to.address,
-        language=str(to.language),
-        subject=written.subject,
-        text=written.text,
-        html=written.html,
-        organisation=wanted.top,
-        files=(file,),
-    )
-
-
-def bulletin_letter(bulletin: BulletinModel, name: str, frame: Frame) -> Written:
-    """Write the letter with the key figures; the bulletin goes with it as the file ``name``."""
+def bulletin_letter(bulletin: BulletinModel, frame: Frame) -> Written:
+    """Write the letter with the key figures; the bulletin itself goes with it."""
     t = words(frame.language)
     view = View(bulletin, frame.language)
     progress, before = bulletin.progress, bulletin.progress_before
@@ -166,6 +129,6 @@ def bulletin_letter(bulletin: BulletinModel, name: str, frame: Frame) -> Written
         figures=[(t(f"bulletin.figure_{name}"), value, note) for name, value, note in figures],
         late=[(view.unit(each.unit), each) for each in bulletin.late[:LATE_SHOWN]],
         late_more=max(0, len(bulletin.late) - LATE_SHOWN),
-        file=name,
+        has_report=True,
         marking=t("bulletin.marking_anonymous" if bulletin.anonymous else "bulletin.marking"),
     )

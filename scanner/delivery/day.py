@@ -8,12 +8,9 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from scanner.delivery.letters import Frame, Written
+from scanner.delivery.mailing import Mailing
 from scanner.delivery.models import MessageKind, Told
-from scanner.delivery.outbox import Letter, enqueue, key_of
-from scanner.delivery.recipients import Recipient
-from scanner.engine.catalogue.load import Language
-from scanner.reports.stationery import stationery_of
+from scanner.delivery.outbox import Letter, enqueue_all
 from targets.models import Organisation
 
 MORNING = time(8)
@@ -32,35 +29,9 @@ def untold(keys: Iterable[str]) -> set[str]:
     return wanted - set(Told.objects.filter(key__in=wanted).values_list("key", flat=True))
 
 
-def addressed(
-    kind: MessageKind,
-    chosen: Iterable[Recipient],
-    organisation: Organisation | None,
-    day: date,
-    now: datetime,
-    writing: Callable[[Frame], Written],
-) -> list[Letter]:
-    """Write a day's letter to each; those who share a language read the same words."""
-    written: dict[tuple[Language, bool], Written] = {}
-    letters = []
-    for each in chosen:
-        form = (each.language, each.instead)
-        if form not in written:
-            with stationery_of(organisation):
-                written[form] = writing(Frame(kind, each.language, now, organisation, each.instead))
-        letters.append(
-            Letter(
-                key=key_of(kind, each.address, organisation.pk if organisation else "", day),
-                kind=kind,
-                recipient=each.address,
-                language=str(each.language),
-                subject=written[form].subject,
-                text=written[form].text,
-                html=written[form].html,
-                organisation=organisation,
-            )
-        )
-    return letters
+def mailing_of(kind: MessageKind, organisation: Organisation | None, day: date, now: datetime) -> Mailing:
+    """Return the mailing of a day's letters."""
+    return Mailing(kind, organisation, (organisation.pk if organisation else "", day), now)
 
 
 def tell_once(
@@ -81,4 +52,4 @@ def tell_once(
         Told.objects.bulk_create((Told(key=key, at=now) for key in sorted(keys)), ignore_conflicts=True)
         if also is not None:
             also()
-        return sum(enqueue(letter, now) for letter in letters)
+        return enqueue_all(letters, now)

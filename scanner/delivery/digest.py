@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Count, Q
 
-from scanner.delivery.day import addressed, due_day, tell_once, untold
+from scanner.delivery.day import due_day, mailing_of, tell_once, untold
 from scanner.delivery.endings import authorisations_ending
 from scanner.delivery.letters import Frame, Written, name_of
 from scanner.delivery.models import Message, MessageKind, MessageState, Notice, Told
@@ -80,9 +81,8 @@ def send_digest(now: datetime, space: Space) -> int:
         return 0
     before = Told.objects.filter(key__startswith=_DAY_KEY, at__lt=now).order_by("-at").first()
     since = before.at if before else now - FIRST_TIME
-    letters = addressed(
-        MessageKind.DIGEST, chosen, None, today, now, lambda frame: digest_letter(since, now, space, frame)
-    )
+    mailing = mailing_of(MessageKind.DIGEST, None, today, now)
+    letters = mailing.letters(chosen, partial(digest_letter, since, now, space))
     return tell_once(f"{_DAY_KEY}{today}", (), letters, now)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from scanner.delivery.apart import apart
-from scanner.delivery.day import addressed, due_day, tell_once, untold
+from scanner.delivery.day import due_day, mailing_of, tell_once, untold
 from scanner.delivery.letters import Frame, Written, write
 from scanner.delivery.models import MessageKind
 from scanner.delivery.recipients import operators, recipients
@@ -57,17 +57,10 @@ def announce_authorisations(organisation: Organisation, now: datetime) -> int:
     if not new or not (own or copies) or not untold([day_key]):
         return 0
     ending.sort(key=lambda each: (each.valid_until, each.document))
+    mailing = mailing_of(MessageKind.AUTHORISATION_ENDING, organisation, today, now)
     letters = [
-        letter
-        for chosen, copy in ((own, False), (copies, True))
-        for letter in addressed(
-            MessageKind.AUTHORISATION_ENDING,
-            chosen,
-            organisation,
-            today,
-            now,
-            partial(authorisations_letter, ending, copy=copy),
-        )
+        *mailing.letters(own, partial(authorisations_letter, ending, copy=False)),
+        *mailing.letters(copies, partial(authorisations_letter, ending, copy=True)),
     ]
     return tell_once(day_key, new, letters, now)
 
@@ -100,14 +93,8 @@ def _announce(organisation: Organisation, soon: Sequence[Exemption], over: Seque
         return 0
     ended = [_ending(each, now) for key, each in keys.items() if key in new]
     ahead = [_ending(each, now) for each in soon]
-    letters = addressed(
-        MessageKind.EXEMPTION_ENDING,
-        chosen,
-        organisation,
-        today,
-        now,
-        lambda frame: exemptions_letter(ahead, ended, frame),
-    )
+    mailing = mailing_of(MessageKind.EXEMPTION_ENDING, organisation, today, now)
+    letters = mailing.letters(chosen, partial(exemptions_letter, ahead, ended))
     return tell_once(day_key, new, letters, now, also=lambda: mark_warned(soon, now))
 
 

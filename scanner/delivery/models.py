@@ -40,8 +40,8 @@ class Message(models.Model):
     """One mail to one recipient. ``key`` makes it unique for life: what was told once is not told again.
 
     ``attempt`` counts how often it was claimed and fences, as a job's does. ``reply`` is the server's last answer, or
-    what went wrong. ``message_id`` never changes, so that a mail sent twice is known as one. ``report`` is attached
-    when the mail leaves.
+    what went wrong. ``message_id`` never changes, so that a mail sent twice is known as one. ``report`` or ``bulletin``
+    is attached when the mail leaves.
     """
 
     key = models.CharField(max_length=300, unique=True)
@@ -56,6 +56,7 @@ class Message(models.Model):
     text = models.TextField()
     html = models.TextField()
     report = models.ForeignKey("reports.Report", on_delete=models.PROTECT, null=True, related_name="messages")
+    bulletin = models.ForeignKey("reports.Bulletin", on_delete=models.PROTECT, null=True, related_name="messages")
     state = models.CharField(max_length=10, choices=MessageState.choices, default=MessageState.QUEUED)
     attempt = models.PositiveIntegerField(default=0)
     created = models.DateTimeField()

@@ -21,7 +21,7 @@ from scanner.remediation.models import RoundScore
 from scanner.remediation.score import OrganisationScore
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model, texts
-from scanner.reports.dates import Dates
+from scanner.reports.dates import Dates, utc
 from scanner.reports.findings import count, report_finding, worst_first
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.page import fill
@@ -30,6 +30,9 @@ from scanner.reports.query import authorisations_during, latest_round
 from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation
+
+LISTED = 200
+"""Numbers of findings that one sentence lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
         "language": str(language),
         "notice": notice,
         "dates": Dates(language, notice.organisation.time_zone, notice.issued),
+        "utc": utc,
         "addressee": name_of(notice.organisation, language),
         "office": office_name(language),
         "contact": office_contact(language),
@@ -124,8 +128,10 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
 
 
 def numbers(findings: Sequence[model.Finding], vocabulary: Words) -> str:
-    """Return the numbers of findings, listed."""
-    return vocabulary.listed([str(each.number) for each in findings])
+    """Return the numbers of findings, listed; of very many the first ones, as annex 1 holds them all."""
+    listed = vocabulary.listed([str(each.number) for each in findings[:LISTED]])
+    more = len(findings) - LISTED
+    return vocabulary("notice.numbers_more", numbers=listed, n=more) if more > 0 else listed
 
 
 def _as_issued(item: NoticeItem, issued: datetime) -> model.Finding:

@@ -7,6 +7,7 @@ size two (22 pt), first headings in 黑体, 22 lines a page, pages numbered ``�
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -28,15 +29,23 @@ from scanner.engine.hostile import line
 from scanner.engine.model import Severity
 from scanner.reports import model, texts
 from scanner.reports.dates import Dates
-from scanner.reports.identity import office_name
+from scanner.reports.dress import dress_of
+from scanner.reports.identity import office_contact, office_name
 from scanner.reports.office import dated
+from scanner.reports.stationery import current
 from scanner.reports.words import words
 
 _LIMIT = 2000
 """Characters of one text."""
 
+_LOGO = (60, 18)
+"""Millimetres into which a logo is fitted: width, height."""
+
 _SLIP = ("finding", "title", "answer", "measures", "finished", "proof", "responsible")
 _LIST = ("finding", "where", "title", "severity", "confidence", "first_seen", "last_seen", "deadline")
+_SLIP_WIDTHS = (14, 50, 30, 65, 28, 40, 30)
+_LIST_WIDTHS = (12, 54, 50, 20, 24, 31, 31, 35)
+"""Millimetres of the columns; a landscape page has 257 between its margins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class _Writer:
 
     def letter(self) -> None:
         notice, t = self._notice, self.t
+        self._letterhead()
         self._paragraph(self._office, font=self._look.heading, size=self._look.title_size, bold=True, centred=True)
         self._paragraph(t("notice.number", number=notice.number), centred=True)
         title = self._paragraph(t("notice.title"), font=self._look.title, size=self._look.title_size, centred=True)
@@ -120,12 +130,12 @@ class _Writer:
         self._heading("notice.section_demands")
         self._numbered(self._asks())
         self._body(t("notice.zone", zone=self._dates.zone))
-        if settings.INSTALLATION.office_contact:
-            self._body(t("notice.contact", contact=settings.INSTALLATION.office_contact))
+        if contact := office_contact(self._language):
+            self._body(t("notice.contact", contact=contact))
         self._body(t("notice.annexes"))
         for number, annex in enumerate(("notice.annex_findings", "notice.annex_reply"), 1):
             self._body(t("notice.annex_line", n=number, title=t(annex)))
-        for text in (self._office, self._dates.day(notice.issued)):
+        for text in (self._office, *t("office.signature").splitlines(), self._dates.day(notice.issued)):
             self._paragraph(text).alignment = WD_ALIGN_PARAGRAPH.RIGHT
         self._paragraph(t("notice.marking"), size=self._look.table_size)
 
@@ -137,7 +147,7 @@ class _Writer:
             if findings:
                 self._paragraph(t(title))
                 rows = [row for each in findings for row in self._finding(each)]
-                self._table([t(f"notice.column_{column}") for column in _LIST], rows)
+                self._table([t(f"notice.column_{column}") for column in _LIST], rows, widths=_LIST_WIDTHS)
 
     def slip(self, *, annex: bool) -> None:
         t, notice = self.t, self._notice
@@ -147,7 +157,7 @@ class _Writer:
         self._paragraph(t("notice.slip", number=notice.number, name=self._addressee))
         self._paragraph(t("notice.slip_how"), size=self._look.table_size)
         rows = [[str(each.number), self._title(each), *("" for _ in _SLIP[2:])] for each in self._asked()]
-        self._table([t(f"notice.slip_{column}") for column in _SLIP], rows, height=13)
+        self._table([t(f"notice.slip_{column}") for column in _SLIP], rows, widths=_SLIP_WIDTHS, height=13)
         for key in ("notice.slip_head", "notice.slip_seal", "notice.slip_date"):
             self._paragraph(t(key)).paragraph_format.space_before = Pt(self._look.size)
 
@@ -160,6 +170,19 @@ class _Writer:
         out = io.BytesIO()
         self._document.save(out)
         return dated(out.getvalue(), self._notice.issued, {"word/fontTable.xml": _font_table()})
+
+    def _letterhead(self) -> None:
+        picture = dress_of(current()).picture
+        if picture:
+            width, height = struct.unpack(">II", picture[16:24])
+            scale = min(_LOGO[0] / width, _LOGO[1] / height)
+            made = self._document.add_paragraph()
+            made.alignment = WD_ALIGN_PARAGRAPH.CENTER
+            made.paragraph_format.line_spacing = 1  # that of the text would cut the picture off
+            shown = made.add_run().add_picture(io.BytesIO(picture), Mm(width * scale), Mm(height * scale))
+            shown._inline.docPr.set("descr", _text(self._office))  # noqa: SLF001 - python-docx has no name for it
+        for text in self.t("office.letterhead").splitlines():
+            self._paragraph(text, size=self._look.table_size, centred=True).paragraph_format.line_spacing = 1
 
     def _facts(self) -> Iterable[tuple[str, str]]:
         """What the notice rests on: the key of each label, and its value."""
@@ -282,9 +305,14 @@ class _Writer:
             run.font.name = self._look.latin
             run._element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), font)  # noqa: SLF001 - no other way
 
-    def _table(self, titles: Sequence[str], rows: Iterable[Sequence[str]], height: float = 0) -> None:
+    def _table(
+        self, titles: Sequence[str], rows: Iterable[Sequence[str]], *, widths: Sequence[int] = (), height: float = 0
+    ) -> None:
         """Add a table whose first row is repeated on each page; a row of fewer cells stands across, a line for each."""
         table = self._document.add_table(rows=1, cols=len(titles), style="Table Grid")
+        table.autofit = not widths
+        for column, width in zip(table.columns, widths, strict=False):
+            column.width = column.cells[0].width = Mm(width)
         for cell, title in zip(table.rows[0].cells, titles, strict=True):
             self._fill(cell, [title], bold=True)
         mark = OxmlElement("w:tblHeader")

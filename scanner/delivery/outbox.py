@@ -13,7 +13,7 @@ from django.utils.crypto import salted_hmac
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageKind, MessageState
-from scanner.reports.models import Report
+from scanner.reports.models import Bulletin, Report
 from targets.models import Organisation
 
 
@@ -42,6 +42,7 @@ class Letter:
     html: str
     organisation: Organisation | None = None
     report: Report | None = None
+    bulletin: Bulletin | None = None
     files: tuple[File, ...] = ()
 
 
@@ -69,6 +70,7 @@ def enqueue(letter: Letter, now: datetime) -> bool:
             "text": letter.text,
             "html": letter.html,
             "report": letter.report,
+            "bulletin": letter.bulletin,
             "created": now,
             "not_before": now,
         },
@@ -79,6 +81,11 @@ def enqueue(letter: Letter, now: datetime) -> bool:
             for file in letter.files
         )
     return made
+
+
+def enqueue_all(letters: Iterable[Letter], now: datetime) -> int:
+    """Put letters into the outbox; return how many are new. Belongs into a transaction."""
+    return sum(enqueue(letter, now) for letter in letters)
 
 
 def make_due(numbers: Iterable[int], by: str, now: datetime) -> list[int]:

@@ -1,12 +1,13 @@
 """Mails a notice to each contact that notices go to: the document in their language, and the reply slip and form.
 
-The document goes as PDF, too, which is made when the mail leaves.
+The document goes as PDF, too, which is made when the mail leaves (:mod:`scanner.delivery.papers`).
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -14,19 +15,19 @@ from django.db import transaction
 
 from scanner.delivery.apart import apart
 from scanner.delivery.letters import Frame, Written, write
+from scanner.delivery.mailing import Mailing
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument
 from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
 from scanner.delivery.notices import issue, notices_due
-from scanner.delivery.outbox import File, Letter, enqueue, key_of
+from scanner.delivery.outbox import File, enqueue_all
+from scanner.delivery.papers import CSV, HTML, WORD
+from scanner.delivery.passwords import has_password
 from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from scanner.rounds.models import Round
-
-WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-"""The media type of DOCX (IANA)."""
 
 BY_THE_PLAN = "plan {name}"
 """Who issued a notice that a plan asks for."""
@@ -62,9 +63,12 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
         return ()
     model = notice_model(notice)
     chosen = recipients(notice.organisation, MessageKind.NOTICE)
+    sealed = has_password(notice.organisation)
+    mailing = Mailing(MessageKind.NOTICE, notice.organisation, (notice.pk,), now)
+    letters = mailing.letters(chosen, partial(notice_letter, model, sealed=sealed))
     with stationery_of(notice.organisation):
         documents = {language: render_notice(model, language).encode() for language in Language}
-        letters = [_letter(notice, model, documents, each, now) for each in chosen]
+        files = {each: _files(model, documents, Language(each)) for each in {letter.language for letter in letters}}
     with transaction.atomic():
         if not Notice.objects.filter(pk=notice.pk, posted=None, withdrawn=None).update(posted=now):
             return ()
@@ -72,37 +76,25 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
             NoticeDocument(notice=notice, language=language, html=zlib.compress(content))
             for language, content in documents.items()
         )
-        for letter in letters:
-            enqueue(letter, now)
+        enqueue_all((replace(letter, files=files[letter.language]) for letter in letters), now)
     notice.refresh_from_db(fields=["posted"])
     return chosen
 
 
-def _letter(
-    notice: Notice, model: NoticeModel, documents: Mapping[Language, bytes], to: Recipient, now: datetime
-) -> Letter:
+def _files(notice: NoticeModel, documents: Mapping[Language, bytes], language: Language) -> tuple[File, ...]:
+    """Return what is kept to go with the mail: the page, the reply slip and the reply form."""
     from scanner.delivery.notice_word import render_slip_docx  # what it needs takes a fifth of a second to import
 
-    frame = Frame(MessageKind.NOTICE, to.language, now, notice.organisation, instead=to.instead)
-    document = File(file_name("form.document", notice, to.language), "text/html", documents[to.language])
-    slip = File(file_name("form.slip", notice, to.language), WORD, render_slip_docx(model, to.language))
-    form = File(file_name("form.file", notice, to.language), "text/csv", reply_form(notice, to.language))
-    written = notice_letter(model, document.name, slip.name, form.name, frame)
-    return Letter(
-        key=key_of(MessageKind.NOTICE, to.address, notice.pk),
-        kind=MessageKind.NOTICE,
-        recipient=to.address,
-        language=to.language,
-        subject=written.subject,
-        text=written.text,
-        html=written.html,
-        organisation=notice.organisation,
-        files=(document, slip, form),
+    contents = (
+        ("form.document", HTML, documents[language]),
+        ("form.slip", WORD, render_slip_docx(notice, language)),
+        ("form.file", CSV, reply_form(notice, language)),
     )
+    return tuple(File(file_name(key, notice.number, language), kind, content) for key, kind, content in contents)
 
 
-def notice_letter(notice: NoticeModel, document: str, slip: str, form: str, frame: Frame) -> Written:
-    """Write the letter that a notice goes with; ``document``, ``slip`` and ``form`` are the names of its files."""
+def notice_letter(notice: NoticeModel, frame: Frame, *, sealed: bool = False) -> Written:
+    """Write the letter that a notice goes with. ``sealed``: it doesn't say what was found, which is encrypted."""
     t = words(frame.language)
     return write(
         "notice",
@@ -111,7 +103,5 @@ def notice_letter(notice: NoticeModel, document: str, slip: str, form: str, fram
         headline=t("mail.notice.headline", number=notice.number),
         preheader=t("mail.notice.preheader", n=len(notice.findings)),
         notice=notice,
-        document=document,
-        slip=slip,
-        form=form,
+        sealed=sealed,
     )

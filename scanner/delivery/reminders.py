@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from scanner.delivery.day import addressed, due_day, tell_once, untold
+from scanner.delivery.day import due_day, mailing_of, tell_once, untold
 from scanner.delivery.letters import Frame, Written, name_of, write
 from scanner.delivery.models import MessageKind
 from scanner.delivery.recipients import recipients, supervising, supervisors
@@ -64,14 +65,8 @@ def remind(organisation: Organisation, now: datetime) -> int:
     sure = [each for each in steps if each.confidence != Confidence.POSSIBLE]
     late, ahead = _shown(sure, now)
     to_check = [each for part in _shown(steps.keys() - set(sure), now) for each in part]
-    letters = addressed(
-        MessageKind.REMINDER,
-        chosen,
-        organisation,
-        today,
-        now,
-        lambda frame: reminder_letter(late, ahead, to_check, frame),
-    )
+    mailing = mailing_of(MessageKind.REMINDER, organisation, today, now)
+    letters = mailing.letters(chosen, partial(reminder_letter, late, ahead, to_check))
     return tell_once(day_key, new, letters, now)
 
 
@@ -94,22 +89,11 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     told = [each.address for each in above]
     own = recipients(organisation, MessageKind.ESCALATION)
     supervisor = supervising(organisation)
+    mailing = mailing_of(MessageKind.ESCALATION, organisation, today, now)
     letters = [
-        *addressed(
-            MessageKind.ESCALATION,
-            above,
-            organisation,
-            today,
-            now,
-            lambda frame: escalation_letter(shown, supervisor, frame),
-        ),
-        *addressed(
-            MessageKind.ESCALATION,
-            [each for each in own if each.address not in told],
-            organisation,
-            today,
-            now,
-            lambda frame: _told_above(shown, supervisor, told, frame),
+        *mailing.letters(above, partial(escalation_letter, shown, supervisor)),
+        *mailing.letters(
+            [each for each in own if each.address not in told], partial(_told_above, shown, supervisor, told)
         ),
     ]
     return tell_once(day_key, new, letters, now)

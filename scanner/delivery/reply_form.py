@@ -7,7 +7,7 @@ import io
 import re
 from enum import StrEnum
 
-from scanner.delivery.models import Notice
+from scanner.delivery.notice_document import NoticeModel
 from scanner.engine.catalogue.load import Language
 from scanner.reports import texts
 from scanner.reports.cells import inert
@@ -37,7 +37,7 @@ class Column(StrEnum):
 TO_FILL_IN = tuple(Column)[list(Column).index(Column.ANSWER) :]
 
 
-def reply_form(notice: Notice, language: Language) -> bytes:
+def reply_form(notice: NoticeModel, language: Language) -> bytes:
     """Return the form: UTF-8 with a byte order mark, which Excel needs; lines end as RFC 4180 section 2 says.
 
     The first line holds the notice's number, by which the form is known when it comes back.
@@ -49,15 +49,14 @@ def reply_form(notice: Notice, language: Language) -> bytes:
         [vocabulary("form.how")],
         [vocabulary(f"form.{column}") for column in Column],
     ]
-    for item in notice.items.select_related("finding"):
-        finding, due = item.finding, item.deadline
-        date = vocabulary("form.deadline_value", date=dates.moment(due), zone=dates.zone) if due else ""
+    for each in (*notice.findings, *notice.to_check):
+        due, place = each.deadline, each.place
         known = [
-            str(finding.pk),
-            texts.endpoint(finding.host, finding.port, finding.transport),
-            texts.text(finding.check_id, language).title,
-            vocabulary(f"severity.{finding.severity}"),
-            date,
+            str(each.number),
+            texts.endpoint(place.host, place.port, place.transport),
+            texts.text(each.check, language).title,
+            vocabulary(f"severity.{each.severity}"),
+            vocabulary("form.deadline_value", date=dates.moment(due), zone=dates.zone) if due else "",
         ]
         rows.append([*known, *("" for _ in TO_FILL_IN)])
     out = io.StringIO(newline="")
@@ -65,6 +64,17 @@ def reply_form(notice: Notice, language: Language) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def file_name(key: str, notice: Notice, language: Language) -> str:
-    """Return the name of a file that goes with the notice: ``form.file`` or ``form.document``."""
-    return words(language)(key, number=_NOT_IN_A_FILE_NAME.sub("-", notice.number).strip("-"))
+def bare(form: bytes) -> bytes:
+    """Return a form of ours that names findings by their numbers only: a table can't be encrypted, and is read back
+    all the same."""
+    rows = list(csv.reader(io.StringIO(form.decode("utf-8-sig"), newline="")))
+    hidden = len(Column) - len(TO_FILL_IN) - 1
+    shown = (row[:1] + [""] * hidden + row[1 + hidden :] if row[0].isdigit() else row for row in rows)
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(shown)
+    return out.getvalue().encode("utf-8-sig")
+
+
+def file_name(key: str, number: str, language: Language) -> str:
+    """Return the name of a file that goes with the notice of this number: ``form.file`` or ``form.document``."""
+    return words(language)(key, number=_NOT_IN_A_FILE_NAME.sub("-", number).strip("-"))

@@ -1,8 +1,10 @@
-"""How a report goes with its mail: attached, or, where that would be too large, as a link or to be asked for."""
+"""Builds mails as they leave, with what goes with them: a report is attached, or, where that would be too large, a link
+or to be asked for."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +12,12 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from markupsafe import escape
 
+from scanner.delivery.bulletin_files import kept_name
 from scanner.delivery.compose import Mail, Sender, compose
 from scanner.delivery.letters import OPTIONAL, REPORT_MARK
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File
+from scanner.delivery.papers import HTML, PDF, Version, bulletin_versions, notice_versions
 from scanner.delivery.passwords import has_password, password_of
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
@@ -21,21 +25,21 @@ from scanner.files import draft_of
 from scanner.reports.formats import ReportFormat
 from scanner.reports.identity import office_name
 from scanner.reports.models import Report
-from scanner.reports.pdf import LibraryMissingError, pdf_of
-from scanner.reports.sealed import sealed_pdf, sealed_xlsx
-from scanner.reports.words import words
+from scanner.reports.sealed import sealed_office, sealed_pdf
+from scanner.reports.stationery import stationery_of
+from scanner.reports.words import Words, words
 from targets.models import Organisation
 
 FOLDER = "large-reports"
 """The part of the data directory that a web server may hand out below ``ROUNDSMAN_REPORTS_URL``."""
 
 _MEDIA_TYPES = {
-    ReportFormat.HTML: "text/html",
-    ReportFormat.PDF: "application/pdf",
+    ReportFormat.HTML: HTML,
+    ReportFormat.PDF: PDF,
     ReportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
-_SEALS = {ReportFormat.PDF: sealed_pdf, ReportFormat.XLSX: sealed_xlsx}
+_SEALS = {ReportFormat.PDF: sealed_pdf, ReportFormat.XLSX: sealed_office}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,42 +64,53 @@ def sender(language: Language) -> Sender:
 
 
 def built(message: Message, how: Post) -> bytes:
-    """Return the mail as it is sent. The same message, settings and limit always give the same bytes.
+    """Return the mail as it is sent. The same message, settings and limit always give the same bytes, but for what is
+    encrypted.
 
     A report that would make it larger than the limit is written below :data:`FOLDER`. Raises ``InputError`` when it
     can't be built, ``OSError`` when the report can't be written.
     """
-    if not message.text or (message.report is not None and message.report.is_pruned):
+    kept = message.report or message.bulletin
+    if not message.text or (kept is not None and kept.is_pruned):
         raise InputError("its content was pruned, as its time was over")
-    writer = sender(Language(message.language))
+    data = b""
+    with stationery_of(message.organisation):
+        writer = sender(Language(message.language))
+        for mail in _versions(message, how):
+            data = compose(mail, writer)
+            if len(data) <= how.limit:
+                break
+    return data
+
+
+def _versions(message: Message, how: Post) -> Iterator[Mail]:
+    """Yield how the mail may leave, from the one with most attached to the one that leaves however large it is."""
     mail = _without_report(message)
-    if message.report is None:
-        return _with_pdf(mail, writer, how) if message.kind == MessageKind.NOTICE else compose(mail, writer)
+    if not (message.report or message.bulletin or (message.kind == MessageKind.NOTICE and mail.files)):
+        yield mail
+        return
     t = words(Language(message.language))
-    password = password_of(message.report.organisation)
-    files = _report_files(message.report, password)
+    password = password_of(message.organisation) if message.organisation else None
+    if message.report is not None:
+        versions = _report_versions(message.report, t, password, how)
+    elif message.bulletin is not None:
+        content = zlib.decompress(message.bulletin.html)
+        versions = bulletin_versions(File(kept_name(message.bulletin), HTML, content), t, password)
+    else:
+        versions = notice_versions(mail.files, t, password)
+    for files, sentence in versions:
+        yield replace(_told(mail, sentence), files=files)
+
+
+def _report_versions(report: Report, t: Words, password: str | None, how: Post) -> Iterator[Version]:
+    files = _report_files(report, password)
     if files and sum(len(file.content) for file in files) < how.limit:
-        sentence = t("mail.report.attached", name=t.listed([file.name for file in files]))
-        if password:
-            sentence = t("mail.report.encrypted", name=t.listed([file.name for file in files]))
-        data = compose(replace(_told(mail, sentence), files=(*files, *mail.files)), writer)
-        if len(data) <= how.limit:
-            return data
+        key = "mail.report.encrypted" if password else "mail.report.attached"
+        yield files, t(key, name=t.listed([file.name for file in files]))
     if password:
-        return compose(_told(mail, _to_ask_for(message.report)), writer)
-    page = File(report_name(message.report), "text/html", zlib.decompress(message.report.html))
-    return compose(_told(mail, _kept(message.report, page.name, page.content, how)), writer)
-
-
-def _with_pdf(mail: Mail, writer: Sender, how: Post) -> bytes:
-    """Add the page of a notice as PDF, where the mail has room for it; a machine that can't make PDF mails the page."""
-    page = next(file for file in mail.files if file.media_type == "text/html")
-    try:
-        pdf = File(f"{page.name.removesuffix('.html')}.pdf", "application/pdf", pdf_of(page.content.decode()))
-    except LibraryMissingError:
-        return compose(mail, writer)
-    data = compose(replace(mail, files=(pdf, *mail.files)), writer)
-    return data if len(data) <= how.limit else compose(mail, writer)
+        yield (), _to_ask_for(report)
+    else:
+        yield (), _linked(report, report_name(report), zlib.decompress(report.html), how)
 
 
 def mailed_forms(organisation: Organisation) -> tuple[ReportFormat, ...]:
@@ -144,7 +159,7 @@ def _told(mail: Mail, sentence: str) -> Mail:
     return replace(mail, text=text, html=html)
 
 
-def _kept(report: Report, name: str, content: bytes, how: Post) -> str:
+def _linked(report: Report, name: str, content: bytes, how: Post) -> str:
     """Write a report that is too large to a place that nobody can guess, and say how to get at it."""
     token = salted_hmac(f"roundsman.{FOLDER}", f"{report.pk}:{report.digest}", algorithm="sha256").hexdigest()[:48]
     folder = how.data_dir / FOLDER / token

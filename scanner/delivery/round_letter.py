@@ -23,10 +23,11 @@ _ALIKE = 0.05
 """Scores are shown with one decimal; less than half of one is no change."""
 
 
-def round_letter(model: ReportModel, frame: Frame, part: PlanKind | None = None) -> Written:
+def round_letter(model: ReportModel, frame: Frame, part: PlanKind | None = None, *, sealed: bool = False) -> Written:
     """Write the letter about one organisation after one round; the report itself goes with it.
 
-    ``part`` is the kind of a round that looked at a part of the register only.
+    ``part`` is the kind of a round that looked at a part of the register only. ``sealed``: the letter tells numbers,
+    and not what was found or where, as the report is encrypted.
     """
     t = words(frame.language)
     open_ones = {count.severity: count.open for count in model.counts}
@@ -59,8 +60,9 @@ def round_letter(model: ReportModel, frame: Frame, part: PlanKind | None = None)
         change=_change(model, t),
         score_notes=_notes(model, t),
         changes=_changes(model, t),
-        changed=_changed(model, t),
-        due=_due(model.findings),
+        changed=[] if sealed else _changed(model, t),
+        due=[] if sealed else _due(model.findings),
+        sealed=sealed,
         coverage=_coverage(model, t),
         why=lambda gap: _why(gap, t),
         places=lambda action: _places(action, t),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 from markupsafe import escape
 
@@ -27,6 +27,7 @@ from scanner.engine.model import GapReason, Outcome, Severity, Vantage
 from scanner.remediation.reinspection import Verdict
 from scanner.remediation.score import Grade
 from scanner.reports import bulletin_model as b
+from scanner.reports.bulletin_anonymous import anonymous
 from scanner.reports.bulletin_render import render_bulletin
 from scanner.reports.findings import count
 from scanner.reports.identity import office_name
@@ -34,7 +35,7 @@ from scanner.reports.model import Finding, Reason, ReportModel
 from scanner.reports.priorities import fix_first
 from scanner.reports.render import render_html
 from scanner.reports.sample import DAY, NAME, NOW, SUPERVISOR, sample_report
-from scanner.reports.words import words
+from scanner.reports.words import Words, words
 from targets.models import Authorisation, Organisation
 
 ZONE = "Asia/Shanghai"
@@ -44,14 +45,20 @@ Files = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a document or mail in one language is filled with."""
+    """What the documents and mails in one language are filled with."""
 
     language: Language
     report: ReportModel
     organisation: Organisation
+    bulletin: b.BulletinModel
+    summary: RoundSummary
 
     def frame(self, kind: MessageKind) -> Frame:
         return Frame(kind, self.language, NOW, self.organisation)
+
+    def office_frame(self, kind: MessageKind) -> Frame:
+        """The frame of a letter to the operators."""
+        return Frame(kind, self.language, NOW)
 
     @property
     def open(self) -> list[Finding]:
@@ -66,15 +73,42 @@ def samples() -> tuple[str, ...]:
 
 def render_sample(name: str, language: Language) -> Files:
     """Return the files of a document or mail, on the present stationery. Raises ``KeyError`` for an unknown name."""
+    return render(name, sample_of(language))
+
+
+def sample_of(language: Language) -> Sample:
+    """Return what they are filled with in ``language``."""
     names = {"name_zh": NAME.zh, "name_en": NAME.en, "time_zone": ZONE, "language": str(language)}
-    sample = Sample(language, sample_report(language), Organisation(slug="water", **names))
+    return Sample(
+        language,
+        sample_report(language),
+        Organisation(slug="water", **names),
+        sample_bulletin(language),
+        sample_summary(),
+    )
+
+
+def render(name: str, sample: Sample) -> Files:
+    """Return the files of a document or mail that is filled with ``sample``. Raises as :func:`render_sample`."""
     kind = name.removeprefix("mail:")
     if kind == name:
         return {"html": _DOCUMENTS[name](sample)}
     written = _MAILS[MessageKind(kind)](sample)
-    attached = words(language)("mail.report.attached", name="water-3.html")
+    attached = _attached(MessageKind(kind), words(sample.language))
     text = f"{written.subject}\n\n{written.text}".replace(REPORT_MARK, attached)
     return {"html": written.html.replace(REPORT_MARK, str(escape(attached))), "txt": text}
+
+
+def _attached(kind: MessageKind, t: Words) -> str:
+    """Return the sentence that tells what goes with a mail."""
+    match kind:
+        case MessageKind.NOTICE:
+            files = {each: t(f"form.{each}", number="R2026-17") for each in ("document", "slip")}
+            return t("mail.notice.files", **files, form=t("form.file", number="R2026-17"))
+        case MessageKind.BULLETIN:
+            return t("mail.bulletin.attached", name=f"bulletin-city-{NOW:%Y-%m-%d}.pdf")
+        case _:
+            return t("mail.report.attached", name="water-3.html")
 
 
 def sample_notice(sample: Sample) -> NoticeModel:
@@ -102,9 +136,11 @@ def sample_notice(sample: Sample) -> NoticeModel:
 
 
 def sample_bulletin(language: Language) -> b.BulletinModel:
-    """Return a bulletin on four units of a city."""
+    """Return a bulletin on six units of a city."""
     units = (
         ("library", "示例市图书馆", "Example City Library", 96.4, Grade.A, 1.2, 12, 1, 0, 0),
+        ("museum", "示例市博物馆", "Example City Museum", 92.1, Grade.A, 0.0, 6, 0, 0, 0),
+        ("school", "示例市第一中学", "Example First School", 87.5, Grade.B, 4.0, 9, 2, 0, 0),
         ("transit", "示例市公交公司", "Example Transit", 84.0, Grade.B, -3.5, 31, 6, 1, 0),
         ("water", NAME.zh, NAME.en, 69.0, Grade.D, 21.5, 8, 8, 5, 1),
     )
@@ -124,14 +160,14 @@ def sample_bulletin(language: Language) -> b.BulletinModel:
         withheld=False,
         period=b.Period(NOW - 30 * DAY, NOW, NOW),
         generated=NOW,
-        situation=b.Situation(5, 4, 4, 3, 62, 55, 81.2, 4.1, 3),
+        situation=b.Situation(7, 6, 6, 5, 78, 69, 84.3, 4.1, 5),
         severities=tuple(
             b.SeverityLine(severity, *numbers)
             for severity, numbers in (
                 (Severity.CRITICAL, (2, 1, 2, 1, 0, 0)),
                 (Severity.HIGH, (4, 5, 3, 4, 0, 1)),
-                (Severity.MEDIUM, (5, 6, 2, 2, 1, 0)),
-                (Severity.LOW, (4, 4, 2, 2, 0, 0)),
+                (Severity.MEDIUM, (6, 7, 2, 2, 1, 0)),
+                (Severity.LOW, (5, 5, 2, 2, 0, 0)),
             )
         ),
         possible=3,
@@ -147,10 +183,10 @@ def sample_bulletin(language: Language) -> b.BulletinModel:
             b.Weakness("TLS-V10", Severity.MEDIUM, 3, 7),
             b.Weakness("SVC-REDIS-UNAUTH", Severity.CRITICAL, 1, 2),
         ),
-        campaigns=(b.Campaign("Redis", ("SVC-REDIS-UNAUTH", "SVC-REDIS-EXPOSED"), True, 2, 55, 7, 3, 1),),
+        campaigns=(b.Campaign("Redis", ("SVC-REDIS-UNAUTH", "SVC-REDIS-EXPOSED"), True, 2, 69, 9, 3, 1),),
         trend=tuple(
-            b.TrendPoint(NOW - days * DAY, value, 3, tuple(zip(tuple(reversed(Severity))[:4], open_ones, strict=True)))
-            for days, value, open_ones in ((14, 74.0, (2, 7, 6, 4)), (7, 77.1, (1, 5, 6, 4)), (0, 81.2, (2, 4, 5, 4)))
+            b.TrendPoint(NOW - days * DAY, value, 5, tuple(zip(tuple(reversed(Severity))[:4], open_ones, strict=True)))
+            for days, value, open_ones in ((14, 78.0, (2, 7, 7, 5)), (7, 80.2, (1, 5, 7, 5)), (0, 84.3, (2, 4, 6, 5)))
         ),
     )
 
@@ -204,12 +240,6 @@ def sample_summary() -> RoundSummary:
     )
 
 
-def _notice_mail(sample: Sample) -> Written:
-    t, notice = words(sample.language), sample_notice(sample)
-    document, slip, form = (t(f"form.{each}", number=notice.number) for each in ("document", "slip", "file"))
-    return notice_letter(notice, document, slip, form, sample.frame(MessageKind.NOTICE))
-
-
 def _reinspection(sample: Sample) -> Written:
     first, second, third, *_ = sample.open
     results = [
@@ -228,10 +258,15 @@ def _reminder(sample: Sample) -> Written:
     return reminders.reminder_letter(late, ahead, sample.open[-1:], sample.frame(MessageKind.REMINDER))
 
 
+def _above(sample: Sample) -> Organisation:
+    """Return the organisation that supervises the sample's."""
+    name = sample.report.organisation.supervisor or SUPERVISOR
+    return Organisation(slug="city", name_zh=name.zh, name_en=name.en, time_zone=ZONE)
+
+
 def _escalation(sample: Sample) -> Written:
-    above = Organisation(slug="city", name_zh=SUPERVISOR.zh, name_en=SUPERVISOR.en)
     late = [each for each in sample.open if each.overdue]
-    return reminders.escalation_letter(late, above, sample.frame(MessageKind.ESCALATION))
+    return reminders.escalation_letter(late, _above(sample), sample.frame(MessageKind.ESCALATION))
 
 
 def _exemptions(sample: Sample) -> Written:
@@ -251,14 +286,13 @@ def _authorisations(sample: Sample) -> Written:
 
 def _digest(sample: Sample) -> Written:
     t = words(sample.language)
-    frame = Frame(MessageKind.DIGEST, sample.language, NOW)
     late = Section(
         t("mail.digest.overdue"),
         [t("mail.digest.late", name=name_of(sample.organisation, sample.language), n=1, serious=1)],
     )
     space = t("mail.digest.space", free="31.5", total="80.0")
     disk = Section(t("mail.digest.disk"), [space], urgent=False)
-    return digest_of([late, disk], frame)
+    return digest_of([late, disk], sample.office_frame(MessageKind.DIGEST))
 
 
 def _recurrence(sample: Sample) -> Written:
@@ -266,25 +300,21 @@ def _recurrence(sample: Sample) -> Written:
     return finding_letters.recurrence_letter(back, sample.frame(MessageKind.RECURRENCE))
 
 
-def _bulletin_mail(sample: Sample) -> Written:
-    name = f"bulletin-city-{date(2026, 11, 23)}.html"
-    return bulletin_letter(sample_bulletin(sample.language), name, sample.frame(MessageKind.BULLETIN))
-
-
 _DOCUMENTS: Mapping[str, Callable[[Sample], str]] = {
     "report": lambda sample: render_html(sample.report),
     "notice": lambda sample: render_notice(sample_notice(sample), sample.language),
-    "bulletin": lambda sample: render_bulletin(
-        sample_bulletin(sample.language), sample.language, office_name(sample.language)
+    "bulletin": lambda sample: render_bulletin(sample.bulletin, sample.language, office_name(sample.language)),
+    "bulletin-anonymous": lambda sample: render_bulletin(
+        anonymous(sample.bulletin, "sample"), sample.language, office_name(sample.language)
     ),
-    "round-summary": lambda sample: summary_page(sample_summary(), sample.language, ZONE, NOW),
+    "round-summary": lambda sample: summary_page(sample.summary, sample.language, ZONE, NOW),
 }
 _MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
     MessageKind.ROUND_REPORT: lambda sample: round_letter(sample.report, sample.frame(MessageKind.ROUND_REPORT)),
     MessageKind.URGENT_ALERT: lambda sample: finding_letters.urgent_letter(
         sample.open[:2], sample.frame(MessageKind.URGENT_ALERT)
     ),
-    MessageKind.NOTICE: _notice_mail,
+    MessageKind.NOTICE: lambda sample: notice_letter(sample_notice(sample), sample.frame(MessageKind.NOTICE)),
     MessageKind.REMINDER: _reminder,
     MessageKind.ESCALATION: _escalation,
     MessageKind.REINSPECTION: _reinspection,
@@ -292,9 +322,11 @@ _MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
     MessageKind.EXEMPTION_ENDING: _exemptions,
     MessageKind.AUTHORISATION_ENDING: _authorisations,
     MessageKind.DIGEST: _digest,
-    MessageKind.BULLETIN: _bulletin_mail,
+    MessageKind.BULLETIN: lambda sample: bulletin_letter(
+        sample.bulletin, Frame(MessageKind.BULLETIN, sample.language, NOW, _above(sample))
+    ),
     MessageKind.ROUND_SUMMARY: lambda sample: summary_letter(
-        sample_summary(), Frame(MessageKind.ROUND_SUMMARY, sample.language, NOW), "round-3.html"
+        sample.summary, sample.office_frame(MessageKind.ROUND_SUMMARY)
     ),
     MessageKind.INVITATION: lambda sample: invitation_letter(
         name_of(sample.organisation, sample.language),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from scanner.delivery.letters import Frame, Written, write
-from scanner.delivery.models import Message, MessageKind
-from scanner.delivery.outbox import File, Letter, enqueue, key_of
+from scanner.delivery.mailing import Mailing
+from scanner.delivery.models import MessageKind
+from scanner.delivery.outbox import File, enqueue_all
+from scanner.delivery.papers import HTML
 from scanner.delivery.recipients import operators
 from scanner.delivery.round_summary import RoundSummary, round_summary
 from scanner.engine.catalogue.load import Language
@@ -32,8 +36,8 @@ def summary_page(summary: RoundSummary, language: Language, zone: str, now: date
     return fill("bulletin", "round-summary.html", _shown(summary, language, zone, now))
 
 
-def summary_letter(summary: RoundSummary, frame: Frame, name: str) -> Written:
-    """Write the letter; the page goes with it as the file ``name``."""
+def summary_letter(summary: RoundSummary, frame: Frame) -> Written:
+    """Write the letter; the page goes with it."""
     t = words(frame.language)
     seen = summary.coverage
     return write(
@@ -52,7 +56,7 @@ def summary_letter(summary: RoundSummary, frame: Frame, name: str) -> Written:
         **_shown(summary, frame.language, frame.zone, frame.now),
         lines=summary.organisations[:LINES],
         more=max(0, len(summary.organisations) - LINES),
-        file=name,
+        file=_file_name(summary, frame.language),
     )
 
 
@@ -62,35 +66,25 @@ def send_round_summary(round_id: int, now: datetime) -> int:
     this = Round.objects.select_related("plan").get(pk=round_id)
     if not settings.INSTALLATION.round_summary or this.followed is None or not this.is_whole:
         return 0
-    keys = {key_of(MessageKind.ROUND_SUMMARY, each.address, this.pk): each for each in operators()}
-    had = set(Message.objects.filter(key__in=keys).values_list("key", flat=True))
-    left = {key: each for key, each in keys.items() if key not in had}
+    mailing = Mailing(MessageKind.ROUND_SUMMARY, None, (this.pk,), now)
+    left = mailing.untold(operators())
     if not left:
         return 0
     summary = round_summary(this)
+    letters = mailing.letters(left, partial(summary_letter, summary))
     with stationery_of(None):
-        letters = [
-            _letter(key, each.address, summary, Frame(MessageKind.ROUND_SUMMARY, each.language, now))
-            for key, each in left.items()
-        ]
+        pages = {each: _page(summary, Language(each), now) for each in {letter.language for letter in letters}}
     with transaction.atomic():
-        return sum(enqueue(letter, now) for letter in letters)
+        return enqueue_all((replace(letter, files=(pages[letter.language],)) for letter in letters), now)
 
 
-def _letter(key: str, address: str, summary: RoundSummary, frame: Frame) -> Letter:
-    page = summary_page(summary, frame.language, frame.zone, frame.now)
-    file = File(words(frame.language)("round_summary.file", number=summary.number), "text/html", page.encode())
-    written = summary_letter(summary, frame, file.name)
-    return Letter(
-        key=key,
-        kind=MessageKind.ROUND_SUMMARY,
-        recipient=address,
-        language=str(frame.language),
-        subject=written.subject,
-        text=written.text,
-        html=written.html,
-        files=(file,),
-    )
+def _page(summary: RoundSummary, language: Language, now: datetime) -> File:
+    page = summary_page(summary, language, settings.TIME_ZONE, now)
+    return File(_file_name(summary, language), HTML, page.encode())
+
+
+def _file_name(summary: RoundSummary, language: Language) -> str:
+    return words(language)("round_summary.file", number=summary.number)
 
 
 def _shown(summary: RoundSummary, language: Language, zone: str, now: datetime) -> dict[str, Any]:

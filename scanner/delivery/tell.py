@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -19,10 +19,11 @@ from django.db.models import Q
 
 from scanner.delivery.apart import apart
 from scanner.delivery.finding_letters import Result, recurrence_letter, reinspection_letter, urgent_letter
-from scanner.delivery.letters import Frame, Written
-from scanner.delivery.models import Message, MessageKind, Told
-from scanner.delivery.outbox import Letter, enqueue, key_of
-from scanner.delivery.recipients import Recipient, recipients
+from scanner.delivery.mailing import Mailing
+from scanner.delivery.models import MessageKind, Told
+from scanner.delivery.outbox import Letter, enqueue_all
+from scanner.delivery.passwords import has_password
+from scanner.delivery.recipients import recipients
 from scanner.delivery.reports import mailed_forms
 from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
@@ -44,9 +45,6 @@ from targets.query import registered_domains, registered_targets
 
 PER_LETTER = 20
 """Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
-
-Writing = Callable[[Frame], Written]
-"""Writes a letter in the language, and for whom, the frame says."""
 
 
 def tell_round(round_id: int, now: datetime) -> int:
@@ -102,14 +100,14 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
         part = shown[first : first + PER_LETTER]
         told = [report_finding(new[key], {}, {}, now) for key in part]
         about = hashlib.sha256(" ".join(part).encode()).hexdigest()[:16]
-        post = _Post(organisation, MessageKind.URGENT_ALERT, now, (organisation.pk, about))
-        letters += post.letters(chosen, partial(urgent_letter, told))
+        mailing = Mailing(MessageKind.URGENT_ALERT, organisation, (organisation.pk, about), now)
+        letters += mailing.letters(chosen, partial(urgent_letter, told))
     with transaction.atomic():
         if Told.objects.filter(key__in=new).exists():
             return 0  # somebody else was faster; what is left is told when it is asked for again
         keys = {*new, *(_alert_key(each, exploited=False) for each in new.values())}
         Told.objects.bulk_create((Told(key=key, at=now) for key in sorted(keys)), ignore_conflicts=True)
-        return sum(enqueue(each, now) for each in letters)
+        return enqueue_all(letters, now)
 
 
 def _alert_key(finding: FindingRow, *, exploited: bool) -> str:
@@ -118,60 +116,12 @@ def _alert_key(finding: FindingRow, *, exploited: bool) -> str:
     return f"{why}:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Post:
-    """What all letters of one kind about one organisation have in common; ``about`` completes their keys."""
-
-    organisation: Organisation
-    kind: MessageKind
-    now: datetime
-    about: tuple[object, ...]
-
-    def left(self) -> list[Recipient]:
-        """Return those who were not told yet."""
-        chosen = {self._key(each): each for each in recipients(self.organisation, self.kind)}
-        told = set(Message.objects.filter(key__in=chosen).values_list("key", flat=True))
-        return [each for key, each in chosen.items() if key not in told]
-
-    def letters(self, chosen: Iterable[Recipient], writing: Writing) -> list[Letter]:
-        """Write to each; those who share a language read the same words."""
-        written: dict[tuple[Language, bool], Written] = {}
-        letters = []
-        for each in chosen:
-            form = (each.language, each.instead)
-            if form not in written:
-                with stationery_of(self.organisation):
-                    written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
-            letters.append(self._letter(each, written[form]))
-        return letters
-
-    def enqueue(self, letters: Iterable[Letter], reports: Mapping[str, Report] | None = None) -> int:
-        """Put the letters into the outbox, each with the report in its language; return how many are new."""
-        with_reports = (replace(each, report=reports[each.language]) if reports else each for each in letters)
-        return sum(enqueue(each, self.now) for each in with_reports)
-
-    def _key(self, recipient: Recipient) -> str:
-        return key_of(self.kind, recipient.address, *self.about)
-
-    def _letter(self, recipient: Recipient, written: Written) -> Letter:
-        return Letter(
-            key=self._key(recipient),
-            kind=self.kind,
-            recipient=recipient.address,
-            language=str(recipient.language),
-            subject=written.subject,
-            text=written.text,
-            html=written.html,
-            organisation=self.organisation,
-        )
-
-
 def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
     """Keep the report in its organisation's language and those of whom it goes to, and write to them."""
     if not (registered_targets(organisation) or registered_domains(organisation)):
         return 0
-    post = _Post(organisation, MessageKind.ROUND_REPORT, now, (this.pk, organisation.pk))
-    left = post.left()
+    mailing = Mailing(MessageKind.ROUND_REPORT, organisation, (this.pk, organisation.pk), now)
+    left = mailing.untold(recipients(organisation, mailing.kind))
     languages = {Language(organisation.language), *(each.language for each in left)}
     kept = {each.language: each for each in Report.objects.filter(round=this, organisation=organisation)}
     if not left and languages <= kept.keys():
@@ -186,7 +136,8 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
             (_report(this, organisation, model, each), _files(_in(model, each), forms.get(each, ())))
             for each in missing
         ]
-    letters = post.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part))
+    sealed = has_password(organisation)
+    letters = mailing.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part, sealed=sealed))
     with transaction.atomic():
         for draft, files in drafts:
             kept[draft.language], made = Report.objects.get_or_create(
@@ -198,7 +149,7 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
             if made:
                 report = kept[draft.language]
                 ReportFile.objects.bulk_create(ReportFile(report=report, form=f, content=c) for f, c in files.items())
-        return post.enqueue(letters, kept)
+        return enqueue_all((replace(each, report=kept[each.language]) for each in letters), now)
 
 
 def _report(this: Round, organisation: Organisation, model: ReportModel, language: Language) -> Report:
@@ -226,17 +177,17 @@ def _in(model: ReportModel, language: Language) -> ReportModel:
 
 
 def _tell_reinspection(this: Round, organisation: Organisation, now: datetime) -> int:
-    post = _Post(organisation, MessageKind.REINSPECTION, now, (this.pk, organisation.pk))
-    left = post.left()
+    mailing = Mailing(MessageKind.REINSPECTION, organisation, (this.pk, organisation.pk), now)
+    left = mailing.untold(recipients(organisation, mailing.kind))
     ours = [(each, verdict) for each, verdict in verdicts(this) if each.organisation_id == organisation.pk]
     if not left or not ours:
         return 0
     results = [_result(this, each, verdict, now) for each, verdict in ours]
     results.sort(key=lambda each: worst_first(each.finding))
     when = this.finished or now
-    letters = post.letters(left, lambda frame: reinspection_letter(results, when, frame))
+    letters = mailing.letters(left, partial(reinspection_letter, results, when))
     with transaction.atomic():
-        return post.enqueue(letters)
+        return enqueue_all(letters, now)
 
 
 def _result(this: Round, row: FindingRow, verdict: Verdict, now: datetime) -> Result:
@@ -272,7 +223,8 @@ def _tell_recurrences(this: Round, organisation: Organisation, now: datetime) ->
     if not back:
         return 0
     back.sort(key=lambda pair: worst_first(pair[0]))
-    post = _Post(organisation, MessageKind.RECURRENCE, now, (this.pk, organisation.pk))
-    letters = post.letters(post.left(), lambda frame: recurrence_letter(back, frame))
+    mailing = Mailing(MessageKind.RECURRENCE, organisation, (this.pk, organisation.pk), now)
+    left = mailing.untold(recipients(organisation, mailing.kind))
+    letters = mailing.letters(left, partial(recurrence_letter, back))
     with transaction.atomic():
-        return post.enqueue(letters)
+        return enqueue_all(letters, now)

@@ -1,4 +1,4 @@
-"""Looks for what is wrong with the templates, words, styles and logos of an installation and its organisations.
+"""Looks for what is wrong with the templates, wordings, styles and logos of an installation and its organisations.
 
 Everything that can be told from a file is told with its line. Then every document and mail is rendered in both
 languages with sample data, where the first thing that a template lacks ends it.
@@ -16,10 +16,12 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from scanner.delivery.samples import render_sample, samples
 from scanner.engine.catalogue.load import Language
+from scanner.reports.checks_file import read_checks
 from scanner.reports.dress import STYLE, dress_of
 from scanner.reports.mishaps import problem_of, remembered
 from scanner.reports.page import SHARED, SHIPPED_PREFIX, overriding, strictly
 from scanner.reports.stationery import (
+    CHECKS,
     LOGOS,
     ORGANISATIONS,
     OWN_STYLE,
@@ -37,7 +39,7 @@ from scanner.reports.words import shipped
 from scanner.reports.words_file import placeholders, read_words
 from targets.models import Organisation
 
-NO_TEMPLATES = frozenset({"README.txt", WORDS, STYLE, OWN_STYLE, *LOGOS})
+NO_TEMPLATES = frozenset({"README.txt", WORDS, CHECKS, STYLE, OWN_STYLE, *LOGOS})
 
 _FETCHES = re.compile(
     r"<(script|iframe|object|embed|link|base|form|video|audio)\b|\s(on[a-z]+)\s*=|"
@@ -92,6 +94,8 @@ def check(layer: Layer) -> list[Problem]:
         problems.append(Problem(layer.folder, None, "there is no organisation with this slug"))
     _, wrong_words = read_words(layer.folder, {each: dict(shipped(each).items()) for each in Language})
     problems += wrong_words
+    _, wrong_checks = read_checks(layer.folder)
+    problems += wrong_checks
     problems += dress_of(Stationery((layer.folder,))).problems
     problems += _templates(layer)
     return list(dict.fromkeys(problems))
@@ -109,10 +113,16 @@ def _templates(layer: Layer) -> Iterator[Problem]:
             broken = True
             yield problem
     for name in templates:
-        if not (SHIPPED / name).is_file() and name.partition("/")[2] not in used:
+        if not _is_shipped(name) and name.partition("/")[2] not in used:
             yield Problem(layer.folder / name, None, "nothing uses it; 'roundsman templates init' shows what there is")
     if templates and not broken:
         yield from _rendered(layer)
+
+
+def _is_shipped(name: str) -> bool:
+    """Tell whether there is a shipped template of this name, in its folder or for all of them."""
+    folder, _, rest = name.partition("/")
+    return any((SHIPPED / part / rest).is_file() for part in (folder, SHARED))
 
 
 def _read(layer: Layer, name: str, used: set[str]) -> Iterator[Problem]:

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from scanner.engine.catalogue.load import Language
-from scanner.reports.stationery import OWN_STYLE, WORDS
+from scanner.engine.plugins.load import all_checks
+from scanner.reports.checks_file import FIELDS
+from scanner.reports.stationery import CHECKS, OWN_STYLE, WORDS
 from scanner.reports.words import shipped
 from scanner.reports.words_file import READ_BACK
 
@@ -14,6 +16,7 @@ _README = """Your own reports, notices and mails
 ===================================
 
 words.toml    wordings to change, in both languages, and the office: name, contact, letterhead, signature
+checks.toml   what is said of checks, in both languages: title, impact, fix, evidence
 css/own.css   comes after the style sheet of reports, bulletins and notices
 logo.svg, or logo.png
               at the top of reports, bulletins and notices; at most 64 KiB (mails show no picture: programs drop them)
@@ -41,11 +44,21 @@ _WORDS = """\
 #
 # [en.office] and [zh-Hans.office] name who writes. Lines are parted by \\n. Empty: what the settings say, or nothing.
 """
+_CHECKS = """\
+# What is said of checks. Take the # away from what is to change, and from the table above it; everything else stays as
+# it is shipped, and goes on changing with new versions. What stands in {braces} is filled in, and has to stay.
+# 'roundsman templates check' finds mistakes.
+"""
 
 
 def starting_set() -> Mapping[str, str]:
     """Return the files, by name."""
-    return {"README.txt": _README, WORDS: _WORDS + "".join(map(_words, Language)), OWN_STYLE: _STYLE}
+    return {
+        "README.txt": _README,
+        WORDS: _WORDS + "".join(map(_words, Language)),
+        CHECKS: _CHECKS + "".join(map(_checks, Language)),
+        OWN_STYLE: _STYLE,
+    }
 
 
 def _words(language: Language) -> str:
@@ -55,6 +68,14 @@ def _words(language: Language) -> str:
             table, _, name = key.rpartition(".")
             tables[table].append(f"# {name} = {_quoted(text)}\n")
     return "".join(f"\n# [{language}.{table}]\n" + "".join(lines) for table, lines in sorted(tables.items()))
+
+
+def _checks(language: Language) -> str:
+    told = []
+    for name, check in sorted(all_checks().items()):
+        texts = (f"# {field} = {_quoted(getattr(check.texts[language], field))}\n" for field in FIELDS)
+        told.append(f"\n# [{language}.{name}]\n" + "".join(texts))
+    return "".join(told)
 
 
 def _quoted(text: str) -> str:

@@ -14,7 +14,8 @@ from enum import StrEnum
 
 from scanner.engine.model import Severity
 from scanner.remediation.score import Grade
-from scanner.reports.model import Organisation, Place
+from scanner.reports.model import Organisation
+from scanner.reports.places import Place
 
 
 class Unranked(StrEnum):

@@ -28,7 +28,7 @@ from scanner.reports.bulletin_model import (
 )
 from scanner.reports.bulletin_reads import Scored, Subtree
 from scanner.reports.bulletin_units import Standings, is_adequate, others, ranked, unit_of, unit_rows
-from scanner.reports.model import Place
+from scanner.reports.places import Place
 from scanner.reports.query import organisation_of
 from targets.models import Organisation
 

@@ -19,7 +19,7 @@ from scanner.remediation.score import OrganisationScore
 from scanner.remediation.scores import load_score
 from scanner.reports.bulletin_history import AFTER, Event, Life
 from scanner.reports.bulletin_model import Period
-from scanner.reports.model import Place
+from scanner.reports.places import Place
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round, RoundState, whole
 from targets.models import Authorisation, Organisation, Target, TargetKind
 

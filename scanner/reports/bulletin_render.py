@@ -11,7 +11,7 @@ from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
 from scanner.reports import texts
 from scanner.reports.bulletin_model import BulletinModel, Rate, TrendPoint, Unit
-from scanner.reports.dates import Dates
+from scanner.reports.dates import Dates, utc
 from scanner.reports.page import fill
 from scanner.reports.render import endpoint
 from scanner.reports.words import MISSING, words
@@ -44,6 +44,7 @@ def render_bulletin(bulletin: BulletinModel, language: Language, office: str) ->
         "change": view.change,
         "text_of": lambda check: texts.text(check, language),
         "endpoint": endpoint,
+        "utc": utc,
         "line": line,
         "severities": tuple(each.severity for each in bulletin.severities),
         "open_parts": [(each.severity, each.open) for each in bulletin.severities],

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scanner.engine.model import Severity
-from scanner.reports.model import CertificateUse, Gauge, TrendPoint
+from scanner.reports.model import Gauge, TrendPoint
+from scanner.reports.places import CertificateUse
 
 WIDTH = 640
 LINE_HEIGHT = 120

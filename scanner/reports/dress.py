@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from base64 import b64encode
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from scanner.engine.errors import InputError
+from scanner.reports.drawn import drawn
 from scanner.reports.stationery import LOGOS, OWN_STYLE, SHIPPED, Problem, Stamp, Stationery, read_inside, stamp
 
 STYLE = "css/report.css"
@@ -68,6 +71,13 @@ class Dress:
     own_style: str
     logo: str
     problems: tuple[Problem, ...]
+
+    @property
+    def picture(self) -> bytes:
+        """The logo as PNG, for office programs; empty where there is none."""
+        kind, _, content = self.logo.partition(";base64,")
+        picture = b64decode(content)
+        return _drawn(picture) if kind.endswith("svg+xml") else picture
 
 
 def dress_of(stationery: Stationery) -> Dress:
@@ -137,12 +147,25 @@ def _logo(name: str, content: bytes) -> str:
 
 
 def _check_png(content: bytes) -> None:
-    """The signature and the header chunk (PNG specification, sections 5.2 and 11.2.1)."""
-    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 33:
+    """The signature, the header, and that each chunk is whole (PNG specification, sections 5.2, 5.3 and 11.2.1)."""
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR":
         raise MisfitError("is no PNG")
+    at, kind = 8, b""
+    while kind != b"IEND":
+        length = int.from_bytes(content[at : at + 4])
+        end = at + 8 + length
+        kind, checksum = content[at + 4 : at + 8], content[end : end + 4]
+        if len(checksum) < 4 or int.from_bytes(checksum) != zlib.crc32(content[at + 4 : end]):
+            raise MisfitError("is a PNG that is damaged")
+        at = end + 4
     sides = struct.unpack(">II", content[16:24])
     if not all(0 < side <= LOGO_SIDE for side in sides):
         raise MisfitError(f"has more than {LOGO_SIDE} pixels on a side")
+
+
+@lru_cache(maxsize=32)
+def _drawn(svg: bytes) -> bytes:
+    return drawn(svg)
 
 
 def _check_svg(content: bytes) -> None:
@@ -169,3 +192,7 @@ def _check_svg(content: bytes) -> None:
                 or _FROM_ELSEWHERE.search(value)
             ):
                 raise MisfitError(f"holds {plain}={value[:40]!r}, which a logo must not have")
+    try:
+        _drawn(content)
+    except InputError as error:
+        raise MisfitError(str(error)) from error

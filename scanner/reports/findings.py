@@ -11,7 +11,8 @@ from scanner.engine.model import Confidence, Exchange, Severity, Transport
 from scanner.engine.plugins.load import all_checks
 from scanner.remediation.lifecycle import EXEMPT, TO_FIX, Happened, State
 from scanner.remediation.models import Finding as FindingRow
-from scanner.reports.model import Changes, Event, Exemption, Finding, InventoryService, Place, Proof, SeverityCount
+from scanner.reports.model import Changes, Event, Exemption, Finding, Proof, SeverityCount
+from scanner.reports.places import InventoryService, Place
 
 OPEN_STATES = TO_FIX
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from scanner.engine.errors import InputError
@@ -25,13 +25,14 @@ class ReportFormat(StrEnum):
     SARIF = "sarif"
 
 
-def parse_formats(text: str) -> tuple[ReportFormat, ...]:
+def parse_formats(
+    text: str, allowed: Collection[ReportFormat] = tuple(ReportFormat), of: str = "report"
+) -> tuple[ReportFormat, ...]:
     """Return the forms of a list such as ``html,pdf``, each once. Raises ``InputError`` that names a wrong one."""
     chosen = dict.fromkeys(name for name in map(str.strip, text.lower().split(",")) if name)
-    unknown = [name for name in chosen if name not in set(ReportFormat)]
+    unknown = [name for name in chosen if name not in set(allowed)]
     if unknown or not chosen:
-        known = ", ".join(ReportFormat)
-        raise InputError(f"{', '.join(unknown) or text!r} is no form of a report; the forms are {known}.")
+        raise InputError(f"{', '.join(unknown) or text!r} is no form of a {of}; the forms are {', '.join(allowed)}.")
     return tuple(ReportFormat(name) for name in chosen)
 
 

@@ -20,15 +20,8 @@ from scanner.engine.model import HostInspection, Service
 from scanner.engine.rules.installed import installed
 from scanner.engine.rules.software import keepers
 from scanner.remediation.score import OrganisationScore
-from scanner.reports.model import (
-    Certificate,
-    CertificateUse,
-    Finding,
-    InventoryHost,
-    InventoryService,
-    Place,
-    ProductAge,
-)
+from scanner.reports.model import Finding
+from scanner.reports.places import Certificate, CertificateUse, InventoryHost, InventoryService, Place, ProductAge
 
 if TYPE_CHECKING:
     from scanner.rounds.models import HostResult

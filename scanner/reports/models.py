@@ -1,4 +1,4 @@
-"""Reports as they were made, kept as they were sent."""
+"""Reports and bulletins as they were made, kept as they were sent."""
 
 from __future__ import annotations
 
@@ -51,3 +51,34 @@ class ReportFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.report} as {self.form}"
+
+
+class Bulletin(models.Model):
+    """What was sent of the units below an organisation (None: of all units, to the office), in one language.
+
+    It is about the days from ``first`` to ``last``, with names or ``nameless``. Contents and ``digest`` are those of a
+    :class:`Report`; sent again, to others, it is another row, as more may be known of the period by then.
+    """
+
+    organisation = models.ForeignKey(
+        "targets.Organisation", on_delete=models.PROTECT, null=True, related_name="bulletins"
+    )
+    first = models.DateField()
+    last = models.DateField()
+    nameless = models.BooleanField(default=False)
+    language = models.CharField(max_length=10)
+    generated = models.DateTimeField()
+    html = models.BinaryField()
+    json = models.BinaryField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"bulletin on {self.organisation or 'all units'}, {self.first} to {self.last}"
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether its content is gone, because its time was over."""
+        return not self.html

@@ -31,6 +31,9 @@ from scanner.reports.words import words
 SHARED = "shared"
 SHIPPED_PREFIX = "shipped/"
 
+VALUE_LIMIT = 20_000
+"""Characters of one value on a page. Facts are cut when they are kept; this holds whatever is filled in."""
+
 _strict: ContextVar[bool] = ContextVar("strict", default=False)
 _too_much: dict[tuple[str, str, tuple[Path, ...]], tuple[Path, Stamp | None]] = {}
 
@@ -92,8 +95,8 @@ def _dressed(stationery: Stationery, context: Mapping[str, object]) -> dict[str,
     dress: Dress = dress_of(stationery)
     for problem in dress.problems:
         remember(problem)
-    style, own_style = Markup(dress.style), Markup(dress.own_style)  # noqa: S704 - style sheets, checked when they were read
-    return {"css": style, "own_css": own_style, "logo": dress.logo, **context}
+    style, own_style, logo = (Markup(each) for each in (dress.style, dress.own_style, dress.logo))  # noqa: S704 - checked when they were read
+    return {"css": style, "own_css": own_style, "logo": logo, **context}
 
 
 def _with_templates(stationery: Stationery) -> tuple[Path, ...]:
@@ -102,8 +105,11 @@ def _with_templates(stationery: Stationery) -> tuple[Path, ...]:
 
 
 def _printable(value: object) -> object:
-    """Escape control characters once more, whatever a record from elsewhere may hold."""
-    return printable(value, 6 * len(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Cut a text, and escape its control characters once more, whatever a record from elsewhere may hold."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    cut = value[:VALUE_LIMIT]
+    return printable(cut, 6 * len(cut))
 
 
 _OPTIONS: dict[str, Any] = {

@@ -20,7 +20,8 @@ from scanner.reports import charts, page, texts
 from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.identity import office_name
-from scanner.reports.model import Action, Finding, Name, NotInspected, Place, Reason, ReportModel
+from scanner.reports.model import Action, Finding, Name, NotInspected, Reason, ReportModel
+from scanner.reports.places import Place
 from scanner.reports.remedy import hints_for
 from scanner.reports.words import words
 

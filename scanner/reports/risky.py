@@ -9,7 +9,8 @@ from functools import cache
 from importlib import resources
 
 from scanner.remediation.lifecycle import State
-from scanner.reports.model import Finding, Place, RiskyService
+from scanner.reports.model import Finding, RiskyService
+from scanner.reports.places import Place
 
 OTHER = "other"
 """The kind of exposed services that no kind names: those of plugins."""

@@ -27,6 +27,7 @@ from scanner.reports import model as m
 from scanner.reports.findings import count, worst_first
 from scanner.reports.gauges import gauges_of
 from scanner.reports.inventory import certificates_of
+from scanner.reports.places import Certificate, InventoryHost, InventoryService, Place, ProductAge
 from scanner.reports.priorities import fix_first
 from scanner.reports.risky import risky_services
 
@@ -88,7 +89,7 @@ def sample_report(language: Language) -> m.ReportModel:
         contacts=(m.Contact("张三" if chinese else "Zhang San", "security"),),
         certificates=certificates_of(inventory),
         products=(
-            m.ProductAge(
+            ProductAge(
                 "nginx",
                 "nginx",
                 "1.18.0",
@@ -102,11 +103,11 @@ def sample_report(language: Language) -> m.ReportModel:
     )
 
 
-def _place(host: str, port: int) -> m.Place:
-    return m.Place(host, ADDRESSES.get(host, host), port, Transport.TCP)
+def _place(host: str, port: int) -> Place:
+    return Place(host, ADDRESSES.get(host, host), port, Transport.TCP)
 
 
-def _finding(number: int, check: str, where: m.Place, age: int, due: float | None, **params: str) -> m.Finding:
+def _finding(number: int, check: str, where: Place, age: int, due: float | None, **params: str) -> m.Finding:
     """An open, confirmed finding, first seen ``age`` days ago and to be fixed in ``due`` days."""
     entry = catalogue()[check]
     first = NOW - age * DAY
@@ -247,13 +248,13 @@ _SERVICES = {
 _EXPIRES = {WWW: 84, MAIL: -7, PORTAL: 25, PRINTER: 700}
 
 
-def _inventory(found: tuple[m.Finding, ...]) -> tuple[m.InventoryHost, ...]:
+def _inventory(found: tuple[m.Finding, ...]) -> tuple[InventoryHost, ...]:
     partial = {PORTAL: Outcome.PARTIAL, SILENT: Outcome.UNREACHABLE}
     hosts = []
     for host in HOSTS:
         here = [each for each in found if each.place.host == host]
         hosts.append(
-            m.InventoryHost(
+            InventoryHost(
                 host=host,
                 address=ADDRESSES.get(host, host),
                 target=host if host in ADDRESSES else "192.0.2.0/24",
@@ -267,12 +268,12 @@ def _inventory(found: tuple[m.Finding, ...]) -> tuple[m.InventoryHost, ...]:
     return tuple(hosts)
 
 
-def _service(host: str, known: tuple[int, str, str, str], here: list[m.Finding]) -> m.InventoryService:
+def _service(host: str, known: tuple[int, str, str, str], here: list[m.Finding]) -> InventoryService:
     port, protocol, product, version = known
     tls = port == 443
     issuer = "CN=Example Trust CA G2"
-    certificate = m.Certificate(f"CN={host}", issuer, NOW + _EXPIRES[host] * DAY) if tls else None
-    return m.InventoryService(
+    certificate = Certificate(f"CN={host}", issuer, NOW + _EXPIRES[host] * DAY) if tls else None
+    return InventoryService(
         port,
         Transport.TCP,
         protocol,

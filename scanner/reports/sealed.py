@@ -1,4 +1,4 @@
-"""Encrypts reports with a password, as the programs that open them do it by themselves.
+"""Encrypts documents with a password, as the programs that open them do it by themselves.
 
 The libraries are imported when they are used: most installations seal nothing, and each command would wait for them.
 """
@@ -18,10 +18,10 @@ def sealed_pdf(document: bytes, password: str) -> bytes:
     return out.getvalue()
 
 
-def sealed_xlsx(workbook: bytes, password: str) -> bytes:
-    """Return the workbook encrypted with AES-256 ([MS-OFFCRYPTO] section 2.3.4.10). Each call gives other bytes."""
+def sealed_office(document: bytes, password: str) -> bytes:
+    """Return a DOCX or XLSX encrypted with AES-256 ([MS-OFFCRYPTO] section 2.3.4.10). Each call gives other bytes."""
     import msoffcrypto
 
     out = io.BytesIO()
-    msoffcrypto.OfficeFile(io.BytesIO(workbook)).encrypt(password, out)
+    msoffcrypto.OfficeFile(io.BytesIO(document)).encrypt(password, out)
     return out.getvalue()

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 SHIPPED = Path(str(resources.files("report_templates")))
 ORGANISATIONS = "organisations"
 WORDS = "words.toml"
+CHECKS = "checks.toml"
 OWN_STYLE = "css/own.css"
 LOGOS = ("logo.svg", "logo.png")
 TEMPLATE_FOLDERS = ("report", "notice", "bulletin", "mail", "shared")
 
-FILE_LIMIT = 256 * 1024
-"""Bytes of one file; the largest shipped template has a tenth of that."""
+FILE_LIMIT = 1024 * 1024
+"""Bytes of one file; the texts of all checks, the largest one, have half of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,12 @@ Stamp = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Stationery:
-    """The folders that are looked into before the shipped one, the nearest first, and the stamps of their words."""
+    """The folders that are looked into before the shipped one, the nearest first, and the stamps of their words, and of
+    what they say of checks."""
 
     folders: tuple[Path, ...] = ()
     words: tuple[Stamp, ...] = ()
+    checks: tuple[Stamp, ...] = ()
 
 
 _PLAIN = Stationery()
@@ -99,8 +102,12 @@ def found(slugs: tuple[str, ...] = ()) -> Stationery:
     home = root()
     folders = (*(home / ORGANISATIONS / slug for slug in slugs), home)
     existing = tuple(folder for folder in folders if folder.is_dir())
-    stamps = (stamp(folder / WORDS) for folder in existing)
-    return Stationery(existing, tuple(each for each in stamps if each)) if existing else _PLAIN
+    return Stationery(existing, _stamps(existing, WORDS), _stamps(existing, CHECKS)) if existing else _PLAIN
+
+
+def _stamps(folders: tuple[Path, ...], name: str) -> tuple[Stamp, ...]:
+    stamps = (stamp(folder / name) for folder in folders)
+    return tuple(each for each in stamps if each)
 
 
 def stamp(path: Path) -> Stamp | None:

@@ -10,7 +10,8 @@ from scanner.engine.catalogue.load import Language
 from scanner.reports import texts
 from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
-from scanner.reports.model import Certificate, Finding, InventoryHost, InventoryService, ReportModel
+from scanner.reports.model import Finding, ReportModel
+from scanner.reports.places import Certificate, InventoryHost, InventoryService
 from scanner.reports.render import View, endpoint, references, verdict
 from scanner.reports.words import Words, words
 

@@ -15,6 +15,7 @@ from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.hostile import line
 from scanner.engine.model import Transport
 from scanner.engine.plugins.load import all_checks
+from scanner.reports.checks_file import own_texts
 from scanner.reports.words import MISSING, fill, pieces, words
 
 TEXT_LIMIT = 1000
@@ -64,9 +65,12 @@ def endpoint(host: str, port: int, transport: str) -> str:
 
 
 def text(check: str, language: Language) -> Text:
-    """Return the texts of ``check``; one that left the catalogue keeps its id as its title."""
+    """Return the texts of ``check``, as the present stationery words them; one that left the catalogue keeps its id as
+    its title."""
     entry = all_checks().get(check)
-    return entry.texts[language] if entry else Text(title=check, impact=MISSING, fix=MISSING, evidence=MISSING)
+    if entry is None:
+        return Text(title=check, impact=MISSING, fix=MISSING, evidence=MISSING)
+    return own_texts(language).get(check, entry.texts[language])
 
 
 def evidence(check: str, params: Mapping[str, str], language: Language) -> str:

@@ -1,7 +1,8 @@
 """Reads ``words.toml``: the wordings that somebody puts in the place of the shipped ones, and what is wrong in it.
 
 The file has a table ``en`` and a table ``zh-Hans``, and below them the keys of the shipped files of words, as far as
-they are to change. Whatever is wrong is left out, so that the shipped wording stays.
+they are to change. Whatever is wrong is left out, so that the shipped wording stays. Files of the same form are read
+the same way (:func:`read_texts`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 import string
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,20 @@ LENGTH = 4000
 
 def read_words(folder: Path, shipped: Mapping[Language, Texts]) -> tuple[Mapping[Language, Texts], list[Problem]]:
     """Return the good texts of the folder's ``words.toml`` by language, and what is wrong with the others."""
-    path = folder / WORDS
+    return read_texts(folder, WORDS, lambda language, key, text: _wrong(key, text, shipped[language]))
+
+
+def read_texts(
+    folder: Path, name: str, wrong: Callable[[Language, str, Any], str]
+) -> tuple[Mapping[Language, Texts], list[Problem]]:
+    """Return the good texts of a file by language and dotted key, and what is wrong with the others.
+
+    ``wrong`` says what is wrong with the value of a key; nothing when it can be used.
+    """
+    path = folder / name
     texts: dict[Language, dict[str, str]] = {language: {} for language in Language}
     try:
-        content = (read_inside(folder, WORDS) or b"").decode("utf-8")
+        content = (read_inside(folder, name) or b"").decode("utf-8")
         tables = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         said = re.search(r"\(at line (\d+), column \d+\)$", str(error))
@@ -41,16 +52,15 @@ def read_words(folder: Path, shipped: Mapping[Language, Texts]) -> tuple[Mapping
         return texts, [Problem(path, None, f"can't be read: {error}")]
     lines = _lines(content)
     problems = []
-    for name, table in tables.items():
-        if name not in set(Language) or not isinstance(table, dict):
+    for title, table in tables.items():
+        if title not in set(Language) or not isinstance(table, dict):
             known = " and ".join(f"[{each}]" for each in Language)
-            problems.append(Problem(path, lines.get(name), f"{name!r} is no language; the tables are {known}"))
+            problems.append(Problem(path, lines.get(title), f"{title!r} is no language; the tables are {known}"))
             continue
-        language = Language(name)
+        language = Language(title)
         for key, text in flat(table):
-            wrong = _wrong(key, text, shipped[language])
-            if wrong:
-                problems.append(Problem(path, _nearest(f"{name}.{key}", lines), f"{key} ({name}): {wrong}"))
+            if why := wrong(language, key, text):
+                problems.append(Problem(path, _nearest(f"{title}.{key}", lines), f"{key} ({title}): {why}"))
             else:
                 texts[language][key] = text
     return texts, problems
@@ -82,24 +92,28 @@ def _wrong(key: str, text: Any, shipped: Texts) -> str:
         return "stays as it is, since it is looked for in the reply forms that come back"
     if key not in shipped:
         return "there is no such text; 'roundsman templates init' writes a file with those there are"
+    plural = shipped.get(f"{key.removesuffix('.one')}.other", "")
+    return wrong_text(text, shipped[key], plural)
+
+
+def wrong_text(text: Any, shipped: str, plural: str = "") -> str:
+    """Say what is wrong with what is to stand for a shipped text; nothing when it can be used.
+
+    It has to fill in what the shipped one does, and may fill in what the ``plural`` does.
+    """
     if not isinstance(text, str):
         return "must be a text in quotes"
-    if not text.strip() and shipped[key].strip():
+    if not text.strip() and shipped.strip():
         return "must not be empty"
     if len(text) > LENGTH:
         return f"has more than {LENGTH} characters"
     if any(unicodedata.category(char).startswith("C") and char != "\n" for char in text):
         return "holds control characters"
-    return _wrong_placeholders(key, text, shipped)
-
-
-def _wrong_placeholders(key: str, text: str, shipped: Texts) -> str:
     try:
         asked = placeholders(text)
     except ValueError as error:
         return f"its braces are wrong: {error}"
-    needed = placeholders(shipped[key])
-    plural = shipped.get(f"{key.removesuffix('.one')}.other", "")
+    needed = placeholders(shipped)
     unknown = sorted(asked - needed - placeholders(plural))
     missing = sorted(needed - asked)
     if unknown:

@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from scanner.engine.errors import InputError
+from scanner.upkeep.own_templates import FILE as TEMPLATES
 
 SCHEMA = "roundsman.backup/1"
 DATABASE = "roundsman.sqlite3"
-NAMES = (DATABASE, "intel.sqlite3", "secret-key")
-"""Files of the data directory that are backed up; the first one is never missing."""
+NAMES = (DATABASE, "intel.sqlite3", "secret-key", TEMPLATES)
+"""What is backed up, as files; the first one is never missing."""
 
 _MANIFEST = "manifest.json"
 _LARGEST_MANIFEST = 1 << 20

@@ -1,4 +1,5 @@
-"""Backs up an installation while it runs: one file that holds the database, what was imported, and the secret key."""
+"""Backs up an installation while it runs: one file that holds the database, what was imported, the secret key, and the
+operator's own templates."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from django.db import connection
 from scanner.audit.trail import Action, record
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.files import draft_of
-from scanner.upkeep import snapshot
+from scanner.upkeep import own_templates, snapshot
 from scanner.upkeep.archive import DATABASE, NAMES, Manifest, member_of, pack, unpack
 
 NOTE = "last-backup.json"
@@ -31,6 +32,15 @@ _STALE = 86_400
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A backup that was written. ``left_out`` counts files among the templates that can't be templates."""
+
+    path: Path
+    manifest: Manifest
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class LastBackup:
     """When the last backup was made, and where it was written to."""
 
@@ -38,10 +48,11 @@ class LastBackup:
     path: str
 
 
-def backup(data_dir: Path, path: Path, now: datetime, *, actor: str) -> tuple[Path, Manifest]:
+def backup(data_dir: Path, path: Path, now: datetime, *, templates: Path, actor: str) -> Written:
     """Write a backup to ``path``, or into it under the name of the time when it is a directory, and put it on record.
 
-    What was written is read again and checked before it gets its name. Raises ``InputError`` when it can't be written,
+    ``templates`` is the folder of the operator's own. What was written is read again and checked before it gets its
+    name. Raises ``InputError`` when it can't be written,
     something is there already, or the database is damaged; ``RoundsmanError`` when it can't be copied.
     """
     if connection.vendor != "sqlite":
@@ -52,15 +63,15 @@ def backup(data_dir: Path, path: Path, now: datetime, *, actor: str) -> tuple[Pa
     if target.exists():
         raise InputError(f"{target} exists; choose another name, or a directory.")
     try:
-        manifest = _write(data_dir, target, now)
+        written = _write(data_dir, target, now, templates)
     except OSError as error:
         raise InputError(f"The backup can't be written to {target}: {error.strerror or error}.") from error
     except sqlite3.Error as error:
         raise RoundsmanError(f"The database in {data_dir} can't be copied: {error}.") from error
-    record(Action.BACKUP, str(target), actor=actor, at=now, audit_head=manifest.audit_head)
+    record(Action.BACKUP, str(target), actor=actor, at=now, audit_head=written.manifest.audit_head)
     with draft_of(data_dir / NOTE) as note:
         note.write_text(json.dumps({"at": now.isoformat(), "path": str(target.absolute())}), encoding="utf-8")
-    return target, manifest
+    return written
 
 
 def last_backup(data_dir: Path) -> LastBackup | None:
@@ -72,13 +83,14 @@ def last_backup(data_dir: Path) -> LastBackup | None:
         return None
 
 
-def _write(data_dir: Path, target: Path, now: datetime) -> Manifest:
+def _write(data_dir: Path, target: Path, now: datetime, templates: Path) -> Written:
     for left_over in target.parent.glob(f"{_PREFIX}*"):
         if left_over.stat().st_mtime < now.timestamp() - _STALE:
             shutil.rmtree(left_over, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent) as name, draft_of(target) as draft:
         folder = Path(name)
-        for each in NAMES:
+        left_out = own_templates.collect(templates, folder / own_templates.FILE)
+        for each in set(NAMES) - {own_templates.FILE}:
             if each.endswith(".sqlite3") and (data_dir / each).exists():
                 snapshot.copy(data_dir / each, folder / each)
             elif (data_dir / each).exists():
@@ -97,4 +109,4 @@ def _write(data_dir: Path, target: Path, now: datetime) -> Manifest:
             raise RoundsmanError(
                 f"What was written to {target.parent} reads back as something else; is its disk sound?"
             )
-    return manifest
+    return Written(target, manifest, left_out)

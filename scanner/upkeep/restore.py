@@ -22,7 +22,7 @@ from django.db.migrations.loader import MigrationLoader
 from scanner.engine.errors import InputError
 from scanner.files import sync
 from scanner.settings import UNFINISHED, migrate, set_up
-from scanner.upkeep import snapshot
+from scanner.upkeep import own_templates, snapshot
 from scanner.upkeep.archive import DATABASE, NAMES, Manifest, unpack
 
 GAP = 10_000
@@ -40,11 +40,15 @@ _BESIDE = ("-wal", "-shm", "-journal")
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: mails it held, whether the audit trail is whole, and where the old files are, if any."""
+    """What a restore did: mails it held, whether the audit trail is whole, and where the old files are, if any.
+
+    ``templates`` is where the operator's own are now, None where the backup holds none.
+    """
 
     held: int
     trail_is_whole: bool
     replaced: Path | None
+    templates: Path | None
 
 
 @contextmanager
@@ -67,6 +71,8 @@ def prepared(file: Path, data_dir: Path) -> Iterator[Restoring]:
         if (contents.migrations, contents.rows, contents.audit_head) != told:
             raise InputError(f"{file} is refused: its database is not what its manifest says.")
         _refuse_newer(manifest)
+        if own_templates.FILE in manifest.files:
+            own_templates.lay_out(folder / own_templates.FILE, folder / own_templates.FOLDER)
         yield Restoring(manifest, data_dir, folder)
 
 
@@ -84,7 +90,8 @@ class Restoring:
             migrate()
             held, whole = _make_safe(self.manifest, now, actor=actor, stop=stop)
         snapshot.examine(self.folder / DATABASE)
-        return Restored(held, whole, self._exchange(now))
+        templates = self.data_dir / own_templates.FOLDER if own_templates.FILE in self.manifest.files else None
+        return Restored(held, whole, self._exchange(now), templates)
 
     def _exchange(self, now: datetime) -> Path | None:
         """Move the old files aside and the new ones in. Broken off, ``prepare`` refuses what is half done."""
@@ -92,20 +99,27 @@ class Restoring:
         marker.touch(mode=0o600)
         sync(self.data_dir)
         aside = self.data_dir / f"replaced-{now:%Y%m%dT%H%M%S.%fZ}"
-        old = [self.data_dir / each for each in (*NAMES, *(DATABASE + end for end in _BESIDE))]
+        names = [own_templates.FOLDER if each == own_templates.FILE else each for each in self.manifest.files]
+        old = [self.data_dir / each for each in dict.fromkeys((*NAMES, *names, *(DATABASE + end for end in _BESIDE)))]
         there = [path for path in old if path.exists()]
         if there:
             aside.mkdir(mode=0o700)
         for path in there:
             path.replace(aside / path.name)
-        owner = self.data_dir.stat()
-        for name in self.manifest.files:
-            if os.geteuid() == 0:
-                os.chown(self.folder / name, owner.st_uid, owner.st_gid)
+        for name in names:
+            _give(self.folder / name, self.data_dir)
             (self.folder / name).replace(self.data_dir / name)
         sync(self.data_dir)
         marker.unlink()
         return aside if there else None
+
+
+def _give(path: Path, like: Path) -> None:
+    """Let the owner of ``like`` own a file, or a folder and all below it, when it is the superuser who restores."""
+    if os.geteuid() == 0:
+        owner = like.stat()
+        for each in (path, *path.rglob("*")):
+            os.chown(each, owner.st_uid, owner.st_gid)
 
 
 def _alone(data_dir: Path, stack: ExitStack) -> None:

@@ -27,7 +27,7 @@ from django.db.models.functions import Length
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageState
 from scanner.remediation.keys import LOOKED
-from scanner.reports.models import Report, ReportFile
+from scanner.reports.models import Bulletin, Report, ReportFile
 from scanner.rounds.models import ENDED, HostResult, Job, JobState, LookNumber, Round, RoundState
 from scanner.upkeep import space
 from targets.models import Organisation
@@ -63,6 +63,7 @@ class What(StrEnum):
     RESULTS = "host results"
     JOBS = "jobs"
     REPORTS = "reports"
+    BULLETINS = "bulletins"
     CONTENTS = "mail contents"
     FILES = "files"
 
@@ -115,6 +116,7 @@ def prune(
     sweep.results()
     sweep.jobs()
     sweep.reports()
+    sweep.bulletins()
     sweep.contents()
     sweep.files(settings.DATA_DIR / "mail", policy.messages)
     sweep.files(settings.DATA_DIR / "large-reports", policy.reports)
@@ -175,14 +177,28 @@ class _Sweep:
 
     def reports(self) -> None:
         """Contents of reports, but for the newest of each organisation and language and those still to be mailed."""
-        newer = Report.objects.filter(
-            organisation=OuterRef("organisation"), language=OuterRef("language"), pk__gt=OuterRef("pk")
-        )
         to_send = Message.objects.filter(report=OuterRef("pk")).exclude(state__in=_FINISHED)
-        old = Report.objects.filter(Exists(newer), ~Exists(to_send), generated__lt=self.now - self.policy.reports)
-        sized = old.annotate(size=Length("html") + Length("json")).filter(size__gt=0)
+        self._documents(What.REPORTS, Report, ("organisation", "language"), to_send, _empty_reports)
+
+    def bulletins(self) -> None:
+        """The same of bulletins, with and without names."""
+        to_send = Message.objects.filter(bulletin=OuterRef("pk")).exclude(state__in=_FINISHED)
+        alike = ("organisation", "nameless", "language")
+        self._documents(What.BULLETINS, Bulletin, alike, to_send, _empty_bulletins)
+
+    def _documents(
+        self,
+        what: What,
+        kept: type[Report] | type[Bulletin],
+        alike: tuple[str, ...],
+        to_send: QuerySet[Message],
+        empty: Callable[[QuerySet[Message], list[int]], object],
+    ) -> None:
+        newest = kept.objects.order_by().values(*alike).annotate(newest=Max("pk")).values("newest")
+        old = kept.objects.filter(~Exists(to_send), generated__lt=self.now - self.policy.reports)
+        sized = old.exclude(pk__in=newest).annotate(size=Length("html") + Length("json")).filter(size__gt=0)
         for batch in _batches(list(sized.order_by("pk").values_list("pk", "size"))):
-            self._step(What.REPORTS, batch, partial(_empty_reports, to_send))
+            self._step(what, batch, partial(empty, to_send))
 
     def contents(self) -> None:
         """Texts and attachments of mails that have left, or never will."""
@@ -248,6 +264,10 @@ def _empty_reports(to_send: QuerySet[Message], pks: list[int]) -> None:
     old = Report.objects.filter(~Exists(to_send), pk__in=pks)
     ReportFile.objects.filter(report__in=old).delete()
     old.update(html=b"", json=b"")
+
+
+def _empty_bulletins(to_send: QuerySet[Message], pks: list[int]) -> None:
+    Bulletin.objects.filter(~Exists(to_send), pk__in=pks).update(html=b"", json=b"")
 
 
 def _empty_mails(pks: list[int]) -> None:

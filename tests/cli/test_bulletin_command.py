@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,12 @@ from scanner.cli import bulletin as bulletin_command
 from scanner.cli import prompts
 from scanner.cli import round as round_command
 from scanner.delivery.models import Message, MessageKind
+from scanner.reports.models import Bulletin
 from scanner.rounds.models import Round
 from targets.models import Organisation
 from tests.delivery.office import contact, installed
 from tests.reports.district import District
+from tests.reports.test_pdf import in_order, text_of
 from tests.rounds.world import open_redis
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +68,34 @@ def test_build_without_names_says_so_in_its_file_name(city: Organisation, tmp_pa
     assert page.name == "bulletin-city-2026-09-30-without-names.html"
     assert "without names" in page.read_text("utf-8")
     assert "water" not in page.read_text("utf-8")
+
+
+def test_build_as_pdf_and_of_no_other_form(city: Organisation, tmp_path: Path) -> None:
+    done = run("build", "--organisation", "city", *SEPTEMBER, "--format", "pdf", "--output", tmp_path)
+    other = run("build", "--organisation", "city", *SEPTEMBER, "--format", "pdf,xlsx", "--output", tmp_path)
+
+    (path,) = (Path(line) for line in done.stdout.splitlines())
+    assert path.name == "bulletin-city-2026-09-30.pdf"
+    assert in_order(text_of(path.read_bytes()), "滨海市网信办网络安全风险情况通报", "总体情况", "数据说明")
+    assert other.exit_code == 2
+    assert "is no form of a bulletin; the forms are html, json, pdf" in other.stderr
+
+
+def test_what_was_sent_is_listed_and_written_again_byte_for_byte(city: Organisation, tmp_path: Path) -> None:
+    assert "No such bulletin was sent" in run("list").stdout
+    run("send", "--organisation", "city", *SEPTEMBER, "--yes")
+    (sent,) = Bulletin.objects.all()
+
+    listed = run("list", "--organisation", "city").stdout
+    shown = run("show", str(sent.pk), "--format", "html,json", "--output", tmp_path)
+    assert f"2026-09-01 to 2026-09-30  with names     en       {sent.digest[:16]}" in listed
+    digest, page, document = shown.stdout.splitlines()
+    assert digest == f"SHA-256 of the page: {hashlib.sha256(Path(page).read_bytes()).hexdigest()}"
+    assert Path(page).name == "bulletin-city-2026-09-30.html"
+    assert json.loads(Path(document).read_text("utf-8"))["language"] == "en"
+    Bulletin.objects.update(html=b"", json=b"")
+    assert "was pruned" in run("show", str(sent.pk)).stderr
+    assert "There is no bulletin 99" in run("show", "99").stderr
 
 
 def test_build_on_everyone_names_the_office(city: Organisation, tmp_path: Path) -> None:

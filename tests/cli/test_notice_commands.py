@@ -14,6 +14,7 @@ from scanner.cli import notice as notice_command
 from scanner.cli import prompts
 from scanner.cli import replies as replies_command
 from scanner.delivery.models import Message, Notice, Reply
+from scanner.delivery.notice_document import notice_model
 from scanner.delivery.notices import issue
 from scanner.delivery.posting import post
 from scanner.delivery.reply_form import reply_form
@@ -46,7 +47,7 @@ def read(*arguments: str) -> Result:
 
 
 def filled(notice: Notice, folder: Path, *answers: str) -> str:
-    rows = list(csv.reader(io.StringIO(reply_form(notice, Language.EN).decode("utf-8-sig"))))
+    rows = list(csv.reader(io.StringIO(reply_form(notice_model(notice), Language.EN).decode("utf-8-sig"))))
     for row, answer in zip(rows[3:], answers, strict=False):
         row[5:7] = [answer, "closed the port"]
     file = folder / "reply.csv"

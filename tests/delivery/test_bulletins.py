@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from scanner.delivery.bulletins import Wanted, last_span, send_bulletin, send_due_bulletin
+from scanner.delivery.bulletin_files import Wanted
+from scanner.delivery.bulletins import last_span, send_bulletin, send_due_bulletin
 from scanner.delivery.duties import Duties
-from scanner.delivery.models import Attachment, Message, MessageKind
+from scanner.delivery.models import Message, MessageKind
 from targets.models import Organisation
 from tests.delivery.daily import ROOMY
 from tests.delivery.office import contact, installed
@@ -49,9 +50,8 @@ def letters() -> list[Message]:
 
 
 def page(message: Message) -> str:
-    (file,) = Attachment.objects.filter(message=message)
-    assert file.media_type == "text/html"
-    return zlib.decompress(bytes(file.content)).decode()
+    assert message.bulletin is not None
+    return zlib.decompress(message.bulletin.html).decode()
 
 
 def test_it_goes_to_the_security_and_leader_contacts_each_in_their_language(city: Organisation) -> None:

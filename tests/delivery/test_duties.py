@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import transaction
 
-from scanner.delivery import day, outbox, posting, recipients, reminders
+from scanner.delivery import outbox, recipients, reminders
 from scanner.delivery.duties import Duties
 from scanner.delivery.models import Message, MessageKind, Notice, Told
 from scanner.delivery.notices import issue
@@ -284,8 +284,7 @@ def test_killed_after_any_write_and_run_again_everything_is_told_once(monkeypatc
 
         return write
 
-    monkeypatch.setattr(day, "enqueue", counted(outbox.enqueue))
-    monkeypatch.setattr(posting, "enqueue", counted(outbox.enqueue))
+    monkeypatch.setattr(outbox, "enqueue", counted(outbox.enqueue))
     monkeypatch.setattr(Told.objects, "bulk_create", counted(Told.objects.bulk_create))
     monkeypatch.setattr(Told.objects, "get_or_create", counted(Told.objects.get_or_create))
     kills, killed = 0, True

@@ -10,6 +10,7 @@ import zlib
 import pytest
 
 from scanner.delivery.models import Message, Notice
+from scanner.delivery.notice_document import notice_model
 from scanner.delivery.replies import apply, notice_of, plan_import
 from scanner.delivery.reply_form import Column, reply_form
 from scanner.delivery.reply_read import read_form
@@ -34,7 +35,7 @@ def due_round(owner: Organisation, weekly: Plan, engine: Engine) -> None:
 
 
 def claimed(notice: Notice) -> bytes:
-    rows = list(csv.reader(io.StringIO(reply_form(notice, Language.ZH_HANS).decode("utf-8-sig"))))
+    rows = list(csv.reader(io.StringIO(reply_form(notice_model(notice), Language.ZH_HANS).decode("utf-8-sig"))))
     for row in rows[3:]:
         row[list(Column).index(Column.ANSWER)] = "已整改"
         row[list(Column).index(Column.MEASURES)] = "已关闭端口"

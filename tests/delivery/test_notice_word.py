@@ -11,7 +11,10 @@ from xml.etree import ElementTree as ET
 
 import docx
 import pytest
+from django.test import override_settings
 from docx.enum.section import WD_ORIENT
+from docx.shared import Mm
+from PIL import Image
 
 from scanner.delivery.models import Message, Notice
 from scanner.delivery.notice_document import notice_model, render_notice
@@ -21,9 +24,11 @@ from scanner.delivery.reports import Post, built
 from scanner.engine.catalogue.load import Language
 from scanner.remediation.models import Finding
 from scanner.reports.pdf import pdf_of
+from scanner.reports.stationery import stationery_of
 from tests.delivery.office import NOW, installed
 from tests.delivery.test_notice_document import notice  # noqa: F401 - a fixture
 from tests.reports.test_pdf import ACTING, in_order, keys_of, text_of
+from tests.reports.test_stationery import DRAWING, PIXEL, put
 
 pytestmark = pytest.mark.django_db
 EVIL = "=cmd|'/c calc'!A1 <w:p/> \x00\x1b[31m\u202e http://evil.example/ " + "字" * 5000
@@ -84,6 +89,30 @@ def test_it_is_set_as_official_letters_are(notice: Notice) -> None:  # noqa: F81
     assert 'w:eastAsia="仿宋_GB2312"' in found["word/styles.xml"].decode()
     assert 'w:altName w:val="FangSong"' in found["word/fontTable.xml"].decode()
     assert 'w:instr="PAGE"' in "".join(content.decode() for name, content in found.items() if "footer" in name)
+
+
+@pytest.mark.parametrize("name", ["logo.svg", "logo.png"])
+def test_it_stands_under_the_office_s_logo_and_letterhead_and_over_its_signature(
+    notice: Notice,  # noqa: F811 - a fixture
+    tmp_path: Path,
+    name: str,
+) -> None:
+    put(tmp_path, name, DRAWING if name.endswith("svg") else PIXEL)
+    office = {"name": "City Office", "letterhead": "1 Main Street\\nCity", "signature": "On behalf", "contact": "555"}
+    put(tmp_path, "words.toml", "[en.office]\n" + "".join(f'{key} = "{text}"\n' for key, text in office.items()))
+    with override_settings(OWN_TEMPLATES=tmp_path), stationery_of(notice.organisation):
+        document = render_notice_docx(notice_model(notice), Language.EN)
+        again = render_notice_docx(notice_model(notice), Language.EN)
+
+    assert document == again
+    assert in_order(
+        text_in(document), "1 Main Street", "City", "City Office", "Contact: 555", "City Office", "On behalf"
+    )
+    (picture,) = docx.Document(io.BytesIO(document)).inline_shapes
+    assert picture._inline.docPr.get("descr") == "City Office"
+    assert (picture.height / Mm(18), picture.width / picture.height) == pytest.approx((1, 1), abs=0.01)
+    content = parts(document)["word/media/image1.png"]
+    assert Image.open(io.BytesIO(content)).size == ((212, 212) if name.endswith("svg") else (1, 1))
 
 
 @pytest.mark.parametrize("language", Language)

@@ -230,7 +230,7 @@ def test_each_contact_gets_document_and_form_in_their_language_and_nothing_of_an
     assert "【整改通知】R2026-2：水务局" in mails[water, "leader@water.example"].subject
 
 
-@pytest.mark.parametrize("step", ["render_notice", "enqueue", "recipients"])
+@pytest.mark.parametrize("step", ["render_notice", "enqueue_all", "recipients"])
 def test_a_crash_between_the_number_and_the_mail_loses_and_doubles_nothing(
     monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from scanner.delivery import replies
 from scanner.delivery.models import Answer, Notice, Reply
+from scanner.delivery.notice_document import notice_model
 from scanner.delivery.notices import issue, withdraw
 from scanner.delivery.replies import apply, notice_of, plan_import, unanswered
 from scanner.delivery.reply_form import Column, file_name, reply_form
@@ -36,7 +37,7 @@ def notice() -> Notice:
 
 def filled(notice: Notice, answers: dict[int, dict[Column, str]], language: Language = Language.EN) -> Rows:
     """The form with the answers to its findings, which are counted from 0."""
-    rows = list(csv.reader(io.StringIO(reply_form(notice, language).decode("utf-8-sig"))))
+    rows = list(csv.reader(io.StringIO(reply_form(notice_model(notice), language).decode("utf-8-sig"))))
     for index, cells in answers.items():
         for column, text in cells.items():
             rows[3 + index][list(Column).index(column)] = text
@@ -275,7 +276,7 @@ def test_what_a_host_or_a_register_says_is_no_formula_and_no_second_line_in_the_
     Finding.objects.update(host='=HYPERLINK("http://x")')
     with installed(notice_number="=R{year}-{serial}"):
         notice = issue(owner, None, [evil], by="ops", now=NOW)
-    text = reply_form(notice, Language.EN).decode("utf-8-sig")
+    text = reply_form(notice_model(notice), Language.EN).decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text)))
     assert len(rows) == 4
     assert [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "\t", "\r")] == []
@@ -302,5 +303,5 @@ def test_a_withdrawn_an_unknown_and_another_notice_take_no_answers(notice: Notic
 @pytest.mark.parametrize("language", Language)
 def test_a_file_name_holds_nothing_that_a_file_system_minds(notice: Notice, language: Language) -> None:
     notice.number = "×网办函〔2026〕12号/../x"
-    assert "/" not in file_name("form.file", notice, language)
-    assert "..x" not in file_name("form.file", notice, language)
+    assert "/" not in file_name("form.file", notice.number, language)
+    assert "..x" not in file_name("form.file", notice.number, language)

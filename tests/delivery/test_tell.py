@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import transaction
 
-from scanner.delivery import tell
+from scanner.delivery import outbox
 from scanner.delivery.letters import REPORT_MARK
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import enqueue
@@ -89,10 +89,10 @@ def test_telling_again_after_a_kill_adds_what_is_missing_and_nothing_else(
                 raise Killed
             return enqueue(*args)  # type: ignore[arg-type]  # as given
 
-        monkeypatch.setattr(tell, "enqueue", dying)
+        monkeypatch.setattr(outbox, "enqueue", dying)
         with pytest.raises(Killed):
             tell_round(this.pk, day(3.1))
-    monkeypatch.setattr(tell, "enqueue", enqueue)
+    monkeypatch.setattr(outbox, "enqueue", enqueue)
     tell_round(this.pk, day(3.1))
     assert tell_round(this.pk, day(3.1)) == 0
     kinds = [each.kind for each in Message.objects.all()]

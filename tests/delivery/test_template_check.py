@@ -44,9 +44,10 @@ def test_the_set_to_begin_with_is_good_and_changes_nothing(home: Path) -> None:
         assert render_sample("mail:notice", Language.EN) == before
 
 
-def test_the_set_to_begin_with_is_good_with_everything_taken_out_of_its_comments(home: Path) -> None:
-    lines = starting_set()["words.toml"].split("\n\n", 1)[1].splitlines()
-    put(home, "words.toml", "\n".join(line.removeprefix("# ") for line in lines))
+@pytest.mark.parametrize("name", ["words.toml", "checks.toml"])
+def test_the_set_to_begin_with_is_good_with_everything_taken_out_of_its_comments(home: Path, name: str) -> None:
+    lines = starting_set()[name].split("\n\n", 1)[1].splitlines()
+    put(home, name, "\n".join(line.removeprefix("# ") for line in lines))
     assert len(lines) > 1000
     assert said(home) == []
 
@@ -64,6 +65,13 @@ def test_the_set_to_begin_with_is_good_with_everything_taken_out_of_its_comments
         ("words.toml", '[en.report]\ntitle = "{name.x} {serial}"', 2, "nothing but a name"),
         ("words.toml", '[en.report]\ntitle = "{name"', 2, "braces"),
         ("words.toml", '[en.form]\nanswer = "x"', 2, "reply forms"),
+        ("checks.toml", '[en.TLS-V10]\ntitle = "x"\n[en.TLS-V1]\ntitle = "x"', 4, "there is no check TLS-V1"),
+        ("checks.toml", '[zh-Hans."TLS-V10"]\ntitel = "x"', 2, "it has title, impact, fix, evidence"),
+        ("checks.toml", '[en]\nTLS-V10 = "x"', 2, "a check has no such text"),
+        ("checks.toml", '[en.TLS-V10]\nfix = ""', 2, "must not be empty"),
+        ("checks.toml", '[en.TLS-V10]\nevidence = "Seen."', 2, "lacks {"),
+        ("checks.toml", '[en.TLS-V10]\ntitle = "{x}"', 2, "nothing is known to fill in for {x}"),
+        ("checks.toml", "[en.TLS-V10]\ntitle", 2, "is no TOML"),
         ("report/part_card.html", "a\nb\n{% if %}", 3, "Expected an expression"),
         ("report/part_card.html", "a\n{{ t('no.such') }}", 2, "there is no text 'no.such'"),
         ("report/part_card.html", "a\n{{ t('report.title', name=1) }}", 2, "lacks serial"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes import identify
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
+from tests.lab.scripted import speaks
 from tests.lab.web_servers import sends
 
 ADDRESS = "127.11.0.41"
@@ -32,3 +34,27 @@ def test_a_usual_port_of_the_web_gets_time_to_answer(
     contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, port), Level.READ)
     with sends(port, _answers_late)(ADDRESS, tmp_path):
         assert asyncio.run(identify.identify(contact)).protocol == protocol
+
+
+_REFUSAL = b"HTTP/1.1 400 \r\nConnection: close\r\n\r\nThis combination of host and port requires TLS."
+_HANDSHAKE_FAILURE = b"\x15\x03\x03\x00\x02\x02\x28"
+
+
+@pytest.mark.parametrize(("to_tls", "inside"), [(_HANDSHAKE_FAILURE, True), (_REFUSAL, False)], ids=["tls", "http"])
+def test_a_port_that_refuses_plain_http_gets_time_to_answer_tls(
+    to_tls: bytes, inside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Java server's first handshake takes seconds; its findings would be gone if it counted as plain HTTP."""
+    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
+    monkeypatch.setattr(identify, "TLS_GRACE", 0.1)
+
+    def told_off(connection: socket.socket) -> None:
+        if connection.recv(2048).startswith(b"GET "):
+            connection.sendall(_REFUSAL)
+            return
+        time.sleep(0.6)
+        connection.sendall(to_tls)
+
+    contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, 8443), Level.READ)
+    with speaks(8443, told_off)(ADDRESS, tmp_path):
+        assert asyncio.run(identify.identify(contact)).tls is inside

@@ -260,7 +260,7 @@ def _rdp_that_takes(*accepted: int, refusal: int) -> Start:
     return scripted(3389, answer, once=True)
 
 
-def _smbd(port: int, *lines: str) -> Start:
+def smbd(port: int, *lines: str) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         for name in ("private", "lock", "state", "cache", "pid", "ncalrpc"):
@@ -321,7 +321,7 @@ _WINDOWS_CASES = (
         name="smb-default",
         address="127.10.9.34",
         ports="445",
-        start=_smbd(445),
+        start=smbd(445),
         expected=frozenset({(445, "SVC-SMB-EXPOSED"), (445, "SMB-SIGN")}),
         silent=frozenset({"SMBV1"}),
         services=frozenset({(445, "smb")}),
@@ -331,7 +331,7 @@ _WINDOWS_CASES = (
         name="smb-version-1",
         address="127.10.9.35",
         ports="445",
-        start=_smbd(445, "server min protocol = NT1"),
+        start=smbd(445, "server min protocol = NT1"),
         expected=frozenset({(445, "SVC-SMB-EXPOSED"), (445, "SMB-SIGN"), (445, "SMBV1")}),
         needs=("smbd",),
     ),
@@ -339,7 +339,7 @@ _WINDOWS_CASES = (
         name="smb-version-1-only",
         address="127.10.9.37",
         ports="445",
-        start=_smbd(445, "server min protocol = NT1", "server max protocol = NT1"),
+        start=smbd(445, "server min protocol = NT1", "server max protocol = NT1"),
         expected=frozenset({(445, "SVC-SMB-EXPOSED"), (445, "SMB-SIGN"), (445, "SMBV1")}),
         needs=("smbd",),
     ),
@@ -347,7 +347,7 @@ _WINDOWS_CASES = (
         name="smb-version-3.1.1-only",
         address="127.10.9.38",
         ports="445",
-        start=_smbd(445, "server min protocol = SMB3_11", "server signing = mandatory"),
+        start=smbd(445, "server min protocol = SMB3_11", "server signing = mandatory"),
         expected=frozenset({(445, "SVC-SMB-EXPOSED")}),
         silent=frozenset({"SMB-SIGN", "SMBV1"}),
         needs=("smbd",),
@@ -356,7 +356,7 @@ _WINDOWS_CASES = (
         name="smb-signing-required-odd-port",
         address="127.10.9.36",
         ports="4450",
-        start=_smbd(4450, "server signing = mandatory"),
+        start=smbd(4450, "server signing = mandatory"),
         expected=frozenset({(4450, "SVC-SMB-EXPOSED")}),
         silent=frozenset({"SMB-SIGN", "SMBV1"}),
         services=frozenset({(4450, "smb")}),

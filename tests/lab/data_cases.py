@@ -68,7 +68,7 @@ def _postgresql(port: int, *rules: str, tls: bool = False) -> Start:
         if tls:
             certificate, key = self_signed(folder, address)
             options += ["ssl=on", f"ssl_cert_file={certificate}", f"ssl_key_file={key}"]
-        _give_to("postgres", folder)
+        give_to("postgres", folder)
         initdb = [
             program("initdb"),
             "-D",
@@ -79,10 +79,10 @@ def _postgresql(port: int, *rules: str, tls: bool = False) -> Start:
             "--auth=reject",
             "--locale=C.UTF-8",
         ]
-        subprocess.run([*_run_as("postgres"), *initdb], check=True, capture_output=True, cwd=folder)
+        subprocess.run([*run_as("postgres"), *initdb], check=True, capture_output=True, cwd=folder)
         (data / "pg_hba.conf").write_text("\n".join(rules) + "\n")
         settings = [word for option in options for word in ("-c", option)]
-        command = [*_run_as("postgres"), program("postgres"), "-D", str(data), *settings]
+        command = [*run_as("postgres"), program("postgres"), "-D", str(data), *settings]
         with process(command, folder=folder, wait_for=(address, port)):
             yield
 
@@ -100,12 +100,12 @@ def _mariadb(port: int, *options: str, accounts: str = "", tls: bool = False) ->
         if tls:
             certificate, key = self_signed(folder, address)
             security = [f"--ssl-cert={certificate}", f"--ssl-key={key}"]
-        _give_to("mysql", folder)
+        give_to("mysql", folder)
         install = [program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db"]
-        subprocess.run([*_run_as("mysql"), *install], check=True, capture_output=True, cwd=folder)
+        subprocess.run([*run_as("mysql"), *install], check=True, capture_output=True, cwd=folder)
         command = [
             *(
-                *_run_as("mysql"),
+                *run_as("mysql"),
                 program("mariadbd"),
                 "--no-defaults",
                 f"--datadir={data}",
@@ -152,14 +152,14 @@ def _zabbix_agent(port: int, *, servers: str) -> Start:
     return start
 
 
-def _give_to(user: str, folder: Path) -> None:
+def give_to(user: str, folder: Path) -> None:
     """Hand a folder to the account under which a server that refuses to be root will run."""
     if os.geteuid() == 0:
         for path in (folder, *folder.iterdir()):
             shutil.chown(path, user, user)
 
 
-def _run_as(user: str) -> list[str]:
+def run_as(user: str) -> list[str]:
     if os.geteuid() != 0:
         return []
     return [program("setpriv"), f"--reuid={user}", f"--regid={user}", "--clear-groups"]

@@ -66,13 +66,13 @@ def dovecot(*lines: str, tls: bool = False) -> Start:
             "userdb {\n driver = static\n args = uid=mail gid=mail home=/nonexistent\n}",
             "service imap-login {\n inet_listener imaps {\n port = 0\n }\n}",
             "service pop3-login {\n inet_listener pop3s {\n port = 0\n }\n}",
-            *lines,
         ]
         if tls:
             certificate, key = self_signed(folder, address)
             settings.append(f"ssl = yes\nssl_cert = <{certificate}\nssl_key = <{key}")
         else:
             settings.append("ssl = no")
+        settings += lines
         configuration = folder / "dovecot.conf"
         configuration.write_text("\n".join(settings) + "\n")
         command = [program("dovecot"), "-F", "-c", str(configuration)]

@@ -5,23 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from scanner.delivery.samples import render_sample, samples
+from scanner.delivery.samples import Sample, render_sample, sample_of, samples
 from scanner.engine.catalogue.load import Language
-from scanner.reports.model import ReportModel
+from targets.models import Organisation
+from tests.reports.sample import HOSTILE
 
 CHROMIUM = "/usr/bin/chromium"
 Scheme = Literal["light", "dark"]
 
 _WRITTEN_OUTSIDE = """
 host address target subject issuer product version protocol service reason proof owner name zh en reference granted_by
-detail plan sent received
+detail plan sent received requested_by
 """
 FROM_OUTSIDE = frozenset(_WRITTEN_OUTSIDE.split())
-"""Fields of the report model that hold text which a scanned host, or somebody who registers things, has written."""
+"""Fields of the models that hold text which a scanned host, or somebody who registers things, has written."""
+
+ATTACKS = (
+    HOSTILE,
+    "</title></style></script><script>alert(1)</script>",
+    "</textarea><svg onload=alert(1)><style>@import '//evil.example/x.css'</style>",
+    '" style="background:url(//evil.example/x)" onmouseover="alert(1)',
+    "javascript:alert(1)//\u202e\u2066\x00\x1b]8;;http://evil.example\x07",
+    "=cmd|'/c calc'!A1",
+    "隐" * 3000 + "<iframe src=//evil.example>",
+)
 
 OURS = ("policy", "grade")
 """Params of findings that our own rules fill from a closed list."""
@@ -34,10 +45,20 @@ def every_page() -> Iterator[tuple[str, str]]:
             yield f"{name} {language}", render_sample(name, language)["html"]
 
 
-def poisoned(model: ReportModel, poison: str) -> ReportModel:
+Model = TypeVar("Model")
+
+
+def poisoned(model: Model, poison: str) -> Model:
     """Return the model with the poison wherever something from outside is."""
-    made: ReportModel = _poisoned(model, poison)
+    made: Model = _poisoned(model, poison)
     return made
+
+
+def hostile(language: Language, poison: str) -> Sample:
+    """Return the sample with the poison wherever something from outside is."""
+    sample = sample_of(language)
+    owner = Organisation(slug="water", name_zh=poison, name_en=poison, time_zone=sample.organisation.time_zone)
+    return replace(poisoned(sample, poison), organisation=owner)
 
 
 def _poisoned(value: Any, poison: str) -> Any:

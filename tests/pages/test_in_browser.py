@@ -6,17 +6,16 @@ WCAG 2.2, levels A and AA, as far as axe-core can tell.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser
 
+from scanner.delivery.samples import render, samples
 from scanner.engine.catalogue.load import Language
-from scanner.reports.render import render_html
-from scanner.reports.sample import sample_report
-from tests.pages.shown import Scheme, browser, every_page, poisoned, tab
-from tests.reports.sample import HOSTILE
+from tests.pages.shown import ATTACKS, Scheme, browser, every_page, hostile, tab
 
 pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -26,16 +25,6 @@ VIOLATIONS = """async levels => {
   const found = await axe.run(document, {runOnly: {type: "tag", values: levels}, resultTypes: ["violations"]});
   return found.violations.flatMap(each => each.nodes.map(node => each.id + ": " + node.html));
 }"""
-
-ATTACKS = (
-    HOSTILE,
-    "</title></style></script><script>alert(1)</script>",
-    "</textarea><svg onload=alert(1)><style>@import '//evil.example/x.css'</style>",
-    '" style="background:url(//evil.example/x)" onmouseover="alert(1)',
-    "javascript:alert(1)//\u202e\u2066\x00\x1b]8;;http://evil.example\x07",
-    "=cmd|'/c calc'!A1",
-    "隐" * 3000 + "<iframe src=//evil.example>",
-)
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +63,15 @@ def test_no_page_or_mail_is_wider_than_the_screen_or_fetches_or_says_anything(ru
     assert (wide, shown.asked, shown.said) == ([], [], [])
 
 
-def test_nothing_runs_and_nothing_is_fetched_whatever_hosts_say(running: Browser) -> None:
+def test_nothing_runs_and_nothing_is_fetched_whatever_hosts_and_registrars_write(running: Browser) -> None:
+    found = []
     with tab(running, obeys=False) as shown:
-        for language in Language:
-            for attack in ATTACKS:
-                shown.show(render_html(poisoned(sample_report(language), attack)))
-                assert shown.page.locator("script, iframe, object, embed, img, link").count() == 0
-    assert (shown.asked, shown.said) == ([], [])
+        for name in samples():
+            for attack, language in zip(ATTACKS, cycle(Language), strict=False):
+                shown.show(render(name, hostile(language, attack))["html"])
+                if shown.page.locator("script, iframe, object, embed, img, link, form, base, [onload]").count():
+                    found.append((name, attack))
+    assert (found, shown.asked, shown.said) == ([], [], [])
 
 
 def test_the_browser_would_have_told_of_it(running: Browser) -> None:

@@ -12,6 +12,7 @@ from scanner.remediation.score import Scored, score_host, score_organisation
 from scanner.reports import model as m
 from scanner.reports.gauges import gauges_of
 from scanner.reports.inventory import certificates_of
+from scanner.reports.places import Certificate, InventoryHost, InventoryService, ProductAge
 from scanner.reports.priorities import fix_first
 from scanner.reports.risky import risky_services
 from tests.reports.sample import DAY, NOW, clean, finding, place, trend
@@ -44,7 +45,7 @@ def large(hosts: int = 1000, each: int = 5, language: str = "en", kinds: int = 1
     inventory = tuple(_host(host) for host in range(hosts))
     score = score_organisation(scores, 1)
     base = clean(language)
-    age = m.ProductAge("nginx", "nginx", "1.20.1", Support.ENDED, NOW.date() - 300 * DAY, None, (), ())
+    age = ProductAge("nginx", "nginx", "1.20.1", Support.ENDED, NOW.date() - 300 * DAY, None, (), ())
     return replace(
         base,
         score=score,
@@ -83,10 +84,10 @@ def _address(host: int) -> str:
     return f"10.{host // 65536}.{host // 256 % 256}.{host % 256}"
 
 
-def _host(host: int) -> m.InventoryHost:
-    certificate = m.Certificate(f"CN=host{host}.example.org", "CN=Example CA", NOW + (host % 200) * DAY)
+def _host(host: int) -> InventoryHost:
+    certificate = Certificate(f"CN=host{host}.example.org", "CN=Example CA", NOW + (host % 200) * DAY)
     services = tuple(
-        m.InventoryService(
+        InventoryService(
             port,
             Transport.TCP,
             "http",
@@ -100,4 +101,4 @@ def _host(host: int) -> m.InventoryHost:
         for port in PORTS
     )
     name = f"host{host}.example.org"
-    return m.InventoryHost(name, _address(host), name, False, Outcome.INSPECTED, Severity.HIGH, 60.0, services)
+    return InventoryHost(name, _address(host), name, False, Outcome.INSPECTED, Severity.HIGH, 60.0, services)

@@ -44,7 +44,7 @@ class Shot:
 SHOTS = (
     *(Shot("report", each, device) for each in Language for device in ("desk", "phone", "print")),
     *(Shot("notice", each, "print") for each in Language),
-    *(Shot("bulletin", each, "desk") for each in Language),
+    *(Shot("bulletin", each, device) for each in Language for device in ("desk", "print")),
     *(Shot("mail:round-report", each, "mail") for each in Language),
     Shot("mail:urgent-alert", Language.ZH_HANS, "phone"),
 )

@@ -33,6 +33,7 @@ from scanner.remediation.score import Age, OrganisationScore, Scored, score_host
 from scanner.reports import model as m
 from scanner.reports.gauges import gauges_of
 from scanner.reports.inventory import certificates_of
+from scanner.reports.places import Certificate, InventoryHost, InventoryService, Place, ProductAge
 from scanner.reports.risky import risky_services
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
@@ -46,11 +47,11 @@ HOSTILE = (
 """What a spiteful server would say: breaks out of attributes, elements, templates, format strings and shells."""
 
 
-def place(host: str, port: int, address: str = "", transport: Transport = Transport.TCP) -> m.Place:
-    return m.Place(host, address or host, port, transport)
+def place(host: str, port: int, address: str = "", transport: Transport = Transport.TCP) -> Place:
+    return Place(host, address or host, port, transport)
 
 
-def finding(number: int, check: str, where: m.Place, **changes: object) -> m.Finding:
+def finding(number: int, check: str, where: Place, **changes: object) -> m.Finding:
     """An open, confirmed finding first seen two days ago; ``changes`` override any field."""
     entry = catalogue()[check]
     base = m.Finding(
@@ -163,9 +164,9 @@ def busy(language: str = "en") -> m.ReportModel:
         next_round=m.NextRound("weekly", NOW + 7 * DAY),
         contacts=(m.Contact("Zhang San", "security"), m.Contact(HOSTILE, "technical")),
         products=(
-            m.ProductAge("redis", "Redis", "6.0.16", Support.ENDED, NOW.date() - 900 * DAY, None, (), (redis, mirror)),
-            m.ProductAge("openssh", "OpenSSH", "9.2p1", Support.UNKNOWN, None, None, ("Debian 12",), (redis,)),
-            m.ProductAge("x", HOSTILE, "1", Support.ENDING, NOW.date() + 60 * DAY, None, (), (mirror,)),
+            ProductAge("redis", "Redis", "6.0.16", Support.ENDED, NOW.date() - 900 * DAY, None, (), (redis, mirror)),
+            ProductAge("openssh", "OpenSSH", "9.2p1", Support.UNKNOWN, None, None, ("Debian 12",), (redis,)),
+            ProductAge("x", HOSTILE, "1", Support.ENDING, NOW.date() + 60 * DAY, None, (), (mirror,)),
         ),
     )
 
@@ -178,7 +179,7 @@ def clean(language: str = "en") -> m.ReportModel:
         m.Name("示例市图书馆", "Example City Library"),
         score=score_organisation([score_host(host, []) for host in hosts], 1),
         coverage=_coverage(4, ()),
-        inventory=tuple(m.InventoryHost(host, host, host, False, Outcome.INSPECTED, None, 100.0, ()) for host in hosts),
+        inventory=tuple(InventoryHost(host, host, host, False, Outcome.INSPECTED, None, 100.0, ()) for host in hosts),
     )
 
 
@@ -193,9 +194,7 @@ def unreachable(language: str = "en") -> m.ReportModel:
         coverage=_coverage(
             2, tuple(m.NotInspected(host, host, host, Outcome.UNREACHABLE, silent) for host in hosts), inspected=0
         ),
-        inventory=tuple(
-            m.InventoryHost(host, host, host, False, Outcome.UNREACHABLE, None, None, ()) for host in hosts
-        ),
+        inventory=tuple(InventoryHost(host, host, host, False, Outcome.UNREACHABLE, None, None, ()) for host in hosts),
     )
 
 
@@ -225,7 +224,7 @@ def crowded(language: str = "en") -> m.ReportModel:
         coverage=_coverage(60, ()),
         findings=findings,
         inventory=tuple(
-            m.InventoryHost(
+            InventoryHost(
                 e.place.host,
                 e.place.host,
                 "198.51.100.0/24",
@@ -233,7 +232,7 @@ def crowded(language: str = "en") -> m.ReportModel:
                 Outcome.INSPECTED,
                 e.severity,
                 59.0,
-                (m.InventoryService(6379, Transport.TCP, "redis", False, "Redis", "7.0.15", (), None, 1),),
+                (InventoryService(6379, Transport.TCP, "redis", False, "Redis", "7.0.15", (), None, 1),),
             )
             for e in findings
         ),
@@ -340,11 +339,11 @@ def _coverage(hosts: int, gaps: tuple[m.NotInspected, ...], inspected: int | Non
     return m.Coverage(hosts, hosts, full, partial, missing, (full + partial) / hosts, gaps, 7, 310, 42, 18, 96)
 
 
-def _inventory() -> tuple[m.InventoryHost, ...]:
-    expired = m.Certificate("mail.example.org", "Example CA", NOW - 3 * DAY)
-    valid = m.Certificate(f"CN={HOSTILE}", HOSTILE, NOW + 40 * DAY)
+def _inventory() -> tuple[InventoryHost, ...]:
+    expired = Certificate("mail.example.org", "Example CA", NOW - 3 * DAY)
+    valid = Certificate(f"CN={HOSTILE}", HOSTILE, NOW + 40 * DAY)
     return (
-        m.InventoryHost(
+        InventoryHost(
             "cache.example.org",
             "192.0.2.10",
             "cache.example.org",
@@ -353,14 +352,12 @@ def _inventory() -> tuple[m.InventoryHost, ...]:
             Severity.CRITICAL,
             43.8,
             (
-                m.InventoryService(22, Transport.TCP, "ssh", False, "OpenSSH", "9.2p1", (), None, 0),
-                m.InventoryService(
-                    443, Transport.TCP, "http", True, "nginx", "1.22.1", ("TLSv1.2", "TLSv1.3"), valid, 0
-                ),
-                m.InventoryService(6379, Transport.TCP, "redis", False, "Redis", "7.0.15", (), None, 1),
+                InventoryService(22, Transport.TCP, "ssh", False, "OpenSSH", "9.2p1", (), None, 0),
+                InventoryService(443, Transport.TCP, "http", True, "nginx", "1.22.1", ("TLSv1.2", "TLSv1.3"), valid, 0),
+                InventoryService(6379, Transport.TCP, "redis", False, "Redis", "7.0.15", (), None, 1),
             ),
         ),
-        m.InventoryHost(
+        InventoryHost(
             "mail.example.org",
             "192.0.2.41",
             "mail.example.org",
@@ -369,11 +366,11 @@ def _inventory() -> tuple[m.InventoryHost, ...]:
             None,
             100.0,
             (
-                m.InventoryService(443, Transport.TCP, "http", True, "", "", ("TLSv1.2",), expired, 0),
-                m.InventoryService(8443, Transport.TCP, "unknown", False, HOSTILE, HOSTILE, (), None, 0),
+                InventoryService(443, Transport.TCP, "http", True, "", "", ("TLSv1.2",), expired, 0),
+                InventoryService(8443, Transport.TCP, "unknown", False, HOSTILE, HOSTILE, (), None, 0),
             ),
         ),
-        m.InventoryHost("192.0.2.40", "192.0.2.40", "192.0.2.40", False, Outcome.UNREACHABLE, None, None, ()),
+        InventoryHost("192.0.2.40", "192.0.2.40", "192.0.2.40", False, Outcome.UNREACHABLE, None, None, ()),
     )
 
 
@@ -383,7 +380,7 @@ def _model(
     *,
     score: OrganisationScore,
     coverage: m.Coverage,
-    inventory: tuple[m.InventoryHost, ...],
+    inventory: tuple[InventoryHost, ...],
     score_change: m.ScoreChange | None = None,
     counts: tuple[m.SeverityCount, ...] | None = None,
     fix_first: tuple[m.Action, ...] = (),

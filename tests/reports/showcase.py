@@ -10,6 +10,7 @@ from scanner.remediation.score import Age, Scored, score_host, score_organisatio
 from scanner.reports import model as m
 from scanner.reports.gauges import gauges_of
 from scanner.reports.inventory import certificates_of
+from scanner.reports.places import Certificate, InventoryHost, InventoryService, Place
 from scanner.reports.risky import risky_services
 from tests.reports.sample import DAY, NOW, busy, clean, finding, place, trend
 
@@ -68,7 +69,7 @@ def showcase(language: str = "en") -> m.ReportModel:
     silent = base.coverage.gaps[0]
     inventory = (
         *(
-            m.InventoryHost(host, found[0].place.address, host, False, Outcome.INSPECTED, found[0].severity, 80.0,
+            InventoryHost(host, found[0].place.address, host, False, Outcome.INSPECTED, found[0].severity, 80.0,
                             tuple(_service(each) for each in found[:1]))
             for host, found in scored.items()
         ),
@@ -106,7 +107,7 @@ def showcase(language: str = "en") -> m.ReportModel:
     )
 
 
-def _finding(number: int, check: str, where: m.Place, due: int, **params: str) -> m.Finding:
+def _finding(number: int, check: str, where: Place, due: int, **params: str) -> m.Finding:
     return finding(
         number,
         check,
@@ -126,10 +127,10 @@ def _scored(found: m.Finding) -> Scored:
     return Scored(found.check, found.severity, found.confidence, age=age)
 
 
-def _service(found: m.Finding) -> m.InventoryService:
+def _service(found: m.Finding) -> InventoryService:
     tls = found.place.port == 443
     protocol = {443: "http", 3306: "mysql", 6379: "redis"}[found.place.port]
     versions = ("TLSv1.2", "TLSv1.3") if tls else ()
     days = {WWW: 12, MAIL: -3}.get(found.place.host, 60)
-    certificate = m.Certificate(f"CN={found.place.host}", "CN=Example CA", NOW + days * DAY) if tls else None
-    return m.InventoryService(found.place.port, Transport.TCP, protocol, tls, "", "", versions, certificate, 1)
+    certificate = Certificate(f"CN={found.place.host}", "CN=Example CA", NOW + days * DAY) if tls else None
+    return InventoryService(found.place.port, Transport.TCP, protocol, tls, "", "", versions, certificate, 1)

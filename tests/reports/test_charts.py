@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from scanner.engine.model import Severity
 from scanner.reports import charts
-from scanner.reports import model as m
 from scanner.reports.gauges import gauges_of
+from scanner.reports.places import Certificate, CertificateUse
 from tests.reports.sample import DAY, NOW, UNAUTH, finding, place, trend
 
 
@@ -30,7 +30,7 @@ def test_a_trend_of_nothing_is_no_chart_and_hints_are_in_none() -> None:
 
 def test_certificates_stand_on_their_day_and_the_others_are_counted() -> None:
     days = (-3, 0, 7, 7, 89, 90, 400)
-    uses = [m.CertificateUse(m.Certificate(f"CN={n}", "CA", NOW + day * DAY), ()) for n, day in enumerate(days)]
+    uses = [CertificateUse(Certificate(f"CN={n}", "CA", NOW + day * DAY), ()) for n, day in enumerate(days)]
     drawn = charts.timeline(uses, NOW)
     assert (drawn.expired, drawn.soon, drawn.later) == (1, 4, 2)
     assert [bar.value for bar in drawn.bars] == [1, 2, 1]

@@ -28,6 +28,7 @@ from scanner.remediation.models import ExemptionKind
 from scanner.remediation.models import Finding as FindingRow
 from scanner.reports import model
 from scanner.reports.inventory import certificate_of
+from scanner.reports.places import Place
 from scanner.reports.priorities import fix_first
 from scanner.reports.query import latest_round, report_model
 from scanner.rounds.models import PlanKind, Round
@@ -100,7 +101,7 @@ def test_findings_carry_their_place_evidence_and_deadline(owner: Organisation, e
     said = report(owner, engine)
     (finding,) = said.findings
     assert (finding.check, finding.severity, finding.service) == (CHECK, Severity.CRITICAL, "redis")
-    assert finding.place == model.Place("192.0.2.10", "192.0.2.10", 6379, Transport.TCP)
+    assert finding.place == Place("192.0.2.10", "192.0.2.10", 6379, Transport.TCP)
     assert finding.exchanges[0].sent == "INFO server"
     assert finding.key_target
     reported = FindingRow.objects.get(pk=finding.number).reported
@@ -255,7 +256,7 @@ def a_finding(check: str, severity: Severity, host: str = "h", **fields: object)
         check=check,
         state="open",
         severity=severity,
-        place=model.Place(host, host, 80, Transport.TCP),
+        place=Place(host, host, 80, Transport.TCP),
         service="",
         params=(),
         exchanges=(),

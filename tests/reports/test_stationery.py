@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +12,13 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 from jinja2.exceptions import SecurityError
+from PIL import Image
 
+from scanner.delivery.samples import render_sample
 from scanner.engine.catalogue.load import Language
-from scanner.reports import bounded, mishaps, page
+from scanner.reports import bounded, mishaps, page, texts
 from scanner.reports.dress import dress_of
+from scanner.reports.pdf import pdf_of
 from scanner.reports.render import render_html
 from scanner.reports.stationery import found, stationery_of, written_on
 from scanner.reports.words import shipped, words
@@ -24,6 +29,22 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3"/></svg>'
+BOMB = DRAWING.replace(
+    "<circle",
+    "<defs><g id='a0'><path d='M0 0h1'/></g>"
+    + "".join(f"<g id='a{n}'>" + f"<use href='#a{n - 1}'/>" * 10 + "</g>" for n in range(1, 9))
+    + "</defs><use href='#a8'/><circle",
+)
+"""A drawing of ten thousand thousand lines."""
+
+
+def png(side: int) -> bytes:
+    """A square picture of one colour that nothing else has."""
+    out = io.BytesIO()
+    Image.new("RGB", (side, side), "#e000c0").save(out, "png")
+    return out.getvalue()
+
+
 LOOP = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
 
 
@@ -84,6 +105,24 @@ def test_the_nearest_organisation_wins_and_the_others_inherit(home: Path) -> Non
         "water": ("City Office", "The Water Works", "desk"),
     }
     assert words(Language.EN)("office.name") == ""
+
+
+def test_what_is_said_of_a_check_may_be_worded_otherwise_and_the_rest_stays(home: Path) -> None:
+    before = texts.text("TLS-V10", Language.EN)
+    put(home, "checks.toml", '[en.TLS-V10]\ntitle = "Ours"\nfix = "Ask the help desk."\n[en.TLS-V1]\ntitle = "x"')
+    put(home, "organisations/water/checks.toml", '[en.TLS-V10]\ntitle = "The water works\' own"')
+    with written_on(found(("water",))):
+        told = texts.text("TLS-V10", Language.EN)
+        chinese = texts.text("TLS-V10", Language.ZH_HANS)
+    assert (told.title, told.fix) == ("The water works' own", "Ask the help desk.")
+    assert (told.impact, told.evidence) == (before.impact, before.evidence)
+    assert chinese == texts.text("TLS-V10", Language.ZH_HANS)
+    with written_on(found()):
+        assert texts.text("TLS-V10", Language.EN).title == "Ours"
+        put(home, "checks.toml", '[en.TLS-V10]\ntitle = "Changed again"')
+    with written_on(found()):
+        assert texts.text("TLS-V10", Language.EN).title == "Changed again"
+    assert texts.text("TLS-V10", Language.EN) == before
 
 
 def test_what_is_changed_on_the_disk_counts_at_the_next_page(home: Path) -> None:
@@ -193,7 +232,10 @@ def test_a_link_out_of_the_folder_of_templates_is_not_followed(home: Path, tmp_p
         ("logo.svg", "<svg>", "is no SVG"),
         ("logo.svg", DRAWING + " " * 70_000, "larger than 64 KiB"),
         ("logo.png", b"GIF89a" + b"\0" * 60, "is no PNG"),
-        ("logo.png", PIXEL[:16] + b"\0\1\0\0" + PIXEL[20:], "pixels"),
+        ("logo.png", PIXEL[:16] + b"\0\1\0\0" + PIXEL[20:], "is a PNG that is damaged"),
+        ("logo.png", PIXEL[:-20], "is a PNG that is damaged"),
+        ("logo.png", png(2001), "pixels"),
+        ("logo.svg", BOMB, "can't be drawn"),
         ("css/own.css", "p { background: url(https://evil.example/x) }", "elsewhere"),
         ("css/own.css", "p {}\n</style><script>", "'<'"),
         ("css/report.css", "@import 'https://evil.example/x.css';", "elsewhere"),
@@ -222,3 +264,17 @@ def test_logo_letterhead_signature_and_style_come_into_the_report(home: Path, na
     assert "1 Main Street<br>Example City" in html
     assert "For the office" in html
     assert ".ours { color: #123456; }" in html
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("logo.svg", DRAWING.replace("<circle", '<circle fill="#e000c0"')), ("logo.png", png(9))]
+)
+@pytest.mark.parametrize("document", ["notice", "bulletin"])
+def test_the_logo_is_on_paper_too(home: Path, name: str, content: str | bytes, document: str) -> None:
+    put(home, name, content)
+    with written_on(found()):
+        pdf = pdf_of(render_sample(document, Language.EN)["html"])
+    command = ["pdftoppm", "-r", "40", "-f", "1", "-l", "1", "-png"]
+    page = subprocess.run(command, input=pdf, capture_output=True, check=True).stdout
+    colours = Image.open(io.BytesIO(page)).convert("RGB").getcolors(1_000_000)
+    assert (0xE0, 0x00, 0xC0) in {colour for _, colour in colours or []}

@@ -17,7 +17,8 @@ from openpyxl import load_workbook
 
 from scanner.reports.cells import CELL_LIMIT, inert
 from scanner.reports.csv_files import render_csv
-from scanner.reports.model import InventoryService, ReportModel
+from scanner.reports.model import ReportModel
+from scanner.reports.places import InventoryService
 from scanner.reports.sarif import render_report_sarif
 from scanner.reports.xlsx import render_xlsx
 from tests.reports import sample, showcase

@@ -9,6 +9,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,9 +18,10 @@ from typing import Any
 import pytest
 
 from scanner.engine.errors import InputError
-from scanner.upkeep import archive, snapshot
+from scanner.upkeep import archive, own_templates, snapshot
 from scanner.upkeep import backup as backups
 from tests.installation import Installation
+from tests.reports.test_stationery import put
 
 NOW = dt.datetime(2026, 11, 2, 8, 30, tzinfo=dt.UTC)
 
@@ -71,6 +73,11 @@ def template(fresh_installation: Path, tmp_path_factory: pytest.TempPathFactory)
 def lived_in(template: Path, tmp_path: Path) -> Installation:
     shutil.copytree(template, tmp_path / "data")
     return Installation(tmp_path / "data")
+
+
+def write(data_dir: Path, to: Path, now: dt.datetime = NOW) -> None:
+    """Write a backup in this process."""
+    backups._write(data_dir, to, now, data_dir / "templates")
 
 
 def restored(file: Path, to: Path, *options: str, status: int = 0) -> str:
@@ -135,15 +142,76 @@ def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
 
 
 def test_a_stop_may_be_left_as_it_was(lived_in: Installation, tmp_path: Path) -> None:
-    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    write(lived_in.path, tmp_path / "backup")
     restored(tmp_path / "backup", tmp_path / "new", "--no-stop")
     assert query(tmp_path / "new" / "roundsman.sqlite3", "SELECT count(*) FROM rounds_stop") == [(0,)]
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert "water" in Installation(tmp_path / "new").roundsman("targets", "list")
 
 
+def test_templates_of_one_s_own_come_back_and_those_that_were_there_are_kept_aside(
+    lived_in: Installation, tmp_path: Path
+) -> None:
+    own = lived_in.path / "templates"
+    put(own, "words.toml", '[en.office]\nname = "Ours"')
+    put(own, "organisations/water/mail/reminder.html", "水务" * 400_000)
+    put(own, "organisations/water/notice/notice.html", "{% extends 'shipped/notice.html' %}")
+    put(own, ".git/config", "no template")
+    (own / "logo.png").symlink_to("/etc/hostname")
+    said = lived_in.roundsman("backup", tmp_path / "backup.tar.gz")
+    assert "Not in it: 2 file(s)" in said
+    put(own, "words.toml", '[en.office]\nname = "Changed"')
+
+    lived_in.roundsman("restore", tmp_path / "backup.tar.gz", "--yes")
+    assert (own / "words.toml").read_text() == '[en.office]\nname = "Ours"'
+    files = sorted(path.relative_to(own).as_posix() for path in own.rglob("*") if path.is_file())
+    assert files == ["organisations/water/notice/notice.html", "words.toml"]
+    assert stat.S_IMODE((own / "words.toml").stat().st_mode) == 0o600
+    (aside,) = lived_in.path.glob("replaced-*")
+    assert "Changed" in (aside / "templates" / "words.toml").read_text()
+    assert "words.toml  (0 in zh-Hans, 1 in en)" in lived_in.roundsman("templates", "list")
+
+
+def test_a_backup_without_templates_leaves_those_that_are_there(lived_in: Installation, tmp_path: Path) -> None:
+    write(lived_in.path, tmp_path / "backup")
+    put(lived_in.path / "templates", "words.toml", "")
+    restored(tmp_path / "backup", lived_in.path)
+    assert (lived_in.path / "templates" / "words.toml").exists()
+
+
+def test_templates_kept_elsewhere_are_backed_up_and_it_is_told_where_they_came_to(
+    lived_in: Installation, tmp_path: Path
+) -> None:
+    put(tmp_path / "elsewhere", "words.toml", "[en]")
+    other = Installation(lived_in.path, {"ROUNDSMAN_TEMPLATES_DIR": str(tmp_path / "elsewhere")})
+    other.roundsman("backup", tmp_path / "backup.tar.gz")
+    said = other.roundsman("restore", tmp_path / "backup.tar.gz", "--yes")
+    assert f"Your templates are in {lived_in.path}/templates" in said
+    assert (lived_in.path / "templates" / "words.toml").read_text() == "[en]"
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "/etc/evil", "a/../../evil", ".evil", "a//b", "a\\b", "a\nb", "a/", "words.toml/x"]
+)
+def test_hostile_templates_in_a_backup_are_refused_before_anything_is_changed(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "templates.zip", "w") as packed:
+        packed.writestr("words.toml", "x")
+        packed.writestr(name, "x")
+    with pytest.raises((InputError, OSError)):
+        own_templates.lay_out(tmp_path / "templates.zip", tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "templates.zip", "words.toml"]
+
+
+def test_templates_that_unpack_to_more_than_there_can_be_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "templates.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        for number in range(65):
+            packed.writestr(f"{number}.html", bytes(1 << 20))
+    with pytest.raises(InputError, match="more than a backup has"):
+        own_templates.lay_out(tmp_path / "templates.zip", tmp_path / "out")
+
+
 def test_a_directory_in_use_is_not_touched(lived_in: Installation, tmp_path: Path) -> None:
-    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    write(lived_in.path, tmp_path / "backup")
     with (lived_in.path / "serve.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "is running on" in lived_in.roundsman("restore", tmp_path / "backup", "--yes", status=2)
@@ -154,7 +222,7 @@ def test_a_directory_in_use_is_not_touched(lived_in: Installation, tmp_path: Pat
 
 
 def test_nobody_is_overrun_unasked(lived_in: Installation, tmp_path: Path) -> None:
-    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    write(lived_in.path, tmp_path / "backup")
     assert "Add --yes" in lived_in.roundsman("restore", tmp_path / "backup", status=2)
     (tmp_path / "there.tar.gz").touch()
     assert "exists; choose another name" in lived_in.roundsman("backup", tmp_path / "there.tar.gz", status=2)
@@ -170,7 +238,7 @@ def of_changed(lived_in: Installation, tmp_path: Path, *statements: str) -> Path
     with closing(sqlite3.connect(other / "roundsman.sqlite3")) as connection, connection:
         for statement in statements:
             connection.execute(statement)
-    backups._write(other, tmp_path / "changed", NOW)
+    write(other, tmp_path / "changed")
     return tmp_path / "changed"
 
 
@@ -199,7 +267,7 @@ def test_a_broken_trail_is_restored_and_said(lived_in: Installation, tmp_path: P
 def test_a_restore_that_was_broken_off_lets_nothing_start_until_it_is_done(
     lived_in: Installation, tmp_path: Path
 ) -> None:
-    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    write(lived_in.path, tmp_path / "backup")
     (lived_in.path / "restore.unfinished").touch()
     lived_in.database.rename(tmp_path / "aside")
     assert "was broken off" in lived_in.roundsman("targets", "list", status=2)
@@ -233,7 +301,7 @@ with prepared(Path("backup").absolute(), DATA_DIR) as ready:
 def test_a_restore_that_is_killed_loses_nothing_and_is_done_again(
     lived_in: Installation, tmp_path: Path, moves: int
 ) -> None:
-    backups._write(lived_in.path, tmp_path / "backup", NOW)
+    write(lived_in.path, tmp_path / "backup")
     with lived_in.sql() as database:
         database.execute("UPDATE targets_organisation SET name_en = 'Changed'")
     with lived_in.start(KILLED.replace("MOVES", str(moves))) as process:
@@ -258,7 +326,7 @@ def test_a_damaged_database_is_not_backed_up(
     at = (root - 1) * size
     lived_in.database.write_bytes(content[:at] + spoil(content[at : at + size]) + content[at + size :])
     with pytest.raises(InputError, match=r"damaged|can't be read"):
-        backups._write(lived_in.path, tmp_path / "backup", NOW)
+        write(lived_in.path, tmp_path / "backup")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -268,7 +336,7 @@ def test_what_a_killed_backup_left_is_removed_by_the_next(lived_in: Installation
     recent.mkdir()
     later = dt.datetime.now(dt.UTC)
     _age(old, later - dt.timedelta(days=2))
-    backups._write(lived_in.path, tmp_path / "backup", later)
+    write(lived_in.path, tmp_path / "backup", later)
     assert (old.exists(), recent.exists()) == (False, True)
 
 

@@ -17,7 +17,7 @@ from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.engine.errors import InputError
 from scanner.engine.model import Outcome
 from scanner.remediation.scores import never_answered
-from scanner.reports.models import Report
+from scanner.reports.models import Bulletin, Report
 from scanner.reports.query import report_model
 from scanner.rounds.models import HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
 from scanner.upkeep import retention
@@ -188,6 +188,36 @@ def a_report(owner: Organisation, days: float, language: str = "en") -> Report:
         json=content,
         digest="d" * 64,
     )
+
+
+def a_bulletin(owner: Organisation | None, days: float, *, nameless: bool = False) -> Bulletin:
+    content = zlib.compress(b"<p>secret</p>")
+    generated = NOW - days * DAY
+    return Bulletin.objects.create(
+        organisation=owner,
+        first=generated.date(),
+        last=generated.date(),
+        nameless=nameless,
+        language="en",
+        generated=generated,
+        html=content,
+        json=content,
+        digest="d" * 64,
+    )
+
+
+def test_an_old_bulletin_loses_its_content_but_the_newest_of_each_sort_and_what_is_still_to_be_sent_stay(
+    owner: Organisation,
+) -> None:
+    of_all = [a_bulletin(None, days) for days in (1000, 900)]
+    of_one = [a_bulletin(owner, days) for days in (1000, 950, 900)]
+    nameless = a_bulletin(owner, 1100, nameless=True)
+    waiting = a_mail(MessageKind.BULLETIN, 950, MessageState.QUEUED)
+    Message.objects.filter(pk=waiting.pk).update(bulletin=of_one[1])
+    assert sweep().counts == {What.BULLETINS: 2}
+    for each in (*of_all, *of_one, nameless):
+        each.refresh_from_db()
+    assert [each.is_pruned for each in (*of_all, *of_one, nameless)] == [True, False, True, False, False, False]
 
 
 def test_an_old_report_loses_its_content_and_says_so_but_the_newest_in_each_language_stays(owner: Organisation) -> None:

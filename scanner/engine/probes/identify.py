@@ -9,6 +9,7 @@ ports alone, because exposed services hide on odd ports. What nothing recognises
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -47,7 +48,10 @@ WEB_PORTS = frozenset(
 )
 
 TLS_GRACE = 0.4
-"""Seconds that a port which has answered HTTP gets to say that it wanted TLS."""
+"""Seconds that a port which has answered HTTP gets to say that it wanted TLS; one that refused HTTP gets more."""
+
+_REFUSED = re.compile(r"HTTP/\S+ 400\b")
+"""How servers tell plain HTTP on a TLS port off (nginx, Apache, Tomcat, Go); their first handshake may take long."""
 
 _TCP_PROBES = tuple(probe for probe in PROBES if probe.transport is Transport.TCP)
 _SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
@@ -109,6 +113,9 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
     if how is Manner.HTTP:
         return await _ask_http(contact)
     found = await _first_look(contact, with_tls=True)
+    if _may_want_tls(found):
+        asked = await _ask_tls(contact, SLOW_ANSWER_WAIT)
+        found = asked if asked.protocol == "tls" else found
     if found.protocol != "tls":
         return found
     inside = await _first_look(replace(contact, tls=True), with_tls=False)
@@ -265,8 +272,12 @@ async def _ask_http(contact: Contact, wait: float | None = None) -> Identificati
     return named
 
 
-async def _ask_tls(contact: Contact) -> Identification:
-    reply, closed = await converse(contact, tls_hello.HELLO, BANNER_WAIT)
+def _may_want_tls(answer: Identification) -> bool:
+    return answer.protocol == "http" and _REFUSED.match(answer.banner) is not None
+
+
+async def _ask_tls(contact: Contact, wait: float | None = None) -> Identification:
+    reply, closed = await converse(contact, tls_hello.HELLO, wait or BANNER_WAIT)
     if tls_hello.recognises(reply):
         return Identification("tls")
     return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)

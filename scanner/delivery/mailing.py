@@ -1,0 +1,64 @@
+"""Letters about one matter to several people: each in their language, under a key of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from scanner.delivery.letters import Frame, Written
+from scanner.delivery.models import Message, MessageKind
+from scanner.delivery.outbox import Letter, key_of
+from scanner.delivery.recipients import Recipient
+from scanner.engine.catalogue.load import Language
+from scanner.reports.stationery import stationery_of
+from targets.models import Organisation
+
+Writing = Callable[[Frame], Written]
+"""Writes a letter in the language, and for whom, the frame says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """What the letters have in common: their kind, and the organisation that they speak of (None: the installation).
+
+    ``about`` completes their keys: nobody gets a second letter of the same kind about the same.
+    """
+
+    kind: MessageKind
+    organisation: Organisation | None
+    about: tuple[object, ...]
+    now: datetime
+
+    def untold(self, chosen: Iterable[Recipient]) -> list[Recipient]:
+        """Return those who were not written to yet, each once."""
+        keys = {self._key(each): each for each in chosen}
+        told = set(Message.objects.filter(key__in=keys).values_list("key", flat=True))
+        return [each for key, each in keys.items() if key not in told]
+
+    def letters(self, chosen: Iterable[Recipient], writing: Writing) -> list[Letter]:
+        """Write to each; those who share a language read the same words."""
+        written: dict[tuple[Language, bool], Written] = {}
+        letters = []
+        for each in chosen:
+            form = (each.language, each.instead)
+            if form not in written:
+                with stationery_of(self.organisation):
+                    written[form] = writing(Frame(self.kind, each.language, self.now, self.organisation, each.instead))
+            letters.append(self._letter(each, written[form]))
+        return letters
+
+    def _key(self, recipient: Recipient) -> str:
+        return key_of(self.kind, recipient.address, *self.about)
+
+    def _letter(self, recipient: Recipient, written: Written) -> Letter:
+        return Letter(
+            key=self._key(recipient),
+            kind=self.kind,
+            recipient=recipient.address,
+            language=str(recipient.language),
+            subject=written.subject,
+            text=written.text,
+            html=written.html,
+            organisation=self.organisation,
+        )
