@@ -11,8 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from scanner.accounts.roles import Role
 from scanner.audit.models import Entry
+from scanner.console import server
 from targets.documents import LARGEST
 from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion
+from targets.registry.document import LARGEST_FILE
 from tests.console.house import House, client
 from tests.console.test_register import WHO, agreed, errors
 
@@ -90,6 +92,10 @@ def test_other_documents_and_large_ones_are_refused(house: House, content: bytes
     answer = browser.post(where, {"file": SimpleUploadedFile("order.pdf", content, content_type="application/pdf")})
     assert "The document" in answer.content.decode()
     assert AuthorisationFile.objects.count() == 1
+
+
+def test_the_server_takes_a_request_with_the_largest_upload() -> None:
+    assert max(LARGEST, LARGEST_FILE) + 512 * 1024 < server.LARGEST
 
 
 def test_a_document_is_saved_and_never_shown_by_a_browser(house: House) -> None:

@@ -21,6 +21,9 @@ from targets.registry.problems import BadInput
 SHOWN = 200
 """Problems that a page shows."""
 
+LONGEST_TEXT = 700_000
+"""Characters; in UTF-8 they stay below what Django takes of a form besides its files (2.5 MB)."""
+
 _LONGEST_NAME = 200
 
 
@@ -31,7 +34,7 @@ class ImportForm(PageForm):
 
     organisation = forms.SlugField(max_length=64, required=False)
     file = forms.FileField(required=False, max_length=_LONGEST_NAME, allow_empty_file=True)
-    text = forms.CharField(required=False, max_length=1_000_000, widget=forms.Textarea(attrs={"rows": 10}))
+    text = forms.CharField(required=False, max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 10}))
 
     def __init__(self, request: PageRequest) -> None:
         posted = request.method == "POST"
