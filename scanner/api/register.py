@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
@@ -22,10 +23,10 @@ from scanner.api.scopes import Scope
 from targets.models import Authorisation, Exclusion, Organisation, Target, Zone
 from targets.registry.plan import Change
 from targets.registry.problems import Problem as Wrong
-from targets.registry.reading import Limits, read_mapping
+from targets.registry.proposal import propose
+from targets.registry.reading import Limits, Source, read_sources
 from targets.registry.specs import AuthorisationSpec, ExclusionSpec, OrganisationSpec, Register, TargetSpec
-from targets.registry.store import apply_changes, changes_for, current_register
-from targets.registry.values import as_document
+from targets.registry.store import current_register
 
 READ = needs(Scope.REGISTER_READ, Right.WATCH)
 WRITE = needs(Scope.REGISTER_WRITE, Right.OPERATE)
@@ -288,7 +289,7 @@ def _saying(owner: OrganisationSpec, section: Section, rows: Any) -> Register:
 
 
 def _spec(slug: str) -> OrganisationSpec:
-    return next(each for each in current_register().organisations if each.slug == slug)
+    return next(each for each in current_register({slug}).organisations if each.slug == slug)
 
 
 def _with(rows: Iterable[Row] | None, new: Iterable[Row] | None) -> tuple[Row, ...]:
@@ -312,16 +313,18 @@ def _without_none(values: Any) -> Any:
 
 
 def _read(values: dict[str, object]) -> tuple[Register, list[Wrong]]:
-    problems: list[Wrong] = []
+    """Read what was sent as register files are read; JSON is YAML. It has no files beside it that it could name."""
+    text = json.dumps(values, ensure_ascii=False).encode()
     limits = Limits(settings.WIDEST_IPV4_TARGET, settings.WIDEST_IPV6_TARGET)
-    return read_mapping(as_document(values), limits, problems), problems
+    return read_sources([Source("what was sent", lambda: text)], limits)
 
 
 def _apply(request: ApiRequest, how: How, wanted: Register, problems: Iterable[Wrong] = ()) -> Changes:
-    changes = changes_for(wanted, problems)
-    if changes and not how.dry_run:
-        apply_changes(wanted, changes, request.now, actor=request.visit.who)
-    return Changes(applied=bool(changes) and not how.dry_run, changes=[_change(each) for each in changes])
+    proposal = propose(wanted, problems)
+    is_meant = bool(proposal.changes) and not how.dry_run
+    if is_meant:
+        proposal.carry_out(request.now, actor=request.visit.who)
+    return Changes(applied=is_meant, changes=[_change(each) for each in proposal.changes])
 
 
 def _change(each: Change) -> ChangeRow:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from targets.addresses import AddressError, Network, ParsedTarget, parse_target
 from targets.domains import parse_domain
-from targets.registry.document import Mapping, load_document, read_text_file
+from targets.registry.document import Mapping, parse_document, read_text_file
 from targets.registry.fields import Fields
 from targets.registry.problems import BadInput, Place, Problem
 from targets.registry.specs import (
@@ -68,38 +68,54 @@ def yaml_files(path: Path) -> list[Path]:
     return files
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """YAML text that is called ``name``. ``beside`` reads a file that it names; None where there is nothing beside it.
+
+    What comes by the network has nothing beside it: it could else name any file of the server.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+    beside: Callable[[str], bytes] | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> Source:
+        """Return a file, which may name others of its folder."""
+        return cls(str(path), partial(read_text_file, path), lambda name: read_text_file(path.parent / name))
+
+
 def read_register(files: Iterable[Path], limits: Limits) -> tuple[Register, list[Problem]]:
     """Read YAML files as one register, with everything that is wrong within single values."""
+    return read_sources(map(Source.of, files), limits)
+
+
+def read_sources(sources: Iterable[Source], limits: Limits) -> tuple[Register, list[Problem]]:
+    """Read YAML texts as one register, with everything that is wrong within single values."""
     problems: list[Problem] = []
-    found: list[Register] = []
-    for file in files:
+    zones: list[ZoneSpec] = []
+    organisations: list[OrganisationSpec] = []
+    exclusions: tuple[ExclusionSpec, ...] | None = None
+    for source in sources:
         try:
-            found.append(read_mapping(load_document(file), limits, problems))
+            mapping = parse_document(source.read(), source.name)
         except BadInput as error:
             problems += error.problems
-    exclusions = [each.exclusions for each in found if each.exclusions is not None]
-    whole = Register(
-        zones=tuple(zone for each in found for zone in each.zones),
-        organisations=tuple(organisation for each in found for organisation in each.organisations),
-        exclusions=tuple(exclusion for each in exclusions for exclusion in each) if exclusions else None,
-    )
-    return whole, problems
-
-
-def read_mapping(mapping: Mapping, limits: Limits, problems: list[Problem]) -> Register:
-    """Read one document; what is wrong within its values is added to ``problems``."""
-    top = Fields(mapping, "", ("zones", "organisations", "exclusions"), problems)
-    zones = tuple(_zone(item, f"zones[{index}]", problems) for index, item in enumerate(top.items("zones") or (), 1))
-    organisations = tuple(
-        _OrganisationReader(item, f"organisations[{index}]", limits, problems).read()
-        for index, item in enumerate(top.items("organisations") or (), 1)
-    )
-    items = top.items("exclusions")
-    if items is None:
-        return Register(zones, organisations)
-    zone = ZoneInfo(DEFAULT_TIME_ZONE)
-    found = (_exclusion(item, f"exclusions[{index}]", zone, problems) for index, item in enumerate(items, 1))
-    return Register(zones, organisations, tuple(found))
+            continue
+        top = Fields(mapping, "", ("zones", "organisations", "exclusions"), problems)
+        zones += [_zone(item, f"zones[{index}]", problems) for index, item in enumerate(top.items("zones") or (), 1)]
+        organisations += [
+            _OrganisationReader(item, f"organisations[{index}]", limits, problems, source.beside).read()
+            for index, item in enumerate(top.items("organisations") or (), 1)
+        ]
+        items = top.items("exclusions")
+        if items is not None:
+            found = tuple(
+                _exclusion(item, f"exclusions[{index}]", ZoneInfo(DEFAULT_TIME_ZONE), problems)
+                for index, item in enumerate(items, 1)
+            )
+            exclusions = (exclusions or ()) + found
+    return Register(tuple(zones), tuple(organisations), exclusions), problems
 
 
 def _zone(item: Mapping, path: str, problems: list[Problem]) -> ZoneSpec:
@@ -139,8 +155,16 @@ class _OrganisationReader:
         "contacts", "targets", "authorisations", "exclusions",
     )  # fmt: skip
 
-    def __init__(self, item: Mapping, path: str, limits: Limits, problems: list[Problem]) -> None:
+    def __init__(
+        self,
+        item: Mapping,
+        path: str,
+        limits: Limits,
+        problems: list[Problem],
+        beside: Callable[[str], bytes] | None,
+    ) -> None:
         self._fields = Fields(item, path, self._KNOWN, problems)
+        self._beside = beside
         self._path = path
         self._limits = limits
         self._problems = problems
@@ -188,7 +212,7 @@ class _OrganisationReader:
         found: dict[str, None] = {}
         for text, place in blocks:
             try:
-                pem = text if "-----BEGIN" in text else self._read_beside(text, place)
+                pem = text if "-----BEGIN" in text else self._read_beside(text)
                 found.update((root.pem, None) for root in parse_roots(pem))
             except ValueError as error:
                 right = "write the PEM text under '- |', or the name of a PEM file beside this file"
@@ -210,8 +234,10 @@ class _OrganisationReader:
                 self._fields.note(place, "domains", str(error))
         return tuple(sorted(found))
 
-    def _read_beside(self, name: str, place: Place) -> str:
-        return read_text_file(Path(place.file).parent / name).decode("ascii", errors="replace")
+    def _read_beside(self, name: str) -> str:
+        if self._beside is None:
+            raise ValueError("a file can't be named here")
+        return self._beside(name).decode("ascii", errors="replace")
 
     def _section(self, key: str, read: Callable[[Mapping, str], T]) -> tuple[T, ...] | None:
         items = self._fields.items(key)

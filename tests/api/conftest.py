@@ -13,7 +13,6 @@ from scanner.api.pace import Pace
 from scanner.delivery.models import MessageKind
 from scanner.delivery.outbox import Letter, enqueue
 from scanner.rounds.models import HostResult
-from targets.models import Exclusion
 from tests.api.programs import Programs
 from tests.console.house import House, build
 from tests.delivery.office import NOW, plan
@@ -26,7 +25,6 @@ def house(db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> House:
     monkeypatch.setattr(door, "PACE", Pace())
     house = build()
     HostResult.objects.all().delete()  # they hold no facts, and a re-inspection reads those
-    Exclusion.objects.create(organisation=house.water, value="192.0.2.99", reason="It breaks easily.")
     plan()
     letter = Letter("digest:ops", MessageKind.DIGEST, "ops@office.example", "en", "A week", "text", "html")
     enqueue(letter, NOW)

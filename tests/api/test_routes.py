@@ -83,7 +83,7 @@ TABLE: dict[str, Entry] = {
     "list_plans": Entry(Scope.PLANS_READ, OFFICE),
     "list_due": Entry(Scope.PLANS_READ, OFFICE),
     "show_plan": Entry(Scope.PLANS_READ, OFFICE),
-    "make_plan": Entry(Scope.PLANS_WRITE, OPERATE, {"name": "nightly", "schedule": "every 1d"}),
+    "make_plan": Entry(Scope.PLANS_WRITE, OPERATE, {"name": "hourly", "schedule": "every 1d"}),
     "pause_plan": Entry(Scope.PLANS_WRITE, OPERATE, {}),
     "resume_plan": Entry(Scope.PLANS_WRITE, OPERATE, {}),
     "run_plan_now": Entry(Scope.PLANS_WRITE, OPERATE, {}),
