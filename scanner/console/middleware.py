@@ -1,4 +1,4 @@
-"""What holds for every page: what a browser may do with it, when it is, and in which language."""
+"""What holds for every page: what a browser may do with it, when it is, for how long, and in which language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from allauth.account.authentication import get_authentication_records
 from django.conf import settings
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
@@ -49,11 +51,13 @@ def headers(get_response: Handler) -> Handler:
 def reader(get_response: Handler) -> Handler:
     """Note the moment, and speak the reader's language: that of the account, else of the cookie, else of the browser.
 
-    Below this, no code of the console reads a clock.
+    Below this, no code of the console reads a clock. A session that has lasted too long is over here.
     """
 
     def handle(request: Any) -> HttpResponse:
         request.now, request.zone = datetime.now(UTC), settings.TIME_ZONE
+        if request.user.is_authenticated and _is_over(request):
+            logout(request)
         language = _language(request)
         request.words = texts(language)
         with translation.override(CODES[language]):
@@ -62,6 +66,12 @@ def reader(get_response: Handler) -> Handler:
         return response
 
     return handle
+
+
+def _is_over(request: Any) -> bool:
+    """Tell whether the sign-in lies too far back; Django alone would count from the last change of the session."""
+    shown = [record["at"] for record in get_authentication_records(request, request.user)]
+    return bool(shown) and request.now.timestamp() - min(shown) > settings.SESSION_COOKIE_AGE
 
 
 def _language(request: HttpRequest) -> Language:
