@@ -16,6 +16,9 @@ from scanner.audit.trail import Action, record
 
 _log = logging.getLogger(__name__)
 
+SINCE = "signed-in-since"
+"""The key under which a session knows when its account signed in, in seconds of the epoch."""
+
 
 def connect() -> None:
     """Listen from now on; connecting twice changes nothing."""
@@ -29,6 +32,7 @@ def connect() -> None:
 def _signed_in(request: Any, user: User, **_: object) -> None:
     origin = request.META.get("REMOTE_ADDR", "")
     record(Action.SIGNED_IN, f"account {user.email}", actor=user.email, at=request.now, origin=origin)
+    request.session[SINCE] = request.now.timestamp()
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 

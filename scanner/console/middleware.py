@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
 from scanner.accounts.models import User
+from scanner.accounts.signed import SINCE
 from scanner.console.texts import CODES, language_of, texts
 from scanner.engine.catalogue.load import Language
 
@@ -70,8 +70,8 @@ def reader(get_response: Handler) -> Handler:
 
 def _is_over(request: Any) -> bool:
     """Tell whether the sign-in lies too far back; Django alone would count from the last change of the session."""
-    shown = [record["at"] for record in get_authentication_records(request, request.user)]
-    return bool(shown) and request.now.timestamp() - min(shown) > settings.SESSION_COOKIE_AGE
+    now = request.now.timestamp()
+    return bool(now - request.session.get(SINCE, now) > settings.SESSION_COOKIE_AGE)
 
 
 def _language(request: HttpRequest) -> Language:
