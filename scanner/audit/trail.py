@@ -67,6 +67,7 @@ class Action(StrEnum):
     ROLE_TAKEN = "role-taken"
     INVITED = "invited"
     PASSWORD_SET = "password-set"  # noqa: S105 - the name of an act
+    SECOND_FACTOR_ADDED = "second-factor-added"
     SECOND_FACTOR_REMOVED = "second-factor-removed"
     SIGNED_IN = "signed-in"
     TOKEN_ADDED = "token-added"  # noqa: S105

@@ -73,7 +73,9 @@ def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: s
 
 
 def _requests(sight: Sight, t: Words) -> Need | None:
-    asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED, finding__state__in=TO_FIX)
+    asked = sight.rows(Exemption).filter(
+        state=ExemptionState.REQUESTED, finding__state__in=TO_FIX, finding__organisation__retired_at=None
+    )
     return _need(t, "requests", (), asked.count(), f"{reverse('findings')}?asked=on")
 
 

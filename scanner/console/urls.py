@@ -103,6 +103,7 @@ _ENTRANCE: list[URLPattern | URLResolver] = [
     path("account/ended/", account.account_inactive, name="account_inactive"),
     path("account/again/", account.reauthenticate, name="account_reauthenticate"),
     path("account/password/", account.password_change, name="account_change_password"),
+    path("account/second-factor/authenticate/", entry.second_factor, name="mfa_authenticate"),
     path("account/second-factor/", include("allauth.mfa.urls")),
     path("account/sessions/", include("allauth.usersessions.urls")),
 ]
