@@ -302,6 +302,8 @@ INSTALLED_APPS = [
     "scanner.reports",
     "scanner.delivery",
     "scanner.accounts",
+    "scanner.api",
+    "scanner.webhooks",
     "scanner.console",
 ]
 DATABASES: dict[str, dict[str, Any]] = {
@@ -336,7 +338,7 @@ _site = urlsplit(installation.site)
 _has_tls = _site.scheme == "https"
 _HOUR = 60 * 60
 ALLOWED_HOSTS = [_site.hostname or ""] if installation.web_url else ["127.0.0.1", "localhost", "[::1]"]
-ROOT_URLCONF = "scanner.console.urls"
+ROOT_URLCONF = "scanner.urls"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "scanner.console.middleware.headers",
@@ -369,11 +371,22 @@ CSRF_FAILURE_VIEW = "scanner.console.errors.forged"
 LANGUAGE_COOKIE_NAME = "language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * _HOUR
 SECURE_SSL_REDIRECT = _has_tls
+SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz|metrics)$"]  # asked by programs on this machine, past the proxy
 SECURE_HSTS_SECONDS = 2 * 365 * 24 * _HOUR if _has_tls else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _has_tls
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+CACHES = {
+    # Tries are counted in it: a flood of them must not push others out before their five minutes are over.
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
+}
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"discreet": {"()": "scanner.console.discreet.Discreet"}},
+    "loggers": {name: {"filters": ["discreet"]} for name in ("django.request", "django.security.csrf")},
+}
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

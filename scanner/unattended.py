@@ -22,6 +22,7 @@ from scanner.rounds.service import serving
 from scanner.rounds.ways import Ways
 from scanner.rounds.worker import Workers
 from scanner.upkeep.retention import Policy, prune_unattended
+from scanner.webhooks.caller import Caller
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Beats:
     plans: float = 10.0
     cadence: float = 60.0
     urgent: float = 30.0
+    calls: float = 5.0
     duties: float = 15 * 60.0
     upkeep: float = 24 * HOUR
 
@@ -80,6 +82,7 @@ class Service:
             "clock": every(self.beats.plans, tick),
             "sentinel": every(self.beats.urgent, Sentinel().look),
             "mailer": lambda: _lasting(Mailer(self.ways.now, stop=stop).run, stop),
+            "caller": every(self.beats.calls, Caller().look),
             "duties": every(self.beats.duties, Duties(_space).run),
             "upkeep": every(self.beats.upkeep, lambda now: prune_unattended(now, Policy.of_settings(), rest)),
         }

@@ -297,3 +297,45 @@ class Exclusion(Retirable):
 
     def __str__(self) -> str:
         return self.value
+
+
+class AuthorisationFile(models.Model):
+    """The document of an authorisation, as somebody handed it in. Never changed; a better copy is one more row.
+
+    ``kind`` is what the content is (see :mod:`targets.documents`), ``digest`` its SHA-256 (hex), ``size`` in bytes.
+    """
+
+    authorisation = models.ForeignKey(Authorisation, on_delete=models.PROTECT, related_name="files")
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10)
+    size = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    content = models.BinaryField()
+    added = models.DateTimeField()
+    added_by = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ("authorisation", "pk")
+        constraints = (models.CheckConstraint(condition=Q(size__gt=0), name="authorisation_file_is_not_empty"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RegisterDraft(models.Model):
+    """A file of the register that somebody handed in to see what it would change; gone once that is decided.
+
+    ``organisation`` is set for a list of targets (CSV), which speaks of one; without it the file is YAML.
+    """
+
+    name = models.CharField(max_length=200)
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    content = models.BinaryField()
+    created = models.DateTimeField()
+    created_by = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -76,7 +76,7 @@ def registered_targets(organisation: Organisation) -> tuple[RegisteredTarget, ..
     rows = Target.objects.filter(
         organisation=organisation, retired_at=None, organisation__retired_at=None
     ).select_related("zone")
-    return tuple(_registered(row) for row in rows.order_by("value"))
+    return tuple(as_registered(row) for row in rows.order_by("value"))
 
 
 def registered_domains(organisation: Organisation) -> tuple[RegisteredDomain, ...]:
@@ -115,7 +115,8 @@ def _scope_in_database(organisation: Organisation) -> Scope:
     )
 
 
-def _registered(row: Target) -> RegisteredTarget:
+def as_registered(row: Target) -> RegisteredTarget:
+    """Return one row, whose zone should have been read with it, as other rooms take it."""
     parsed = parse_target(row.value)
     return RegisteredTarget(
         id=row.pk,

@@ -200,6 +200,29 @@ class Scope:
             _log.warning("the scope of %s could not decide", self.organisation, exc_info=True)
             return Decision(reason=RefusalReason.UNDECIDABLE, params=(("error", type(error).__name__),))
 
+    def foreseen(self, hostname: str, when: datetime) -> Decision | None:
+        """Return the refusal that a name meets wherever it resolves to, or None when only its address can tell."""
+        if self.refuse_all:
+            return Decision(reason=self.refuse_all, params=(("organisation", self.organisation),))
+        try:
+            self._refuse_name(parse_hostname(hostname), when)
+        except _Refused as refusal:
+            return refusal.decision
+        except AddressError as error:
+            return Decision(reason=RefusalReason.BAD_HOSTNAME, params=(("hostname", hostname), ("error", str(error))))
+        return None
+
+    def _refuse_name(self, name: str, when: datetime) -> None:
+        for exclusion in self.exclusions:
+            holds = exclusion.until is None or when < exclusion.until
+            if holds and exclusion.ports == EVERY_PORT and name in exclusion.reach.hostnames:
+                raise _Refused(RefusalReason.EXCLUDED, address=name, why=exclusion.reason)
+        if name not in self.targets.hostnames:
+            raise _Refused(RefusalReason.NAME_NOT_REGISTERED, hostname=name)
+        if not self.authorisations:
+            raise _Refused(RefusalReason.NOT_AUTHORISED, address=name)
+        _in_force(list(self.authorisations), when)
+
     def _refuse_excluded(self, question: _Question) -> None:
         for exclusion in self.exclusions:
             if exclusion.until is not None and question.when >= exclusion.until:

@@ -96,6 +96,23 @@ def open_again(windows: Iterable[Window], moment: datetime, zone: tzinfo) -> dat
     return None if end == start else end
 
 
+def spans_between(
+    windows: Iterable[Window], start: datetime, end: datetime, zone: tzinfo
+) -> list[tuple[datetime, datetime, Window]]:
+    """Return when each window holds between two aware moments, in UTC and in order; the spans are not cut to fit."""
+    found: dict[tuple[datetime, datetime, str], Window] = {}
+    near = start.astimezone(zone).replace(tzinfo=None, fold=0)
+    chosen = tuple(windows)
+    while near < end.astimezone(zone).replace(tzinfo=None) + _WEEK:
+        for window in chosen:
+            for local in window.occurrences(near):
+                begins, ends = min(_readings(local[0], zone)), max(_readings(local[1], zone))
+                if begins < end and ends > start:
+                    found[begins, ends, window.text] = window
+        near += _WEEK
+    return [(begins, ends, window) for (begins, ends, _), window in sorted(found.items(), key=lambda item: item[0])]
+
+
 def _ends(window: Window, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
     """When each occurrence of the window that holds at the moment ends."""
     local = moment.astimezone(zone).replace(tzinfo=None, fold=0)

@@ -34,6 +34,8 @@ from targets.models import Organisation
 LASTS = timedelta(days=3)
 """How long a link that sets a password works."""
 
+THERE_IS_ONE = "There is an administrator already; 'roundsman user --help' tells how to add others."
+
 
 class OnlyAdministratorError(InputError):
     """The last administrator can't be taken away, which nobody could undo in a browser."""
@@ -42,9 +44,12 @@ class OnlyAdministratorError(InputError):
 def begin(email: str, name: str, password: str | None, by: str, now: datetime) -> tuple[User, str]:
     """Make the first administrator, with this password; without one, return a link that sets it as well.
 
-    Raises ``ValidationError`` with what is wrong with the password; nothing is made then.
+    Raises ``ValidationError`` with what is wrong with the password, and ``InputError`` when there is an administrator;
+    nothing is made then.
     """
     with transaction.atomic():
+        if administrators():  # asked again, as somebody may have been quicker
+            raise InputError(THERE_IS_ONE)
         user = add(email, name, by, now)
         give(user, Role.ADMINISTRATOR, None, by, now)
         if password is None:
@@ -96,7 +101,7 @@ def invite(user: User, by: str, now: datetime) -> str:
     """Return a link by which the account's password is set, once; those that were made before work no more."""
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
-        Invitation.objects.filter(user=user, used=None, expires__gt=now).update(used=now)
+        void_links(user, now)
         Invitation.objects.create(
             user=user, digest=_digest(token), created=now, created_by=line(by, 200), expires=now + LASTS
         )
@@ -132,7 +137,7 @@ def take_up(invitation: Invitation, password: str, now: datetime) -> User:
         if not Invitation.objects.filter(pk=invitation.pk, used=None, expires__gt=now).update(used=now):
             raise InputError("This link was used already.")
         _set_password(user, password)
-        _end_sessions(user)
+        end_sessions(user)
         record(Action.PASSWORD_SET, _subject(user), actor=user.email, at=now)
     return user
 
@@ -143,8 +148,8 @@ def end(user: User, by: str, now: datetime) -> None:
         _keep_an_administrator(user, None)
         user.is_active = False
         user.save(update_fields=["is_active"])
-        Invitation.objects.filter(user=user, used=None).update(used=now)
-        _end_sessions(user)
+        void_links(user, now)
+        end_sessions(user)
         record(Action.ACCOUNT_ENDED, _subject(user), actor=by, at=now)
 
 
@@ -161,9 +166,20 @@ def remove_second_factor(user: User, by: str, now: datetime) -> bool:
     with transaction.atomic():
         removed, _ = Authenticator.objects.filter(user=user).delete()
         if removed:
-            _end_sessions(user)
+            end_sessions(user)
             record(Action.SECOND_FACTOR_REMOVED, _subject(user), actor=by, at=now)
     return bool(removed)
+
+
+def end_sessions(user: User, but: str | None = None) -> None:
+    """End the sessions of an account, ``but`` the one with this key."""
+    for each in UserSession.objects.filter(user=user).exclude(session_key=but or ""):
+        each.end()
+
+
+def void_links(user: User, now: datetime) -> None:
+    """Let no link that was made for an account set its password any more."""
+    Invitation.objects.filter(user=user, used=None).update(used=now)
 
 
 def administrators() -> int:
@@ -184,11 +200,6 @@ def _set_password(user: User, password: str) -> None:
     validate_password(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
-
-
-def _end_sessions(user: User) -> None:
-    for each in UserSession.objects.filter(user=user):
-        each.end()
 
 
 def _address(email: str) -> str:

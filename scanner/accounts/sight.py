@@ -17,7 +17,8 @@ from scanner.accounts.models import Membership, User
 from scanner.accounts.roles import RIGHTS, Right, Role
 from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundScore
 from scanner.reports.models import Report, ReportFile
-from targets.models import Authorisation, Contact, Exclusion, Organisation, Target
+from scanner.rounds.models import HostResult
+from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion, Organisation, Target
 
 M = TypeVar("M", bound=Model)
 
@@ -26,7 +27,9 @@ _OWNERS: Mapping[type[Model], str] = {
     Target: "organisation",
     Contact: "organisation",
     Authorisation: "organisation",
+    AuthorisationFile: "authorisation__organisation",
     Exclusion: "organisation",
+    HostResult: "organisation",
     Finding: "organisation",
     FindingEvent: "finding__organisation",
     Exemption: "finding__organisation",

@@ -41,7 +41,7 @@ def init(
     now = datetime.now(UTC)
     with clear_errors():
         if people.administrators():
-            raise InputError("There is an administrator already; 'roundsman user --help' tells how to add others.")
+            raise InputError(people.THERE_IS_ONE)
         if is_terminal():
             email, name = email or typer.prompt("Mail address"), name or typer.prompt("Name")
         elif not (email and name):

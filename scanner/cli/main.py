@@ -27,6 +27,8 @@ _COMMANDS = {
     "bulletin": ("scanner.cli.bulletin", "Compare units for the organisation that supervises them."),
     "templates": ("scanner.cli.templates", "Word and dress reports, notices and mails in your own way."),
     "user": ("scanner.cli.user", "Let people in to the pages; give roles, end accounts."),
+    "token": ("scanner.cli.token", "Let programs in to the interface, and shut them out."),
+    "webhook": ("scanner.cli.webhook", "Have other systems told what happened."),
     "audit": ("scanner.cli.audit", "Show who did what, and whether anybody changed that."),
     "notice": ("scanner.cli.notice", "Ask an organisation to fix findings by a date."),
     "replies": ("scanner.cli.replies", "Read the answers of organisations to notices."),
@@ -42,7 +44,7 @@ _COMMANDS = {
 _WITHOUT_DATABASE = {"inspect", "intel", "restore", "doctor", "plugins"}
 
 _WITHOUT_PLUGINS = {
-    "init", "user",
+    "init", "user", "token", "webhook",
     "targets", "stop", "resume", "intel", "audit", "templates", "mail", "prune", "backup", "restore", "doctor",
     "plugins",
 }  # fmt: skip

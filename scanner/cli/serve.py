@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import threading
@@ -15,6 +14,7 @@ import typer
 
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
+from scanner.cli.logs import LogFormat, log_to_standard_error
 from scanner.engine.hostile import printable
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ def serve(
         int | None, typer.Option(min=1, max=16, help="Jobs at a time. Default: ROUNDSMAN_WORKERS, or 2.")
     ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="How much to log to standard error.")] = LogLevel.INFO,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines for people, or JSON with the round and organisation that it is about.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Make the rounds of plans when they are due, follow findings, send mail, remind, clean up, and serve the pages.
 
@@ -51,7 +54,7 @@ def serve(
     from scanner.console.server import serving
     from scanner.unattended import Service
 
-    _log_to_standard_error(log_level)
+    log_to_standard_error(log_level, log_format)
     ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -106,9 +109,3 @@ def _what_runs(workers: int) -> Iterator[str]:
     if stop is not None:
         why = f": {printable(stop.reason)}" if stop.reason else ""
         yield f"STOPPED by {stop.by} at {stop.at:%Y-%m-%d %H:%M}Z{why}. 'roundsman resume' lets rounds go on."
-
-
-def _log_to_standard_error(level: LogLevel) -> None:
-    logging.basicConfig(
-        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )

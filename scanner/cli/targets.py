@@ -20,11 +20,9 @@ from scanner.cli.actor import actor
 from scanner.cli.prompts import Yes, agree
 from scanner.cli.register_view import print_attention, print_plan, print_problems, print_register
 from scanner.engine.errors import InputError, RoundsmanError
-from targets.registry.crosscheck import cross_problems
 from targets.registry.export import only, to_yaml
-from targets.registry.plan import compare, merge
 from targets.registry.problems import BadInput, Problem
-from targets.registry.reading import Limits, read_register, yaml_files
+from targets.registry.reading import read_register, yaml_files
 from targets.registry.specs import Register
 from targets.registry.table import read_targets, with_targets
 
@@ -57,8 +55,10 @@ def apply(
 
     docs/targets.md describes the format. Exit status: 0 done, 1 declined, 2 bad input.
     """
+    from targets.registry.store import limits
+
     with _clear_errors():
-        wanted, problems = read_register(yaml_files(path), _limits())
+        wanted, problems = read_register(yaml_files(path), limits())
         _apply(wanted, problems, dry_run=dry_run, yes=yes)
 
 
@@ -73,11 +73,11 @@ def import_csv(
 
     Exit status: 0 done, 1 declined, 2 bad input.
     """
-    from targets.registry.store import current_register
+    from targets.registry.store import current_register, limits
 
     with _clear_errors():
         owner = only(current_register(), organisation).organisations[0]
-        wanted = Register(organisations=(with_targets(owner, read_targets(file, _limits())),))
+        wanted = Register(organisations=(with_targets(owner, read_targets(file, limits())),))
         _apply(wanted, [], dry_run=dry_run, yes=yes)
 
 
@@ -154,33 +154,23 @@ def check(
 
 def _apply(wanted: Register, problems: list[Problem], *, dry_run: bool, yes: bool) -> None:
     """Show what ``wanted`` changes, ask, and write it; with ``problems``, of it or found here, refuse them all."""
-    from targets.registry.store import RegisterChanged, apply_changes, current_register
+    from targets.registry.proposal import propose
+    from targets.registry.store import RegisterChanged
 
-    current = current_register()
-    whole = merge(current, wanted)
-    problems += cross_problems(wanted, whole)
-    if problems:
-        raise BadInput(problems)
-    changes = compare(current, whole)
-    if not changes:
+    proposal = propose(wanted, problems)
+    if not proposal.changes:
         typer.echo("Nothing to change.")
         return
-    print_plan(changes)
+    print_plan(proposal.changes)
     if dry_run:
         typer.echo("Dry run: nothing was changed.")
         return
     agree("Apply these changes?", yes)
     try:
-        apply_changes(wanted, changes, datetime.now(UTC), actor=actor())
+        proposal.carry_out(datetime.now(UTC), actor=actor())
     except RegisterChanged as error:
         raise RoundsmanError(str(error)) from error
-    typer.echo(f"{len(changes)} change(s) applied.")
-
-
-def _limits() -> Limits:
-    from django.conf import settings
-
-    return Limits(settings.WIDEST_IPV4_TARGET, settings.WIDEST_IPV6_TARGET)
+    typer.echo(f"{len(proposal.changes)} change(s) applied.")
 
 
 def _as_json(register: Register) -> dict[str, object]:

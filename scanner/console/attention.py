@@ -71,9 +71,9 @@ def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: s
 
 
 def _requests(sight: Sight, t: Words) -> Need | None:
-    asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED).order_by()
+    asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED, finding__organisation__retired_at=None)
     # Requests are few and findings many: a database that is asked for both at once may begin with the findings.
-    open_ = sum(state in TO_FIX for state in asked.values_list("finding__state", flat=True))
+    open_ = sum(state in TO_FIX for state in asked.order_by().values_list("finding__state", flat=True))
     return _need(t, "requests", (), open_, f"{reverse('findings')}?asked=on")
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
+from types import MappingProxyType
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.http import QueryDict
 
 from scanner.engine.errors import InputError
 from scanner.reports.words import Words
+from targets.registry.problems import BadInput
+
+_ISO = "%Y-%m-%d"
 
 
 class PageForm(forms.Form):
@@ -25,6 +32,15 @@ class PageForm(forms.Form):
             if t.has(f"{key}_help"):
                 field.help_text = t(f"{key}_help")
 
+    def clean(self) -> dict[str, object] | None:
+        """A field of one line holds one line, of letters that are seen."""
+        cleaned = super().clean()
+        for name, value in [*self.cleaned_data.items()]:
+            lines = isinstance(self.fields[name].widget, forms.Textarea)
+            if isinstance(value, str) and not lines and not value.isprintable():
+                self.add_error(name, self.words("console.register.one_line"))
+        return cleaned
+
     def refuse(self, error: InputError) -> None:
         """Show why an act refused what was entered."""
         self.add_error(None, self.words("console.error.refused", why=error.args[0]))
@@ -33,3 +49,46 @@ class PageForm(forms.Form):
 def end_of(day: date, zone: str) -> datetime:
     """Return the end of a day in a time zone, which is when what lasts up to and including it ends."""
     return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+
+
+class DayField(forms.DateField):
+    """A day, sent as browsers send it whatever the language (HTML, 4.10.5.1.7)."""
+
+    def __init__(self, *, required: bool = True) -> None:
+        widget = forms.DateInput(format=_ISO, attrs={"type": "date"})
+        super().__init__(required=required, widget=widget, input_formats=[_ISO])
+
+
+class ListFilter(PageForm):
+    """What a list is to show; everything may be left out, and what can't be read counts as left out."""
+
+    def __init__(self, t: Words, asked: QueryDict) -> None:
+        super().__init__(t, asked)
+        self.offer()
+        self.is_valid()
+
+    def offer(self) -> None:
+        """Fill the fields that have choices; those that have are made so."""
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What was chosen, for the address of another page of the list."""
+        return {name: "on" if value is True else str(value) for name, value in self.cleaned_data.items() if value}
+
+    def address(self, number: int) -> str:
+        """Return the address of a page of the list."""
+        return f"?{urlencode({**self.chosen, 'page': number})}"
+
+
+def choose_from(form: forms.Form, field: str, choices: Iterable[tuple[str, str]]) -> None:
+    """Give a field its choices: values, and what they are called."""
+    form.fields[field].choices = list(choices)  # type: ignore[attr-defined] # the stubs know no field by its name
+
+
+def note_problems(form: forms.Form, error: BadInput, fields: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Show what is wrong beside the fields that it is about; ``fields`` tells where those of files stand in a form."""
+    for problem in error.problems:
+        name = problem.field.rpartition(".")[2]
+        name = fields.get(name, name)
+        said = "; ".join(filter(None, (problem.wrong, problem.right)))
+        form.add_error(name if name in form.fields else None, said)

@@ -1,4 +1,4 @@
-"""What holds for every page: what a browser may do with it, when it is, and in which language."""
+"""What holds for every page: what a browser may do with it, when it is, for how long, and in which language."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
 from scanner.accounts.models import User
+from scanner.accounts.signed import SINCE
 from scanner.console.texts import CODES, language_of, texts
 from scanner.engine.catalogue.load import Language
 
@@ -49,11 +51,13 @@ def headers(get_response: Handler) -> Handler:
 def reader(get_response: Handler) -> Handler:
     """Note the moment, and speak the reader's language: that of the account, else of the cookie, else of the browser.
 
-    Below this, no code of the console reads a clock.
+    Below this, no code of the console reads a clock. A session that has lasted too long is over here.
     """
 
     def handle(request: Any) -> HttpResponse:
         request.now, request.zone = datetime.now(UTC), settings.TIME_ZONE
+        if request.user.is_authenticated and _is_over(request):
+            logout(request)
         language = _language(request)
         request.words = texts(language)
         with translation.override(CODES[language]):
@@ -62,6 +66,12 @@ def reader(get_response: Handler) -> Handler:
         return response
 
     return handle
+
+
+def _is_over(request: Any) -> bool:
+    """Tell whether the sign-in lies too far back; Django alone would count from the last change of the session."""
+    now = request.now.timestamp()
+    return bool(now - request.session.get(SINCE, now) > settings.SESSION_COOKIE_AGE)
 
 
 def _language(request: HttpRequest) -> Language:

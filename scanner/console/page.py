@@ -28,7 +28,7 @@ def environment(**options: Any) -> Environment:
     told = {**options, "autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     made = Environment(**told)  # noqa: S701 - everything is escaped, as said just before
     made.globals.update(url=_url, Right=Right, style_url=style_url, endpoint=endpoint, languages=CODES)
-    made.filters["printable"] = printable
+    made.filters.update(printable=printable, dict=dict)
     return made
 
 

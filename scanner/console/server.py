@@ -13,6 +13,7 @@ from waitress.server import create_server
 from waitress.wasyncore import close_all
 
 from scanner.engine.errors import InputError
+from targets.documents import LARGEST as LARGEST_DOCUMENT
 
 THREADS = 4
 """Requests that are answered at a time; the others wait."""
@@ -20,8 +21,8 @@ THREADS = 4
 ENDS_WITHIN = 5
 """Seconds that requests in work get when the server ends."""
 
-LARGEST = 1024 * 1024
-"""Bytes of the body of a request."""
+LARGEST = LARGEST_DOCUMENT + 1024 * 1024
+"""Bytes of the body of a request: a document, and the form around it. Django takes 2.5 MB beside files."""
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def notice_model(notice: Notice) -> NoticeModel:
         main_risks=fix_first(findings),
         findings=tuple(findings),
         to_check=tuple(to_check),
-        demands=_demands(findings),
+        demands=demands_of(findings),
     )
 
 
@@ -139,7 +139,8 @@ def _as_issued(item: NoticeItem, issued: datetime) -> model.Finding:
     return replace(shown, deadline=item.deadline, overdue=item.deadline is not None and item.deadline <= issued)
 
 
-def _demands(findings: Sequence[model.Finding]) -> tuple[Demand, ...]:
+def demands_of(findings: Sequence[model.Finding]) -> tuple[Demand, ...]:
+    """Return what a notice asks for, by deadline, the earliest first."""
     dated = [(each.deadline, each) for each in findings if each.deadline is not None]
     dated.sort(key=lambda pair: (pair[0], pair[1].number))
     grouped = groupby(dated, key=lambda pair: pair[0])

@@ -159,7 +159,9 @@ class _Writer:
         rows = [[str(each.number), self._title(each), *("" for _ in _SLIP[2:])] for each in self._asked()]
         self._table([t(f"notice.slip_{column}") for column in _SLIP], rows, widths=_SLIP_WIDTHS, height=13)
         for key in ("notice.slip_head", "notice.slip_seal", "notice.slip_date"):
-            self._paragraph(t(key)).paragraph_format.space_before = Pt(self._look.size)
+            layout = self._paragraph(t(key)).paragraph_format
+            layout.space_before = Pt(self._look.size)
+            layout.keep_with_next = key != "notice.slip_date"
 
     def done(self, title: str) -> bytes:
         properties = self._document.core_properties

@@ -16,14 +16,14 @@ from scanner.delivery.bulletins import bulletin_letter
 from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of
 from scanner.delivery.models import MessageKind
-from scanner.delivery.notice_document import Demand, Inspected, NoticeModel, render_notice
+from scanner.delivery.notice_document import Inspected, NoticeModel, demands_of, render_notice
 from scanner.delivery.posting import notice_letter
 from scanner.delivery.round_letter import round_letter
 from scanner.delivery.round_summary import Coverage, Found, Mails, Named, OrganisationLine, RoundSummary, Work
 from scanner.delivery.sections import Section, digest_of
 from scanner.delivery.summary_letter import summary_letter, summary_page
 from scanner.engine.catalogue.load import Language
-from scanner.engine.model import GapReason, Outcome, Severity, Vantage
+from scanner.engine.model import Confidence, GapReason, Outcome, Severity, Vantage
 from scanner.remediation.reinspection import Verdict
 from scanner.remediation.score import Grade
 from scanner.reports import bulletin_model as b
@@ -106,7 +106,9 @@ def _attached(kind: MessageKind, t: Words) -> str:
             files = {each: t(f"form.{each}", number="R2026-17") for each in ("document", "slip")}
             return t("mail.notice.files", **files, form=t("form.file", number="R2026-17"))
         case MessageKind.BULLETIN:
-            return t("mail.bulletin.attached", name=f"bulletin-city-{NOW:%Y-%m-%d}.pdf")
+            return t(
+                "mail.bulletin.attached", name=t("bulletin.file", slug="city", date=f"{NOW:%Y-%m-%d}", ending="pdf")
+            )
         case _:
             return t("mail.report.attached", name="water-3.html")
 
@@ -114,8 +116,6 @@ def _attached(kind: MessageKind, t: Words) -> str:
 def sample_notice(sample: Sample) -> NoticeModel:
     """Return a notice that asks for what the sample report found."""
     asked = [each for each in sample.open if each.severity.at_least(Severity.HIGH) and each.seen_now]
-    late = tuple(each for each in asked if each.overdue)
-    rest = tuple(each for each in asked if not each.overdue)
     report = sample.report
     return NoticeModel(
         number="R2026-17",
@@ -127,28 +127,48 @@ def sample_notice(sample: Sample) -> NoticeModel:
         counts=count(asked),
         main_risks=fix_first(asked),
         findings=tuple(asked),
-        to_check=(replace(sample.open[-1], number=44),),
-        demands=(
-            Demand(NOW - 7 * DAY, overdue=True, findings=late),
-            Demand(NOW + 3 * DAY, overdue=False, findings=rest),
-        ),
+        to_check=(_doubtful(sample),),
+        demands=demands_of(asked),
     )
+
+
+def _doubtful(sample: Sample) -> Finding:
+    """Return a finding that is merely possible, and so has no deadline."""
+    return replace(sample.open[-1], number=44, confidence=Confidence.POSSIBLE, deadline=None, overdue=False)
 
 
 def sample_bulletin(language: Language) -> b.BulletinModel:
     """Return a bulletin on six units of a city."""
     units = (
-        ("library", "示例市图书馆", "Example City Library", 96.4, Grade.A, 1.2, 12, 1, 0, 0),
-        ("museum", "示例市博物馆", "Example City Museum", 92.1, Grade.A, 0.0, 6, 0, 0, 0),
-        ("school", "示例市第一中学", "Example First School", 87.5, Grade.B, 4.0, 9, 2, 0, 0),
-        ("transit", "示例市公交公司", "Example Transit", 84.0, Grade.B, -3.5, 31, 6, 1, 0),
-        ("water", NAME.zh, NAME.en, 69.0, Grade.D, 21.5, 8, 8, 5, 1),
+        (
+            "library",
+            "示例市图书馆",
+            "Example City Library",
+            96.4,
+            Grade.A,
+            1.2,
+            (12, 12),
+            (1, 0, 0),
+            (2, 3, 2, 2, 0, 2),
+        ),
+        ("museum", "示例市博物馆", "Example City Museum", 92.1, Grade.A, 0.0, (5, 6), (0, 0, 0), (1, 1, 1, 1, 0, 1)),
+        ("school", "示例市第一中学", "Example First School", 87.5, Grade.B, 4.0, (8, 9), (2, 0, 0), (1, 3, 1, 1, 0, 1)),
+        ("transit", "示例市公交公司", "Example Transit", 84.0, Grade.B, -3.5, (28, 31), (6, 1, 0), (2, 8, 1, 2, 0, 2)),
+        ("water", NAME.zh, NAME.en, 69.0, Grade.D, 21.5, (7, 8), (8, 5, 1), (2, 8, 1, 3, 1, 2)),
     )
     ranked = tuple(_unit_row(rank, *each) for rank, each in enumerate(units, 1))
-    hospital = b.Unit("hospital", "示例县医院", "Example County Hospital")
-    unseen = replace(
-        ranked[0], unit=hospital, rank=None, unranked=b.Unranked.LOW_COVERAGE, score=None, ranked_by=None, grade=None
+    hospital = (
+        "hospital",
+        "示例县医院",
+        "Example County Hospital",
+        None,
+        None,
+        None,
+        (9, 12),
+        (0, 0, 0),
+        (1, 1, 1, 1, 0, 1),
     )
+    unseen = replace(_unit_row(None, *hospital), unranked=b.Unranked.LOW_COVERAGE)
     late = next(each for each in sample_report(language).findings if each.overdue)
     progress = b.Progress(b.rate(9, 24), b.rate(7, 10), b.rate(1, 9))
     organisation = replace(sample_report(language).organisation, slug="city", name=SUPERVISOR, supervisor=None)
@@ -192,9 +212,20 @@ def sample_bulletin(language: Language) -> b.BulletinModel:
 
 
 def _unit_row(
-    rank: int, slug: str, zh: str, en: str, score: float, grade: Grade, change: float, hosts: int, *counts: int
+    rank: int | None,
+    slug: str,
+    zh: str,
+    en: str,
+    score: float | None,
+    grade: Grade | None,
+    change: float | None,
+    seen: tuple[int, int],
+    counts: tuple[int, int, int],
+    rates: tuple[int, int, int, int, int, int],
 ) -> b.UnitRow:
+    """Return a row. ``seen`` is of how many hosts, ``rates`` are those of progress, part before whole."""
     open_ones, serious, overdue = counts
+    inspected, hosts = seen
     return b.UnitRow(
         unit=b.Unit(slug, zh, en),
         rank=rank,
@@ -204,12 +235,12 @@ def _unit_row(
         grade=grade,
         change=change,
         inspected=NOW,
-        coverage=0.88,
+        coverage=inspected / hosts,
         hosts=hosts,
         open=open_ones,
         serious=serious,
         overdue=overdue,
-        progress=b.Progress(b.rate(3, 8), b.rate(2, 3), b.rate(0, 3)),
+        progress=b.Progress(b.rate(*rates[:2]), b.rate(*rates[2:4]), b.rate(*rates[4:])),
     )
 
 
@@ -254,8 +285,9 @@ def _reinspection(sample: Sample) -> Written:
 
 def _reminder(sample: Sample) -> Written:
     late = [each for each in sample.open if each.overdue]
-    ahead = [each for each in sample.open if not each.overdue and each.deadline]
-    return reminders.reminder_letter(late, ahead, sample.open[-1:], sample.frame(MessageKind.REMINDER))
+    soon = NOW + 7 * DAY
+    ahead = [each for each in sample.open if not each.overdue and each.deadline and each.deadline < soon]
+    return reminders.reminder_letter(late, ahead, [_doubtful(sample)], sample.frame(MessageKind.REMINDER))
 
 
 def _above(sample: Sample) -> Organisation:
@@ -270,12 +302,10 @@ def _escalation(sample: Sample) -> Written:
 
 
 def _exemptions(sample: Sample) -> Written:
-    ending = [
-        endings.Ending(each, each.exemption.kind, each.exemption.until, each.exemption.reason)
-        for each in sample.report.findings
-        if each.exemption
-    ]
-    return endings.exemptions_letter(ending, ending, sample.frame(MessageKind.EXEMPTION_ENDING))
+    finding, held = next((each, each.exemption) for each in sample.report.findings if each.exemption)
+    ahead = endings.Ending(finding, held.kind, NOW + 14 * DAY, held.reason)
+    ended = endings.Ending(sample.open[-1], held.kind, NOW, held.reason)
+    return endings.exemptions_letter([ahead], [ended], sample.frame(MessageKind.EXEMPTION_ENDING))
 
 
 def _authorisations(sample: Sample) -> Written:

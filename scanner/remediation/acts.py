@@ -14,6 +14,7 @@ from django.db.models import F
 
 from scanner.audit.trail import Action, record
 from scanner.engine.errors import InputError
+from scanner.engine.hostile import printable
 from scanner.remediation import lifecycle
 from scanner.remediation.lifecycle import TO_FIX, Act, Ground, Happened, State
 from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
@@ -256,4 +257,4 @@ def _text(name: str, value: str, *, optional: bool = False, most: int = 2000) ->
         raise InputError(f"The {name} is missing.")
     if len(value) > most:
         raise InputError(f"The {name} is too long: at most {most} characters.")
-    return value
+    return "\n".join(printable(each, most) for each in value.splitlines())[:most]

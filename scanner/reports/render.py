@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any
 
 from scanner.engine.catalogue.load import Language, Text
-from scanner.engine.model import Severity
+from scanner.engine.model import Outcome, Severity
 from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports import charts, page, texts
 from scanner.reports.dates import Dates, utc
@@ -197,13 +197,18 @@ class View:
         return _fields(reason) | {"message": self.why(reason)}
 
     def why_not(self) -> list[tuple[int, str]]:
-        """Return how many hosts were not wholly inspected for each reason, the most frequent first."""
-        counts = Counter(
-            words(self._language)(f"gap.{kind}")
-            for gap in self._model.coverage.gaps
-            for kind in {reason.reason for reason in gap.reasons}
-        )
-        return sorted(((number, reason) for reason, number in counts.items()), key=lambda pair: (-pair[0], pair[1]))
+        """Return how many hosts were not inspected, or in part only, for each reason.
+
+        What kept whole hosts from being inspected comes first, the most frequent first. A host that counts as inspected
+        is in none: of it a port was left out, which the list of gaps tells.
+        """
+        whole, part = Counter[str](), Counter[str]()
+        for gap in self._model.coverage.gaps:
+            if gap.outcome is not Outcome.INSPECTED:
+                counts = part if gap.outcome is Outcome.PARTIAL else whole
+                counts.update(words(self._language)(f"gap.{kind}") for kind in {each.reason for each in gap.reasons})
+        reasons = sorted(whole | part, key=lambda reason: (-whole[reason], -part[reason], reason))
+        return [(whole[reason] + part[reason], reason) for reason in reasons]
 
     def finding(self, finding: Finding) -> dict[str, Any]:
         """Return a finding as plain data, with its texts."""

@@ -28,7 +28,7 @@ from scanner.engine.plan import Profile
 from scanner.rounds.drawing import draw
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import ENDED, Plan, PlanKind, Round
-from scanner.rounds.schedule import parse_schedule, put_off
+from scanner.rounds.schedule import COUNTED, parse_schedule, put_off
 from scanner.rounds.tools import tool_versions
 from targets.models import Organisation, Target
 from targets.windows import open_again, parse_windows
@@ -100,17 +100,20 @@ class Coming:
     begins: datetime
 
 
-def coming(plans: Iterable[Plan], now: datetime, until: datetime) -> list[Coming]:
+def coming(plans: Iterable[Plan], now: datetime, until: datetime, most: int = COUNTED) -> list[Coming]:
     """Return the due times up to ``until`` of plans that are neither paused nor removed, by when they begin.
 
-    Due times of a plan that would begin together are caught up by one round, that of the last of them.
+    Due times of a plan that would begin together are caught up by one round, that of the last of them. Of each plan
+    at most the first ``most`` due times are looked at.
     """
     found: dict[tuple[str, datetime], Coming] = {}
     for plan in plans:
         if plan.next_due is None or plan.paused or plan.retired_at is not None:
             continue
         due: datetime | None = plan.next_due
-        while due is not None and due <= until:
+        for _ in range(most):
+            if due is None or due > until:
+                break
             begun = begins(plan, due, now)
             found[plan.name, begun] = Coming(plan, due, begun)
             due = first_due(plan, due)

@@ -33,6 +33,10 @@ LONGEST_DEADLINE = 366
 HIGHEST_RATE = 1_000_000
 DEFAULT_PORTS = "top1000"
 
+_FIELDS = ("schedule", "time_zone", "until", "profile", "ports")
+_LIMITS = ("blackouts", "share", "checks", "deadlines", "rate", "notice_from")
+_CHANGEABLE = (*_FIELDS, *_LIMITS, "jitter", "priority")
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
 
@@ -65,6 +69,35 @@ class PlanRequest:
 
 def make_plan(wanted: PlanRequest, now: datetime) -> Plan:
     """Check and store a plan. Raises ``InputError`` that says what is wrong, ``LookupError`` for an organisation."""
+    plan, organisations = _planned(wanted, now)
+    return _store(plan, organisations)
+
+
+@transaction.atomic
+def change_plan(wanted: PlanRequest, now: datetime) -> Plan:
+    """Make the plan of that name what ``wanted`` says; a round that has begun goes on as it was made.
+
+    Its kind stays, as do who made it and when, from which intervals count. It is due next by what it now says; what
+    was due before is not caught up. Raises as :func:`make_plan` does.
+    """
+    plan = _locked(wanted.name)
+    if plan.kind != wanted.kind:
+        raise InputError(f"Plan {plan.name} is a {plan.kind}; add another plan for a {wanted.kind}.")
+    planned, organisations = _planned(wanted, now, plan.created)
+    before = _told(plan, list(plan.organisations.all()))
+    for name in _CHANGEABLE:
+        setattr(plan, name, getattr(planned, name))
+    plan.next_due = first_due(plan, now)
+    plan.save(update_fields=[*_CHANGEABLE, "next_due"])
+    plan.organisations.set(organisations)
+    after = _told(plan, organisations)
+    changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
+    record(Action.PLAN_CHANGED, f"plan {plan.name}", actor=wanted.created_by, at=now, **changed)
+    return plan
+
+
+def _planned(wanted: PlanRequest, now: datetime, created: datetime | None = None) -> tuple[Plan, list[Organisation]]:
+    """Return the plan that is wanted, checked and not stored, and the organisations that it names."""
     _check_name(wanted)
     _check_kind(wanted)
     _check_numbers(wanted)
@@ -87,13 +120,13 @@ def make_plan(wanted: PlanRequest, now: datetime) -> Plan:
         rate=wanted.rate,
         priority=wanted.priority,
         notice_from=wanted.notice_from or "",
-        created=now,
+        created=created or now,
         created_by=wanted.created_by,
     )
     plan.next_due = first_due(plan, now)
     if plan.schedule and plan.next_due is None:
         raise InputError(f"The plan would never be due: it ends at {plan.until}, before {wanted.schedule!r} comes.")
-    return _store(plan, organisations)
+    return plan, organisations
 
 
 def find_plan(name: str) -> Plan:
@@ -150,21 +183,20 @@ def _store(plan: Plan, organisations: list[Organisation]) -> Plan:
         raise InputError(f"There is a plan {plan.name} already; remove it first, or choose another name.")
     plan.save()
     plan.organisations.set(organisations)
-    slugs = [each.slug for each in organisations]
-    fields = {name: getattr(plan, name) for name in ("kind", "schedule", "time_zone", "until", "profile", "ports")}
-    limits = {
-        name: getattr(plan, name) for name in ("blackouts", "share", "checks", "deadlines", "rate", "notice_from")
-    }
     record(
         Action.PLAN_ADDED,
         f"plan {plan.name}",
         actor=plan.created_by,
         at=plan.created,
-        organisations=slugs,
-        **fields,
-        **limits,
+        **_told(plan, organisations),
     )
     return plan
+
+
+def _told(plan: Plan, organisations: list[Organisation]) -> dict[str, object]:
+    """What the audit trail keeps of a plan."""
+    slugs = [each.slug for each in organisations]
+    return {"organisations": slugs, **{name: getattr(plan, name) for name in ("kind", *_CHANGEABLE)}}
 
 
 def _check_name(wanted: PlanRequest) -> None:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from scanner.audit import trail
 from scanner.audit.trail import Action
+from scanner.engine.hostile import line
 from scanner.rounds.models import Round, Stop
 from targets.models import Organisation
 from targets.windows import open_again, parse_windows
@@ -25,7 +26,7 @@ def current_stop() -> Stop | None:
 
 def stop_all(by: str, reason: str, now: datetime) -> tuple[Stop, bool]:
     """Switch everything off; return what holds it up, and whether that is new. It stays so over restarts."""
-    standing = current_stop()
+    standing, reason = current_stop(), line(reason, 500)
     if standing is not None:
         return standing, False
     try:

@@ -55,37 +55,42 @@ Node = Scalar | Sequence | Mapping
 
 def read_text_file(path: Path) -> bytes:
     """The bytes of an input file. Raises ``BadInput`` when it is missing, unreadable, empty or over 5 MB."""
-    place = Place(str(path))
     try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= LARGEST_FILE else b""
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise BadInput([Problem(place, "", f"the file can't be read: {error.strerror}")]) from error
-    if size > LARGEST_FILE:
-        raise BadInput([Problem(place, "", f"the file has {size} bytes", f"at most {LARGEST_FILE} are read; split it")])
+        raise BadInput([Problem(Place(str(path)), "", f"the file can't be read: {error.strerror}")]) from error
+    return bounded(content, str(path))
+
+
+def bounded(content: bytes, name: str) -> bytes:
+    """Return the content of the input that is called ``name``. Raises ``BadInput`` when it is empty or over 5 MB."""
+    place = Place(name)
+    if len(content) > LARGEST_FILE:
+        right = f"at most {LARGEST_FILE} are read; split it"
+        raise BadInput([Problem(place, "", f"the file has more than {LARGEST_FILE} bytes", right)])
     if not content.removeprefix(b"\xef\xbb\xbf").strip():
         raise BadInput([Problem(place, "", "the file is empty", "see docs/targets.md for an example to start from")])
     return content
 
 
-def load_document(path: Path) -> Mapping:
-    """Read one YAML file, whose top must be a mapping. Raises ``BadInput``."""
-    content = read_text_file(path)
-    place = Place(str(path))
+def parse_document(content: bytes, name: str) -> Mapping:
+    """Parse YAML, whose top must be a mapping, of the input that is called ``name``. Raises ``BadInput``."""
+    place = Place(name)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInput(
-            [Problem(Place(str(path), line), "", "the file is not UTF-8 text", "save it again with UTF-8 encoding")]
+            [Problem(Place(name, line), "", "the file is not UTF-8 text", "save it again with UTF-8 encoding")]
         ) from error
     try:
-        nodes = _Composer(str(path)).compose(iter(yaml.parse(text, Loader=_LOADER)))
+        nodes = _Composer(name).compose(iter(yaml.parse(text, Loader=_LOADER)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = error.problem or error.context or "the text can't be parsed"
         raise BadInput(
-            [Problem(Place(str(path), mark.line + 1 if mark else 0), "", f"this is no valid YAML: {said}")]
+            [Problem(Place(name, mark.line + 1 if mark else 0), "", f"this is no valid YAML: {said}")]
         ) from error
     except yaml.YAMLError as error:
         raise BadInput([Problem(place, "", f"this is no valid YAML: {' '.join(str(error).split())}")]) from error

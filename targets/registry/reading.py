@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from targets.addresses import AddressError, Network, ParsedTarget, parse_target
 from targets.domains import parse_domain
-from targets.registry.document import Mapping, load_document, read_text_file
+from targets.registry.document import Mapping, parse_document, read_text_file
 from targets.registry.fields import Fields
 from targets.registry.problems import BadInput, Place, Problem
 from targets.registry.specs import (
@@ -68,22 +68,44 @@ def yaml_files(path: Path) -> list[Path]:
     return files
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """YAML text that is called ``name``. ``beside`` reads a file that it names; None where there is nothing beside it.
+
+    What comes by the network has nothing beside it: it could else name any file of the server.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+    beside: Callable[[str], bytes] | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> Source:
+        """Return a file, which may name others of its folder."""
+        return cls(str(path), partial(read_text_file, path), lambda name: read_text_file(path.parent / name))
+
+
 def read_register(files: Iterable[Path], limits: Limits) -> tuple[Register, list[Problem]]:
     """Read YAML files as one register, with everything that is wrong within single values."""
+    return read_sources(map(Source.of, files), limits)
+
+
+def read_sources(sources: Iterable[Source], limits: Limits) -> tuple[Register, list[Problem]]:
+    """Read YAML texts as one register, with everything that is wrong within single values."""
     problems: list[Problem] = []
     zones: list[ZoneSpec] = []
     organisations: list[OrganisationSpec] = []
     exclusions: tuple[ExclusionSpec, ...] | None = None
-    for file in files:
+    for source in sources:
         try:
-            mapping = load_document(file)
+            mapping = parse_document(source.read(), source.name)
         except BadInput as error:
             problems += error.problems
             continue
         top = Fields(mapping, "", ("zones", "organisations", "exclusions"), problems)
         zones += [_zone(item, f"zones[{index}]", problems) for index, item in enumerate(top.items("zones") or (), 1)]
         organisations += [
-            _OrganisationReader(item, f"organisations[{index}]", limits, problems).read()
+            _OrganisationReader(item, f"organisations[{index}]", limits, problems, source.beside).read()
             for index, item in enumerate(top.items("organisations") or (), 1)
         ]
         items = top.items("exclusions")
@@ -133,8 +155,16 @@ class _OrganisationReader:
         "contacts", "targets", "authorisations", "exclusions",
     )  # fmt: skip
 
-    def __init__(self, item: Mapping, path: str, limits: Limits, problems: list[Problem]) -> None:
+    def __init__(
+        self,
+        item: Mapping,
+        path: str,
+        limits: Limits,
+        problems: list[Problem],
+        beside: Callable[[str], bytes] | None,
+    ) -> None:
         self._fields = Fields(item, path, self._KNOWN, problems)
+        self._beside = beside
         self._path = path
         self._limits = limits
         self._problems = problems
@@ -182,7 +212,7 @@ class _OrganisationReader:
         found: dict[str, None] = {}
         for text, place in blocks:
             try:
-                pem = text if "-----BEGIN" in text else self._read_beside(text, place)
+                pem = text if "-----BEGIN" in text else self._read_beside(text)
                 found.update((root.pem, None) for root in parse_roots(pem))
             except ValueError as error:
                 right = "write the PEM text under '- |', or the name of a PEM file beside this file"
@@ -204,8 +234,10 @@ class _OrganisationReader:
                 self._fields.note(place, "domains", str(error))
         return tuple(sorted(found))
 
-    def _read_beside(self, name: str, place: Place) -> str:
-        return read_text_file(Path(place.file).parent / name).decode("ascii", errors="replace")
+    def _read_beside(self, name: str) -> str:
+        if self._beside is None:
+            raise ValueError("a file can't be named here")
+        return self._beside(name).decode("ascii", errors="replace")
 
     def _section(self, key: str, read: Callable[[Mapping, str], T]) -> tuple[T, ...] | None:
         items = self._fields.items(key)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from targets import models
 from targets.addresses import parse_target
 from targets.registry.audited import record_changes
 from targets.registry.plan import EVERYONE, Action, Change, Noun, compare, merge
+from targets.registry.reading import Limits
 from targets.registry.specs import (
     AuthorisationSpec,
     ContactSpec,
@@ -31,12 +34,22 @@ class RegisterChanged(Exception):  # noqa: N818 - reads as the event it is
     """The register is not what it was when the plan was made; nothing was written."""
 
 
-def current_register() -> Register:
-    """Everything that is registered and not retired; retired organisations are marked as such."""
-    contacts = _by_organisation(models.Contact.objects.filter(retired_at=None), _contact)
-    targets = _by_organisation(models.Target.objects.filter(retired_at=None).select_related("zone"), _target)
-    authorisations = _by_organisation(models.Authorisation.objects.filter(retired_at=None), _authorisation)
-    exclusions = _by_organisation(models.Exclusion.objects.filter(retired_at=None), _exclusion)
+def limits() -> Limits:
+    """Return the widest targets that this installation takes."""
+    return Limits(settings.WIDEST_IPV4_TARGET, settings.WIDEST_IPV6_TARGET)
+
+
+def current_register(of: Collection[str] | None = None) -> Register:
+    """Everything that is registered and not retired; retired organisations are marked as such.
+
+    ``of`` are slugs of the only organisations whose contacts, targets, authorisations and exclusions are read, for who
+    has nothing to do with those of others; theirs look as if there were none.
+    """
+    chosen = Q() if of is None else Q(organisation__slug__in=of) | Q(organisation=None)
+    contacts = _by_organisation(models.Contact.objects.filter(chosen, retired_at=None), _contact)
+    targets = _by_organisation(models.Target.objects.filter(chosen, retired_at=None).select_related("zone"), _target)
+    authorisations = _by_organisation(models.Authorisation.objects.filter(chosen, retired_at=None), _authorisation)
+    exclusions = _by_organisation(models.Exclusion.objects.filter(chosen, retired_at=None), _exclusion)
     return Register(
         zones=tuple(ZoneSpec(zone.name, zone.vantage, zone.rate) for zone in models.Zone.objects.all()),
         organisations=tuple(
@@ -72,7 +85,7 @@ def apply_changes(wanted: Register, agreed: tuple[Change, ...], when: datetime, 
 
     Raises ``RegisterChanged`` when the database has moved on and the changes would now be others.
     """
-    current = current_register()
+    current = current_register({each.slug for each in wanted.organisations})
     if compare(current, merge(current, wanted)) != agreed:
         raise RegisterChanged("The register was changed by someone else meanwhile; nothing was written. Try again.")
     _write_zones([change for change in agreed if change.noun is Noun.ZONE])

@@ -30,28 +30,45 @@ _FLAGS = {"": False, "no": False, "false": False, "否": False, "yes": True, "tr
 
 
 def read_targets(path: Path, limits: Limits) -> tuple[TargetSpec, ...]:
-    """Read the rows of a CSV file with a header line; see ``docs/targets-csv.md``.
+    """Read the rows of a CSV file; see :func:`parse_targets`."""
+    return parse_targets(read_text_file(path), str(path), limits)
+
+
+def parse_targets(content: bytes, name: str, limits: Limits) -> tuple[TargetSpec, ...]:
+    """Read CSV with a header line, of the input that is called ``name``; see ``docs/targets-csv.md``.
 
     Raises ``BadInput`` with every wrong cell: its row, counted as a spreadsheet shows it, and its column.
     """
-    text = _decoded(read_text_file(path), path)
+    text = _decoded(content, name)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        place = Place(str(path), reader.line_num)
+        place = Place(name, reader.line_num)
         raise BadInput([Problem(place, "", f"this is no valid CSV: {error}", "save it again as CSV")]) from error
-    header = _header(lines[0][1], path)
+    header = _header(lines[0][1], name)
     problems: list[Problem] = []
     rows = [
-        _Row(Place(str(path), line), dict(zip(header, cells, strict=False)), problems).read(limits)
-        for line, cells in _filled(lines[1:], len(header), path, problems)
+        _Row(Place(name, line), dict(zip(header, cells, strict=False)), problems).read(limits)
+        for line, cells in _filled(lines[1:], len(header), name, problems)
     ]
     if problems:
         raise BadInput(problems)
     if not rows:
-        raise BadInput([Problem(Place(str(path)), "", "the file has a header but no rows", "add one target a row")])
+        raise BadInput([Problem(Place(name), "", "the file has a header but no rows", "add one target a row")])
     return tuple(rows)
+
+
+def read_target(cells: dict[str, str], limits: Limits, place: Place) -> TargetSpec:
+    """Read one target from texts by the names of their columns, as a row of CSV has them.
+
+    Raises ``BadInput``; the fields of its problems are columns.
+    """
+    problems: list[Problem] = []
+    spec = _Row(place, cells, problems).read(limits)
+    if problems:
+        raise BadInput(problems)
+    return spec
 
 
 def with_targets(organisation: OrganisationSpec, rows: tuple[TargetSpec, ...]) -> OrganisationSpec:
@@ -80,7 +97,7 @@ def with_targets(organisation: OrganisationSpec, rows: tuple[TargetSpec, ...]) -
     )
 
 
-def _decoded(content: bytes, path: Path) -> str:
+def _decoded(content: bytes, name: str) -> str:
     """GB18030 contains GBK and GB 2312; UTF-8 comes first because Chinese GBK text is hardly ever valid UTF-8."""
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -89,13 +106,11 @@ def _decoded(content: bytes, path: Path) -> str:
             continue
         if "\0" not in text:
             return text
-    raise BadInput(
-        [Problem(Place(str(path)), "", "the text is neither UTF-8 nor GB18030/GBK", "save it as 'CSV UTF-8'")]
-    )
+    raise BadInput([Problem(Place(name), "", "the text is neither UTF-8 nor GB18030/GBK", "save it as 'CSV UTF-8'")])
 
 
-def _header(cells: list[str], path: Path) -> list[str]:
-    place = Place(str(path), 1)
+def _header(cells: list[str], source: str) -> list[str]:
+    place = Place(source, 1)
     names = [_COLUMNS.get(cell.casefold(), "") for cell in cells]
     problems = [
         Problem(place, cell or "(empty)", "this column is unknown", suggestion(cell, _COLUMNS))
@@ -119,13 +134,13 @@ def _header(cells: list[str], path: Path) -> list[str]:
 
 
 def _filled(
-    lines: list[tuple[int, list[str]]], width: int, path: Path, problems: list[Problem]
+    lines: list[tuple[int, list[str]]], width: int, name: str, problems: list[Problem]
 ) -> list[tuple[int, list[str]]]:
     filled = [(line, cells) for line, cells in lines if any(cells)]
     for line, cells in filled:
         if len(cells) > width and any(cells[width:]):
             right = 'quote a cell that holds commas, such as "80,443"'
-            problems.append(Problem(Place(str(path), line), "", f"the row has {len(cells)} cells, not {width}", right))
+            problems.append(Problem(Place(name, line), "", f"the row has {len(cells)} cells, not {width}", right))
     return filled
 
 

@@ -116,6 +116,13 @@ def test_the_last_administrator_stays() -> None:
     assert people.administrators() == 1
 
 
+def test_of_two_who_begin_at_once_one_comes_first() -> None:
+    people.begin("a@office.example", "A", GOOD, "root", NOW)
+    with pytest.raises(InputError, match="administrator already"):
+        people.begin("b@office.example", "B", GOOD, "root", NOW)
+    assert User.objects.count() == 1
+
+
 def test_a_role_needs_its_place() -> None:
     made, water = user(), unit("water")
     with pytest.raises(InputError, match="whole installation"):

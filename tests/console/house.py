@@ -17,9 +17,19 @@ from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
 from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
-from scanner.rounds.models import HostResult, Round
+from scanner.rounds.models import HostResult, Plan, PlanKind, Round
+from scanner.rounds.planning import PlanRequest, make_plan
 from scanner.settings import ROOT
-from targets.models import Organisation
+from targets.documents import keep_document
+from targets.models import (
+    Authorisation,
+    AuthorisationFile,
+    Contact,
+    Exclusion,
+    Organisation,
+    RegisterDraft,
+    Target,
+)
 from tests.delivery.office import finding, followed_round, unit
 from tests.rounds.world import authorise
 
@@ -39,6 +49,13 @@ class House:
     exempt: Finding
     other: Finding
     report: Report
+    target: Target
+    draft: RegisterDraft
+    authorisation: Authorisation
+    file: AuthorisationFile
+    exclusion: Exclusion
+    contact: Contact
+    plan: Plan
     users: dict[Role, User] = field(default_factory=dict)
     stranger: User | None = None
 
@@ -93,9 +110,31 @@ def build() -> House:
         store_score(this, owner)
     kept = {"html": zlib.compress(b"<p>report</p>"), "json": zlib.compress(b"{}"), "digest": "0" * 64}
     report = Report.objects.create(organisation=water, round=this, language="en", generated=now, **kept)
-    house = House(city, water, library, this, found, asked, exempt, other, report)
+    water.targets.update(tags=["dmz", "核心"])
+    target = water.targets.get(value="192.0.2.10")
+    draft = RegisterDraft.objects.create(
+        name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
+    )
+    rows = _register_of(water, now)
+    house = House(city, water, library, this, found, asked, exempt, other, report, target, draft, *rows, planned(now))
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)
     house.stranger = account("other@library.example", Role.UNIT_MANAGER, library)
     return house
+
+
+def _register_of(owner: Organisation, now: dt.datetime) -> tuple[Authorisation, AuthorisationFile, Exclusion, Contact]:
+    """What stands beside an organisation's targets."""
+    authorisation = owner.authorisations.get()
+    keep_document(authorisation, "Order 1.pdf", b"%PDF-1.7 order", by="li", now=now)
+    exclusion = Exclusion.objects.create(organisation=owner, value="192.0.2.200", reason="A controller")
+    return authorisation, authorisation.files.get(), exclusion, owner.contacts.get()
+
+
+def planned(now: dt.datetime) -> Plan:
+    """A plan that is due every night and rests in office hours."""
+    wanted = PlanRequest(
+        "nightly", PlanKind.ROUTINE, "li", ("water",), "0 3 * * *", "Asia/Shanghai", blackouts=("Mon-Fri 08:00-18:00",)
+    )
+    return make_plan(wanted, now)

@@ -34,6 +34,30 @@ def pages(house: House) -> dict[str, str]:
         "search": "/organisations/?q=water",
         "organisation": "/organisations/water/",
         "supervisor": "/organisations/city/",
+        "targets": "/targets/?q=192&zone=internet&tag=dmz",
+        "target": f"/targets/{house.target.pk}/",
+        "change target": f"/targets/{house.target.pk}/change/",
+        "add targets": "/targets/add/?of=water",
+        "change targets": f"/targets/change/?target={house.target.pk}",
+        "retire targets": f"/targets/retire/?target={house.target.pk}",
+        "check targets": f"/targets/check/?target={house.target.pk}",
+        "authorisations": "/authorisations/?organisation=water&state=",
+        "authorisation": f"/authorisations/{house.authorisation.pk}/",
+        "end authorisation": f"/authorisations/{house.authorisation.pk}/end/",
+        "add authorisation": "/authorisations/add/?of=water",
+        "exclusions": "/exclusions/?q=192&organisation=water",
+        "add exclusion": "/exclusions/add/",
+        "end exclusion": f"/exclusions/{house.exclusion.pk}/end/",
+        "add contact": "/organisations/water/contacts/add/",
+        "change contact": f"/contacts/{house.contact.pk}/change/",
+        "remove contact": f"/contacts/{house.contact.pk}/remove/",
+        "plans": "/plans/?days=31",
+        "plan": f"/plans/{house.plan.pk}/",
+        "add plan": "/plans/add/",
+        "change plan": f"/plans/{house.plan.pk}/change/",
+        "remove plan": f"/plans/{house.plan.pk}/remove/",
+        "import": "/import/",
+        "import draft": f"/import/{house.draft.pk}/",
         "findings": "/findings/?overdue=on&q=192.0.2&severity=critical&organisation=water",
         "finding": f"/findings/{house.finding.pk}/",
         "asked": f"/findings/{house.asked.pk}/",
@@ -229,7 +253,7 @@ def test_all_templates_are_used_and_none_is_missing() -> None:
     for path in folder.rglob("*.html"):
         name = str(path.relative_to(folder))
         assert name.startswith(of_allauth) or any(f'"{name}"' in each for each in sources), name
-    assert get_resolver().urlconf_name == "scanner.console.urls"
+    assert get_resolver().urlconf_name == "scanner.urls"
 
 
 def test_the_console_has_no_loose_ends() -> None:

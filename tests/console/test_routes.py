@@ -32,6 +32,9 @@ class Entry:
     mine: bool = False
 
 
+TICKED = ("targets/change/", "targets/retire/", "targets/check/")
+"""Pages about what was ticked in a list."""
+
 OPERATE = frozenset({ADMIN, OPERATOR})
 ADMINISTER = frozenset({ADMIN})
 TABLE: dict[str, Entry] = {
@@ -56,6 +59,26 @@ TABLE: dict[str, Entry] = {
     "overview": Entry(ALL),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
+    "targets": Entry(ALL),
+    "target": Entry(ALL, mine=True),
+    "change-target": Entry(OPERATE, OPERATE, mine=True),
+    "add-targets": Entry(OPERATE, OPERATE),
+    "change-targets": Entry(OPERATE, OPERATE, mine=True),
+    "retire-targets": Entry(OPERATE, OPERATE, mine=True),
+    "check-targets": Entry(OPERATE, OPERATE, mine=True),
+    "import": Entry(OPERATE, OPERATE),
+    "import-draft": Entry(OPERATE, OPERATE),
+    "authorisations": Entry(ALL),
+    "authorisation": Entry(ALL, OPERATE, mine=True),
+    "end-authorisation": Entry(OPERATE, OPERATE, mine=True),
+    "add-authorisation": Entry(OPERATE, OPERATE),
+    "authorisation-file": Entry(ALL, mine=True),
+    "exclusions": Entry(ALL),
+    "add-exclusion": Entry(OPERATE, OPERATE),
+    "end-exclusion": Entry(OPERATE, OPERATE, mine=True),
+    "add-contact": Entry(OPERATE, OPERATE, mine=True),
+    "change-contact": Entry(OPERATE, OPERATE, mine=True),
+    "remove-contact": Entry(OPERATE, OPERATE, mine=True),
     "findings": Entry(ALL),
     "finding": Entry(ALL, mine=True),
     "claim": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
@@ -63,6 +86,14 @@ TABLE: dict[str, Entry] = {
     "decide": Entry(None, OPERATE, mine=True),
     "reopen": Entry(None, OPERATE, mine=True),
     "report": Entry(ALL, mine=True),
+    "plans": Entry(OFFICE),
+    "plan": Entry(OFFICE),
+    "add-plan": Entry(OPERATE, OPERATE),
+    "change-plan": Entry(OPERATE, OPERATE),
+    "pause-plan": Entry(None, OPERATE),
+    "resume-plan": Entry(None, OPERATE),
+    "run-plan": Entry(None, OPERATE),
+    "remove-plan": Entry(OPERATE, OPERATE),
     "rounds": Entry(OFFICE),
     "new-round": Entry(OPERATE, OPERATE),
     "round": Entry(OFFICE),
@@ -80,7 +111,7 @@ TABLE: dict[str, Entry] = {
 
 def patterns(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every address of the site with its name."""
-    for each in (resolver or get_resolver()).url_patterns:
+    for each in (resolver or get_resolver("scanner.console.urls")).url_patterns:
         if isinstance(each, URLResolver):
             yield from patterns(each, prefix + str(each.pattern))
         elif isinstance(each, URLPattern):
@@ -92,6 +123,12 @@ def address(pattern: str, house: House) -> str:
     membership = house.users[OPERATOR].memberships.get()
     number = {
         "findings": (house.asked if "decide" in pattern else house.exempt if "reopen" in pattern else house.finding).pk,
+        "targets": house.target.pk,
+        "import": house.draft.pk,
+        "authorisations": (house.file if "files" in pattern else house.authorisation).pk,
+        "exclusions": house.exclusion.pk,
+        "contacts": house.contact.pk,
+        "plans": house.plan.pk,
         "rounds": house.round.pk,
         "reports": house.report.pk,
         "people": house.users[OPERATOR].pk,
@@ -107,7 +144,8 @@ def address(pattern: str, house: House) -> str:
     }
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
-    return f"/{pattern}"
+    ticked = f"?target={house.target.pk}" if pattern in TICKED else ""
+    return f"/{pattern}{ticked}"
 
 
 def let_in(browser: Client, method: str, where: str) -> bool:

@@ -17,7 +17,8 @@ from scanner.remediation.models import ExemptionKind
 from scanner.reports.words import Words
 from scanner.rounds.models import JobKind
 from scanner.settings import ROOT
-from targets.models import ContactRole
+from targets.models import ContactRole, Criticality
+from targets.registry.plan import Noun
 from tests.reports.test_locale import keys, placeholders
 
 FOLDER = ROOT / "scanner" / "console"
@@ -28,17 +29,24 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "profile": Profile,
     "stage": JobKind,
     "contact_role": ContactRole,
+    "criticality": Criticality,
+    "noun": Noun,
 }
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_"),
+    *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
 )
 """Keys that are put together where they are used."""
 
-FIELDS = ("filter.", "ask.", "new_round.", "people.", "stop.", "invitation.")
+FIELDS = (
+    *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
+    *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
+    *("exclusion_form.", "contact_form.", "plans.", "plan_form."),
+)
 """Topics of forms, whose keys are the names of fields."""
 
 

@@ -76,6 +76,14 @@ def test_a_program_reads_it_in_order(shown: tuple[str, bytes]) -> None:
     assert in_order(text_of(pdf), "—1—", "—2—", "—3—")
 
 
+def test_no_text_is_set_a_letter_a_line(shown: tuple[str, bytes]) -> None:
+    first = text_of(shown[1], "-l", "1").splitlines()
+
+    assert {line for line in first if re.fullmatch(r"\w", line.strip()) and not line.strip().isdigit()} <= set(
+        "ABCDF优良中差"
+    )
+
+
 def test_its_fonts_are_embedded_and_its_pages_are_a4(shown: tuple[str, bytes], tmp_path: Path) -> None:
     (tmp_path / "x.pdf").write_bytes(shown[1])
     fonts = subprocess.run(["pdffonts", tmp_path / "x.pdf"], capture_output=True, check=True, text=True).stdout

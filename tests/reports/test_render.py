@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scanner.engine.catalogue.load import Language
 from scanner.engine.facts.service import Exchange
 from scanner.engine.intel.lifecycles import Support
+from scanner.engine.model import Facet, GapReason, Outcome, Transport
 from scanner.remediation.lifecycle import Happened
 from scanner.reports import model as m
 from scanner.reports.inventory import certificates_of
@@ -172,6 +173,19 @@ def test_every_finding_is_shown_with_evidence_and_command() -> None:
 def test_what_was_not_inspected_is_named_with_its_reason_in_both_languages() -> None:
     assert "a firewall drops our packets" in skeleton.text(render_html(sample.busy("en")))
     assert "检测报文被防火墙丢弃" in skeleton.text(render_html(sample.busy("zh-Hans")))
+
+
+def test_the_first_page_tells_why_whole_hosts_were_not_inspected_and_nothing_of_hosts_that_were() -> None:
+    made = sample.busy("en")
+    silent, part = made.coverage.gaps
+    port = m.Reason(GapReason.REFUSED_BY_SCOPE, Facet.PORT, 502, Transport.TCP, "")
+    inspected = replace(part, outcome=Outcome.INSPECTED, reasons=(port,))
+    gaps = (part, replace(part, host="second.example.org"), silent, inspected)
+    shown = render_html(replace(made, coverage=replace(made.coverage, gaps=gaps)))
+    reasons = re.findall(r"<li>(\d+) [^<]*?: ([^<]*)</li>", shown)
+
+    assert [number for number, _ in reasons] == ["1", "2", "2"]
+    assert "did not answer at all" in reasons[0][1]
 
 
 def test_addresses_that_never_answered_are_told_apart_from_what_is_known() -> None:

@@ -195,3 +195,11 @@ def test_a_domain_is_allowed_exactly_when_registered_named_in_force_and_not_excl
         if name in terms.reach.hostnames and (terms.until is None or when < terms.until)
     ]
     assert decision.allowed is (name in domains and bool(named) and not excluded)
+
+
+@given(scopes, hostnames, addresses, st.integers(1, 65535), moments)
+def test_what_is_foreseen_of_a_name_is_refused_wherever_it_resolves_to(
+    scope: Scope, name: str, address: Address, port: int, when: datetime
+) -> None:
+    if scope.foreseen(name, when) is not None:
+        assert not scope.decide(str(address), port, "tcp", when, name).allowed

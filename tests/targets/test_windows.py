@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from targets.windows import HORIZON, WEEKDAYS, WindowError, open_again, parse_windows
+from targets.windows import HORIZON, WEEKDAYS, WindowError, open_again, parse_windows, spans_between
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -279,3 +279,20 @@ def test_the_canonical_text_means_the_same(text: str) -> None:
     (window,) = parse_windows([text])
 
     assert parse_windows([window.text]) == (window,)
+
+
+def test_spans_between_two_moments_are_each_told_once_and_in_order() -> None:
+    zone = ZoneInfo("Asia/Shanghai")
+    windows = parse_windows(["daily 23:00-01:00", "2026-12-01/2026-12-02", "Mon 08:00-09:00"])
+    start = datetime(2026, 11, 29, 16, tzinfo=UTC)  # Monday, midnight in Shanghai
+    told = [
+        (f"{begins.astimezone(zone):%d %H:%M}", f"{ends.astimezone(zone):%d %H:%M}")
+        for begins, ends, _ in spans_between(windows, start, start + timedelta(days=2), zone)
+    ]
+    assert told == [
+        ("29 23:00", "30 01:00"),
+        ("30 08:00", "30 09:00"),
+        ("30 23:00", "01 01:00"),
+        ("01 00:00", "02 00:00"),
+        ("01 23:00", "02 01:00"),
+    ]

@@ -6,8 +6,10 @@ from typing import Any
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
+from allauth.mfa.base.views import authenticate
 from django import forms
 from django.conf import settings
+from django.contrib.auth import logout
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -63,11 +65,20 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
         except InputError:
             return render(request, "no_invitation.html", status=404)
         else:
+            logout(request)  # whoever used this browser before
             record_authentication(request, user, method="password")
             done: HttpResponse = perform_login(request, user, email_verification="none")
             return done
     told = {"form": form, "name": found.user.name, "email": found.user.email}
     return render(request, "invitation.html", told)
+
+
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """Ask for a code. A form without one would be taken for a security key, which we don't have."""
+    if request.method == "POST" and "code" not in request.POST:
+        return HttpResponseRedirect(reverse("mfa_authenticate"))
+    asked: HttpResponse = authenticate(request)
+    return asked
 
 
 @require_POST

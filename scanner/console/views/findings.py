@@ -33,6 +33,9 @@ from targets.models import Organisation
 
 PER_PAGE = 50
 
+FARTHEST = timedelta(days=3653)
+"""How far ahead the end of an exemption may lie that is asked for here."""
+
 EVENTS = 100
 """Events that a finding's page shows, the newest."""
 
@@ -115,7 +118,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         finding=finding, state__in=(ExemptionState.REQUESTED, ExemptionState.GRANTED)
     )
     standing = held.first()
-    open_ = finding.state == State.OPEN
+    active = owner.retired_at is None
     undecided = standing is not None and standing.state == ExemptionState.REQUESTED
     told = {
         "finding": finding,
@@ -127,10 +130,10 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "events": list(events.order_by("-pk")[:EVENTS]),
         "held": standing,
         "registered": finding.state == State.FIXED or bool(in_register([finding])),
-        "may_claim": open_ and request.sight.may(Right.CLAIM, owner.pk),
-        "may_ask": finding.state in TO_FIX and not undecided and request.sight.may(Right.ASK, owner.pk),
-        "may_decide": undecided and request.sight.may(Right.OPERATE, owner.pk),
-        "may_end": finding.exempt_until is not None and request.sight.may(Right.OPERATE, owner.pk),
+        "may_claim": active and finding.state == State.OPEN and request.sight.may(Right.CLAIM, owner.pk),
+        "may_ask": active and finding.state in TO_FIX and not undecided and request.sight.may(Right.ASK, owner.pk),
+        "may_decide": active and undecided and request.sight.may(Right.OPERATE, owner.pk),
+        "may_end": active and finding.exempt_until is not None and request.sight.may(Right.OPERATE, owner.pk),
         "sees_rounds": request.sight.may(Right.WATCH),
     }
     return render(request, "finding.html", told)
@@ -170,10 +173,12 @@ class AskForm(PageForm):
         self.fields["until"].widget.attrs["min"] = self.today.isoformat()
 
     def clean_until(self) -> object:
-        """An end lies ahead."""
+        """An end lies ahead, but not for ever."""
         until = self.cleaned_data["until"]
         if until < self.today:
             raise forms.ValidationError(self.words("console.ask.past"))
+        if until > self.today + FARTHEST:
+            raise forms.ValidationError(self.words("console.ask.far"))
         return until
 
 
@@ -233,8 +238,14 @@ def reopen(request: PageRequest, number: int) -> HttpResponse:
 
 
 def _finding(request: PageRequest, number: int, right: Right = Right.READ) -> Finding:
-    """Return a finding to which ``right`` may be done; one of somebody else does not exist."""
-    return get_object_or_404(request.sight.rows(Finding, right).select_related("organisation"), pk=number)
+    """Return a finding to which ``right`` may be done; one of somebody else does not exist.
+
+    Those of a retired organisation are there to be read alone.
+    """
+    rows = request.sight.rows(Finding, right).select_related("organisation")
+    if right != Right.READ:
+        rows = rows.filter(organisation__retired_at=None)
+    return get_object_or_404(rows, pk=number)
 
 
 def _done(request: PageRequest, finding: Finding, act: Callable[[], object], name: str) -> HttpResponse:

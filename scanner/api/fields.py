@@ -1,0 +1,25 @@
+"""The kinds of values that routes take, each bounded; what is not said in a schema is refused."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ninja import Path, Schema
+from pydantic import ConfigDict, Field
+
+from scanner.api.lists import LARGEST
+
+NO_NUL = r"^[^\x00]*$"
+"""No database keeps a NUL."""
+
+Number = Annotated[int, Path(ge=1, le=LARGEST)]
+SlugInPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Text = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
+Name = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
+
+
+class Sent(Schema):
+    """What a program sends: only what is named here."""
+
+    model_config = ConfigDict(extra="forbid")

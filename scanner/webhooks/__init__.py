@@ -1,0 +1,1 @@
+"""Tells other systems by HTTPS what happened: the outbox of mail, for programs."""

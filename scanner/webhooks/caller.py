@@ -1,0 +1,89 @@
+"""Makes the calls that are due, one after the other, and records what became of each.
+
+A call is claimed, made outside of any transaction, and recorded, each by an UPDATE that must touch one row. One service
+at most runs, so what is found claimed when it begins was left behind by one that ended: nobody knows whether the call
+was taken, and it is made again, with the same key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from cryptography.fernet import InvalidToken
+from django.db import transaction
+
+from scanner.audit.trail import Action, record
+from scanner.delivery import retry
+from scanner.webhooks.hooks import secret_of
+from scanner.webhooks.models import Call, CallState
+from scanner.webhooks.post import Told, call, signature
+from scanner.webhooks.tell import gather
+
+BATCH = 100
+"""Calls of one pass."""
+
+Post = Callable[..., Told]
+
+_log = logging.getLogger(__name__)
+
+
+class Caller:
+    """Tells and calls. ``post`` makes one call."""
+
+    def __init__(self, post: Post = call) -> None:
+        self._post = post
+        self._begun = False
+
+    def look(self, now: datetime) -> None:
+        """Make the calls that are owed, and those that are due."""
+        if not self._begun:
+            Call.objects.filter(state=CallState.SENDING).update(state=CallState.QUEUED, not_before=now)
+            self._begun = True
+        gather(now)
+        failed: set[int] = set()
+        due = Call.objects.filter(
+            state=CallState.QUEUED, not_before__lte=now, webhook__revoked=None, webhook__user__is_active=True
+        )
+        for each in list(due.select_related("webhook").order_by("not_before", "pk")[:BATCH]):
+            # One that does not answer keeps its own calls waiting, and no other's.
+            if each.webhook_id not in failed and not self._make(each, now):
+                failed.add(each.webhook_id)
+
+    def _make(self, each: Call, now: datetime) -> bool:
+        """Make one call; return whether it was taken."""
+        attempt = each.attempt + 1
+        claimed = Call.objects.filter(pk=each.pk, state=CallState.QUEUED, attempt=each.attempt)
+        if not claimed.update(state=CallState.SENDING, attempt=attempt):
+            return True
+        told = self._told(each, now)
+        state, later = CallState.SENT, now
+        if not told.taken:
+            over = retry.is_over(each.created, attempt, now)
+            state = CallState.DEAD if over else CallState.QUEUED
+            later = now + retry.wait(f"{each.webhook_id}:{each.key}", attempt)
+        finished = None if state is CallState.QUEUED else now
+        with transaction.atomic():
+            mine = Call.objects.filter(pk=each.pk, state=CallState.SENDING, attempt=attempt)
+            written = mine.update(state=state, not_before=later, finished=finished, reply=told.reply)
+            if written and state is CallState.DEAD:
+                said = {"event": each.event, "key": each.key, "reply": told.reply}
+                record(Action.WEBHOOK_DEAD, f"webhook {each.webhook.name}", actor="caller", at=now, **said)
+        _log.info("call %s of webhook %s is %s: %s", each.pk, each.webhook.name, state, told.reply)
+        return told.taken
+
+    def _told(self, each: Call, now: datetime) -> Told:
+        try:
+            secret = secret_of(each.webhook)
+        except InvalidToken:
+            return Told(False, "not called: its secret was sealed by another secret key; make the webhook anew")
+        body = each.body.encode()
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Roundsman",
+            "Roundsman-Event": each.event,
+            "Roundsman-Key": each.key,
+            "Roundsman-Signature": signature(secret, int(now.timestamp()), body),
+        }
+        return self._post(each.webhook.url, body, headers, private=each.webhook.private)
