@@ -34,7 +34,7 @@ compare-exposure: setup ## Our findings beside those of nmap's safe scripts, ove
 oracle-tls: setup ## Our TLS hello sweep held against sslyze, over 300 random servers (about four minutes)
 	@$(PYTHON) -m tests.compare.oracle
 
-bench: setup ## Speed and memory beside nmap and testssl.sh, reports as units grow, and a simulated year of rounds (takes some hours)
+bench: setup ## Speed and memory beside nmap and testssl.sh, reports and pages as they grow, and a simulated year of rounds (takes some hours)
 	@$(PYTHON) -m tests.bench.run
 
 endure: setup ## An hour of simulated faults: every round done once, every finding right, every mail there once
