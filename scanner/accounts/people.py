@@ -10,7 +10,6 @@ import secrets
 from datetime import datetime, timedelta
 
 from allauth.mfa.models import Authenticator
-from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -19,6 +18,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from scanner.accounts.models import Invitation, Membership, User
+from scanner.accounts.revoking import end_sessions, void_links
 from scanner.accounts.roles import EVERYWHERE, Role
 from scanner.audit.trail import Action, record
 from scanner.delivery.compose import ascii_address
@@ -169,17 +169,6 @@ def remove_second_factor(user: User, by: str, now: datetime) -> bool:
             end_sessions(user)
             record(Action.SECOND_FACTOR_REMOVED, _subject(user), actor=by, at=now)
     return bool(removed)
-
-
-def end_sessions(user: User, but: str | None = None) -> None:
-    """End the sessions of an account, ``but`` the one with this key."""
-    for each in UserSession.objects.filter(user=user).exclude(session_key=but or ""):
-        each.end()
-
-
-def void_links(user: User, now: datetime) -> None:
-    """Let no link that was made for an account set its password any more."""
-    Invitation.objects.filter(user=user, used=None).update(used=now)
 
 
 def administrators() -> int:

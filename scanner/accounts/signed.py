@@ -11,7 +11,7 @@ from allauth.mfa.signals import authentication_failed, authenticator_added, auth
 from django.conf import settings
 
 from scanner.accounts.models import User
-from scanner.accounts.people import end_sessions, void_links
+from scanner.accounts.revoking import end_sessions, void_links
 from scanner.audit.trail import Action, record
 
 _log = logging.getLogger(__name__)

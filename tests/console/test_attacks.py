@@ -216,8 +216,8 @@ def test_what_people_write_turns_no_line_round_on_the_pages_of_others(house: Hou
     sent = {
         "kind": "accepted",
         "reason": evil,
-        "owner": evil,
-        "proof": evil,
+        "owner": "Director",
+        "proof": "Order 7",
         "until": f"{dt.datetime.now(dt.UTC).year + 1}-12-31",
     }
     unit, office = house.browser(Role.UNIT_MANAGER), house.browser(Role.OPERATOR)
