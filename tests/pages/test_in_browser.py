@@ -5,6 +5,7 @@ WCAG 2.2, levels A and AA, as far as axe-core can tell.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -13,8 +14,10 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser
 
-from scanner.delivery.samples import render, samples
+from scanner.delivery.samples import render, render_sample, samples
 from scanner.engine.catalogue.load import Language
+from scanner.reports.words import words
+from tests.lab.case import program
 from tests.pages.shown import ATTACKS, Scheme, browser, every_page, hostile, tab
 
 pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.timeout(300)]
@@ -61,6 +64,20 @@ def test_no_page_or_mail_is_wider_than_the_screen_or_fetches_or_says_anything(ru
             if shown.page.evaluate("document.documentElement.scrollWidth") > width:
                 wide.append(name)
     assert (wide, shown.asked, shown.said) == ([], [], [])
+
+
+@pytest.mark.parametrize("language", Language)
+def test_the_report_card_of_the_sample_is_one_sheet_of_paper(
+    running: Browser, language: Language, tmp_path: Path
+) -> None:
+    paper = tmp_path / "report.pdf"
+    with tab(running) as shown:
+        shown.show(render_sample("report", language)["html"])
+        shown.page.pdf(path=paper, prefer_css_page_size=True)
+    command = [program("pdftotext"), "-l", "1", str(paper), "-"]
+    first = subprocess.run(command, check=True, capture_output=True, text=True).stdout.replace(" ", "")
+    for key in ("section.card", "first.title", "risky.title", "card.coverage", "card.next"):
+        assert words(language)(key).replace(" ", "") in first, key
 
 
 def test_nothing_runs_and_nothing_is_fetched_whatever_hosts_and_registrars_write(running: Browser) -> None:
