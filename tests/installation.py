@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 
-from scanner.settings import ROOT
+from scanner.installation import ROOT
 
 _PREPARED = "from scanner.settings import prepare; prepare()\n"
 

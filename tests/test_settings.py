@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scanner.engine.errors import InputError
-from scanner.settings import ROOT, Settings, default_data_dir, load
+from scanner.installation import ROOT, Settings, default_data_dir, load
 
 SETTINGS_CODE = "from django.conf import settings; from scanner.settings import prepare; prepare(); prepare();"
 
@@ -39,7 +39,7 @@ def test_a_checkout_keeps_its_data_in_var() -> None:
 
 
 def test_an_installation_keeps_its_data_in_the_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("scanner.settings.ROOT", tmp_path / "site-packages")
+    monkeypatch.setattr("scanner.installation.ROOT", tmp_path / "site-packages")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     assert default_data_dir() == tmp_path / "state" / "roundsman"
     monkeypatch.setenv("XDG_STATE_HOME", "relative")

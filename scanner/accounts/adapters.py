@@ -41,7 +41,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
         _log.warning("sign-in failed for %s from %s", tried, request.META.get("REMOTE_ADDR", ""))
 
 
-class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth ships no types
     """Keeps the secrets of authenticator apps and recovery codes under a key that is not in the database."""
 
     def encrypt(self, text: str) -> str:

@@ -70,8 +70,8 @@ class Action(StrEnum):
     SECOND_FACTOR_ADDED = "second-factor-added"
     SECOND_FACTOR_REMOVED = "second-factor-removed"
     SIGNED_IN = "signed-in"
-    TOKEN_ADDED = "token-added"  # noqa: S105
-    TOKEN_REVOKED = "token-revoked"  # noqa: S105
+    TOKEN_ADDED = "token-added"  # noqa: S105 - the name of an act
+    TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an act
     WEBHOOK_ADDED = "webhook-added"
     WEBHOOK_REVOKED = "webhook-revoked"
     WEBHOOK_RETRIED = "webhook-retried"

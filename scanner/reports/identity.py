@@ -8,7 +8,7 @@ from scanner.engine.catalogue.load import Language
 from scanner.reports.words import words
 
 if TYPE_CHECKING:
-    from scanner.settings import Settings
+    from scanner.installation import Settings
 
 
 def office_name(language: Language) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -22,9 +23,9 @@ from tests.delivery.office import NOW
 DASHBOARD = Path(__file__).resolve().parents[2] / "docs" / "grafana" / "roundsman.json"
 
 
-def figures(answer: object) -> dict[str, float]:
+def figures(answer: Any) -> dict[str, float]:
     """Every figure by its name and labels."""
-    families = text_string_to_metric_families(answer.content.decode())  # type: ignore[attr-defined]
+    families = text_string_to_metric_families(answer.content.decode())
     return {
         " ".join([sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items()))]): sample.value
         for family in families
@@ -46,12 +47,12 @@ def test_figures_are_those_of_the_database(house: House) -> None:
 
 
 def test_figures_are_for_this_machine_or_for_who_has_a_token(house: House, programs: Programs) -> None:
-    elsewhere = {"REMOTE_ADDR": "192.0.2.1"}
+    elsewhere: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.1"}
     assert Client().get("/metrics").status_code == 200
-    assert Client().get("/metrics", **elsewhere).status_code == 401  # type: ignore[arg-type]
-    assert programs.of(Role.AUDITOR).get("/metrics", **elsewhere).status_code == 200  # type: ignore[arg-type]
-    assert programs.of(Role.AUDITOR, ["rounds:read"]).get("/metrics", **elsewhere).status_code == 403  # type: ignore[arg-type]
-    assert programs.of(Role.UNIT_MANAGER).get("/metrics", **elsewhere).status_code == 403  # type: ignore[arg-type]
+    assert Client().get("/metrics", **elsewhere).status_code == 401
+    assert programs.of(Role.AUDITOR).get("/metrics", **elsewhere).status_code == 200
+    assert programs.of(Role.AUDITOR, ["rounds:read"]).get("/metrics", **elsewhere).status_code == 403
+    assert programs.of(Role.UNIT_MANAGER).get("/metrics", **elsewhere).status_code == 403
 
     behind_proxy = settings.INSTALLATION.model_copy(update={"web_url": "https://scan.office.example"})
     with override_settings(INSTALLATION=behind_proxy):

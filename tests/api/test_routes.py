@@ -18,8 +18,7 @@ from scanner.api.door import Bearer
 from scanner.api.scopes import Scope
 from scanner.api.site import SITE, document
 from scanner.delivery.models import Message
-from scanner.settings import ROOT
-from targets.models import Target
+from scanner.installation import ROOT
 from tests.api.programs import AT, Programs
 from tests.console.house import House, account
 
@@ -138,7 +137,7 @@ def address(name: str, house: House) -> str:
         "findings": (house.asked if "decide" in path else house.exempt if "reopen" in path else house.finding).pk,
         "rounds": house.round.pk,
         "reports": house.report.pk,
-        "targets": Target.objects.filter(organisation=house.water).first().pk,  # type: ignore[union-attr]
+        "targets": house.target.pk,
         "authorisations": house.water.authorisations.get().pk,
         "exclusions": house.water.exclusions.get().pk,
         "messages": Message.objects.get().pk,

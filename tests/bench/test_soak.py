@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from scanner.settings import ROOT
+from scanner.installation import ROOT
 from tests.installation import Installation
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from scanner.cli.logs import JsonLines
 from scanner.rounds.models import Job
@@ -35,10 +36,10 @@ def test_a_line_names_the_round_the_job_and_the_organisation_that_it_is_about() 
     assert "round" not in line("the mailer broke off")
 
 
-def test_logging_asks_no_database(django_assert_num_queries: object) -> None:
+def test_logging_asks_no_database(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     water = unit("water")
     this = followed_round(water)
     Job.objects.create(round=this, organisation=water, kind="look", created=this.created)
     job = Job.objects.defer("round").get()
-    with django_assert_num_queries(0):  # type: ignore[operator]
+    with django_assert_num_queries(0):
         assert "organisation" not in line("job %d was taken", job.pk)

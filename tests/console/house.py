@@ -13,13 +13,13 @@ from django.test import Client
 from scanner.accounts import people
 from scanner.accounts.models import User
 from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.installation import ROOT
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
 from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
-from scanner.settings import ROOT
 from targets.documents import keep_document
 from targets.models import (
     Authorisation,

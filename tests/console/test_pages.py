@@ -15,7 +15,7 @@ from django.urls import get_resolver
 from scanner.accounts.models import User
 from scanner.accounts.roles import Role
 from scanner.console.middleware import POLICY
-from scanner.settings import ROOT
+from scanner.installation import ROOT
 from tests.console.house import House, account, client
 from tests.delivery.office import contact, finding, unit
 from tests.pages.test_valid import complaints

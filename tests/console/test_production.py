@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from scanner.engine.errors import InputError
-from scanner.settings import ROOT, load
+from scanner.installation import ROOT, load
 from tests.installation import Installation
 
 URL = "https://roundsman.example.org"

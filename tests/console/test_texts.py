@@ -12,11 +12,11 @@ from scanner.accounts.roles import Role
 from scanner.console.texts import own_texts, texts
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plan import Profile
+from scanner.installation import ROOT
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import ExemptionKind
 from scanner.reports.words import Words
 from scanner.rounds.models import JobKind
-from scanner.settings import ROOT
 from targets.models import ContactRole, Criticality
 from targets.registry.plan import Noun
 from tests.reports.test_locale import keys, placeholders

@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from scanner.settings import ROOT
+from scanner.installation import ROOT
 from tests.delivery.post_office import Office, Wire, open_office, scripted
 from tests.installation import Installation
 

@@ -19,8 +19,8 @@ from scanner.delivery.notices import answer_by, due_for, issue, notices_due, wit
 from scanner.delivery.posting import issue_for_round, post, post_waiting
 from scanner.engine.errors import InputError
 from scanner.engine.model import Severity
+from scanner.installation import Settings
 from scanner.remediation.lifecycle import Happened
-from scanner.settings import Settings
 from tests.delivery.office import NOW, contact, finding, followed_round, happened, installed, plan, unit
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from typing import Self
 
 import psutil
 
-from scanner.settings import ROOT
+from scanner.installation import ROOT
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """libfaketime, which lets a process tree live by another wall clock; its monotonic clock stays as it is."""

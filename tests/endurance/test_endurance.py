@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from scanner.engine.probes.nmap import is_privileged
-from scanner.settings import ROOT
+from scanner.installation import ROOT
 from tests.endurance.site import LIBRARY
 
 FAULTS = ("kill the service", "mail server: dropping after DATA", "hold the database")

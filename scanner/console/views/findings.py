@@ -62,7 +62,7 @@ class Filter(PageForm):
         states = [("", t("console.filter.to_fix")), *((each.value, t(f"state.{each}")) for each in State)]
         severities = [("", t("console.filter.any")), *((each.value, t(f"severity.{each}")) for each in Severity)]
         self.fields["state"].choices = states  # type: ignore[attr-defined] # the stubs know no field by its name
-        self.fields["severity"].choices = severities  # type: ignore[attr-defined]
+        self.fields["severity"].choices = severities  # type: ignore[attr-defined] # as above
         self.is_valid()
 
     @property
@@ -169,7 +169,7 @@ class AskForm(PageForm):
         usual = {"owner": request.user.name, "until": local(request.now + acts.USUAL - timedelta(days=1)).date()}
         super().__init__(request.words, request.POST or None, initial=usual)
         kinds = [(each.value, request.words(f"console.ask.kind_{each}")) for each in ExemptionKind]
-        self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
+        self.fields["kind"].choices = kinds  # type: ignore[attr-defined] # the stubs know no field by its name
         self.fields["until"].widget.attrs["min"] = self.today.isoformat()
 
     def clean_until(self) -> object:
