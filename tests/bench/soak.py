@@ -66,7 +66,8 @@ class Clock:
 
 @dataclass(slots=True)
 class Figures:
-    """What a soak took. Sizes are in MB (10⁶ bytes); times in seconds, those of a written result in milliseconds."""
+    """What a soak took. Sizes are in MB (10⁶ bytes); times in seconds, those of a write, which stores up to
+    16 results, in milliseconds."""
 
     days: int = 0
     seconds: float = 0
@@ -159,7 +160,7 @@ def soak_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("write-ahead log at most", f"{figures['wal_mb']:.0f} MB", ""),
         ("memory after 30 days, 180 days, at the end", at(memory, 30, 180, days), "flat"),
         (
-            "median time to write a result, first and last ten days",
+            "median time of a write of up to 16 results, first and last ten days",
             f"{statistics.median(written[:10]):.1f} / {statistics.median(written[-10:]):.1f} ms",
             "20 ms",
         ),
@@ -239,7 +240,7 @@ def _workers(size: Size, clock: Clock, stop: Any, written: Any) -> Iterator[list
 
 
 def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> None:
-    """Do jobs until the end, and keep the median of each day's time to write a result."""
+    """Do jobs until the end, and keep the median of each day's times to write results, up to 16 at once."""
     from django.db import connections
 
     from scanner.flow import hooks
@@ -336,7 +337,7 @@ def _line(day: int, began: float, figures: Figures, written: Any, size: Size) ->
     database = next(reversed(figures.database_mb.values()), 0)
     return (
         f"day {day}: {time.monotonic() - began:.0f} s, {database:.0f} MB, {memory:.0f} MB of memory, "
-        f"{_median(written, day, size):.1f} ms a result, load {os.getloadavg()[0]:.1f}, cpu {_cpu():.0f}"
+        f"{_median(written, day, size):.1f} ms a write, load {os.getloadavg()[0]:.1f}, cpu {_cpu():.0f}"
     )
 
 
