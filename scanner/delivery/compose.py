@@ -142,6 +142,10 @@ class _Generator(BytesGenerator):
 
 def _attach(message: EmailMessage, file: File) -> None:
     main, _, sub = file.media_type.partition("/")
-    message.add_attachment(b"", maintype=main, subtype=sub or "octet-stream", filename=line(file.name, 150))
+    # What is not said to be UTF-8 counts as US-ASCII (RFC 2046 section 4.1.2), and is shown as garbage.
+    said = {"charset": "utf-8"} if main == "text" else {}
+    message.add_attachment(
+        b"", maintype=main, subtype=sub or "octet-stream", filename=line(file.name, 150), params=said
+    )
     *_, part = message.iter_parts()
     part.set_payload(encodebytes(file.content).decode("ascii"))  # as the library does, but at once

@@ -98,6 +98,13 @@ def test_text_and_html_are_alternatives_and_files_keep_their_names_and_bytes() -
     assert b"\n" not in raw.replace(b"\r\n", b"")
 
 
+def test_a_page_that_is_attached_says_that_it_is_utf_8() -> None:
+    page = File("notice.html", "text/html", "<p>整改通知书".encode())
+    _, attached = read(compose(mail(files=(page,)), OFFICE)).iter_parts()
+    assert isinstance(attached, EmailMessage)
+    assert attached.get_content().rstrip() == "<p>整改通知书"
+
+
 @pytest.mark.parametrize("field", ["subject", "decline", "message_id"])
 def test_control_characters_in_a_value_add_no_header(field: str) -> None:
     raw = compose(mail(**{field: EVIL}), Sender(EVIL, OFFICE.address, EVIL))
