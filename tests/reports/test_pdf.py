@@ -15,9 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scanner.engine.catalogue.load import Language, catalogue
+from scanner.engine.model import Severity
+from scanner.reports.dates import Dates
 from scanner.reports.model import ReportModel
 from scanner.reports.pdf import pdf_of, render_pdf
 from scanner.reports.render import render_html
+from scanner.reports.words import words
 from tests.reports import sample, showcase
 from tests.reports.large import large
 from tests.reports.test_render import said_by_a_host
@@ -74,6 +78,29 @@ def test_a_program_reads_it_in_order(shown: tuple[str, bytes]) -> None:
 
     assert in_order(text_of(pdf), *parts, *later)
     assert in_order(text_of(pdf), "—1—", "—2—", "—3—")
+
+
+def test_the_card_stands_on_one_sheet_and_is_read_in_order(shown: tuple[str, bytes]) -> None:
+    language, pdf = shown
+    t, model = words(Language(language)), showcase.showcase(language)
+    checks = catalogue()
+    dates = Dates(Language(language), model.organisation.time_zone, model.generated)
+    actions = [
+        part
+        for action in model.fix_first
+        for part in (
+            t(f"severity.{action.severity}"),
+            checks[action.check].texts[Language(language)].title,
+            dates.day(action.deadline) if action.deadline else "",
+            t(f"who.{action.who}"),
+        )
+    ]
+    kinds = [t(f"risky.kind.{each.kind}") for each in model.risky]
+    severities = [t("gauge.oldest"), *(t(f"severity.{each}") for each in reversed(Severity))]
+    end = (t("card.coverage"), t("coverage.not_clean"), t("card.next"))
+    first = text_of(pdf, "-l", "1")
+    assert in_order(first, t("section.card"), t("score.nature"), *severities, t("first.title"), *actions)
+    assert in_order(first, actions[-1], t("risky.title"), *kinds, *end)
 
 
 def test_no_text_is_set_a_letter_a_line(shown: tuple[str, bytes]) -> None:
