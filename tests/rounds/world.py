@@ -31,6 +31,8 @@ from targets.models import Authorisation, Organisation, Zone
 from targets.models import Target as TargetRow
 from targets.query import active_organisations
 
+# Before every clock that a test sets by hand, whatever the day on which the test is run.
+EVER_SINCE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 REDIS = 6379
 PORTS = "80,6379"
 
@@ -56,8 +58,8 @@ def register(owner: Organisation, *values: str, key: bool = False, vantage: str 
 
 
 def authorise(owner: Organisation, *scope: str, level: int = 1, document: str = "Order 1", **fields: object) -> None:
-    now = dt.datetime.now(dt.UTC)
-    values = {"valid_from": now - dt.timedelta(days=1), "valid_until": now + dt.timedelta(days=365), **fields}
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(days=365)
+    values = {"valid_from": EVER_SINCE, "valid_until": until, **fields}
     Authorisation.objects.create(
         organisation=owner, document=document, allowed_by="Director", scope=list(scope), level=level, **values
     )
