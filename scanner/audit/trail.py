@@ -58,6 +58,7 @@ class Action(StrEnum):
     MAIL_RETRIED = "mail-retried"
     MAIL_CANCELLED = "mail-cancelled"
     MAIL_DEAD = "mail-dead"
+    REPORT_SENT_AGAIN = "report-sent-again"
     REPORTS_SEALED = "reports-encrypted"
     REPORTS_UNSEALED = "reports-not-encrypted"
     ACCOUNT_ADDED = "account-added"

@@ -20,7 +20,7 @@ from scanner.engine.model import Severity, where
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from scanner.delivery.models import Notice
+    from scanner.delivery.models import Notice, NoticeDocument
     from scanner.delivery.notice_document import NoticeModel
     from scanner.delivery.recipients import Recipient
     from scanner.remediation.models import Finding
@@ -219,7 +219,7 @@ def _write(notice: Notice, directory: Path, forms: set[str]) -> list[Path]:
     model = notice_model(notice)
     for document in notice.documents.all():
         language = Language(document.language)
-        for name, content in _documents(model, zlib.decompress(document.html), language, forms):
+        for name, content in _documents(model, document, forms):
             files[directory / name] = content
         files[directory / file_name("form.file", notice.number, language)] = reply_form(model, language)
     try:
@@ -231,16 +231,17 @@ def _write(notice: Notice, directory: Path, forms: set[str]) -> list[Path]:
     return list(files)
 
 
-def _documents(notice: NoticeModel, page: bytes, language: Language, forms: set[str]) -> Iterator[tuple[str, bytes]]:
+def _documents(notice: NoticeModel, kept: NoticeDocument, forms: set[str]) -> Iterator[tuple[str, bytes]]:
+    from scanner.delivery.kept_pdf import kept_pdf
     from scanner.delivery.notice_word import render_notice_docx, render_slip_docx
     from scanner.delivery.reply_form import file_name
-    from scanner.reports.pdf import pdf_of
 
+    language = Language(kept.language)
     name = file_name("form.document", notice.number, language)
     if "html" in forms:
-        yield name, page
+        yield name, zlib.decompress(kept.html)
     if "pdf" in forms:
-        yield f"{name.removesuffix('.html')}.pdf", pdf_of(page.decode())
+        yield f"{name.removesuffix('.html')}.pdf", kept_pdf(kept)
     if "docx" in forms:
         yield file_name("form.notice", notice.number, language), render_notice_docx(notice, language)
         yield file_name("form.slip", notice.number, language), render_slip_docx(notice, language)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import QueryDict
@@ -44,11 +42,6 @@ class PageForm(forms.Form):
     def refuse(self, error: InputError) -> None:
         """Show why an act refused what was entered."""
         self.add_error(None, self.words("console.error.refused", why=error.args[0]))
-
-
-def end_of(day: date, zone: str) -> datetime:
-    """Return the end of a day in a time zone, which is when what lasts up to and including it ends."""
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
 
 
 class DayField(forms.DateField):

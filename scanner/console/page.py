@@ -17,6 +17,7 @@ from scanner.console.assets import style_url
 from scanner.console.texts import CODES, language_of, texts
 from scanner.delivery.letters import name_of
 from scanner.engine.hostile import printable
+from scanner.reports.askers import asker
 from scanner.reports.dates import Dates
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.texts import endpoint, text
@@ -54,6 +55,7 @@ def shared(request: Any) -> dict[str, object]:
         "said": get_messages(request),
         "here": request.path,
         "name_of": lambda organisation: name_of(organisation, language),
+        "asker": lambda by: asker(by, t),
         "title_of": lambda check: text(check, language).title,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -16,7 +17,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
-from scanner.console.forms import PageForm, end_of
+from scanner.console.forms import PageForm
 from scanner.console.ranked import Numbers, fetched
 from scanner.console.requests import PageRequest
 from scanner.console.standing import NEW
@@ -30,6 +31,7 @@ from scanner.remediation.reinspection import request_reinspection
 from scanner.reports import texts
 from scanner.reports.dates import Dates
 from targets.models import Organisation
+from targets.registry.times import end_of_day
 
 PER_PAGE = 50
 
@@ -195,7 +197,7 @@ def ask(request: PageRequest, number: int) -> HttpResponse:
                 wanted["owner"],
                 wanted["reason"],
                 wanted["proof"],
-                end_of(wanted["until"], finding.organisation.time_zone),
+                end_of_day(wanted["until"], ZoneInfo(finding.organisation.time_zone)),
                 request.who,
                 request.now,
             )
