@@ -17,7 +17,7 @@ from scanner.console.requests import PageRequest
 from scanner.console.standing import standings
 from scanner.remediation.lifecycle import TO_FIX
 from scanner.remediation.models import Finding
-from scanner.reports.models import Report, ReportFile
+from scanner.reports.models import Report
 from targets.models import Authorisation, Contact, Exclusion, Organisation, Target
 
 PER_PAGE = 50
@@ -64,9 +64,6 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
     registered = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
     targets = list(registered[: LISTED + 1])
     reports = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")[:LAST_REPORTS]
-    forms: defaultdict[int, list[str]] = defaultdict(list)
-    for report, form in sight.rows(ReportFile).filter(report__in=list(reports)).values_list("report", "form"):
-        forms[report].append(form)
     told = {
         "this": this,
         "standing": standing,
@@ -80,7 +77,6 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
         "children": sight.rows(Organisation).filter(parent=this, retired_at=None),
         "supervisor": this.parent if this.parent_id and sight.may(Right.READ, this.parent_id) else None,
         "reports": reports,
-        "forms": forms,
         "may_inspect": sight.may(Right.OPERATE, this.pk) and this.retired_at is None,
     }
     return render(request, "organisation.html", told)
