@@ -15,7 +15,8 @@ from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from scanner.accounts.models import Membership, User
 from scanner.accounts.roles import RIGHTS, Right, Role
-from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundScore
+from scanner.delivery.models import Notice, NoticeDocument, NoticeItem
+from scanner.remediation.models import Exemption, Finding, FindingEvent, ProofFile, RoundScore
 from scanner.reports.models import Report, ReportFile
 from scanner.rounds.models import HostResult
 from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion, Organisation, Target
@@ -33,9 +34,13 @@ _OWNERS: Mapping[type[Model], str] = {
     Finding: "organisation",
     FindingEvent: "finding__organisation",
     Exemption: "finding__organisation",
+    ProofFile: "finding__organisation",
     RoundScore: "organisation",
     Report: "organisation",
     ReportFile: "report__organisation",
+    Notice: "organisation",
+    NoticeDocument: "notice__organisation",
+    NoticeItem: "notice__organisation",
 }
 """Which field of a row names the organisation that it is about. What is not here belongs to the installation."""
 

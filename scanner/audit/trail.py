@@ -52,6 +52,7 @@ class Action(StrEnum):
     FINDING_EXEMPTED = "finding-exempted"
     FINDING_REFUSED = "finding-refused"
     FINDING_ENDED = "finding-ended"
+    PROOF_KEPT = "proof-kept"
     NOTICE_ISSUED = "notice-issued"
     NOTICE_WITHDRAWN = "notice-withdrawn"
     REPLIES_IMPORTED = "replies-imported"

@@ -13,14 +13,17 @@ from django.test import Client
 from scanner.accounts import people
 from scanner.accounts.models import User
 from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.delivery.models import Notice, NoticeDocument, NoticeItem
+from scanner.engine.catalogue.load import Language
 from scanner.installation import ROOT
 from scanner.remediation import acts
-from scanner.remediation.models import ExemptionKind, Finding
+from scanner.remediation.models import ExemptionKind, Finding, ProofFile
+from scanner.remediation.proofs import keep_proof
 from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
-from targets.documents import keep_document
+from targets.documents import keep_document, read_document
 from targets.models import (
     Authorisation,
     AuthorisationFile,
@@ -49,6 +52,8 @@ class House:
     exempt: Finding
     other: Finding
     report: Report
+    notice: Notice
+    proof: ProofFile
     target: Target
     draft: RegisterDraft
     authorisation: Authorisation
@@ -116,12 +121,35 @@ def build() -> House:
         name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
     )
     rows = _register_of(water, now)
-    house = House(city, water, library, this, found, asked, exempt, other, report, target, draft, *rows, planned(now))
+    notice, proof = noticed(found, now)
+    house = House(
+        city, water, library, this, found, asked, exempt, other, report, notice, proof, target, draft, *rows,
+        planned(now),
+    )  # fmt: skip
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)
     house.stranger = account("other@library.example", Role.UNIT_MANAGER, library)
     return house
+
+
+def noticed(about: Finding, now: dt.datetime) -> tuple[Notice, ProofFile]:
+    """A notice that asks for a finding, and proof that was handed in about it."""
+    made = Notice.objects.create(
+        organisation=about.organisation,
+        year=2026,
+        serial=about.pk,
+        number=f"R2026-{about.pk}",
+        issued=now - dt.timedelta(hours=2),
+        issued_by="ops",
+        answer_by=now + dt.timedelta(days=9),
+        posted=now,
+    )
+    NoticeItem.objects.create(notice=made, finding=about, deadline=about.deadline)
+    page = zlib.compress(b"<!doctype html><title>notice</title><p>notice</p>")
+    NoticeDocument.objects.bulk_create(NoticeDocument(notice=made, language=each, html=page) for each in Language)
+    keep_proof(about, read_document("before.pdf", b"%PDF-1.7 proof"), by="li", now=now)
+    return made, about.proofs.get()
 
 
 def _register_of(owner: Organisation, now: dt.datetime) -> tuple[Authorisation, AuthorisationFile, Exclusion, Contact]:

@@ -37,6 +37,7 @@ TICKED = ("targets/change/", "targets/retire/", "targets/check/")
 
 OPERATE = frozenset({ADMIN, OPERATOR})
 ADMINISTER = frozenset({ADMIN})
+CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
 TABLE: dict[str, Entry] = {
     "style": Entry(OPEN),
     "language": Entry(None, OPEN),
@@ -81,7 +82,7 @@ TABLE: dict[str, Entry] = {
     "remove-contact": Entry(OPERATE, OPERATE, mine=True),
     "findings": Entry(ALL),
     "finding": Entry(ALL, mine=True),
-    "claim": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
+    "claim": Entry(None, CLAIM, mine=True),
     "ask": Entry(frozenset({ADMIN, OPERATOR, MANAGER}), frozenset({ADMIN, OPERATOR, MANAGER}), mine=True),
     "decide": Entry(None, OPERATE, mine=True),
     "reopen": Entry(None, OPERATE, mine=True),
@@ -90,6 +91,14 @@ TABLE: dict[str, Entry] = {
     "view-report": Entry(ALL, mine=True),
     "send-report": Entry(OPERATE, OPERATE, mine=True),
     "download-report": Entry(ALL, mine=True),
+    "proof": Entry(ALL, mine=True),
+    "notices": Entry(ALL),
+    "issue-notice": Entry(OPERATE, OPERATE),
+    "notice": Entry(ALL, mine=True),
+    "reply": Entry(CLAIM, CLAIM, mine=True),
+    "withdraw-notice": Entry(OPERATE, OPERATE, mine=True),
+    "view-notice": Entry(ALL, mine=True),
+    "download-notice": Entry(ALL, mine=True),
     "plans": Entry(OFFICE),
     "plan": Entry(OFFICE),
     "add-plan": Entry(OPERATE, OPERATE),
@@ -135,6 +144,8 @@ def address(pattern: str, house: House) -> str:
         "plans": house.plan.pk,
         "rounds": house.round.pk,
         "reports": house.report.pk,
+        "notices": house.notice.pk,
+        "proofs": house.proof.pk,
         "people": house.users[OPERATOR].pk,
     }.get(pattern.split("/")[0], 0)
     values = {
@@ -143,6 +154,7 @@ def address(pattern: str, house: House) -> str:
         "<slug:slug>": "water",
         "<slug:form>": "html",
         "<slug:act>": "renew",
+        "<slug:language>": "en",
         "<slug:digest>": "none",
         "<slug:token>": "none",
     }

@@ -37,7 +37,7 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_"),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
-    *("papers.form_", "papers.mail_"),
+    *("papers.form_", "papers.mail_", "notices.state_", "notices.file_", "reply.answer_"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
 )
@@ -46,7 +46,7 @@ ASSEMBLED = (
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
-    *("exclusion_form.", "contact_form.", "plans.", "plan_form.", "reports."),
+    *("exclusion_form.", "contact_form.", "plans.", "plan_form.", "reports.", "notice_form.", "reply.", "notices."),
 )
 """Topics of forms, whose keys are the names of fields."""
 

@@ -17,7 +17,7 @@ from scanner.console import papers
 from scanner.console.forms import ListFilter
 from scanner.console.requests import PageRequest
 from scanner.delivery.again import mails_about, send_again
-from scanner.delivery.models import MessageKind
+from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.recipients import recipients
 from scanner.engine.errors import InputError
 from scanner.reports.downloads import report_download
@@ -62,12 +62,12 @@ def show(request: PageRequest, number: int) -> HttpResponse:
     """Show what is known of a report, and the ways to have it."""
     report = get_object_or_404(_rows(request).defer("html", "json"), pk=number)
     request.zone = report.organisation.time_zone
-    mails = request.sight.rows(mails_about(report).model).filter(pk__in=mails_about(report).values("pk"))
+    mails = request.sight.rows(Message).filter(pk__in=mails_about(report).values("pk"))
     told = {
         "report": report,
         "forms": [str(form) for form in ReportFormat],
         "mails": list(mails.defer("text", "html").order_by("-pk")[:SHOWN]),
-        "may_send": report.whole and _may_send(request, report),
+        "may_send": _may_send(request, report),
     }
     return render(request, "report.html", told)
 
