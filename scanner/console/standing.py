@@ -67,6 +67,11 @@ def standings(sight: Sight, now: datetime, chosen: Sequence[Organisation]) -> li
     return _standings(sight, chosen, _counts(sight, now, within))
 
 
+def counted(sight: Sight, now: datetime, organisation: Organisation) -> Counts:
+    """Return the findings of one organisation that are to be fixed."""
+    return _counts(sight, now, [organisation.pk]).get(organisation.pk, Counts())
+
+
 def overall(sight: Sight, now: datetime, shown: int) -> Overall:
     """Return how the active organisations in sight stand; of the worst, ``shown`` of them, all that is known."""
     rows = sight.rows(Organisation).filter(retired_at=None)

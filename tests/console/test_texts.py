@@ -37,7 +37,16 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_"),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
-    *("papers.form_", "papers.mail_", "notices.state_", "notices.file_", "reply.answer_"),
+    *(
+        "papers.form_",
+        "papers.mail_",
+        "notices.state_",
+        "notices.file_",
+        "reply.answer_",
+        "card.better",
+        "card.worse",
+        "card.same",
+    ),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
 )

@@ -90,7 +90,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "page": Paginator(items.order_by("pk"), PER_PAGE).get_page(request.GET.get("page")),
         "address": lambda page: f"?page={page}",
         "silent": {each.pk for each in unanswered(this)},
-        "documents": list(sight.rows(NoticeDocument).filter(notice=this).defer("html", "pdf")),
+        "documents": _documents(request, this),
         "forms": NOTICE_FORMS,
         "may_reply": live and sight.may(Right.CLAIM, owner.pk) and items.filter(finding__state__in=TO_FIX).exists(),
         "may_withdraw": live and sight.may(Right.OPERATE, owner.pk),
@@ -201,6 +201,12 @@ def _notice(request: PageRequest, number: int, right: Right = Right.READ) -> Not
     if right != Right.READ:
         rows = rows.filter(organisation__retired_at=None)
     return get_object_or_404(rows, pk=number)
+
+
+def _documents(request: PageRequest, this: Notice) -> list[NoticeDocument]:
+    """Its documents without their content, that in the reader's language first."""
+    rows = request.sight.rows(NoticeDocument).filter(notice=this).defer("html", "pdf")
+    return sorted(rows, key=lambda each: each.language != str(request.words.language))
 
 
 def _document(request: PageRequest, number: int, language: str) -> NoticeDocument:
