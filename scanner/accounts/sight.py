@@ -17,7 +17,7 @@ from scanner.accounts.models import Membership, User
 from scanner.accounts.roles import RIGHTS, Right, Role
 from scanner.delivery.models import Notice, NoticeDocument, NoticeItem
 from scanner.remediation.models import Exemption, Finding, FindingEvent, ProofFile, RoundScore
-from scanner.reports.models import Report, ReportFile
+from scanner.reports.models import Bulletin, Report, ReportFile
 from scanner.rounds.models import HostResult
 from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion, Organisation, Target
 
@@ -38,11 +38,15 @@ _OWNERS: Mapping[type[Model], str] = {
     RoundScore: "organisation",
     Report: "organisation",
     ReportFile: "report__organisation",
+    Bulletin: "organisation",
     Notice: "organisation",
     NoticeDocument: "notice__organisation",
     NoticeItem: "notice__organisation",
 }
 """Which field of a row names the organisation that it is about. What is not here belongs to the installation."""
+
+_OF_SUBTREES = frozenset({Bulletin})
+"""Rows that speak of all that their organisation supervises, so that they are for who sees all of it alone."""
 
 _OF_ACCOUNTS = frozenset({User, Membership})
 
@@ -107,7 +111,28 @@ class Sight:
         if right in self.everywhere:
             return everything
         allowed = [each for each, rights in self.within.items() if right in rights]
+        if model in _OF_SUBTREES:
+            allowed = self._with_all_below(allowed)
         return everything.filter(**{f"{owner}__in": allowed})
+
+    def overseen(self) -> QuerySet[Organisation]:
+        """Return the active organisations that supervise others, none of whom is hidden."""
+        below = Organisation.objects.filter(parent=OuterRef("pk"), retired_at=None)
+        supervising = self.rows(Organisation).filter(Exists(below), retired_at=None)
+        if Right.READ in self.everywhere:
+            return supervising
+        return supervising.filter(pk__in=self._with_all_below(self.within))
+
+    def _with_all_below(self, chosen: Iterable[int]) -> list[int]:
+        """Return those of ``chosen`` below which there is nothing that is not in sight, too."""
+        above = dict(Organisation.objects.values_list("pk", "parent"))
+        incomplete: set[int] = set()
+        for each in above.keys() - {owner for owner, rights in self.within.items() if Right.READ in rights}:
+            upwards: int | None = each
+            while upwards is not None and upwards not in incomplete:
+                incomplete.add(upwards)
+                upwards = above.get(upwards)
+        return [each for each in chosen if each not in incomplete]
 
     @property
     def own(self) -> int | None:

@@ -10,6 +10,7 @@ from scanner.console import assets
 from scanner.console.guard import Route
 from scanner.console.views import (
     authorisations,
+    bulletins,
     contacts,
     entry,
     exclusions,
@@ -71,6 +72,10 @@ ROUTES = (
     Route("notices/<int:number>/withdraw/", notices.withdraw, "withdraw-notice", Right.OPERATE, acts=True),
     Route("notices/<int:number>/<slug:language>/view/", notices.view, "view-notice", Right.READ),
     Route("notices/<int:number>/<slug:language>/<slug:form>/", notices.download, "download-notice", Right.READ),
+    Route("bulletins/", bulletins.index, "bulletins", Right.READ),
+    Route("bulletins/make/", bulletins.make, "make-bulletin", Right.READ, acts=True),
+    Route("bulletins/make/<slug:form>/", bulletins.made, "made-bulletin", Right.READ),
+    Route("bulletins/<int:number>/<slug:form>/", bulletins.kept, "bulletin", Right.READ),
     Route("plans/", plans.index, "plans", Right.WATCH),
     Route("plans/add/", plans.add, "add-plan", Right.OPERATE, acts=True),
     Route("plans/<int:number>/", plans.show, "plan", Right.WATCH),

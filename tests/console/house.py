@@ -20,7 +20,7 @@ from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding, ProofFile
 from scanner.remediation.proofs import keep_proof
 from scanner.remediation.scores import store_score
-from scanner.reports.models import Report
+from scanner.reports.models import Bulletin, Report
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
 from targets.documents import keep_document, read_document
@@ -54,6 +54,7 @@ class House:
     report: Report
     notice: Notice
     proof: ProofFile
+    bulletin: Bulletin
     target: Target
     draft: RegisterDraft
     authorisation: Authorisation
@@ -122,8 +123,10 @@ def build() -> House:
     )
     rows = _register_of(water, now)
     notice, proof = noticed(found, now)
+    days = {"first": now.date() - dt.timedelta(days=29), "last": now.date()}
+    bulletin = Bulletin.objects.create(organisation=city, language="en", generated=now, **days, **kept)
     house = House(
-        city, water, library, this, found, asked, exempt, other, report, notice, proof, target, draft, *rows,
+        city, water, library, this, found, asked, exempt, other, report, notice, proof, bulletin, target, draft, *rows,
         planned(now),
     )  # fmt: skip
     for role in Role:

@@ -71,6 +71,8 @@ def pages(house: House) -> dict[str, str]:
         "reply": f"/notices/{house.notice.pk}/reply/",
         "issue notice": "/notices/issue/?organisation=library&severity=low",
         "withdraw notice": f"/notices/{house.notice.pk}/withdraw/",
+        "bulletins": "/bulletins/",
+        "make bulletin": "/bulletins/make/?organisation=city&since=2026-11-01&until=2026-11-25",
         "rounds": "/rounds/",
         "round": f"/rounds/{house.round.pk}/",
         "new round": "/rounds/new/?of=water",

@@ -23,9 +23,9 @@ from scanner.reports import downloads
 from scanner.reports.models import Report, ReportFile
 from scanner.reports.press import Press
 from scanner.reports.query import report_model
-from scanner.rounds.models import Round
-from tests.console.house import House, client, noticed
-from tests.delivery.office import finding
+from scanner.rounds.models import Plan, PlanKind, Round
+from tests.console.house import House, account, client, noticed
+from tests.delivery.office import finding, followed_round
 
 PDF = b"%PDF-1.7 proof"
 
@@ -285,3 +285,71 @@ def test_a_request_takes_a_file_with_it(house: House) -> None:
     assert house.finding.exemptions.get().proof == "Order 7, order.pdf"
     assert "order.pdf" in said(house.browser(Role.OPERATOR).get(f"/findings/{house.finding.pk}/"))
     assert Entry.objects.filter(action="proof-kept", actor="unit-manager@office.example").count() == 1
+
+
+NOVEMBER = {"since": "2026-11-01", "until": "2026-11-25"}
+
+
+def test_a_supervisor_compares_its_units_with_and_without_names(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner.console.views.bulletins.PRESS", Press(lambda page: b"%PDF-" + page.encode()))
+    browser, wanted = house.browser(Role.SUPERVISOR), {"organisation": "city", **NOVEMBER}
+    assert f"/bulletins/{house.bulletin.pk}/view/" in said(browser.get("/bulletins/"))
+    assert browser.get(f"/bulletins/{house.bulletin.pk}/html/").content == b"<p>report</p>"
+    ready = said(browser.get("/bulletins/make/", wanted))
+    assert "since=2026-11-01" in ready
+    assert "Send it by mail" not in ready
+    named = browser.get("/bulletins/make/view/", wanted)
+    assert named["Content-Security-Policy"] == LOCKED
+    assert "Water Office" in said(named)
+    nameless = {**wanted, "anonymous": "on"}
+    for form in ("html", "json", "pdf"):
+        got = browser.get(f"/bulletins/make/{form}/", nameless)
+        assert got["Content-Disposition"] == f'attachment; filename="bulletin-city-2026-11-25-without-names.{form}"'
+        assert "Water Office" not in said(got)
+    assert browser.post("/bulletins/make/", wanted).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"organisation": ""},
+        {"organisation": "water"},
+        {"since": "2026-12-01"},
+        {"since": "2027-01-01", "until": "2199-12-31"},
+    ],
+)
+def test_a_bulletin_is_about_units_that_are_all_in_sight_and_days_that_were(
+    house: House, changed: dict[str, str]
+) -> None:
+    wanted = {"organisation": "city", **NOVEMBER, **changed}
+    browser = house.browser(Role.SUPERVISOR)
+    assert browser.get("/bulletins/make/html/", wanted).status_code == 404
+    assert "Look at" not in said(browser.get("/bulletins/make/", wanted))
+
+
+def test_who_manages_a_supervising_organisation_alone_reads_nothing_of_its_units(house: House) -> None:
+    browser = client(account("manager@city.example", Role.UNIT_MANAGER, house.city))
+    assert browser.get(f"/bulletins/{house.bulletin.pk}/view/").status_code == 404
+    assert browser.get("/bulletins/make/view/", {"organisation": "city", **NOVEMBER}).status_code == 404
+
+
+def test_an_operator_sends_a_bulletin_once(house: House) -> None:
+    browser, wanted = house.browser(Role.OPERATOR), {"organisation": "city", **NOVEMBER}
+    assert "security@city.example" in said(browser.get("/bulletins/make/", wanted))
+    assert "in the outbox for 1 address" in said(browser.post("/bulletins/make/", wanted, follow=True))
+    assert "nothing was sent" in said(browser.post("/bulletins/make/", wanted, follow=True))
+    assert Message.objects.get().recipient == "security@city.example"
+
+
+def test_campaigns_show_how_they_get_on_to_who_takes_part(house: House) -> None:
+    plan = Plan.objects.create(
+        name="no-redis", kind=PlanKind.CAMPAIGN, profile="quick", ports="6379", created=house.notice.issued
+    )
+    this = followed_round(house.water, of=plan, at=dt.datetime.now(dt.UTC))
+    for number, state in enumerate(("open", "fixed")):
+        gone = {"fixed": house.notice.issued} if state == "fixed" else {}
+        finding(house.water, seen_in=this, host=f"192.0.2.{90 + number}", state=state, **gone)
+    shown = said(house.browser(Role.UNIT_MEMBER).get("/bulletins/"))
+    assert "1 of 2 findings proven fixed" in shown
+    assert "Hosts inspected in the newest round: 1 of 1. Rounds: 1." in shown
+    assert "no-redis" not in said(client(house.stranger).get("/bulletins/"))

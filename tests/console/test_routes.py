@@ -99,6 +99,10 @@ TABLE: dict[str, Entry] = {
     "withdraw-notice": Entry(OPERATE, OPERATE, mine=True),
     "view-notice": Entry(ALL, mine=True),
     "download-notice": Entry(ALL, mine=True),
+    "bulletins": Entry(ALL),
+    "make-bulletin": Entry(ALL, OPERATE),
+    "made-bulletin": Entry(OFFICE | {SUPERVISOR}),
+    "bulletin": Entry(OFFICE | {SUPERVISOR}, mine=True),
     "plans": Entry(OFFICE),
     "plan": Entry(OFFICE),
     "add-plan": Entry(OPERATE, OPERATE),
@@ -146,6 +150,7 @@ def address(pattern: str, house: House) -> str:
         "reports": house.report.pk,
         "notices": house.notice.pk,
         "proofs": house.proof.pk,
+        "bulletins": house.bulletin.pk,
         "people": house.users[OPERATOR].pk,
     }.get(pattern.split("/")[0], 0)
     values = {
@@ -160,6 +165,8 @@ def address(pattern: str, house: House) -> str:
     }
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
+    if "bulletins/make/" in pattern:
+        pattern += "?organisation=city&since=2026-11-01&until=2026-11-25"
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""
     return f"/{pattern}{ticked}"
 

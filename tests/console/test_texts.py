@@ -55,7 +55,17 @@ ASSEMBLED = (
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
-    *("exclusion_form.", "contact_form.", "plans.", "plan_form.", "reports.", "notice_form.", "reply.", "notices."),
+    *(
+        "exclusion_form.",
+        "contact_form.",
+        "plans.",
+        "plan_form.",
+        "reports.",
+        "notice_form.",
+        "reply.",
+        "notices.",
+        "bulletin_form.",
+    ),
 )
 """Topics of forms, whose keys are the names of fields."""
 
