@@ -41,10 +41,11 @@ class Campaign:
 def campaigns(sight: Sight, now: datetime) -> list[Campaign]:
     """Return the campaigns of the last months, the newest first, in a fixed number of queries."""
     told = ("rounds", "rounds__plan", "rounds__plan__name", "rounds__state")
-    rows = sight.rows(Organisation).filter(rounds__kind=PlanKind.CAMPAIGN, rounds__created__gt=now - BACK)
+    recent = {"rounds__kind": PlanKind.CAMPAIGN, "rounds__plan__isnull": False, "rounds__created__gt": now - BACK}
+    rows = sight.rows(Organisation).filter(**recent).order_by("-rounds")
     rounds: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
     names: dict[int, str] = {}
-    for number, plan, name, state in rows.exclude(rounds__plan=None).order_by("-rounds").values_list(*told).distinct():
+    for number, plan, name, state in rows.values_list(*told).distinct():
         rounds[plan].append((number, state))
         names[plan] = name
     numbers = [number for those in rounds.values() for number, _ in those]
