@@ -19,7 +19,7 @@ from scanner.delivery.models import Notice, NoticeDocument, NoticeItem
 from scanner.remediation.models import Exemption, Finding, FindingEvent, ProofFile, RoundScore
 from scanner.reports.models import Bulletin, Report, ReportFile
 from scanner.rounds.models import HostResult
-from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion, Organisation, Target
+from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion, Organisation, Target, TargetProposal
 
 M = TypeVar("M", bound=Model)
 
@@ -30,6 +30,7 @@ _OWNERS: Mapping[type[Model], str] = {
     Authorisation: "organisation",
     AuthorisationFile: "authorisation__organisation",
     Exclusion: "organisation",
+    TargetProposal: "organisation",
     HostResult: "organisation",
     Finding: "organisation",
     FindingEvent: "finding__organisation",

@@ -32,7 +32,9 @@ from targets.models import (
     Organisation,
     RegisterDraft,
     Target,
+    TargetProposal,
 )
+from targets.proposing import propose_targets
 from tests.delivery.office import finding, followed_round, unit
 from tests.rounds.world import authorise
 
@@ -62,6 +64,7 @@ class House:
     exclusion: Exclusion
     contact: Contact
     plan: Plan
+    proposals: dict[str, TargetProposal] = field(default_factory=dict)
     users: dict[Role, User] = field(default_factory=dict)
     stranger: User | None = None
 
@@ -129,6 +132,10 @@ def build() -> House:
         city, water, library, this, found, asked, exempt, other, report, notice, proof, bulletin, target, draft, *rows,
         planned(now),
     )  # fmt: skip
+    house.proposals = {
+        each: propose_targets(water, [f"{each}.water.example"], "Our new site.", "li", now)
+        for each in ("decide", "withdraw")
+    }
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)

@@ -73,6 +73,11 @@ def pages(house: House) -> dict[str, str]:
         "withdraw notice": f"/notices/{house.notice.pk}/withdraw/",
         "bulletins": "/bulletins/",
         "make bulletin": "/bulletins/make/?organisation=city&since=2026-11-01&until=2026-11-25",
+        "proposals": "/proposals/?organisation=water&state=waiting",
+        "proposal": f"/proposals/{house.proposals['decide'].pk}/",
+        "add proposal": "/proposals/add/?of=water",
+        "approve proposal": f"/proposals/{house.proposals['decide'].pk}/approve/",
+        "decline proposal": f"/proposals/{house.proposals['decide'].pk}/decline/",
         "rounds": "/rounds/",
         "round": f"/rounds/{house.round.pk}/",
         "new round": "/rounds/new/?of=water",
@@ -228,7 +233,12 @@ def test_a_unit_s_first_page_is_its_own_and_shows_how_it_stands(house: House) ->
 
 def test_the_overview_names_what_needs_somebody(house: House) -> None:
     html = house.browser(Role.OPERATOR).get("/").content.decode()
-    for need in ("new critical findings", "1 request to decide", "1 overdue finding"):
+    for need in (
+        "new critical findings",
+        "1 request to decide",
+        "2 proposals of targets to decide",
+        "1 overdue finding",
+    ):
         assert need in html
 
 

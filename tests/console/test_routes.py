@@ -37,6 +37,7 @@ TICKED = ("targets/change/", "targets/retire/", "targets/check/")
 
 OPERATE = frozenset({ADMIN, OPERATOR})
 ADMINISTER = frozenset({ADMIN})
+KEEP = frozenset({ADMIN, OPERATOR, MANAGER})
 CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
 TABLE: dict[str, Entry] = {
     "style": Entry(OPEN),
@@ -77,9 +78,15 @@ TABLE: dict[str, Entry] = {
     "exclusions": Entry(ALL),
     "add-exclusion": Entry(OPERATE, OPERATE),
     "end-exclusion": Entry(OPERATE, OPERATE, mine=True),
-    "add-contact": Entry(OPERATE, OPERATE, mine=True),
-    "change-contact": Entry(OPERATE, OPERATE, mine=True),
-    "remove-contact": Entry(OPERATE, OPERATE, mine=True),
+    "proposals": Entry(ALL),
+    "add-proposal": Entry(KEEP, KEEP),
+    "proposal": Entry(ALL, mine=True),
+    "approve-proposal": Entry(OPERATE, OPERATE, mine=True),
+    "decline-proposal": Entry(OPERATE, OPERATE, mine=True),
+    "withdraw-proposal": Entry(None, KEEP, mine=True),
+    "add-contact": Entry(KEEP, KEEP, mine=True),
+    "change-contact": Entry(KEEP, KEEP, mine=True),
+    "remove-contact": Entry(KEEP, KEEP, mine=True),
     "findings": Entry(ALL),
     "finding": Entry(ALL, mine=True),
     "claim": Entry(None, CLAIM, mine=True),
@@ -150,6 +157,7 @@ def address(pattern: str, house: House) -> str:
         "reports": house.report.pk,
         "notices": house.notice.pk,
         "proofs": house.proof.pk,
+        "proposals": house.proposals["withdraw" if "withdraw" in pattern else "decide"].pk,
         "bulletins": house.bulletin.pk,
         "people": house.users[OPERATOR].pk,
     }.get(pattern.split("/")[0], 0)

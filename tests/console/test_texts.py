@@ -65,6 +65,9 @@ FIELDS = (
         "reply.",
         "notices.",
         "bulletin_form.",
+        "proposals.",
+        "proposal_form.",
+        "decline_form.",
     ),
 )
 """Topics of forms, whose keys are the names of fields."""

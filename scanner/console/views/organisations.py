@@ -83,6 +83,7 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
         "supervisor": this.parent if this.parent_id and sight.may(Right.READ, this.parent_id) else None,
         "reports": list(reports),
         "may_inspect": sight.may(Right.OPERATE, this.pk) and this.retired_at is None,
+        "may_keep": sight.may(Right.KEEP, this.pk) and this.retired_at is None,
     }
     return render(request, "organisation.html", told)
 
