@@ -14,13 +14,12 @@ from scanner.accounts.roles import Right
 from scanner.api.door import needs
 from scanner.api.fields import NO_NUL, Number
 from scanner.api.lists import LARGEST, AskedSpan, Part, part
-from scanner.api.problem import Problem
+from scanner.api.papers import ready
 from scanner.api.requests import ApiRequest
 from scanner.api.scopes import Scope
 from scanner.reports.downloads import report_download
 from scanner.reports.formats import ReportFormat
 from scanner.reports.models import Report
-from scanner.reports.press import NotYetError
 
 router = Router(tags=["reports"])
 
@@ -87,10 +86,8 @@ def download_report(request: ApiRequest, number: Number, form: Form) -> HttpResp
     report = get_object_or_404(request.visit.sight.rows(Report).select_related("organisation"), pk=number)
     if report.is_pruned:
         raise Http404
-    try:
+    with ready():
         made = report_download(report, form)
-    except NotYetError as error:
-        raise Problem(503, "not-yet", f"{error} Ask again.", headers={"Retry-After": "5"}) from error
     charset = "; charset=utf-8" if form in (ReportFormat.HTML, ReportFormat.JSON) else ""
     response = HttpResponse(made.content, content_type=f"{made.media_type}{charset}")
     response["Content-Disposition"] = f'attachment; filename="{made.name}"'

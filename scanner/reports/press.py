@@ -83,9 +83,7 @@ class Press:
             self._begin(sheet, page)
         if not self._wait(sheet, patience):
             raise NotYetError(mine=True)
-        with self._lock:
-            if self._sheet is sheet:
-                self._sheet = None
+        self._clear(sheet)
         if sheet.error is not None:
             raise sheet.error
         return sheet.pdf
@@ -100,12 +98,18 @@ class Press:
             self._sheet = _Sheet(key)
             return self._sheet, True
 
+    def _clear(self, sheet: _Sheet) -> None:
+        with self._lock:
+            if self._sheet is sheet:
+                self._sheet = None
+
     def _begin(self, sheet: _Sheet, page: Callable[[], str]) -> None:
         try:
             written = page()
         except Exception as error:
             sheet.error = error
             sheet.done.set()
+            self._clear(sheet)
             raise
         Thread(target=self._print, args=(sheet, written), name="press", daemon=True).start()
 
