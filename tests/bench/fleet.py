@@ -46,7 +46,9 @@ secure_chroot_dir={folder}/empty
 max_per_ip=0
 """
 
-_RSYNCD = "use chroot = no\n[public]\npath = {folder}/www\nread only = yes\n"
+_RSYNCD = (
+    "use chroot = no\nreverse lookup = no\nlisten backlog = 1024\n[public]\npath = {folder}/www\nread only = yes\n"
+)
 
 
 def addresses(count: int) -> list[str]:
