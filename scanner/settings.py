@@ -127,10 +127,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _has_tls
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
-CACHES = {
-    # Tries are counted in it: a flood of them must not push others out before their five minutes are over.
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
-}
+CACHES = {"default": {"BACKEND": "scanner.accounts.tallies.Tallies"}}
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -159,6 +156,10 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+LOCK_OUT = "5/300s/key"
+"""Wrong tries that an account takes in a time, before it takes no more until the first is that old."""
+
+ACCOUNT_RATE_LIMITS = {"login_failed": f"10/m/ip,{LOCK_OUT}"}
 MFA_ADAPTER = "scanner.accounts.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Roundsman"

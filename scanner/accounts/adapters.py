@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.http import HttpRequest
 
+from scanner.accounts.locking import tell_if_locked
 from scanner.engine.hostile import line
 from scanner.sealing import box
 
@@ -37,8 +38,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Log it, with whom it was tried for; not in the audit trail, which a stranger could fill so."""
         super().authentication_failed(request, **credentials)
-        tried = line(str(credentials.get("email") or ""), 200)
-        _log.warning("sign-in failed for %s from %s", tried, request.META.get("REMOTE_ADDR", ""))
+        tried = str(credentials.get("email") or "")
+        _log.warning("sign-in failed for %s from %s", line(tried, 200), request.META.get("REMOTE_ADDR", ""))
+        tell_if_locked(request, self._get_login_attempts_cache_key(request, **credentials), tried)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth ships no types

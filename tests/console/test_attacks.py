@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.sessions.models import Session
-from django.core.cache import cache
 from django.test import Client
 
 from scanner.accounts import people
@@ -28,11 +27,6 @@ ACTIVATE = "/account/second-factor/totp/activate/"
 ENTER = "/account/second-factor/authenticate/"
 PASSWORDS = {"password": PASSWORD * 2, "again": PASSWORD * 2}
 Commits = Callable[..., AbstractContextManager[Any]]
-
-
-@pytest.fixture(autouse=True)
-def no_tries() -> None:
-    cache.clear()
 
 
 def protected(role: Role = Role.OPERATOR, email: str = "li@office.example") -> User:

@@ -36,7 +36,7 @@ class RoleForm(PageForm):
     def __init__(self, request: PageRequest, *args: object, **kwargs: object) -> None:
         super().__init__(request.words, *args, **kwargs)
         self._known = request.sight.rows(Organisation).filter(retired_at=None)
-        choices = [(role.value, request.words(f"console.role.{role}")) for role in Role]
+        choices = [(role.value, request.words(f"account_role.{role}")) for role in Role]
         self.fields["role"].choices = choices  # type: ignore[attr-defined] # the stubs know no field by its name
 
     def clean(self) -> dict[str, object]:
