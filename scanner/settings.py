@@ -161,7 +161,13 @@ LOCK_OUT = "5/300s/key"
 
 ACCOUNT_RATE_LIMITS = {"login_failed": f"10/m/ip,{LOCK_OUT}"}
 MFA_ADAPTER = "scanner.accounts.adapters.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_FORMS = {
+    "add_webauthn": "scanner.console.keys.AddKeyForm",
+    "edit_webauthn": "scanner.console.keys.RenameKeyForm",
+    "authenticate_webauthn": "scanner.console.keys.KeyForm",
+    "reauthenticate_webauthn": "scanner.console.keys.KeyAgainForm",
+}
 MFA_TOTP_ISSUER = "Roundsman"
 SECOND_FACTOR = frozenset(installation.second_factor)
 

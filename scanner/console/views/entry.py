@@ -10,6 +10,7 @@ from allauth.mfa.base.views import authenticate
 from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -74,11 +75,18 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
 
 
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """Ask for a code. A form without one would be taken for a security key, which we don't have."""
-    if request.method == "POST" and "code" not in request.POST:
+    """Ask for a code, or a security key. A form with neither is none of ours."""
+    if request.method == "POST" and request.POST.keys().isdisjoint({"code", "credential"}):
         return HttpResponseRedirect(reverse("mfa_authenticate"))
     asked: HttpResponse = authenticate(request)
     return asked
+
+
+@login_required
+def keys(request: HttpRequest) -> HttpResponse:
+    """Lead to all second factors, where keys are listed too."""
+    del request
+    return HttpResponseRedirect(reverse("mfa_index"))
 
 
 @require_POST
