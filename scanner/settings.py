@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "allauth.usersessions",
     "scanner.audit",
     "targets",
@@ -160,6 +161,7 @@ LOCK_OUT = "5/300s/key"
 """Wrong tries that an account takes in a time, before it takes no more until the first is that old."""
 
 ACCOUNT_RATE_LIMITS = {"login_failed": f"10/m/ip,{LOCK_OUT}"}
+SOCIALACCOUNT_ADAPTER = "scanner.accounts.sign_on.SignOnAdapter"
 MFA_ADAPTER = "scanner.accounts.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_FORMS = {

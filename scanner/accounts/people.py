@@ -20,6 +20,7 @@ from django.urls import reverse
 from scanner.accounts.models import Invitation, Membership, User
 from scanner.accounts.revoking import end_sessions, void_links
 from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.accounts.sign_on import unlink
 from scanner.accounts.telling import tell
 from scanner.audit.trail import Action, record
 from scanner.delivery.account_letter import AccountEvent, AccountNews
@@ -144,6 +145,7 @@ def take_up(invitation: Invitation, password: str, now: datetime) -> User:
         had_one = user.has_usable_password()
         _set_password(user, password)
         end_sessions(user)
+        unlink(user)  # so that nothing that somebody else may have added lets them in again
         entry = record(Action.PASSWORD_SET, _subject(user), actor=user.email, at=now)
         if had_one:
             tell(user, AccountNews(AccountEvent.PASSWORD), entry.pk, now)
@@ -178,6 +180,17 @@ def remove_second_factor(user: User, by: str, now: datetime) -> bool:
             entry = record(Action.SECOND_FACTOR_REMOVED, _subject(user), actor=by, at=now)
             tell(user, AccountNews(AccountEvent.FACTOR_REMOVED, by=by), entry.pk, now)
     return bool(removed)
+
+
+def unlink_sign_on(user: User, by: str, now: datetime) -> bool:
+    """Let the account that is linked to this one at the single sign-on in no more; return whether there was one."""
+    with transaction.atomic():
+        removed = unlink(user)
+        if removed:
+            entry = record(Action.SIGN_ON_UNLINKED, _subject(user), actor=by, at=now)
+            service = settings.INSTALLATION.oidc_name
+            tell(user, AccountNews(AccountEvent.UNLINKED, by=by, service=service), entry.pk, now)
+    return removed
 
 
 def administrators() -> int:

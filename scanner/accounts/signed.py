@@ -14,6 +14,7 @@ from allauth.mfa.signals import (
     authenticator_removed,
     authenticator_reset,
 )
+from allauth.socialaccount.signals import social_account_added
 from django.conf import settings
 from django.db import transaction
 
@@ -36,14 +37,18 @@ def connect() -> None:
     user_logged_in.connect(_signed_in, dispatch_uid="roundsman.signed-in")
     password_changed.connect(_changed_password, dispatch_uid="roundsman.password-changed")
     authenticator_added.connect(_added_factor, dispatch_uid="roundsman.factor-added")
+    social_account_added.connect(_linked, dispatch_uid="roundsman.sign-on-linked")
     authentication_failed.connect(_wrong_code, dispatch_uid="roundsman.wrong-code")
     authenticator_removed.connect(_removed_factor, dispatch_uid="roundsman.factor-removed")
     authenticator_reset.connect(_renewed_codes, dispatch_uid="roundsman.codes-renewed")
 
 
-def _signed_in(request: Any, user: User, **_: object) -> None:
+def _signed_in(request: Any, user: User, sociallogin: object = None, **_: object) -> None:
+    how = {"by": "single sign-on"} if sociallogin is not None else {}
     with transaction.atomic():
-        entry = record(Action.SIGNED_IN, _subject(user), actor=user.email, at=request.now, origin=_origin(request))
+        entry = record(
+            Action.SIGNED_IN, _subject(user), actor=user.email, at=request.now, origin=_origin(request), **how
+        )
         if is_elsewhere(user, _origin(request), request.now):
             tell(user, AccountNews(AccountEvent.ELSEWHERE, origin=_origin(request)), entry.pk, request.now)
     request.session[SINCE] = request.now.timestamp()
@@ -73,6 +78,10 @@ def _renewed_codes(request: Any, user: User, authenticator: Authenticator, **_: 
     _note(request, user, Action.SECOND_FACTOR_ADDED, AccountEvent.CODES_RENEWED, factor=authenticator.type)
 
 
+def _linked(request: Any, sociallogin: Any, **_: object) -> None:
+    _note(request, sociallogin.user, Action.SIGN_ON_LINKED, AccountEvent.LINKED)
+
+
 def _wrong_code(request: Any, user: User, **_: object) -> None:
     _log.warning("wrong second factor of %s from %s", user.email, _origin(request))
     tell_if_locked(request, f"mfa-auth-user-{user.pk}", user.email)
@@ -83,7 +92,8 @@ def _note(request: Any, user: User, action: Action, told: AccountEvent | None, *
     with transaction.atomic():
         entry = record(action, _subject(user), actor=user.email, at=request.now, **detail)
         if told is not None:
-            tell(user, AccountNews(told, origin=_origin(request)), entry.pk, request.now)
+            service = settings.INSTALLATION.oidc_name
+            tell(user, AccountNews(told, origin=_origin(request), service=service), entry.pk, request.now)
 
 
 def _is_codes(authenticator: Authenticator) -> bool:

@@ -56,6 +56,9 @@ def shared(request: Any) -> dict[str, object]:
         "now": getattr(request, "now", None),
         "dates": Dates(language, request.zone, request.now) if hasattr(request, "now") else None,
         "said": get_messages(request),
+        "sign_on": settings.INSTALLATION.oidc_name or t("console.sign_on.name")
+        if settings.INSTALLATION.oidc_issuer
+        else "",
         "here": request.path,
         "name_of": lambda organisation: name_of(organisation, language),
         "title_of": lambda check: text(check, language).title,

@@ -24,6 +24,7 @@ from scanner.console.views import (
     reports,
     rounds,
     selected,
+    sign_on,
     switch,
     targets,
 )
@@ -118,6 +119,12 @@ _ENTRANCE: list[URLPattern | URLResolver] = [
     ),
     path("account/second-factor/keys/<int:pk>/rename/", webauthn.edit_webauthn, name="mfa_edit_webauthn"),
     path("account/second-factor/keys/<int:pk>/remove/", webauthn.remove_webauthn, name="mfa_remove_webauthn"),
+    path("account/single-sign-on/", sign_on.start, name="sign-on"),
+    path("account/single-sign-on/back/", sign_on.back, name="sign-on-back"),
+    path("account/single-sign-on/again/", sign_on.again, name="sign-on-again"),
+    path("account/single-sign-on/link/", sign_on.link, name="sign-on-link"),
+    path("account/single-sign-on/unlink/", sign_on.unlink, name="sign-on-unlink"),
+    path("account/single-sign-on/cancelled/", sign_on.cancelled, name="socialaccount_login_cancelled"),
     path("account/sessions/", include("allauth.usersessions.urls")),
 ]
 """Ways in, and what everybody does with their own account; each sees to its own guard. There is no sign-up."""

@@ -63,7 +63,7 @@ def account_letter(name: str, news: AccountNews, frame: Frame) -> Written:
 
 def _what(news: AccountNews, frame: Frame, t: Words) -> str:
     if not news.role:
-        return t(f"mail.account.{news.event}.text", n=KNOWN_DAYS, service=news.service)
+        return t(f"mail.account.{news.event}.text", n=KNOWN_DAYS, service=news.service or t("mail.account.sign_on"))
     role = t(f"account_role.{news.role}")
     if news.organisation is None:
         return t(f"mail.account.role.{news.event}", role=role)

@@ -14,6 +14,7 @@ from scanner.accounts.roles import Role
 from scanner.console.keys import SCRIPTED_POLICY, can_have_keys
 from scanner.console.middleware import POLICY
 from tests.console.house import PASSWORD, account, client
+from tests.console.provider import provider
 from tests.console.test_journey import Tab, link_of
 from tests.console.test_production import served
 from tests.console.test_signing_in import SIGN_IN, person, sign_in
@@ -89,9 +90,16 @@ def test_a_key_needs_a_name_of_the_site(host: str, can: bool) -> None:
 @pytest.mark.slow
 @pytest.mark.lab
 @pytest.mark.timeout(180)
-def test_a_key_is_registered_named_used_and_removed(installation: Installation, tmp_path: Path) -> None:
+def test_a_key_is_registered_named_used_and_removed_and_a_single_sign_on_used(
+    installation: Installation, tmp_path: Path
+) -> None:
     first = installation.roundsman("init", "--email", "li@office.example", "--name", "Li Wei")
     with ExitStack() as stack:
+        login = stack.enter_context(provider())
+        login.knows("li", email="li@office.example", email_verified=True)
+        installation.environment.update(
+            ROUNDSMAN_OIDC_ISSUER=login.issuer, ROUNDSMAN_OIDC_CLIENT_ID="roundsman", ROUNDSMAN_OIDC_CLIENT_SECRET="s"
+        )
         _, port = stack.enter_context(served(installation))
         context = stack.enter_context(browser()).new_context(locale="en-GB", bypass_csp=False)
         tab = Tab(context, f"http://localhost:{port}", tmp_path)
@@ -118,7 +126,7 @@ def test_a_key_is_registered_named_used_and_removed(installation: Installation, 
         tab.press("Sign in")
         tab.page.get_by_role("button", name="Use a security key").wait_for()
         tab.press("Use a security key")
-        tab.page.wait_for_url("**/")
+        tab.page.wait_for_url(f"http://localhost:{port}/")
         tab.go(f"{FACTOR}keys/again/?next=/account/")
         tab.press("Use a security key")
         tab.page.wait_for_url("**/account/")
@@ -131,9 +139,19 @@ def test_a_key_is_registered_named_used_and_removed(installation: Installation, 
         tab.page.get_by_role("link", name="Remove: The red one").click()
         tab.press("Remove")
         assert "red one" not in tab.page.locator("section").all_inner_texts()[1]
+
+        tab.go("/account/sign-out/")
+        tab.press("Sign out")
+        tab.press("Sign in with Single sign-on")
+        tab.page.wait_for_url(f"{login.issuer}/**")
+        tab.page.fill("input[name=sub]", "li")
+        tab.page.locator("form button").first.click()
+        tab.page.wait_for_url("**/totp/activate/")
         assert tab.wrong == []
     with installation.sql() as database:
         mails = database.execute("SELECT subject FROM delivery_message WHERE kind = 'account'").fetchall()
         factors = database.execute("SELECT count(*) FROM mfa_authenticator").fetchall()
-    assert [subject for (subject,) in mails] == ["【账号提醒】已启用双因素验证", "【账号提醒】双因素验证方式已移除"]
+    assert [subject.partition("】")[2] for (subject,) in mails] == [
+        "已启用双因素验证", "双因素验证方式已移除", "已关联统一身份认证"
+    ]  # fmt: skip
     assert factors == [(0,)]

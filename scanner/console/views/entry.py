@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from scanner.accounts import people
 from scanner.accounts.models import User
+from scanner.accounts.provider import is_linked
 from scanner.console.forms import PageForm
 from scanner.console.requests import PageRequest
 from scanner.console.texts import CODES, language_of
@@ -113,4 +114,4 @@ def language(request: HttpRequest) -> HttpResponse:
 def account(request: PageRequest) -> HttpResponse:
     """Show who one is here."""
     memberships = request.user.memberships.select_related("organisation")
-    return render(request, "account.html", {"memberships": memberships})
+    return render(request, "account.html", {"memberships": memberships, "linked": is_linked(request.user)})
