@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "scanner.console.middleware.reader",
+    "scanner.console.bounds.bounded",
 ]
 TEMPLATES = [
     {

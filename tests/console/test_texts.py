@@ -21,7 +21,7 @@ from targets.registry.plan import Noun
 from tests.reports.test_locale import keys, placeholders
 
 FOLDER = ROOT / "scanner" / "console"
-SOURCE = "".join(path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in (".py", ".html"))
+SOURCE = "".join(path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in (".py", ".html", ".txt"))
 
 BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "profile": Profile,
