@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -286,3 +288,26 @@ def test_a_large_body_of_a_stranger_is_refused_before_it_is_read(house: House, p
         answer = browser.generic("POST", path, body, "application/x-www-form-urlencoded", **unread)
         assert answer.status_code == 413
     assert house.browser(Role.OPERATOR).generic("POST", path, body).status_code != 413
+
+
+def test_who_was_refused_what_is_in_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    unit = house.browser(Role.UNIT_MEMBER)
+    for path in ("/people/", f"/findings/{house.other.pk}/", "/invitation/secret/"):
+        unit.get(path)
+    who = "was refused to unit-member@office.example from 127.0.0.1"
+    assert f"GET /people/ {who}: 403" in caplog.text
+    assert f"GET /findings/{house.other.pk}/ {who}: 404" in caplog.text
+
+
+def test_a_code_of_an_app_works_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = time.time()
+    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time", SimpleNamespace(time=lambda: moment))
+    user, secret = person(), generate_totp_secret()
+    TOTP.activate(user, secret)
+    same = code(secret)
+    first, second = client(None), client(None)
+    for each in (first, second):
+        sign_in(each)
+    assert first.post(ENTER, {"code": same})["Location"] == "/"
+    assert second.post(ENTER, {"code": same}).status_code == 200
+    assert "wrong second factor of li@office.example" in caplog.text

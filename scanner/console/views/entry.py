@@ -21,14 +21,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from scanner.accounts import people
 from scanner.accounts.models import User
+from scanner.accounts.passwords import LONGEST
 from scanner.accounts.provider import is_linked
 from scanner.console.forms import PageForm
 from scanner.console.requests import PageRequest
 from scanner.console.texts import CODES, language_of
 from scanner.engine.errors import InputError
-
-LONGEST = 1000
-"""Characters of a password that are looked at at all."""
 
 
 class PasswordForm(PageForm):
