@@ -117,6 +117,7 @@ def test_a_key_is_registered_named_used_and_removed_and_a_single_sign_on_used(
             tab.page.fill(name, PASSWORD)
         tab.press("Set the password and sign in")
         tab.link("Use a security key or a passkey instead")
+        tab.look("add")
         tab.page.fill("#id_name", "The blue one")
         tab.press("Add a security key")
         tab.page.get_by_role("heading", name="Recovery codes").wait_for()
@@ -129,6 +130,7 @@ def test_a_key_is_registered_named_used_and_removed_and_a_single_sign_on_used(
         tab.page.fill("#id_password", PASSWORD)
         tab.press("Sign in")
         tab.page.get_by_role("button", name="Use a security key").wait_for()
+        tab.look("ask")
         tab.press("Use a security key")
         tab.page.wait_for_url(f"http://localhost:{port}/")
         tab.go(f"{FACTOR}keys/again/?next=/account/")
@@ -136,6 +138,7 @@ def test_a_key_is_registered_named_used_and_removed_and_a_single_sign_on_used(
         tab.page.wait_for_url(f"http://localhost:{port}/account/")
 
         tab.go(FACTOR)
+        tab.look("list")
         assert "The blue one" in tab.page.content()
         tab.page.get_by_role("link", name="Rename: The blue one").click()
         tab.page.fill("#id_name", "The red one")
