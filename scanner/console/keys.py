@@ -77,7 +77,7 @@ class AddKeyForm(webauthn.AddWebAuthnForm):  # type: ignore[misc] # allauth ship
 
     def __init__(self, *args: object, **kwargs: Any) -> None:
         there = Authenticator.objects.filter(user=kwargs["user"], type=Authenticator.Type.WEBAUTHN).count()
-        self.suggested = context.request.words("console.keys.suggested", number=there + 1)
+        self.suggested = context.request.words("console.keys.suggested", n=there + 1)
         super().__init__(*args, **{**kwargs, "initial": {"name": self.suggested}})
 
     def clean_name(self) -> str:

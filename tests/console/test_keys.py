@@ -76,6 +76,7 @@ def test_only_pages_about_keys_run_a_script_and_it_is_ours() -> None:
     assert script["Content-Type"] == "text/javascript; charset=utf-8"
     assert script["X-Content-Type-Options"] == "nosniff"
     assert page.content.decode().count("<script") == 1
+    assert 'value="Security key 1"' in page.content.decode()
     assert here.get(FACTOR)["Content-Security-Policy"] == POLICY
     challenges = {re.findall(r"challenge&#34;: &#34;([\w-]+)", here.get(ADD).content.decode())[0] for _ in range(3)}
     assert [len(each) >= 43 for each in challenges] == [True] * 3, "256 bits, and others each time"
