@@ -15,6 +15,7 @@ import typer
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
 from scanner.cli.logs import LogFormat, log_to_standard_error
+from scanner.engine.errors import ToolError
 from scanner.engine.hostile import printable
 
 if TYPE_CHECKING:
@@ -84,8 +85,13 @@ def _what_runs(workers: int) -> Iterator[str]:
     from scanner.delivery.smtp import server
     from scanner.rounds.models import Plan
     from scanner.rounds.switch import current_stop
+    from scanner.rounds.tools import tool_versions
 
     yield f"Roundsman works on {settings.DATA_DIR} with {workers} worker(s)."
+    try:
+        yield f"Rounds use nmap {tool_versions()['nmap']}."
+    except ToolError as error:
+        yield f"No round can be made: {error}"
     plans = Plan.objects.filter(retired_at=None)
     due = [plan.next_due for plan in plans.filter(paused=False) if plan.next_due]
     if due:
