@@ -20,6 +20,7 @@ from targets.registry.problems import BadInput, Place
 from targets.registry.proposal import Proposal, propose
 from targets.registry.specs import ExclusionSpec, OrganisationSpec, Register, Spec
 from targets.registry.store import RegisterChanged
+from targets.registry.written import FORM
 
 _SILENT = dict.fromkeys(SECTIONS)
 """An organisation that says nothing of its rows leaves them as they are."""
@@ -27,7 +28,7 @@ _SILENT = dict.fromkeys(SECTIONS)
 SHOWN = 200
 """Changes that a page shows; a larger register has thousands."""
 
-WRITTEN = Place("form")
+WRITTEN = Place(FORM)
 """Where values of our forms were written."""
 
 
@@ -97,6 +98,7 @@ def settle(
     back: str,
     done: str,
     then: str = "",
+    intro: str = "",
     danger: bool = False,
 ) -> HttpResponse:
     """Show what would change, and do it when exactly that was agreed to.
@@ -116,6 +118,7 @@ def settle(
                 return HttpResponseRedirect(then or back)
     told = {
         "title": title,
+        "intro": intro,
         "changes": proposal.changes[:SHOWN],
         "left_out": max(0, len(proposal.changes) - SHOWN),
         "counts": counted(proposal.changes),

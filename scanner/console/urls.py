@@ -15,6 +15,7 @@ from scanner.console.views import (
     exclusions,
     findings,
     importing,
+    organisation_forms,
     organisations,
     overview,
     people,
@@ -24,12 +25,30 @@ from scanner.console.views import (
     selected,
     switch,
     targets,
+    zones,
 )
 
 ROUTES = (
     Route("", overview.show, "overview", Right.READ),
     Route("organisations/", organisations.index, "organisations", Right.READ),
     Route("organisations/<slug:slug>/", organisations.show, "organisation", Right.READ),
+    Route("add-organisation/", organisation_forms.add, "add-organisation", Right.OPERATE, acts=True),
+    Route(
+        "organisations/<slug:slug>/change/", organisation_forms.change, "change-organisation", Right.OPERATE, acts=True
+    ),
+    Route(
+        "organisations/<slug:slug>/retire/", organisation_forms.retire, "retire-organisation", Right.OPERATE, acts=True
+    ),
+    Route(
+        "organisations/<slug:slug>/bring-back/",
+        organisation_forms.bring_back,
+        "bring-back-organisation",
+        Right.OPERATE,
+        acts=True,
+    ),
+    Route("zones/", zones.index, "zones", Right.WATCH),
+    Route("zones/add/", zones.add, "add-zone", Right.OPERATE, acts=True),
+    Route("zones/<int:number>/change/", zones.change, "change-zone", Right.OPERATE, acts=True),
     Route("targets/", targets.index, "targets", Right.READ),
     Route("targets/<int:number>/", targets.show, "target", Right.READ),
     Route("targets/<int:number>/change/", targets.change, "change-target", Right.OPERATE, acts=True),

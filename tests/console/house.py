@@ -31,7 +31,7 @@ from targets.models import (
     Target,
 )
 from tests.delivery.office import finding, followed_round, unit
-from tests.rounds.world import authorise
+from tests.rounds.world import authorise, organisation
 
 PASSWORD = "seven roundsmen walk at night"
 
@@ -43,6 +43,7 @@ class House:
     city: Organisation
     water: Organisation
     library: Organisation
+    retired: Organisation
     round: Round
     finding: Finding
     asked: Finding
@@ -116,7 +117,10 @@ def build() -> House:
         name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
     )
     rows = _register_of(water, now)
-    house = House(city, water, library, this, found, asked, exempt, other, report, target, draft, *rows, planned(now))
+    retired = organisation("bridges", name_en="Bridge Office", name_zh="桥梁处", retired_at=now)
+    house = House(
+        city, water, library, retired, this, found, asked, exempt, other, report, target, draft, *rows, planned(now)
+    )
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)

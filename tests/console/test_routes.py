@@ -59,6 +59,13 @@ TABLE: dict[str, Entry] = {
     "overview": Entry(ALL),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
+    "add-organisation": Entry(OPERATE, OPERATE),
+    "change-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "retire-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "bring-back-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "zones": Entry(OFFICE),
+    "add-zone": Entry(OPERATE, OPERATE),
+    "change-zone": Entry(OPERATE, OPERATE),
     "targets": Entry(ALL),
     "target": Entry(ALL, mine=True),
     "change-target": Entry(OPERATE, OPERATE, mine=True),
@@ -132,6 +139,7 @@ def address(pattern: str, house: House) -> str:
         "rounds": house.round.pk,
         "reports": house.report.pk,
         "people": house.users[OPERATOR].pk,
+        "zones": house.target.zone_id,
     }.get(pattern.split("/")[0], 0)
     values = {
         "<int:number>": number,
@@ -142,6 +150,7 @@ def address(pattern: str, house: House) -> str:
         "<slug:digest>": "none",
         "<slug:token>": "none",
     }
+    values["<slug:slug>"] = house.retired.slug if "bring-back" in pattern else "water"
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""

@@ -9,16 +9,13 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
-from scanner.console.forms import PageForm, choose_from
+from scanner.console.forms import LANGUAGES, PageForm, choose_from
 from scanner.console.proposals import WRITTEN, revised, settle, written
 from scanner.console.requests import PageRequest
-from targets.models import Contact, ContactRole, Language, OptionalMail, Organisation
+from targets.models import Contact, ContactRole, OptionalMail, Organisation
 from targets.registry.proposal import propose
 from targets.registry.specs import ContactSpec
 from targets.registry.store import current_register
-
-_LANGUAGES = {Language.CHINESE.value: "中文", Language.ENGLISH.value: "English"}
-"""Each by its own name."""
 
 
 class ContactForm(PageForm):
@@ -36,7 +33,7 @@ class ContactForm(PageForm):
         super().__init__(request.words, request.POST or None, initial=initial)
         t = request.words
         choose_from(self, "role", ((each.value, t(f"console.contact_role.{each}")) for each in ContactRole))
-        choose_from(self, "language", _LANGUAGES.items())
+        choose_from(self, "language", LANGUAGES.items())
         choose_from(self, "declines", ((each.value, t(f"mail.kind.{each}")) for each in OptionalMail))
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -27,9 +28,9 @@ from scanner.reports.dates import Dates
 from scanner.rounds.checking import ANY_PORT, hindrances
 from scanner.rounds.models import HostResult, LookNumber
 from targets.addresses import AddressError, parse_address
-from targets.models import Criticality, Organisation, Target, Zone
+from targets.models import Criticality, Organisation, Target, Vantage, Zone
 from targets.registry.problems import BadInput
-from targets.registry.specs import TargetSpec
+from targets.registry.specs import TargetSpec, ZoneSpec
 from targets.registry.store import current_register, limits
 from targets.registry.table import read_target
 from targets.scope import Reach
@@ -149,7 +150,11 @@ def _within(host: str, reach: Reach) -> bool:
 
 
 class TargetForm(PageForm):
-    """What a target is, in the words of its registered row."""
+    """What a target is, in the words of its registered row.
+
+    While there is no zone at all, ``first_zone``, from where the target is looked at is asked for, and the zone that
+    is made is called by that.
+    """
 
     topic = "target_form"
 
@@ -160,12 +165,24 @@ class TargetForm(PageForm):
     shared = forms.BooleanField(required=False)
     blackouts = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
+    rare = ("ports", "shared", "blackouts")
+
     def __init__(self, request: PageRequest, initial: dict[str, object]) -> None:
         super().__init__(request.words, request.POST or None, initial=initial)
-        names = request.sight.rows(Zone).values_list("name", flat=True)
-        choose_from(self, "zone", ((name, name) for name in names))
+        names = list(request.sight.rows(Zone).values_list("name", flat=True))
+        self.first_zone = not names
+        first = ((each.value, request.words(f"vantage.{each}")) for each in Vantage)
+        choose_from(self, "zone", first if self.first_zone else ((name, name) for name in names))
+        if self.first_zone:
+            self.fields["zone"].help_text = request.words("console.target_form.first_zone")
         kinds = ((each.value, request.words(f"console.criticality.{each}")) for each in Criticality)
         choose_from(self, "criticality", kinds)
+
+    @property
+    def zones(self) -> tuple[ZoneSpec, ...]:
+        """The zone that has to be made, if there is none."""
+        vantage = self.cleaned_data["zone"]
+        return (ZoneSpec(vantage, vantage, place=WRITTEN),) if self.first_zone else ()
 
     def spec(self, address: str) -> TargetSpec:
         """Return the target as files describe it. Raises ``BadInput``."""
@@ -271,10 +288,11 @@ def _specs(form: AddForm) -> list[TargetSpec]:
     return [] if form.errors else specs
 
 
-def _written(request: PageRequest, form: PageForm, changed: list[tuple[str, TargetSpec]], *, alone: bool) -> bool:
+def _written(request: PageRequest, form: TargetForm, changed: list[tuple[str, TargetSpec]], *, alone: bool) -> bool:
     """Write targets. ``alone``: they share no more with other organisations than before, whose are not looked at."""
     register = current_register({slug for slug, _ in changed} if alone else None)
-    return written(request, form, revised(register, "targets", changed), register, address="addresses")
+    wanted = replace(revised(register, "targets", changed), zones=form.zones)
+    return written(request, form, wanted, register, address="addresses")
 
 
 def _target(request: PageRequest, number: int, right: Right = Right.READ) -> Target:
