@@ -21,9 +21,9 @@ from scanner.accounts.models import Invitation, Membership, User
 from scanner.accounts.revoking import end_sessions, void_links
 from scanner.accounts.roles import EVERYWHERE, Role
 from scanner.audit.trail import Action, record
-from scanner.delivery.compose import ascii_address
 from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import Frame, own_language
+from scanner.delivery.mail_address import ascii_address
 from scanner.delivery.models import MessageKind
 from scanner.delivery.outbox import Letter, enqueue, key_of
 from scanner.engine.catalogue.load import Language

@@ -11,15 +11,13 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
-from scanner.delivery.compose import ascii_address
+from scanner.delivery.mail_address import ascii_address
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.hostile import line, line_bytes
 
@@ -100,7 +98,7 @@ class Server:
     port: int
     security: Security = Security.STARTTLS
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     ca_file: Path | None = None
     plaintext: bool = False
     name: str = "localhost"
@@ -112,37 +110,19 @@ PORTS = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
 """Ports of submission (RFC 6409, RFC 8314) and of plain relays, where the settings name none."""
 
 
-def server() -> Server | None:
-    """Return the server of the settings; None when none is set, and mail goes to a folder."""
-    installation = settings.INSTALLATION
-    if not installation.smtp_host:
-        return None
-    security = Security(installation.smtp_security)
-    secret = installation.smtp_password
-    return Server(
-        host=installation.smtp_host,
-        port=installation.smtp_port or PORTS[security],
-        security=security,
-        user=installation.smtp_user,
-        password=secret.get_secret_value() if secret else "",
-        ca_file=installation.smtp_ca_file,
-        plaintext=installation.smtp_plaintext,
-        name=settings.MAIL_DOMAIN,
-    )
-
-
 Watch = Callable[[Step, str], None]
 """Is told of each step that went well, with words for a person."""
 
 
-def _unwatched(step: Step, text: str) -> None:
+def unwatched(step: Step, text: str) -> None:
+    """Be told of steps for nobody."""
     del step, text
 
 
 class Conversation:
     """An open session, used for one mail after the other. Leave it with :meth:`close`."""
 
-    def __init__(self, server: Server, watch: Watch = _unwatched) -> None:
+    def __init__(self, server: Server, watch: Watch = unwatched) -> None:
         """Connect, encrypt and log in. Raises ``NoServer``."""
         self._server = server
         self._watch = watch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +71,10 @@ def client(user: User | None) -> Client:
     made = Client(headers={"accept-language": "en"})
     if user is not None:
         made.force_login(user)
+        session = made.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
     return made
 
 

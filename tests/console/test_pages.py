@@ -74,6 +74,8 @@ def pages(house: House) -> dict[str, str]:
         "round": f"/rounds/{house.round.pk}/",
         "new round": "/rounds/new/?of=water",
         "stop": "/stop/",
+        "mail server": "/settings/mail/",
+        "no mail server": "/settings/mail/none/",
         "people": "/people/",
         "invite": "/people/invite/",
         "person": f"/people/{house.users[Role.OPERATOR].pk}/",

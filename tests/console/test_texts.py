@@ -45,7 +45,16 @@ ASSEMBLED = (
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
-    *("exclusion_form.", "contact_form.", "plans.", "plan_form.", "organisations.", "organisation_form.", "zone_form."),
+    *(
+        "exclusion_form.",
+        "contact_form.",
+        "plans.",
+        "plan_form.",
+        "organisations.",
+        "organisation_form.",
+        "zone_form.",
+        "mail_server.",
+    ),
 )
 """Topics of forms, whose keys are the names of fields."""
 
