@@ -31,6 +31,7 @@ from scanner.console.views import (
 
 ROUTES = (
     Route("", overview.show, "overview", Right.READ),
+    Route("first-steps/", overview.hide_steps, "first-steps", Right.OPERATE, acts=True, shows=False),
     Route("organisations/", organisations.index, "organisations", Right.READ),
     Route("organisations/<slug:slug>/", organisations.show, "organisation", Right.READ),
     Route("add-organisation/", organisation_forms.add, "add-organisation", Right.OPERATE, acts=True),

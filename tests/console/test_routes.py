@@ -57,6 +57,7 @@ TABLE: dict[str, Entry] = {
     "usersessions_list": Entry(OWN, OWN),
     "account": Entry(OWN),
     "overview": Entry(ALL),
+    "first-steps": Entry(None, OPERATE),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
     "add-organisation": Entry(OPERATE, OPERATE),

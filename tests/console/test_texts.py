@@ -35,7 +35,7 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
-    *("error.", "need.", "ask.kind_"),
+    *("error.", "need.", "ask.kind_", "first_steps."),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
