@@ -98,7 +98,6 @@ def settle(
     back: str,
     done: str,
     then: str = "",
-    intro: str = "",
     danger: bool = False,
 ) -> HttpResponse:
     """Show what would change, and do it when exactly that was agreed to.
@@ -118,7 +117,6 @@ def settle(
                 return HttpResponseRedirect(then or back)
     told = {
         "title": title,
-        "intro": intro,
         "changes": proposal.changes[:SHOWN],
         "left_out": max(0, len(proposal.changes) - SHOWN),
         "counts": counted(proposal.changes),

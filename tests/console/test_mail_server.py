@@ -19,7 +19,8 @@ from scanner.delivery import mail_server
 from scanner.delivery.models import Message, MessageState
 from scanner.delivery.sender import Mailer
 from scanner.delivery.smtp import Security
-from tests.console.house import House
+from tests.console.house import PASSWORD as OWN
+from tests.console.house import House, client
 from tests.console.test_register import entry_of, errors
 from tests.delivery.post_office import (
     HERE,
@@ -141,7 +142,10 @@ def test_what_is_no_mail_server_is_refused_and_what_it_says_not_shown(house: Hou
 
 
 def test_nobody_gets_there_who_has_not_just_shown_who_they_are(house: House) -> None:
-    browser = house.browser(Role.ADMINISTRATOR)
+    person = house.users[Role.ADMINISTRATOR]
+    person.set_password(OWN)
+    person.save()
+    browser = client(person)
     session = browser.session
     session["account_authentication_methods"] = [{"method": "password", "at": 1}]
     session.save()
@@ -152,6 +156,11 @@ def test_nobody_gets_there_who_has_not_just_shown_who_they_are(house: House) -> 
         browser.post(f"{WHERE}test/"),
     ):
         assert answer.headers["Location"].startswith("/account/again/?next=%2Fsettings%2Fmail%2F")
+    again = browser.get(answer.headers["Location"]).content.decode()
+    assert '<input type="hidden" name="next" value="/settings/mail/"' in again
+    shown = {"password": OWN, "next": WHERE}
+    assert browser.post("/account/again/", shown).headers["Location"] == WHERE
+    assert browser.get(WHERE).status_code == 200
     assert SENDER not in str(dict(browser.session)), "what was entered is not kept until then"
 
 

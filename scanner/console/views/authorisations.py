@@ -102,10 +102,11 @@ class AuthorisationForm(PageForm):
 
     def __init__(self, request: PageRequest) -> None:
         given = (request.POST, request.FILES) if request.method == "POST" else ()
-        today = Dates(request.words.language, "UTC", request.now).local(request.now).date()
-        initial = {"organisation": request.GET.get("of", ""), "valid_from": today}
-        super().__init__(request.words, *given, initial=initial)
         self._known = request.sight.rows(Organisation, Right.OPERATE).filter(retired_at=None)
+        of = request.GET.get("of", "")[:64]
+        zone = self._known.filter(slug=of).values_list("time_zone", flat=True).first() or request.zone
+        initial = {"organisation": of, "valid_from": request.now.astimezone(ZoneInfo(zone)).date()}
+        super().__init__(request.words, *given, initial=initial)
         choose_from(self, "level", ((each, request.words(f"level.{each}")) for each in LEVELS))
 
     def clean_organisation(self) -> Organisation:

@@ -15,16 +15,17 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import LANGUAGES, PageForm, choose_from, note_problems
-from scanner.console.proposals import WRITTEN, owner_in, settle, written
+from scanner.console.proposals import WRITTEN, owner_in, written
 from scanner.console.requests import PageRequest
 from scanner.delivery.letters import name_of, sentences
+from scanner.engine.catalogue.load import Language
 from targets.models import Organisation, TlsPolicy
 from targets.registry.fields import HIGHEST_RATE
 from targets.registry.problems import BadInput
-from targets.registry.proposal import propose
+from targets.registry.proposal import Proposal, propose
 from targets.registry.reading import SLUG
 from targets.registry.specs import Register
-from targets.registry.store import current_register, limits
+from targets.registry.store import RegisterChanged, current_register, limits
 from targets.registry.written import read_written
 
 NAMED = 5
@@ -61,6 +62,8 @@ class OrganisationForm(PageForm):
         self._known = request.sight.rows(Organisation)
         if not new:
             del self.fields["slug"]
+        if t.language is Language.EN:
+            self.order_fields(("name_en", "name_zh"))
 
     def clean_slug(self) -> str:
         """See that it fits, and that nobody has it."""
@@ -152,26 +155,35 @@ def bring_back(request: PageRequest, slug: str) -> HttpResponse:
 
 def _turned(request: PageRequest, this: Organisation, act: str) -> HttpResponse:
     t, back, name = request.words, reverse("organisation", args=[this.slug]), name_of(this, request.words.language)
-    register = current_register()
-    whole = owner_in(register, this.slug)
-    targets = tuple(replace(each, place=WRITTEN) for each in whole.targets or ())  # compared with those of others anew
-    spec = replace(whole, retired=act == "retire", targets=targets, place=WRITTEN)
-    try:
-        proposal = propose(Register(organisations=(spec,)), current=register)
-    except BadInput as error:
-        why = sentences((f"{each}." for each in error.problems[:NAMED]), t.language)
-        messages.error(request, t("console.error.refused", why=why))
+    if request.method == "POST":
+        try:
+            _proposal(this.slug, retired=act == "retire").carry_out(request.now, actor=request.who)
+        except BadInput as error:
+            why = sentences((f"{each}." for each in error.problems[:NAMED]), t.language)
+            messages.error(request, t("console.error.refused", why=why))
+        except RegisterChanged:
+            messages.error(request, t("console.organisations.moved"))
+        else:
+            messages.success(request, t(f"console.organisations.{act}_done", name=name))
         return HttpResponseRedirect(back)
-    return settle(
-        request,
-        proposal,
-        title=t(f"console.organisations.{act}_title", name=name),
-        intro=t(f"console.organisations.{act}_help"),
-        entered=(),
-        back=back,
-        done=t(f"console.organisations.{act}_done", name=name),
-        danger=act == "retire",
-    )
+    told = {
+        "title": t(f"console.organisations.{act}_title", name=name),
+        "intro": t(f"console.organisations.{act}_help"),
+        "form": PageForm(t),
+        "button": t(f"console.organisations.{act}"),
+        "back": back,
+        "danger": act == "retire",
+    }
+    return render(request, "form.html", told)
+
+
+def _proposal(slug: str, *, retired: bool) -> Proposal:
+    """Return what retires an organisation or brings it back. Raises ``BadInput`` when others own its addresses now."""
+    register = current_register()
+    whole = owner_in(register, slug)
+    targets = tuple(replace(each, place=WRITTEN) for each in whole.targets or ())  # compared with those of others anew
+    spec = replace(whole, retired=retired, targets=targets, place=WRITTEN)
+    return propose(Register(organisations=(spec,)), current=register)
 
 
 def _stored(request: PageRequest, form: OrganisationForm, slug: str) -> bool:
