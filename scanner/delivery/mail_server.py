@@ -48,6 +48,7 @@ class Chosen:
             ca_file=installation.smtp_ca_file,
             plaintext=installation.smtp_plaintext,
             name=domain_of(self.sender),
+            guarded=True,
         )
 
 

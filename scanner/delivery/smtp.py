@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from scanner.delivery.mail_address import ascii_address
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.hostile import line, line_bytes
+from targets.addresses import parse_address
+from targets.special import special_range
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -92,6 +94,7 @@ class Server:
 
     ``timeout`` is the longest silence, ``patience`` the longest that one mail, or opening the conversation, may take
     altogether. ``plaintext`` allows ``NONE`` to a server that isn't this machine. ``name`` is ours in the greeting.
+    ``guarded``: nothing is said to an address that is special (:mod:`targets.special`), but for this machine's own.
     """
 
     host: str
@@ -102,6 +105,7 @@ class Server:
     ca_file: Path | None = None
     plaintext: bool = False
     name: str = "localhost"
+    guarded: bool = False
     timeout: float = 60
     patience: float = 300
 
@@ -276,7 +280,10 @@ class _Smtp(smtplib.SMTP):
         self.handed_over = False
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        self.sock = socket.create_connection((host, port), timeout)
+        connected = socket.create_connection((host, port), timeout)
+        if self._server.guarded:
+            _refuse_special(connected)
+        self.sock = connected
         if self._context is not None:
             self.encrypt(self._context)
         return self.sock
@@ -332,6 +339,15 @@ def _context(server: Server) -> ssl.SSLContext:
         raise NoServer(Step.ENCRYPT, f"ROUNDSMAN_SMTP_CA_FILE {server.ca_file} can't be read: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def _refuse_special(connected: socket.socket) -> None:
+    """Hang up and raise ``NoServer`` where no mail server can be, but perhaps what gives secrets away."""
+    peer = str(connected.getpeername()[0])
+    found = special_range(parse_address(peer.partition("%")[0]))
+    if found is not None and found[0] != "loopback":
+        connected.close()
+        raise NoServer(Step.CONNECT, f"connect: {peer} is a special address ({found[0]}); nothing was said to it")
 
 
 def _is_here(smtp: smtplib.SMTP) -> bool:

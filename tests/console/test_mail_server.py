@@ -18,7 +18,7 @@ from scanner.accounts.roles import Role
 from scanner.delivery import mail_server
 from scanner.delivery.models import Message, MessageState
 from scanner.delivery.sender import Mailer
-from scanner.delivery.smtp import Security
+from scanner.delivery.smtp import Conversation, NoServer, Security
 from tests.console.house import PASSWORD as OWN
 from tests.console.house import House, client
 from tests.console.test_register import entry_of, errors
@@ -139,6 +139,20 @@ def test_what_is_no_mail_server_is_refused_and_what_it_says_not_shown(house: Hou
     assert "SECRET" not in told
     assert "No mail server answers there" in said(browser, **sent(port))
     assert mail_server.chosen() is None
+
+
+@pytest.mark.parametrize("peer", ["169.254.169.254", "fe80::1%eth0", "::ffff:100.100.100.200", "224.0.0.1"])
+def test_what_gives_secrets_away_is_told_nothing_whatever_name_leads_there(
+    monkeypatch: pytest.MonkeyPatch, peer: str
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        monkeypatch.setattr(type(ours), "getpeername", lambda self: (peer, 25))
+        monkeypatch.setattr("scanner.delivery.smtp.socket.create_connection", lambda *_: ours)
+        chosen = mail_server.Chosen("localhost", 25, Security.TLS, SENDER)
+        with pytest.raises(NoServer, match="special address"):
+            Conversation(chosen.server)
+        assert theirs.recv(100) == b""
 
 
 def test_nobody_gets_there_who_has_not_just_shown_who_they_are(house: House) -> None:

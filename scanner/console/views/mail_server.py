@@ -1,8 +1,8 @@
 """The mail server, for administrators: which one takes our mail, tried before it is kept; a test mail to oneself.
 
 What is entered here is connected to. So nobody but an administrator who has just shown who they are gets here, ports
-are those of mail or unprivileged, one try is made at a time, nothing is sent before a mail server has greeted, and
-nothing is shown of what something else answers.
+are those of mail or unprivileged, special addresses are refused, one try is made at a time, nothing but a handshake is
+sent before a mail server has greeted, and nothing is shown of what something else answers.
 """
 
 from __future__ import annotations
