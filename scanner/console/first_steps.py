@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
+from scanner.console.requests import PageRequest
 from scanner.console.standing import Standing
 from scanner.delivery.mail_server import chosen, is_set
 from scanner.engine.errors import RoundsmanError
@@ -22,6 +23,19 @@ COOKIE = "first-steps"
 """Set in a browser whose reader does not want to see the steps."""
 
 HIDDEN = "hidden"
+
+THEN = "then"
+"""What the address of a step's page carries, so that one comes back to the steps when it is done."""
+
+OVERVIEW = "overview"
+
+
+_BACK = f"{THEN}={OVERVIEW}"
+
+
+def after(request: PageRequest, otherwise: str) -> str:
+    """Return where to go when a step is done: to the other steps, for who came from them."""
+    return reverse("overview") if request.GET.get(THEN) == OVERVIEW else otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ def first_steps(sight: Sight, standings: Iterable[Standing], now: datetime) -> t
     else:
         done = _done(sight, now) if rows else {}
     steps = (
-        Step("organisation", bool(rows), reverse("add-organisation")),
+        Step("organisation", bool(rows), f"{reverse('add-organisation')}?{_BACK}"),
         *_of_organisation(done, str(done.get("slug", ""))),
         Step("mail", server, reverse("mail-server") if sight.may(Right.ADMINISTER) else ""),
         Step("round", bool(done.get("round")), reverse("new-round") if rows else ""),
@@ -56,11 +70,11 @@ def first_steps(sight: Sight, standings: Iterable[Standing], now: datetime) -> t
 
 
 def _of_organisation(done: dict[str, object], slug: str) -> Iterable[Step]:
-    of = f"?of={slug}"
+    of = f"?of={slug}&{_BACK}"
     addresses = {
         "targets": f"{reverse('add-targets')}{of}",
         "authorisation": f"{reverse('add-authorisation')}{of}",
-        "contact": reverse("add-contact", args=[slug]) if slug else "",
+        "contact": f"{reverse('add-contact', args=[slug])}?{_BACK}" if slug else "",
     }
     for name, address in addresses.items():
         yield Step(name, bool(done.get(name)), address if slug else "")

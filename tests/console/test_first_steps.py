@@ -19,7 +19,6 @@ from scanner.delivery.smtp import Security
 from scanner.rounds.models import Round
 from tests.console.house import House, account, client
 from tests.console.test_pages import MOST_QUERIES
-from tests.delivery.office import contact
 from tests.rounds.world import authorise, organisation, register
 
 
@@ -43,16 +42,18 @@ def steps(browser: Client) -> tuple[int, str, str]:
 def test_the_steps_go_from_nothing_to_the_first_report(db: None) -> None:
     person = account("li@office.example", Role.ADMINISTRATOR)
     browser, now = client(person), datetime.now(UTC)
-    assert steps(browser) == (0, "Add an organisation", "/add-organisation/")
+    assert steps(browser) == (0, "Add an organisation", "/add-organisation/?then=overview")
     owner = organisation("water")
-    assert steps(browser) == (1, "Add its targets", "/targets/add/?of=water")
+    assert steps(browser) == (1, "Add its targets", "/targets/add/?of=water&amp;then=overview")
     organisation("aaa")
     register(owner, "192.0.2.10")
     authorise(owner, "192.0.2.0/24", document="Old", valid_until=now - timedelta(days=1))
-    assert steps(browser) == (2, "Add its authorisation", "/authorisations/add/?of=water")
+    assert steps(browser) == (2, "Add its authorisation", "/authorisations/add/?of=water&amp;then=overview")
     authorise(owner, "192.0.2.0/24")
-    assert steps(browser) == (3, "Add a contact", "/organisations/water/contacts/add/")
-    contact(owner)
+    assert steps(browser) == (3, "Add a contact", "/organisations/water/contacts/add/?then=overview")
+    sent = {"name": "Wang Fang", "email": "wang@water.example", "role": "security", "language": "en"}
+    done = browser.post("/organisations/water/contacts/add/?then=overview", sent)
+    assert done.headers["Location"] == "/", "who came from the steps comes back to them"
     assert steps(browser) == (4, "Choose the mail server", "/settings/mail/")
     operator = client(account("wang@office.example", Role.OPERATOR))
     assert steps(operator) == (4, "Choose the mail server", ""), "which is for administrators"

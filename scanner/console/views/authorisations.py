@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header
 
 from scanner.accounts.roles import Right
+from scanner.console.first_steps import after
 from scanner.console.forms import DayField, ListFilter, PageForm, choose_from
 from scanner.console.proposals import WRITTEN, may_register, revised, settle, written
 from scanner.console.requests import PageRequest
@@ -167,13 +168,13 @@ def add(request: PageRequest) -> HttpResponse:
             file = form.cleaned_data.get("file")
             if file:
                 _keep(request, made, file)
-            return HttpResponseRedirect(reverse("authorisation", args=[made.pk]))
+            return HttpResponseRedirect(after(request, reverse("authorisation", args=[made.pk])))
     told = {
         "title": t("console.authorisations.add"),
         "intro": t("console.authorisation_form.intro"),
         "form": form,
         "button": t("console.authorisations.add"),
-        "back": reverse("authorisations"),
+        "back": after(request, reverse("authorisations")),
         "danger": False,
         "file": True,
     }

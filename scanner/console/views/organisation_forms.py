@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
+from scanner.console.first_steps import after
 from scanner.console.forms import LANGUAGES, PageForm, choose_from, note_problems
 from scanner.console.proposals import WRITTEN, owner_in, written
 from scanner.console.requests import PageRequest
@@ -113,9 +114,9 @@ def add(request: PageRequest) -> HttpResponse:
         slug = form.cleaned_data["slug"]
         if _stored(request, form, slug):
             messages.success(request, t("console.organisations.added"))
-            return HttpResponseRedirect(reverse("organisation", args=[slug]))
-    title = t("console.organisations.add")
-    return _shown(request, form, title, t("console.organisation_form.intro"), title, reverse("organisations"))
+            return HttpResponseRedirect(after(request, reverse("organisation", args=[slug])))
+    title, back = t("console.organisations.add"), after(request, reverse("organisations"))
+    return _shown(request, form, title, t("console.organisation_form.intro"), title, back)
 
 
 def change(request: PageRequest, slug: str) -> HttpResponse:

@@ -17,6 +17,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
+from scanner.console.first_steps import after
 from scanner.console.forms import ListFilter, PageForm, choose_from, note_problems
 from scanner.console.proposals import WRITTEN, may_register, revised, written
 from scanner.console.ranked import worst_first
@@ -257,13 +258,13 @@ def add(request: PageRequest) -> HttpResponse:
         specs = _specs(form)
         if specs and _written(request, form, [(slug, each) for each in specs], alone=False):
             messages.success(request, t("console.targets.added", n=len(specs)))
-            return HttpResponseRedirect(f"{reverse('targets')}?organisation={slug}")
+            return HttpResponseRedirect(after(request, f"{reverse('targets')}?organisation={slug}"))
     told = {
         "title": t("console.targets.add"),
         "intro": t("console.target_form.intro"),
         "form": form,
         "button": t("console.targets.add"),
-        "back": reverse("targets"),
+        "back": after(request, reverse("targets")),
         "danger": False,
     }
     return render(request, "form.html", told)
