@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,7 +56,7 @@ def first_steps(sight: Sight, standings: Iterable[Standing], now: datetime) -> t
     rows = list(standings)
     server = _mail_leaves()
     if any(each.last.inspected for each in rows):
-        done = dict.fromkeys(("targets", "authorisation", "contact", "round", "report"), True)
+        done: Mapping[str, object] = dict.fromkeys(("targets", "authorisation", "contact", "round", "report"), True)
     else:
         done = _done(sight, now) if rows else {}
     steps = (
@@ -69,7 +69,7 @@ def first_steps(sight: Sight, standings: Iterable[Standing], now: datetime) -> t
     return () if all(each.done for each in steps) else steps
 
 
-def _of_organisation(done: dict[str, object], slug: str) -> Iterable[Step]:
+def _of_organisation(done: Mapping[str, object], slug: str) -> Iterable[Step]:
     of = f"?of={slug}&{_BACK}"
     addresses = {
         "targets": f"{reverse('add-targets')}{of}",

@@ -20,6 +20,8 @@ def test_an_organisation_is_added_below_another_with_all_that_a_file_can_say(hou
         "name_en": "Harbour Office",
         "slug": "harbour",
         "parent": "city",
+        "contact_name": "Robin Hale",
+        "contact_email": "robin@harbour.example",
         "key_organisation": "on",
         "weight": "2.5",
         "blackouts": "Mon-Fri 08:00-18:00\n\n2026-12-24/2026-12-27",
@@ -34,6 +36,7 @@ def test_an_organisation_is_added_below_another_with_all_that_a_file_can_say(hou
     made = Organisation.objects.get(slug="harbour")
     assert (made.parent, made.name_en, made.name_zh, made.language) == (house.city, "Harbour Office", "", "en")
     assert (made.is_key, made.weight, made.rate, made.tls_policy) == (True, 2.5, 50, "ncsc-nl-2025")
+    assert [(each.name, each.role, each.language) for each in made.contacts.all()] == [("Robin Hale", "security", "en")]
     assert made.domains == ["harbour.example", "xn--6orv52d.example"]
     assert made.blackouts == ["Mon-Fri 08:00-18:00", "2026-12-24/2026-12-27"]
     assert entry_of("register-applied").actor == WHO
@@ -49,6 +52,7 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_written(house: Ho
         ({"slug": "bridges"}, "it may be retired"),
         ({"parent": "nobody"}, "not registered and active"),
         ({"time_zone": "Shanghai"}, "no IANA time zone"),
+        ({"contact_name": "Robin Hale"}, "Write both"),
         ({"weight": "4"}, "less than or equal to 3"),
         ({"blackouts": "always"}, "no blackout window"),
         ({"domains": "-x"}, "-x"),

@@ -29,12 +29,15 @@ from targets.registry.specs import Register
 from targets.registry.store import RegisterChanged, current_register, limits
 from targets.registry.written import read_written
 
+NEW = ("slug", "contact_name", "contact_email")
+"""Fields of a new organisation alone."""
+
 NAMED = 5
 """Problems that are told when an organisation can't be brought back."""
 
 
 class OrganisationForm(PageForm):
-    """What an organisation is. The fields of ``rare`` have a value that suits most."""
+    """What an organisation is, and, of a ``new`` one, its first contact if that is known."""
 
     topic = "organisation_form"
 
@@ -44,6 +47,8 @@ class OrganisationForm(PageForm):
     parent = forms.SlugField(max_length=64, required=False)
     language = forms.ChoiceField()
     time_zone = forms.CharField(max_length=64)
+    contact_name = forms.CharField(max_length=200, required=False)
+    contact_email = forms.EmailField(max_length=254, required=False)
     key_organisation = forms.BooleanField(required=False)
     weight = forms.FloatField(min_value=1, max_value=3)
     blackouts = forms.CharField(max_length=5000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
@@ -60,9 +65,10 @@ class OrganisationForm(PageForm):
         choose_from(self, "language", LANGUAGES.items())
         policies = ((each.value, t(f"policy.{each}")) for each in TlsPolicy)
         choose_from(self, "tls_policy", [("", t("console.organisation_form.as_above")), *policies])
-        self._known = request.sight.rows(Organisation)
+        self._known, self._above = request.sight.rows(Organisation), "" if new else known["parent"]
         if not new:
-            del self.fields["slug"]
+            for name in NEW:
+                del self.fields[name]
         if t.language is Language.EN:
             self.order_fields(("name_en", "name_zh"))
 
@@ -76,9 +82,9 @@ class OrganisationForm(PageForm):
         return slug
 
     def clean_parent(self) -> str:
-        """Find the supervising organisation, if one is named."""
+        """Find the supervising organisation, if one is named; the one that it has may stay, even retired."""
         slug = str(self.cleaned_data["parent"])
-        if slug and not self._known.filter(slug=slug, retired_at=None).exists():
+        if slug and slug != self._above and not self._known.filter(slug=slug, retired_at=None).exists():
             raise forms.ValidationError(self.words("console.register.no_organisation"))
         return slug
 
@@ -87,6 +93,8 @@ class OrganisationForm(PageForm):
         cleaned: dict[str, Any] = super().clean() or {}
         if not cleaned.get("name_zh") and not cleaned.get("name_en"):
             self.add_error("name_en", self.words("console.organisation_form.no_name"))
+        if bool(cleaned.get("contact_name")) != bool(cleaned.get("contact_email")) and not self.errors:
+            self.add_error("contact_email", self.words("console.organisation_form.half_a_contact"))
         return cleaned
 
     def register(self, slug: str) -> Register:
@@ -96,7 +104,10 @@ class OrganisationForm(PageForm):
             "domains": _lines(self.cleaned_data["domains"].replace(",", "\n").splitlines()),
             "trusted_roots": _lines([self.cleaned_data["trusted_roots"]]),
         }
-        return read_written("organisations", {**self.cleaned_data, **lists, "slug": slug}, limits())
+        values = {name: value for name, value in self.cleaned_data.items() if name not in NEW}
+        person = {"name": self.cleaned_data.get("contact_name"), "email": self.cleaned_data.get("contact_email")}
+        contacts = {"contacts": [person]} if person["email"] else {}
+        return read_written("organisations", {**values, **lists, **contacts, "slug": slug}, limits())
 
 
 def add(request: PageRequest) -> HttpResponse:
@@ -191,7 +202,7 @@ def _stored(request: PageRequest, form: OrganisationForm, slug: str) -> bool:
     try:
         wanted = form.register(slug)
     except BadInput as error:
-        note_problems(form, error)
+        note_problems(form, error, {"name": "contact_name", "email": "contact_email"})
         return False
     return written(request, form, wanted, current_register({slug}))
 
