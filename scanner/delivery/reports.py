@@ -17,6 +17,7 @@ from scanner.delivery.bulletin_files import kept_name
 from scanner.delivery.compose import Mail, Sender, compose
 from scanner.delivery.kept_pdf import document_of, kept_pdf
 from scanner.delivery.letters import OPTIONAL, REPORT_MARK
+from scanner.delivery.mail_server import sender_address
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File
 from scanner.delivery.papers import HTML, Version, bulletin_versions, notice_versions
@@ -55,8 +56,7 @@ def post() -> Post:
 
 def sender(language: Language) -> Sender:
     """Return who writes, in ``language``."""
-    installation = settings.INSTALLATION
-    return Sender(office_name(language), installation.mail_from, installation.office_contact)
+    return Sender(office_name(language), sender_address(), settings.INSTALLATION.office_contact)
 
 
 def built(message: Message, how: Post) -> bytes:

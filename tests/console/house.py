@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +37,7 @@ from targets.models import (
 )
 from targets.proposing import propose_targets
 from tests.delivery.office import finding, followed_round, unit
-from tests.rounds.world import authorise
+from tests.rounds.world import authorise, organisation
 
 PASSWORD = "seven roundsmen walk at night"
 
@@ -48,6 +49,7 @@ class House:
     city: Organisation
     water: Organisation
     library: Organisation
+    retired: Organisation
     round: Round
     finding: Finding
     asked: Finding
@@ -78,6 +80,10 @@ def client(user: User | None) -> Client:
     made = Client(headers={"accept-language": "en"})
     if user is not None:
         made.force_login(user)
+        session = made.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
     return made
 
 
@@ -128,9 +134,10 @@ def build() -> House:
     notice, proof = noticed(found, now)
     days = {"first": now.date() - dt.timedelta(days=29), "last": now.date()}
     bulletin = Bulletin.objects.create(organisation=city, language="en", generated=now, **days, **kept)
+    retired = organisation("bridges", name_en="Bridge Office", name_zh="桥梁处", retired_at=now)
     house = House(
-        city, water, library, this, found, asked, exempt, other, report, notice, proof, bulletin, target, draft, *rows,
-        planned(now),
+        city, water, library, retired, this, found, asked, exempt, other, report, notice, proof, bulletin, target,
+        draft, *rows, planned(now),
     )  # fmt: skip
     house.proposals = {
         each: propose_targets(water, [f"{each}.water.example"], "Our new site.", "li", now)

@@ -187,7 +187,7 @@ def withdraw(request: PageRequest, number: int) -> HttpResponse:
     told = {
         "title": t("console.notices.withdraw_title", number=this.number),
         "intro": t("console.notices.withdraw_help"),
-        "form": forms.Form(),
+        "form": PageForm(t),
         "button": t("console.notices.withdraw"),
         "back": back,
         "danger": True,

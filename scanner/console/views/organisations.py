@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from urllib.parse import urlencode
 
+from django import forms
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, Window
 from django.http import Http404, HttpResponse
@@ -13,6 +13,7 @@ from django.shortcuts import render
 
 from scanner.accounts.roles import Right
 from scanner.console.card import card_of
+from scanner.console.forms import ListFilter, choose_from
 from scanner.console.requests import PageRequest
 from scanner.console.standing import counted, standings
 from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
@@ -31,15 +32,30 @@ LISTED = 100
 LAST_REPORTS = 12
 
 
+class Filter(ListFilter):
+    """Which organisations are to be listed."""
+
+    topic = "organisations"
+
+    q = forms.CharField(max_length=100, required=False)
+    state = forms.ChoiceField(required=False)
+
+    def offer(self) -> None:
+        """Name the states."""
+        states = (("", "active"), ("retired", "retired"))
+        choose_from(
+            self, "state", ((value, self.words(f"console.organisations.state_{name}")) for value, name in states)
+        )
+
+
 def index(request: PageRequest) -> HttpResponse:
-    """Show the tree of active organisations, or those that a word fits."""
-    asked = request.GET.get("q", "").strip()[:100]
-    rows = request.sight.rows(Organisation).filter(retired_at=None)
+    """Show the tree of active organisations, or those that a word fits, or retired ones."""
+    form = Filter(request.words, request.GET)
+    asked, retired = form.cleaned_data.get("q"), form.cleaned_data.get("state") == "retired"
+    rows = request.sight.rows(Organisation).filter(retired_at__isnull=not retired)
     if asked:
-        fits = Q(slug__icontains=asked) | Q(name_zh__icontains=asked) | Q(name_en__icontains=asked)
-        listed = [(each, 0) for each in rows.filter(fits)]
-    else:
-        listed = list(_tree(list(rows)))
+        rows = rows.filter(Q(slug__icontains=asked) | Q(name_zh__icontains=asked) | Q(name_en__icontains=asked))
+    listed = [(each, 0) for each in rows] if asked or retired else list(_tree(list(rows)))
     page = Paginator(listed, PER_PAGE).get_page(request.GET.get("page"))
     shown = [each for each, _ in page]
     stand = {each.organisation.pk: each for each in standings(request.sight, request.now, shown)}
@@ -47,9 +63,9 @@ def index(request: PageRequest) -> HttpResponse:
         "page": page,
         "rows": [stand[each.pk] for each in shown],
         "depths": {each.pk: depth for each, depth in page},
-        "asked": asked,
+        "form": form,
         "total": len(listed),
-        "address": lambda number: f"?{urlencode({'q': asked, 'page': number})}",
+        "operates": request.sight.may(Right.OPERATE),
     }
     return render(request, "organisations.html", told)
 
@@ -63,7 +79,8 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
     card = card_of(this, sight, Dates(request.words.language, this.time_zone, now), now)
     registered = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
     targets = list(registered.annotate(all=Window(Count("pk")))[:LISTED])
-    reports = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")[:LAST_REPORTS]
+    kept = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")
+    reports = sorted(kept[:LAST_REPORTS], key=lambda each: (-each.round_id, each.language != request.words.language))
     told = {
         "this": this,
         "card": card,
@@ -81,7 +98,8 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
         "contacts": sight.rows(Contact).filter(**mine, retired_at=None),
         "children": children,
         "supervisor": this.parent if this.parent_id and sight.may(Right.READ, this.parent_id) else None,
-        "reports": list(reports),
+        "reports": reports,
+        "may_change": sight.may(Right.OPERATE, this.pk),
         "may_inspect": sight.may(Right.OPERATE, this.pk) and this.retired_at is None,
         "may_keep": sight.may(Right.KEEP, this.pk) and this.retired_at is None,
     }

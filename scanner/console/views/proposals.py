@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from django import forms
 from django.contrib import messages
@@ -135,8 +136,9 @@ def approve(request: PageRequest, number: int) -> HttpResponse:
 
         def register(addresses: list[str]) -> None:
             specs = [(this.organisation.slug, form.spec(each)) for each in addresses]
-            register = current_register()
-            propose(revised(register, "targets", specs), current=register).carry_out(request.now, actor=request.who)
+            current = current_register()
+            wanted = replace(revised(current, "targets", specs), zones=form.zones)
+            propose(wanted, current=current).carry_out(request.now, actor=request.who)
 
         try:
             proposing.approve(this, register, form.cleaned_data["answer"], request.who, request.now)
