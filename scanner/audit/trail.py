@@ -71,6 +71,8 @@ class Action(StrEnum):
     PASSWORD_SET = "password-set"  # noqa: S105 - the name of an act
     SECOND_FACTOR_ADDED = "second-factor-added"
     SECOND_FACTOR_REMOVED = "second-factor-removed"
+    SIGN_ON_LINKED = "sign-on-linked"
+    SIGN_ON_UNLINKED = "sign-on-unlinked"
     SIGNED_IN = "signed-in"
     TOKEN_ADDED = "token-added"  # noqa: S105 - the name of an act
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an act

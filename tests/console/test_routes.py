@@ -38,7 +38,7 @@ TICKED = ("targets/change/", "targets/retire/", "targets/check/")
 OPERATE = frozenset({ADMIN, OPERATOR})
 ADMINISTER = frozenset({ADMIN})
 TABLE: dict[str, Entry] = {
-    "style": Entry(OPEN),
+    "asset": Entry(OPEN),
     "language": Entry(None, OPEN),
     "invitation": Entry(OPEN, OPEN),
     "account_login": Entry(OPEN, OPEN),
@@ -54,6 +54,17 @@ TABLE: dict[str, Entry] = {
     "mfa_view_recovery_codes": Entry(OWN),
     "mfa_generate_recovery_codes": Entry(OWN, OWN),
     "mfa_download_recovery_codes": Entry(OWN),
+    "mfa_list_webauthn": Entry(OWN),
+    "mfa_add_webauthn": Entry(OWN, OWN),
+    "mfa_reauthenticate_webauthn": Entry(OWN, OWN),
+    "mfa_edit_webauthn": Entry(OWN, OWN),
+    "mfa_remove_webauthn": Entry(OWN, OWN),
+    "sign-on": Entry(None, OPEN),
+    "sign-on-back": Entry(OPEN),
+    "socialaccount_login_cancelled": Entry(OPEN),
+    "sign-on-again": Entry(OWN),
+    "sign-on-link": Entry(None, OWN),
+    "sign-on-unlink": Entry(None, OWN),
     "usersessions_list": Entry(OWN, OWN),
     "account": Entry(OWN),
     "overview": Entry(ALL),
@@ -148,6 +159,8 @@ def address(pattern: str, house: House) -> str:
     values = {
         "<int:number>": number,
         "<int:held>": membership.pk,
+        "<int:pk>": 0,
+        "<str:name>": "none",
         "<slug:slug>": "water",
         "<slug:form>": "html",
         "<slug:act>": "renew",

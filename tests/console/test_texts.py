@@ -8,7 +8,6 @@ from enum import StrEnum
 import pytest
 from django.db.models import TextChoices
 
-from scanner.accounts.roles import Role
 from scanner.console.texts import own_texts, texts
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plan import Profile
@@ -22,10 +21,9 @@ from targets.registry.plan import Noun
 from tests.reports.test_locale import keys, placeholders
 
 FOLDER = ROOT / "scanner" / "console"
-SOURCE = "".join(path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in (".py", ".html"))
+SOURCE = "".join(path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in (".py", ".html", ".txt"))
 
 BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
-    "role": Role,
     "profile": Profile,
     "stage": JobKind,
     "contact_role": ContactRole,
