@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Sum
 
 from scanner.audit.trail import Action, record
 from scanner.engine.errors import InputError
@@ -14,11 +15,14 @@ from targets.documents import Document
 MOST = 20
 """Files of one finding."""
 
+ROOM = 500 * 1024 * 1024
+"""Bytes of all files of one organisation: people of units hand them in, and the disk is everybody's."""
+
 
 def keep_proof(finding: Finding, proof: Document, *, by: str, now: datetime) -> None:
     """Keep a file with a finding; one that is there already is kept once.
 
-    Raises ``InputError`` when the finding has too many.
+    Raises ``InputError`` when the finding has too many, or its organisation takes up too much room.
     """
     with transaction.atomic():
         Finding.objects.select_for_update().get(pk=finding.pk)
@@ -28,6 +32,9 @@ def keep_proof(finding: Finding, proof: Document, *, by: str, now: datetime) -> 
         if held.count() >= MOST:
             raise InputError(f"Finding {finding.pk} has {MOST} files already; no more are kept with it.")
         size = len(proof.content)
+        theirs = ProofFile.objects.filter(finding__organisation=finding.organisation_id)
+        if (theirs.aggregate(taken=Sum("size"))["taken"] or 0) + size > ROOM:
+            raise InputError(f"The files of this organisation take up {ROOM // 1024 // 1024} MB; no more are kept.")
         ProofFile.objects.create(
             finding=finding,
             name=proof.name,
