@@ -32,10 +32,15 @@ _BESIDE = ("value", "coverage", "grade", "provisional")
 
 def store_score(this: Round, organisation: Organisation) -> None:
     """Score the organisation as it stands after this round; a score that is already there stays."""
-    terms = _adapter().dump_python(_score(this, organisation), mode="json")
-    deflated = zlib.compress(json.dumps(terms, separators=(",", ":")).encode(), 9)
-    score = {name: terms[name] for name in _BESIDE} | {_DEFLATED: b64encode(deflated).decode()}
+    score = as_kept(_score(this, organisation))
     RoundScore.objects.get_or_create(round=this, organisation=organisation, defaults={"score": score})
+
+
+def as_kept(score: OrganisationScore) -> dict[str, object]:
+    """Return a score as a row keeps it, for :func:`load_score` to read."""
+    terms = _adapter().dump_python(score, mode="json")
+    deflated = zlib.compress(json.dumps(terms, separators=(",", ":")).encode(), 9)
+    return {name: terms[name] for name in _BESIDE} | {_DEFLATED: b64encode(deflated).decode()}
 
 
 def load_score(row: RoundScore) -> OrganisationScore:
