@@ -83,7 +83,6 @@ WORKERS = installation.workers
 PLUGINS_OFF = tuple(sorted(installation.plugins_off))
 CADENCE = installation.cadence
 OWN_TEMPLATES = (installation.templates_dir or _data_dir / "templates").expanduser().absolute()
-MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 _site = urlsplit(installation.site)
 _has_tls = _site.scheme == "https"

@@ -24,9 +24,9 @@ from scanner.accounts.sign_on import unlink
 from scanner.accounts.telling import tell
 from scanner.audit.trail import Action, record
 from scanner.delivery.account_letter import AccountEvent, AccountNews
-from scanner.delivery.compose import ascii_address
 from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import Frame, own_language
+from scanner.delivery.mail_address import ascii_address
 from scanner.delivery.models import MessageKind
 from scanner.delivery.outbox import Letter, enqueue, key_of
 from scanner.engine.catalogue.load import Language

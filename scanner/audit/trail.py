@@ -58,6 +58,8 @@ class Action(StrEnum):
     MAIL_RETRIED = "mail-retried"
     MAIL_CANCELLED = "mail-cancelled"
     MAIL_DEAD = "mail-dead"
+    MAIL_SERVER_CHOSEN = "mail-server-chosen"
+    MAIL_SERVER_GIVEN_UP = "mail-server-given-up"
     REPORTS_SEALED = "reports-encrypted"
     REPORTS_UNSEALED = "reports-not-encrypted"
     ACCOUNT_ADDED = "account-added"

@@ -17,6 +17,8 @@ from scanner.console.views import (
     exclusions,
     findings,
     importing,
+    mail_server,
+    organisation_forms,
     organisations,
     overview,
     people,
@@ -27,12 +29,31 @@ from scanner.console.views import (
     sign_on,
     switch,
     targets,
+    zones,
 )
 
 ROUTES = (
     Route("", overview.show, "overview", Right.READ),
+    Route("first-steps/", overview.hide_steps, "first-steps", Right.OPERATE, acts=True, shows=False),
     Route("organisations/", organisations.index, "organisations", Right.READ),
     Route("organisations/<slug:slug>/", organisations.show, "organisation", Right.READ),
+    Route("add-organisation/", organisation_forms.add, "add-organisation", Right.OPERATE, acts=True),
+    Route(
+        "organisations/<slug:slug>/change/", organisation_forms.change, "change-organisation", Right.OPERATE, acts=True
+    ),
+    Route(
+        "organisations/<slug:slug>/retire/", organisation_forms.retire, "retire-organisation", Right.OPERATE, acts=True
+    ),
+    Route(
+        "organisations/<slug:slug>/bring-back/",
+        organisation_forms.bring_back,
+        "bring-back-organisation",
+        Right.OPERATE,
+        acts=True,
+    ),
+    Route("zones/", zones.index, "zones", Right.WATCH),
+    Route("zones/add/", zones.add, "add-zone", Right.OPERATE, acts=True),
+    Route("zones/<int:number>/change/", zones.change, "change-zone", Right.OPERATE, acts=True),
     Route("targets/", targets.index, "targets", Right.READ),
     Route("targets/<int:number>/", targets.show, "target", Right.READ),
     Route("targets/<int:number>/change/", targets.change, "change-target", Right.OPERATE, acts=True),
@@ -76,6 +97,9 @@ ROUTES = (
     Route("rounds/<int:number>/cancel/", rounds.cancel, "cancel-round", Right.OPERATE, acts=True),
     Route("account/", entry.account, "account", None),
     Route("stop/", switch.switch, "stop", Right.OPERATE, acts=True),
+    Route("settings/mail/", mail_server.show, "mail-server", Right.ADMINISTER, acts=True),
+    Route("settings/mail/test/", mail_server.test, "test-mail", Right.ADMINISTER, acts=True, shows=False),
+    Route("settings/mail/none/", mail_server.give_up, "no-mail-server", Right.ADMINISTER, acts=True),
     Route("people/", people.index, "people", Right.ADMINISTER),
     Route("people/invite/", people.invite, "invite", Right.ADMINISTER, acts=True),
     Route("people/<int:number>/", people.show, "account-of", Right.ADMINISTER, acts=True),

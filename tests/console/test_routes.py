@@ -68,8 +68,16 @@ TABLE: dict[str, Entry] = {
     "usersessions_list": Entry(OWN, OWN),
     "account": Entry(OWN),
     "overview": Entry(ALL),
+    "first-steps": Entry(None, OPERATE),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
+    "add-organisation": Entry(OPERATE, OPERATE),
+    "change-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "retire-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "bring-back-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "zones": Entry(OFFICE),
+    "add-zone": Entry(OPERATE, OPERATE),
+    "change-zone": Entry(OPERATE, OPERATE),
     "targets": Entry(ALL),
     "target": Entry(ALL, mine=True),
     "change-target": Entry(OPERATE, OPERATE, mine=True),
@@ -112,6 +120,9 @@ TABLE: dict[str, Entry] = {
     "resume-round": Entry(None, OPERATE),
     "cancel-round": Entry(OPERATE, OPERATE),
     "stop": Entry(OPERATE, OPERATE),
+    "mail-server": Entry(ADMINISTER, ADMINISTER),
+    "test-mail": Entry(None, ADMINISTER),
+    "no-mail-server": Entry(ADMINISTER, ADMINISTER),
     "people": Entry(ADMINISTER),
     "invite": Entry(ADMINISTER, ADMINISTER),
     "account-of": Entry(ADMINISTER, ADMINISTER),
@@ -143,6 +154,7 @@ def address(pattern: str, house: House) -> str:
         "rounds": house.round.pk,
         "reports": house.report.pk,
         "people": house.users[OPERATOR].pk,
+        "zones": house.target.zone_id,
     }.get(pattern.split("/")[0], 0)
     values = {
         "<int:number>": number,
@@ -155,6 +167,7 @@ def address(pattern: str, house: House) -> str:
         "<slug:digest>": "none",
         "<slug:token>": "none",
     }
+    values["<slug:slug>"] = house.retired.slug if "bring-back" in pattern else "water"
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""

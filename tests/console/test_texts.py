@@ -33,7 +33,7 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
-    *("error.", "need.", "ask.kind_"),
+    *("error.", "need.", "ask.kind_", "first_steps."),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
@@ -43,7 +43,16 @@ ASSEMBLED = (
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
-    *("exclusion_form.", "contact_form.", "plans.", "plan_form."),
+    *(
+        "exclusion_form.",
+        "contact_form.",
+        "plans.",
+        "plan_form.",
+        "organisations.",
+        "organisation_form.",
+        "zone_form.",
+        "mail_server.",
+    ),
 )
 """Topics of forms, whose keys are the names of fields."""
 
