@@ -145,13 +145,16 @@ def test_an_error_of_ours_tells_no_more_than_that(programs: Programs, monkeypatc
         assert "secret" not in answer.content.decode()
 
 
-def test_a_scope_lets_no_account_do_more_and_no_token_more_than_its_scopes(programs: Programs, house: House) -> None:
+def test_a_scope_lets_no_account_do_more_and_no_token_more_than_its_scopes(
+    programs: Programs, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     claim = f"{AT}/findings/{house.finding.pk}/claim"
     reader = programs.of(Role.OPERATOR, ["findings:read"])
     assert code_of(reader.post(claim, {}, content_type=JSON)) == "scope-missing"
     assert code_of(reader.get(f"{AT}/rounds")) == "scope-missing"
     auditor = programs.of(Role.AUDITOR)
     assert code_of(auditor.post(claim, {}, content_type=JSON)) == "forbidden"
+    assert f"POST {claim} was refused to auditor@office.example (token " in caplog.text
 
 
 def test_a_read_that_changed_nothing_is_not_sent_again(programs: Programs, house: House) -> None:
