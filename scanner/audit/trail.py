@@ -58,6 +58,7 @@ class Action(StrEnum):
     MAIL_RETRIED = "mail-retried"
     MAIL_CANCELLED = "mail-cancelled"
     MAIL_DEAD = "mail-dead"
+    MAIL_TESTED = "mail-tested"
     REPORTS_SEALED = "reports-encrypted"
     REPORTS_UNSEALED = "reports-not-encrypted"
     ACCOUNT_ADDED = "account-added"

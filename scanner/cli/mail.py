@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +11,13 @@ import typer
 from scanner.cli.actor import actor
 from scanner.cli.errors import clear_errors
 from scanner.cli.prompts import Yes, agree
+from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import printable
 
 if TYPE_CHECKING:
     from scanner.delivery.models import Message
+    from scanner.delivery.smtp import Step
 
 app = typer.Typer(
     add_completion=False,
@@ -29,20 +28,6 @@ app = typer.Typer(
 
 SHOWN = 50
 """Mails that ``queue`` shows when no number is given."""
-
-ADVICE = {
-    "look up": "The server's name leads nowhere: check ROUNDSMAN_SMTP_HOST, and this machine's DNS.",
-    "connect": "Nobody talks SMTP there: check ROUNDSMAN_SMTP_HOST and ROUNDSMAN_SMTP_PORT, the firewall, and whether "
-    "ROUNDSMAN_SMTP_SECURITY fits the port (587 starttls, 465 tls, 25 none).",
-    "greet": "The server does not want to talk to this machine: ask its administrators whether it may send mail.",
-    "encrypt": "No safe connection came about. Write the server's name as its certificate has it, name the authority "
-    "that signed it by ROUNDSMAN_SMTP_CA_FILE, or, if it offers no STARTTLS, try ROUNDSMAN_SMTP_SECURITY=tls.",
-    "log in": "Check ROUNDSMAN_SMTP_USER and ROUNDSMAN_SMTP_PASSWORD (or ROUNDSMAN_SMTP_PASSWORD_FILE).",
-    "sender": "The server does not let ROUNDSMAN_MAIL_FROM send: use an address that it knows, or log in.",
-    "recipient": "The server does not take mail for that address: is it right, and may this machine send there?",
-    "content": "The server took everything but the mail itself; its answer says why.",
-}
-"""What to do when a step fails, by the values of :class:`scanner.delivery.smtp.Step`."""
 
 Numbers = Annotated[list[int], typer.Argument(metavar="MAIL...", help="Numbers of mails, as 'mail queue' shows them.")]
 
@@ -71,7 +56,7 @@ def test(address: Annotated[str, typer.Argument(help="Where to send a test mail.
             return
         typer.echo(f"{'server:':<11} {to.host}, port {to.port}, {to.security}; from {settings.INSTALLATION.mail_from}")
         try:
-            answer = send_trial(address, to, now, tell)
+            answer = send_trial(address, to, actor(), now, tell)
         except NoServer as error:
             _failed(error.step, str(error))
         if answer.fate is not Fate.ACCEPTED:
@@ -84,11 +69,13 @@ def _written(address: str, now: datetime) -> Path:
 
     from scanner.delivery.trial import write_trial
 
-    return write_trial(address, now, settings.DATA_DIR)
+    return write_trial(address, actor(), now, settings.DATA_DIR)
 
 
-def _failed(step: str, text: str) -> None:
-    typer.echo(f"Failed at: {printable(text, 1000)}\n{ADVICE[step]}", err=True)
+def _failed(step: Step, text: str) -> None:
+    from scanner.delivery.trial import advice
+
+    typer.echo(f"Failed at: {printable(text, 1000)}\n{advice(step, Language.EN)}", err=True)
     raise typer.Exit(1)
 
 
@@ -152,8 +139,7 @@ def show(
         mail = Message.objects.select_related("organisation", "report__organisation").filter(pk=number).first()
         if mail is None:
             raise InputError(f"There is no mail {number}; 'roundsman mail queue --all' shows them.")
-        content = _whole(mail)
-        names = _attached(content)
+        content, names = _as_sent(mail)
         for path, data in ((html, mail.html.replace(REPORT_MARK, "").encode()), (eml, content)):
             if path is not None:
                 _keep(path, data)
@@ -167,19 +153,15 @@ def show(
         typer.echo(printable(line, 2000))
 
 
-def _whole(mail: Message) -> bytes:
-    """Return the mail as it is sent; what is wrong with one that can't be."""
-    from scanner.delivery.reports import built, post
+def _as_sent(mail: Message) -> tuple[bytes, list[str]]:
+    """Return the mail as it is sent, and the names of what goes with it; what is wrong with one that can't be."""
+    from scanner.delivery.received import received
 
     try:
-        return built(mail, post())
+        got = received(mail)
     except InputError as error:
-        return f"It can't be sent: {error}".encode("ascii", "backslashreplace")
-
-
-def _attached(content: bytes) -> list[str]:
-    parts = message_from_bytes(content, _class=EmailMessage, policy=default).iter_attachments()
-    return [part.get_filename("") for part in parts]
+        return f"It can't be sent: {error}".encode("ascii", "backslashreplace"), []
+    return got.whole, [file.name for file in got.files]
 
 
 def _list(names: list[str]) -> str:

@@ -16,6 +16,8 @@ from scanner.audit.models import Entry
 from scanner.cli import mail
 from scanner.delivery.models import Message, MessageState
 from scanner.delivery.smtp import Step
+from scanner.delivery.trial import advice
+from scanner.engine.catalogue.load import Language
 from tests.delivery.post_office import HERE, Office, letter, open_office, post_letters
 
 pytestmark = pytest.mark.django_db
@@ -48,8 +50,9 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(mail.app, arguments)
 
 
-def test_every_step_has_advice() -> None:
-    assert mail.ADVICE.keys() == set(Step)
+@pytest.mark.parametrize("language", Language)
+def test_every_step_has_advice(language: Language) -> None:
+    assert all(advice(step, language) for step in Step)
 
 
 def test_a_test_mail_shows_each_step_and_arrives(tmp_path: Path) -> None:

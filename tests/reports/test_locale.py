@@ -126,6 +126,7 @@ def test_every_key_is_used() -> None:
             "changes",
             "policy",
         ),
+        "mail.advice",
         "mail.kind",
         "mail.plan",
         "mail.reinspection.title",
