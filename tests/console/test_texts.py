@@ -10,6 +10,7 @@ from django.db.models import TextChoices
 
 from scanner.accounts.roles import Role
 from scanner.console.texts import own_texts, texts
+from scanner.delivery.models import MessageState
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plan import Profile
 from scanner.installation import ROOT
@@ -31,12 +32,14 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "contact_role": ContactRole,
     "criticality": Criticality,
     "noun": Noun,
+    "mail_state": MessageState,
 }
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_"),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
+    *("mails.retry_", "mails.cancel_", "mails.as_", "mail_test.step_"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
 )
@@ -45,6 +48,7 @@ ASSEMBLED = (
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
+    *("mails.", "mail_test."),
     *("exclusion_form.", "contact_form.", "plans.", "plan_form."),
 )
 """Topics of forms, whose keys are the names of fields."""
