@@ -73,6 +73,15 @@ def revoke(name: str, by: str, now: datetime) -> None:
         record(Action.WEBHOOK_REVOKED, f"webhook {name}", actor=by, at=now)
 
 
+def revoke_all(by: str, now: datetime) -> int:
+    """Call no webhook any more; return how many were called until now."""
+    with transaction.atomic():
+        names = list(Webhook.objects.filter(revoked=None).values_list("name", flat=True))
+        for name in names:
+            revoke(name, by, now)
+    return len(names)
+
+
 def retry(name: str, by: str, now: datetime) -> int:
     """Have the calls of a webhook that wait, or were given up, made at once; return how many. Raises ``InputError``."""
     hook = Webhook.objects.filter(name=name, revoked=None).first()
