@@ -75,6 +75,8 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an act
     WEBHOOK_ADDED = "webhook-added"
     WEBHOOK_REVOKED = "webhook-revoked"
+    WEBHOOK_SECRET_CHANGED = "webhook-secret-changed"  # noqa: S105 - the name of an act
+    WEBHOOK_TESTED = "webhook-tested"
     WEBHOOK_RETRIED = "webhook-retried"
     WEBHOOK_DEAD = "webhook-dead"
     PRUNE = "prune"
