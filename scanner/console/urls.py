@@ -9,6 +9,7 @@ from scanner.accounts.roles import Right
 from scanner.console import assets
 from scanner.console.guard import Route
 from scanner.console.views import (
+    audit,
     authorisations,
     contacts,
     entry,
@@ -25,7 +26,10 @@ from scanner.console.views import (
     rounds,
     selected,
     switch,
+    system,
     targets,
+    tokens,
+    webhooks,
 )
 
 ROUTES = (
@@ -81,7 +85,34 @@ ROUTES = (
     Route("mails/retry/", mails.retry, "retry-mails", Right.OPERATE, acts=True),
     Route("mails/cancel/", mails.cancel, "cancel-mails", Right.OPERATE, acts=True),
     Route("mails/test/", mail_test.test, "test-mail", Right.OPERATE, acts=True),
+    Route("system/", system.index, "system", Right.WATCH),
+    Route("system/doctor/", system.doctor, "doctor", Right.WATCH, acts=True),
+    Route("system/audit/", audit.index, "audit", Right.WATCH),
+    Route("system/audit/<int:number>/", audit.show, "audit-entry", Right.WATCH),
+    Route("system/audit/verify/", audit.prove, "verify-audit", Right.WATCH, acts=True),
+    Route("system/tokens/", tokens.all_of_them, "all-tokens", Right.ADMINISTER),
+    Route("system/webhooks/", webhooks.index, "webhooks", Right.WATCH),
+    Route("system/webhooks/add/", webhooks.add, "add-webhook", Right.ADMINISTER, acts=True, fresh=True),
+    Route("system/webhooks/<int:number>/", webhooks.show, "webhook", Right.WATCH),
+    Route(
+        "system/webhooks/<int:number>/test/", webhooks.test, "test-webhook", Right.ADMINISTER, acts=True, shows=False
+    ),
+    Route(
+        "system/webhooks/<int:number>/retry/", webhooks.retry, "retry-webhook", Right.ADMINISTER, acts=True, shows=False
+    ),
+    Route(
+        "system/webhooks/<int:number>/rotate/",
+        webhooks.rotate,
+        "rotate-webhook",
+        Right.ADMINISTER,
+        acts=True,
+        fresh=True,
+    ),
+    Route("system/webhooks/<int:number>/remove/", webhooks.remove, "remove-webhook", Right.ADMINISTER, acts=True),
     Route("account/", entry.account, "account", None),
+    Route("account/tokens/", tokens.index, "tokens", None),
+    Route("account/tokens/add/", tokens.add, "add-token", None, acts=True, fresh=True),
+    Route("account/tokens/<int:number>/revoke/", tokens.revoke, "revoke-token", None, acts=True),
     Route("stop/", switch.switch, "stop", Right.OPERATE, acts=True),
     Route("people/", people.index, "people", Right.ADMINISTER),
     Route("people/invite/", people.invite, "invite", Right.ADMINISTER, acts=True),

@@ -7,12 +7,15 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.http import HttpRequest
 from django.test import Client
 
 from scanner.accounts import people
 from scanner.accounts.models import User
 from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.api import tokens
 from scanner.delivery.models import Message, MessageKind, MessageState
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.installation import ROOT
@@ -22,6 +25,7 @@ from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
+from scanner.webhooks import hooks
 from targets.documents import keep_document
 from targets.models import (
     Authorisation,
@@ -72,7 +76,16 @@ def client(user: User | None) -> Client:
     made = Client(headers={"accept-language": "en"})
     if user is not None:
         made.force_login(user)
+        just_shown_who(made, user)
     return made
+
+
+def just_shown_who(browser: Client, user: User) -> None:
+    """Let it be a moment ago that the reader proved who it is."""
+    request = HttpRequest()
+    request.session = browser.session
+    record_authentication(request, user, method="password")
+    request.session.save()
 
 
 def account(email: str, role: Role | None, owner: Organisation | None = None, *, factor: bool = True) -> User:
@@ -138,6 +151,9 @@ def build() -> House:
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)
+    operator = house.users[Role.OPERATOR]
+    tokens.add(operator, "siem", ["findings:read"], "tests", now)
+    hooks.add(operator, "tickets", "https://127.0.0.1:1/", ["finding-opened"], "tests", now, private=False)
     house.stranger = account("other@library.example", Role.UNIT_MANAGER, library)
     return house
 

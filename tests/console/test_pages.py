@@ -14,9 +14,11 @@ from django.urls import get_resolver
 
 from scanner.accounts.models import User
 from scanner.accounts.roles import Role
+from scanner.api.models import Token
 from scanner.console.middleware import POLICY
 from scanner.console.views.mails import FRAMING
 from scanner.installation import ROOT
+from scanner.webhooks.models import Webhook
 from tests.console.house import House, account, client
 from tests.delivery.office import contact, finding, unit
 from tests.pages.test_valid import complaints
@@ -76,6 +78,20 @@ def pages(house: House) -> dict[str, str]:
         "retry mails": "/mails/retry/?dead=on",
         "cancel mails": f"/mails/cancel/?mail={house.mail.pk}",
         "test mail": "/mails/test/",
+        "system": "/system/",
+        "doctor": "/system/doctor/",
+        "audit": "/system/audit/?actor=tests&action=account-added&subject=account&since=2020-01-01&until=2099-01-01",
+        "audit entry": "/system/audit/1/",
+        "verify": "/system/audit/verify/",
+        "all tokens": "/system/tokens/?q=siem",
+        "webhooks": "/system/webhooks/",
+        "webhook": f"/system/webhooks/{Webhook.objects.get().pk}/",
+        "add webhook": "/system/webhooks/add/",
+        "rotate webhook": f"/system/webhooks/{Webhook.objects.get().pk}/rotate/",
+        "remove webhook": f"/system/webhooks/{Webhook.objects.get().pk}/remove/",
+        "tokens": "/account/tokens/",
+        "add token": "/account/tokens/add/",
+        "revoke token": f"/account/tokens/{Token.objects.get().pk}/revoke/",
         "stop": "/stop/",
         "people": "/people/",
         "invite": "/people/invite/",

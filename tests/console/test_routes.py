@@ -10,6 +10,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from scanner.accounts.roles import Role
+from scanner.api.models import Token
+from scanner.console.views import system
+from scanner.webhooks.models import Webhook
 from tests.console.house import House, client
 
 ADMIN, OPERATOR, AUDITOR = Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR
@@ -56,6 +59,9 @@ TABLE: dict[str, Entry] = {
     "mfa_download_recovery_codes": Entry(OWN),
     "usersessions_list": Entry(OWN, OWN),
     "account": Entry(OWN),
+    "tokens": Entry(OWN),
+    "add-token": Entry(OWN, OWN),
+    "revoke-token": Entry(OPERATE, OPERATE),
     "overview": Entry(ALL),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
@@ -108,6 +114,19 @@ TABLE: dict[str, Entry] = {
     "retry-mails": Entry(OPERATE, OPERATE),
     "cancel-mails": Entry(OPERATE, OPERATE),
     "test-mail": Entry(OPERATE, OPERATE),
+    "system": Entry(OFFICE),
+    "doctor": Entry(OFFICE, OFFICE),
+    "audit": Entry(OFFICE),
+    "audit-entry": Entry(OFFICE),
+    "verify-audit": Entry(OFFICE, OFFICE),
+    "all-tokens": Entry(ADMINISTER),
+    "webhooks": Entry(OFFICE),
+    "add-webhook": Entry(ADMINISTER, ADMINISTER),
+    "webhook": Entry(OFFICE),
+    "test-webhook": Entry(None, ADMINISTER),
+    "retry-webhook": Entry(None, ADMINISTER),
+    "rotate-webhook": Entry(ADMINISTER, ADMINISTER),
+    "remove-webhook": Entry(ADMINISTER, ADMINISTER),
     "stop": Entry(OPERATE, OPERATE),
     "people": Entry(ADMINISTER),
     "invite": Entry(ADMINISTER, ADMINISTER),
@@ -138,6 +157,8 @@ def address(pattern: str, house: House) -> str:
         "contacts": house.contact.pk,
         "plans": house.plan.pk,
         "mails": house.mail.pk,
+        "account": Token.objects.get().pk,
+        "system": Webhook.objects.get().pk if "webhooks" in pattern else 1,
         "rounds": house.round.pk,
         "reports": house.report.pk,
         "people": house.users[OPERATOR].pk,
@@ -172,6 +193,12 @@ ADDRESSES = dict(patterns())
 def test_every_address_has_an_entry_and_every_entry_an_address() -> None:
     assert set(ADDRESSES) == set(TABLE)
     assert "" not in ADDRESSES
+
+
+@pytest.fixture(autouse=True)
+def quick_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the doctor looks at is tested with the doctor."""
+    monkeypatch.setattr(system, "examine", lambda now: [])
 
 
 @pytest.mark.parametrize("role", list(Role))

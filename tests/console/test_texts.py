@@ -9,6 +9,8 @@ import pytest
 from django.db.models import TextChoices
 
 from scanner.accounts.roles import Role
+from scanner.api.scopes import Scope
+from scanner.audit.trail import Action
 from scanner.console.texts import own_texts, texts
 from scanner.delivery.models import MessageState
 from scanner.engine.catalogue.load import Language
@@ -18,6 +20,8 @@ from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import ExemptionKind
 from scanner.reports.words import Words
 from scanner.rounds.models import JobKind
+from scanner.upkeep.health import Health
+from scanner.webhooks.models import Event
 from targets.models import ContactRole, Criticality
 from targets.registry.plan import Noun
 from tests.reports.test_locale import keys, placeholders
@@ -33,12 +37,18 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "criticality": Criticality,
     "noun": Noun,
     "mail_state": MessageState,
+    "scope": Scope,
+    "event": Event,
+    "health": Health,
+    "act": Action,
 }
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_"),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
+    *("work.kind_", "verify.broken_", "intel.", "looked_at.", "all_tokens.state_"),
+    *("webhooks.rotate", "webhooks.remove", "webhooks.taken", "webhooks.not_taken"),
     *("mails.retry_", "mails.cancel_", "mails.as_", "mail_test.step_"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
@@ -48,7 +58,7 @@ ASSEMBLED = (
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
-    *("mails.", "mail_test."),
+    *("mails.", "mail_test.", "token_form.", "all_tokens.", "webhook_form.", "audit.", "verify."),
     *("exclusion_form.", "contact_form.", "plans.", "plan_form."),
 )
 """Topics of forms, whose keys are the names of fields."""
