@@ -104,7 +104,7 @@ def _failed(sight: Sight, now: datetime, t: Words) -> Need | None:
         Detail(t("console.need.failed_in", number=row["round"], n=row["n"]), reverse("round", args=[row["round"]]))
         for row in found
     )
-    return _need(t, "failed", details, len(found))
+    return _need(t, "failed", details, len(found), reverse("system"))
 
 
 def _dead_letters(sight: Sight, t: Words) -> Need | None:

@@ -96,6 +96,7 @@ def test_the_doctor_looks_when_asked_by_the_form_alone_and_says_what_to_do(
     assert len(asked) == 1
     assert page.index("Mail server") < page.index("something new") < page.index("Disk")
     assert "→ See ROUNDSMAN_SMTP_…" in page
+    assert "Reports, alerts and notices leave by it." in page
     assert "&lt;b&gt;550 \\x1b[1mno" in page
     with system.alone() as mine:
         assert mine
@@ -107,8 +108,10 @@ def test_the_doctor_looks_when_asked_by_the_form_alone_and_says_what_to_do(
 @pytest.mark.parametrize("language", Language)
 def test_all_that_the_doctor_looks_at_has_a_name(language: Language) -> None:
     looks = [*doctor._machine(), *doctor._database(), *doctor._records(dt.datetime.now(dt.UTC))]
-    missing = [each for each in looks if not texts(language).has(f"console.looked_at.{each.replace(' ', '_')}")]
-    assert missing == []
+    known = texts(language)
+    for name in (each.replace(" ", "_") for each in looks):
+        assert known.has(f"console.looked_at.{name}"), name
+        assert known.has(f"console.why.{name}"), name
 
 
 def test_the_trail_is_listed_by_who_what_whereto_and_when(house: House) -> None:

@@ -47,7 +47,7 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_"),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
-    *("work.kind_", "verify.broken_", "intel.", "looked_at.", "all_tokens.state_"),
+    *("work.kind_", "verify.broken_", "intel.", "looked_at.", "why.", "all_tokens.state_"),
     *("webhooks.rotate", "webhooks.remove", "webhooks.taken", "webhooks.not_taken"),
     *("mails.retry_", "mails.cancel_", "mails.as_", "mail_test.step_"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),

@@ -77,10 +77,11 @@ def index(request: PageRequest) -> HttpResponse:
     if wanted.get("organisation"):
         owners = request.sight.rows(Organisation).filter(slug=wanted["organisation"])
         rows = rows.filter(organisation__in=list(owners.values_list("pk", flat=True)))
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     told = {
-        "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
+        "page": page,
         "form": form,
-        "ticks": request.sight.may(Right.OPERATE) and state in (None, "", *UNSENT),
+        "ticks": request.sight.may(Right.OPERATE) and any(each.state in UNSENT for each in page),
         "dead": state == MessageState.DEAD,
         "unsent": UNSENT,
     }

@@ -37,6 +37,16 @@ LONGEST = 500
 
 WORST_FIRST = (Health.FAIL, Health.WARN, Health.OK)
 
+PLACES = {
+    "register": "targets",
+    "contacts": "organisations",
+    "plans": "plans",
+    "jobs": "system",
+    "mail": "mails",
+    "audit trail": "verify-audit",
+}
+"""Pages on which something can be done about what the doctor found."""
+
 _ONE = Lock()
 
 
@@ -101,7 +111,7 @@ def doctor(request: PageRequest) -> HttpResponse:
             else:
                 messages.error(request, request.words("console.doctor.busy"))
     counted = {each: sum(check.health is each for check in checks) for each in WORST_FIRST}
-    return render(request, "doctor.html", {"checks": checks, "counted": counted})
+    return render(request, "doctor.html", {"checks": checks, "counted": counted, "places": PLACES})
 
 
 def _shown(check: Check) -> Check:
