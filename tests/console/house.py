@@ -152,7 +152,7 @@ def build() -> House:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)
     operator = house.users[Role.OPERATOR]
-    tokens.add(operator, "siem", ["findings:read"], "tests", now)
+    tokens.add(operator, "board", ["findings:read"], "tests", now)
     hooks.add(operator, "tickets", "https://127.0.0.1:1/", ["finding-opened"], "tests", now, private=False)
     house.stranger = account("other@library.example", Role.UNIT_MANAGER, library)
     return house

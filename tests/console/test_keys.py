@@ -57,7 +57,7 @@ def test_a_token_of_one_s_own_is_shown_once_and_does_no_more_than_its_account(ho
     page = said(browser.get("/account/tokens/"))
     assert "mine" in page
     assert token.hint in page
-    assert "siem" not in page, "those of others are not there"
+    assert "board" not in page, "those of others are not there"
     assert not any(secret in said(browser.get(where)) for where in ("/account/tokens/", ADD, "/account/"))
     assert secret not in str(Entry.objects.values_list("detail", "subject"))
     assert "There is a token mine already" in said(browser.post(ADD, NEW))
@@ -79,12 +79,12 @@ def test_a_secret_is_made_only_after_showing_once_more_who_one_is(house: House) 
 
 
 def test_a_token_is_revoked_after_a_question_by_its_owner_or_an_administrator(house: House) -> None:
-    token = Token.objects.get(name="siem")
+    token = Token.objects.get(name="board")
     where = f"/account/tokens/{token.pk}/revoke/"
     for role in set(Role) - {Role.ADMINISTRATOR, Role.OPERATOR}:
         assert house.browser(role).post(where).status_code == 404, role
     owner = house.browser(Role.OPERATOR)
-    assert "Revoke the token siem?" in said(owner.get(where))
+    assert "Revoke the token board?" in said(owner.get(where))
     token.refresh_from_db()
     assert token.revoked is None, "a question does nothing"
     assert "works no more" in said(owner.post(where, follow=True))

@@ -83,7 +83,7 @@ def pages(house: House) -> dict[str, str]:
         "audit": "/system/audit/?actor=tests&action=account-added&subject=account&since=2020-01-01&until=2099-01-01",
         "audit entry": "/system/audit/1/",
         "verify": "/system/audit/verify/",
-        "all tokens": "/system/tokens/?q=siem",
+        "all tokens": "/system/tokens/?q=board",
         "webhooks": "/system/webhooks/",
         "webhook": f"/system/webhooks/{Webhook.objects.get().pk}/",
         "add webhook": "/system/webhooks/add/",
