@@ -110,6 +110,7 @@ def test_a_report_goes_as_it_would_and_a_look_at_it_writes_nothing(house: House,
     assert name in said(browser.get(f"{where}files/"))
     assert browser.get(f"{where}files/0/").content == b"<p>report</p>"
     assert f"Here: The full report is attached: {name}" in said(browser.get(f"{where}content/text/"))
+    assert said(browser.get(f"{where}content/html/")).strip() == "<p>Text</p>", "its own page, not the report's"
     small = settings.INSTALLATION.model_copy(update={"mail_size_limit": 10})
     with override_settings(INSTALLATION=small, DATA_DIR=tmp_path):
         assert "Nothing goes with it" in said(browser.get(f"{where}files/"))

@@ -203,6 +203,9 @@ def test_a_search_shows_what_was_searched_for_as_text(house: House) -> None:
         ("/findings/?q=%00%E2%80%AE", 200),
         ("/findings/99999999999999999999999/", 404),
         ("/rounds/?page=-1", 200),
+        ("/mails/?state=%00&kind=%27&organisation=%E2%80%AE&page=-1", 200),
+        ("/mails/99999999999999999999999/content/html/", 404),
+        ("/system/audit/?actor=%00&action=%27&since=%E2%80%AE&page=x", 200),
     ],
 )
 def test_odd_addresses_get_a_page_of_ours(house: House, address: str, status: int) -> None:
