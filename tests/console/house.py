@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.http import HttpRequest
 from django.test import Client
 
 from scanner.accounts import people
@@ -37,7 +36,7 @@ from targets.models import (
     Target,
 )
 from tests.delivery.office import finding, followed_round, unit
-from tests.rounds.world import authorise
+from tests.rounds.world import authorise, organisation
 
 PASSWORD = "seven roundsmen walk at night"
 
@@ -49,6 +48,7 @@ class House:
     city: Organisation
     water: Organisation
     library: Organisation
+    retired: Organisation
     round: Round
     finding: Finding
     asked: Finding
@@ -76,16 +76,11 @@ def client(user: User | None) -> Client:
     made = Client(headers={"accept-language": "en"})
     if user is not None:
         made.force_login(user)
-        just_shown_who(made, user)
+        session = made.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
     return made
-
-
-def just_shown_who(browser: Client, user: User) -> None:
-    """Let it be a moment ago that the reader proved who it is."""
-    request = HttpRequest()
-    request.session = browser.session
-    record_authentication(request, user, method="password")
-    request.session.save()
 
 
 def account(email: str, role: Role | None, owner: Organisation | None = None, *, factor: bool = True) -> User:
@@ -132,10 +127,12 @@ def build() -> House:
         name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
     )
     rows = _register_of(water, now)
+    retired = organisation("bridges", name_en="Bridge Office", name_zh="桥梁处", retired_at=now)
     house = House(
         city,
         water,
         library,
+        retired,
         this,
         found,
         asked,

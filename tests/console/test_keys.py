@@ -1,191 +1,166 @@
-"""API tokens and webhooks on pages: secrets are shown once, who may make and end which, and what a call says."""
+"""Security keys and passkeys as a second factor, with a browser's own: a real one, but for the metal."""
 
 from __future__ import annotations
 
-import datetime as dt
+import json
 import re
-from typing import Any
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from django.test import Client
+from allauth.mfa.models import Authenticator
+from django.test import Client, RequestFactory
 
 from scanner.accounts.roles import Role
-from scanner.api.models import Token
-from scanner.api.tokens import recognised
-from scanner.audit.models import Entry
-from scanner.console.views import webhooks as views
-from scanner.webhooks import caller
-from scanner.webhooks.hooks import secret_of
-from scanner.webhooks.models import Call, Webhook
-from scanner.webhooks.post import Told, signature
-from tests.console.house import House, client
+from scanner.console.keys import SCRIPTED_POLICY, can_have_keys
+from scanner.console.middleware import POLICY
+from tests.console.house import PASSWORD, account, client
+from tests.console.provider import provider
+from tests.console.test_journey import Tab, link_of
+from tests.console.test_production import served
+from tests.console.test_signing_in import SIGN_IN, person, sign_in
+from tests.installation import Installation
+from tests.pages.shown import browser
 
-ADD = "/account/tokens/add/"
-NEW = {"name": "mine", "scopes": ["findings:read", "findings:write"], "days": "30"}
-HOOK = {
-    "name": "siem",
-    "url": "https://siem.example/in",
-    "events": ["finding-opened"],
-    "account": "Auditor@office.example",
-}
+FACTOR = "/account/second-factor/"
+ADD = f"{FACTOR}keys/add/"
 
 
-def said(answer: Any) -> str:
-    return str(answer.content.decode())
+def said(**response: str) -> str:
+    """What a key says, in its form."""
+    return json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": response})
 
 
-def secret_in(page: str) -> str:
-    (found,) = re.findall(r'<pre class="secret">([^<]+)</pre>', page)
-    return str(found)
+NONSENSE = [
+    "",
+    "{}",
+    "[" * 5000,
+    '"text"',
+    '{"id": "a"}',
+    '{"id": 1, "rawId": [], "type": {}, "response": 7}',
+    '{"id": "%s"}' % ("A" * 100_000),
+    said(),
+    said(clientDataJSON="AA", attestationObject="AA"),
+    said(clientDataJSON="e30", attestationObject="oA"),
+    said(clientDataJSON="e30", authenticatorData="AA", signature="AA"),
+]
 
 
-def test_a_token_of_one_s_own_is_shown_once_and_does_no_more_than_its_account(house: House) -> None:
-    browser, now = house.browser(Role.UNIT_MEMBER), dt.datetime.now(dt.UTC)
-    form = said(browser.get(ADD))
-    assert 'value="findings:write"' in form
-    assert 'value="switch:write"' not in form, "what opens nothing to a unit is not offered"
-    assert "Select a valid choice" in said(browser.post(ADD, {**NEW, "scopes": ["switch:write"]}))
-
-    secret = secret_in(said(browser.post(ADD, NEW)))
-
-    token = recognised(secret, now)
-    assert token is not None
-    assert (token.user, token.scopes) == (house.users[Role.UNIT_MEMBER], NEW["scopes"])
-    assert dt.timedelta(days=29) < token.expires - now < dt.timedelta(days=31)
-    entry = Entry.objects.get(action="token-added", subject="token mine")
-    assert entry.actor == "unit-member@office.example"
-    page = said(browser.get("/account/tokens/"))
-    assert "mine" in page
-    assert token.hint in page
-    assert "board" not in page, "those of others are not there"
-    assert not any(secret in said(browser.get(where)) for where in ("/account/tokens/", ADD, "/account/"))
-    assert secret not in str(Entry.objects.values_list("detail", "subject"))
-    assert "There is a token mine already" in said(browser.post(ADD, NEW))
-    wrong: list[dict[str, Any]] = [{"name": "a b"}, {"days": "0"}, {"days": "367"}, {"scopes": []}]
-    for each in wrong:
-        browser.post(ADD, {**NEW, "name": "other", **each})
-        assert Token.objects.count() == 2, each
+@pytest.mark.django_db
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_what_no_key_says_is_no_key_and_no_error_of_ours(nonsense: str) -> None:
+    user = person()
+    here = client(None)
+    sign_in(here)
+    assert here.get(ADD).status_code == 200
+    assert here.post(ADD, {"name": "A", "credential": nonsense}).status_code == 200
+    assert not Authenticator.objects.filter(user=user).exists()
+    protected = account("wang@office.example", Role.OPERATOR)
+    protected.set_password(PASSWORD)
+    protected.save()
+    there = client(None)
+    sign_in(there, protected.email)
+    assert there.post(f"{FACTOR}authenticate/", {"credential": nonsense}).status_code == 200
+    assert there.get("/findings/").headers["Location"].startswith(SIGN_IN)
 
 
-def test_a_secret_is_made_only_after_showing_once_more_who_one_is(house: House) -> None:
-    browser = Client(headers={"accept-language": "en"})
-    browser.force_login(house.users[Role.ADMINISTRATOR])
-    hook = Webhook.objects.get()
-    for where in (ADD, "/system/webhooks/add/", f"/system/webhooks/{hook.pk}/rotate/"):
-        assert browser.post(where, NEW).headers["Location"] == where
-        assert browser.get(where).headers["Location"].startswith("/account/second-factor/reauthenticate/")
-    assert Token.objects.count() == 1
-    assert secret_of(hook) == secret_of(Webhook.objects.get())
+@pytest.mark.django_db
+def test_only_pages_about_keys_run_a_script_and_it_is_ours() -> None:
+    person()
+    here = client(None)
+    sign_in(here)
+    page = here.get(ADD)
+    assert page["Content-Security-Policy"] == SCRIPTED_POLICY == f"{POLICY}; script-src 'self'"
+    source = page.content.decode().partition('<script src="')[2].partition('"')[0]
+    script = Client().get(source)
+    assert script["Content-Type"] == "text/javascript; charset=utf-8"
+    assert script["X-Content-Type-Options"] == "nosniff"
+    assert page.content.decode().count("<script") == 1
+    assert 'value="Security key 1"' in page.content.decode()
+    assert here.get(FACTOR)["Content-Security-Policy"] == POLICY
+    challenges = {re.findall(r"challenge&#34;: &#34;([\w-]+)", here.get(ADD).content.decode())[0] for _ in range(3)}
+    assert [len(each) >= 43 for each in challenges] == [True] * 3, "256 bits, and others each time"
+    assert Client().get("/assets/0000/keys.js").status_code == 404
+    assert Client().get(source.replace("keys.js", "urls.py")).status_code == 404
 
 
-def test_a_token_is_revoked_after_a_question_by_its_owner_or_an_administrator(house: House) -> None:
-    token = Token.objects.get(name="board")
-    where = f"/account/tokens/{token.pk}/revoke/"
-    for role in set(Role) - {Role.ADMINISTRATOR, Role.OPERATOR}:
-        assert house.browser(role).post(where).status_code == 404, role
-    owner = house.browser(Role.OPERATOR)
-    assert "Revoke the token board?" in said(owner.get(where))
-    token.refresh_from_db()
-    assert token.revoked is None, "a question does nothing"
-    assert "works no more" in said(owner.post(where, follow=True))
-    token.refresh_from_db()
-    assert token.revoked is not None
-    assert owner.post(where).status_code == 404
-    secret = secret_in(said(house.browser(Role.UNIT_MEMBER).post(ADD, NEW)))
-    mine = Token.objects.get(name="mine")
-    administrator = house.browser(Role.ADMINISTRATOR)
-    assert "unit-member@office.example" in said(administrator.get("/system/tokens/"))
-    administrator.post(f"/account/tokens/{mine.pk}/revoke/")
-    assert recognised(secret, dt.datetime.now(dt.UTC)) is None
-    assert Entry.objects.get(action="token-revoked", subject="token mine").actor == "administrator@office.example"
-    over = said(administrator.get("/system/tokens/", {"state": "over", "q": "mine"}))
-    assert "revoked" in over
-    assert "There is no such token" in said(administrator.get("/system/tokens/", {"q": "mine"}))
+@pytest.mark.parametrize(
+    ("host", "can"), [("localhost:8440", True), ("127.0.0.1:8440", False), ("[::1]:8440", False), ("127.0.0.1", False)]
+)
+def test_a_key_needs_a_name_of_the_site(host: str, can: bool) -> None:
+    assert can_have_keys(RequestFactory(SERVER_NAME="x", headers={"host": host}).get("/")) == can
 
 
-def test_an_account_without_a_role_is_offered_no_token(house: House) -> None:
-    from tests.console.house import account
+@pytest.mark.slow
+@pytest.mark.lab
+@pytest.mark.timeout(180)
+def test_a_key_is_registered_named_used_and_removed_and_a_single_sign_on_used(
+    installation: Installation, tmp_path: Path
+) -> None:
+    first = installation.roundsman("init", "--email", "li@office.example", "--name", "Li Wei")
+    with ExitStack() as stack:
+        login = stack.enter_context(provider())
+        login.knows("li", email="li@office.example", email_verified=True)
+        installation.environment.update(
+            ROUNDSMAN_OIDC_ISSUER=login.issuer, ROUNDSMAN_OIDC_CLIENT_ID="roundsman", ROUNDSMAN_OIDC_CLIENT_SECRET="s"
+        )
+        _, port = stack.enter_context(served(installation))
+        context = stack.enter_context(browser()).new_context(locale="en-GB", bypass_csp=False)
+        tab = Tab(context, f"http://localhost:{port}", tmp_path)
+        context.route(re.compile(r"^https?://(?!localhost|127\.0\.0\.1)"), lambda route: route.abort())
+        devices = context.new_cdp_session(tab.page)
+        devices.send("WebAuthn.enable")
+        key = {"protocol": "ctap2", "transport": "usb", "hasUserVerification": True, "isUserVerified": True}
+        devices.send("WebAuthn.addVirtualAuthenticator", {"options": key})
 
-    browser = client(account("new@office.example", None))
-    assert ADD not in said(browser.get("/account/tokens/"))
-    browser.post(ADD, NEW)
-    assert not Token.objects.filter(name="mine").exists()
+        tab.go(link_of(first))
+        for name in ("#id_password", "#id_again"):
+            tab.page.fill(name, PASSWORD)
+        tab.press("Set the password and sign in")
+        tab.link("Use a security key or a passkey instead")
+        tab.look("add")
+        tab.page.fill("#id_name", "The blue one")
+        tab.press("Add a security key")
+        tab.page.get_by_role("heading", name="Recovery codes").wait_for()
+        tab.go("/people/")
+        assert "/people/" in tab.page.url, "the role's demand is met"
 
+        tab.go("/account/sign-out/")
+        tab.press("Sign out")
+        tab.page.fill("#id_login", "li@office.example")
+        tab.page.fill("#id_password", PASSWORD)
+        tab.press("Sign in")
+        tab.page.get_by_role("button", name="Use a security key").wait_for()
+        tab.look("ask")
+        tab.press("Use a security key")
+        tab.page.wait_for_url(f"http://localhost:{port}/")
+        tab.go(f"{FACTOR}keys/again/?next=/account/")
+        tab.press("Use a security key")
+        tab.page.wait_for_url(f"http://localhost:{port}/account/")
 
-def test_a_webhook_is_made_with_a_secret_that_is_shown_once(house: House) -> None:
-    browser = house.browser(Role.ADMINISTRATOR)
-    for wrong in ({"url": "http://siem.example/"}, {"url": "https://a b/"}, {"account": "no@office.example"}):
-        browser.post("/system/webhooks/add/", {**HOOK, **wrong})
-        assert Webhook.objects.count() == 1, wrong
+        tab.go(FACTOR)
+        tab.look("list")
+        assert "The blue one" in tab.page.content()
+        tab.page.get_by_role("link", name="Rename: The blue one").click()
+        tab.page.fill("#id_name", "The red one")
+        tab.press("Rename")
+        tab.page.get_by_role("link", name="Remove: The red one").click()
+        tab.press("Remove")
+        assert "red one" not in tab.page.locator("section").all_inner_texts()[1]
+        assert tab.wrong == []
 
-    page = said(browser.post("/system/webhooks/add/", HOOK))
-
-    hook = Webhook.objects.get(name="siem")
-    secret = secret_in(page)
-    assert secret_of(hook).decode() == secret
-    assert (hook.user, hook.private) == (house.users[Role.AUDITOR], False)
-    assert Entry.objects.filter(action="webhook-added", subject="webhook siem").exists()
-    shown = said(browser.get(f"/system/webhooks/{hook.pk}/"))
-    assert "https://siem.example/in" in shown
-    assert secret not in shown
-    assert "siem" in said(house.browser(Role.AUDITOR).get("/system/webhooks/"))
-
-
-def test_a_call_is_tried_signed_and_its_answer_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    hook, browser = Webhook.objects.get(), house.browser(Role.ADMINISTRATOR)
-    heard: list[tuple[str, bytes, dict[str, str]]] = []
-
-    def post(url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Told:
-        heard.append((url, body, headers))
-        return Told(len(heard) == 1, "HTTP 200" if len(heard) == 1 else "HTTP 500 <b>")
-
-    monkeypatch.setattr(views, "try_out", lambda hook, by, now: caller.try_out(hook, by, now, post))
-    where = f"/system/webhooks/{hook.pk}/test/"
-    assert "It took the call: HTTP 200" in said(browser.post(where, follow=True))
-    assert "It did not take the call: HTTP 500 &lt;b&gt;" in said(browser.post(where, follow=True))
-    url, body, headers = heard[0]
-    moment = int(headers["Roundsman-Signature"].partition(",")[0].removeprefix("t="))
-    assert headers["Roundsman-Signature"] == signature(secret_of(hook), moment, body)
-    assert headers["Roundsman-Event"] == "test"
-    assert (url, b"finding" in body) == (hook.url, False)
-    told = Entry.objects.filter(action="webhook-tested").order_by("pk").values_list("detail", flat=True)
-    assert [each["taken"] for each in told] == [True, False]
-
-
-def test_another_secret_takes_the_place_of_the_old_one_after_a_question(house: House) -> None:
-    hook, browser = Webhook.objects.get(), house.browser(Role.ADMINISTRATOR)
-    before = secret_of(hook)
-    assert "Change the secret of tickets?" in said(browser.get(f"/system/webhooks/{hook.pk}/rotate/"))
-    assert secret_of(Webhook.objects.get()) == before
-    secret = secret_in(said(browser.post(f"/system/webhooks/{hook.pk}/rotate/")))
-    assert secret_of(Webhook.objects.get()).decode() == secret
-    assert secret.encode() != before
-    assert Entry.objects.get(action="webhook-secret-changed").actor == "administrator@office.example"
-
-
-def test_calls_are_shown_and_made_again_and_a_webhook_is_removed_after_a_question(house: House) -> None:
-    hook, now, browser = Webhook.objects.get(), dt.datetime.now(dt.UTC), house.browser(Role.ADMINISTRATOR)
-    call = Call.objects.create(
-        webhook=hook,
-        key="finding-opened:1",
-        event="finding-opened",
-        body="{}",
-        state="dead",
-        attempt=9,
-        created=now,
-        not_before=now,
-        finished=now,
-        reply="HTTP 500",
-    )
-    where = f"/system/webhooks/{hook.pk}/"
-    page = said(house.browser(Role.AUDITOR).get(where))
-    assert all(text in page for text in ("finding-opened:1", "given up", "9 tries", "HTTP 500"))
-    assert "/retry/" not in page
-    assert "1 call will be made at once" in said(browser.post(f"{where}retry/", follow=True))
-    call.refresh_from_db()
-    assert call.state == "queued"
-    assert "never told" in said(browser.get(f"{where}remove/"))
-    assert Webhook.objects.get().revoked is None
-    assert "called no more" in said(browser.post(f"{where}remove/", follow=True))
-    assert browser.get(where).status_code == 404
-    assert Entry.objects.get(action="webhook-revoked").actor == "administrator@office.example"
+        tab.go("/account/sign-out/")
+        tab.press("Sign out")
+        tab.press("Sign in with Single sign-on")
+        tab.page.wait_for_url(f"{login.issuer}/**")
+        tab.page.fill("input[name=sub]", "li")
+        tab.page.locator("form button").first.click()
+        tab.page.wait_for_url("**/totp/activate/")
+        assert not any("Content Security Policy" in each for each in tab.wrong)
+    with installation.sql() as database:
+        mails = database.execute("SELECT subject FROM delivery_message WHERE kind = 'account'").fetchall()
+        factors = database.execute("SELECT count(*) FROM mfa_authenticator").fetchall()
+    assert [subject.partition("】")[2] for (subject,) in mails] == [
+        "已启用双因素验证", "双因素验证方式已移除", "已关联统一身份认证"
+    ]  # fmt: skip
+    assert factors == [(0,)]

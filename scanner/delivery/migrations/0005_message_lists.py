@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("delivery", "0003_invitation")]
+    dependencies = [("delivery", "0004_account")]
 
     operations = [
         migrations.AddIndex("message", models.Index(fields=["state", "id"], name="message_by_state")),
