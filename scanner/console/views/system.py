@@ -15,6 +15,7 @@ from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from scanner.accounts.roles import Right
 from scanner.console.requests import PageRequest
 from scanner.console.standing import NEW
 from scanner.engine.errors import InputError
@@ -110,8 +111,9 @@ def doctor(request: PageRequest) -> HttpResponse:
                 checks = sorted(found, key=lambda each: WORST_FIRST.index(each.health))
             else:
                 messages.error(request, request.words("console.doctor.busy"))
+    places = PLACES | ({"mail server": "mail-server"} if request.sight.may(Right.ADMINISTER) else {})
     counted = {each: sum(check.health is each for check in checks) for each in WORST_FIRST}
-    return render(request, "doctor.html", {"checks": checks, "counted": counted, "places": PLACES})
+    return render(request, "doctor.html", {"checks": checks, "counted": counted, "places": places})
 
 
 def _shown(check: Check) -> Check:
