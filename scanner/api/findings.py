@@ -14,7 +14,7 @@ from pydantic import Field
 from scanner.accounts.roles import Right
 from scanner.api.door import needs
 from scanner.api.fields import NO_NUL, Name, Number, Sent, Text
-from scanner.api.lists import AskedSpan, Part, part
+from scanner.api.lists import LARGEST, AskedSpan, Part, part
 from scanner.api.problem import Problem
 from scanner.api.requests import ApiRequest
 from scanner.api.scopes import Scope
@@ -106,6 +106,7 @@ class WordsRow(Schema):
 class ExemptionRow(Schema):
     """What was asked for or granted: up to, not including, ``until``."""
 
+    number: int
     kind: str
     state: str
     owner: str
@@ -185,9 +186,13 @@ class Accepted(Sent):
 
 
 class Decision(Sent):
-    """Grants or refuses what was asked for; ``until`` replaces the last day that was asked for."""
+    """Grants or refuses what was asked for; ``until`` replaces the last day that was asked for.
+
+    ``exemption`` is the number of the request that is meant: with it, none that was made since is decided unread.
+    """
 
     grant: bool
+    exemption: int | None = Field(default=None, ge=1, le=LARGEST)
     note: Text = ""
     until: date | None = None
     long: bool = False
@@ -264,8 +269,9 @@ def accept_finding(request: ApiRequest, number: Number, given: Accepted) -> Find
 def decide_request(request: ApiRequest, number: Number, decision: Decision) -> FindingRow:
     """Grant or refuse what the organisation asked for."""
     finding = _finding(request, number, Right.OPERATE)
-    held = request.visit.sight.rows(Exemption, Right.OPERATE)
-    asked = held.filter(finding=finding, state=ExemptionState.REQUESTED).first()
+    held = request.visit.sight.rows(Exemption, Right.OPERATE).filter(finding=finding)
+    meant = {"pk": decision.exemption} if decision.exemption else {"state": ExemptionState.REQUESTED}
+    asked = held.filter(**meant).first()
     if asked is None:
         raise Problem(409, "nothing-asked", f"Nothing was asked about finding {number} that is not decided.")
     acts.decide(
@@ -327,6 +333,7 @@ def _words(check: str, params: dict[str, str], language: Language) -> WordsRow:
 
 def _exemption(row: Exemption) -> ExemptionRow:
     return ExemptionRow(
+        number=row.pk,
         kind=row.kind,
         state=row.state,
         owner=row.owner,

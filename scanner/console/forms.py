@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.http import QueryDict
 
+from scanner.console.refusals import why
 from scanner.engine.errors import InputError
 from scanner.reports.words import Words
 from targets.registry.problems import BadInput
@@ -43,7 +44,7 @@ class PageForm(forms.Form):
 
     def refuse(self, error: InputError) -> None:
         """Show why an act refused what was entered."""
-        self.add_error(None, self.words("console.error.refused", why=error.args[0]))
+        self.add_error(None, self.words("console.error.refused", why=why(error, self.words)))
 
 
 def end_of(day: date, zone: str) -> datetime:

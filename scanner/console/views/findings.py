@@ -18,9 +18,10 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm, end_of
 from scanner.console.ranked import Numbers, fetched
-from scanner.console.requests import PageRequest
+from scanner.console.refusals import why
+from scanner.console.requests import NUMBER, PageRequest
 from scanner.console.standing import NEW
-from scanner.engine.errors import InputError
+from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.model import Severity
 from scanner.remediation import acts
 from scanner.remediation.lifecycle import TO_FIX, Happened, State
@@ -218,23 +219,29 @@ def ask(request: PageRequest, number: int) -> HttpResponse:
 def decide(request: PageRequest, number: int) -> HttpResponse:
     """Grant or refuse what an organisation asked for."""
     finding = _finding(request, number, Right.OPERATE)
-    asked = get_object_or_404(
-        request.sight.rows(Exemption, Right.OPERATE), finding=finding, state=ExemptionState.REQUESTED
-    )
-    granted, note = request.POST.get("decision") == "grant", request.POST.get("note", "")
+    asked = request.sight.rows(Exemption, Right.OPERATE).filter(finding=finding, pk=_meant(request)).first()
+    done, note = _DECISIONS.get(request.POST.get("decision", "")), request.POST.get("note", "")
+    if asked is None or done is None:
+        messages.error(request, request.words("console.finding.read_again"))
+        return _back(finding)
     return _done(
-        request,
-        finding,
-        lambda: acts.decide(asked, granted, request.who, request.now, note=note),
-        "granted" if granted else "refused",
+        request, finding, lambda: acts.decide(asked, done == "granted", request.who, request.now, note=note), done
     )
+
+
+_DECISIONS = {"grant": "granted", "refuse": "refused"}
 
 
 def reopen(request: PageRequest, number: int) -> HttpResponse:
     """End an exemption before its time."""
     finding = _finding(request, number, Right.OPERATE)
-    note = request.POST.get("note", "")
-    return _done(request, finding, lambda: acts.end_exemption(finding, request.who, note, request.now), "reopened")
+    note, meant = request.POST.get("note", ""), _meant(request)
+    return _done(
+        request,
+        finding,
+        lambda: acts.end_exemption(finding, request.who, note, request.now, meant=meant),
+        "reopened",
+    )
 
 
 def _finding(request: PageRequest, number: int, right: Right = Right.READ) -> Finding:
@@ -248,13 +255,19 @@ def _finding(request: PageRequest, number: int, right: Right = Right.READ) -> Fi
     return get_object_or_404(rows, pk=number)
 
 
+def _meant(request: PageRequest) -> int:
+    """Return the number of the exemption that the reader had before them; 0 for none."""
+    number = request.POST.get("exemption", "")
+    return int(number) if NUMBER.fullmatch(number) else 0
+
+
 def _done(request: PageRequest, finding: Finding, act: Callable[[], object], name: str) -> HttpResponse:
     """Do it, say that it is done, or why not, and go back to the finding."""
     t = request.words
     try:
         act()
-    except InputError as error:
-        messages.error(request, t("console.error.refused", why=error.args[0]))
+    except RoundsmanError as error:
+        messages.error(request, t("console.error.refused", why=why(error, t)))
     else:
         messages.success(request, t(f"console.finding.{name}"))
     return _back(finding)
