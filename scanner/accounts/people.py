@@ -17,6 +17,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
 
+from scanner.accounts.assigning import take_back
 from scanner.accounts.models import Invitation, Membership, User
 from scanner.accounts.revoking import end_sessions, void_links
 from scanner.accounts.roles import EVERYWHERE, Role
@@ -85,16 +86,18 @@ def give(user: User, role: Role, organisation: Organisation | None, by: str, now
         _keep_an_administrator(user, organisation, role)
         held, _ = Membership.objects.update_or_create(user=user, organisation=organisation, defaults={"role": role})
         record(Action.ROLE_GIVEN, _subject(user), actor=by, at=now, role=role, organisation=_slug(organisation))
+        take_back(user, by, now)
     return held
 
 
 def take(held: Membership, by: str, now: datetime) -> None:
-    """Take a role away; it has no effect any more from the next page on."""
+    """Take a role away; it has no effect any more from the next page on, nor has anybody findings by it."""
     with transaction.atomic():
         _keep_an_administrator(held.user, held.organisation)
         told = {"role": held.role, "organisation": _slug(held.organisation)}
         held.delete()
         record(Action.ROLE_TAKEN, _subject(held.user), actor=by, at=now, **told)
+        take_back(held.user, by, now)
 
 
 def invite(user: User, by: str, now: datetime) -> str:
@@ -151,6 +154,7 @@ def end(user: User, by: str, now: datetime) -> None:
         void_links(user, now)
         end_sessions(user)
         record(Action.ACCOUNT_ENDED, _subject(user), actor=by, at=now)
+        take_back(user, by, now)
 
 
 def renew(user: User, by: str, now: datetime) -> None:

@@ -87,10 +87,10 @@ def _scores(sight: Sight, within: list[int]) -> dict[int, Scored]:
     """Return how each organisation scored in its last whole round that ran to its end and was followed."""
     rows = sight.rows(RoundScore).filter(round__in=comparable_rounds(), organisation__in=within)
     newest = rows.order_by().values("organisation").annotate(last=Max("pk")).values("last")
-    told = ("organisation", "score__value", "score__grade", "score__coverage", "round__finished", "round__created")
+    told = ("organisation", "value", "grade", "coverage", "round__finished", "round__created")
     found = sight.rows(RoundScore).filter(pk__in=newest).order_by().values_list(*told)
     return {
-        owner: Scored(value, grade or "", coverage, finished or created)
+        owner: Scored(value, grade, coverage, finished or created)
         for owner, value, grade, coverage, finished, created in found
     }
 

@@ -24,6 +24,7 @@ from scanner.console.views import (
     selected,
     switch,
     targets,
+    work,
 )
 
 ROUTES = (
@@ -52,6 +53,8 @@ ROUTES = (
     Route("contacts/<int:number>/remove/", contacts.remove, "remove-contact", Right.OPERATE, acts=True),
     Route("findings/", findings.index, "findings", Right.READ),
     Route("findings/<int:number>/", findings.show, "finding", Right.READ),
+    Route("findings/<int:number>/assign/", work.give, "assign", Right.CLAIM, acts=True, shows=False),
+    Route("findings/<int:number>/comment/", work.say, "comment", Right.CLAIM, acts=True, shows=False),
     Route("findings/<int:number>/claim/", findings.claim, "claim", Right.CLAIM, acts=True, shows=False),
     Route("findings/<int:number>/ask/", findings.ask, "ask", Right.ASK, acts=True),
     Route("findings/<int:number>/decide/", findings.decide, "decide", Right.OPERATE, acts=True, shows=False),

@@ -42,7 +42,7 @@ def claim(finding: Finding, by: str, note: str, now: datetime) -> bool:
     Only a look that begins after ``now`` can refute it. Whoever calls this asks for a re-inspection as well: see
     :func:`scanner.remediation.reinspection.request_reinspection`.
     """
-    by, note = _who(by), _text("note", note, optional=True)
+    by, note = _who(by), cleaned("note", note, optional=True)
     with transaction.atomic():
         row = _locked(finding)
         if row.state == State.CLAIMED:
@@ -113,7 +113,7 @@ def decide(
     long: bool = False,
 ) -> Exemption:
     """Grant or refuse what an organisation asked for; ``until`` replaces the end that it asked for."""
-    by, note = _who(by), _text("note", note, optional=True)
+    by, note = _who(by), cleaned("note", note, optional=True)
     with transaction.atomic():
         asked = Exemption.objects.select_for_update().get(pk=exemption.pk)
         row = _locked(asked.finding)
@@ -135,7 +135,7 @@ def end_exemption(finding: Finding, by: str, note: str, now: datetime, *, meant:
 
     ``meant`` is the number of the exemption that is to end, where another may have taken its place.
     """
-    by, note = _who(by), _text("note", note, optional=True)
+    by, note = _who(by), cleaned("note", note, optional=True)
     with transaction.atomic():
         row = _locked(finding)
         held = row.exemptions.select_for_update().filter(state=ExemptionState.GRANTED).first()
@@ -170,6 +170,16 @@ def exemptions_ending(now: datetime, within: timedelta = WARN_BEFORE) -> list[Ex
 def mark_warned(exemptions: Iterable[Exemption], now: datetime) -> None:
     """Note that their end was announced; belongs into the transaction that puts the announcement into the outbox."""
     Exemption.objects.filter(pk__in=[each.pk for each in exemptions], warned=None).update(warned=now)
+
+
+def cleaned(name: str, value: str, *, optional: bool = False, most: int = 2000) -> str:
+    """Return what a person wrote as it is kept: printable, without a NUL. Raises ``Refused``."""
+    value = value.replace("\0", "").strip()  # which no database keeps
+    if not value and not optional:
+        raise Refused(f"The {name} is missing.", "text-missing")
+    if len(value) > most:
+        raise Refused(f"The {name} is too long: at most {most} characters.", "text-too-long", most=most)
+    return "\n".join(printable(each, most) for each in value.splitlines())[:most]
 
 
 def objection_to_claim(row: Finding) -> Refused | None:
@@ -218,9 +228,9 @@ def _exemption(
     return Exemption(
         finding=row,
         kind=kind,
-        owner=_text("owner", owner, most=200),
-        reason=_text("reason", reason),
-        proof=_text("proof", proof, optional=True),
+        owner=cleaned("owner", owner, most=200),
+        reason=cleaned("reason", reason),
+        proof=cleaned("proof", proof, optional=True),
         until=until,
         requested_by=by,
         requested_at=now,
@@ -290,13 +300,4 @@ def _last_day(row: Finding, end: datetime) -> date:
 
 
 def _who(by: str) -> str:
-    return _text("name of who does this", by, most=200)
-
-
-def _text(name: str, value: str, *, optional: bool = False, most: int = 2000) -> str:
-    value = value.replace("\0", "").strip()  # which no database keeps
-    if not value and not optional:
-        raise Refused(f"The {name} is missing.", "text-missing")
-    if len(value) > most:
-        raise Refused(f"The {name} is too long: at most {most} characters.", "text-too-long", most=most)
-    return "\n".join(printable(each, most) for each in value.splitlines())[:most]
+    return cleaned("name of who does this", by, most=200)

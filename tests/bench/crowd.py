@@ -114,7 +114,7 @@ def _rounds(owners: list[Organisation], number: int, now: dt.datetime) -> list[R
             followed=at,
         )
         this.organisations.set(owners)
-        _made(RoundScore(organisation=each, round=this, score=_score(each.pk + age)) for each in owners)
+        _made(RoundScore(organisation=each, round=this, **_score(each.pk + age)) for each in owners)
         rounds.append(this)
     return rounds
 
@@ -126,7 +126,7 @@ def _score(number: int) -> dict[str, object]:
         "coverage": 0.9,
         "grade": "ABCDF"[number % 5],
         "provisional": False,
-        "deflated": "x" * 2000,
+        "score": {"deflated": "x" * 2000},
     }
 
 

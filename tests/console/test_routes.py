@@ -81,6 +81,8 @@ TABLE: dict[str, Entry] = {
     "remove-contact": Entry(OPERATE, OPERATE, mine=True),
     "findings": Entry(ALL),
     "finding": Entry(ALL, mine=True),
+    "assign": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
+    "comment": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
     "claim": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
     "ask": Entry(frozenset({ADMIN, OPERATOR, MANAGER}), frozenset({ADMIN, OPERATOR, MANAGER}), mine=True),
     "decide": Entry(None, OPERATE, mine=True),

@@ -39,7 +39,7 @@ ASSEMBLED = (
     *("error.", "refusal.", "need.", "ask.kind_"),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
-    *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
+    *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened", "finding.given", "finding.said"),
 )
 """Keys that are put together where they are used."""
 

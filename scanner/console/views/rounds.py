@@ -108,7 +108,7 @@ def _outcome(request: PageRequest, this: Round) -> Outcome:
     sums = outcomes(this)
     owners = list(request.sight.rows(Organisation).filter(pk__in=sums)[:PER_PAGE])
     rows = request.sight.rows(RoundScore).filter(round=this, organisation__in=owners)
-    scores = dict(rows.values_list("organisation", "score__value"))
+    scores = dict(rows.values_list("organisation", "value"))
     lines = tuple(Line(each, *sums[each.pk], scores.get(each.pk)) for each in owners)
     covered, found = [each for each, _ in sums.values()], [each for _, each in sums.values()]
     return Outcome(
