@@ -35,6 +35,9 @@ def keep(user: User, name: str, asked: Mapping[str, str], now: datetime) -> Save
         return SavedView.objects.create(user=user, name=name, asked=dict(asked), created=now)
 
 
-def remove(user: User, number: int) -> None:
-    """Remove one of somebody's views, if it is there."""
-    SavedView.objects.filter(user=user, pk=number).delete()
+def remove(user: User, number: int) -> SavedView | None:
+    """Remove one of somebody's views; return it, None when it is not there."""
+    found = SavedView.objects.filter(user=user, pk=number).first()
+    if found is not None:
+        SavedView.objects.filter(pk=found.pk).delete()
+    return found

@@ -10,6 +10,7 @@ from scanner.console import assets
 from scanner.console.guard import Route
 from scanner.console.views import (
     authorisations,
+    chosen,
     contacts,
     entry,
     exclusions,
@@ -21,6 +22,7 @@ from scanner.console.views import (
     plans,
     reports,
     rounds,
+    saved,
     selected,
     switch,
     targets,
@@ -52,6 +54,12 @@ ROUTES = (
     Route("contacts/<int:number>/change/", contacts.change, "change-contact", Right.OPERATE, acts=True),
     Route("contacts/<int:number>/remove/", contacts.remove, "remove-contact", Right.OPERATE, acts=True),
     Route("findings/", findings.index, "findings", Right.READ),
+    Route("findings/claim/", chosen.claim, "claim-findings", Right.CLAIM, acts=True),
+    Route("findings/assign/", chosen.give, "assign-findings", Right.CLAIM, acts=True),
+    Route("findings/decide/", chosen.decide, "decide-findings", Right.OPERATE, acts=True),
+    Route("findings/reopen/", chosen.reopen, "reopen-findings", Right.OPERATE, acts=True),
+    Route("findings/views/", saved.keep, "keep-view", Right.READ, acts=True, shows=False),
+    Route("findings/views/<int:number>/remove/", saved.remove, "remove-view", Right.READ, acts=True, shows=False),
     Route("findings/<int:number>/", findings.show, "finding", Right.READ),
     Route("findings/<int:number>/assign/", work.give, "assign", Right.CLAIM, acts=True, shows=False),
     Route("findings/<int:number>/comment/", work.say, "comment", Right.CLAIM, acts=True, shows=False),

@@ -117,7 +117,7 @@ def decide(
     with transaction.atomic():
         asked = Exemption.objects.select_for_update().get(pk=exemption.pk)
         row = _locked(asked.finding)
-        _refuse(objection_to_decision(asked))
+        _refuse(objection_to_decision(row, asked))
         asked.until = until or asked.until
         if granted:
             _begin(asked, row, by, now, long=long, note=note)
@@ -184,19 +184,30 @@ def cleaned(name: str, value: str, *, optional: bool = False, most: int = 2000) 
 
 def objection_to_claim(row: Finding) -> Refused | None:
     """Return why a finding can't be claimed to be fixed."""
-    return _not_to_fix(row, "can't be claimed to be fixed") or (
-        Refused(f"Finding {row.pk} is claimed already.", "claimed-already") if row.state == State.CLAIMED else None
-    )
+    objection = _not_to_fix(row, "can't be claimed to be fixed")
+    return claimed_already(row) if objection is None and row.state == State.CLAIMED else objection
 
 
-def objection_to_decision(asked: Exemption) -> Refused | None:
-    """Return why what an organisation asked for can't be decided any more."""
+def claimed_already(row: Finding) -> Refused:
+    """Return that somebody claimed it before, which is no harm but no news either."""
+    return Refused(f"Finding {row.pk} is claimed already.", "claimed-already")
+
+
+def objection_to_decision(row: Finding, asked: Exemption | None) -> Refused | None:
+    """Return why what an organisation asked for about a finding (``asked``) can't be decided, or not any more."""
+    if asked is None:
+        return nothing_asked(row)
     if asked.state == ExemptionState.REQUESTED:
         return None
-    if Exemption.objects.filter(finding=asked.finding_id, state=ExemptionState.REQUESTED).exists():
+    if Exemption.objects.filter(finding=row, state=ExemptionState.REQUESTED).exists():
         said = f"Request {asked.pk} was decided already, and another one was made since; decide that."
         return Refused(said, "another-request")
     return Refused(f"Request {asked.pk} was decided already: {asked.state}.", "decided-already")
+
+
+def nothing_asked(row: Finding) -> Refused:
+    """Return that there is nothing to decide."""
+    return Refused(f"Nothing was asked about finding {row.pk} that is not decided.", "nothing-asked")
 
 
 def objection_to_ending(row: Finding, held: Exemption | None, meant: int | None = None) -> Refused | None:

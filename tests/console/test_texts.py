@@ -38,6 +38,7 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 ASSEMBLED = (
     *("error.", "refusal.", "need.", "ask.kind_"),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
+    *("chosen.claim", "chosen.give", "chosen.decide", "chosen.reopen"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened", "finding.given", "finding.said"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -17,6 +18,7 @@ from django.urls import reverse
 from scanner.accounts.assigning import colleagues
 from scanner.accounts.models import Assignment, User
 from scanner.accounts.roles import Right
+from scanner.accounts.saved import saved_by
 from scanner.console.forms import ListFilter, PageForm, choose_from, end_of
 from scanner.console.ranked import Numbers, fetched
 from scanner.console.refusals import why
@@ -129,6 +131,9 @@ def index(request: PageRequest) -> HttpResponse:
         "given": dict(given),
         "form": form,
         "owners": sight.own is None,
+        "views": (views := saved_by(request.user)),
+        "saved": next((each for each in views if each.asked == form.chosen), None),
+        "addressed": lambda view: f"?{urlencode(view.asked)}",
     }
     return render(request, "findings.html", told)
 
@@ -261,7 +266,7 @@ def decide(request: PageRequest, number: int) -> HttpResponse:
     """Grant or refuse what an organisation asked for."""
     finding = finding_of(request, number, Right.OPERATE)
     asked = request.sight.rows(Exemption, Right.OPERATE).filter(finding=finding, pk=_meant(request)).first()
-    said, note = _DECISIONS.get(request.POST.get("decision", "")), request.POST.get("note", "")
+    said, note = DECISIONS.get(request.POST.get("decision", "")), request.POST.get("note", "")
     if asked is None or said is None:
         messages.error(request, request.words("console.finding.read_again"))
         return back_to(finding)
@@ -270,7 +275,8 @@ def decide(request: PageRequest, number: int) -> HttpResponse:
     )
 
 
-_DECISIONS = {"grant": "granted", "refuse": "refused"}
+DECISIONS = {"grant": "granted", "refuse": "refused"}
+"""What a form sends, and what is then said to be done."""
 
 
 def reopen(request: PageRequest, number: int) -> HttpResponse:
