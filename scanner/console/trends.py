@@ -65,9 +65,8 @@ def trend(sight: Sight, within: int, organisation: Organisation | None = None) -
         )
     )
     whole = [row for row in found if 2 * row["n"] >= within][:SHOWN]
-    points = tuple(
-        Point(row["round"], row["at"], row["score"], 100 * row["covered"], row["n"]) for row in reversed(whole)
-    )
+    drawn = [Point(row["round"], row["at"], row["score"], 100 * row["covered"], row["n"]) for row in whole]
+    points = tuple(sorted(drawn, key=lambda each: (each.at, each.round)))
     if len(points) < 2:
         return None
     lines = [line([each.score for each in points], 100, WIDTH, LINE_HEIGHT)]

@@ -63,8 +63,10 @@ def test_all_that_match_are_bounded_and_none_of_another_unit(
     monkeypatch.setattr(chosen, "MOST", 1)
     assert "At most 1 can be done at once" in said(member.get("/findings/claim/?every=on"))
     monkeypatch.undo()
-    assert member.get("/findings/claim/?finding=x").status_code == 404
-    assert member.get(f"/findings/claim/?finding={house.other.pk}").status_code == 404
+    for nothing in ("finding=x", "", f"finding={house.other.pk}"):
+        answer = member.get(f"/findings/claim/?q=192&{nothing}", follow=True)
+        assert answer.redirect_chain[0][0] == "/findings/?q=192"
+        assert "Tick findings first" in said(answer)
     answer = member.post("/findings/claim/", {"finding": [house.other.pk, house.finding.pk, "1:2:3"]}, follow=True)
     assert "1 finding: done." in said(answer)
     assert "1 other finding was left" in said(answer)

@@ -48,7 +48,7 @@ def test_a_finding_is_given_to_a_colleague_and_found_again_by_who_works_on_it(ho
     assert listed(manager, "assignee=me") == set()
     assert listed(house.browser(Role.OPERATOR), f"organisation=water&assignee={worker.pk}") == {house.finding.pk}
     assert "Unit-Member" in said(manager.get("/findings/"))
-    member.post(f"{page}assign/", {"assignee": ""})
+    member.post(f"{page}assign/", {"assignee": "nobody"})
     assert listed(member, "assignee=me") == set()
     entries = Entry.objects.filter(action="finding-assigned").values_list("actor", "detail__to")
     assert list(entries) == [("unit-manager@office.example", worker.email), ("unit-member@office.example", None)]

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -122,7 +122,8 @@ def _page(request: PageRequest, act: Act) -> HttpResponse:
         return _done(request, act, form)
     rows = _wanted(request, form)
     if not rows:
-        raise Http404
+        messages.error(request, request.words("console.chosen.none"))
+        return HttpResponseRedirect(_back(form))
     too_many = len(rows) > MOST
     those = Chosen(tuple(rows[:MOST]), {} if act.about is None else _held(request, rows[:MOST], act.about))
     objections = {row.pk: _objection(request, act, row, those) for row in those.findings}

@@ -8,7 +8,7 @@ from scanner.accounts.assigning import assign, colleagues
 from scanner.accounts.models import User
 from scanner.accounts.roles import Right
 from scanner.console.requests import NUMBER, PageRequest
-from scanner.console.views.findings import done, finding_of
+from scanner.console.views.findings import NOBODY, done, finding_of
 from scanner.engine.errors import Refused
 from scanner.remediation.models import Finding
 from scanner.remediation.remarks import comment
@@ -30,7 +30,7 @@ def say(request: PageRequest, number: int) -> HttpResponse:
 def chosen(request: PageRequest, finding: Finding) -> User | None:
     """Return whom a form names, None for nobody. Raises ``Refused`` for somebody whom the reader can't give it to."""
     number = request.POST.get("assignee", "")
-    if not number:
+    if number == NOBODY:
         return None
     there = colleagues(finding.organisation_id, office=request.sight.may(Right.OPERATE))
     found = there.filter(pk=int(number)).first() if NUMBER.fullmatch(number) else None
