@@ -11,6 +11,7 @@ from scanner.console.guard import Route
 from scanner.console.views import (
     authorisations,
     chosen,
+    compare,
     contacts,
     entry,
     exclusions,
@@ -61,6 +62,7 @@ ROUTES = (
     Route("findings/views/", saved.keep, "keep-view", Right.READ, acts=True, shows=False),
     Route("findings/views/<int:number>/remove/", saved.remove, "remove-view", Right.READ, acts=True, shows=False),
     Route("findings/<int:number>/", findings.show, "finding", Right.READ),
+    Route("findings/<int:number>/compare/", compare.show, "compare", Right.READ),
     Route("findings/<int:number>/assign/", work.give, "assign", Right.CLAIM, acts=True, shows=False),
     Route("findings/<int:number>/comment/", work.say, "comment", Right.CLAIM, acts=True, shows=False),
     Route("findings/<int:number>/claim/", findings.claim, "claim", Right.CLAIM, acts=True, shows=False),

@@ -10,7 +10,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.db import connection, models, transaction
 
 from scanner.accounts import people
-from scanner.accounts.models import User
+from scanner.accounts.models import Assignment, User
 from scanner.accounts.roles import Role
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Message, MessageKind
@@ -51,6 +51,7 @@ def fill(size: Size, now: dt.datetime) -> User:
         user = people.add("ops@office.example", "Ops", "bench", now)
         people.give(user, Role.ADMINISTRATOR, None, "bench", now)
         TOTP.activate(user, generate_totp_secret())
+        _assignments(user, now)
     return user
 
 
@@ -191,6 +192,12 @@ def _events(rounds: list[Round]) -> None:
                 f"INSERT INTO {event} (finding_id, round_id, kind, at, actor, detail) "
                 f"SELECT id, {this.pk}, 'seen', last_seen, '', '{{}}' FROM {finding}"
             )
+
+
+def _assignments(user: User, now: dt.datetime) -> None:
+    """Every hundredth finding is somebody's."""
+    rows = Finding.objects.filter(pk__in=range(0, Finding.objects.count(), 100))
+    _made(Assignment(finding=each, user=user, since=now) for each in rows.only("pk"))
 
 
 def _mails(owners: list[Organisation], now: dt.datetime) -> None:

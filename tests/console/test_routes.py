@@ -89,6 +89,7 @@ TABLE: dict[str, Entry] = {
     "keep-view": Entry(None, ALL),
     "remove-view": Entry(None, ALL),
     "finding": Entry(ALL, mine=True),
+    "compare": Entry(ALL, mine=True),
     "assign": Entry(None, CLAIM, mine=True),
     "comment": Entry(None, CLAIM, mine=True),
     "claim": Entry(None, CLAIM, mine=True),

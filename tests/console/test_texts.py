@@ -14,7 +14,7 @@ from scanner.console.texts import own_texts, texts
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plan import Profile
 from scanner.installation import ROOT
-from scanner.remediation.lifecycle import Happened
+from scanner.remediation.lifecycle import Happened, Observation
 from scanner.remediation.models import ExemptionKind
 from scanner.reports.words import Words
 from scanner.rounds.models import JobKind
@@ -32,12 +32,14 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "contact_role": ContactRole,
     "criticality": Criticality,
     "noun": Noun,
+    "observation": Observation,
 }
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
     *("error.", "refusal.", "need.", "ask.kind_"),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
+    *("compare.first", "compare.second"),
     *("chosen.claim", "chosen.give", "chosen.decide", "chosen.reopen"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened", "finding.given", "finding.said"),
