@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ('accounts', '0002_origins_and_tallies'),
         ('remediation', '0008_remarks_and_figures'),
     ]
 
