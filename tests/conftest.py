@@ -69,6 +69,14 @@ def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "fresh", make) / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def data_directory_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Use nothing of what this machine's operator keeps, such as a mail server, and leave it alone."""
+    from django.conf import settings
+
+    settings.DATA_DIR = tmp_path_factory.mktemp("data-directory")
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """Leave the migrations out, as the tests' database is a copy of one that was migrated."""

@@ -87,7 +87,10 @@ def _written(address: str, now: datetime) -> Path:
 
 
 def _failed(step: str, text: str) -> None:
-    typer.echo(f"Failed at: {printable(text, 1000)}\n{ADVICE[step]}", err=True)
+    from scanner.delivery.mail_server import is_set
+
+    where = "" if is_set() else "\nThe server was chosen on the page 'Mail server'; it is changed there."
+    typer.echo(f"Failed at: {printable(text, 1000)}\n{ADVICE[step]}{where}", err=True)
     raise typer.Exit(1)
 
 

@@ -178,7 +178,10 @@ def address(pattern: str, house: House) -> str:
         "<slug:digest>": "none",
         "<slug:token>": "none",
     }
-    values["<slug:slug>"] = house.retired.slug if "bring-back" in pattern else "water"
+    if pattern.endswith("/bring-back/"):
+        values["<slug:slug>"] = house.retired.slug
+    if pattern.endswith("<slug:slug>/retire/"):
+        values["<slug:slug>"] = "city"  # as the water office is needed further on
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
@@ -178,7 +178,8 @@ def test(request: PageRequest) -> HttpResponse:
     """Send a test mail to oneself, and tell how that went."""
     to, t, me = _server(), request.words, request.user.email
     if to is None:
-        raise Http404
+        messages.error(request, t("console.mail_server.none"))
+        return HttpResponseRedirect(reverse("mail-server"))
     answers: list[Answer] = []
     why = _tried(request, to, lambda to: answers.append(send_trial(me, to, request.now)))
     if not why and answers[0].fate is not Fate.ACCEPTED:
