@@ -142,6 +142,9 @@ def test_a_view_is_kept_found_again_and_removed_by_its_owner_alone(house: House)
     assert 'aria-current="true"' in said(mine.get("/findings/", asked))
     assert "Late" not in said(theirs.get("/findings/"))
     view = SavedView.objects.get()
+    SavedView.objects.update(asked={**asked, "assignee": "99999"})
+    assert "Remove the view" in said(mine.get(f"/findings/?view={view.pk}")), "whoever it names is gone"
+    SavedView.objects.update(asked=asked)
     theirs.post(f"/findings/views/{view.pk}/remove/")
     assert SavedView.objects.exists()
     assert "There is a view called" in said(

@@ -26,8 +26,8 @@ from scanner.remediation import acts
 from scanner.remediation.models import Exemption, ExemptionState, Finding
 from scanner.remediation.together import Outcome, claim_together, one_by_one
 
-MOST = 200
-"""Findings that are acted on at once."""
+MOST = 100
+"""Findings that are acted on at once, and that one page can show."""
 
 NAMED = 10
 """Refusals that are told one by one, when some could not be done."""

@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.assigning import colleagues
-from scanner.accounts.models import Assignment, User
+from scanner.accounts.models import Assignment, SavedView, User
 from scanner.accounts.roles import Right
 from scanner.accounts.saved import saved_by
 from scanner.console.forms import ListFilter, PageForm, choose_from, end_of
@@ -132,10 +132,16 @@ def index(request: PageRequest) -> HttpResponse:
         "form": form,
         "owners": sight.own is None,
         "views": (views := saved_by(request.user)),
-        "saved": next((each for each in views if each.asked == form.chosen), None),
-        "addressed": lambda view: f"?{urlencode(view.asked)}",
+        "saved": _opened(views, form, request.GET.get("view", "")),
+        "addressed": lambda view: f"?{urlencode({**view.asked, 'view': view.pk})}",
     }
     return render(request, "findings.html", told)
+
+
+def _opened(views: Iterable[SavedView], form: Filter, number: str) -> SavedView | None:
+    """Return the view that is shown: what was chosen, whatever became of its filter; else one that asks the same."""
+    alike = (each for each in views if each.asked == form.chosen)
+    return next((each for each in views if str(each.pk) == number), next(alike, None))
 
 
 def show(request: PageRequest, number: int) -> HttpResponse:
