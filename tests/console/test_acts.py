@@ -11,6 +11,7 @@ from scanner.accounts.models import User
 from scanner.accounts.roles import Role
 from scanner.audit.models import Entry
 from scanner.delivery.models import Message
+from scanner.engine.errors import ToolError
 from scanner.remediation import acts
 from scanner.remediation.models import Exemption, ExemptionKind
 from scanner.rounds.models import Round
@@ -188,3 +189,21 @@ def test_a_form_can_set_nothing_that_it_does_not_show(house: House) -> None:
     house.browser(Role.UNIT_MANAGER).post(f"/findings/{house.finding.pk}/ask/", {**wanted, **more})
     asked = Exemption.objects.get(finding=house.finding)
     assert (asked.state, asked.requested_by, asked.decided_by) == ("requested", "unit-manager@office.example", "")
+
+
+def test_nothing_is_claimed_where_nothing_can_be_inspected_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ToolError("nmap is missing; install it: apt-get install nmap")
+
+    monkeypatch.setattr("scanner.remediation.reinspection.tool_versions", missing)
+    browser = house.browser(Role.UNIT_MEMBER)
+    browser.post("/language/", {"language": "zh-hans"})
+    for address, sent in (
+        (f"/findings/{house.finding.pk}/claim/", {}),
+        ("/findings/claim/", {"finding": str(house.finding.pk)}),
+    ):
+        page = said(browser.post(address, sent, follow=True))
+        assert "检测所需的程序缺失或运行出错" in page
+        assert "nmap" not in page, "which program is the office's to know"
+        house.finding.refresh_from_db()
+        assert house.finding.state == "open"

@@ -189,6 +189,7 @@ def test_a_search_shows_what_was_searched_for_as_text(house: House) -> None:
         ("/organisations/%00/", 404),
         ("/findings/?page=x&state=zzz&severity=0&organisation=%27", 200),
         ("/findings/?q=%00%E2%80%AE", 200),
+        ("/findings/?organisation=%00&assignee=%00&view=%00", 200),
         ("/findings/99999999999999999999999/", 404),
         ("/rounds/?page=-1", 200),
     ],

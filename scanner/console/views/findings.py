@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.core.validators import slug_re
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
@@ -82,8 +83,8 @@ class Filter(ListFilter):
     def _workers(self) -> QuerySet[User]:
         sight, slug = self._request.sight, self.data.get("organisation", "")
         owner = sight.own
-        if owner is None and slug:
-            owner = next((each.pk for each in sight.rows(Organisation, Right.DISCUSS).filter(slug=slug[:64])), None)
+        if owner is None and slug_re.fullmatch(slug):
+            owner = sight.rows(Organisation, Right.DISCUSS).filter(slug=slug).values_list("pk", flat=True).first()
         return colleagues(owner, office=sight.may(Right.WATCH)).exclude(pk=self._request.user.pk)
 
     def rows(self) -> QuerySet[Finding]:
