@@ -65,7 +65,7 @@ def serve(
         ended.set()
 
     with clear_errors():
-        service = Service(workers or settings.WORKERS)
+        service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
         pages = serving() if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
@@ -81,11 +81,14 @@ def _what_runs(workers: int) -> Iterator[str]:
     from django.conf import settings
 
     from scanner.accounts.people import administrators
+    from scanner.database import place
     from scanner.delivery.smtp import server
+    from scanner.locks import is_shared
     from scanner.rounds.models import Plan
     from scanner.rounds.switch import current_stop
 
-    yield f"Roundsman works on {settings.DATA_DIR} with {workers} worker(s)."
+    shared = f" and {place(settings.DATABASES['default'])}" if is_shared() else ""
+    yield f"Roundsman works on {settings.DATA_DIR}{shared} with {workers} worker(s)."
     plans = Plan.objects.filter(retired_at=None)
     due = [plan.next_due for plan in plans.filter(paused=False) if plan.next_due]
     if due:

@@ -12,7 +12,7 @@ from scanner.engine.inspect import Observer, Progress
 from scanner.rounds import steps
 from scanner.rounds.assignment import hosts_left
 from scanner.rounds.lease import Observer as LeaseObserver
-from scanner.rounds.lease import worker_name
+from scanner.rounds.lease import Share, worker_name
 from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
 from scanner.rounds.switch import current_stop
 from scanner.rounds.ways import Hooks, Ways
@@ -35,10 +35,11 @@ def execute(round_id: int, ways: Ways | None = None, hooks: Hooks | None = None,
     with _Watching(ways) as watching:
 
         def helper(drain: threading.Event) -> Hand:
-            name = worker_name("run")
-            return Hand(name, ways, hooks, lost, drain, watch=watching.of, round_id=round_id, kinds=(JobKind.LOOK,))
+            looks = Share(round_id, (JobKind.LOOK,))
+            return Hand(worker_name("run"), ways, hooks, lost, drain, watch=watching.of, share=looks)
 
-        hand = Hand(worker_name("run"), ways, hooks, lost, patient=False, watch=watching.of, round_id=round_id)
+        own = Share(round_id)
+        hand = Hand(worker_name("run"), ways, hooks, lost, patient=False, watch=watching.of, share=own)
         try:
             with Workers(helpers if ways.engine is None else 0, helper):
                 _work_off(round_id, hand)
