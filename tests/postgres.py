@@ -92,9 +92,12 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Yield the server that ``VARIABLE`` names, or one that lives as long as the block."""
-    if VARIABLE in os.environ:
+def server(*, shared: bool = True, files: Path | None = None) -> Iterator[Server]:
+    """Yield the server that ``VARIABLE`` names, if it may be shared, or one that lives as long as the block.
+
+    ``files`` are those of a server that was ended, to be copied; without them it has no database yet.
+    """
+    if shared and VARIABLE in os.environ:
         yield Server(Path(os.environ[VARIABLE]))
         return
     folder = Path(tempfile.mkdtemp(prefix="roundsman-pg-"))
@@ -104,14 +107,21 @@ def server() -> Iterator[Server]:
             shutil.chown(folder, "postgres", "postgres")
         folder.chmod(0o755)
         (folder / "log").touch()
-        initdb = [program("initdb"), "-D", f"{folder}/data", "-U", OWNER, "-A", "trust", "--no-sync"]
-        settings = ["--encoding=UTF8", "--locale=C.UTF-8"]
-        subprocess.run([*initdb, *settings], check=True, stdout=subprocess.DEVNULL, **_unprivileged())
+        if files is None:
+            _make_files(folder / "data")
+        else:
+            subprocess.run(["cp", "-a", files, folder / "data"], check=True)
         own.start()
         yield own
     finally:
         own.end(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_files(folder: Path) -> None:
+    initdb = [program("initdb"), "-D", str(folder), "-U", OWNER, "-A", "trust", "--no-sync"]
+    settings = ["--encoding=UTF8", "--locale=C.UTF-8"]
+    subprocess.run([*initdb, *settings], check=True, stdout=subprocess.DEVNULL, **_unprivileged())
 
 
 def _unprivileged() -> dict[str, Any]:

@@ -77,6 +77,7 @@ def _records(now: datetime) -> dict[str, Look]:
         "contacts": records.contacts,
         "plans": partial(records.plans, now),
         "service": records.service,
+        **({"workers": server.workers} if is_shared() else {}),
         "kill switch": records.switch,
         "jobs": partial(records.jobs, now),
         "mail": records.mail,

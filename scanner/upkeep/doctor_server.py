@@ -7,7 +7,8 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from scanner.database import place
-from scanner.upkeep.health import Check, fail, ok, warn
+from scanner.rounds.fleet import deserted_zones, processes
+from scanner.upkeep.health import Check, fail, ok, some, warn
 
 OLDEST = 140_000
 """PostgreSQL 14, the oldest that Django 5.2 works with."""
@@ -70,6 +71,21 @@ def connections() -> Check:
     if used > FULL * most:
         return warn("connections", seen, "Raise max_connections of the server.")
     return ok("connections", seen)
+
+
+def workers() -> Check:
+    """Whether somebody looks at the hosts of each zone, and by which version."""
+    working = [each for each in processes() if each.works]
+    deserted = deserted_zones()
+    if deserted:
+        todo = f"'roundsman worker --zone {deserted[0]}', on a machine that reaches it."
+        return warn("workers", f"hosts wait, and nobody looks at zone {', '.join(deserted)}", todo)
+    others = sorted({f"{each.machine} ({each.version})" for each in working if not each.is_current})
+    if others:
+        return warn(
+            "workers", f"of another version: {some(others)}", "Upgrade them too; 'roundsman workers list' shows all."
+        )
+    return ok("workers", f"{len(working)} process(es) at work")
 
 
 def _row(question: str) -> tuple[Any, ...]:

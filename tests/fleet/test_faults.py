@@ -1,0 +1,84 @@
+"""Processes that share a database die, stop, are cut off and grow old: each host is inspected once, each mail written
+once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+
+from tests.fleet.process import HOSTS, LEASE
+from tests.fleet.site import HELD, Site
+from tests.rounds.prepared import within
+
+pytestmark = pytest.mark.lab
+
+RESULTS = "SELECT count(*), count(DISTINCT address) FROM rounds_hostresult WHERE look = 1 AND outcome = 'inspected'"
+MAILS = "SELECT kind, state, attempt FROM delivery_message ORDER BY kind"
+FINDINGS = "SELECT host, check_id, state FROM remediation_finding"
+
+
+def assert_whole(site: Site) -> None:
+    """See that a round came to its end and that nothing of it was lost or doubled."""
+    assert site.ended(), site.log()
+    assert site.ask(RESULTS) == [(HOSTS, HOSTS)]
+    assert ("192.0.2.1", "SVC-REDIS-UNAUTH", "open") in site.ask(FINDINGS)
+    assert within(20, lambda: site.ask(MAILS) == [("round-report", "sent", 1), ("urgent-alert", "sent", 1)]), site.ask(
+        MAILS
+    )
+    assert len(list(site.folder.glob("central-*/mail/*.eml"))) == 2
+    assert "whole" in site.office().roundsman("audit", "verify")
+
+
+def in_work(site: Site, process: subprocess.Popen[str]) -> bool:
+    held = f"SELECT count(*) FROM rounds_job WHERE state = 'running' AND worker LIKE 'worker:{process.pid}:%'"
+    return bool(site.one(held))
+
+
+def test_a_worker_that_is_killed_and_one_that_stops_past_its_lease_lose_their_jobs_to_others(site: Site) -> None:
+    with site.running("central", "looker", "looker", "looker") as (_, killed, stopped, third):
+        assert within(30, lambda: all(in_work(site, each) for each in (killed, stopped, third)))
+        killed.kill()
+        stopped.send_signal(signal.SIGSTOP)
+        assert within(LEASE + 20, lambda: not in_work(site, stopped)), (
+            "another takes its job when its beat stands still"
+        )
+        taken_up = len(site.looks())
+        stopped.send_signal(signal.SIGCONT)
+        assert_whole(site)
+        assert "went to another worker" in site.log(), "what it wanted to write is refused"
+        assert any(process == stopped.pid for process, _ in site.looks()[taken_up:]), "and it works on"
+    seen_twice = len(site.looks()) - HOSTS
+    assert seen_twice <= 4, "only hosts that were in work are looked at again"
+
+
+def test_a_round_outlives_a_restart_of_the_database(site: Site) -> None:
+    with site.running("central", "looker", "looker"):
+        assert within(30, lambda: site.one(HELD) == 2)
+        site.server.end()
+        site.server.start()
+        assert_whole(site)
+
+
+def test_of_two_services_one_leads_and_the_other_takes_over(site: Site) -> None:
+    made = "SELECT count(*), count(DISTINCT due) FROM rounds_round"
+    with site.running("central", "central", "looker", CLOCK="0.2") as (one, another, _):
+        assert_whole(site)
+        assert site.ask(made) == [(1, 1)]
+        leads = f"{one.pid} this service leads" in site.log()
+        (one if leads else another).kill()
+        site.tell("UPDATE rounds_plan SET next_due = now() - interval '1 minute'")
+        assert within(20, lambda: site.ask(made) == [(2, 2)]), site.log()
+        assert site.ended()
+    assert site.log().count("this service leads") == 2
+
+
+def test_a_process_of_an_older_version_ends_and_begins_no_more(site: Site) -> None:
+    with site.running("central", "looker") as processes:
+        site.tell("INSERT INTO django_migrations (app, name, applied) VALUES ('rounds', '9999_newer', now())")
+        for process in processes:
+            assert process.wait(30) == 0
+    assert site.log().count("upgrade Roundsman here, too") == 2
+    said = site.office().roundsman("worker", "--zone", "dmz", status=2)
+    assert "upgrade Roundsman" in said
