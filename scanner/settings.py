@@ -183,7 +183,7 @@ def prepare() -> None:
         if installation.secret_key is None:
             settings.SECRET_KEY = _keep_secret_key(DATA_DIR, settings.SECRET_KEY)
         set_up()
-        _bring_up_to_date()
+        bring_up_to_date()
     except OSError as error:
         raise RoundsmanError(
             f"The data directory {DATA_DIR} can't be used: {error}. Set {PREFIX}DATA_DIR to one that can be written to."
@@ -226,7 +226,8 @@ def on_server() -> bool:
     return bool(DATABASES["default"]["ENGINE"] == "scanner.postgresql")
 
 
-def _bring_up_to_date() -> None:
+def bring_up_to_date() -> None:
+    """Make the database when there is none, and run the migrations that it lacks, one process at a time."""
     if on_server():
         from scanner import locks
 
@@ -235,7 +236,7 @@ def _bring_up_to_date() -> None:
                 migrate()
         return
     with _only_one_migrates(DATA_DIR):
-        _begin_database(Path(DATABASES["default"]["NAME"]))
+        begin_database(Path(DATABASES["default"]["NAME"]))
         migrate()
 
 
@@ -246,7 +247,7 @@ def _only_one_migrates(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _begin_database(path: Path) -> None:
+def begin_database(path: Path) -> None:
     """Let a new database give pages back once rows are removed, which can only be said before its first table."""
     if not path.exists():
         with closing(sqlite3.connect(path)) as database:

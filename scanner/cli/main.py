@@ -38,17 +38,18 @@ _COMMANDS = {
     "prune": ("scanner.cli.prune", "Remove what was kept long enough."),
     "backup": ("scanner.cli.backup", "Write all that is known to one file, while everything runs on."),
     "restore": ("scanner.cli.restore", "Put a backup in the place of an installation."),
+    "migrate-store": ("scanner.cli.migrate_store", "Move everything from SQLite to PostgreSQL."),
     "doctor": ("scanner.cli.doctor", "Look at everything that is needed, and say what to do."),
     "plugins": ("scanner.cli.plugins", "List installed plugins: probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
-_WITHOUT_DATABASE = {"inspect", "worker", "intel", "restore", "doctor", "plugins"}
+_WITHOUT_DATABASE = {"inspect", "worker", "intel", "restore", "migrate-store", "doctor", "plugins"}
 
 _WITHOUT_PLUGINS = {
     "init", "user", "token", "webhook",
     "targets", "workers", "stop", "resume", "intel", "audit", "templates", "mail", "prune", "backup", "restore",
-    "doctor", "plugins",
+    "migrate-store", "doctor", "plugins",
 }  # fmt: skip
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 

@@ -19,18 +19,19 @@ class DatabaseOperations(operations.DatabaseOperations):
         """Return the value as the driver takes it, NUL and lone halves of surrogate pairs escaped."""
         text = json.dumps(value, cls=encoder)
         if any(mark in text for mark in _UNKEPT):
-            text = json.dumps(_kept(json.loads(text)))
+            text = json.dumps(as_kept(json.loads(text)))
         return Jsonb(value, dumps=lambda _: text)
 
 
-def _kept(value: Any) -> Any:
+def as_kept(value: Any) -> Any:
+    """Return text, or all text of a JSON value, as PostgreSQL keeps it: NUL and halves of surrogate pairs escaped."""
     match value:
         case str():
             return value.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
         case list():
-            return [_kept(each) for each in value]
+            return [as_kept(each) for each in value]
         case dict():
-            return {_kept(key): _kept(each) for key, each in value.items()}
+            return {as_kept(key): as_kept(each) for key, each in value.items()}
         case _:
             return value
 
