@@ -13,9 +13,6 @@ from django.db import connection
 
 _OURS = 0x526D  # tells our locks from those of other programs in the database
 
-_UNTIL_COMMIT = 0x526E0000
-"""Where the first keys of :func:`alone_until_commit` begin."""
-
 
 class Lock(IntEnum):
     """What is done by one at a time: database changed, plans kept, and mail that a dead mailer left taken up."""
@@ -23,6 +20,16 @@ class Lock(IntEnum):
     MIGRATE = 1
     LEADER = 2
     MAILER = 3
+
+
+class Turn(IntEnum):
+    """What transactions take turns at. The first three are claims of jobs that share a rate cap."""
+
+    ORGANISATION_RATE = 0x526E_0000
+    ZONE_RATE = 0x526E_0001
+    ROUND_RATE = 0x526E_0002
+    FINDINGS = 0x526E_0003
+    ALERTS = 0x526E_0004
 
 
 def is_shared() -> bool:
@@ -84,7 +91,11 @@ def is_held(lock: Lock) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def alone_until_commit(kind: int, number: int) -> None:
-    """Wait until no other transaction holds the lock of what has this number, and hold it until this one ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_UNTIL_COMMIT + kind, number % (1 << 31)])
+def take_turn(turn: Turn, number: int) -> None:
+    """Wait until no other transaction has its turn at what has this number, and keep it until this one ends.
+
+    What is read afterwards is what they have written. SQLite lets one transaction write at a time anyway.
+    """
+    if is_shared():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [int(turn), number % (1 << 31)])

@@ -28,6 +28,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 
 from scanner import locks
+from scanner.locks import Turn
 from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
 from scanner.rounds.switch import current_stop
 from targets.models import Organisation, Zone
@@ -187,14 +188,14 @@ def _waited_for_others(job: Job) -> bool:
     """
     if not locks.is_shared():
         return False
-    capped = (
-        Organisation.objects.filter(jobs=job, rate__gt=0),
-        Zone.objects.filter(name=job.zone, rate__gt=0),
-        Round.objects.filter(pk=job.round_id, rate__gt=0),
-    )
-    found = [(kind, number) for kind, rows in enumerate(capped) for number in rows.values_list("pk", flat=True)]
-    for kind, number in found:
-        locks.alone_until_commit(kind, number)
+    capped = {
+        Turn.ORGANISATION_RATE: Organisation.objects.filter(jobs=job, rate__gt=0),
+        Turn.ZONE_RATE: Zone.objects.filter(name=job.zone, rate__gt=0),
+        Turn.ROUND_RATE: Round.objects.filter(pk=job.round_id, rate__gt=0),
+    }
+    found = [(turn, number) for turn, rows in capped.items() for number in rows.values_list("pk", flat=True)]
+    for turn, number in found:
+        locks.take_turn(turn, number)
     return bool(found)
 
 
