@@ -93,6 +93,22 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
+def is_safe_origin(url: str) -> bool:
+    """Tell whether what is sent to a web address can't be read on the way: by TLS, or within this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)))
+
+
+def _issuer(url: str) -> str:
+    if url and (not is_safe_origin(url) or "?" in url or "#" in url):
+        raise ValueError(f"{url!r} is no issuer; write one such as https://login.example.org (with TLS)")
+    return url
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
@@ -132,6 +148,9 @@ class Settings(BaseSettings):
     The web server listens at ``web_bind`` and ``web_port`` without TLS; ``web_url`` is how browsers reach it, through a
     proxy at ``web_proxy`` that speaks TLS. Beyond this machine it listens only when there is one. Who has a role of
     ``second_factor`` must use a second factor; ``none`` demands it of nobody.
+
+    ``oidc_issuer`` is the provider of a single sign-on (OpenID Connect), ``oidc_name`` what the button of the sign-in
+    calls it. ``oidc_second_factor`` says that it asks everybody for a second factor, so that none is asked for here.
     """
 
     model_config = SettingsConfigDict(
@@ -190,6 +209,21 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_listed_or_none),
     ] = ("administrator", "operator")
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_name: str = Field(default="", max_length=40)
+    oidc_second_factor: bool = False
+    oidc_ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _all_of_the_single_sign_on(self) -> Self:
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
+            raise ValueError(
+                f"{PREFIX}OIDC_ISSUER: a single sign-on needs {PREFIX}OIDC_CLIENT_ID and {PREFIX}OIDC_CLIENT_SECRET "
+                f"(or …_SECRET_FILE), too; the provider gives both for the address …/account/single-sign-on/back/"
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_passwords_in_the_clear(self) -> Self:

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "allauth.usersessions",
     "scanner.audit",
     "targets",
@@ -80,7 +81,6 @@ ZONES = None if installation.zones is None else installation.zones | {""}  # a d
 PLUGINS_OFF = tuple(sorted(installation.plugins_off))
 CADENCE = installation.cadence
 OWN_TEMPLATES = (installation.templates_dir or _data_dir / "templates").expanduser().absolute()
-MAIL_DOMAIN = installation.mail_from.rpartition("@")[2]
 
 _site = urlsplit(installation.site)
 _has_tls = _site.scheme == "https"
@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "scanner.console.middleware.reader",
+    "scanner.console.bounds.bounded",
 ]
 TEMPLATES = [
     {
@@ -125,15 +126,15 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _has_tls
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
-CACHES = {
-    # Tries are counted in it: a flood of them must not push others out before their five minutes are over.
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
-}
+CACHES = {"default": {"BACKEND": "scanner.accounts.tallies.Tallies"}}
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"discreet": {"()": "scanner.console.discreet.Discreet"}},
-    "loggers": {name: {"filters": ["discreet"]} for name in ("django.request", "django.security.csrf")},
+    "loggers": {
+        name: {"filters": ["discreet"]}
+        for name in ("django.request", "django.security.csrf", "scanner.console.middleware")
+    },
 }
 
 AUTH_USER_MODEL = "accounts.User"
@@ -144,7 +145,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("email", "name")},
     },
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "scanner.accounts.passwords.OfFairLength", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
@@ -157,8 +158,19 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+LOCK_OUT = "5/300s/key"
+"""Wrong tries that an account takes in a time, before it takes no more until the first is that old."""
+
+ACCOUNT_RATE_LIMITS = {"login_failed": f"10/m/ip,{LOCK_OUT}"}
+SOCIALACCOUNT_ADAPTER = "scanner.accounts.sign_on.SignOnAdapter"
 MFA_ADAPTER = "scanner.accounts.adapters.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_FORMS = {
+    "add_webauthn": "scanner.console.keys.AddKeyForm",
+    "edit_webauthn": "scanner.console.keys.RenameKeyForm",
+    "authenticate_webauthn": "scanner.console.keys.KeyForm",
+    "reauthenticate_webauthn": "scanner.console.keys.KeyAgainForm",
+}
 MFA_TOTP_ISSUER = "Roundsman"
 SECOND_FACTOR = frozenset(installation.second_factor)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from scanner.engine.plugins import load
 from scanner.remediation import observe
@@ -34,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # what the engine runs on
     namespace.enter()
 
 
@@ -66,6 +69,14 @@ def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Installation(folder / "data").roundsman("audit", "list")
 
     return made_once(tmp_path_factory, "fresh", make) / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_directory_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Use nothing of what this machine's operator keeps, such as a mail server, and leave it alone."""
+    from django.conf import settings
+
+    settings.DATA_DIR = tmp_path_factory.mktemp("data-directory")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""People who may sign in, the roles they have, and the links by which they come in."""
+"""People who may sign in, the roles they have, the links by which they come in, and what is remembered of tries."""
 
 from __future__ import annotations
 
@@ -89,3 +89,29 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"invitation of {self.user}"
+
+
+class Origin(models.Model):
+    """A network (see :func:`scanner.accounts.origins.network_of`) from which an account signed in, and when last."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="origins")
+    network = models.CharField(max_length=50)
+    last = models.DateTimeField()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (models.UniqueConstraint(fields=("user", "network"), name="user_has_a_network_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.network}"
+
+
+class Tally(models.Model):
+    """What is counted for a while, such as wrong tries; ``digest`` is the SHA-256 (hex) of what it is counted by."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    value = models.JSONField()
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.digest

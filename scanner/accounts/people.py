@@ -20,10 +20,13 @@ from django.urls import reverse
 from scanner.accounts.models import Invitation, Membership, User
 from scanner.accounts.revoking import end_sessions, void_links
 from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.accounts.sign_on import unlink
+from scanner.accounts.telling import tell
 from scanner.audit.trail import Action, record
-from scanner.delivery.compose import ascii_address
+from scanner.delivery.account_letter import AccountEvent, AccountNews
 from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import Frame, own_language
+from scanner.delivery.mail_address import ascii_address
 from scanner.delivery.models import MessageKind
 from scanner.delivery.outbox import Letter, enqueue, key_of
 from scanner.engine.catalogue.load import Language
@@ -84,7 +87,9 @@ def give(user: User, role: Role, organisation: Organisation | None, by: str, now
     with transaction.atomic():
         _keep_an_administrator(user, organisation, role)
         held, _ = Membership.objects.update_or_create(user=user, organisation=organisation, defaults={"role": role})
-        record(Action.ROLE_GIVEN, _subject(user), actor=by, at=now, role=role, organisation=_slug(organisation))
+        told = {"role": role, "organisation": _slug(organisation)}
+        entry = record(Action.ROLE_GIVEN, _subject(user), actor=by, at=now, **told)
+        _tell_role(AccountEvent.ROLE_GIVEN, held, by, entry.pk, now)
     return held
 
 
@@ -94,7 +99,8 @@ def take(held: Membership, by: str, now: datetime) -> None:
         _keep_an_administrator(held.user, held.organisation)
         told = {"role": held.role, "organisation": _slug(held.organisation)}
         held.delete()
-        record(Action.ROLE_TAKEN, _subject(held.user), actor=by, at=now, **told)
+        entry = record(Action.ROLE_TAKEN, _subject(held.user), actor=by, at=now, **told)
+        _tell_role(AccountEvent.ROLE_TAKEN, held, by, entry.pk, now)
 
 
 def invite(user: User, by: str, now: datetime) -> str:
@@ -136,9 +142,13 @@ def take_up(invitation: Invitation, password: str, now: datetime) -> User:
     with transaction.atomic():
         if not Invitation.objects.filter(pk=invitation.pk, used=None, expires__gt=now).update(used=now):
             raise InputError("This link was used already.")
+        had_one = user.has_usable_password()
         _set_password(user, password)
         end_sessions(user)
-        record(Action.PASSWORD_SET, _subject(user), actor=user.email, at=now)
+        unlink(user)  # so that nothing that somebody else may have added lets them in again
+        entry = record(Action.PASSWORD_SET, _subject(user), actor=user.email, at=now)
+        if had_one:
+            tell(user, AccountNews(AccountEvent.PASSWORD), entry.pk, now)
     return user
 
 
@@ -167,8 +177,20 @@ def remove_second_factor(user: User, by: str, now: datetime) -> bool:
         removed, _ = Authenticator.objects.filter(user=user).delete()
         if removed:
             end_sessions(user)
-            record(Action.SECOND_FACTOR_REMOVED, _subject(user), actor=by, at=now)
+            entry = record(Action.SECOND_FACTOR_REMOVED, _subject(user), actor=by, at=now)
+            tell(user, AccountNews(AccountEvent.FACTOR_REMOVED, by=by), entry.pk, now)
     return bool(removed)
+
+
+def unlink_sign_on(user: User, by: str, now: datetime) -> bool:
+    """Let the account that is linked to this one at the single sign-on in no more; return whether there was one."""
+    with transaction.atomic():
+        removed = unlink(user)
+        if removed:
+            entry = record(Action.SIGN_ON_UNLINKED, _subject(user), actor=by, at=now)
+            service = settings.INSTALLATION.oidc_name
+            tell(user, AccountNews(AccountEvent.UNLINKED, by=by, service=service), entry.pk, now)
+    return removed
 
 
 def administrators() -> int:
@@ -183,6 +205,12 @@ def _keep_an_administrator(user: User, organisation: Organisation | None, role: 
     is_one = Membership.objects.filter(user=user, role=Role.ADMINISTRATOR).exists()
     if is_one and administrators() == 1:
         raise OnlyAdministratorError(f"{user.email} is the only administrator; make another one first.")
+
+
+def _tell_role(event: AccountEvent, held: Membership, by: str, once: object, now: datetime) -> None:
+    """Tell who has signed in already; others learn of it by the invitation."""
+    if held.user.last_login is not None:
+        tell(held.user, AccountNews(event, by=by, role=held.role, organisation=held.organisation), once, now)
 
 
 def _set_password(user: User, password: str) -> None:

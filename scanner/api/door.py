@@ -33,6 +33,7 @@ View = Callable[..., HttpResponse]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_JSON = "application/json"
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="roundsman"'}
 
 
@@ -75,6 +76,7 @@ def guarded(pattern: URLPattern, asks: Mapping[str, Set[str]]) -> URLPattern:
     def handle(request: Any, *args: object, **kwargs: object) -> HttpResponse:
         try:
             request.visit = enter(request)
+            _refuse_kind(request)
             _refuse_others(request, asks.get(request.method, request.GET.keys()))
             response = as_problem(_once(request, lambda: view(request, *args, **kwargs)))
         except Exception as error:  # noqa: BLE001 - whatever it is, a program gets it in one form
@@ -95,6 +97,13 @@ def enter(request: ApiRequest) -> Visit:
     if wait:
         raise Problem(429, "too-many", "This token asks too often.", headers={"Retry-After": str(wait)})
     return Visit(token, Sight.of(token.user))
+
+
+def _refuse_kind(request: HttpRequest) -> None:
+    """Refuse a body that doesn't say that it is JSON, rather than guess (OWASP ASVS 4.0.3, 13.1.5 and 13.2.5)."""
+    has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0", 0)
+    if has_body and request.method not in _SAFE and request.content_type != _JSON:
+        raise Problem(415, "not-json", f"A body is JSON, and its header Content-Type says so: {_JSON}.")
 
 
 def _refuse_others(request: HttpRequest, known: Set[str]) -> None:

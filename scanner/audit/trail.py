@@ -58,6 +58,8 @@ class Action(StrEnum):
     MAIL_RETRIED = "mail-retried"
     MAIL_CANCELLED = "mail-cancelled"
     MAIL_DEAD = "mail-dead"
+    MAIL_SERVER_CHOSEN = "mail-server-chosen"
+    MAIL_SERVER_GIVEN_UP = "mail-server-given-up"
     REPORTS_SEALED = "reports-encrypted"
     REPORTS_UNSEALED = "reports-not-encrypted"
     ACCOUNT_ADDED = "account-added"
@@ -69,6 +71,8 @@ class Action(StrEnum):
     PASSWORD_SET = "password-set"  # noqa: S105 - the name of an act
     SECOND_FACTOR_ADDED = "second-factor-added"
     SECOND_FACTOR_REMOVED = "second-factor-removed"
+    SIGN_ON_LINKED = "sign-on-linked"
+    SIGN_ON_UNLINKED = "sign-on-unlinked"
     SIGNED_IN = "signed-in"
     TOKEN_ADDED = "token-added"  # noqa: S105 - the name of an act
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an act

@@ -26,7 +26,7 @@ def init(
 
     \b
     roundsman init --email li@office.example --name "Li Wei"
-    roundsman serve                                           then sign in with a browser
+    roundsman serve                                           then sign in at http://127.0.0.1:8440
 
     The password is asked for. Where nobody can be asked, or with --link, a link is printed that sets it in the browser:
     it works once, for three days. There is no password that anybody knows beforehand.
@@ -37,6 +37,7 @@ def init(
 
     from scanner.accounts import people
     from scanner.accounts.roles import Role
+    from scanner.settings import installation
 
     now = datetime.now(UTC)
     with clear_errors():
@@ -52,7 +53,7 @@ def init(
             user, way_in = people.begin(email, name, password, actor(), now)
         except ValidationError as error:
             raise InputError(" ".join(error.messages)) from error
-    typer.echo(f"{user.email} is {Role.ADMINISTRATOR}. 'roundsman serve' serves the pages.")
+    typer.echo(f"{user.email} is {Role.ADMINISTRATOR}. 'roundsman serve' serves the pages at {installation.site}")
     if way_in:
         typer.echo(f"While it runs, this link sets the password, once:\n{way_in}")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import datetime as dt
 import os
 import sys
@@ -15,11 +13,11 @@ from typing import Annotated
 import typer
 
 from scanner.cli.asked import ASK_ABOVE, Asked, count_addresses, read_addresses, read_domains, resolve
+from scanner.cli.crew import Crew
 from scanner.cli.progress import Display, display
 from scanner.cli.results import Format, Results
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
-from scanner.engine.inspect import inspect
 from scanner.engine.intel.known import Intel
 from scanner.engine.model import Endpoint, Level, Severity, Target, Vantage
 from scanner.engine.plan import Plan, PortSpec, Profile, ResolverAddress, parse_ports, parse_resolver
@@ -128,8 +126,13 @@ def inspect_command(
 
     with Results(asked, lang, replace(basis, intel=_intel())) as results:
         started = dt.datetime.now(dt.UTC)
-        with display(sum(len(plan.targets) + len(plan.domains) for plan in plans)) as progress:
-            interrupted = _run(plans, results, progress)
+        total = sum(len(plan.targets) + len(plan.domains) for plan in plans)
+        with Crew(plans, _gate) as crew, display(total) as progress:
+            interrupted = _run(crew, results, progress)
+        if crew.lost:
+            typer.echo(
+                "A process ended before its time, perhaps for want of memory; see what was not inspected.", err=True
+            )
         results.finish(started, dt.datetime.now(dt.UTC))
         _write(results, output_format, output)
         raise typer.Exit(_status(results, fail_on, interrupted))
@@ -194,17 +197,11 @@ def _resolver(text: str) -> ResolverAddress:
     return installation.resolver
 
 
-def _run(plans: list[Plan], results: Results, progress: Display) -> bool:
-    """Run the plans one after the other; return True when a person interrupted. What is finished is kept."""
-
-    async def run() -> None:
-        for plan in plans:
-            async with contextlib.aclosing(inspect(plan, _gate(plan), progress.observe)) as inspections:
-                async for inspection in inspections:
-                    results.add(inspection)
-
+def _run(crew: Crew, results: Results, progress: Display) -> bool:
+    """Look at everything; return True when a person interrupted. What is finished is kept."""
     try:
-        asyncio.run(run())
+        for inspection in crew.inspections(progress.observe):
+            results.add(inspection)
     except KeyboardInterrupt:
         return True
     return False

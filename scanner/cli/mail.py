@@ -55,9 +55,8 @@ def test(address: Annotated[str, typer.Argument(help="Where to send a test mail.
 
     Exit status: 0 the server took it, 1 it did not, 2 bad input.
     """
-    from django.conf import settings
-
-    from scanner.delivery.smtp import Fate, NoServer, Step, server
+    from scanner.delivery.mail_server import sender_address, server
+    from scanner.delivery.smtp import Fate, NoServer, Step
     from scanner.delivery.trial import send_trial
 
     def tell(step: Step, text: str) -> None:
@@ -67,9 +66,9 @@ def test(address: Annotated[str, typer.Argument(help="Where to send a test mail.
     with clear_errors():
         to = server()
         if to is None:
-            typer.echo(f"No mail server is set (ROUNDSMAN_SMTP_HOST). Written to {_written(address, now)}")
+            typer.echo(f"No mail server is set. Written to {_written(address, now)}")
             return
-        typer.echo(f"{'server:':<11} {to.host}, port {to.port}, {to.security}; from {settings.INSTALLATION.mail_from}")
+        typer.echo(f"{'server:':<11} {to.host}, port {to.port}, {to.security}; from {sender_address()}")
         try:
             answer = send_trial(address, to, now, tell)
         except NoServer as error:
@@ -88,7 +87,10 @@ def _written(address: str, now: datetime) -> Path:
 
 
 def _failed(step: str, text: str) -> None:
-    typer.echo(f"Failed at: {printable(text, 1000)}\n{ADVICE[step]}", err=True)
+    from scanner.delivery.mail_server import is_set
+
+    where = "" if is_set() else "\nThe server was chosen on the page 'Mail server'; it is changed there."
+    typer.echo(f"Failed at: {printable(text, 1000)}\n{ADVICE[step]}{where}", err=True)
     raise typer.Exit(1)
 
 

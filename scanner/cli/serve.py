@@ -15,6 +15,7 @@ import typer
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
 from scanner.cli.logs import LogFormat, log_to_standard_error
+from scanner.engine.errors import RoundsmanError, ToolError
 from scanner.engine.hostile import printable
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def serve(
     One at most runs on a data directory. It may be ended at any time, by Ctrl-C, SIGTERM, or a power cut: what was in
     work is put back and gone on with when it runs again, missed rounds are caught up once, and no mail is lost.
     Pages are served at http://127.0.0.1:8440, for this machine alone; ROUNDSMAN_WEB_URL and a proxy with TLS let others
-    in, ROUNDSMAN_WEB=off serves none. Until a mail server is set (ROUNDSMAN_SMTP_HOST), mail is written to the folder
-    'mail' of the data directory.
+    in, ROUNDSMAN_WEB=off serves none. Until a mail server is chosen, on its page or by ROUNDSMAN_SMTP_HOST, mail is
+    written to the folder 'mail' of the data directory.
 
     Exit status: 0 ended as told, 2 bad input, or another service runs.
     """
@@ -82,24 +83,24 @@ def _what_runs(workers: int) -> Iterator[str]:
 
     from scanner.accounts.people import administrators
     from scanner.database import place
-    from scanner.delivery.smtp import server
     from scanner.locks import is_shared
     from scanner.rounds.models import Plan
     from scanner.rounds.switch import current_stop
+    from scanner.rounds.tools import tool_versions
 
     shared = f" and {place(settings.DATABASES['default'])}" if is_shared() else ""
     yield f"Roundsman works on {settings.DATA_DIR}{shared} with {workers} worker(s)."
+    try:
+        yield f"Rounds use nmap {tool_versions()['nmap']}."
+    except ToolError as error:
+        yield f"No round can be made: {error}"
     plans = Plan.objects.filter(retired_at=None)
     due = [plan.next_due for plan in plans.filter(paused=False) if plan.next_due]
     if due:
         yield f"{len(due)} plan(s) by a schedule; the next is due {max(min(due), datetime.now(UTC)):%Y-%m-%d %H:%M}Z."
     else:
         yield "No plan has a due time; 'roundsman plan add --help' tells how to make one."
-    to = server()
-    if to is None:
-        yield f"No mail server is set (ROUNDSMAN_SMTP_HOST): mail is written to {settings.DATA_DIR / 'mail'}."
-    else:
-        yield f"Mail leaves by {to.host}, port {to.port}."
+    yield _where_mail_goes()
     if not settings.INSTALLATION.operators:
         yield "Nobody is told of failures (ROUNDSMAN_OPERATORS)."
     if not settings.INSTALLATION.web:
@@ -112,3 +113,19 @@ def _what_runs(workers: int) -> Iterator[str]:
     if stop is not None:
         why = f": {printable(stop.reason)}" if stop.reason else ""
         yield f"STOPPED by {stop.by} at {stop.at:%Y-%m-%d %H:%M}Z{why}. 'roundsman resume' lets rounds go on."
+
+
+def _where_mail_goes() -> str:
+    from django.conf import settings
+
+    from scanner.delivery.mail_server import server
+
+    try:
+        to = server()
+    except RoundsmanError as error:
+        return str(error)
+    if to is not None:
+        return f"Mail leaves by {to.host}, port {to.port}."
+    return (
+        f"No mail server is chosen (its page, or ROUNDSMAN_SMTP_HOST): mail is written to {settings.DATA_DIR / 'mail'}."
+    )

@@ -1,4 +1,4 @@
-"""The one file that pages load: our style sheet, under an address that changes with its content."""
+"""The files that pages load, under addresses that change with their content: our style sheet, and on a few a script."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from django.views.decorators.http import require_safe
 
 _A_YEAR = 365 * 24 * 60 * 60
 
+_TYPES = {"console.css": "text/css; charset=utf-8", "keys.js": "text/javascript; charset=utf-8"}
+
 
 @require_safe
-def style(request: HttpRequest, digest: str) -> HttpResponse:
-    """Hand the style sheet out, to be kept for good: a changed one has another address."""
+def asset(request: HttpRequest, digest: str, name: str) -> HttpResponse:
+    """Hand a file out, to be kept for good: a changed one has another address."""
     del request
-    if digest != _digest():
+    if name not in _TYPES or digest != _digest(name):
         raise Http404
-    response = HttpResponse(_content(), content_type="text/css; charset=utf-8")
+    response = HttpResponse(_content(name), content_type=_TYPES[name])
     response["Cache-Control"] = f"public, max-age={_A_YEAR}, immutable"
     return response
 
 
-def style_url() -> str:
-    """Return the address of the style sheet as it is now."""
-    return reverse("style", args=[_digest()])
+def asset_url(name: str) -> str:
+    """Return the address of a file as it is now."""
+    return reverse("asset", args=[_digest(name), name])
 
 
 @cache
-def _content() -> bytes:
-    return (resources.files("scanner.console") / "console.css").read_bytes()
+def _content(name: str) -> bytes:
+    return (resources.files("scanner.console") / name).read_bytes()
 
 
 @cache
-def _digest() -> str:
-    return hashlib.sha256(_content()).hexdigest()[:16]
+def _digest(name: str) -> str:
+    return hashlib.sha256(_content(name)).hexdigest()[:16]

@@ -31,6 +31,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, 404)
 
 
+def too_large(request: HttpRequest) -> HttpResponse:
+    """413: more than somebody may send who is not signed in."""
+    return _page(request, 413)
+
+
 def failed(request: HttpRequest) -> HttpResponse:
     """500: an error of ours; the log has it. The database may be the matter, so nothing is asked of it."""
     for name, value in (("user", AnonymousUser()), ("sight", None)):

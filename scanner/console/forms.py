@@ -13,15 +13,23 @@ from django.http import QueryDict
 
 from scanner.engine.errors import InputError
 from scanner.reports.words import Words
+from targets.models import Language
 from targets.registry.problems import BadInput
+
+LANGUAGES = MappingProxyType({Language.CHINESE.value: "中文", Language.ENGLISH.value: "English"})
+"""Each by its own name."""
 
 _ISO = "%Y-%m-%d"
 
 
 class PageForm(forms.Form):
-    """A form whose labels and helps are the texts ``console.<topic>.<field>`` and ``…<field>_help``."""
+    """A form whose labels and helps are the texts ``console.<topic>.<field>`` and ``…<field>_help``.
+
+    The fields of ``rare``, which stand behind the others, are folded away: their values suit most.
+    """
 
     topic = ""
+    rare: tuple[str, ...] = ()
 
     def __init__(self, t: Words, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type] # handed on as they come
@@ -40,6 +48,11 @@ class PageForm(forms.Form):
             if isinstance(value, str) and not lines and not value.isprintable():
                 self.add_error(name, self.words("console.register.one_line"))
         return cleaned
+
+    @property
+    def unfolded(self) -> bool:
+        """Tell whether one of the rare fields has something to say."""
+        return any(name in self.errors for name in self.rare)
 
     def refuse(self, error: InputError) -> None:
         """Show why an act refused what was entered."""

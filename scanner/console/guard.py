@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 
 from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
+from scanner.accounts.sign_on import is_vouched_for
 
 View = Callable[..., HttpResponse]
 
@@ -50,7 +51,8 @@ def guarded(route: Route) -> View:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("overview"))
         request.sight, request.who = Sight.of(request.user), request.user.email
-        if settings.SECOND_FACTOR & request.sight.roles and not request.sight.has_factor:
+        needs_factor = settings.SECOND_FACTOR & request.sight.roles and not request.sight.has_factor
+        if needs_factor and not is_vouched_for(request, request.user):
             return HttpResponseRedirect(reverse("mfa_activate_totp"))
         if route.right is not None and not request.sight.may(route.right):
             raise PermissionDenied

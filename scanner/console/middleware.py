@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +17,11 @@ from scanner.accounts.models import User
 from scanner.accounts.signed import SINCE
 from scanner.console.texts import CODES, language_of, texts
 from scanner.engine.catalogue.load import Language
+from scanner.engine.hostile import line
+
+_log = logging.getLogger(__name__)
+
+_REFUSED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -36,12 +43,16 @@ HEADERS = {
 }
 
 
+FOR_PROGRAMS = {"Content-Disposition": 'attachment; filename="api.json"'}
+"""No browser shows an answer that was meant for a program (OWASP ASVS 4.0.3, 14.4.2)."""
+
+
 def headers(get_response: Handler) -> Handler:
     """Give every answer the headers that it has not set itself."""
 
     def handle(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        for name, value in HEADERS.items():
+        for name, value in (HEADERS | FOR_PROGRAMS if request.path_info.startswith("/api/") else HEADERS).items():
             response.headers.setdefault(name, value)
         return response
 
@@ -63,9 +74,20 @@ def reader(get_response: Handler) -> Handler:
         with translation.override(CODES[language]):
             response = get_response(request)
         response.headers.setdefault("Content-Language", str(language))
+        if response.status_code in _REFUSED:
+            _tell_refused(request, response.status_code)
         return response
 
     return handle
+
+
+def _tell_refused(request: Any, status: int) -> None:
+    """Log who was refused what; what was refused to nobody in particular is in the log of Django."""
+    visit = getattr(request, "visit", None)
+    who = visit.who if visit is not None else request.user.email if request.user.is_authenticated else ""
+    if who:
+        told = (request.method, line(request.path, 200), who, request.META.get("REMOTE_ADDR", ""), status)
+        _log.warning("%s %s was refused to %s from %s: %s", *told)
 
 
 def _is_over(request: Any) -> bool:

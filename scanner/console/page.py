@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,8 @@ from jinja2 import Environment, StrictUndefined
 from scanner.accounts.models import User
 from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
-from scanner.console.assets import style_url
+from scanner.console.assets import asset_url
+from scanner.console.keys import can_have_keys
 from scanner.console.texts import CODES, language_of, texts
 from scanner.delivery.letters import name_of
 from scanner.engine.hostile import printable
@@ -27,8 +29,10 @@ def environment(**options: Any) -> Environment:
     """Return the environment of Django's Jinja2 backend: a name that is misspelt is an error, never a blank."""
     told = {**options, "autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     made = Environment(**told)  # noqa: S701 - everything is escaped, as said just before
-    made.globals.update(url=_url, Right=Right, style_url=style_url, endpoint=endpoint, languages=CODES)
-    made.filters.update(printable=printable, dict=dict)
+    made.globals.update(
+        can_have_keys=can_have_keys, url=_url, Right=Right, asset_url=asset_url, endpoint=endpoint, languages=CODES
+    )
+    made.filters.update(printable=printable, dict=dict, json=json.dumps)
     return made
 
 
@@ -52,6 +56,9 @@ def shared(request: Any) -> dict[str, object]:
         "now": getattr(request, "now", None),
         "dates": Dates(language, request.zone, request.now) if hasattr(request, "now") else None,
         "said": get_messages(request),
+        "sign_on": settings.INSTALLATION.oidc_name or t("console.sign_on.name")
+        if settings.INSTALLATION.oidc_issuer
+        else "",
         "here": request.path,
         "name_of": lambda organisation: name_of(organisation, language),
         "title_of": lambda check: text(check, language).title,

@@ -20,6 +20,7 @@ from targets.registry.problems import BadInput, Place
 from targets.registry.proposal import Proposal, propose
 from targets.registry.specs import ExclusionSpec, OrganisationSpec, Register, Spec
 from targets.registry.store import RegisterChanged
+from targets.registry.written import FORM
 
 _SILENT = dict.fromkeys(SECTIONS)
 """An organisation that says nothing of its rows leaves them as they are."""
@@ -27,7 +28,7 @@ _SILENT = dict.fromkeys(SECTIONS)
 SHOWN = 200
 """Changes that a page shows; a larger register has thousands."""
 
-WRITTEN = Place("form")
+WRITTEN = Place(FORM)
 """Where values of our forms were written."""
 
 

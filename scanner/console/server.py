@@ -12,17 +12,14 @@ from django.core.wsgi import get_wsgi_application
 from waitress.server import create_server
 from waitress.wasyncore import close_all
 
+from scanner.console.bounds import LARGEST, Channel
 from scanner.engine.errors import InputError
-from targets.documents import LARGEST as LARGEST_DOCUMENT
 
 THREADS = 4
 """Requests that are answered at a time; the others wait."""
 
 ENDS_WITHIN = 5
 """Seconds that requests in work get when the server ends."""
-
-LARGEST = LARGEST_DOCUMENT + 1024 * 1024
-"""Bytes of the body of a request: a document, and the form around it. Django takes 2.5 MB beside files."""
 
 
 @contextmanager
@@ -59,6 +56,7 @@ def serving() -> Iterator[None]:
             f"{installation.web_bind}, port {installation.web_port}, can't be listened at: {error.strerror}. Set "
             "ROUNDSMAN_WEB_PORT to another one, or ROUNDSMAN_WEB=off to run without pages."
         ) from error
+    setattr(server, "channel_class", Channel)  # noqa: B010 - its type is not known to the stubs
     trigger: Any = getattr(server, "trigger")  # noqa: B009 - its type is not known to the stubs
     thread = Thread(target=server.run, name="web", daemon=True)
     thread.start()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from allauth.account import views as account
+from allauth.mfa.webauthn import views as webauthn
 from django.urls import URLPattern, URLResolver, include, path
 
 from scanner.accounts.roles import Right
 from scanner.console import assets
 from scanner.console.guard import Route
+from scanner.console.keys import scripted
 from scanner.console.views import (
     authorisations,
     contacts,
@@ -15,6 +17,8 @@ from scanner.console.views import (
     exclusions,
     findings,
     importing,
+    mail_server,
+    organisation_forms,
     organisations,
     overview,
     people,
@@ -22,14 +26,34 @@ from scanner.console.views import (
     reports,
     rounds,
     selected,
+    sign_on,
     switch,
     targets,
+    zones,
 )
 
 ROUTES = (
     Route("", overview.show, "overview", Right.READ),
+    Route("first-steps/", overview.hide_steps, "first-steps", Right.OPERATE, acts=True, shows=False),
     Route("organisations/", organisations.index, "organisations", Right.READ),
     Route("organisations/<slug:slug>/", organisations.show, "organisation", Right.READ),
+    Route("add-organisation/", organisation_forms.add, "add-organisation", Right.OPERATE, acts=True),
+    Route(
+        "organisations/<slug:slug>/change/", organisation_forms.change, "change-organisation", Right.OPERATE, acts=True
+    ),
+    Route(
+        "organisations/<slug:slug>/retire/", organisation_forms.retire, "retire-organisation", Right.OPERATE, acts=True
+    ),
+    Route(
+        "organisations/<slug:slug>/bring-back/",
+        organisation_forms.bring_back,
+        "bring-back-organisation",
+        Right.OPERATE,
+        acts=True,
+    ),
+    Route("zones/", zones.index, "zones", Right.WATCH),
+    Route("zones/add/", zones.add, "add-zone", Right.OPERATE, acts=True),
+    Route("zones/<int:number>/change/", zones.change, "change-zone", Right.OPERATE, acts=True),
     Route("targets/", targets.index, "targets", Right.READ),
     Route("targets/<int:number>/", targets.show, "target", Right.READ),
     Route("targets/<int:number>/change/", targets.change, "change-target", Right.OPERATE, acts=True),
@@ -73,6 +97,9 @@ ROUTES = (
     Route("rounds/<int:number>/cancel/", rounds.cancel, "cancel-round", Right.OPERATE, acts=True),
     Route("account/", entry.account, "account", None),
     Route("stop/", switch.switch, "stop", Right.OPERATE, acts=True),
+    Route("settings/mail/", mail_server.show, "mail-server", Right.ADMINISTER, acts=True),
+    Route("settings/mail/test/", mail_server.test, "test-mail", Right.ADMINISTER, acts=True, shows=False),
+    Route("settings/mail/none/", mail_server.give_up, "no-mail-server", Right.ADMINISTER, acts=True),
     Route("people/", people.index, "people", Right.ADMINISTER),
     Route("people/invite/", people.invite, "invite", Right.ADMINISTER, acts=True),
     Route("people/<int:number>/", people.show, "account-of", Right.ADMINISTER, acts=True),
@@ -95,7 +122,7 @@ ROUTES = (
 )
 
 _ENTRANCE: list[URLPattern | URLResolver] = [
-    path("assets/<slug:digest>/console.css", assets.style, name="style"),
+    path("assets/<slug:digest>/<str:name>", assets.asset, name="asset"),
     path("language/", entry.language, name="language"),
     path("invitation/<slug:token>/", entry.invitation, name="invitation"),
     path("account/sign-in/", account.login, name="account_login"),
@@ -103,8 +130,25 @@ _ENTRANCE: list[URLPattern | URLResolver] = [
     path("account/ended/", account.account_inactive, name="account_inactive"),
     path("account/again/", account.reauthenticate, name="account_reauthenticate"),
     path("account/password/", account.password_change, name="account_change_password"),
-    path("account/second-factor/authenticate/", entry.second_factor, name="mfa_authenticate"),
-    path("account/second-factor/", include("allauth.mfa.urls")),
+    path("account/second-factor/authenticate/", scripted(entry.second_factor), name="mfa_authenticate"),
+    path("account/second-factor/", include("allauth.mfa.base.urls")),
+    path("account/second-factor/totp/", include("allauth.mfa.totp.urls")),
+    path("account/second-factor/recovery-codes/", include("allauth.mfa.recovery_codes.urls")),
+    path("account/second-factor/keys/", entry.keys, name="mfa_list_webauthn"),
+    path("account/second-factor/keys/add/", scripted(webauthn.add_webauthn), name="mfa_add_webauthn"),
+    path(
+        "account/second-factor/keys/again/",
+        scripted(webauthn.reauthenticate_webauthn),
+        name="mfa_reauthenticate_webauthn",
+    ),
+    path("account/second-factor/keys/<int:pk>/rename/", webauthn.edit_webauthn, name="mfa_edit_webauthn"),
+    path("account/second-factor/keys/<int:pk>/remove/", webauthn.remove_webauthn, name="mfa_remove_webauthn"),
+    path("account/single-sign-on/", sign_on.start, name="sign-on"),
+    path("account/single-sign-on/back/", sign_on.back, name="sign-on-back"),
+    path("account/single-sign-on/again/", sign_on.again, name="sign-on-again"),
+    path("account/single-sign-on/link/", sign_on.link, name="sign-on-link"),
+    path("account/single-sign-on/unlink/", sign_on.unlink, name="sign-on-unlink"),
+    path("account/single-sign-on/cancelled/", sign_on.cancelled, name="socialaccount_login_cancelled"),
     path("account/sessions/", include("allauth.usersessions.urls")),
 ]
 """Ways in, and what everybody does with their own account; each sees to its own guard. There is no sign-up."""

@@ -33,6 +33,9 @@ REPORT_MARK = "\x1a"
 OPTIONAL = frozenset(MessageKind(each) for each in OptionalMail)
 """Kinds that a contact may decline (``Contact.declined``)."""
 
+OF_ACCOUNTS = frozenset({MessageKind.INVITATION, MessageKind.ACCOUNT})
+"""Kinds that are about somebody's account, and name no weakness."""
+
 ACCENT = "#1d5266"
 ALARM = "#8f1530"
 
@@ -101,7 +104,7 @@ def write(
         "office": office_name(language),
         "contact": office_contact(language),
         "addressee": frame.name,
-        "marking": words(language)("mail.marking"),
+        "marking": words(language)("mail.account.marking" if frame.kind in OF_ACCOUNTS else "mail.marking"),
         "instead": frame.instead,
         "optional": frame.kind in OPTIONAL and frame.organisation is not None and not frame.instead,
         "accent": ALARM if frame.kind is MessageKind.URGENT_ALERT else ACCENT,

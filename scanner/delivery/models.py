@@ -24,6 +24,7 @@ class MessageKind(models.TextChoices):
     BULLETIN = "bulletin"
     ROUND_SUMMARY = "round-summary"
     INVITATION = "invitation"
+    ACCOUNT = "account"
 
 
 class MessageState(models.TextChoices):

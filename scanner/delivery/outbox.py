@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from scanner.audit.trail import Action, record
+from scanner.delivery.mail_server import mail_domain
 from scanner.delivery.models import Attachment, Message, MessageKind, MessageState
 from scanner.reports.models import Bulletin, Report
 from targets.models import Organisation
@@ -65,7 +65,7 @@ def enqueue(letter: Letter, now: datetime) -> bool:
             "organisation": letter.organisation,
             "recipient": letter.recipient,
             "language": letter.language,
-            "message_id": f"<{digest}@{settings.MAIL_DOMAIN}>",
+            "message_id": f"<{digest}@{mail_domain()}>",
             "subject": letter.subject,
             "text": letter.text,
             "html": letter.html,

@@ -15,6 +15,7 @@ from markupsafe import escape
 from scanner.delivery.bulletin_files import kept_name
 from scanner.delivery.compose import Mail, Sender, compose
 from scanner.delivery.letters import OPTIONAL, REPORT_MARK
+from scanner.delivery.mail_server import sender_address
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File
 from scanner.delivery.papers import HTML, PDF, Version, bulletin_versions, notice_versions
@@ -59,8 +60,7 @@ def post() -> Post:
 
 def sender(language: Language) -> Sender:
     """Return who writes, in ``language``."""
-    installation = settings.INSTALLATION
-    return Sender(office_name(language), installation.mail_from, installation.office_contact)
+    return Sender(office_name(language), sender_address(), settings.INSTALLATION.office_contact)
 
 
 def built(message: Message, how: Post) -> bytes:

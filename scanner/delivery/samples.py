@@ -12,6 +12,7 @@ from datetime import timedelta
 from markupsafe import escape
 
 from scanner.delivery import endings, finding_letters, reminders
+from scanner.delivery.account_letter import AccountEvent, AccountNews, account_letter
 from scanner.delivery.bulletins import bulletin_letter
 from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of
@@ -363,5 +364,10 @@ _MAILS: Mapping[MessageKind, Callable[[Sample], Written]] = {
         "https://roundsman.example.org/invitation/SAMPLE-sample-SAMPLE-sample-SAMPLE-sample-S/",
         NOW + 3 * DAY,
         Frame(MessageKind.INVITATION, sample.language, NOW),
+    ),
+    MessageKind.ACCOUNT: lambda sample: account_letter(
+        name_of(sample.organisation, sample.language),
+        AccountNews(AccountEvent.ELSEWHERE, origin="198.51.100.7"),
+        Frame(MessageKind.ACCOUNT, sample.language, NOW),
     ),
 }

@@ -26,11 +26,12 @@ from scanner import locks
 from scanner.audit import trail
 from scanner.audit.trail import Action
 from scanner.delivery import folder, retry
-from scanner.delivery.compose import domain_of
+from scanner.delivery.mail_address import domain_of
+from scanner.delivery.mail_server import sender_address, server
 from scanner.delivery.models import Message, MessageKind, MessageState
 from scanner.delivery.recipients import may_read
 from scanner.delivery.reports import Post, built, post
-from scanner.delivery.smtp import Answer, Conversation, Fate, NoServer, Server, Step, server
+from scanner.delivery.smtp import Answer, Conversation, Fate, NoServer, Server, Step
 from scanner.engine.errors import InputError
 from scanner.locks import Lock
 
@@ -114,8 +115,8 @@ class Pace:
 class Mailer:
     """Sends what is due. One thread uses one; any number of processes may have one at the same time.
 
-    ``clock`` gives the time for what is written down; leases that lapse are measured by ``monotonic``. Without a
-    server, ``to`` and in the settings, mail is written to a folder.
+    ``clock`` gives the time for what is written down; leases that lapse are measured by ``monotonic``. Without ``to``
+    each pass asks which server is the one; where there is none, mail is written to a folder.
     """
 
     def __init__(
@@ -128,11 +129,12 @@ class Mailer:
         stop: Event | None = None,
     ) -> None:
         self._clock = clock
-        self._server = to or server()
+        self._given = to
+        self._server = to
         self._how = how or post()
         self._monotonic = monotonic
         self._stop = stop or Event()
-        self._pace = Pace(settings.INSTALLATION.mail_rate, monotonic) if self._server else None
+        self._pace = Pace(settings.INSTALLATION.mail_rate, monotonic)
         self._claims: dict[tuple[int, int], float] = {}
         self._conversation: Conversation | None = None
 
@@ -168,7 +170,11 @@ class Mailer:
                 self._hang_up()
 
     def send_due(self) -> Tally:
-        """Make one pass over what is due. When no conversation with the server comes about, all of it is put off."""
+        """Make one pass over what is due. When no conversation with the server comes about, all of it is put off.
+
+        Raises ``RoundsmanError`` when it can't be known which server is the one; then nothing leaves.
+        """
+        self._turn_to(self._given or server())
         self._release_lapsed()
         tally = Tally()
         unreachable: Answer | None = None
@@ -191,9 +197,15 @@ class Mailer:
             self._record(message, answer, tally)
         return tally
 
+    def _turn_to(self, to: Server | None) -> None:
+        """Talk to this server from now on; None for the folder. The one of the settings may have been changed."""
+        if to != self._server:
+            self._hang_up()
+            self._server = to
+
     def _may_go(self, recipient: str) -> bool:
         """Tell whether one more mail may go to the recipient's domain now. Files are written as fast as they come."""
-        return self._pace is None or self._pace.takes(domain_of(recipient))
+        return self._server is None or self._pace.takes(domain_of(recipient))
 
     def _deliver(self, message: Message) -> Answer:
         """Send one mail, or put it into the folder. Whatever is wrong with the mail concerns it alone.
@@ -209,7 +221,7 @@ class Mailer:
             conversation = self._talking(self._server)
             most = min(self._how.limit, conversation.size_limit or self._how.limit)
             content = built(message, replace(self._how, limit=most))
-            return conversation.send(settings.INSTALLATION.mail_from, message.recipient, content)
+            return conversation.send(sender_address(), message.recipient, content)
         except NoServer as error:
             return Answer(Fate.LATER, str(error), error.step)
         except DatabaseError:

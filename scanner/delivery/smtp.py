@@ -11,17 +11,17 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
-from scanner.delivery.compose import ascii_address
+from scanner.delivery.mail_address import ascii_address
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.hostile import line, line_bytes
+from targets.addresses import parse_address
+from targets.special import special_range
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -94,16 +94,18 @@ class Server:
 
     ``timeout`` is the longest silence, ``patience`` the longest that one mail, or opening the conversation, may take
     altogether. ``plaintext`` allows ``NONE`` to a server that isn't this machine. ``name`` is ours in the greeting.
+    ``guarded``: nothing is said to an address that is special (:mod:`targets.special`), but for this machine's own.
     """
 
     host: str
     port: int
     security: Security = Security.STARTTLS
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     ca_file: Path | None = None
     plaintext: bool = False
     name: str = "localhost"
+    guarded: bool = False
     timeout: float = 60
     patience: float = 300
 
@@ -112,37 +114,19 @@ PORTS = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
 """Ports of submission (RFC 6409, RFC 8314) and of plain relays, where the settings name none."""
 
 
-def server() -> Server | None:
-    """Return the server of the settings; None when none is set, and mail goes to a folder."""
-    installation = settings.INSTALLATION
-    if not installation.smtp_host:
-        return None
-    security = Security(installation.smtp_security)
-    secret = installation.smtp_password
-    return Server(
-        host=installation.smtp_host,
-        port=installation.smtp_port or PORTS[security],
-        security=security,
-        user=installation.smtp_user,
-        password=secret.get_secret_value() if secret else "",
-        ca_file=installation.smtp_ca_file,
-        plaintext=installation.smtp_plaintext,
-        name=settings.MAIL_DOMAIN,
-    )
-
-
 Watch = Callable[[Step, str], None]
 """Is told of each step that went well, with words for a person."""
 
 
-def _unwatched(step: Step, text: str) -> None:
+def unwatched(step: Step, text: str) -> None:
+    """Be told of steps for nobody."""
     del step, text
 
 
 class Conversation:
     """An open session, used for one mail after the other. Leave it with :meth:`close`."""
 
-    def __init__(self, server: Server, watch: Watch = _unwatched) -> None:
+    def __init__(self, server: Server, watch: Watch = unwatched) -> None:
         """Connect, encrypt and log in. Raises ``NoServer``."""
         self._server = server
         self._watch = watch
@@ -296,7 +280,10 @@ class _Smtp(smtplib.SMTP):
         self.handed_over = False
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        self.sock = socket.create_connection((host, port), timeout)
+        connected = socket.create_connection((host, port), timeout)
+        if self._server.guarded:
+            _refuse_special(connected)
+        self.sock = connected
         if self._context is not None:
             self.encrypt(self._context)
         return self.sock
@@ -352,6 +339,15 @@ def _context(server: Server) -> ssl.SSLContext:
         raise NoServer(Step.ENCRYPT, f"ROUNDSMAN_SMTP_CA_FILE {server.ca_file} can't be read: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def _refuse_special(connected: socket.socket) -> None:
+    """Hang up and raise ``NoServer`` where no mail server can be, but perhaps what gives secrets away."""
+    peer = str(connected.getpeername()[0])
+    found = special_range(parse_address(peer.partition("%")[0]))
+    if found is not None and found[0] != "loopback":
+        connected.close()
+        raise NoServer(Step.CONNECT, f"connect: {peer} is a special address ({found[0]}); nothing was said to it")
 
 
 def _is_here(smtp: smtplib.SMTP) -> bool:

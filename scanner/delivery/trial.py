@@ -6,24 +6,25 @@ import hashlib
 from datetime import datetime
 from pathlib import Path
 
-from django.conf import settings
 from markupsafe import escape
 
-from scanner.delivery.compose import Mail, ascii_address, compose
+from scanner.delivery.compose import Mail, compose
 from scanner.delivery.folder import FOLDER
 from scanner.delivery.letters import own_language
+from scanner.delivery.mail_address import ascii_address
+from scanner.delivery.mail_server import mail_domain, sender_address
 from scanner.delivery.reports import sender, write_private
-from scanner.delivery.smtp import Answer, Conversation, Server, Watch
+from scanner.delivery.smtp import Answer, Conversation, Server, Watch, unwatched
 from scanner.reports.identity import office_name
 from scanner.reports.words import words
 
 
-def send_trial(address: str, to: Server, now: datetime, watch: Watch) -> Answer:
+def send_trial(address: str, to: Server, now: datetime, watch: Watch = unwatched) -> Answer:
     """Send the test mail to ``address``. Raises ``InputError`` for no address and ``NoServer`` when none is reached."""
     content = _trial(address, now)
     conversation = Conversation(to, watch)
     try:
-        return conversation.send(settings.INSTALLATION.mail_from, address, content)
+        return conversation.send(sender_address(), address, content)
     finally:
         conversation.close()
 
@@ -44,7 +45,7 @@ def _trial(address: str, now: datetime) -> bytes:
     text = t("mail.test.text", office=office, address=address)
     digest = hashlib.sha256(f"test:{address}:{now.isoformat()}".encode()).hexdigest()[:40]
     mail = Mail(
-        message_id=f"<{digest}@{settings.MAIL_DOMAIN}>",
+        message_id=f"<{digest}@{mail_domain()}>",
         created=now,
         recipient=address,
         subject=t("mail.test.subject", office=office),

@@ -21,7 +21,7 @@ from scanner.engine.probes.version_scan import VersionScanner
 GROUP = 64
 """Hosts that one discovery process takes."""
 
-HOSTS_AT_ONCE = 24
+HOSTS_AT_ONCE = 32
 """Hosts whose ports are looked at in parallel."""
 
 DOMAINS_AT_ONCE = 4

@@ -18,6 +18,7 @@ from scanner.remediation.lifecycle import Happened, State
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round, RoundState
+from scanner.rounds.tools import tool_versions
 
 PRIORITY = 100
 """Comes before what plans make: somebody waits for it, and it is short."""
@@ -48,6 +49,7 @@ def request_reinspection(findings: Sequence[Finding], *, by: str, now: datetime)
     if len(owners) != 1:
         raise InputError("A re-inspection is about findings of one organisation.")
     (owner,) = owners.values()
+    tools = tool_versions()
     with transaction.atomic():
         waiting = _not_begun(findings[0])
         ours = {*(waiting.findings if waiting else ()), *(finding.pk for finding in findings)}
@@ -63,7 +65,7 @@ def request_reinspection(findings: Sequence[Finding], *, by: str, now: datetime)
             priority=PRIORITY,
         )
         if waiting is None:
-            return make_round(wanted, now)
+            return make_round(wanted, now, tools)
         waiting.hosts, waiting.findings = list(wanted.hosts or ()), list(wanted.findings)
         waiting.profile, waiting.ports = wanted.profile, wanted.ports
         waiting.save(update_fields=["hosts", "findings", "profile", "ports"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from scanner.engine.model import Outcome
+from scanner.engine.model import HostInspection, Outcome
 from scanner.reports.inventory import Seen
 from scanner.reports.model import Coverage, NotInspected, Reason
+from scanner.rounds.models import HostResult
 
 
 def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
@@ -21,7 +22,7 @@ def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
         partial=partial,
         not_inspected=len(hosts) - inspected - partial,
         share=(inspected + partial) / len(hosts) if hosts else 0,
-        gaps=tuple(_gap(look) for look in hosts if look.inspection.coverage.gaps),
+        gaps=tuple(not_inspected(look.row, look.inspection) for look in hosts if look.inspection.coverage.gaps),
         ports=sum(look.row.ports_open for look in hosts),
         connections=sum(look.row.connections for look in looks),
         requests=sum(look.row.requests for look in looks),
@@ -31,7 +32,8 @@ def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
     )
 
 
-def _gap(look: Seen) -> NotInspected:
-    row, gaps = look.row, look.inspection.coverage.gaps
+def not_inspected(row: HostResult, inspection: HostInspection) -> NotInspected:
+    """Return what one look, and its facts, left out, each reason once."""
+    gaps = inspection.coverage.gaps
     reasons = dict.fromkeys(Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in gaps)
-    return NotInspected(row.display, row.host, row.address, look.inspection.outcome, tuple(reasons))
+    return NotInspected(row.display, row.host, row.address, inspection.outcome, tuple(reasons))

@@ -25,7 +25,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 _OURS = ("ROUNDSMAN_", "DJANGO_")
 """Beginnings of the settings, secrets among them: what a hostile host might take over is not told of them."""
@@ -158,7 +158,7 @@ class _Server:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
-            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             prctl(_PR_SET_CHILD_SUBREAPER, 0)
             os.close(self._woken)
             os.close(self._wake)

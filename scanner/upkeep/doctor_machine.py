@@ -17,7 +17,8 @@ from zoneinfo import available_timezones
 import dns.message
 import dns.query
 
-from scanner.delivery.smtp import Conversation, NoServer, server
+from scanner.delivery.mail_server import server
+from scanner.delivery.smtp import Conversation, NoServer
 from scanner.engine.errors import ToolError
 from scanner.engine.plan import ResolverAddress
 from scanner.engine.probes.nmap import is_privileged
@@ -144,12 +145,12 @@ def mail_server() -> Check:
     """It is greeted, TLS is made and the log-in done; no mail is begun."""
     configured = server()
     if configured is None:
-        todo = "Set ROUNDSMAN_SMTP_HOST once mail is to leave."
+        todo = "Choose one on the page 'Mail server', or set ROUNDSMAN_SMTP_HOST, once mail is to leave."
         return warn("mail server", "none is set, so mail is written to the folder 'mail'", todo)
     try:
         Conversation(replace(configured, timeout=_PATIENCE, patience=2 * _PATIENCE)).close()
     except NoServer as error:
-        todo = "See ROUNDSMAN_SMTP_…; 'roundsman mail test' shows each step."
+        todo = "See the page 'Mail server', or ROUNDSMAN_SMTP_…; 'roundsman mail test' shows each step."
         return fail("mail server", f"{configured.host}: {error}", todo)
     how = f"{configured.security}, {'logged in' if configured.user else 'without log-in'}"
     return ok("mail server", f"{configured.host}, port {configured.port}, {how}")

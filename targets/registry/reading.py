@@ -37,7 +37,7 @@ CRITICALITIES = ("ordinary", "key")
 LEVELS = {"0": 0, "1": 1, "2": 2}
 DEFAULT_TIME_ZONE = "Asia/Shanghai"
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ class _OrganisationReader:
     def read(self) -> OrganisationSpec:
         fields = self._fields
         slug = fields.text("slug", longest=64)
-        if slug and not _SLUG.fullmatch(slug):
+        if slug and not SLUG.fullmatch(slug):
             fields.note(
                 fields.place_of("slug"), "slug", f"{slug!r} is no slug", "use a-z, 0-9 and hyphens, such as city-water"
             )

@@ -64,10 +64,13 @@ def test_a_bad_password_uses_nothing_up() -> None:
     made = user()
     found = people.invited(token(people.invite(made, "tests", NOW)), NOW)
     assert found is not None
-    for bad in ("short", "password1234", "li@office.example"):
+    for bad in ("short", "password1234", "li@office.example", "a" + " " * 20, "x" * 129):
         with pytest.raises(ValidationError):
             people.take_up(found, bad, NOW)
-    assert people.take_up(found, GOOD, NOW) == made
+    longest = f"{GOOD} 🌒 夜" + "y" * (128 - len(GOOD) - 4)
+    assert people.take_up(found, longest, NOW) == made
+    made.refresh_from_db()
+    assert (len(longest), made.check_password(longest), made.check_password(longest[:-1])) == (128, True, False)
 
 
 def test_a_new_link_and_the_end_of_an_account_undo_the_links_before() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 
 from scanner.api import door
 from scanner.api.pace import Pace
@@ -20,7 +19,6 @@ from tests.delivery.office import NOW, plan
 
 @pytest.fixture
 def house(db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> House:
-    cache.clear()
     monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
     monkeypatch.setattr(door, "PACE", Pace())
     house = build()

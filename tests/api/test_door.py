@@ -120,9 +120,12 @@ def test_errors_have_one_form(programs: Programs, house: House) -> None:
     assert code_of(program.get(f"{AT}/findings?limit=201")) == "invalid"
     refused = program.delete(f"{AT}/findings/{house.finding.pk}")
     assert (code_of(refused), refused.headers["Allow"]) == ("method-not-allowed", "GET")
+    assert refused.headers["Content-Disposition"] == 'attachment; filename="api.json"'
     for body in ("{", "[" * 100_000, "\ud800".encode("utf-8", "surrogatepass"), "[]", "null", '{"note": "\\ud800"}'):
         assert program.post(claim, body, content_type=JSON).status_code in (400, 422), body[:20]
     assert code_of(program.post(claim, {"note": "x", "state": "fixed"}, content_type=JSON)) == "invalid"
+    for kind in ("text/plain", "multipart/form-data; boundary=x", "application/xml"):
+        assert code_of(program.post(claim, b"{}", content_type=kind)) == "not-json"
     house.finding.refresh_from_db()
     assert house.finding.state == "open"
 

@@ -37,9 +37,18 @@ MaxStartups 1000
 UsePAM no
 """
 
-_VSFTPD = "listen=YES\nanonymous_enable=NO\nlocal_enable=YES\nbackground=NO\nsecure_chroot_dir={folder}/empty\n"
+_VSFTPD = """
+listen=YES
+background=NO
+anonymous_enable=NO
+local_enable=YES
+secure_chroot_dir={folder}/empty
+max_per_ip=0
+"""
 
-_RSYNCD = "use chroot = no\n[public]\npath = {folder}/www\nread only = yes\n"
+_RSYNCD = (
+    "use chroot = no\nreverse lookup = no\nlisten backlog = 1024\n[public]\npath = {folder}/www\nread only = yes\n"
+)
 
 
 def addresses(count: int) -> list[str]:

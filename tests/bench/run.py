@@ -26,6 +26,7 @@ from tests.bench.measure import Measured, median_of
 from tests.bench.soak import Size, soak_rows
 from tests.lab.case import program
 from tests.lab.namespace import run_inside
+from tests.lab.slow_link import far_hosts, slow_link
 
 ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 AUTHORISED = ["--authorisation", "bench on loopback"]
@@ -34,7 +35,10 @@ INSPECTED = (0, 3)
 OFFLINE = ("reports", "pages", "soak")
 """Rows that need no fleet."""
 
-ROWS = ("fleet", "tls", "sweep", "memory", "rounds", "help", *OFFLINE)
+ROWS = ("fleet", "slow", "tls", "sweep", "memory", "rounds", "help", *OFFLINE)
+
+ROUND_TRIP = 0.05
+"""Seconds to hosts that are some thousand kilometres away."""
 
 NMAP = ["nmap", "-n", "-Pn", "-sS", "-T4", "-sV", "--script", "ssl-enum-ciphers,ssl-cert,http-title,http-headers"]
 NMAP_TUNED = [*NMAP, "--min-parallelism", "500"]
@@ -79,6 +83,8 @@ def _bench(rows: set[str], runs: int) -> None:
     table = Table("what", "Roundsman", "peer", "ratio", title=f"Medians of {runs} runs")
     if "fleet" in rows:
         _fleet_rows(table, runs)
+    if "slow" in rows:
+        _slow_row(table, runs)
     if "tls" in rows:
         _tls_row(table, runs)
     if "sweep" in rows:
@@ -94,11 +100,25 @@ def _bench(rows: set[str], runs: int) -> None:
 
 
 def _fleet_rows(table: Table, runs: int) -> None:
-    hosts = addresses(64)
-    ours = median_of(runs, [ROUNDSMAN, "inspect", *hosts, *AUTHORISED, "--format", "json"], accept=INSPECTED)
-    for name, command in (("nmap with scripts", NMAP), ("nmap with scripts, tuned", NMAP_TUNED)):
-        peer = median_of(runs, [*command, *hosts])
-        table.add_row(f"64 hosts of six services, beside {name}", _seconds(ours), _seconds(peer), _ratio(ours, peer))
+    for count in (64, 256):
+        fleet_hosts = addresses(count)
+        ours = median_of(runs, [ROUNDSMAN, "inspect", *fleet_hosts, *AUTHORISED, "--format", "json"], accept=INSPECTED)
+        for name, command in (("nmap with scripts", NMAP), ("nmap with scripts, tuned", NMAP_TUNED)):
+            peer = median_of(1 if count > 64 else runs, [*command, *fleet_hosts])
+            what = f"{count} hosts of six services, beside {name}"
+            table.add_row(what, _seconds(ours), _seconds(peer), _ratio(ours, peer))
+
+
+def _slow_row(table: Table, runs: int) -> None:
+    """The fleet over a link with a long way, beside the same link with none."""
+    took = []
+    for round_trip in (ROUND_TRIP, 0):
+        with slow_link(round_trip) as there:
+            command = [*there, ROUNDSMAN, "inspect", *far_hosts(64), *AUTHORISED, "--format", "json"]
+            took.append(median_of(runs, command, accept=INSPECTED))
+    far, near = took
+    what = f"64 hosts at a round trip of {ROUND_TRIP * 1000:.0f} ms, beside none"
+    table.add_row(what, _seconds(far), _seconds(near), f"{far.seconds / near.seconds:.2f}, 2 allowed")
 
 
 def _tls_row(table: Table, runs: int) -> None:

@@ -8,13 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from jsonschema import Draft202012Validator
 
+from scanner.cli import crew
 from scanner.cli.main import main
+from scanner.engine.model import Target
+from scanner.engine.plan import Plan, parse_ports
+from scanner.engine.probes.dial import Limits
 from tests.lab.case import process, program
 from tests.lab.lab_ca import issue
 from tests.rounds.prepared import scans, within
@@ -197,6 +202,51 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(redis: str, t
     assert len(targets) == 200
     assert any(target["outcome"] != "inspected" for target in targets)
     assert [member for member in family if member.is_running()] == []
+
+
+def _helpers(command: psutil.Process) -> list[psutil.Process]:
+    """The forks of ``roundsman inspect`` that share its hosts, once each of them scans."""
+    forks = [each for each in command.children() if each.cmdline() == command.cmdline()]
+    return forks if len(forks) > 1 and all(any(map(scans, each.children())) for each in forks) else []
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core gets no helpers")
+@pytest.mark.parametrize(("hit", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, 3)])
+def test_many_hosts_are_shared_by_processes_and_what_one_leaves_is_not_inspected(
+    redis: str, hit: signal.Signals, status: int
+) -> None:
+    closed = [f"127.11.3.{number}" for number in range(1, 48)]
+    command = [ROUNDSMAN, "inspect", redis, *closed, *ALLOWED, "--ports", "1-20000", "--format", "json"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        this = psutil.Process(child.pid)
+        assert within(20, lambda: bool(_helpers(this)))
+        family = this.children(recursive=True)
+        (this if hit is signal.SIGINT else _helpers(this)[0]).send_signal(hit)
+        printed, said = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode == status, said
+    assert "Traceback" not in said
+    assert ("A process ended before its time" in said) == (hit is signal.SIGKILL)
+    targets = {each["target"]: each["outcome"] for each in json.loads(printed)["targets"]}
+    assert len(targets) == 48
+    assert any(outcome == "error" for outcome in targets.values())
+    assert hit is signal.SIGINT or any(outcome == "inspected" for outcome in targets.values())
+    assert within(5, lambda: not [member for member in family if member.is_running() and not scans(member)])
+
+
+def test_an_address_has_one_process_whatever_it_is_asked_by_and_a_rate_is_kept_by_one_alone() -> None:
+    by_address = tuple(Target(f"192.0.2.{number}", f"192.0.2.{number}") for number in range(64))
+    by_name = replace(by_address[5], label="www.example", hostname="www.example")
+    plans = [Plan((*by_address, by_name)), Plan((by_name,), ports=parse_ports("8443"))]
+    shares = [crew.share(plans, number, 2) for number in range(2)]
+    seen = [{target.address for plan in plans for target in plan.targets} for plans in shares]
+    assert (len(seen[0]), len(seen[1]), seen[0] & seen[1]) == (32, 32, set())
+    assert sum(len(plan.targets) for plans in shares for plan in plans) == 66
+    assert crew.helpers_for([replace(plans[0], limits=Limits(rate=50))]) == 1
+    assert crew.helpers_for([Plan(by_address[:20])]) == 1
 
 
 def test_inspect_never_imports_django(redis: str) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 def installed(folder: Path, **fields: Any) -> Iterator[None]:
     values = {"mail_from": "roundsman@office.example", "office_name_en": "The Office", **fields}
     changed = settings.INSTALLATION.model_copy(update=values)
-    with override_settings(INSTALLATION=changed, DATA_DIR=folder, LANGUAGE_CODE="en", MAIL_DOMAIN="office.example"):
+    with override_settings(INSTALLATION=changed, DATA_DIR=folder, LANGUAGE_CODE="en"):
         yield
 
 

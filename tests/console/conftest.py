@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
-from django.core.cache import cache
 
 from tests.console.house import House, build
 
@@ -18,5 +17,4 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def house(db: None) -> House:
-    cache.clear()  # in which tries are counted
     return build()

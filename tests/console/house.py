@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,7 @@ from targets.models import (
     Target,
 )
 from tests.delivery.office import finding, followed_round, unit
-from tests.rounds.world import authorise
+from tests.rounds.world import authorise, organisation
 
 PASSWORD = "seven roundsmen walk at night"
 
@@ -43,6 +44,7 @@ class House:
     city: Organisation
     water: Organisation
     library: Organisation
+    retired: Organisation
     round: Round
     finding: Finding
     asked: Finding
@@ -69,6 +71,10 @@ def client(user: User | None) -> Client:
     made = Client(headers={"accept-language": "en"})
     if user is not None:
         made.force_login(user)
+        session = made.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
     return made
 
 
@@ -116,7 +122,10 @@ def build() -> House:
         name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
     )
     rows = _register_of(water, now)
-    house = House(city, water, library, this, found, asked, exempt, other, report, target, draft, *rows, planned(now))
+    retired = organisation("bridges", name_en="Bridge Office", name_zh="桥梁处", retired_at=now)
+    house = House(
+        city, water, library, retired, this, found, asked, exempt, other, report, target, draft, *rows, planned(now)
+    )
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)

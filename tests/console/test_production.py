@@ -74,6 +74,19 @@ def ask(port: int, path: str, **headers: str) -> http.client.HTTPResponse:
     return answer
 
 
+def announce(port: int, host: str, size: int, cookie: str) -> int:
+    """Say that a body of this size follows, and, where a session is said to be, send it; return what is answered."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.putrequest("POST", "/account/sign-in/", skip_host=True)
+    known = {"Host": host, "X-Forwarded-Proto": "https", "Content-Length": str(size), "Cookie": cookie}
+    for name, value in known.items():
+        connection.putheader(name, value)
+    connection.endheaders(b"x" * size if cookie else None)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def test_the_deployment_check_of_django_finds_nothing(installation: Installation) -> None:
     installation.environment["ROUNDSMAN_WEB_URL"] = URL
     installation.python(
@@ -127,6 +140,8 @@ def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(inst
         assert {"Secure", "HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
         assert ask(port, "/", Host="evil.example", X_Forwarded_Proto="https").status == 400
         assert "Server" not in behind.headers
+        for cookie, status in (("", 413), ("__Host-session=nobodys", 413)):
+            assert announce(port, host, 1_000_000, cookie) == status, "without the body"
         assert process.poll() is None
 
 
@@ -140,4 +155,4 @@ def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(installation: Ins
 
 def test_nothing_of_the_site_needs_a_file_outside_of_the_packages() -> None:
     assert (ROOT / "scanner" / "console" / "console.css").is_file()
-    assert not list((ROOT / "scanner" / "console").rglob("*.js"))
+    assert [path.name for path in (ROOT / "scanner" / "console").rglob("*.js")] == ["keys.js"]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from scanner.accounts.roles import Role
 from scanner.audit.models import Entry
-from scanner.rounds.models import Round
+from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, Level, Outcome, Vantage
+from scanner.engine.model import Target as EngineTarget
+from scanner.engine.serialize import dump_host
+from scanner.rounds.models import HostResult, Round
 from scanner.rounds.switch import stop_all
 from targets.models import Authorisation, RegisterDraft, Target
 from tests.console.house import House
@@ -109,6 +113,35 @@ def test_a_target_is_changed_and_what_the_form_does_not_name_stays(house: House)
 
     house.target.refresh_from_db()
     assert (house.target.criticality, house.target.tags, house.target.value) == ("key", ["dmz"], "192.0.2.10")
+
+
+def test_the_page_of_a_target_tells_what_was_left_out_and_why(house: House) -> None:
+    gaps = (
+        Gap(GapReason.TIMED_OUT, Facet.TLS, 443),
+        Gap(GapReason.REFUSED_BY_SCOPE, detail="excluded address=192.0.2.10 'why=heart <b>monitor</b>'"),
+    )
+    seen = HostInspection(
+        EngineTarget("192.0.2.10", "192.0.2.10"),
+        Outcome.PARTIAL,
+        house.round.created,
+        house.round.created,
+        Vantage.INTERNET,
+        Level.READ,
+        coverage=Coverage(gaps=gaps),
+    )
+    rows = HostResult.objects.filter(organisation=house.water)
+    rows.update(target=house.target, facts=dump_host(seen), outcome=Outcome.PARTIAL)
+    where = f"/targets/{house.target.pk}/"
+    html = house.browser(Role.UNIT_MEMBER).get(where).content.decode()
+
+    assert f"In round {house.round.pk}, the newest." in html
+    assert "443/tcp, TLS" in html
+    assert "It did not finish in the time allowed." in html
+    assert "Reason given: heart &lt;b&gt;monitor&lt;/b&gt;" in html
+    rows.update(
+        facts=dump_host(replace(seen, outcome=Outcome.INSPECTED, coverage=Coverage())), outcome=Outcome.INSPECTED
+    )
+    assert "left nothing out" in house.browser(Role.UNIT_MEMBER).get(where).content.decode()
 
 
 def test_ticked_targets_are_changed_after_a_look_at_what_changes(house: House) -> None:

@@ -38,7 +38,7 @@ TICKED = ("targets/change/", "targets/retire/", "targets/check/")
 OPERATE = frozenset({ADMIN, OPERATOR})
 ADMINISTER = frozenset({ADMIN})
 TABLE: dict[str, Entry] = {
-    "style": Entry(OPEN),
+    "asset": Entry(OPEN),
     "language": Entry(None, OPEN),
     "invitation": Entry(OPEN, OPEN),
     "account_login": Entry(OPEN, OPEN),
@@ -54,11 +54,30 @@ TABLE: dict[str, Entry] = {
     "mfa_view_recovery_codes": Entry(OWN),
     "mfa_generate_recovery_codes": Entry(OWN, OWN),
     "mfa_download_recovery_codes": Entry(OWN),
+    "mfa_list_webauthn": Entry(OWN),
+    "mfa_add_webauthn": Entry(OWN, OWN),
+    "mfa_reauthenticate_webauthn": Entry(OWN, OWN),
+    "mfa_edit_webauthn": Entry(OWN, OWN),
+    "mfa_remove_webauthn": Entry(OWN, OWN),
+    "sign-on": Entry(None, OPEN),
+    "sign-on-back": Entry(OPEN),
+    "socialaccount_login_cancelled": Entry(OPEN),
+    "sign-on-again": Entry(OWN),
+    "sign-on-link": Entry(None, OWN),
+    "sign-on-unlink": Entry(None, OWN),
     "usersessions_list": Entry(OWN, OWN),
     "account": Entry(OWN),
     "overview": Entry(ALL),
+    "first-steps": Entry(None, OPERATE),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
+    "add-organisation": Entry(OPERATE, OPERATE),
+    "change-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "retire-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "bring-back-organisation": Entry(OPERATE, OPERATE, mine=True),
+    "zones": Entry(OFFICE),
+    "add-zone": Entry(OPERATE, OPERATE),
+    "change-zone": Entry(OPERATE, OPERATE),
     "targets": Entry(ALL),
     "target": Entry(ALL, mine=True),
     "change-target": Entry(OPERATE, OPERATE, mine=True),
@@ -101,6 +120,9 @@ TABLE: dict[str, Entry] = {
     "resume-round": Entry(None, OPERATE),
     "cancel-round": Entry(OPERATE, OPERATE),
     "stop": Entry(OPERATE, OPERATE),
+    "mail-server": Entry(ADMINISTER, ADMINISTER),
+    "test-mail": Entry(None, ADMINISTER),
+    "no-mail-server": Entry(ADMINISTER, ADMINISTER),
     "people": Entry(ADMINISTER),
     "invite": Entry(ADMINISTER, ADMINISTER),
     "account-of": Entry(ADMINISTER, ADMINISTER),
@@ -132,16 +154,23 @@ def address(pattern: str, house: House) -> str:
         "rounds": house.round.pk,
         "reports": house.report.pk,
         "people": house.users[OPERATOR].pk,
+        "zones": house.target.zone_id,
     }.get(pattern.split("/")[0], 0)
     values = {
         "<int:number>": number,
         "<int:held>": membership.pk,
+        "<int:pk>": 0,
+        "<str:name>": "none",
         "<slug:slug>": "water",
         "<slug:form>": "html",
         "<slug:act>": "renew",
         "<slug:digest>": "none",
         "<slug:token>": "none",
     }
+    if pattern.endswith("/bring-back/"):
+        values["<slug:slug>"] = house.retired.slug
+    if pattern.endswith("<slug:slug>/retire/"):
+        values["<slug:slug>"] = "city"  # as the water office is needed further on
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""

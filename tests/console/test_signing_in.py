@@ -23,11 +23,6 @@ pytestmark = pytest.mark.django_db
 SIGN_IN = "/account/sign-in/"
 
 
-@pytest.fixture(autouse=True)
-def no_tries() -> None:
-    cache.clear()
-
-
 def person(role: Role | None = Role.AUDITOR, email: str = "li@office.example") -> User:
     now = dt.datetime.now(dt.UTC)
     user = people.add(email, "Li Wei", "tests", now)

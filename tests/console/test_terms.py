@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from scanner.accounts.roles import Role
 from scanner.audit.models import Entry
-from scanner.console import server
+from scanner.console import bounds
 from targets.documents import LARGEST
 from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion
 from targets.registry.document import LARGEST_FILE
@@ -95,7 +95,7 @@ def test_other_documents_and_large_ones_are_refused(house: House, content: bytes
 
 
 def test_the_server_takes_a_request_with_the_largest_upload() -> None:
-    assert max(LARGEST, LARGEST_FILE) + 512 * 1024 < server.LARGEST
+    assert max(LARGEST, LARGEST_FILE) + 512 * 1024 < bounds.LARGEST
 
 
 def test_a_document_is_saved_and_never_shown_by_a_browser(house: House) -> None:

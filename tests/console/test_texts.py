@@ -8,7 +8,6 @@ from enum import StrEnum
 import pytest
 from django.db.models import TextChoices
 
-from scanner.accounts.roles import Role
 from scanner.console.texts import own_texts, texts
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plan import Profile
@@ -22,10 +21,9 @@ from targets.registry.plan import Noun
 from tests.reports.test_locale import keys, placeholders
 
 FOLDER = ROOT / "scanner" / "console"
-SOURCE = "".join(path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in (".py", ".html"))
+SOURCE = "".join(path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in (".py", ".html", ".txt"))
 
 BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
-    "role": Role,
     "profile": Profile,
     "stage": JobKind,
     "contact_role": ContactRole,
@@ -35,7 +33,7 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
-    *("error.", "need.", "ask.kind_"),
+    *("error.", "need.", "ask.kind_", "first_steps."),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
@@ -45,7 +43,16 @@ ASSEMBLED = (
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
-    *("exclusion_form.", "contact_form.", "plans.", "plan_form."),
+    *(
+        "exclusion_form.",
+        "contact_form.",
+        "plans.",
+        "plan_form.",
+        "organisations.",
+        "organisation_form.",
+        "zone_form.",
+        "mail_server.",
+    ),
 )
 """Topics of forms, whose keys are the names of fields."""
 

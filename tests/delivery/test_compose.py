@@ -16,8 +16,9 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.delivery.compose import Mail, Sender, ascii_address, compose
+from scanner.delivery.compose import Mail, Sender, compose
 from scanner.delivery.letters import REPORT_MARK, Frame
+from scanner.delivery.mail_address import ascii_address
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File
 from scanner.delivery.reports import built

@@ -30,7 +30,7 @@ SEND = (
     + """
 from datetime import UTC, datetime
 from scanner.delivery.sender import Mailer
-from scanner.delivery.smtp import server
+from scanner.delivery.mail_server import server
 Mailer(lambda: datetime.now(UTC)).run_once()
 """
 )

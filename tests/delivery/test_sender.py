@@ -47,7 +47,7 @@ def mail_settings() -> Iterator[None]:
 
 
 def installed(**fields: object) -> override_settings:
-    return override_settings(INSTALLATION=settings.INSTALLATION.model_copy(update=fields), MAIL_DOMAIN="office.example")
+    return override_settings(INSTALLATION=settings.INSTALLATION.model_copy(update=fields))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scanner.accounts.roles import Role
 from scanner.delivery.template_check import wrong_words
 from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.model import Confidence, Facet, GapReason, Level, Outcome, Severity, Transport, Vantage
@@ -90,6 +91,7 @@ def test_no_text_is_empty_and_no_placeholder_looks_inside_its_value(language: La
         ("state", State),
         ("grade", Grade),
         ("policy.grade", TlsGrade),
+        ("account_role", Role),
     ],
 )
 def test_every_word_of_the_engine_has_a_text(language: Language, prefix: str, kind: type[Severity]) -> None:
@@ -126,6 +128,8 @@ def test_every_key_is_used() -> None:
             "changes",
             "policy",
         ),
+        "account_role",
+        "mail.account",
         "mail.kind",
         "mail.plan",
         "mail.reinspection.title",

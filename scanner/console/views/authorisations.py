@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header
 
 from scanner.accounts.roles import Right
+from scanner.console.first_steps import after
 from scanner.console.forms import DayField, ListFilter, PageForm, choose_from
 from scanner.console.proposals import WRITTEN, may_register, revised, settle, written
 from scanner.console.requests import PageRequest
@@ -102,10 +103,11 @@ class AuthorisationForm(PageForm):
 
     def __init__(self, request: PageRequest) -> None:
         given = (request.POST, request.FILES) if request.method == "POST" else ()
-        today = Dates(request.words.language, "UTC", request.now).local(request.now).date()
-        initial = {"organisation": request.GET.get("of", ""), "valid_from": today}
-        super().__init__(request.words, *given, initial=initial)
         self._known = request.sight.rows(Organisation, Right.OPERATE).filter(retired_at=None)
+        of = request.GET.get("of", "")[:64]
+        zone = self._known.filter(slug=of).values_list("time_zone", flat=True).first() or request.zone
+        initial = {"organisation": of, "valid_from": request.now.astimezone(ZoneInfo(zone)).date()}
+        super().__init__(request.words, *given, initial=initial)
         choose_from(self, "level", ((each, request.words(f"level.{each}")) for each in LEVELS))
 
     def clean_organisation(self) -> Organisation:
@@ -166,13 +168,13 @@ def add(request: PageRequest) -> HttpResponse:
             file = form.cleaned_data.get("file")
             if file:
                 _keep(request, made, file)
-            return HttpResponseRedirect(reverse("authorisation", args=[made.pk]))
+            return HttpResponseRedirect(after(request, reverse("authorisation", args=[made.pk])))
     told = {
         "title": t("console.authorisations.add"),
         "intro": t("console.authorisation_form.intro"),
         "form": form,
         "button": t("console.authorisations.add"),
-        "back": reverse("authorisations"),
+        "back": after(request, reverse("authorisations")),
         "danger": False,
         "file": True,
     }

@@ -9,16 +9,14 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
-from scanner.console.forms import PageForm, choose_from
+from scanner.console.first_steps import after
+from scanner.console.forms import LANGUAGES, PageForm, choose_from
 from scanner.console.proposals import WRITTEN, revised, settle, written
 from scanner.console.requests import PageRequest
-from targets.models import Contact, ContactRole, Language, OptionalMail, Organisation
+from targets.models import Contact, ContactRole, OptionalMail, Organisation
 from targets.registry.proposal import propose
 from targets.registry.specs import ContactSpec
 from targets.registry.store import current_register
-
-_LANGUAGES = {Language.CHINESE.value: "中文", Language.ENGLISH.value: "English"}
-"""Each by its own name."""
 
 
 class ContactForm(PageForm):
@@ -36,7 +34,7 @@ class ContactForm(PageForm):
         super().__init__(request.words, request.POST or None, initial=initial)
         t = request.words
         choose_from(self, "role", ((each.value, t(f"console.contact_role.{each}")) for each in ContactRole))
-        choose_from(self, "language", _LANGUAGES.items())
+        choose_from(self, "language", LANGUAGES.items())
         choose_from(self, "declines", ((each.value, t(f"mail.kind.{each}")) for each in OptionalMail))
 
     @property
@@ -54,7 +52,7 @@ def add(request: PageRequest, slug: str) -> HttpResponse:
     form = ContactForm(request, {"role": ContactRole.SECURITY, "language": owner.language})
     if request.method == "POST" and form.is_valid() and _stored(request, form, owner):
         messages.success(request, t("console.contacts.added"))
-        return _to(owner)
+        return HttpResponseRedirect(after(request, _page_of(owner)))
     return _shown(request, form, owner, t("console.contacts.add"))
 
 
@@ -71,7 +69,7 @@ def change(request: PageRequest, number: int) -> HttpResponse:
     form = ContactForm(request, known)
     if request.method == "POST" and form.is_valid() and _stored(request, form, this.organisation, this):
         messages.success(request, request.words("console.contacts.changed"))
-        return _to(this.organisation)
+        return HttpResponseRedirect(_page_of(this.organisation))
     return _shown(request, form, this.organisation, request.words("console.contacts.change"))
 
 
@@ -85,7 +83,7 @@ def remove(request: PageRequest, number: int) -> HttpResponse:
         propose(wanted, current=register),
         title=t("console.contacts.remove_title", name=this.name),
         entered=(),
-        back=reverse("organisation", args=[this.organisation.slug]),
+        back=_page_of(this.organisation),
         done=t("console.contacts.removed"),
         danger=True,
     )
@@ -114,11 +112,11 @@ def _shown(request: PageRequest, form: ContactForm, owner: Organisation, title: 
         "intro": "",
         "form": form,
         "button": request.words("console.register.save"),
-        "back": reverse("organisation", args=[owner.slug]),
+        "back": after(request, _page_of(owner)),
         "danger": False,
     }
     return render(request, "form.html", told)
 
 
-def _to(owner: Organisation) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("organisation", args=[owner.slug]))
+def _page_of(owner: Organisation) -> str:
+    return reverse("organisation", args=[owner.slug])

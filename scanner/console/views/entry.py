@@ -10,6 +10,7 @@ from allauth.mfa.base.views import authenticate
 from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -20,13 +21,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from scanner.accounts import people
 from scanner.accounts.models import User
+from scanner.accounts.passwords import LONGEST
+from scanner.accounts.provider import is_linked
 from scanner.console.forms import PageForm
 from scanner.console.requests import PageRequest
 from scanner.console.texts import CODES, language_of
 from scanner.engine.errors import InputError
-
-LONGEST = 1000
-"""Characters of a password that are looked at at all."""
 
 
 class PasswordForm(PageForm):
@@ -74,11 +74,18 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
 
 
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """Ask for a code. A form without one would be taken for a security key, which we don't have."""
-    if request.method == "POST" and "code" not in request.POST:
+    """Ask for a code, or a security key. A form with neither is none of ours."""
+    if request.method == "POST" and request.POST.keys().isdisjoint({"code", "credential"}):
         return HttpResponseRedirect(reverse("mfa_authenticate"))
     asked: HttpResponse = authenticate(request)
     return asked
+
+
+@login_required
+def keys(request: HttpRequest) -> HttpResponse:
+    """Lead to all second factors, where keys are listed too."""
+    del request
+    return HttpResponseRedirect(reverse("mfa_index"))
 
 
 @require_POST
@@ -105,4 +112,4 @@ def language(request: HttpRequest) -> HttpResponse:
 def account(request: PageRequest) -> HttpResponse:
     """Show who one is here."""
     memberships = request.user.memberships.select_related("organisation")
-    return render(request, "account.html", {"memberships": memberships})
+    return render(request, "account.html", {"memberships": memberships, "linked": is_linked(request.user)})

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from urllib.parse import urlencode
 
+from django import forms
 from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from scanner.accounts.roles import Right
+from scanner.console.forms import ListFilter, choose_from
 from scanner.console.ranked import worst_first
 from scanner.console.requests import PageRequest
 from scanner.console.standing import standings
@@ -31,15 +32,30 @@ LISTED = 100
 LAST_REPORTS = 12
 
 
+class Filter(ListFilter):
+    """Which organisations are to be listed."""
+
+    topic = "organisations"
+
+    q = forms.CharField(max_length=100, required=False)
+    state = forms.ChoiceField(required=False)
+
+    def offer(self) -> None:
+        """Name the states."""
+        states = (("", "active"), ("retired", "retired"))
+        choose_from(
+            self, "state", ((value, self.words(f"console.organisations.state_{name}")) for value, name in states)
+        )
+
+
 def index(request: PageRequest) -> HttpResponse:
-    """Show the tree of active organisations, or those that a word fits."""
-    asked = request.GET.get("q", "").strip()[:100]
-    rows = request.sight.rows(Organisation).filter(retired_at=None)
+    """Show the tree of active organisations, or those that a word fits, or retired ones."""
+    form = Filter(request.words, request.GET)
+    asked, retired = form.cleaned_data.get("q"), form.cleaned_data.get("state") == "retired"
+    rows = request.sight.rows(Organisation).filter(retired_at__isnull=not retired)
     if asked:
-        fits = Q(slug__icontains=asked) | Q(name_zh__icontains=asked) | Q(name_en__icontains=asked)
-        listed = [(each, 0) for each in rows.filter(fits)]
-    else:
-        listed = list(_tree(list(rows)))
+        rows = rows.filter(Q(slug__icontains=asked) | Q(name_zh__icontains=asked) | Q(name_en__icontains=asked))
+    listed = [(each, 0) for each in rows] if asked or retired else list(_tree(list(rows)))
     page = Paginator(listed, PER_PAGE).get_page(request.GET.get("page"))
     shown = [each for each, _ in page]
     stand = {each.organisation.pk: each for each in standings(request.sight, request.now, shown)}
@@ -47,9 +63,9 @@ def index(request: PageRequest) -> HttpResponse:
         "page": page,
         "rows": [stand[each.pk] for each in shown],
         "depths": {each.pk: depth for each, depth in page},
-        "asked": asked,
+        "form": form,
         "total": len(listed),
-        "address": lambda number: f"?{urlencode({'q': asked, 'page': number})}",
+        "operates": request.sight.may(Right.OPERATE),
     }
     return render(request, "organisations.html", told)
 
@@ -81,6 +97,7 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
         "supervisor": this.parent if this.parent_id and sight.may(Right.READ, this.parent_id) else None,
         "reports": reports,
         "forms": forms,
+        "may_change": sight.may(Right.OPERATE, this.pk),
         "may_inspect": sight.may(Right.OPERATE, this.pk) and this.retired_at is None,
     }
     return render(request, "organisation.html", told)

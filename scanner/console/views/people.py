@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from scanner.accounts import people
 from scanner.accounts.models import Membership, User
+from scanner.accounts.provider import is_linked
 from scanner.accounts.roles import EVERYWHERE, Role
 from scanner.console.forms import PageForm
 from scanner.console.requests import PageRequest
@@ -36,7 +37,7 @@ class RoleForm(PageForm):
     def __init__(self, request: PageRequest, *args: object, **kwargs: object) -> None:
         super().__init__(request.words, *args, **kwargs)
         self._known = request.sight.rows(Organisation).filter(retired_at=None)
-        choices = [(role.value, request.words(f"console.role.{role}")) for role in Role]
+        choices = [(role.value, request.words(f"account_role.{role}")) for role in Role]
         self.fields["role"].choices = choices  # type: ignore[attr-defined] # the stubs know no field by its name
 
     def clean(self) -> dict[str, object]:
@@ -121,6 +122,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "form": form,
         "memberships": user.memberships.select_related("organisation"),
         "has_factor": Authenticator.objects.filter(user=user).exists(),
+        "linked": is_linked(user),
     }
     return render(request, "person.html", told)
 
@@ -138,6 +140,7 @@ def change_access(request: PageRequest, number: int, act: str) -> HttpResponse:
     acts: dict[str, Callable[[User, str, datetime], object]] = {
         "invite": people.invite_by_mail,
         "forget-factor": people.remove_second_factor,
+        "unlink": people.unlink_sign_on,
         "end": people.end,
         "renew": people.renew,
     }

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, Q, QuerySet, TextField
+from django.db.models import Case, Count, Max, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts.roles import Right
+from scanner.console.first_steps import after
 from scanner.console.forms import ListFilter, PageForm, choose_from, note_problems
 from scanner.console.proposals import WRITTEN, may_register, revised, written
 from scanner.console.ranked import worst_first
 from scanner.console.requests import PageRequest
+from scanner.engine.errors import InputError
 from scanner.engine.model import Outcome
 from scanner.remediation.lifecycle import TO_FIX
 from scanner.remediation.models import Finding
+from scanner.reports.coverage import not_inspected
 from scanner.reports.dates import Dates
+from scanner.reports.gaps import gap_sentence
+from scanner.reports.model import NotInspected
 from scanner.rounds.checking import ANY_PORT, hindrances
 from scanner.rounds.models import HostResult, LookNumber
 from targets.addresses import AddressError, parse_address
-from targets.models import Criticality, Organisation, Target, Zone
+from targets.models import Criticality, Organisation, Target, Vantage, Zone
 from targets.registry.problems import BadInput
-from targets.registry.specs import TargetSpec
+from targets.registry.specs import TargetSpec, ZoneSpec
 from targets.registry.store import current_register, limits
 from targets.registry.table import read_target
 from targets.scope import Reach
@@ -38,6 +44,9 @@ PER_PAGE = 50
 
 ROUNDS = 12
 """Rounds in the history of a target, the newest."""
+
+HOSTS = 20
+"""Hosts of the newest round of which the page reads what was left out."""
 
 WORST = 20
 """Findings that the page of a target names."""
@@ -114,18 +123,34 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         finished=Max("finished"),
         ports=Max("ports_open"),
     )
+    rows = list(rounds.order_by("-round")[:ROUNDS])
+    newest = looks.filter(round=rows[0]["round"]).select_related("target") if rows else looks.none()
     found = list(_findings_of(request, this)) if this.retired_at is None else []
     told = {
         "this": this,
         "owner": owner,
         "hindrance": next(iter(hindrances([this], ANY_PORT, request.now)), None),
-        "rounds": list(rounds.order_by("-round")[:ROUNDS]),
+        "rounds": rows,
+        "gaps": list(_gaps(newest)),
+        "why": lambda reason: gap_sentence(reason.reason, reason.detail, request.words),
         "findings": found[:WORST],
         "more": max(0, len(found) - WORST),
         "dates": Dates(request.words.language, owner.time_zone, request.now),
         "may_change": may_register(request, owner) and this.retired_at is None,
     }
     return render(request, "target.html", told)
+
+
+def _gaps(looks: QuerySet[HostResult]) -> Iterator[NotInspected]:
+    """Yield what looks left out, those first that saw nothing; of a wide network of the first hosts alone."""
+    whole = Q(outcome__in=(Outcome.INSPECTED, Outcome.PARTIAL))
+    for row in looks.annotate(saw=Case(When(whole, then=Value(1)), default=Value(0))).order_by("saw", "pk")[:HOSTS]:
+        try:
+            found = not_inspected(row, row.inspection())
+        except InputError:  # a newer Roundsman wrote it
+            continue
+        if found.reasons or found.outcome is not Outcome.INSPECTED:
+            yield found
 
 
 def _findings_of(request: PageRequest, target: Target) -> Iterable[Finding]:
@@ -149,7 +174,11 @@ def _within(host: str, reach: Reach) -> bool:
 
 
 class TargetForm(PageForm):
-    """What a target is, in the words of its registered row."""
+    """What a target is, in the words of its registered row.
+
+    While there is no zone at all, ``first_zone``, from where the target is looked at is asked for, and the zone that
+    is made is called by that.
+    """
 
     topic = "target_form"
 
@@ -160,12 +189,24 @@ class TargetForm(PageForm):
     shared = forms.BooleanField(required=False)
     blackouts = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
+    rare = ("ports", "shared", "blackouts")
+
     def __init__(self, request: PageRequest, initial: dict[str, object]) -> None:
         super().__init__(request.words, request.POST or None, initial=initial)
-        names = request.sight.rows(Zone).values_list("name", flat=True)
-        choose_from(self, "zone", ((name, name) for name in names))
+        names = list(request.sight.rows(Zone).values_list("name", flat=True))
+        self.first_zone = not names
+        first = ((each.value, request.words(f"vantage.{each}")) for each in Vantage)
+        choose_from(self, "zone", first if self.first_zone else ((name, name) for name in names))
+        if self.first_zone:
+            self.fields["zone"].help_text = request.words("console.target_form.first_zone")
         kinds = ((each.value, request.words(f"console.criticality.{each}")) for each in Criticality)
         choose_from(self, "criticality", kinds)
+
+    @property
+    def zones(self) -> tuple[ZoneSpec, ...]:
+        """The zone that has to be made, if there is none."""
+        vantage = self.cleaned_data["zone"]
+        return (ZoneSpec(vantage, vantage, place=WRITTEN),) if self.first_zone else ()
 
     def spec(self, address: str) -> TargetSpec:
         """Return the target as files describe it. Raises ``BadInput``."""
@@ -217,13 +258,13 @@ def add(request: PageRequest) -> HttpResponse:
         specs = _specs(form)
         if specs and _written(request, form, [(slug, each) for each in specs], alone=False):
             messages.success(request, t("console.targets.added", n=len(specs)))
-            return HttpResponseRedirect(f"{reverse('targets')}?organisation={slug}")
+            return HttpResponseRedirect(after(request, f"{reverse('targets')}?organisation={slug}"))
     told = {
         "title": t("console.targets.add"),
         "intro": t("console.target_form.intro"),
         "form": form,
         "button": t("console.targets.add"),
-        "back": reverse("targets"),
+        "back": after(request, reverse("targets")),
         "danger": False,
     }
     return render(request, "form.html", told)
@@ -271,10 +312,11 @@ def _specs(form: AddForm) -> list[TargetSpec]:
     return [] if form.errors else specs
 
 
-def _written(request: PageRequest, form: PageForm, changed: list[tuple[str, TargetSpec]], *, alone: bool) -> bool:
+def _written(request: PageRequest, form: TargetForm, changed: list[tuple[str, TargetSpec]], *, alone: bool) -> bool:
     """Write targets. ``alone``: they share no more with other organisations than before, whose are not looked at."""
     register = current_register({slug for slug, _ in changed} if alone else None)
-    return written(request, form, revised(register, "targets", changed), register, address="addresses")
+    wanted = replace(revised(register, "targets", changed), zones=form.zones)
+    return written(request, form, wanted, register, address="addresses")
 
 
 def _target(request: PageRequest, number: int, right: Right = Right.READ) -> Target:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import time
 from collections import defaultdict
@@ -28,6 +29,10 @@ READ_LIMIT = 64 * 1024
 
 _GRACE = 0.02
 """Seconds after a time-out in which bytes that lay unread in the socket are picked up."""
+
+
+_HIGH_WATER = 64 * 1024
+"""Bytes that wait to be sent above which draining would wait: asyncio's default for its transports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,9 @@ class Conversation:
         """Send all of ``data``. Raises ``HostSilent`` when the peer doesn't take it, ``ConnectionLost``."""
         try:
             self._writer.write(data)
-            async with asyncio.timeout(self._timeout):
-                await self._writer.drain()
+            if self._writer.transport.get_write_buffer_size() > _HIGH_WATER:
+                async with asyncio.timeout(self._timeout):
+                    await self._writer.drain()
         except TimeoutError as error:
             raise HostSilent("The host did not take what was sent in time.") from error
         except (OSError, ssl.SSLError) as error:
@@ -278,20 +284,13 @@ class _Answer(asyncio.DatagramProtocol):
 
 
 async def _exchange_datagram(endpoint: Endpoint, request: bytes, timeout: float, any_port: bool) -> bytes:
-    loop = asyncio.get_running_loop()
     peer = (endpoint.address, endpoint.port)
     try:
-        if any_port:
-            wildcard = "::" if ":" in endpoint.address else "0.0.0.0"  # noqa: S104 - a client socket
-            transport, protocol = await loop.create_datagram_endpoint(
-                lambda: _Answer(endpoint.address), local_addr=(wildcard, 0)
-            )
-        else:
-            transport, protocol = await loop.create_datagram_endpoint(
-                lambda: _Answer(endpoint.address), remote_addr=peer
-            )
+        own = _datagram_socket(peer, connected=not any_port)
     except OSError as error:
         raise ConnectionLost(f"The datagram could not be sent: {error}") from error
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_datagram_endpoint(lambda: _Answer(endpoint.address), sock=own)
     try:
         transport.sendto(request, peer if any_port else None)
         async with asyncio.timeout(timeout):
@@ -300,3 +299,18 @@ async def _exchange_datagram(endpoint: Endpoint, request: bytes, timeout: float,
         raise HostSilent("No datagram came back in time.") from error
     finally:
         transport.close()
+
+
+def _datagram_socket(peer: tuple[str, int], *, connected: bool) -> socket.socket:
+    """Return a socket for one question; ``connected``, it hears of nobody but the peer, and of a refusal."""
+    own = socket.socket(socket.AF_INET6 if ":" in peer[0] else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        own.setblocking(False)
+        if connected:
+            own.connect(peer)
+        else:
+            own.bind(("", 0))
+    except OSError:
+        own.close()
+        raise
+    return own

@@ -246,10 +246,22 @@ async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, b
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed) or event is h11.PAUSED:
             break
         if response is not None and (len(body) >= limit or pieces >= PIECE_LIMIT):
-            return response, bytes(body), False
+            return response, bytes(body), _has_ended(connection.http)
     if response is None:
         raise ConnectionLost("The web server closed the connection without an answer.")
     return response, bytes(body), True
+
+
+def _has_ended(http: h11.Connection) -> bool:
+    """Tell whether the rest of a reply that was cut is here already, so that its connection can be used again.
+
+    Nothing is waited for: error pages of a few hundred bytes come in one piece, archives don't.
+    """
+    try:
+        event = http.next_event()
+        return isinstance(http.next_event() if isinstance(event, h11.Data) else event, h11.EndOfMessage)
+    except h11.RemoteProtocolError:
+        return False
 
 
 _TEXT = re.compile(rb"(?i)\s*(?:text/|application/(?:[\w.+-]{0,40}\+)?(?:json|xml|javascript|xhtml))")

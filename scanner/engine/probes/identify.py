@@ -33,6 +33,12 @@ HTTP_REQUEST = b"GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: Roundsman/0.1\r\nAcce
 BANNER_WAIT = 1.5
 """Seconds that a port may take to speak first, and to answer a greeting."""
 
+HEAD_START = 0.3
+"""Seconds for which ports whose usual service speaks first are only listened to: most then need no other question, and
+each question is a process more for servers such as OpenSSH's and rsync's."""
+
+SSH_PORTS = frozenset({22, 2222, 22222})
+
 SLOW_BANNER_WAIT = 12.0
 """Seconds for ports whose usual service speaks first: mail servers delay their greeting to deter spam."""
 
@@ -129,10 +135,9 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     for probe in likely:
         if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
             return alone
-    if any(probe.one_at_a_time and port in probe.ports for probe in _SPEAK_FIRST):
-        alone = await _wait_for_banner(contact, BANNER_WAIT)
-        if alone.known:
-            return alone
+    wait = _head_start(port)
+    if wait and (alone := await _wait_for_banner(contact, wait)).known:
+        return alone
     # Silence comes last: a server that takes one connection at a time would make the others wait for it to end.
     questions: list[Question] = [_ask_http(contact), *([_ask_tls(contact)] if with_tls else [])]
     questions += [*(_greet(contact, probe) for probe in likely), _wait_for_banner(contact, BANNER_WAIT)]
@@ -152,6 +157,14 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
         return second if second.known else first
     alone = await _one_by_one(contact, likely, with_tls=with_tls)
     return alone if alone.known else replace(first, banner=first.banner or second.banner)
+
+
+def _head_start(port: int) -> float:
+    """Return for how many seconds a port is listened to before anything is asked of it; 0 for not at all."""
+    usual = [probe for probe in _SPEAK_FIRST if port in probe.ports]
+    if any(probe.one_at_a_time for probe in usual):
+        return BANNER_WAIT
+    return HEAD_START if usual or port in SSH_PORTS else 0
 
 
 async def _one_by_one(contact: Contact, likely: list[ServiceProbe], *, with_tls: bool) -> Identification:

@@ -103,7 +103,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await asyncio.shield(process.wait())
+        await asyncio.shield(process.communicate())  # to the end of its pipes, without which they stay open
 
 
 def _document(report: Path, status: int | None, complaint: bytes) -> Element:

@@ -152,7 +152,7 @@ async def _run(request: str, deadline: float) -> tuple[dict[str, object], int]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await asyncio.shield(process.wait())
+        await asyncio.shield(process.communicate())  # to the end of its pipes, without which they stay open
     said = printed.lstrip(b".")
     answers = json.loads(said or b"{}")
     return answers if isinstance(answers, dict) else {}, len(printed) - len(said)
