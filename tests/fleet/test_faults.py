@@ -12,7 +12,7 @@ from tests.fleet.process import HOSTS, LEASE
 from tests.fleet.site import HELD, Site
 from tests.rounds.prepared import within
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 RESULTS = "SELECT count(*), count(DISTINCT address) FROM rounds_hostresult WHERE look = 1 AND outcome = 'inspected'"
 MAILS = "SELECT kind, state, attempt FROM delivery_message ORDER BY kind"

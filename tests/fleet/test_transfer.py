@@ -11,6 +11,8 @@ import pytest
 from tests.fleet.site import Site
 from tests.installation import Installation
 
+pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
+
 LIVED_IN = """
 from datetime import datetime, timedelta, UTC
 from django.contrib.sessions.models import Session

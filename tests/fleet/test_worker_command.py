@@ -15,7 +15,7 @@ from scanner.installation import ROOT
 from tests.fleet.site import HELD, ROLE, Site
 from tests.rounds.prepared import within
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.postgresql, pytest.mark.slow]
 
 SLOW_HOSTS = """
 from targets.models import Authorisation, Target, Zone
