@@ -7,6 +7,8 @@ import threading
 import time
 from contextlib import ExitStack
 
+from django.conf import settings
+
 from scanner.engine.errors import RoundsmanError
 from scanner.engine.inspect import Observer, Progress
 from scanner.rounds import steps
@@ -28,17 +30,18 @@ def execute(round_id: int, ways: Ways | None = None, hooks: Hooks | None = None,
     """Do, or wait for, every job of the round. Doing so again goes on where it stopped, and changes nothing once it is
     done. Ctrl-C cancels the round, accounts for what was left, lets it be followed, and goes on.
 
-    ``helpers`` are threads that look at hosts beside the calling one, if it is the real engine that looks.
+    Hosts of zones that this machine does not look at are waited for. ``helpers`` are threads that look at hosts beside
+    the calling one, if it is the real engine that looks.
     Raises ``RoundsmanError`` when the round is paused or everything is stopped, and whatever the rooms above raise.
     """
     ways, hooks, lost = ways or Ways(), hooks or Hooks(), LeaseObserver()
     with _Watching(ways) as watching:
 
         def helper(drain: threading.Event) -> Hand:
-            looks = Share(round_id, (JobKind.LOOK,))
+            looks = Share(round_id, (JobKind.LOOK,), settings.ZONES)
             return Hand(worker_name("run"), ways, hooks, lost, drain, watch=watching.of, share=looks)
 
-        own = Share(round_id)
+        own = Share(round_id, zones=settings.ZONES)
         hand = Hand(worker_name("run"), ways, hooks, lost, patient=False, watch=watching.of, share=own)
         try:
             with Workers(helpers if ways.engine is None else 0, helper):
