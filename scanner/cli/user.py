@@ -136,6 +136,19 @@ def forget_factor(email: Email, yes: Yes = False) -> None:
     typer.echo("It is forgotten." if removed else f"{email} has none.")
 
 
+@app.command(short_help="Remove the link to the single sign-on.")
+def unlink(email: Email) -> None:
+    """Let in no more by this account whoever is linked to it at the single sign-on; a new link can be made.
+
+    Exit status: 0 done, 2 there is no such account.
+    """
+    from scanner.accounts import people
+
+    with clear_errors():
+        removed = people.unlink_sign_on(_user(email), actor(), datetime.now(UTC))
+    typer.echo("The link is removed." if removed else f"{email} has none.")
+
+
 @app.command(short_help="End an account.")
 def end(email: Email, yes: Yes = False) -> None:
     """Let nobody sign in by an account any more, and end its sessions; what it did stays on record.

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -19,11 +20,13 @@ SAMPLE = 0.2
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One run: wall-clock seconds, the peak of the summed proportional set size (PSS) in MB (10⁶ bytes), and seconds of
-    processor time, which other work on the machine changes less."""
+    processor time, which other work on the machine changes less. ``connections`` are those that this network namespace
+    opened meanwhile."""
 
     seconds: float
     peak_mb: float
     cpu_seconds: float
+    connections: int = 0
 
 
 def measure(command: Sequence[str], *, accept: Sequence[int] = (0,), limit: float = 900) -> Measured:
@@ -31,7 +34,7 @@ def measure(command: Sequence[str], *, accept: Sequence[int] = (0,), limit: floa
 
     Raises ``RuntimeError`` when it ends with a status not in ``accept``: a failed run measures nothing.
     """
-    before, started = _processor_time(), time.monotonic()
+    before, opened, started = _processor_time(), connections_opened(), time.monotonic()
     child = psutil.Popen(list(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     peak = 0.0
     while child.poll() is None:
@@ -42,7 +45,8 @@ def measure(command: Sequence[str], *, accept: Sequence[int] = (0,), limit: floa
         time.sleep(SAMPLE if time.monotonic() - started > 2 else 0.02)
     if child.returncode not in accept:
         raise RuntimeError(f"{' '.join(command)} ended with status {child.returncode}")
-    return Measured(time.monotonic() - started, peak, _processor_time() - before)
+    seconds = time.monotonic() - started
+    return Measured(seconds, peak, _processor_time() - before, connections_opened() - opened)
 
 
 def median_of(runs: int, command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Measured:
@@ -57,7 +61,16 @@ def median_run(measured: Sequence[Measured]) -> Measured:
         statistics.median(run.seconds for run in measured),
         statistics.median(run.peak_mb for run in measured),
         statistics.median(run.cpu_seconds for run in measured),
+        int(statistics.median(run.connections for run in measured)),
     )
+
+
+def connections_opened() -> int:
+    """Return how many TCP connections this network namespace has opened so far (RFC 4022, tcpActiveOpens)."""
+    names, values = (
+        line.split() for line in Path("/proc/net/snmp").read_text(encoding="ascii").splitlines() if "Tcp:" in line
+    )
+    return int(values[names.index("ActiveOpens")])
 
 
 def _processor_time() -> float:

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from tests.bench import overhead, sweep
 from tests.bench.fleet import addresses, fleet
-from tests.bench.measure import Measured, median_of
+from tests.bench.measure import Measured, measure, median_of
 from tests.bench.soak import Size, soak_rows
 from tests.lab.case import program
 from tests.lab.namespace import run_inside
@@ -123,26 +123,30 @@ def _slow_row(table: Table, runs: int) -> None:
 
 def _tls_row(table: Table, runs: int) -> None:
     ours = median_of(runs, [ROUNDSMAN, "inspect", "127.30.0.1", "--ports", "443", *AUTHORISED], accept=INSPECTED)
-    command = [program("testssl"), "--quiet", "--color", "0", "--warnings", "off", "127.30.0.1:443"]
-    peer = median_of(1, command, accept=range(256))
+    peer = _testssl("127.30.0.1:443")
     table.add_row("one HTTPS host, beside testssl.sh", _seconds(ours), _seconds(peer), _ratio(ours, peer))
 
 
+def _testssl(where: str) -> Measured:
+    return measure([program("testssl"), "--quiet", "--color", "0", "--warnings", "off", where], accept=range(256))
+
+
 def _sweep_rows(table: Table, runs: int) -> None:
-    """Our hello sweep beside sslyze, which is asked of a few servers and scaled up: it needs a minute for all."""
+    """What the TLS verdict of one server costs, by our hello sweep, by sslyze and by testssl.sh."""
     with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder, sweep.servers(Path(folder), sweep.SERVERS):
-        ours = sorted((sweep.sweep(sweep.SERVERS) for _ in range(runs)), key=lambda swept: swept.seconds)[runs // 2]
-        peer = sweep.sslyze(sweep.PEER_SERVERS)
-    scale = ours.servers / peer.servers
-    what = f"hello sweep of {ours.servers} TLS servers, sslyze scaled from {peer.servers}"
-    for unit, mine, theirs in (
-        ("seconds", ours.seconds, peer.seconds * scale),
-        ("seconds of processor time", ours.cpu_seconds, peer.cpu_seconds * scale),
-        ("MB at the peak", ours.peak_mb, peer.peak_mb),
-    ):
-        table.add_row(f"{what}: {unit}", f"{mine:.2f}", f"{theirs:.2f}", f"{theirs / mine:.1f}")
-    within = "within" if ours.allowed() else "over"
-    table.add_row(f"{what}: connections for each", f"{ours.connections / ours.servers:.0f}", f"{within} limits", "")
+        swept = sorted((sweep.sweep(sweep.SERVERS) for _ in range(runs)), key=lambda swept: swept.seconds)[runs // 2]
+        sslyze = sweep.sslyze(sweep.PEER_SERVERS)
+        address, port = sweep.where(0)
+        testssl = _testssl(f"{address}:{port}")
+    what = f"TLS of one server, of {swept.servers} swept at once"
+    cpu, opened = swept.cpu_seconds / swept.servers, swept.connections / swept.servers
+    for peer, theirs in (("sslyze", sslyze.cpu_seconds / sslyze.servers), ("testssl.sh", testssl.cpu_seconds)):
+        table.add_row(f"{what}: processor time beside {peer}", _ms(cpu), _ms(theirs), f"{theirs / cpu:,.0f}")
+    for peer, theirs in (("sslyze", sslyze.connections / sslyze.servers), ("testssl.sh", testssl.connections)):
+        table.add_row(f"{what}: connections beside {peer}", f"{opened:.0f}", f"{theirs:.0f}", f"{theirs / opened:.1f}")
+    seconds = swept.seconds / swept.servers, sslyze.seconds / sslyze.servers
+    table.add_row(f"{what}: time beside sslyze", _ms(seconds[0]), _ms(seconds[1]), f"{seconds[1] / seconds[0]:.0f}")
+    table.add_row(f"{what}: within limits", "yes" if swept.allowed() else "no", f"{swept.peak_mb:.0f} MB", "")
 
 
 def _memory_rows(table: Table) -> None:
@@ -178,6 +182,10 @@ def _soak(options: argparse.Namespace) -> None:
     for row in soak_rows(figures):
         table.add_row(*row)
     Console().print(table)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f} ms"
 
 
 def _seconds(measured: Measured) -> str:

@@ -24,6 +24,7 @@ from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
 from scanner.engine.probes.tls_hello import look
+from tests.bench.measure import connections_opened
 from tests.lab.lab_ca import INTERMEDIATE, issue, rsa_key
 from tests.lab.tls_servers import nginx_server, run_nginx, write_pair
 
@@ -78,14 +79,16 @@ def sweep(count: int) -> Swept:
 
 
 def sslyze(count: int) -> Swept:
-    """Let sslyze ask the same of ``count`` servers. It doesn't count its connections: 0."""
+    """Let sslyze ask the same of ``count`` servers. Nothing else of this network namespace may connect meanwhile."""
     command = [sys.executable, "-m", "tests.compare.oracle_sslyze", "5"]
     asked = json.dumps([(*where(number), _NAME) for number in range(count)])
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    before, opened = resource.getrusage(resource.RUSAGE_CHILDREN), connections_opened()
+    started = time.monotonic()
     subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Swept(count, 0, used, time.monotonic() - started, after.ru_maxrss * 1024 / 1e6)
+    seconds = time.monotonic() - started
+    return Swept(count, connections_opened() - opened, used, seconds, after.ru_maxrss * 1024 / 1e6)
 
 
 async def _sweep_all(count: int) -> list[TlsFacts]:

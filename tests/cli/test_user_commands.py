@@ -72,6 +72,7 @@ def test_people_are_let_in_given_roles_and_ended() -> None:
     assert "/invitation/" in run("link", WANG[0])
     assert "in the outbox" in run("link", WANG[0], "--mail")
     assert "has none" in run("forget-factor", WANG[0], "--yes")
+    assert "has none" in run("unlink", WANG[0])
     run("end", WANG[0], "--yes")
     assert "auditor  signed in never  ENDED" in run("list")
     assert "only administrator" in run("end", "li@office.example", "--yes", status=2)

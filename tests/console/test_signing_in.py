@@ -180,6 +180,7 @@ def test_every_page_of_ones_own_account_is_there_in_both_languages() -> None:
         "/account/", "/account/password/", "/account/sessions/", "/account/sign-out/", "/account/again/",
         "/account/second-factor/", "/account/second-factor/totp/deactivate/", "/account/second-factor/reauthenticate/",
         "/account/second-factor/recovery-codes/", "/account/second-factor/recovery-codes/generate/",
+        "/account/second-factor/keys/add/", "/account/single-sign-on/again/", "/account/single-sign-on/cancelled/",
     )  # fmt: skip
     for language in ("en", "zh-Hans"):
         User.objects.filter(pk=user.pk).update(language=language)
