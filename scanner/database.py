@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+
+import certifi
 
 SCHEMES = ("postgresql://", "postgres://")
 
@@ -77,7 +80,7 @@ def configured(url: str, password: str, data_dir: Path) -> dict[str, Any]:
     options = f"{_SERVER_SETTINGS} {said.pop('options', '')}".strip()
     tls = {} if "sslmode" in said or _is_here(host) else {"sslmode": "verify-full"}
     if (tls or said.get("sslmode") == "verify-full") and "sslrootcert" not in said:
-        tls["sslrootcert"] = "system"
+        tls["sslrootcert"] = _trusted_roots()
     return {
         "ENGINE": "scanner.postgresql",
         "NAME": said.pop("dbname"),
@@ -98,6 +101,11 @@ def place(settings: dict[str, Any]) -> str:
     at = settings["HOST"] or "this machine"
     port = f", port {settings['PORT']}" if settings["PORT"] else ""
     return f"{settings['NAME']} on {at}{port}"
+
+
+def _trusted_roots() -> str:
+    """Return the file of the authorities that this machine trusts; libpq's "system" looks where its build was made."""
+    return ssl.get_default_verify_paths().cafile or certifi.where()
 
 
 def _is_here(hosts: str) -> bool:
