@@ -1,7 +1,7 @@
 """The processes of a fleet, with an engine that sends nothing: ``python -m tests.fleet.process KIND``.
 
-``prepare`` makes a register, with a plan that is due; ``central`` is a ``serve`` that looks at no host; ``looker`` is a
-``worker`` whose looks take half a second a host, and whose lease lasts ``LEASE`` seconds.
+``prepare`` makes a register, with a plan that is not due yet; ``central`` is a ``serve`` that looks at no host;
+``looker`` is a ``worker`` whose looks take ``PER_HOST`` seconds a host, and whose lease lasts ``LEASE`` seconds.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ JOBS = 8
 """Hosts share a job only when they share their ports."""
 
 LEASE = 4.0
-PER_HOST = 0.5
+PER_HOST = 1.0
 
 
 def _register() -> None:
-    from scanner.rounds.models import PlanKind
+    from scanner.rounds.models import Plan, PlanKind
     from scanner.rounds.planning import PlanRequest, make_plan
     from targets.models import Zone
     from tests.delivery.office import contact
@@ -45,6 +45,7 @@ def _register() -> None:
     authorise(owner, "192.0.2.0/24")
     start = datetime(2020, 6, 2, tzinfo=UTC)
     make_plan(PlanRequest("yearly", PlanKind.ROUTINE, "tester", ("water",), "0 12 1 6 *"), start)
+    Plan.objects.update(next_due=None)
 
 
 async def _look(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
@@ -73,7 +74,7 @@ def _central() -> None:
     from scanner.unattended import Beats, Service
 
     ended = _until_told()
-    beats = Beats(plans=float(os.environ.get("CLOCK", "3600")), urgent=1)
+    beats = Beats(plans=0.2, urgent=1)
     with Service(1, Ways(resolver=None), beats, outdated=lambda _: ended.set()).running():
         while not is_served(Path()):
             ended.wait(0.05)

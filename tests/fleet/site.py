@@ -82,6 +82,10 @@ class Site:
         with closing(psycopg.connect(self.server.url(self.name), autocommit=True)) as connection:
             connection.execute(statement.encode())
 
+    def begin(self) -> None:
+        """Let the plan be due."""
+        self.tell("UPDATE rounds_plan SET next_due = now() - interval '1 minute'")
+
     def ended(self, seconds: float = 90) -> bool:
         """Wait for the round's end."""
         return within(seconds, lambda: self.one("SELECT state FROM rounds_round ORDER BY id DESC LIMIT 1") == "done")

@@ -58,6 +58,7 @@ def test_a_worker_needs_no_more_than_the_rights_of_its_role_and_ends_within_seco
     office.python(SLOW_HOSTS)
     with site.running("central"), worker(site, "--zone", "dmz", "--concurrency", "2") as process:
         try:
+            site.begin()
             assert within(30, lambda: site.one(HELD) == 1), "it looks at the host"
             (listed,) = [
                 each for each in json.loads(office.roundsman("workers", "list", "--json"))["workers"] if each["jobs"]
