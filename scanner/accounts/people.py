@@ -17,13 +17,13 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
 
+from scanner.accounts.linked import unlink
 from scanner.accounts.models import Invitation, Membership, User
 from scanner.accounts.revoking import end_sessions, void_links
 from scanner.accounts.roles import EVERYWHERE, Role
-from scanner.accounts.sign_on import unlink
 from scanner.accounts.telling import tell
 from scanner.audit.trail import Action, record
-from scanner.delivery.account_letter import AccountEvent, AccountNews
+from scanner.delivery.account_news import AccountEvent, AccountNews
 from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import Frame, own_language
 from scanner.delivery.mail_address import ascii_address

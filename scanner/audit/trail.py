@@ -58,6 +58,7 @@ class Action(StrEnum):
     MAIL_RETRIED = "mail-retried"
     MAIL_CANCELLED = "mail-cancelled"
     MAIL_DEAD = "mail-dead"
+    MAIL_TESTED = "mail-tested"
     MAIL_SERVER_CHOSEN = "mail-server-chosen"
     MAIL_SERVER_GIVEN_UP = "mail-server-given-up"
     REPORTS_SEALED = "reports-encrypted"
@@ -78,6 +79,8 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an act
     WEBHOOK_ADDED = "webhook-added"
     WEBHOOK_REVOKED = "webhook-revoked"
+    WEBHOOK_SECRET_CHANGED = "webhook-secret-changed"  # noqa: S105 - the name of an act
+    WEBHOOK_TESTED = "webhook-tested"
     WEBHOOK_RETRIED = "webhook-retried"
     WEBHOOK_DEAD = "webhook-dead"
     PRUNE = "prune"

@@ -11,6 +11,7 @@ from scanner.console import assets
 from scanner.console.guard import Route
 from scanner.console.keys import scripted
 from scanner.console.views import (
+    audit,
     authorisations,
     contacts,
     entry,
@@ -18,6 +19,8 @@ from scanner.console.views import (
     findings,
     importing,
     mail_server,
+    mail_test,
+    mails,
     organisation_forms,
     organisations,
     overview,
@@ -28,7 +31,10 @@ from scanner.console.views import (
     selected,
     sign_on,
     switch,
+    system,
     targets,
+    tokens,
+    webhooks,
     zones,
 )
 
@@ -95,7 +101,42 @@ ROUTES = (
     Route("rounds/<int:number>/pause/", rounds.pause, "pause-round", Right.OPERATE, acts=True, shows=False),
     Route("rounds/<int:number>/resume/", rounds.resume, "resume-round", Right.OPERATE, acts=True, shows=False),
     Route("rounds/<int:number>/cancel/", rounds.cancel, "cancel-round", Right.OPERATE, acts=True),
+    Route("mails/", mails.index, "mails", Right.WATCH),
+    Route("mails/<int:number>/", mails.show, "mail", Right.WATCH),
+    Route("mails/<int:number>/content/<slug:form>/", mails.content, "mail-content", Right.WATCH),
+    Route("mails/<int:number>/files/", mails.files, "mail-files", Right.WATCH),
+    Route("mails/<int:number>/files/<int:part>/", mails.file, "mail-file", Right.WATCH),
+    Route("mails/retry/", mails.retry, "retry-mails", Right.OPERATE, acts=True),
+    Route("mails/cancel/", mails.cancel, "cancel-mails", Right.OPERATE, acts=True),
+    Route("mails/test/", mail_test.test, "try-mail", Right.OPERATE, acts=True),
+    Route("system/", system.index, "system", Right.WATCH),
+    Route("system/doctor/", system.doctor, "doctor", Right.WATCH, acts=True),
+    Route("system/audit/", audit.index, "audit", Right.WATCH),
+    Route("system/audit/<int:number>/", audit.show, "audit-entry", Right.WATCH),
+    Route("system/audit/verify/", audit.prove, "verify-audit", Right.WATCH, acts=True),
+    Route("system/tokens/", tokens.all_of_them, "all-tokens", Right.ADMINISTER),
+    Route("system/webhooks/", webhooks.index, "webhooks", Right.WATCH),
+    Route("system/webhooks/add/", webhooks.add, "add-webhook", Right.ADMINISTER, acts=True, fresh=True),
+    Route("system/webhooks/<int:number>/", webhooks.show, "webhook", Right.WATCH),
+    Route(
+        "system/webhooks/<int:number>/test/", webhooks.test, "test-webhook", Right.ADMINISTER, acts=True, shows=False
+    ),
+    Route(
+        "system/webhooks/<int:number>/retry/", webhooks.retry, "retry-webhook", Right.ADMINISTER, acts=True, shows=False
+    ),
+    Route(
+        "system/webhooks/<int:number>/rotate/",
+        webhooks.rotate,
+        "rotate-webhook",
+        Right.ADMINISTER,
+        acts=True,
+        fresh=True,
+    ),
+    Route("system/webhooks/<int:number>/remove/", webhooks.remove, "remove-webhook", Right.ADMINISTER, acts=True),
     Route("account/", entry.account, "account", None),
+    Route("account/tokens/", tokens.index, "tokens", None),
+    Route("account/tokens/add/", tokens.add, "add-token", None, acts=True, fresh=True),
+    Route("account/tokens/<int:number>/revoke/", tokens.revoke, "revoke-token", None, acts=True),
     Route("stop/", switch.switch, "stop", Right.OPERATE, acts=True),
     Route("settings/mail/", mail_server.show, "mail-server", Right.ADMINISTER, acts=True),
     Route("settings/mail/test/", mail_server.test, "test-mail", Right.ADMINISTER, acts=True, shows=False),

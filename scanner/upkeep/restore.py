@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,18 +37,24 @@ HELD = "held by a restore: it may have been sent after the backup was made; 'rou
 
 STOPPED = "restored from a backup; exclusions and ended authorisations that came after it are missing from the register"
 
+Shut = Callable[[str, datetime], Mapping[str, int]]
+"""Takes back what would let somebody in again that was taken back since; done by whom, when. Returns how many of
+what."""
+
 _PREFIX = ".restoring-"
 _BESIDE = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: mails it held, whether the audit trail is whole, and where the old files are, if any.
+    """What a restore did: mails it held, what it shut (how many of what), whether the audit trail is whole, and where
+    the old files are, if any.
 
     ``templates`` is where the operator's own are now, None where the backup holds none.
     """
 
     held: int
+    shut: Mapping[str, int]
     trail_is_whole: bool
     replaced: Path | None
     templates: Path | None
@@ -94,11 +100,12 @@ class Restoring:
     data_dir: Path
     folder: Path
 
-    def finish(self, now: datetime, *, actor: str, stop: bool) -> Restored:
-        """Migrate it, hold its mail, and put it in its place; with ``stop`` no round goes on until ``resume``."""
+    def finish(self, now: datetime, *, actor: str, stop: bool, shut: Shut) -> Restored:
+        """Migrate it, hold its mail, ``shut`` what lets in, and put it in its place; with ``stop`` no round goes on
+        until ``resume``."""
         with transfer.as_default(transfer.file_in(self.folder)):
             migrate()
-            held, whole = _make_safe(self.manifest, now, actor=actor, stop=stop)
+            held, closed, whole = _make_safe(self.manifest, now, actor=actor, stop=stop, shut=shut)
             with connection.cursor() as cursor:
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         snapshot.examine(self.folder / DATABASE)
@@ -106,7 +113,7 @@ class Restoring:
             with transfer.opened("backup", transfer.file_in(self.folder)) as source:
                 transfer.carry_over(source, DEFAULT_DB_ALIAS)
         templates = self.data_dir / own_templates.FOLDER if own_templates.FILE in self.manifest.files else None
-        return Restored(held, whole, self._exchange(now), templates)
+        return Restored(held, closed, whole, self._exchange(now), templates)
 
     def _exchange(self, now: datetime) -> Path | None:
         """Move the old files aside and the new ones in. Broken off, ``prepare`` refuses what is half done."""
@@ -183,9 +190,11 @@ def _refuse_newer(manifest: Manifest) -> None:
         )
 
 
-def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> tuple[int, bool]:
-    """Hold mail that may have left since, sign everybody out, number anew, stop; return how many mails, and whether
-    the trail is whole. A session of the backup may have been ended since."""
+def _make_safe(
+    manifest: Manifest, now: datetime, *, actor: str, stop: bool, shut: Shut
+) -> tuple[int, Mapping[str, int], bool]:
+    """Hold mail that may have left since, sign everybody out, shut, number anew, stop; return how many mails, what was
+    shut, and whether the trail is whole. A session of the backup may have been ended since."""
     from django.contrib.sessions.models import Session
 
     from scanner.audit.trail import Action, record, verify
@@ -197,6 +206,7 @@ def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> 
         waiting = Message.objects.filter(state__in=(MessageState.QUEUED, MessageState.SENDING))
         held = waiting.update(state=MessageState.DEAD, finished=now, lease_until=None, reply=HELD)
         Session.objects.all().delete()
+        closed = shut(actor, now)
         if stop:
             stop_all(actor, STOPPED, now)
         _number_anew()
@@ -209,8 +219,9 @@ def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> 
             audit_head=manifest.audit_head,
             held=held,
             stopped=stop,
+            shut=closed,
         )
-    return held, whole
+    return held, closed, whole
 
 
 def _number_anew() -> None:

@@ -140,7 +140,7 @@ def address(name: str, house: House) -> str:
         "targets": house.target.pk,
         "authorisations": house.water.authorisations.get().pk,
         "exclusions": house.water.exclusions.get().pk,
-        "messages": Message.objects.get().pk,
+        "messages": Message.objects.get(kind="digest").pk,
     }.get(path.split("/")[1], 0)
     filled = {"{number}": str(number), "{slug}": "water", "{form}": "html", "{name}": "weekly"}
     for part, value in filled.items():

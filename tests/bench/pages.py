@@ -32,6 +32,16 @@ PAGES = (
     "/findings/1/",
     "/rounds/",
     "/rounds/1/",
+    "/mails/",
+    "/mails/?state=sent&page=300",
+    "/mails/?state=any&kind=reminder",
+    "/mails/?state=any&organisation=unit-0001",
+    "/mails/1/",
+    "/system/",
+    "/system/audit/",
+    "/system/audit/?actor=ops&subject=file&page=30",
+    "/system/tokens/",
+    "/system/webhooks/",
     "/people/",
 )
 

@@ -14,6 +14,9 @@ from django.test import Client
 from scanner.accounts import people
 from scanner.accounts.models import User
 from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.api import tokens
+from scanner.delivery.models import Message, MessageKind, MessageState
+from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.installation import ROOT
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
@@ -21,6 +24,7 @@ from scanner.remediation.scores import store_score
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
+from scanner.webhooks import hooks
 from targets.documents import keep_document
 from targets.models import (
     Authorisation,
@@ -58,6 +62,7 @@ class House:
     exclusion: Exclusion
     contact: Contact
     plan: Plan
+    mail: Message
     users: dict[Role, User] = field(default_factory=dict)
     stranger: User | None = None
 
@@ -124,13 +129,48 @@ def build() -> House:
     rows = _register_of(water, now)
     retired = organisation("bridges", name_en="Bridge Office", name_zh="桥梁处", retired_at=now)
     house = House(
-        city, water, library, retired, this, found, asked, exempt, other, report, target, draft, *rows, planned(now)
+        city,
+        water,
+        library,
+        retired,
+        this,
+        found,
+        asked,
+        exempt,
+        other,
+        report,
+        target,
+        draft,
+        *rows,
+        planned(now),
+        given_up(water, now),
     )
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)
+    operator = house.users[Role.OPERATOR]
+    tokens.add(operator, "board", ["findings:read"], "tests", now)
+    hooks.add(operator, "tickets", "https://127.0.0.1:1/", ["finding-opened"], "tests", now, private=False)
     house.stranger = account("other@library.example", Role.UNIT_MANAGER, library)
     return house
+
+
+def given_up(owner: Organisation, now: dt.datetime) -> Message:
+    """A mail with an attachment to a contact of an organisation, which its server did not take."""
+    page = "<!doctype html><title>Reminder</title><h1 style='color:red'>Three findings are due</h1>"
+    slip = File("slip.csv", "text/csv", b"finding,answer\n")
+    enqueue(
+        Letter(
+            key_of(MessageKind.REMINDER, "security@water.example", "water", "2026-11"),
+            *(MessageKind.REMINDER, "security@water.example", "en", "Three findings are due", "Due: 3", page, owner),
+            files=(slip,),
+        ),
+        now,
+    )
+    made = Message.objects.get(recipient="security@water.example")
+    made.state, made.attempt, made.finished, made.reply = MessageState.DEAD, 3, now, "recipient: 550 no such user"
+    made.save()
+    return made
 
 
 def _register_of(owner: Organisation, now: dt.datetime) -> tuple[Authorisation, AuthorisationFile, Exclusion, Contact]:

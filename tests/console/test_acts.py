@@ -137,7 +137,7 @@ def test_an_administrator_invites_gives_takes_and_ends(house: House) -> None:
     assert "has an account already" in said(browser.post("/people/invite/", wanted))
 
     made = User.objects.get(email="wang@water.example")
-    assert Message.objects.get().recipient == made.email
+    assert Message.objects.get(kind="invitation").recipient == made.email
     browser.post(f"/people/{made.pk}/", {"role": "unit-manager", "organisation": "water"})
     held = made.memberships.get()
     assert held.role == "unit-manager"

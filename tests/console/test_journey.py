@@ -55,9 +55,14 @@ OTHERS = [
     "/findings/1/",
     "/findings/1/ask/",
     "/rounds/",
+    "/mails/?state=any",
+    "/mails/1/",
+    "/system/",
+    "/system/audit/",
     "/stop/",
     "/account/",
     "/account/sessions/",
+    "/account/tokens/add/",
     "/account/second-factor/totp/activate/",
 ]
 """Pages that the journey does not come by."""

@@ -8,7 +8,10 @@ from enum import StrEnum
 import pytest
 from django.db.models import TextChoices
 
+from scanner.api.scopes import Scope
+from scanner.audit.trail import Action
 from scanner.console.texts import own_texts, texts
+from scanner.delivery.models import MessageState
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plan import Profile
 from scanner.installation import ROOT
@@ -16,6 +19,8 @@ from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import ExemptionKind
 from scanner.reports.words import Words
 from scanner.rounds.models import JobKind
+from scanner.upkeep.health import Health
+from scanner.webhooks.models import Event
 from targets.models import ContactRole, Criticality
 from targets.registry.plan import Noun
 from tests.reports.test_locale import keys, placeholders
@@ -29,12 +34,20 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "contact_role": ContactRole,
     "criticality": Criticality,
     "noun": Noun,
+    "mail_state": MessageState,
+    "scope": Scope,
+    "event": Event,
+    "health": Health,
+    "act": Action,
 }
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
     *("error.", "need.", "ask.kind_", "first_steps."),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
+    *("work.kind_", "verify.broken_", "intel.", "looked_at.", "why.", "all_tokens.state_"),
+    *("webhooks.rotate", "webhooks.remove", "webhooks.taken", "webhooks.not_taken"),
+    *("mails.retry_", "mails.cancel_", "mails.as_", "mail_test.step_"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
 )
@@ -43,6 +56,7 @@ ASSEMBLED = (
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
+    *("mails.", "mail_test.", "token_form.", "all_tokens.", "webhook_form.", "audit.", "verify."),
     *(
         "exclusion_form.",
         "contact_form.",
