@@ -89,6 +89,7 @@ class Action(StrEnum):
     PRUNE = "prune"
     BACKUP = "backup"
     RESTORE = "restore"
+    STORE_MOVED = "store-moved"
 
 
 class Break(StrEnum):

@@ -49,6 +49,10 @@ def restore(
 
     Exit status: 0 done, 1 declined, 2 refused and nothing was changed, 3 done, but the audit trail is broken.
     """
+    from django.db import connection
+
+    from scanner.database import place
+    from scanner.locks import is_shared
     from scanner.settings import DATA_DIR, OWN_TEMPLATES
     from scanner.upkeep.restore import prepared
 
@@ -60,7 +64,8 @@ def restore(
             done = ready.finish(datetime.now(UTC), actor=actor(), stop=stop, shut=_shut if revoke else _shut_links)
     except OSError as error:
         raise InputError(f"{error.filename or file} can't be used: {error.strerror or error}.") from error
-    typer.echo(f"Restored to {data_dir}. {done.held} waiting mail(s) held; 'roundsman mail queue' shows them.")
+    shared = f" and {place(connection.settings_dict)}" if is_shared() else ""
+    typer.echo(f"Restored to {data_dir}{shared}. {done.held} waiting mail(s) held; 'roundsman mail queue' shows them.")
     if done.replaced:
         typer.echo(f"What was there is in {done.replaced}; remove it when all is well.")
     if done.templates and to is None and done.templates != OWN_TEMPLATES:

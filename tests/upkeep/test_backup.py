@@ -23,6 +23,8 @@ from scanner.upkeep import backup as backups
 from tests.installation import Installation
 from tests.reports.test_stationery import put
 
+pytestmark = pytest.mark.sqlite
+
 NOW = dt.datetime(2026, 11, 2, 8, 30, tzinfo=dt.UTC)
 
 LIVED_IN = """
