@@ -57,6 +57,9 @@ class Action(StrEnum):
     FINDING_REFUSED = "finding-refused"
     FINDING_ENDED = "finding-ended"
     PROOF_KEPT = "proof-kept"
+    FINDING_COMMENTED = "finding-commented"
+    FINDING_ASSIGNED = "finding-assigned"
+    FINDINGS_UNASSIGNED = "findings-unassigned"
     NOTICE_ISSUED = "notice-issued"
     NOTICE_WITHDRAWN = "notice-withdrawn"
     REPLIES_IMPORTED = "replies-imported"
@@ -64,6 +67,7 @@ class Action(StrEnum):
     MAIL_CANCELLED = "mail-cancelled"
     MAIL_DEAD = "mail-dead"
     REPORT_SENT_AGAIN = "report-sent-again"
+    MAIL_TESTED = "mail-tested"
     MAIL_SERVER_CHOSEN = "mail-server-chosen"
     MAIL_SERVER_GIVEN_UP = "mail-server-given-up"
     REPORTS_SEALED = "reports-encrypted"
@@ -84,11 +88,14 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an act
     WEBHOOK_ADDED = "webhook-added"
     WEBHOOK_REVOKED = "webhook-revoked"
+    WEBHOOK_SECRET_CHANGED = "webhook-secret-changed"  # noqa: S105 - the name of an act
+    WEBHOOK_TESTED = "webhook-tested"
     WEBHOOK_RETRIED = "webhook-retried"
     WEBHOOK_DEAD = "webhook-dead"
     PRUNE = "prune"
     BACKUP = "backup"
     RESTORE = "restore"
+    STORE_MOVED = "store-moved"
 
 
 class Break(StrEnum):

@@ -110,17 +110,21 @@ def _failed(sight: Sight, now: datetime, t: Words) -> Need | None:
         Detail(t("console.need.failed_in", number=row["round"], n=row["n"]), reverse("round", args=[row["round"]]))
         for row in found
     )
-    return _need(t, "failed", details, len(found))
+    return _need(t, "failed", details, len(found), reverse("system"))
 
 
 def _dead_letters(sight: Sight, t: Words) -> Need | None:
     dead = sight.rows(Message).filter(state=MessageState.DEAD).order_by("-pk")
-    rows = list(dead.values_list("kind", "recipient", "reply")[: NAMED + 1])
+    rows = list(dead.values_list("pk", "kind", "recipient", "reply")[: NAMED + 1])
     details = (
-        Detail(t("mail.digest.dead", kind=t(f"mail.kind.{kind}"), recipient=line(recipient), reply=line(reply)))
-        for kind, recipient, reply in rows
+        Detail(
+            t("mail.digest.dead", kind=t(f"mail.kind.{kind}"), recipient=line(recipient), reply=line(reply)),
+            reverse("mail", args=[number]),
+        )
+        for number, kind, recipient, reply in rows
     )
-    return _need(t, "dead_letters", details, dead.count() if len(rows) > NAMED else len(rows))
+    total = dead.count() if len(rows) > NAMED else len(rows)
+    return _need(t, "dead_letters", details, total, f"{reverse('mails')}?state=dead")
 
 
 def _authorisations(sight: Sight, now: datetime, t: Words) -> Need | None:

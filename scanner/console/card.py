@@ -6,9 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
+
+from django.db.models import Case, Count, Q, Sum, When, Window
 
 from scanner.accounts.sight import Sight
 from scanner.console.ranked import worst_first
+from scanner.console.standing import SERIOUS, Counts
 from scanner.delivery.models import Notice
 from scanner.remediation.lifecycle import TO_FIX
 from scanner.remediation.models import Finding, RoundScore
@@ -50,8 +54,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """All of it. ``findings`` are the worst that are to be fixed, ``notices`` those that wait for an answer."""
+    """All of it. ``counts`` are of all findings that are to be fixed, ``findings`` the worst of them; ``notices`` wait for an
+    answer."""
 
+    counts: Counts
     scored: Scored | None
     actions: tuple[Action, ...]
     findings: Sequence[Finding]
@@ -62,9 +68,11 @@ class Card:
 
 def card_of(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> Card:
     """Return the card, in a fixed number of queries."""
-    findings = _findings(owner, sight)
+    findings = _findings(owner, sight, now)
+    first = findings[0] if findings else None
     waiting = sight.rows(Notice).filter(organisation=owner, answered=None, withdrawn=None).order_by("answer_by", "pk")
     return Card(
+        counts=Counts(first.all_open, first.all_serious, first.all_overdue) if first else Counts(),
         scored=_scored(owner, sight),
         actions=fix_first(report_finding(each, {}, {}, now) for each in findings),
         findings=findings,
@@ -74,8 +82,16 @@ def card_of(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> C
     )
 
 
-def _findings(owner: Organisation, sight: Sight) -> list[Finding]:
-    found = list(worst_first(sight.rows(Finding).filter(organisation=owner, state__in=TO_FIX))[:READ])
+def _findings(owner: Organisation, sight: Sight, now: datetime) -> list[Any]:
+    rows = worst_first(sight.rows(Finding).filter(organisation=owner, state__in=TO_FIX))
+    overdue, serious = Q(deadline__lt=now), Q(severity__in=SERIOUS)
+    totals = {
+        "all_open": Window(Count("pk")),
+        "all_serious": Window(Sum(Case(When(serious, then=1), default=0))),
+        "all_overdue": Window(Sum(Case(When(overdue, then=1), default=0))),
+    }
+    # Those of all of them come with the worst, so that one question is enough.
+    found = list(rows.annotate(**totals)[:READ])
     for each in found:
         each.organisation, each.params, each.exchanges = owner, [], []  # evidence, which was left unread
     return found

@@ -72,7 +72,12 @@ class Message(models.Model):
             models.CheckConstraint(condition=Q(kind__in=MessageKind.values), name="message_kind_is_known"),
             models.CheckConstraint(condition=Q(state__in=MessageState.values), name="message_state_is_known"),
         )
-        indexes = (models.Index(fields=("state", "not_before"), name="message_to_send"),)
+        indexes = (
+            models.Index(fields=("state", "not_before"), name="message_to_send"),
+            # Lists of them, the newest first: read in their order, without the texts.
+            models.Index(fields=("state", "id"), name="message_by_state"),
+            models.Index(fields=("kind", "id"), name="message_by_kind"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.recipient}"

@@ -41,17 +41,21 @@ _SEALS = {ReportFormat.PDF: sealed_pdf, ReportFormat.XLSX: sealed_office}
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What decides how mails of this installation are built; ``limit`` is in bytes of a whole mail."""
+    """What decides how mails of this installation are built; ``limit`` is in bytes of a whole mail.
+
+    Without ``keeps``, a report that is too large is not written to its place: for a look, before or after it leaves.
+    """
 
     data_dir: Path
     limit: int
     reports_url: str = ""
+    keeps: bool = True
 
 
-def post() -> Post:
+def post(*, keeps: bool = True) -> Post:
     """Return what the settings say."""
     installation = settings.INSTALLATION
-    return Post(settings.DATA_DIR, installation.mail_size_limit, installation.reports_url)
+    return Post(settings.DATA_DIR, installation.mail_size_limit, installation.reports_url, keeps)
 
 
 def sender(language: Language) -> Sender:
@@ -168,10 +172,11 @@ def _told(mail: Mail, sentence: str) -> Mail:
 def _linked(report: Report, name: str, content: bytes, how: Post) -> str:
     """Write a report that is too large to a place that nobody can guess, and say how to get at it."""
     token = salted_hmac(f"roundsman.{FOLDER}", f"{report.pk}:{report.digest}", algorithm="sha256").hexdigest()[:48]
-    folder = how.data_dir / FOLDER / token
-    for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(folder / name, content)
+    if how.keeps:
+        folder = how.data_dir / FOLDER / token
+        for each in (folder.parent, folder):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(folder / name, content)
     if how.reports_url:
         url = f"{how.reports_url.rstrip('/')}/{token}/{name}"
         return words(Language(report.language))("mail.report.linked", url=url)

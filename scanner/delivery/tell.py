@@ -28,6 +28,7 @@ from scanner.delivery.reports import mailed_forms
 from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
+from scanner.locks import Turn, take_turn
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
@@ -103,6 +104,7 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
         mailing = Mailing(MessageKind.URGENT_ALERT, organisation, (organisation.pk, about), now)
         letters += mailing.letters(chosen, partial(urgent_letter, told))
     with transaction.atomic():
+        take_turn(Turn.ALERTS, organisation.pk)
         if Told.objects.filter(key__in=new).exists():
             return 0  # somebody else was faster; what is left is told when it is asked for again
         keys = {*new, *(_alert_key(each, exploited=False) for each in new.values())}

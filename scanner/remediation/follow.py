@@ -17,6 +17,7 @@ from scanner import bulk
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
+from scanner.locks import Turn, take_turn
 from scanner.remediation.acts import end_exemptions
 from scanner.remediation.cadence import attend
 from scanner.remediation.keys import RoundKeys
@@ -91,6 +92,7 @@ def follow_round(round_id: int, now: dt.datetime) -> None:
             # Judging takes longest, so nobody waits for it to write.
             view = _view(this, organisation, _results(this, organisation), keys)
             with transaction.atomic():
+                take_turn(Turn.FINDINGS, organisation.pk)
                 if _is_followed(this, organisation):
                     continue  # by somebody who was faster, and told people since
                 _follow_organisation(this, organisation, view, now)

@@ -97,6 +97,8 @@ TABLE: dict[str, Entry] = {
     "list_findings": Entry(Scope.FINDINGS_READ, ALL),
     "show_finding": Entry(Scope.FINDINGS_READ, ALL, mine=True),
     "list_events": Entry(Scope.FINDINGS_READ, ALL, mine=True),
+    "assign_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {"assignee": "unit-member@office.example"}, mine=True),
+    "comment_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {"text": "Behind the VPN."}, mine=True),
     "claim_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {}, mine=True),
     "dispute_finding": Entry(Scope.FINDINGS_WRITE, ASK, {"kind": "accepted", **UNTIL}, mine=True),
     "accept_finding": Entry(Scope.FINDINGS_WRITE, OPERATE, dict(UNTIL), mine=True),
@@ -144,7 +146,7 @@ def address(name: str, house: House) -> str:
         "targets": house.target.pk,
         "authorisations": house.water.authorisations.get().pk,
         "exclusions": house.water.exclusions.get().pk,
-        "messages": Message.objects.get().pk,
+        "messages": Message.objects.get(kind="digest").pk,
     }.get(path.split("/")[1], 0)
     filled = {"{number}": str(number), "{slug}": "water", "{form}": "html", "{language}": "en", "{name}": "weekly"}
     for part, value in filled.items():

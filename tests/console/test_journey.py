@@ -55,6 +55,10 @@ OTHERS = [
     "/findings/1/",
     "/findings/1/ask/",
     "/rounds/",
+    "/mails/?state=any",
+    "/mails/1/",
+    "/system/",
+    "/system/audit/",
     "/stop/",
     "/account/",
     "/reports/",
@@ -65,6 +69,7 @@ OTHERS = [
     "/proposals/",
     "/proposals/add/",
     "/account/sessions/",
+    "/account/tokens/add/",
     "/account/second-factor/totp/activate/",
 ]
 """Pages that the journey does not come by."""

@@ -10,6 +10,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from scanner.accounts.roles import Role
+from scanner.api.models import Token
+from scanner.console.views import system
+from scanner.webhooks.models import Webhook
 from tests.console.house import House, client
 
 ADMIN, OPERATOR, AUDITOR = Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR
@@ -32,10 +35,12 @@ class Entry:
     mine: bool = False
 
 
+CHOSEN = ("findings/claim/", "findings/assign/", "findings/decide/", "findings/reopen/")
 TICKED = ("targets/change/", "targets/retire/", "targets/check/")
 """Pages about what was ticked in a list."""
 
 OPERATE = frozenset({ADMIN, OPERATOR})
+CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
 ADMINISTER = frozenset({ADMIN})
 KEEP = frozenset({ADMIN, OPERATOR, MANAGER})
 CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
@@ -69,6 +74,9 @@ TABLE: dict[str, Entry] = {
     "sign-on-unlink": Entry(None, OWN),
     "usersessions_list": Entry(OWN, OWN),
     "account": Entry(OWN),
+    "tokens": Entry(OWN),
+    "add-token": Entry(OWN, OWN),
+    "revoke-token": Entry(OPERATE, OPERATE),
     "overview": Entry(ALL),
     "first-steps": Entry(None, OPERATE),
     "organisations": Entry(ALL),
@@ -111,7 +119,16 @@ TABLE: dict[str, Entry] = {
     "change-contact": Entry(KEEP, KEEP, mine=True),
     "remove-contact": Entry(KEEP, KEEP, mine=True),
     "findings": Entry(ALL),
+    "claim-findings": Entry(CLAIM, CLAIM),
+    "assign-findings": Entry(CLAIM, CLAIM),
+    "decide-findings": Entry(OPERATE, OPERATE),
+    "reopen-findings": Entry(OPERATE, OPERATE),
+    "keep-view": Entry(None, ALL),
+    "remove-view": Entry(None, ALL),
     "finding": Entry(ALL, mine=True),
+    "compare": Entry(ALL, mine=True),
+    "assign": Entry(None, CLAIM, mine=True),
+    "comment": Entry(None, CLAIM, mine=True),
     "claim": Entry(None, CLAIM, mine=True),
     "ask": Entry(frozenset({ADMIN, OPERATOR, MANAGER}), frozenset({ADMIN, OPERATOR, MANAGER}), mine=True),
     "decide": Entry(None, OPERATE, mine=True),
@@ -143,6 +160,27 @@ TABLE: dict[str, Entry] = {
     "pause-round": Entry(None, OPERATE),
     "resume-round": Entry(None, OPERATE),
     "cancel-round": Entry(OPERATE, OPERATE),
+    "mails": Entry(OFFICE),
+    "mail": Entry(OFFICE),
+    "mail-content": Entry(OFFICE),
+    "mail-files": Entry(OFFICE),
+    "mail-file": Entry(OFFICE),
+    "retry-mails": Entry(OPERATE, OPERATE),
+    "cancel-mails": Entry(OPERATE, OPERATE),
+    "try-mail": Entry(OPERATE, OPERATE),
+    "system": Entry(OFFICE),
+    "doctor": Entry(OFFICE, OFFICE),
+    "audit": Entry(OFFICE),
+    "audit-entry": Entry(OFFICE),
+    "verify-audit": Entry(OFFICE, OFFICE),
+    "all-tokens": Entry(ADMINISTER),
+    "webhooks": Entry(OFFICE),
+    "add-webhook": Entry(ADMINISTER, ADMINISTER),
+    "webhook": Entry(OFFICE),
+    "test-webhook": Entry(None, ADMINISTER),
+    "retry-webhook": Entry(None, ADMINISTER),
+    "rotate-webhook": Entry(ADMINISTER, ADMINISTER),
+    "remove-webhook": Entry(ADMINISTER, ADMINISTER),
     "stop": Entry(OPERATE, OPERATE),
     "mail-server": Entry(ADMINISTER, ADMINISTER),
     "test-mail": Entry(None, ADMINISTER),
@@ -175,6 +213,9 @@ def address(pattern: str, house: House) -> str:
         "exclusions": house.exclusion.pk,
         "contacts": house.contact.pk,
         "plans": house.plan.pk,
+        "mails": house.mail.pk,
+        "account": Token.objects.get().pk,
+        "system": Webhook.objects.get().pk if "webhooks" in pattern else 1,
         "rounds": house.round.pk,
         "reports": house.report.pk,
         "notices": house.notice.pk,
@@ -187,6 +228,7 @@ def address(pattern: str, house: House) -> str:
     values = {
         "<int:number>": number,
         "<int:held>": membership.pk,
+        "<int:part>": 0,
         "<int:pk>": 0,
         "<str:name>": "none",
         "<slug:slug>": "water",
@@ -205,6 +247,7 @@ def address(pattern: str, house: House) -> str:
     if "bulletins/make/" in pattern:
         pattern += "?organisation=city&since=2026-11-01&until=2026-11-25"
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""
+    ticked = f"?finding={house.finding.pk}" if pattern in CHOSEN else ticked
     return f"/{pattern}{ticked}"
 
 
@@ -222,6 +265,12 @@ ADDRESSES = dict(patterns())
 def test_every_address_has_an_entry_and_every_entry_an_address() -> None:
     assert set(ADDRESSES) == set(TABLE)
     assert "" not in ADDRESSES
+
+
+@pytest.fixture(autouse=True)
+def quick_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the doctor looks at is tested with the doctor."""
+    monkeypatch.setattr(system, "examine", lambda now: [])
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -15,7 +15,8 @@ from scanner.accounts.roles import Right
 from scanner.console.card import card_of
 from scanner.console.forms import ListFilter, choose_from
 from scanner.console.requests import PageRequest
-from scanner.console.standing import counted, standings
+from scanner.console.standing import standings
+from scanner.console.trends import trend
 from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports.dates import Dates
 from scanner.reports.models import Report
@@ -75,24 +76,24 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
     sight, now = request.sight, request.now
     this, children = _with_children(request, slug)
     mine, request.zone = {"organisation": this}, this.time_zone
-    counts = counted(sight, now, this)
     card = card_of(this, sight, Dates(request.words.language, this.time_zone, now), now)
     registered = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
-    targets = list(registered.annotate(all=Window(Count("pk")))[:LISTED])
+    targets = list(registered.annotate(together=Window(Count("pk")))[:LISTED])
     kept = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")
     reports = sorted(kept[:LAST_REPORTS], key=lambda each: (-each.round_id, each.language != request.words.language))
     told = {
         "this": this,
         "card": card,
-        "counts": counts,
+        "trend": trend(sight, 1, this),
+        "counts": card.counts,
         "mean_part": MEAN_PART,
         "worst_part": WORST_PART,
         "key_weight": KEY_WEIGHT,
         "shown_hosts": WORST,
         "findings": card.findings[:WORST],
-        "more": counts.open - WORST,
+        "more": card.counts.open - WORST,
         "targets": targets,
-        "target_count": targets[0].all if targets else 0,
+        "target_count": targets[0].together if targets else 0,
         "authorisations": sight.rows(Authorisation).filter(**mine, retired_at=None).order_by("-valid_until"),
         "exclusions": sight.rows(Exclusion).filter(**mine, retired_at=None),
         "contacts": sight.rows(Contact).filter(**mine, retired_at=None),

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('remediation', '0007_indexes_for_pages'),
+        ('remediation', '0009_figures_of_scores'),
     ]
 
     operations = [
