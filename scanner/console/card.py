@@ -54,8 +54,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """All of it. ``counts`` are of all findings that are to be fixed, ``findings`` the worst of them; ``notices`` wait for an
-    answer."""
+    """All of it. ``counts`` are of all findings that are to be fixed, ``findings`` the worst of them.
+
+    ``notices`` wait for an answer.
+    """
 
     counts: Counts
     scored: Scored | None
