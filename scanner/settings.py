@@ -103,7 +103,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.jinja2.Jinja2",
-        "DIRS": [ROOT / "scanner" / "console" / "templates"],
+        "DIRS": [ROOT / "scanner" / "console" / "templates", ROOT / "report_templates"],  # whose charts pages share
         "OPTIONS": {
             "environment": "scanner.console.page.environment",
             "context_processors": ["scanner.console.page.shared"],

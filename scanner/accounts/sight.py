@@ -13,9 +13,9 @@ from typing import TypeVar
 from allauth.mfa.models import Authenticator
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
-from scanner.accounts.models import Membership, User
+from scanner.accounts.models import Assignment, Membership, User
 from scanner.accounts.roles import RIGHTS, Right, Role
-from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundScore
+from scanner.remediation.models import Exemption, Finding, FindingEvent, Remark, RoundScore
 from scanner.reports.models import Report, ReportFile
 from scanner.rounds.models import HostResult
 from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion, Organisation, Target
@@ -33,11 +33,16 @@ _OWNERS: Mapping[type[Model], str] = {
     Finding: "organisation",
     FindingEvent: "finding__organisation",
     Exemption: "finding__organisation",
+    Remark: "finding__organisation",
+    Assignment: "finding__organisation",
     RoundScore: "organisation",
     Report: "organisation",
     ReportFile: "report__organisation",
 }
 """Which field of a row names the organisation that it is about. What is not here belongs to the installation."""
+
+_AMONG_THEMSELVES = frozenset({Remark, Assignment})
+"""Rows that need ``DISCUSS`` besides whatever is asked for."""
 
 _OF_ACCOUNTS = frozenset({User, Membership})
 
@@ -89,7 +94,8 @@ class Sight:
         return right in self.within.get(organisation, _NOTHING)
 
     def rows(self, model: type[M], right: Right = Right.READ) -> QuerySet[M]:
-        """Return the rows of ``model`` of the organisations to which ``right`` may be done.
+        """Return the rows of ``model`` of the organisations to which ``right`` may be done. What is said between an
+        organisation and the office needs ``DISCUSS`` besides.
 
         A model that belongs to the installation takes ``WATCH``, whatever is asked for, and ``ADMINISTER`` if it is one
         of accounts.
@@ -99,9 +105,10 @@ class Sight:
         if owner is None:
             needed = Right.ADMINISTER if model in _OF_ACCOUNTS else Right.WATCH
             return everything if {needed, right} <= self.everywhere else everything.none()
-        if right in self.everywhere:
+        needs = {right, Right.DISCUSS} if model in _AMONG_THEMSELVES else {right}
+        if needs <= self.everywhere:
             return everything
-        allowed = [each for each, rights in self.within.items() if right in rights]
+        allowed = [each for each, rights in self.within.items() if needs <= rights | self.everywhere]
         return everything.filter(**{f"{owner}__in": allowed})
 
     @property

@@ -97,6 +97,8 @@ TABLE: dict[str, Entry] = {
     "list_findings": Entry(Scope.FINDINGS_READ, ALL),
     "show_finding": Entry(Scope.FINDINGS_READ, ALL, mine=True),
     "list_events": Entry(Scope.FINDINGS_READ, ALL, mine=True),
+    "assign_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {"assignee": "unit-member@office.example"}, mine=True),
+    "comment_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {"text": "Behind the VPN."}, mine=True),
     "claim_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {}, mine=True),
     "dispute_finding": Entry(Scope.FINDINGS_WRITE, ASK, {"kind": "accepted", **UNTIL}, mine=True),
     "accept_finding": Entry(Scope.FINDINGS_WRITE, OPERATE, dict(UNTIL), mine=True),

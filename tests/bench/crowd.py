@@ -10,7 +10,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.db import connection, models, transaction
 
 from scanner.accounts import people
-from scanner.accounts.models import User
+from scanner.accounts.models import Assignment, User
 from scanner.accounts.roles import Role
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Message, MessageKind
@@ -51,6 +51,7 @@ def fill(size: Size, now: dt.datetime) -> User:
         user = people.add("ops@office.example", "Ops", "bench", now)
         people.give(user, Role.ADMINISTRATOR, None, "bench", now)
         TOTP.activate(user, generate_totp_secret())
+        _assignments(user, now)
     return user
 
 
@@ -114,7 +115,7 @@ def _rounds(owners: list[Organisation], number: int, now: dt.datetime) -> list[R
             followed=at,
         )
         this.organisations.set(owners)
-        _made(RoundScore(organisation=each, round=this, score=_score(each.pk + age)) for each in owners)
+        _made(RoundScore(organisation=each, round=this, **_score(each.pk + age)) for each in owners)
         rounds.append(this)
     return rounds
 
@@ -126,7 +127,7 @@ def _score(number: int) -> dict[str, object]:
         "coverage": 0.9,
         "grade": "ABCDF"[number % 5],
         "provisional": False,
-        "deflated": "x" * 2000,
+        "score": {"deflated": "x" * 2000},
     }
 
 
@@ -191,6 +192,12 @@ def _events(rounds: list[Round]) -> None:
                 f"INSERT INTO {event} (finding_id, round_id, kind, at, actor, detail) "
                 f"SELECT id, {this.pk}, 'seen', last_seen, '', '{{}}' FROM {finding}"
             )
+
+
+def _assignments(user: User, now: dt.datetime) -> None:
+    """Every hundredth finding is somebody's."""
+    rows = Finding.objects.filter(pk__in=range(0, Finding.objects.count(), 100))
+    _made(Assignment(finding=each, user=user, since=now) for each in rows.only("pk"))
 
 
 def _mails(owners: list[Organisation], now: dt.datetime) -> None:

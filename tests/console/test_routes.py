@@ -35,10 +35,12 @@ class Entry:
     mine: bool = False
 
 
+CHOSEN = ("findings/claim/", "findings/assign/", "findings/decide/", "findings/reopen/")
 TICKED = ("targets/change/", "targets/retire/", "targets/check/")
 """Pages about what was ticked in a list."""
 
 OPERATE = frozenset({ADMIN, OPERATOR})
+CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
 ADMINISTER = frozenset({ADMIN})
 TABLE: dict[str, Entry] = {
     "asset": Entry(OPEN),
@@ -105,8 +107,17 @@ TABLE: dict[str, Entry] = {
     "change-contact": Entry(OPERATE, OPERATE, mine=True),
     "remove-contact": Entry(OPERATE, OPERATE, mine=True),
     "findings": Entry(ALL),
+    "claim-findings": Entry(CLAIM, CLAIM),
+    "assign-findings": Entry(CLAIM, CLAIM),
+    "decide-findings": Entry(OPERATE, OPERATE),
+    "reopen-findings": Entry(OPERATE, OPERATE),
+    "keep-view": Entry(None, ALL),
+    "remove-view": Entry(None, ALL),
     "finding": Entry(ALL, mine=True),
-    "claim": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
+    "compare": Entry(ALL, mine=True),
+    "assign": Entry(None, CLAIM, mine=True),
+    "comment": Entry(None, CLAIM, mine=True),
+    "claim": Entry(None, CLAIM, mine=True),
     "ask": Entry(frozenset({ADMIN, OPERATOR, MANAGER}), frozenset({ADMIN, OPERATOR, MANAGER}), mine=True),
     "decide": Entry(None, OPERATE, mine=True),
     "reopen": Entry(None, OPERATE, mine=True),
@@ -205,6 +216,7 @@ def address(pattern: str, house: House) -> str:
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""
+    ticked = f"?finding={house.finding.pk}" if pattern in CHOSEN else ticked
     return f"/{pattern}{ticked}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from enum import StrEnum
 
@@ -15,7 +16,7 @@ from scanner.delivery.models import MessageState
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plan import Profile
 from scanner.installation import ROOT
-from scanner.remediation.lifecycle import Happened
+from scanner.remediation.lifecycle import Happened, Observation
 from scanner.remediation.models import ExemptionKind
 from scanner.reports.words import Words
 from scanner.rounds.models import JobKind
@@ -39,17 +40,20 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "event": Event,
     "health": Health,
     "act": Action,
+    "observation": Observation,
 }
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
-    *("error.", "need.", "ask.kind_", "first_steps."),
+    *("error.", "refusal.", "need.", "ask.kind_", "first_steps."),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
     *("work.kind_", "verify.broken_", "intel.", "looked_at.", "why.", "all_tokens.state_"),
     *("webhooks.rotate", "webhooks.remove", "webhooks.taken", "webhooks.not_taken"),
     *("mails.retry_", "mails.cancel_", "mails.as_", "mail_test.step_"),
+    *("compare.first", "compare.second"),
+    *("chosen.claim", "chosen.give", "chosen.decide", "chosen.reopen"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
-    *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
+    *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened", "finding.given", "finding.said"),
 )
 """Keys that are put together where they are used."""
 
@@ -109,6 +113,21 @@ def test_every_value_has_its_text(language: Language, topic: str) -> None:
     kind = BY_VALUE[topic]
     told = {key.partition(".")[2] for key in own_texts(language) if key.startswith(f"{topic}.")}
     assert told == {each.value for each in kind}
+
+
+def test_every_refusal_has_its_text_and_tells_it_what_it_asks_for() -> None:
+    """Refusals are raised in any room, with a code and values; the console words them."""
+    told: dict[str, set[str]] = {}
+    sources = (path.read_text("utf-8") for path in (ROOT / "scanner").rglob("*.py"))
+    for source in (each for each in sources if " Refused(" in each):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
+                code = node.args[1]
+                assert isinstance(code, ast.Constant)
+                told.setdefault(str(code.value), set()).update(each.arg or "" for each in node.keywords)
+    known = {key.removeprefix("refusal."): text for key, text in own_texts(Language.EN).items() if "refusal." in key}
+    assert set(told) == set(known) - {"tool"}
+    assert all(placeholders(known[code]) <= values for code, values in told.items())
 
 
 @pytest.mark.parametrize("language", Language)

@@ -20,6 +20,7 @@ from scanner.accounts.roles import Right
 from scanner.console.first_steps import after
 from scanner.console.forms import DayField, ListFilter, PageForm, choose_from
 from scanner.console.proposals import WRITTEN, may_register, revised, settle, written
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.engine.errors import InputError
 from scanner.reports.dates import Dates
@@ -245,7 +246,7 @@ def _keep(request: PageRequest, this: Authorisation, file: UploadedFile[bytes]) 
     try:
         keep_document(this, str(file.name), bytes(file.read(LARGEST + 1)), by=request.who, now=request.now)
     except InputError as error:
-        messages.error(request, request.words("console.error.refused", why=error.args[0]))
+        messages.error(request, request.words("console.error.refused", why=why(error, request.words)))
         return False
     messages.success(request, request.words("console.authorisations.kept"))
     return True

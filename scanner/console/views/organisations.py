@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django import forms
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Count, F, Q, Window
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
@@ -16,9 +17,11 @@ from scanner.console.forms import ListFilter, choose_from
 from scanner.console.ranked import worst_first
 from scanner.console.requests import PageRequest
 from scanner.console.standing import standings
+from scanner.console.trends import trend
 from scanner.remediation.lifecycle import TO_FIX
 from scanner.remediation.models import Finding
-from scanner.reports.models import Report, ReportFile
+from scanner.reports.formats import ReportFormat
+from scanner.reports.models import Report
 from targets.models import Authorisation, Contact, Exclusion, Organisation, Target
 
 PER_PAGE = 50
@@ -78,24 +81,29 @@ def show(request: PageRequest, slug: str) -> HttpResponse:
     (standing,) = standings(sight, now, [this])
     worst = list(worst_first(sight.rows(Finding).filter(**mine, state__in=TO_FIX))[:WORST])
     registered = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
-    targets = list(registered[: LISTED + 1])
-    reports = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")[:LAST_REPORTS]
+    targets = list(registered.annotate(together=Window(Count("pk")))[:LISTED])
+    kept = sight.rows(Report).filter(**mine).exclude(html=b"").order_by("-pk")
+    # A row for each form that a report has, so that one question is enough.
+    rows = kept.values("pk", "round_id", "generated", "language", form=F("files__form"))
+    reports: dict[int, Mapping[str, Any]] = {}
     forms: defaultdict[int, list[str]] = defaultdict(list)
-    for report, form in sight.rows(ReportFile).filter(report__in=list(reports)).values_list("report", "form"):
-        forms[report].append(form)
+    for row in rows[: LAST_REPORTS * len(ReportFormat)]:
+        reports[row["pk"]] = row
+        forms[row["pk"]] += [row["form"]] if row["form"] else []
     told = {
         "this": this,
         "standing": standing,
+        "trend": trend(sight, 1, this),
         "findings": worst,
         "more": standing.findings.open - len(worst),
-        "targets": targets[:LISTED],
-        "target_count": registered.count() if len(targets) > LISTED else len(targets),
+        "targets": targets,
+        "target_count": targets[0].together if targets else 0,
         "authorisations": sight.rows(Authorisation).filter(**mine, retired_at=None).order_by("-valid_until"),
         "exclusions": sight.rows(Exclusion).filter(**mine, retired_at=None),
         "contacts": sight.rows(Contact).filter(**mine, retired_at=None),
         "children": sight.rows(Organisation).filter(parent=this, retired_at=None),
         "supervisor": this.parent if this.parent_id and sight.may(Right.READ, this.parent_id) else None,
-        "reports": reports,
+        "reports": list(reports.values())[:LAST_REPORTS],
         "forms": forms,
         "may_change": sight.may(Right.OPERATE, this.pk),
         "may_inspect": sight.may(Right.OPERATE, this.pk) and this.retired_at is None,
