@@ -17,7 +17,7 @@ FILE = "roundsman.sqlite3"
 WAITS = 20
 """Seconds that a write may wait for another writer, in either database."""
 
-_IDLE = 60
+_IDLE = 120
 """Seconds after which PostgreSQL ends a transaction in which nothing happens: a process that was stopped or cut off in
 the middle of one would otherwise keep others from the rows that it locked."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from django.db import connection
+from django.db import connection, transaction
 
 from scanner.engine.errors import InputError
 
@@ -54,6 +54,6 @@ def grant(role: str) -> None:
     """Give an existing role the rights of a worker, as the owner of the tables. May raise ``DatabaseError``."""
     if connection.vendor != "postgresql":
         raise InputError("Only PostgreSQL has roles; ROUNDSMAN_DATABASE is not set.")
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:  # workers that run meanwhile miss no right
         for statement in statements(role):
             cursor.execute(statement)
