@@ -11,7 +11,7 @@ from ninja.operation import Operation
 
 from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
-from scanner.api import bulletins, findings, messages, plans, register, reports, rounds, system
+from scanner.api import bulletins, findings, messages, notices, plans, register, reports, rounds, system
 from scanner.api.door import guarded
 from scanner.api.problem import MEDIA_TYPE, SCHEMA, handle
 from scanner.api.scopes import Scope
@@ -51,7 +51,7 @@ class Site(NinjaAPI):
 
 def _make() -> Site:
     site = Site(title="Roundsman", version=VERSION, openapi_url=None, docs_url=None, urls_namespace="api")
-    for room in (register, plans, rounds, findings, reports, bulletins, messages, system):
+    for room in (register, plans, rounds, findings, reports, notices, bulletins, messages, system):
         site.add_router("", room.router)
     site.add_exception_handler(Exception, handle)
     for kind in list(site._exception_handlers):  # noqa: SLF001 - its own handlers answer in another form

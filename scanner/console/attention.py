@@ -20,7 +20,7 @@ from scanner.remediation.models import Exemption, ExemptionState
 from scanner.reports.words import Words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.check import SOON
-from targets.models import Authorisation, Contact, Organisation, Target
+from targets.models import Authorisation, Contact, Organisation, ProposalState, Target, TargetProposal
 
 STUCK = timedelta(days=1)
 """A round that takes longer is worth a look."""
@@ -54,7 +54,7 @@ def needs(sight: Sight, found: Counts, under_way: Iterable[Round], now: datetime
     """
     needed = (
         _need(t, "critical", (), found.new, f"{reverse('findings')}?severity=critical&new=on"),
-        _requests(sight, t),
+        *_requests(sight, t),
         _need(t, "overdue", (), found.overdue, f"{reverse('findings')}?overdue=on"),
         _rounds(under_way, now, t),
         _failed(sight, now, t),
@@ -70,11 +70,17 @@ def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: s
     return Need(t(f"console.need.{name}", n=total), shown, total - len(shown), address) if total else None
 
 
-def _requests(sight: Sight, t: Words) -> Need | None:
+def _requests(sight: Sight, t: Words) -> tuple[Need | None, Need | None]:
+    """What organisations ask the office for, findings and targets, in one query."""
     asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED, finding__organisation__retired_at=None)
+    proposed = sight.rows(TargetProposal).filter(state=ProposalState.WAITING, organisation__retired_at=None)
     # Requests are few and findings many: a database that is asked for both at once may begin with the findings.
-    open_ = sum(state in TO_FIX for state in asked.order_by().values_list("finding__state", flat=True))
-    return _need(t, "requests", (), open_, f"{reverse('findings')}?asked=on")
+    states = asked.order_by().values_list("finding__state", flat=True)
+    found = list(states.union(proposed.order_by().values_list("state", flat=True), all=True))
+    return (
+        _need(t, "requests", (), sum(state in TO_FIX for state in found), f"{reverse('findings')}?asked=on"),
+        _need(t, "proposals", (), found.count(ProposalState.WAITING), f"{reverse('proposals')}?state=waiting"),
+    )
 
 
 def _rounds(under_way: Iterable[Round], now: datetime, t: Words) -> Need | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django import forms
 
@@ -58,11 +56,6 @@ class PageForm(forms.Form):
     def refuse(self, error: InputError) -> None:
         """Show why an act refused what was entered."""
         self.add_error(None, self.words("console.error.refused", why=why(error, self.words)))
-
-
-def end_of(day: date, zone: str) -> datetime:
-    """Return the end of a day in a time zone, which is when what lasts up to and including it ends."""
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
 
 
 class DayField(forms.DateField):

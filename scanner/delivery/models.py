@@ -143,11 +143,15 @@ class Notice(models.Model):
 
 
 class NoticeDocument(models.Model):
-    """A notice as it was issued, in one language; ``html`` is UTF-8, compressed with zlib."""
+    """A notice as it was issued, in one language; ``html`` is UTF-8, compressed with zlib.
+
+    So is ``pdf``, the same as PDF; it is empty until somebody needed it.
+    """
 
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT, related_name="documents")
     language = models.CharField(max_length=10)
     html = models.BinaryField()
+    pdf = models.BinaryField(default=b"")
 
     class Meta:
         ordering = ("pk",)

@@ -9,6 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -181,14 +182,17 @@ class Steps:
         bulk.insert_missing(self.events)
 
 
-def terms_for(this: Round, organisation: Organisation) -> Terms:
-    """Return the time to fix that holds: its plan's, else that of the organisation's first routine plan."""
-    plan: Plan | None = this.plan
+def terms_for(this: Round | None, organisation: Organisation) -> Terms:
+    """Return the time to fix that holds: the plan's of the round, else that of the organisation's first routine plan.
+
+    Days are those of the organisation's time zone.
+    """
+    plan: Plan | None = this.plan if this else None
     if plan is None:
         routine = Plan.objects.filter(kind=PlanKind.ROUTINE, retired_at=None)
         ours = routine.filter(organisations=organisation) | routine.filter(organisations=None)
         plan = ours.order_by("pk").first()
-    return terms_of(plan.deadlines if plan else {})
+    return terms_of(plan.deadlines if plan else {}, ZoneInfo(organisation.time_zone))
 
 
 def _to_follow(this: Round) -> Iterable[Organisation]:

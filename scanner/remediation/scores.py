@@ -29,17 +29,21 @@ _DEFLATED = "deflated"
 
 def store_score(this: Round, organisation: Organisation) -> None:
     """Score the organisation as it stands after this round; a score that is already there stays."""
-    score = _score(this, organisation)
+    kept = as_kept(_score(this, organisation))
+    RoundScore.objects.get_or_create(round=this, organisation=organisation, defaults=kept)
+
+
+def as_kept(score: OrganisationScore) -> dict[str, object]:
+    """Return the fields of a row that keeps a score, for :func:`load_score` to read."""
     terms = _adapter().dump_python(score, mode="json")
     deflated = zlib.compress(json.dumps(terms, separators=(",", ":")).encode(), 9)
-    kept = {
+    return {
         "score": {_DEFLATED: b64encode(deflated).decode()},
         "value": score.value,
         "coverage": score.coverage,
         "grade": score.grade or "",
         "provisional": score.provisional,
     }
-    RoundScore.objects.get_or_create(round=this, organisation=organisation, defaults=kept)
 
 
 def load_score(row: RoundScore) -> OrganisationScore:

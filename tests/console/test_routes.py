@@ -43,6 +43,8 @@ TICKED = ("targets/change/", "targets/retire/", "targets/check/")
 OPERATE = frozenset({ADMIN, OPERATOR})
 CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
 ADMINISTER = frozenset({ADMIN})
+KEEP = frozenset({ADMIN, OPERATOR, MANAGER})
+CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
 TABLE: dict[str, Entry] = {
     "asset": Entry(OPEN),
     "language": Entry(None, OPEN),
@@ -80,6 +82,10 @@ TABLE: dict[str, Entry] = {
     "first-steps": Entry(None, OPERATE),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
+    "bulletins": Entry(ALL),
+    "make-bulletin": Entry(ALL, OPERATE),
+    "made-bulletin": Entry(OFFICE | {SUPERVISOR}),
+    "bulletin": Entry(OFFICE | {SUPERVISOR}, mine=True),
     "add-organisation": Entry(OPERATE, OPERATE),
     "change-organisation": Entry(OPERATE, OPERATE, mine=True),
     "retire-organisation": Entry(OPERATE, OPERATE, mine=True),
@@ -104,9 +110,15 @@ TABLE: dict[str, Entry] = {
     "exclusions": Entry(ALL),
     "add-exclusion": Entry(OPERATE, OPERATE),
     "end-exclusion": Entry(OPERATE, OPERATE, mine=True),
-    "add-contact": Entry(OPERATE, OPERATE, mine=True),
-    "change-contact": Entry(OPERATE, OPERATE, mine=True),
-    "remove-contact": Entry(OPERATE, OPERATE, mine=True),
+    "proposals": Entry(ALL),
+    "add-proposal": Entry(KEEP, KEEP),
+    "proposal": Entry(ALL, mine=True),
+    "approve-proposal": Entry(OPERATE, OPERATE, mine=True),
+    "decline-proposal": Entry(OPERATE, OPERATE, mine=True),
+    "withdraw-proposal": Entry(None, KEEP, mine=True),
+    "add-contact": Entry(KEEP, KEEP, mine=True),
+    "change-contact": Entry(KEEP, KEEP, mine=True),
+    "remove-contact": Entry(KEEP, KEEP, mine=True),
     "findings": Entry(ALL),
     "claim-findings": Entry(CLAIM, CLAIM),
     "assign-findings": Entry(CLAIM, CLAIM),
@@ -122,7 +134,19 @@ TABLE: dict[str, Entry] = {
     "ask": Entry(frozenset({ADMIN, OPERATOR, MANAGER}), frozenset({ADMIN, OPERATOR, MANAGER}), mine=True),
     "decide": Entry(None, OPERATE, mine=True),
     "reopen": Entry(None, OPERATE, mine=True),
+    "reports": Entry(ALL),
     "report": Entry(ALL, mine=True),
+    "view-report": Entry(ALL, mine=True),
+    "send-report": Entry(OPERATE, OPERATE, mine=True),
+    "download-report": Entry(ALL, mine=True),
+    "proof": Entry(ALL, mine=True),
+    "notices": Entry(ALL),
+    "issue-notice": Entry(OPERATE, OPERATE),
+    "notice": Entry(ALL, mine=True),
+    "reply": Entry(CLAIM, CLAIM, mine=True),
+    "withdraw-notice": Entry(OPERATE, OPERATE, mine=True),
+    "view-notice": Entry(ALL, mine=True),
+    "download-notice": Entry(ALL, mine=True),
     "plans": Entry(OFFICE),
     "plan": Entry(OFFICE),
     "add-plan": Entry(OPERATE, OPERATE),
@@ -195,6 +219,10 @@ def address(pattern: str, house: House) -> str:
         "system": Webhook.objects.get().pk if "webhooks" in pattern else AuditEntry.objects.order_by("pk")[0].pk,
         "rounds": house.round.pk,
         "reports": house.report.pk,
+        "notices": house.notice.pk,
+        "proofs": house.proof.pk,
+        "proposals": house.proposals["withdraw" if "withdraw" in pattern else "decide"].pk,
+        "bulletins": house.bulletin.pk,
         "people": house.users[OPERATOR].pk,
         "zones": house.target.zone_id,
     }.get(pattern.split("/")[0], 0)
@@ -207,6 +235,7 @@ def address(pattern: str, house: House) -> str:
         "<slug:slug>": "water",
         "<slug:form>": "html",
         "<slug:act>": "renew",
+        "<slug:language>": "en",
         "<slug:digest>": "none",
         "<slug:token>": "none",
     }
@@ -216,6 +245,8 @@ def address(pattern: str, house: House) -> str:
         values["<slug:slug>"] = "city"  # as the water office is needed further on
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
+    if "bulletins/make/" in pattern:
+        pattern += "?organisation=city&since=2026-11-01&until=2026-11-25"
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""
     ticked = f"?finding={house.finding.pk}" if pattern in CHOSEN else ticked
     return f"/{pattern}{ticked}"

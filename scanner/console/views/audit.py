@@ -15,9 +15,10 @@ from django.shortcuts import get_object_or_404, render
 
 from scanner.audit.models import Entry
 from scanner.audit.trail import Action, Verdict, verify
-from scanner.console.forms import DayField, ListFilter, PageForm, choose_from, end_of
+from scanner.console.forms import DayField, ListFilter, PageForm, choose_from
 from scanner.console.requests import PageRequest
 from scanner.console.views.system import alone
+from targets.registry.times import end_of_day
 
 PER_PAGE = 50
 
@@ -61,7 +62,7 @@ def index(request: PageRequest) -> HttpResponse:
     if since is not None:
         rows = rows.filter(at__gte=datetime.combine(since, time(), ZoneInfo(request.zone)))
     if until is not None:
-        rows = rows.filter(at__lt=end_of(until, request.zone))
+        rows = rows.filter(at__lt=end_of_day(until, ZoneInfo(request.zone)))
     told = {
         "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "form": form,

@@ -14,9 +14,9 @@ from django.db.models import Count, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 
 from scanner.accounts.roles import Right
+from scanner.console import papers
 from scanner.console.first_steps import after
 from scanner.console.forms import DayField, ListFilter, PageForm, choose_from
 from scanner.console.proposals import WRITTEN, may_register, revised, settle, written
@@ -236,9 +236,7 @@ def end(request: PageRequest, number: int) -> HttpResponse:
 def download(request: PageRequest, number: int) -> HttpResponse:
     """Hand out a document; a browser saves it, and never shows it within our pages."""
     file = get_object_or_404(request.sight.rows(AuthorisationFile), pk=number)
-    response = HttpResponse(bytes(file.content), content_type="application/octet-stream")
-    response["Content-Disposition"] = content_disposition_header(True, file.name)
-    return response
+    return papers.saved(file.name, bytes(file.content))
 
 
 def _keep(request: PageRequest, this: Authorisation, file: UploadedFile[bytes]) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -20,21 +22,34 @@ from scanner.accounts.assigning import colleagues
 from scanner.accounts.models import Assignment, SavedView, User
 from scanner.accounts.roles import Right
 from scanner.accounts.saved import saved_by
-from scanner.console.forms import ListFilter, PageForm, choose_from, end_of
+from scanner.console import papers
+from scanner.console.forms import ListFilter, PageForm, choose_from
 from scanner.console.ranked import Numbers, fetched
 from scanner.console.refusals import why
 from scanner.console.requests import NUMBER, PageRequest
 from scanner.console.standing import NEW
+from scanner.console.uploads import ProofField
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.model import Severity
 from scanner.remediation import acts
 from scanner.remediation.lifecycle import TO_FIX, Happened, State
-from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent, Remark
+from scanner.remediation.models import (
+    Exemption,
+    ExemptionKind,
+    ExemptionState,
+    Finding,
+    FindingEvent,
+    ProofFile,
+    Remark,
+)
 from scanner.remediation.part import in_register
+from scanner.remediation.proofs import keep_proof
 from scanner.remediation.reinspection import request_reinspection
 from scanner.reports import texts
 from scanner.reports.dates import Dates
+from targets.documents import Document
 from targets.models import Organisation
+from targets.registry.times import end_of_day
 
 PER_PAGE = 50
 
@@ -178,6 +193,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "colleagues": colleagues(owner.pk, office=request.sight.may(Right.OPERATE)) if may_work else [],
         "may_work": may_work,
         "held": standing,
+        "proofs": request.sight.rows(ProofFile).filter(finding=finding).defer("content"),
         "registered": finding.state == State.FIXED or bool(in_register([finding])),
         "may_claim": may_work and finding.state == State.OPEN,
         "may_ask": active and finding.state in TO_FIX and not undecided and request.sight.may(Right.ASK, owner.pk),
@@ -214,6 +230,7 @@ class AskForm(PageForm):
     kind = forms.ChoiceField(widget=forms.RadioSelect)
     reason = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))
     proof = forms.CharField(max_length=2000, required=False)
+    file = ProofField()
     owner = forms.CharField(max_length=200)
     until = forms.DateField(widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
 
@@ -221,7 +238,8 @@ class AskForm(PageForm):
         local = Dates(request.words.language, finding.organisation.time_zone, request.now).local
         self.today = local(request.now).date()
         usual = {"owner": request.user.name, "until": local(request.now + acts.USUAL - timedelta(days=1)).date()}
-        super().__init__(request.words, request.POST or None, initial=usual)
+        given = (request.POST, request.FILES) if request.method == "POST" else ()
+        super().__init__(request.words, *given, initial=usual)
         kinds = [(each.value, request.words(f"console.ask.kind_{each}")) for each in ExemptionKind]
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined] # the stubs know no field by its name
         self.fields["until"].widget.attrs["min"] = self.today.isoformat()
@@ -243,16 +261,7 @@ def ask(request: PageRequest, number: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
         try:
-            acts.request_exemption(
-                finding,
-                ExemptionKind(wanted["kind"]),
-                wanted["owner"],
-                wanted["reason"],
-                wanted["proof"],
-                end_of(wanted["until"], finding.organisation.time_zone),
-                request.who,
-                request.now,
-            )
+            _asked(request, finding, wanted)
         except InputError as error:
             form.refuse(error)
         else:
@@ -265,8 +274,34 @@ def ask(request: PageRequest, number: int) -> HttpResponse:
         "button": t("console.ask.button"),
         "back": reverse("finding", args=[number]),
         "danger": False,
+        "file": True,
     }
     return render(request, "form.html", told)
+
+
+def _asked(request: PageRequest, finding: Finding, wanted: dict[str, Any]) -> None:
+    """Record a request with its file, both or neither."""
+    file: Document | None = wanted["file"]
+    named = ", ".join(filter(None, (wanted["proof"], file.name if file else "")))
+    with transaction.atomic():
+        acts.request_exemption(
+            finding,
+            ExemptionKind(wanted["kind"]),
+            wanted["owner"],
+            wanted["reason"],
+            named,
+            end_of_day(wanted["until"], ZoneInfo(finding.organisation.time_zone)),
+            request.who,
+            request.now,
+        )
+        if file is not None:
+            keep_proof(finding, file, by=request.who, now=request.now)
+
+
+def proof(request: PageRequest, number: int) -> HttpResponse:
+    """Hand out a file that somebody handed in about a finding."""
+    file = get_object_or_404(request.sight.rows(ProofFile), pk=number)
+    return papers.saved(file.name, bytes(file.content))
 
 
 def decide(request: PageRequest, number: int) -> HttpResponse:
