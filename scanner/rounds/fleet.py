@@ -88,12 +88,18 @@ def processes() -> list[AtWork]:
 
 def deserted_zones() -> list[str]:
     """Return the zones with hosts that wait for a worker, of which there is none now."""
-    working = [each for each in processes() if each.works]
-    if any(each.zones is None for each in working):
+    waiting = Job.objects.filter(state=JobState.WAITING, kind=JobKind.LOOK).order_by()
+    return unserved(waiting.values_list("zone", flat=True).distinct())
+
+
+def unserved(zones: Iterable[str]) -> list[str]:
+    """Return those of the zones that no process works in; none where the database is one machine's."""
+    asked = {zone for zone in zones if zone}
+    if not asked or not locks.is_shared():
         return []
-    waiting = Job.objects.filter(state=JobState.WAITING, kind=JobKind.LOOK).exclude(zone="")
-    served = {zone for each in working for zone in each.zones or ()}
-    return sorted(set(waiting.values_list("zone", flat=True)) - served)
+    working = list(Worker.objects.filter(seen__gt=Now() - SILENT).values_list("zones", flat=True))
+    served = {zone for zones in working for zone in zones or ()}
+    return [] if None in working else sorted(asked - served)
 
 
 def known_zones(names: Iterable[str]) -> frozenset[str] | None:

@@ -7,9 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from scanner.locks import is_shared
 from scanner.rounds.assignment import hosts_left
-from scanner.rounds.fleet import deserted_zones
+from scanner.rounds.fleet import unserved
 from scanner.rounds.lease import Share, due_jobs
 from scanner.rounds.models import ENDED, HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
 from scanner.rounds.switch import current_stop
@@ -100,7 +99,7 @@ def _at_work(job: Job) -> AtWork:
 def _waiting(this: Round, jobs: list[Job], now: datetime, *, served: bool) -> list[Waiting]:
     everything = _why_all_wait(this, served=served)
     due = set(due_jobs(now, Share(this.pk)).values_list("pk", flat=True))
-    deserted = deserted_zones() if is_shared() else []
+    deserted = unserved(job.zone for job in jobs)
     found: Counter[tuple[str, str, str]] = Counter()
     for job in jobs:
         slug = job.organisation.slug if job.organisation else ""

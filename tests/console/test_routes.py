@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from scanner.accounts.roles import Role
 from scanner.api.models import Token
+from scanner.audit.models import Entry as AuditEntry
 from scanner.console.views import system
 from scanner.webhooks.models import Webhook
 from tests.console.house import House, client
@@ -215,7 +216,7 @@ def address(pattern: str, house: House) -> str:
         "plans": house.plan.pk,
         "mails": house.mail.pk,
         "account": Token.objects.get().pk,
-        "system": Webhook.objects.get().pk if "webhooks" in pattern else 1,
+        "system": Webhook.objects.get().pk if "webhooks" in pattern else AuditEntry.objects.order_by("pk")[0].pk,
         "rounds": house.round.pk,
         "reports": house.report.pk,
         "notices": house.notice.pk,
