@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sqlite3
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import uvloop
 
 from scanner.engine.plugins import load
 from scanner.remediation import observe
@@ -36,7 +34,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # what the engine runs on
     namespace.enter()
 
 

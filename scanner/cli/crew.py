@@ -22,7 +22,6 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from scanner.engine.inspect import Observer, Progress, Stage, inspect
-from scanner.engine.loop import run
 from scanner.engine.model import HostInspection, Target
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
@@ -167,7 +166,7 @@ def _help(plans: Sequence[Plan], gate_of: Callable[[Plan], Gate], channel: socke
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who began the helpers ends them
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        run(_look(plans, gate_of, channel))
+        asyncio.run(_look(plans, gate_of, channel))
     except asyncio.CancelledError:
         pass
     except BaseException:  # noqa: BLE001 - whatever it was, a forked process must not go on as its parent would

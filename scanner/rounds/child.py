@@ -16,7 +16,6 @@ import socket
 from pathlib import Path
 
 from scanner.engine.inspect import Progress, Stage, inspect
-from scanner.engine.loop import run
 from scanner.engine.plugins.load import leave_out
 from scanner.engine.serialize import dump_host
 from scanner.rounds.frames import HEAD, FrameError, GoOn, Kind, Request, frame, read_head
@@ -42,7 +41,7 @@ def serve(channel: socket.socket) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
     try:
-        run(_serve(channel))
+        asyncio.run(_serve(channel))
     finally:
         os._exit(0)  # a thread that still waits for something must not keep the process
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
-from scanner.engine.loop import new_runner
 from scanner.engine.model import HostInspection
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
@@ -24,7 +23,7 @@ def run_engine(engine: Engine, plan: Plan, gate: Gate, meanwhile: Callable[[], N
     ``meanwhile`` is called about every ``PAUSE`` seconds, outside the event loop, so that it may use the database.
     Closing the iterator, or Ctrl-C, ends the engine and its child processes.
     """
-    with new_runner() as runner:
+    with asyncio.Runner() as runner:
         hosts = engine(plan, gate)
         waiting = runner.get_loop().create_task(_next(hosts))
         called = time.monotonic()

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from scanner.engine.facts.tls import TlsFacts
 from scanner.engine.inspect import HOSTS_AT_ONCE
-from scanner.engine.loop import run
 from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
@@ -109,7 +108,7 @@ def main() -> None:
     """Sweep, and print the figures of this process."""
     count = int(sys.argv[1])
     before, started = time.process_time(), time.monotonic()
-    facts = run(_sweep_all(count))
+    facts = asyncio.run(_sweep_all(count))
     swept = Swept(
         servers=count,
         connections=sum(each.connections for each in facts),

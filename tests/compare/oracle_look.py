@@ -13,7 +13,6 @@ from typing import Any
 
 from scanner.engine.errors import ProbeError
 from scanner.engine.facts.tls import TlsFacts
-from scanner.engine.loop import run
 from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
@@ -40,7 +39,7 @@ class Looked:
 def look_at(configurations: Sequence[Configuration], folder: Path) -> list[Looked]:
     """Start the servers of ``configurations`` in ``folder`` and let both look at them, one side after the other."""
     with serving(configurations, folder):
-        ours = run(_sweep_all(configurations))
+        ours = asyncio.run(_sweep_all(configurations))
         theirs = _sslyze(configurations)
     return [
         Looked(each, facts, ended, theirs.get(each.number, {"highest": None, "ended": "sslyze did not end in time."}))

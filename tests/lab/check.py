@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ from scanner.engine.inspect import inspect
 from scanner.engine.intel.distrust import Distrust
 from scanner.engine.judge import judge
 from scanner.engine.known_keys import KnownKeys, OrganisationKeys, sightings
-from scanner.engine.loop import run
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Severity, Target, Transport
 from scanner.engine.plan import Domain, Plan, Profile, ResolverAddress, parse_ports
 from scanner.engine.policy.load import policy
@@ -63,7 +63,7 @@ def run_case(case: LabCase) -> Verdict:
     folder = case_folder(case.name)
     try:
         with case.start(case.address, folder), _beside(case.partner, folder), _public(case):
-            return compare(case, *run(_inspect(case)))
+            return compare(case, *asyncio.run(_inspect(case)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -71,7 +71,7 @@ def run_case(case: LabCase) -> Verdict:
 def inspected(case: LabCase, *, profile: Profile) -> Verdict:
     """Return what a case shows whose server runs already, looked at as deep as ``profile`` says."""
     with _public(case):
-        host, *_ = run(_inspect(replace(case, profile=profile)))
+        host, *_ = asyncio.run(_inspect(replace(case, profile=profile)))
         return compare(case, host)
 
 

@@ -6,6 +6,7 @@ that any child of its had; the inspection's facts, base64; its report as text an
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import datetime as dt
@@ -22,7 +23,6 @@ from scanner.cli.asked import Asked
 from scanner.cli.results import Format, Results
 from scanner.engine.catalogue.load import Language
 from scanner.engine.inspect import inspect
-from scanner.engine.loop import run
 from scanner.engine.model import HostInspection, Level, Target
 from scanner.engine.plan import Plan, parse_ports
 from scanner.engine.probes.dial import Limits
@@ -57,14 +57,14 @@ def _peak() -> float:
 
 def main() -> None:
     address, ports = sys.argv[1:]
-    run(_inspect("127.12.40.250", "T:1"))
+    asyncio.run(_inspect("127.12.40.250", "T:1"))
     before = _peak()
     began, started = time.monotonic(), dt.datetime.now(dt.UTC)
     with (
         patch("scanner.engine.inspect.VERSION_DEADLINE", NMAP_SECONDS),
         patch("scanner.engine.probes.http.PATH_SECONDS", PATH_SECONDS),
     ):
-        inspection = run(_inspect(address, ports))
+        inspection = asyncio.run(_inspect(address, ports))
     with Results([Asked(address, (inspection.target,))], Language.EN, Basis()) as results:
         results.add(inspection)
         results.finish(started, dt.datetime.now(dt.UTC))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import socket
 from collections.abc import Callable, Iterator
 
 from scanner.engine.facts.tls import TlsFacts
-from scanner.engine.loop import run
 from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
@@ -28,7 +28,7 @@ def server(speak: Speak) -> contextlib.AbstractContextManager[int]:
 def sweep(port: int, address: str = ADDRESS, *, name: str | None = None, again: TlsFacts | None = None) -> TlsFacts:
     dialer = Dialer(lambda _: None, Limits(connect_timeout=1, read_timeout=0.5))
     contact = Contact(dialer, Target(address, address, name), Endpoint(address, port), Level.READ)
-    return run(look(contact, server_name=name, again=again))
+    return asyncio.run(look(contact, server_name=name, again=again))
 
 
 @contextlib.contextmanager
