@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo test check accuracy compare-tls compare-exposure oracle-tls bench endure lock clean
+.PHONY: help setup demo test test-postgres check accuracy compare-tls compare-exposure oracle-tls bench endure lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 18
@@ -20,7 +20,13 @@ check: setup ## Static checks: formatting, lint, types, import rules, translatio
 	@.venv/bin/lint-imports --no-cache
 
 test: check ## Everything: static checks and all tests, against real servers on loopback
-	@.venv/bin/pytest -n 4 --dist worksteal
+	@.venv/bin/pytest -n 4 --dist worksteal -m "not postgresql"
+	@$(PYTHON) -m tests.postgres .venv/bin/pytest -n 2 -q -m "not sqlite" tests/rounds/test_jobs.py tests/audit/test_trail.py
+
+test-postgres: setup ## All tests that use a database, on a PostgreSQL server of their own, and what only that can do
+	@.venv/bin/pytest -n 4 --dist worksteal -m postgresql
+	@$(PYTHON) -m tests.postgres .venv/bin/pytest -n 4 --dist worksteal -m "not sqlite and not postgresql" \
+		tests --ignore=tests/engine --ignore=tests/lab --ignore=tests/compare --ignore=tests/fleet --ignore=tests/pages
 
 accuracy: setup ## Precision and recall per check, over the lab of real servers
 	@$(PYTHON) -m tests.lab.accuracy

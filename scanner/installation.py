@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyAddress, Secr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from scanner.database import parts
 from scanner.engine.errors import InputError
 from scanner.engine.plan import ResolverAddress, parse_resolver
 
@@ -75,6 +76,12 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _database(url: SecretStr | None) -> SecretStr | None:
+    if url is not None:
+        parts(url.get_secret_value())
+    return url
+
+
 def _origin(url: str) -> str:
     if not url:
         return url
@@ -119,8 +126,12 @@ def _resolver(text: object) -> ResolverAddress | None:
 class Settings(BaseSettings):
     """The settings of one installation. Prefix lengths are in bits; a target may not be wider than they say.
 
+    ``database`` is the connection URI of a PostgreSQL database (:mod:`scanner.database`); without one everything is in
+    an SQLite file of the data directory.
+
     ``resolver`` is asked about registered domains; without one they are not inspected. ``workers`` inspect side by
-    side, each with a child process of its own. ``cadence`` looks again at hosts between the rounds of plans.
+    side, each with a child process of its own; only at hosts of ``zones``, where other machines look at the rest.
+    ``cadence`` looks again at hosts between the rounds of plans.
 
     Without ``smtp_host`` mail is written to the folder ``mail`` of the data directory. ``mail_from`` is the sender's
     address; its domain names our messages. ``operators`` are addresses that are told of failures, in ``language``.
@@ -148,6 +159,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default_factory=default_data_dir)
     secret_key: SecretStr | None = Field(default=None, min_length=32)
+    database: Annotated[SecretStr | None, AfterValidator(_database)] = None
+    database_password: SecretStr | None = None
     language: Literal["zh-hans", "en"] = "zh-hans"
     time_zone: Annotated[str, AfterValidator(_existing_time_zone)] = "UTC"
     widest_ipv4_target: int = Field(default=16, ge=8, le=32)
@@ -155,6 +168,7 @@ class Settings(BaseSettings):
     plugins_off: Annotated[frozenset[str], NoDecode, BeforeValidator(_listed)] = frozenset()
     resolver: Annotated[ResolverAddress | None, BeforeValidator(_resolver)] = None
     workers: int = Field(default=2, ge=1, le=16)
+    zones: Annotated[frozenset[str] | None, NoDecode, BeforeValidator(_listed_or_none)] = None
     cadence: bool = True
     smtp_host: str = ""
     smtp_port: int | None = Field(default=None, ge=1, le=65535)
@@ -284,7 +298,7 @@ def _wrong_setting(location: tuple[int | str, ...], message: str, value: object)
     if not location:
         return f"  {message.removeprefix('Value error, ')}"
     name = str(location[0])
-    shown = "" if "secret" in name or "password" in name else f" (it is {value!r})"
+    shown = "" if any(secret in name for secret in ("secret", "password", "database")) else f" (it is {value!r})"
     return f"  {PREFIX}{name.upper()}: {message}{shown}"
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from scanner.database import configured, place
 from scanner.engine.errors import RoundsmanError
 from scanner.installation import PREFIX, ROOT, load, stored_secret_key
 
@@ -58,15 +59,11 @@ INSTALLED_APPS = [
     "scanner.console",
 ]
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": _data_dir / "roundsman.sqlite3",
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
-        },
-    }
+    "default": configured(
+        installation.database.get_secret_value() if installation.database else "",
+        installation.database_password.get_secret_value() if installation.database_password else "",
+        _data_dir,
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
@@ -80,6 +77,7 @@ WIDEST_IPV6_TARGET = installation.widest_ipv6_target
 RESOLVER = installation.resolver
 INSTALLATION = installation
 WORKERS = installation.workers
+ZONES = None if installation.zones is None else installation.zones | {""}  # a domain is in no zone
 PLUGINS_OFF = tuple(sorted(installation.plugins_off))
 CADENCE = installation.cadence
 OWN_TEMPLATES = (installation.templates_dir or _data_dir / "templates").expanduser().absolute()
@@ -105,7 +103,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.jinja2.Jinja2",
-        "DIRS": [ROOT / "scanner" / "console" / "templates"],
+        "DIRS": [ROOT / "scanner" / "console" / "templates", ROOT / "report_templates"],  # whose charts pages share
         "OPTIONS": {
             "environment": "scanner.console.page.environment",
             "context_processors": ["scanner.console.page.shared"],
@@ -197,17 +195,15 @@ def prepare() -> None:
         if installation.secret_key is None:
             settings.SECRET_KEY = _keep_secret_key(DATA_DIR, settings.SECRET_KEY)
         set_up()
-        with _only_one_migrates(DATA_DIR):
-            _begin_database(Path(DATABASES["default"]["NAME"]))
-            migrate()
+        bring_up_to_date()
     except OSError as error:
         raise RoundsmanError(
             f"The data directory {DATA_DIR} can't be used: {error}. Set {PREFIX}DATA_DIR to one that can be written to."
         ) from error
     except DatabaseError as error:
         raise RoundsmanError(
-            f"The database {DATABASES['default']['NAME']} can't be used: {error}. "
-            "Is another program holding it, or is the disk full?"
+            f"The database {place(DATABASES['default'])} can't be used: {error}. "
+            f"{'Does it run' if on_server() else 'Is another program holding it'}, or is the disk full?"
         ) from error
 
 
@@ -237,6 +233,25 @@ def _keep_secret_key(data_dir: Path, key: str) -> str:
     return key
 
 
+def on_server() -> bool:
+    """Tell whether the database is a server's, and not a file of the data directory."""
+    return bool(DATABASES["default"]["ENGINE"] == "scanner.postgresql")
+
+
+def bring_up_to_date() -> None:
+    """Make the database when there is none, and run the migrations that it lacks, one process at a time."""
+    if on_server():
+        from scanner import locks
+
+        if missing_migrations():  # asked first, as whoever only reads and writes may not change tables
+            with locks.held(locks.Lock.MIGRATE):
+                migrate()
+        return
+    with _only_one_migrates(DATA_DIR):
+        begin_database(Path(DATABASES["default"]["NAME"]))
+        migrate()
+
+
 @contextmanager
 def _only_one_migrates(data_dir: Path) -> Iterator[None]:
     with (data_dir / "migrate.lock").open("w") as lock:
@@ -244,7 +259,7 @@ def _only_one_migrates(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _begin_database(path: Path) -> None:
+def begin_database(path: Path) -> None:
     """Let a new database give pages back once rows are removed, which can only be said before its first table."""
     if not path.exists():
         with closing(sqlite3.connect(path)) as database:
@@ -256,9 +271,15 @@ def _begin_database(path: Path) -> None:
 def migrate() -> None:
     """Run the migrations that are missing; looking costs a few milliseconds, ``migrate`` hundreds."""
     from django.core.management import call_command
+
+    if missing_migrations():
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+def missing_migrations() -> int:
+    """Return how many changes the database lacks."""
     from django.db import connection
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", interactive=False, verbosity=0)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

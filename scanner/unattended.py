@@ -18,7 +18,8 @@ from scanner.delivery.sender import Mailer
 from scanner.flow import Sentinel, hooks
 from scanner.remediation.cadence import make_cadence_rounds
 from scanner.rounds.clock import keep_time, tick
-from scanner.rounds.service import serving
+from scanner.rounds.fleet import Presence
+from scanner.rounds.service import lead, serving
 from scanner.rounds.ways import Ways
 from scanner.rounds.worker import Workers
 from scanner.upkeep.retention import Policy, prune_unattended
@@ -46,30 +47,42 @@ class Beats:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One installation at work. ``ways`` is how its rounds reach the world, its clock among that."""
+    """One installation at work. ``ways`` is how its rounds reach the world, its clock among that.
+
+    ``outdated`` is called with the reason when another version has changed the database meanwhile.
+    """
 
     workers: int
     ways: Ways = field(default_factory=Ways)
     beats: Beats = field(default_factory=Beats)
+    outdated: Callable[[str], None] = lambda _: None
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Do everything until the block ends; ending takes a few seconds, in which what is in work is put back.
 
+        Where several services share a database, one at a time does what goes by the clock; all of them have workers.
         Raises ``InputError`` when another service works on the data directory.
         """
         stop = Event()
         with serving(settings.DATA_DIR):
-            threads = [Thread(target=run, name=name) for name, run in self._loops(stop).items()]
-            with Workers.of_service(self.workers, self.ways, hooks(self.ways.now)):
-                for thread in threads:
-                    thread.start()
+            leading = Thread(target=lead, args=[self._keep, stop], name="leading")
+            presence = Presence("serve", settings.ZONES, self.workers, self.ways.now(), self.outdated)
+            with presence, Workers.of_service(self.workers, self.ways, hooks(self.ways.now), settings.ZONES):
+                leading.start()
                 try:
                     yield
                 finally:
                     stop.set()
-            for thread in threads:
-                thread.join()
+            leading.join()
+
+    def _keep(self, stop: Event) -> None:
+        """Do what goes by the clock until ``stop`` is set."""
+        threads = [Thread(target=run, name=name) for name, run in self._loops(stop).items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def _loops(self, stop: Event) -> dict[str, Callable[[], None]]:
         def every(seconds: float, look: Callable[[datetime], object]) -> Callable[[], None]:

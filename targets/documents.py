@@ -1,9 +1,10 @@
-"""Which files may be handed in as the document of an authorisation, told by their content and never by their name."""
+"""Which files may be handed in, as the document of an authorisation: told by their content, never by their name."""
 
 from __future__ import annotations
 
 import hashlib
 import zipfile
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from io import BytesIO
@@ -37,6 +38,26 @@ _BEGINNINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that may be kept. ``name`` is plain and ends as its content is; ``digest`` is its SHA-256 (hex)."""
+
+    name: str
+    kind: DocumentKind
+    digest: str
+    content: bytes
+
+
+def read_document(name: str, content: bytes) -> Document:
+    """Return what was handed in. Raises ``InputError`` when it is empty, too large or of another kind."""
+    if len(content) > LARGEST:
+        raise InputError(f"The document has more than {LARGEST // 1024 // 1024} MB.")
+    kind = kind_of(content)
+    if kind is None:
+        raise InputError("The document is neither PDF, PNG, JPEG nor DOCX by its content.")
+    return Document(_plain(name, kind), kind, hashlib.sha256(content).hexdigest(), content)
+
+
 def kind_of(content: bytes) -> DocumentKind | None:
     """Return what the content is by its first bytes (ISO 32000-1 7.5.2, PNG 5.2, JPEG SOI), or None for another."""
     for kind, beginning in _BEGINNINGS.items():
@@ -46,28 +67,23 @@ def kind_of(content: bytes) -> DocumentKind | None:
 
 
 def keep_document(authorisation: Authorisation, name: str, content: bytes, *, by: str, now: datetime) -> None:
-    """Keep a document of an authorisation. Raises ``InputError`` when it is empty, too large or of another kind."""
-    if len(content) > LARGEST:
-        raise InputError(f"The document has more than {LARGEST // 1024 // 1024} MB.")
-    kind = kind_of(content)
-    if kind is None:
-        raise InputError("The document is neither PDF, PNG, JPEG nor DOCX by its content.")
-    digest = hashlib.sha256(content).hexdigest()
+    """Keep a document of an authorisation. Raises ``InputError`` as :func:`read_document` does."""
+    handed = read_document(name, content)
     with transaction.atomic():
-        if authorisation.files.filter(digest=digest).exists():
+        if authorisation.files.filter(digest=handed.digest).exists():
             return
         AuthorisationFile.objects.create(
             authorisation=authorisation,
-            name=_plain(name, kind),
-            kind=kind,
+            name=handed.name,
+            kind=handed.kind,
             size=len(content),
-            digest=digest,
+            digest=handed.digest,
             content=content,
             added=now,
             added_by=by,
         )
         subject = f"{authorisation.organisation.slug}: {authorisation.document}"
-        record(Action.AUTHORISATION_DOCUMENT_KEPT, subject, actor=by, at=now, sha256=digest, size=len(content))
+        record(Action.AUTHORISATION_DOCUMENT_KEPT, subject, actor=by, at=now, sha256=handed.digest, size=len(content))
 
 
 def _is_docx(content: bytes) -> bool:

@@ -339,3 +339,44 @@ class RegisterDraft(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ProposalState(models.TextChoices):
+    """``WAITING`` for the office, which approves or declines; ``WITHDRAWN`` by who proposed."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+class TargetProposal(models.Model):
+    """Addresses that an organisation asks to have registered as its targets; nothing is inspected because of it.
+
+    ``addresses`` are canonical (see :mod:`targets.addresses`), ``answer`` is what the office said of it.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="proposals")
+    addresses = models.JSONField()
+    note = models.CharField(max_length=2000, blank=True)
+    state = models.CharField(max_length=10, choices=ProposalState.choices, default=ProposalState.WAITING)
+    proposed = models.DateTimeField()
+    proposed_by = models.CharField(max_length=200)
+    decided = models.DateTimeField(null=True, blank=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+    answer = models.CharField(max_length=2000, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.CheckConstraint(condition=Q(state__in=ProposalState.values), name="proposal_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(state=ProposalState.WAITING, decided__isnull=True)
+                | (~Q(state=ProposalState.WAITING) & Q(decided__isnull=False)),
+                name="proposal_is_decided_at_a_time",
+            ),
+        )
+        indexes = (models.Index(fields=("state", "organisation"), name="proposal_by_state"),)
+
+    def __str__(self) -> str:
+        return f"proposal {self.pk} of {self.organisation}"

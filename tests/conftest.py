@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sqlite3
 import sys
@@ -18,7 +17,7 @@ import uvloop
 
 from scanner.engine.plugins import load
 from scanner.remediation import observe
-from tests.installation import Installation
+from tests.installation import Installation, copied, database_name, on_server
 from tests.lab import namespace
 from tests.plugging import Plugs
 from tests.shared import made_once
@@ -64,6 +63,9 @@ def fresh_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory as the first command makes it, to be copied: migrating takes seconds."""
 
     def make(folder: Path) -> None:
+        server = on_server()
+        if server:
+            server.create(database_name(folder / "data"))
         Installation(folder / "data").roundsman("audit", "list")
 
     return made_once(tmp_path_factory, "fresh", make) / "data"
@@ -78,11 +80,13 @@ def data_directory_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
+def django_db_modify_db_settings(fresh_installation: Path, django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Leave the migrations out, as the tests' database is a copy of one that was migrated."""
     from django.db import connection
 
     connection.settings_dict["TEST"]["MIGRATE"] = False
+    if on_server():
+        connection.settings_dict["TEST"]["TEMPLATE"] = database_name(fresh_installation)
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +97,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker, f
     """
     from django.db import connection
 
+    if on_server():
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER audit_entry_is_not_removed ON audit_entry")
+        _keep_connections_of_tests()
+        return
     # Without "immutable" SQLite lays files beside it, which other workers would copy while they come and go.
     fresh = sqlite3.connect(f"file:{Installation(fresh_installation).database}?immutable=1", uri=True)
     with django_db_blocker.unblock(), closing(fresh), connection.cursor() as cursor:
@@ -100,11 +109,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker, f
         cursor.execute("DROP TRIGGER audit_entry_is_not_removed")
 
 
+def _keep_connections_of_tests() -> None:
+    """Leave a connection open that is in a test's transaction when code of ours lets old ones be closed.
+
+    SQLite databases in memory are never closed, and nothing of ours does so inside a transaction of its own.
+    """
+    from scanner.postgresql.base import DatabaseWrapper
+
+    close = DatabaseWrapper.close_if_unusable_or_obsolete
+
+    def close_unless_in_test(self: DatabaseWrapper) -> None:
+        if not self.in_atomic_block:
+            close(self)
+
+    DatabaseWrapper.close_if_unusable_or_obsolete = close_unless_in_test  # type: ignore[assignment, method-assign]
+
+
 @pytest.fixture
 def installation(fresh_installation: Path, tmp_path: Path) -> Installation:
     """An installation with a real database, whose commands run in processes of their own."""
-    shutil.copytree(fresh_installation, tmp_path / "data")
-    return Installation(tmp_path / "data")
+    return Installation(copied(fresh_installation, tmp_path / "data"))
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,10 +13,51 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
+
+import psycopg
 
 from scanner.installation import ROOT
+from tests import postgres
 
 _PREPARED = "from scanner.settings import prepare; prepare()\n"
+
+
+def on_server() -> postgres.Server | None:
+    """Return the server that the tests run on; None when each installation has an SQLite file."""
+    where = os.environ.get(postgres.VARIABLE)
+    return postgres.Server(Path(where)) if where else None
+
+
+def database_name(path: Path) -> str:
+    """Return the name of the database that belongs to a data directory, where there is a server.
+
+    What is made as a draft (:func:`tests.shared.made_once`) keeps it under its later name.
+    """
+    return f"i{hashlib.sha256(str(path).replace('.draft', '').encode()).hexdigest()[:20]}"
+
+
+def whereabouts(path: Path) -> dict[str, str]:
+    """Return the environment that leads to a data directory and its database."""
+    server = on_server()
+    database = {"ROUNDSMAN_DATABASE": server.url(database_name(path))} if server else {}
+    return {"ROUNDSMAN_DATA_DIR": str(path), **database}
+
+
+def copied(source: Path, to: Path) -> Path:
+    """Copy a data directory that nobody uses, and the database that belongs to it; return where the copy is."""
+    server = on_server()
+    if server:
+        server.create(database_name(to), database_name(source))
+    return shutil.copytree(source, to, dirs_exist_ok=True)
+
+
+def opened(path: Path) -> Any:
+    """Return a connection to the database of a data directory, of ``sqlite3`` or ``psycopg``, which are much alike."""
+    server = on_server()
+    if server:
+        return psycopg.connect(server.url(database_name(path)))
+    return sqlite3.connect(path / "roundsman.sqlite3", timeout=20)
 
 
 @dataclass(frozen=True)
@@ -62,9 +105,9 @@ class Installation:
         )
 
     @contextmanager
-    def sql(self) -> Iterator[sqlite3.Connection]:
-        """The database as anybody opens it who has the file; what is done is committed."""
-        with closing(sqlite3.connect(self.database, timeout=20)) as connection, connection:
+    def sql(self) -> Iterator[Any]:
+        """The database as anybody opens it who has the file, or the right; what is done is committed."""
+        with closing(opened(self.path)) as connection, connection:
             yield connection
 
     def _variables(self) -> dict[str, str]:
@@ -72,6 +115,6 @@ class Installation:
         settings = {
             "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "scanner.settings",
-            "ROUNDSMAN_DATA_DIR": str(self.path),
+            **whereabouts(self.path),
         }
         return {**kept, **settings, **self.environment}

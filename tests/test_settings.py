@@ -140,6 +140,7 @@ class TestPrepare:
         assert result.stdout == f"{TestSecrets.KEY}\n"
         assert not (tmp_path / "data" / "secret-key").exists()
 
+    @pytest.mark.sqlite
     def test_the_database_is_migrated_and_tuned_for_many_processes(self, tmp_path: Path) -> None:
         code = SETTINGS_CODE + (
             "from django.db import connection as c; cursor = c.cursor();"

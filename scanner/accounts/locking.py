@@ -9,7 +9,7 @@ from django.conf import settings
 
 from scanner.accounts.models import User
 from scanner.accounts.telling import letter_to
-from scanner.delivery.account_letter import AccountEvent, AccountNews
+from scanner.delivery.account_news import AccountEvent, AccountNews
 from scanner.delivery.outbox import enqueue
 
 

@@ -69,6 +69,39 @@ class Membership(models.Model):
         return f"{self.user}: {self.role}"
 
 
+class Assignment(models.Model):
+    """Who works on a finding, as long as their role lets them; see :mod:`scanner.accounts.assigning`."""
+
+    finding = models.OneToOneField("remediation.Finding", on_delete=models.PROTECT, related_name="assignment")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="assignments")
+    since = models.DateTimeField()
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"{self.finding_id} to {self.user}"
+
+
+class SavedView(models.Model):
+    """What somebody lists again and again, under a name of their own; ``asked`` are the filter's fields and values."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="saved_views")
+    name = models.CharField(max_length=60)
+    asked = models.JSONField()
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(fields=("user", "name"), name="saved_view_has_a_name_of_its_own"),
+            models.CheckConstraint(condition=~Q(name=""), name="saved_view_has_a_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Invitation(models.Model):
     """A link by which somebody sets a password, once and until ``expires``; only its SHA-256 (hex) is kept."""
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
 from scanner.accounts.models import Origin, User
-from scanner.delivery.account_letter import KNOWN_DAYS
+from scanner.delivery.account_news import KNOWN_DAYS
 
 _PREFIX = {4: 24, 6: 56}
 """Bits of an address by which it counts as the same place: a provider changes those behind them (RFC 6177)."""

@@ -17,13 +17,14 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
 
+from scanner.accounts.assigning import take_back
+from scanner.accounts.linked import unlink
 from scanner.accounts.models import Invitation, Membership, User
 from scanner.accounts.revoking import end_sessions, void_links
 from scanner.accounts.roles import EVERYWHERE, Role
-from scanner.accounts.sign_on import unlink
 from scanner.accounts.telling import tell
 from scanner.audit.trail import Action, record
-from scanner.delivery.account_letter import AccountEvent, AccountNews
+from scanner.delivery.account_news import AccountEvent, AccountNews
 from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import Frame, own_language
 from scanner.delivery.mail_address import ascii_address
@@ -90,17 +91,19 @@ def give(user: User, role: Role, organisation: Organisation | None, by: str, now
         told = {"role": role, "organisation": _slug(organisation)}
         entry = record(Action.ROLE_GIVEN, _subject(user), actor=by, at=now, **told)
         _tell_role(AccountEvent.ROLE_GIVEN, held, by, entry.pk, now)
+        take_back(user, by, now)
     return held
 
 
 def take(held: Membership, by: str, now: datetime) -> None:
-    """Take a role away; it has no effect any more from the next page on."""
+    """Take a role away; it has no effect any more from the next page on, nor has anybody findings by it."""
     with transaction.atomic():
         _keep_an_administrator(held.user, held.organisation)
         told = {"role": held.role, "organisation": _slug(held.organisation)}
         held.delete()
         entry = record(Action.ROLE_TAKEN, _subject(held.user), actor=by, at=now, **told)
         _tell_role(AccountEvent.ROLE_TAKEN, held, by, entry.pk, now)
+        take_back(held.user, by, now)
 
 
 def invite(user: User, by: str, now: datetime) -> str:
@@ -161,6 +164,7 @@ def end(user: User, by: str, now: datetime) -> None:
         void_links(user, now)
         end_sessions(user)
         record(Action.ACCOUNT_ENDED, _subject(user), actor=by, at=now)
+        take_back(user, by, now)
 
 
 def renew(user: User, by: str, now: datetime) -> None:

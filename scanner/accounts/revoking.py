@@ -18,3 +18,8 @@ def end_sessions(user: User, but: str | None = None) -> None:
 def void_links(user: User, now: datetime) -> None:
     """Let no link that was made for an account set its password any more."""
     Invitation.objects.filter(user=user, used=None).update(used=now)
+
+
+def void_all_links(now: datetime) -> int:
+    """Let no link at all set a password any more; return how many were open, expired ones among them."""
+    return Invitation.objects.filter(used=None).update(used=now)

@@ -29,25 +29,29 @@ EVERYWHERE = frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
 class Right(StrEnum):
     """What somebody may do to an organisation's rows, or, ``WATCH`` and above it, to the installation.
 
-    ``CLAIM``: say that a finding is fixed, which has it looked at again. ``ASK``: ask to accept a risk, or dispute a
-    finding. ``WATCH``: see rounds, mail and the audit trail, which speak of all organisations at once.
+    ``DISCUSS``: see who works on a finding, and what its organisation and the office say of it between themselves.
+    ``CLAIM``: work on it: say that it is fixed, which has it looked at again, comment on it, give it to a colleague.
+    ``ASK``: ask to accept a risk, or dispute a finding. ``KEEP``: say who gets an organisation's mail, and propose what
+    is to be registered. ``WATCH``: see rounds, mail and the audit trail, which speak of all organisations at once.
     """
 
     READ = "read"
+    DISCUSS = "discuss"
     CLAIM = "claim"
     ASK = "ask"
+    KEEP = "keep"
     WATCH = "watch"
     OPERATE = "operate"
     ADMINISTER = "administer"
 
 
-_OPERATOR = frozenset({Right.READ, Right.CLAIM, Right.ASK, Right.WATCH, Right.OPERATE})
+_OPERATOR = frozenset({Right.READ, Right.DISCUSS, Right.CLAIM, Right.ASK, Right.KEEP, Right.WATCH, Right.OPERATE})
 
 RIGHTS: Mapping[str, Set[Right]] = {
     Role.ADMINISTRATOR: _OPERATOR | {Right.ADMINISTER},
     Role.OPERATOR: _OPERATOR,
-    Role.AUDITOR: frozenset({Right.READ, Right.WATCH}),
+    Role.AUDITOR: frozenset({Right.READ, Right.DISCUSS, Right.WATCH}),
     Role.SUPERVISOR: frozenset({Right.READ}),
-    Role.UNIT_MANAGER: frozenset({Right.READ, Right.CLAIM, Right.ASK}),
-    Role.UNIT_MEMBER: frozenset({Right.READ, Right.CLAIM}),
+    Role.UNIT_MANAGER: frozenset({Right.READ, Right.DISCUSS, Right.CLAIM, Right.ASK, Right.KEEP}),
+    Role.UNIT_MEMBER: frozenset({Right.READ, Right.DISCUSS, Right.CLAIM}),
 }

@@ -13,12 +13,13 @@ from typing import TypeVar
 from allauth.mfa.models import Authenticator
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
-from scanner.accounts.models import Membership, User
+from scanner.accounts.models import Assignment, Membership, User
 from scanner.accounts.roles import RIGHTS, Right, Role
-from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundScore
-from scanner.reports.models import Report, ReportFile
+from scanner.delivery.models import Notice, NoticeDocument, NoticeItem
+from scanner.remediation.models import Exemption, Finding, FindingEvent, ProofFile, Remark, RoundScore
+from scanner.reports.models import Bulletin, Report, ReportFile
 from scanner.rounds.models import HostResult
-from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion, Organisation, Target
+from targets.models import Authorisation, AuthorisationFile, Contact, Exclusion, Organisation, Target, TargetProposal
 
 M = TypeVar("M", bound=Model)
 
@@ -29,15 +30,29 @@ _OWNERS: Mapping[type[Model], str] = {
     Authorisation: "organisation",
     AuthorisationFile: "authorisation__organisation",
     Exclusion: "organisation",
+    TargetProposal: "organisation",
     HostResult: "organisation",
     Finding: "organisation",
     FindingEvent: "finding__organisation",
     Exemption: "finding__organisation",
+    ProofFile: "finding__organisation",
+    Remark: "finding__organisation",
+    Assignment: "finding__organisation",
     RoundScore: "organisation",
     Report: "organisation",
     ReportFile: "report__organisation",
+    Bulletin: "organisation",
+    Notice: "organisation",
+    NoticeDocument: "notice__organisation",
+    NoticeItem: "notice__organisation",
 }
 """Which field of a row names the organisation that it is about. What is not here belongs to the installation."""
+
+_OF_SUBTREES = frozenset({Bulletin})
+"""Rows that speak of all that their organisation supervises, so that they are for who sees all of it alone."""
+
+_AMONG_THEMSELVES = frozenset({Remark, Assignment})
+"""Rows that need ``DISCUSS`` besides whatever is asked for."""
 
 _OF_ACCOUNTS = frozenset({User, Membership})
 
@@ -89,7 +104,8 @@ class Sight:
         return right in self.within.get(organisation, _NOTHING)
 
     def rows(self, model: type[M], right: Right = Right.READ) -> QuerySet[M]:
-        """Return the rows of ``model`` of the organisations to which ``right`` may be done.
+        """Return the rows of ``model`` of the organisations to which ``right`` may be done. What is said between an
+        organisation and the office needs ``DISCUSS`` besides.
 
         A model that belongs to the installation takes ``WATCH``, whatever is asked for, and ``ADMINISTER`` if it is one
         of accounts.
@@ -99,10 +115,32 @@ class Sight:
         if owner is None:
             needed = Right.ADMINISTER if model in _OF_ACCOUNTS else Right.WATCH
             return everything if {needed, right} <= self.everywhere else everything.none()
-        if right in self.everywhere:
+        needs = {right, Right.DISCUSS} if model in _AMONG_THEMSELVES else {right}
+        if needs <= self.everywhere:
             return everything
-        allowed = [each for each, rights in self.within.items() if right in rights]
+        allowed = [each for each, rights in self.within.items() if needs <= rights | self.everywhere]
+        if model in _OF_SUBTREES:
+            allowed = self._with_all_below(allowed)
         return everything.filter(**{f"{owner}__in": allowed})
+
+    def overseen(self) -> QuerySet[Organisation]:
+        """Return the active organisations that supervise others, none of whom is hidden."""
+        below = Organisation.objects.filter(parent=OuterRef("pk"), retired_at=None)
+        supervising = self.rows(Organisation).filter(Exists(below), retired_at=None)
+        if Right.READ in self.everywhere:
+            return supervising
+        return supervising.filter(pk__in=self._with_all_below(self.within))
+
+    def _with_all_below(self, chosen: Iterable[int]) -> list[int]:
+        """Return those of ``chosen`` below which there is nothing that is not in sight, too."""
+        above = dict(Organisation.objects.values_list("pk", "parent"))
+        incomplete: set[int] = set()
+        for each in above.keys() - {owner for owner, rights in self.within.items() if Right.READ in rights}:
+            upwards: int | None = each
+            while upwards is not None and upwards not in incomplete:
+                incomplete.add(upwards)
+                upwards = above.get(upwards)
+        return [each for each in chosen if each not in incomplete]
 
     @property
     def own(self) -> int | None:

@@ -15,15 +15,16 @@ from allauth.account.authentication import get_authentication_records
 from allauth.mfa.stages import AuthenticateStage
 from allauth.socialaccount import app_settings
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialAccount, SocialApp
+from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.base import AuthProcess
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from requests import Session
 
+from scanner.accounts.linked import SIGN_ON, is_linked
 from scanner.accounts.models import User
-from scanner.accounts.provider import SIGN_ON, is_linked
+from scanner.accounts.oidc import SignOn
 from scanner.engine.hostile import line
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,10 @@ _log = logging.getLogger(__name__)
 
 class SignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # allauth ships no types
     """How allauth's sign-on behaves here."""
+
+    def get_provider(self, request: Any, provider: Any = SIGN_ON, client_id: Any = None) -> SignOn:
+        """Return the provider of the settings. Raises ``SocialApp.DoesNotExist`` when there is none."""
+        return SignOn(request, app=self.get_app(request, provider, client_id))
 
     def list_apps(self, request: Any, provider: Any = None, client_id: Any = None) -> list[SocialApp]:
         """Return the provider of the settings, if there is one; none comes from the database."""
@@ -93,9 +98,3 @@ def is_vouched_for(request: HttpRequest, user: User) -> bool:
     """Tell whether somebody came by the single sign-on, and the settings say that it asks for a second factor."""
     records = get_authentication_records(request, user)
     return bool(settings.INSTALLATION.oidc_second_factor) and any(each["method"] == "socialaccount" for each in records)
-
-
-def unlink(user: User) -> bool:
-    """Take the link away; return whether there was one."""
-    removed, _ = SocialAccount.objects.filter(user=user, provider=SIGN_ON).delete()
-    return bool(removed)

@@ -1,4 +1,7 @@
-"""What happens when somebody signs in, fails to, or changes how: it is told, and what it makes void is ended."""
+"""What happens when somebody signs in, fails to, or changes how: it is told, and what it makes void is ended.
+
+Every command loads this, so letters are only loaded when there is one to write.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,11 @@ from allauth.socialaccount.signals import social_account_added
 from django.conf import settings
 from django.db import transaction
 
-from scanner.accounts.locking import tell_if_locked
 from scanner.accounts.models import User
 from scanner.accounts.origins import is_elsewhere
 from scanner.accounts.revoking import end_sessions, void_links
-from scanner.accounts.telling import tell
 from scanner.audit.trail import Action, record
-from scanner.delivery.account_letter import AccountEvent, AccountNews
+from scanner.delivery.account_news import AccountEvent, AccountNews
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ def connect() -> None:
 
 
 def _signed_in(request: Any, user: User, sociallogin: object = None, **_: object) -> None:
+    from scanner.accounts.telling import tell
+
     how = {"by": "single sign-on"} if sociallogin is not None else {}
     with transaction.atomic():
         entry = record(
@@ -83,12 +86,16 @@ def _linked(request: Any, sociallogin: Any, **_: object) -> None:
 
 
 def _wrong_code(request: Any, user: User, **_: object) -> None:
+    from scanner.accounts.locking import tell_if_locked
+
     _log.warning("wrong second factor of %s from %s", user.email, _origin(request))
     tell_if_locked(request, f"mfa-auth-user-{user.pk}", user.email)
 
 
 def _note(request: Any, user: User, action: Action, told: AccountEvent | None, **detail: object) -> None:
     """Put on record what somebody did to their own account, and tell them."""
+    from scanner.accounts.telling import tell
+
     with transaction.atomic():
         entry = record(action, _subject(user), actor=user.email, at=request.now, **detail)
         if told is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from scanner.accounts.models import User
-from scanner.delivery.account_letter import AccountNews, account_letter
+from scanner.delivery.account_letter import account_letter
+from scanner.delivery.account_news import AccountNews
 from scanner.delivery.letters import Frame, own_language
 from scanner.delivery.models import MessageKind
 from scanner.delivery.outbox import Letter, enqueue, key_of

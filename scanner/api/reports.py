@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-from collections import defaultdict
 from datetime import datetime
 from typing import Annotated
 
@@ -16,27 +14,21 @@ from scanner.accounts.roles import Right
 from scanner.api.door import needs
 from scanner.api.fields import NO_NUL, Number
 from scanner.api.lists import LARGEST, AskedSpan, Part, part
+from scanner.api.papers import ready
 from scanner.api.requests import ApiRequest
 from scanner.api.scopes import Scope
+from scanner.reports.downloads import report_download
 from scanner.reports.formats import ReportFormat
-from scanner.reports.models import Report, ReportFile
+from scanner.reports.models import Report
 
 router = Router(tags=["reports"])
 
 READ = needs(Scope.REPORTS_READ, Right.READ)
 
-MEDIA_TYPES = {
-    ReportFormat.HTML: "text/html; charset=utf-8",
-    ReportFormat.JSON: "application/json; charset=utf-8",
-    ReportFormat.PDF: "application/pdf",
-    ReportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-"""The forms in which reports are kept."""
-
 
 class ReportRow(Schema):
-    """A report. ``forms`` are those in which it is kept; none when its time was over. ``digest`` is the SHA-256 of its
-    HTML, which proves a copy."""
+    """A report. ``forms`` are those in which it can be had; none when its time was over. ``digest`` is the SHA-256 of
+    its HTML, which proves a copy."""
 
     number: int
     organisation: str
@@ -47,9 +39,8 @@ class ReportRow(Schema):
     forms: list[str]
 
     @classmethod
-    def of(cls, row: Report, further: list[str], whole: bool) -> ReportRow:
+    def of(cls, row: Report, whole: bool) -> ReportRow:
         """Show a row that was read without its content; ``whole`` says whether it has any."""
-        kept = [ReportFormat.HTML, ReportFormat.JSON] if whole else []
         return cls(
             number=row.pk,
             organisation=row.organisation.slug,
@@ -57,7 +48,7 @@ class ReportRow(Schema):
             language=row.language,
             generated=row.generated,
             digest=row.digest,
-            forms=[*kept, *sorted(further)],
+            forms=list(ReportFormat) if whole else [],
         )
 
 
@@ -83,23 +74,21 @@ def list_reports(request: ApiRequest, wanted: Annotated[ReportFilter, Query()], 
     found, then = part(rows.defer("html", "json"), span, newest=True)
     numbers = [each.pk for each in found]
     whole = set(sight.rows(Report).filter(pk__in=numbers).exclude(html=b"").values_list("pk", flat=True))
-    forms: defaultdict[int, list[str]] = defaultdict(list)
-    for report, form in sight.rows(ReportFile).filter(report__in=numbers).values_list("report", "form"):
-        forms[report].append(form)
-    return Part[ReportRow](items=[ReportRow.of(each, forms[each.pk], each.pk in whole) for each in found], next=then)
+    return Part[ReportRow](items=[ReportRow.of(each, each.pk in whole) for each in found], next=then)
 
 
 @router.get("/reports/{number}/{form}", response={200: None}, **READ)
 def download_report(request: ApiRequest, number: Number, form: Form) -> HttpResponse:
-    """Download a report in a form in which it is kept."""
+    """Download a report as it was made; its tables (csv) as one ZIP archive.
+
+    A PDF that nobody had before is made first, one at a time: 503 then says when to ask again.
+    """
     report = get_object_or_404(request.visit.sight.rows(Report).select_related("organisation"), pk=number)
-    if report.is_pruned or form not in MEDIA_TYPES:
+    if report.is_pruned:
         raise Http404
-    if form in (ReportFormat.HTML, ReportFormat.JSON):
-        content = report.html if form == ReportFormat.HTML else report.json
-    else:
-        content = get_object_or_404(request.visit.sight.rows(ReportFile), report=report, form=form).content
-    response = HttpResponse(zlib.decompress(content), content_type=MEDIA_TYPES[form])
-    name = f"{report.organisation.slug}-{report.round_id}-{report.language}.{form}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    with ready():
+        made = report_download(report, form)
+    charset = "; charset=utf-8" if form in (ReportFormat.HTML, ReportFormat.JSON) else ""
+    response = HttpResponse(made.content, content_type=f"{made.media_type}{charset}")
+    response["Content-Disposition"] = f'attachment; filename="{made.name}"'
     return response

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 from django.urls import URLPattern
 from ninja import NinjaAPI
 from ninja.operation import Operation
 
-from scanner.api import bulletins, findings, messages, plans, register, reports, rounds, system
+from scanner.accounts.roles import Right
+from scanner.accounts.sight import Sight
+from scanner.api import bulletins, findings, messages, notices, plans, register, reports, rounds, system
 from scanner.api.door import guarded
 from scanner.api.problem import MEDIA_TYPE, SCHEMA, handle
+from scanner.api.scopes import Scope
 
 PREFIX = "api/v1/"
 VERSION = "1"
@@ -47,7 +51,7 @@ class Site(NinjaAPI):
 
 def _make() -> Site:
     site = Site(title="Roundsman", version=VERSION, openapi_url=None, docs_url=None, urls_namespace="api")
-    for room in (register, plans, rounds, findings, reports, bulletins, messages, system):
+    for room in (register, plans, rounds, findings, reports, notices, bulletins, messages, system):
         site.add_router("", room.router)
     site.add_exception_handler(Exception, handle)
     for kind in list(site._exception_handlers):  # noqa: SLF001 - its own handlers answer in another form
@@ -76,6 +80,18 @@ def _asks(methods: dict[str, Any]) -> dict[str, set[str]]:
         method.upper(): {each["name"] for each in operation["parameters"] if each["in"] == "query"}
         for method, operation in methods.items()
     }
+
+
+def useful_scopes(sight: Sight) -> list[Scope]:
+    """Return the scopes that let a token of an account do anything: those of a route whose right it has somewhere."""
+    opened = {scope for scope, right in _doors() if sight.may(Right(right))}
+    return [each for each in Scope if each in opened]
+
+
+@cache
+def _doors() -> frozenset[tuple[str, str]]:
+    methods = [operation for path in document()["paths"].values() for operation in path.values()]
+    return frozenset((each["x-scope"], each["x-right"]) for each in methods)
 
 
 def document() -> dict[str, Any]:

@@ -72,6 +72,15 @@ def revoke(name: str, by: str, now: datetime) -> None:
         record(Action.TOKEN_REVOKED, f"token {name}", actor=by, at=now)
 
 
+def revoke_all(by: str, now: datetime) -> int:
+    """Let no token work any more; return how many were not revoked before."""
+    with transaction.atomic():
+        names = list(Token.objects.filter(revoked=None).values_list("name", flat=True))
+        for name in names:
+            revoke(name, by, now)
+    return len(names)
+
+
 def recognised(secret: str, now: datetime) -> Token | None:
     """Return the token of a secret while it works: not revoked, not expired, of an account that was not ended.
 

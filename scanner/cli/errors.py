@@ -22,15 +22,17 @@ def clear_errors(then: str = "try again") -> Iterator[None]:
     from django.conf import settings
     from django.db import DatabaseError
 
+    from scanner.database import place
+
     try:
         yield
     except (RoundsmanError, LookupError) as error:
         typer.echo(f"Error: {error.args[0]}", err=True)
         raise typer.Exit(BAD_INPUT) from error
     except DatabaseError as error:
-        path = settings.DATABASES["default"]["NAME"]
+        where = place(settings.DATABASES["default"])
         typer.echo(
-            f"Error: the database {path} could not be used: {error}. What was stored until then is kept. "
+            f"Error: the database {where} could not be used: {error}. What was stored until then is kept. "
             f"See that no other program holds it and that the disk has room, then {then}.",
             err=True,
         )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +67,7 @@ def test(address: Annotated[str, typer.Argument(help="Where to send a test mail.
             return
         typer.echo(f"{'server:':<11} {to.host}, port {to.port}, {to.security}; from {sender_address()}")
         try:
-            answer = send_trial(address, to, now, tell)
+            answer = send_trial(address, to, actor(), now, tell)
         except NoServer as error:
             _failed(error.step, str(error))
         if answer.fate is not Fate.ACCEPTED:
@@ -83,7 +80,7 @@ def _written(address: str, now: datetime) -> Path:
 
     from scanner.delivery.trial import write_trial
 
-    return write_trial(address, now, settings.DATA_DIR)
+    return write_trial(address, actor(), now, settings.DATA_DIR)
 
 
 def _failed(step: str, text: str) -> None:
@@ -154,8 +151,7 @@ def show(
         mail = Message.objects.select_related("organisation", "report__organisation").filter(pk=number).first()
         if mail is None:
             raise InputError(f"There is no mail {number}; 'roundsman mail queue --all' shows them.")
-        content = _whole(mail)
-        names = _attached(content)
+        content, names = _as_sent(mail)
         for path, data in ((html, mail.html.replace(REPORT_MARK, "").encode()), (eml, content)):
             if path is not None:
                 _keep(path, data)
@@ -169,19 +165,15 @@ def show(
         typer.echo(printable(line, 2000))
 
 
-def _whole(mail: Message) -> bytes:
-    """Return the mail as it is sent; what is wrong with one that can't be."""
-    from scanner.delivery.reports import built, post
+def _as_sent(mail: Message) -> tuple[bytes, list[str]]:
+    """Return the mail as it is sent, and the names of what goes with it; what is wrong with one that can't be."""
+    from scanner.delivery.received import received
 
     try:
-        return built(mail, post())
+        got = received(mail)
     except InputError as error:
-        return f"It can't be sent: {error}".encode("ascii", "backslashreplace")
-
-
-def _attached(content: bytes) -> list[str]:
-    parts = message_from_bytes(content, _class=EmailMessage, policy=default).iter_attachments()
-    return [part.get_filename("") for part in parts]
+        return f"It can't be sent: {error}".encode("ascii", "backslashreplace"), []
+    return got.whole, [file.name for file in got.files]
 
 
 def _list(names: list[str]) -> str:

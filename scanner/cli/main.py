@@ -17,6 +17,8 @@ _COMMANDS = {
     "targets": ("scanner.cli.targets", "Register organisations, their hosts, authorisations and exclusions."),
     "plan": ("scanner.cli.plan", "Plan when to inspect what, and how deep."),
     "serve": ("scanner.cli.serve", "Run everything by itself: plans, rounds, mail, upkeep."),
+    "worker": ("scanner.cli.worker", "Look at hosts for a 'serve' elsewhere, from a zone of the network."),
+    "workers": ("scanner.cli.workers", "Show what works on a shared database, and let workers in."),
     "round": ("scanner.cli.round", "Inspect the registered targets and follow their findings."),
     "stop": ("scanner.cli.stop", "Stop everything within five seconds, until 'resume'."),
     "resume": ("scanner.cli.resume", "Lift a stop, so that rounds go on."),
@@ -36,17 +38,18 @@ _COMMANDS = {
     "prune": ("scanner.cli.prune", "Remove what was kept long enough."),
     "backup": ("scanner.cli.backup", "Write all that is known to one file, while everything runs on."),
     "restore": ("scanner.cli.restore", "Put a backup in the place of an installation."),
+    "migrate-store": ("scanner.cli.migrate_store", "Move everything from SQLite to PostgreSQL."),
     "doctor": ("scanner.cli.doctor", "Look at everything that is needed, and say what to do."),
     "plugins": ("scanner.cli.plugins", "List installed plugins: probes and rules of third parties."),
 }
 """Command name → (module that holds its Typer ``app``, one line of help)."""
 
-_WITHOUT_DATABASE = {"inspect", "intel", "restore", "doctor", "plugins"}
+_WITHOUT_DATABASE = {"inspect", "worker", "intel", "restore", "migrate-store", "doctor", "plugins"}
 
 _WITHOUT_PLUGINS = {
     "init", "user", "token", "webhook",
-    "targets", "stop", "resume", "intel", "audit", "templates", "mail", "prune", "backup", "restore", "doctor",
-    "plugins",
+    "targets", "workers", "stop", "resume", "intel", "audit", "templates", "mail", "prune", "backup", "restore",
+    "migrate-store", "doctor", "plugins",
 }  # fmt: skip
 """Commands that neither look nor judge, so that no foreign code runs; ``plugins`` loads them in its own way."""
 

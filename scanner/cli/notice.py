@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,10 +17,9 @@ from scanner.engine.hostile import printable
 from scanner.engine.model import Severity, where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from scanner.delivery.models import Notice
-    from scanner.delivery.notice_document import NoticeModel
     from scanner.delivery.recipients import Recipient
     from scanner.remediation.models import Finding
 
@@ -36,6 +34,9 @@ SHOWN = 50
 """Notices that ``list`` shows when no number is given."""
 
 _FORMS = ("html", "pdf", "docx")
+
+_WITH = {"docx": ("slip",)}
+"""What is written with a form."""
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the notice, as 'notice list' shows it.")]
 
@@ -126,8 +127,6 @@ def show(
     HTML and PDF are the documents as they were issued. DOCX is the notice and its reply slip to be edited, with the
     evidence as it stands now.
     """
-    from scanner.reports.stationery import stationery_of
-
     with clear_errors():
         forms = _forms(form)
         notice = _notice(number)
@@ -145,9 +144,7 @@ def show(
                 told = "; ".join(f"{name}: {printable(text)}" for name, text in reply.detail.items())
                 typer.echo(f"        {reply.at:%Y-%m-%d} {reply.answer}  {told}")
         if output is not None:
-            with stationery_of(notice.organisation):
-                paths = _write(notice, output, forms)
-            for path in paths:
+            for path in _write(notice, output, forms):
                 typer.echo(path)
 
 
@@ -211,17 +208,15 @@ def _forms(text: str) -> set[str]:
 
 def _write(notice: Notice, directory: Path, forms: set[str]) -> list[Path]:
     """Write the documents in these forms, and the reply forms, for their owner's eyes only."""
-    from scanner.delivery.notice_document import notice_model
-    from scanner.delivery.reply_form import file_name, reply_form
+    from scanner.delivery.notice_files import notice_file
     from scanner.delivery.reports import write_private
 
-    files: dict[Path, bytes] = {}
-    model = notice_model(notice)
-    for document in notice.documents.all():
-        language = Language(document.language)
-        for name, content in _documents(model, zlib.decompress(document.html), language, forms):
-            files[directory / name] = content
-        files[directory / file_name("form.file", notice.number, language)] = reply_form(model, language)
+    wanted = [each for form in _FORMS if form in forms for each in (form, *_WITH.get(form, ()))]
+    files = {
+        directory / name: content
+        for document in notice.documents.all()
+        for name, content in (notice_file(document, each) for each in (*wanted, "form"))
+    }
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
@@ -229,18 +224,3 @@ def _write(notice: Notice, directory: Path, forms: set[str]) -> list[Path]:
     except OSError as error:
         raise InputError(f"{directory} can't be written to: {error.strerror}. Choose another with --output.") from error
     return list(files)
-
-
-def _documents(notice: NoticeModel, page: bytes, language: Language, forms: set[str]) -> Iterator[tuple[str, bytes]]:
-    from scanner.delivery.notice_word import render_notice_docx, render_slip_docx
-    from scanner.delivery.reply_form import file_name
-    from scanner.reports.pdf import pdf_of
-
-    name = file_name("form.document", notice.number, language)
-    if "html" in forms:
-        yield name, page
-    if "pdf" in forms:
-        yield f"{name.removesuffix('.html')}.pdf", pdf_of(page.decode())
-    if "docx" in forms:
-        yield file_name("form.notice", notice.number, language), render_notice_docx(notice, language)
-        yield file_name("form.slip", notice.number, language), render_slip_docx(notice, language)

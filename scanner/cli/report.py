@@ -15,11 +15,12 @@ from scanner.cli.actor import actor
 from scanner.cli.errors import clear_errors
 from scanner.cli.preview import preview
 from scanner.cli.progress import counted
-from scanner.cli.prompts import is_terminal
+from scanner.cli.prompts import Yes, agree, is_terminal
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
 
 if TYPE_CHECKING:
+    from scanner.delivery.recipients import Recipient
     from scanner.reports.formats import ReportFormat
     from scanner.rounds.models import Round
     from targets.models import Organisation
@@ -79,6 +80,39 @@ def build(
                 typer.echo(path)
 
 
+@app.command(short_help="Mail a report again, as it was made.")
+def send(
+    organisation: Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the organisation.")],
+    number: Annotated[
+        int | None, typer.Option("--round", help="Number of the round. Default: that of the newest report.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Show whom an organisation's report would go to again, and, when you agree, mail it to them.
+
+    It goes as it was made, to everybody who gets its reports now, each in their language.
+
+    Exit status: 0 in the outbox, 1 declined, 2 bad input, or its content was pruned.
+    """
+    from scanner.delivery.again import mails_about, send_again
+    from scanner.delivery.models import MessageKind
+    from scanner.delivery.recipients import recipients
+    from scanner.reports.models import Report
+    from targets.query import active_organisations
+
+    with clear_errors():
+        (owner,) = active_organisations([organisation])
+        kept = Report.objects.filter(organisation=owner).select_related("organisation", "round").order_by("-pk")
+        report = kept.filter(**({} if number is None else {"round": number})).first()
+        if report is None:
+            raise InputError(f"No such report of {owner.slug} was made; one is made after each of its rounds.")
+        chosen = recipients(owner, MessageKind.ROUND_REPORT)
+        typer.echo(f"The report of {owner.slug} on round {report.round_id} would go to: {_addresses(chosen)}")
+        agree("Mail it?", yes)
+        told = send_again(report, mails_about(report).count(), actor(), datetime.now(UTC))
+    typer.echo(f"In the outbox for: {_addresses(told)}")
+
+
 @app.command()
 def password(
     organisation: Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the organisation.")],
@@ -107,6 +141,10 @@ def password(
             raise InputError("The two were not the same; nothing was changed.")
         set_password(owner, told, actor(), datetime.now(UTC))
     typer.echo(f"Reports to {owner.slug} are encrypted from now on.")
+
+
+def _addresses(chosen: Iterable[Recipient]) -> str:
+    return ", ".join(each.address for each in chosen) or "nobody"
 
 
 def _due(chosen: list[Organisation], number: int | None, *, named: bool) -> list[tuple[Organisation, Round]]:

@@ -66,7 +66,7 @@ def serve(
         ended.set()
 
     with clear_errors():
-        service = Service(workers or settings.WORKERS)
+        service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
         pages = serving() if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
@@ -82,11 +82,14 @@ def _what_runs(workers: int) -> Iterator[str]:
     from django.conf import settings
 
     from scanner.accounts.people import administrators
+    from scanner.database import place
+    from scanner.locks import is_shared
     from scanner.rounds.models import Plan
     from scanner.rounds.switch import current_stop
     from scanner.rounds.tools import tool_versions
 
-    yield f"Roundsman works on {settings.DATA_DIR} with {workers} worker(s)."
+    shared = f" and {place(settings.DATABASES['default'])}" if is_shared() else ""
+    yield f"Roundsman works on {settings.DATA_DIR}{shared} with {workers} worker(s)."
     try:
         yield f"Rounds use nmap {tool_versions()['nmap']}."
     except ToolError as error:

@@ -78,6 +78,40 @@ def list_webhooks() -> None:
         typer.echo(f"{about}  waiting {each.waiting}, given up {each.dead}  {said}")
 
 
+@app.command(short_help="Call a webhook once, to see whether it answers.")
+def test(name: Name) -> None:
+    """Call a webhook once, at once, with the event "test", which tells nothing, and say what came back.
+
+    Exit status: 0 it was taken, 1 it was not, 2 there is no such webhook.
+    """
+    from scanner.webhooks.caller import try_out
+    from scanner.webhooks.models import Webhook
+
+    with clear_errors():
+        hook = Webhook.objects.filter(name=name, revoked=None).first()
+        if hook is None:
+            raise InputError(f"There is no webhook {name}; 'roundsman webhook list' shows them.")
+        told = try_out(hook, actor(), datetime.now(UTC))
+    typer.echo(f"{'Taken' if told.taken else 'Not taken'}: {printable(told.reply)}")
+    if not told.taken:
+        raise typer.Exit(1)
+
+
+@app.command(short_help="Give a webhook another secret.")
+def rotate(name: Name, yes: Yes = False) -> None:
+    """Give a webhook another secret, and print it: once. Calls are signed by it from now on, also those that wait.
+
+    Exit status: 0 done, 1 declined, 2 there is no such webhook.
+    """
+    from scanner.webhooks import hooks
+
+    with clear_errors():
+        agree(f"Give the webhook {name} another secret? Whoever checks by the old one refuses its calls.", yes)
+        secret = hooks.rotate(name, actor(), datetime.now(UTC))
+    typer.echo(f"Webhook {name} signs by a new secret from now on. It is shown once:", err=True)
+    typer.echo(secret)
+
+
 @app.command(short_help="Make calls that wait, or were given up, at once.")
 def retry(name: Name) -> None:
     """Have the calls of a webhook that wait, or were given up, made at once.

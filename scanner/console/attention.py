@@ -20,7 +20,7 @@ from scanner.remediation.models import Exemption, ExemptionState
 from scanner.reports.words import Words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.check import SOON
-from targets.models import Authorisation, Contact, Organisation, Target
+from targets.models import Authorisation, Contact, Organisation, ProposalState, Target, TargetProposal
 
 STUCK = timedelta(days=1)
 """A round that takes longer is worth a look."""
@@ -54,7 +54,7 @@ def needs(sight: Sight, found: Counts, under_way: Iterable[Round], now: datetime
     """
     needed = (
         _need(t, "critical", (), found.new, f"{reverse('findings')}?severity=critical&new=on"),
-        _requests(sight, t),
+        *_requests(sight, t),
         _need(t, "overdue", (), found.overdue, f"{reverse('findings')}?overdue=on"),
         _rounds(under_way, now, t),
         _failed(sight, now, t),
@@ -70,11 +70,17 @@ def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: s
     return Need(t(f"console.need.{name}", n=total), shown, total - len(shown), address) if total else None
 
 
-def _requests(sight: Sight, t: Words) -> Need | None:
+def _requests(sight: Sight, t: Words) -> tuple[Need | None, Need | None]:
+    """What organisations ask the office for, findings and targets, in one query."""
     asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED, finding__organisation__retired_at=None)
+    proposed = sight.rows(TargetProposal).filter(state=ProposalState.WAITING, organisation__retired_at=None)
     # Requests are few and findings many: a database that is asked for both at once may begin with the findings.
-    open_ = sum(state in TO_FIX for state in asked.order_by().values_list("finding__state", flat=True))
-    return _need(t, "requests", (), open_, f"{reverse('findings')}?asked=on")
+    states = asked.order_by().values_list("finding__state", flat=True)
+    found = list(states.union(proposed.order_by().values_list("state", flat=True), all=True))
+    return (
+        _need(t, "requests", (), sum(state in TO_FIX for state in found), f"{reverse('findings')}?asked=on"),
+        _need(t, "proposals", (), found.count(ProposalState.WAITING), f"{reverse('proposals')}?state=waiting"),
+    )
 
 
 def _rounds(under_way: Iterable[Round], now: datetime, t: Words) -> Need | None:
@@ -104,17 +110,21 @@ def _failed(sight: Sight, now: datetime, t: Words) -> Need | None:
         Detail(t("console.need.failed_in", number=row["round"], n=row["n"]), reverse("round", args=[row["round"]]))
         for row in found
     )
-    return _need(t, "failed", details, len(found))
+    return _need(t, "failed", details, len(found), reverse("system"))
 
 
 def _dead_letters(sight: Sight, t: Words) -> Need | None:
     dead = sight.rows(Message).filter(state=MessageState.DEAD).order_by("-pk")
-    rows = list(dead.values_list("kind", "recipient", "reply")[: NAMED + 1])
+    rows = list(dead.values_list("pk", "kind", "recipient", "reply")[: NAMED + 1])
     details = (
-        Detail(t("mail.digest.dead", kind=t(f"mail.kind.{kind}"), recipient=line(recipient), reply=line(reply)))
-        for kind, recipient, reply in rows
+        Detail(
+            t("mail.digest.dead", kind=t(f"mail.kind.{kind}"), recipient=line(recipient), reply=line(reply)),
+            reverse("mail", args=[number]),
+        )
+        for number, kind, recipient, reply in rows
     )
-    return _need(t, "dead_letters", details, dead.count() if len(rows) > NAMED else len(rows))
+    total = dead.count() if len(rows) > NAMED else len(rows)
+    return _need(t, "dead_letters", details, total, f"{reverse('mails')}?state=dead")
 
 
 def _authorisations(sight: Sight, now: datetime, t: Words) -> Need | None:

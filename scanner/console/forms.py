@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django import forms
-from django.http import QueryDict
 
+from scanner.console.refusals import why
 from scanner.engine.errors import InputError
 from scanner.reports.words import Words
 from targets.models import Language
@@ -56,12 +55,7 @@ class PageForm(forms.Form):
 
     def refuse(self, error: InputError) -> None:
         """Show why an act refused what was entered."""
-        self.add_error(None, self.words("console.error.refused", why=error.args[0]))
-
-
-def end_of(day: date, zone: str) -> datetime:
-    """Return the end of a day in a time zone, which is when what lasts up to and including it ends."""
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+        self.add_error(None, self.words("console.error.refused", why=why(error, self.words)))
 
 
 class DayField(forms.DateField):
@@ -75,7 +69,7 @@ class DayField(forms.DateField):
 class ListFilter(PageForm):
     """What a list is to show; everything may be left out, and what can't be read counts as left out."""
 
-    def __init__(self, t: Words, asked: QueryDict) -> None:
+    def __init__(self, t: Words, asked: Mapping[str, Any]) -> None:
         super().__init__(t, asked)
         self.offer()
         self.is_valid()

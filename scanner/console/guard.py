@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -25,7 +27,8 @@ class Route:
     """A page: its address, what shows it, its name, and the right that its reader has somewhere (None: an account).
 
     Which rows a page shows is for :meth:`Sight.rows` to say, and what may be done to one for :meth:`Sight.may`.
-    ``acts`` tells that it takes POST: alone where ``shows`` is false.
+    ``acts`` tells that it takes POST: alone where ``shows`` is false. ``fresh`` asks once more who it is, unless that
+    was shown in the last minutes.
     """
 
     address: str
@@ -34,6 +37,7 @@ class Route:
     right: Right | None
     acts: bool = False
     shows: bool = True
+    fresh: bool = False
 
     def pattern(self) -> URLPattern:
         """Return it for Django, behind its guard."""
@@ -56,6 +60,10 @@ def guarded(route: Route) -> View:
             return HttpResponseRedirect(reverse("mfa_activate_totp"))
         if route.right is not None and not request.sight.may(route.right):
             raise PermissionDenied
+        if route.fresh and is_reauthentication_required(request, app="account"):
+            if request.method == "POST":  # what was entered is not kept for later; the form is shown again
+                return HttpResponseRedirect(request.get_full_path())
+            raise ReauthenticationRequired
         return route.view(request, *args, **kwargs)
 
     return handle

@@ -19,6 +19,7 @@ from scanner.console.keys import can_have_keys
 from scanner.console.texts import CODES, language_of, texts
 from scanner.delivery.letters import name_of
 from scanner.engine.hostile import printable
+from scanner.reports.askers import asker
 from scanner.reports.dates import Dates
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.texts import endpoint, text
@@ -61,6 +62,7 @@ def shared(request: Any) -> dict[str, object]:
         else "",
         "here": request.path,
         "name_of": lambda organisation: name_of(organisation, language),
+        "asker": lambda by: asker(by, t),
         "title_of": lambda check: text(check, language).title,
     }
 

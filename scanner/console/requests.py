@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from django.http import HttpRequest
@@ -9,6 +10,9 @@ from django.http import HttpRequest
 from scanner.accounts.models import User
 from scanner.accounts.sight import Sight
 from scanner.reports.words import Words
+
+NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+"""What the number of a row looks like, as a form or an address has it."""
 
 
 class PageRequest(HttpRequest):

@@ -54,10 +54,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Overall:
-    """How the worst organisations stand, how many others there are, and the findings of all of them together."""
+    """How the worst organisations stand, how many there are, and the findings of all of them together."""
 
     worst: tuple[Standing, ...]
-    others: int
+    organisations: int
     findings: Counts
 
 
@@ -69,13 +69,12 @@ def standings(sight: Sight, now: datetime, chosen: Sequence[Organisation]) -> li
 
 def overall(sight: Sight, now: datetime, shown: int) -> Overall:
     """Return how the active organisations in sight stand; of the worst, ``shown`` of them, all that is known."""
-    rows = sight.rows(Organisation).filter(retired_at=None)
-    counts, slugs = _counts(sight, now, rows.order_by()), dict(rows.order_by().values_list("pk", "slug"))
-    active = {owner: counts.get(owner, Counts()) for owner in slugs}
-    ranked = sorted(slugs, key=lambda owner: _worst_first(active[owner], slugs[owner]))
-    found = rows.only("slug", "name_zh", "name_en", "is_key").in_bulk(ranked[:shown])
-    worst = _standings(sight, [found[owner] for owner in ranked[:shown] if owner in found], counts)
-    return Overall(tuple(worst), max(len(ranked) - shown, 0), _sum(active.values()))
+    rows = sight.rows(Organisation).filter(retired_at=None).order_by()
+    counts, told = _counts(sight, now, rows), list(rows.values("pk", "slug", "name_zh", "name_en", "is_key"))
+    active = [counts.get(each["pk"], Counts()) for each in told]
+    ranked = sorted(zip(active, told, strict=True), key=lambda each: _worst_first(each[0], each[1]["slug"]))
+    worst = _standings(sight, [Organisation(**each) for _, each in ranked[:shown]], counts)
+    return Overall(tuple(worst), len(told), _sum(active))
 
 
 def _standings(sight: Sight, chosen: Sequence[Organisation], counts: Mapping[int, Counts]) -> list[Standing]:
@@ -87,10 +86,10 @@ def _scores(sight: Sight, within: list[int]) -> dict[int, Scored]:
     """Return how each organisation scored in its last whole round that ran to its end and was followed."""
     rows = sight.rows(RoundScore).filter(round__in=comparable_rounds(), organisation__in=within)
     newest = rows.order_by().values("organisation").annotate(last=Max("pk")).values("last")
-    told = ("organisation", "score__value", "score__grade", "score__coverage", "round__finished", "round__created")
+    told = ("organisation", "value", "grade", "coverage", "round__finished", "round__created")
     found = sight.rows(RoundScore).filter(pk__in=newest).order_by().values_list(*told)
     return {
-        owner: Scored(value, grade or "", coverage, finished or created)
+        owner: Scored(value, grade, coverage, finished or created)
         for owner, value, grade, coverage, finished, created in found
     }
 

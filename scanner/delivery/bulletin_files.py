@@ -10,6 +10,7 @@ from datetime import date
 
 from django.conf import settings
 
+from scanner.delivery.kept_pdf import kept_pdf
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.reports.bulletin_model import BulletinModel
@@ -17,7 +18,6 @@ from scanner.reports.bulletin_render import render_bulletin, render_bulletin_jso
 from scanner.reports.formats import ReportFormat
 from scanner.reports.identity import office_name
 from scanner.reports.models import Bulletin
-from scanner.reports.pdf import pdf_of
 from scanner.reports.words import words
 from targets.models import Organisation
 
@@ -81,6 +81,6 @@ def files_of(row: Bulletin, forms: Iterable[ReportFormat]) -> Mapping[str, bytes
     made = {
         ReportFormat.HTML: lambda: page,
         ReportFormat.JSON: lambda: zlib.decompress(row.json),
-        ReportFormat.PDF: lambda: pdf_of(page.decode()),
+        ReportFormat.PDF: lambda: kept_pdf(row),
     }
     return {str(form): made[form]() for form in forms}

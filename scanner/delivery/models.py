@@ -72,7 +72,12 @@ class Message(models.Model):
             models.CheckConstraint(condition=Q(kind__in=MessageKind.values), name="message_kind_is_known"),
             models.CheckConstraint(condition=Q(state__in=MessageState.values), name="message_state_is_known"),
         )
-        indexes = (models.Index(fields=("state", "not_before"), name="message_to_send"),)
+        indexes = (
+            models.Index(fields=("state", "not_before"), name="message_to_send"),
+            # Lists of them, the newest first: read in their order, without the texts.
+            models.Index(fields=("state", "id"), name="message_by_state"),
+            models.Index(fields=("kind", "id"), name="message_by_kind"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.recipient}"
@@ -138,11 +143,15 @@ class Notice(models.Model):
 
 
 class NoticeDocument(models.Model):
-    """A notice as it was issued, in one language; ``html`` is UTF-8, compressed with zlib."""
+    """A notice as it was issued, in one language; ``html`` is UTF-8, compressed with zlib.
+
+    So is ``pdf``, the same as PDF; it is empty until somebody needed it.
+    """
 
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT, related_name="documents")
     language = models.CharField(max_length=10)
     html = models.BinaryField()
+    pdf = models.BinaryField(default=b"")
 
     class Meta:
         ordering = ("pk",)

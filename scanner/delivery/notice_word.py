@@ -232,7 +232,7 @@ class _Writer:
                 "notice.demand_overdue" if demand.overdue else "notice.demand",
                 n=len(demand.findings),
                 numbers=numbers(demand.findings, t),
-                date=self._dates.moment(demand.deadline),
+                date=self._dates.day(demand.deadline),
             )
         yield t("notice.meanwhile")
         yield t("notice.incident")
@@ -243,7 +243,7 @@ class _Writer:
     def _finding(self, finding: model.Finding) -> tuple[list[str], list[str]]:
         """Return the finding's row, and what stands below it across the table."""
         t, place, text = self.t, finding.place, texts.text(finding.check, self._language)
-        due = self._dates.moment(finding.deadline) if finding.deadline else t("deadline.none")
+        due = self._dates.day(finding.deadline) if finding.deadline else t("deadline.none")
         evidence = texts.evidence(finding.check, dict(finding.params), self._language)
         return (
             [

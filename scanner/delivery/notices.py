@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -22,11 +22,12 @@ from scanner.delivery.outbox import cancel, key_of
 from scanner.engine.errors import InputError
 from scanner.engine.model import Confidence, Severity
 from scanner.remediation.follow import terms_for
-from scanner.remediation.lifecycle import ALLOWED, Happened, State, Terms, report
+from scanner.remediation.lifecycle import Happened, State, Terms, report
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.part import in_register
 from scanner.rounds.models import Round
 from targets.models import Organisation
+from targets.registry.times import end_of_day
 
 REPLY_WITHIN = timedelta(days=10)
 """Time to answer, unless a critical finding is to be fixed earlier. A default of this product."""
@@ -135,11 +136,6 @@ def answer_by(findings: Iterable[Finding], zone: ZoneInfo, now: datetime) -> dat
     return end_of_day(min([now + REPLY_WITHIN, *ahead]).astimezone(zone).date(), zone)
 
 
-def end_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """Return when a local day ends: the first moment, in UTC, that no longer belongs to it."""
-    return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
-
-
 def _issue(
     organisation: Organisation,
     this: Round | None,
@@ -151,7 +147,7 @@ def _issue(
     before = Notice.objects.filter(organisation=organisation, round=this).first() if this else None
     if before is not None:
         return before
-    terms = terms_for(this, organisation) if this else ALLOWED
+    terms = terms_for(this, organisation)
     asked = [_told(each, now, terms) for each in findings]
     year = now.astimezone(ZoneInfo(settings.TIME_ZONE)).year
     serial = (Notice.objects.filter(year=year).aggregate(last=Max("serial"))["last"] or 0) + 1

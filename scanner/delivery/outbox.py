@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from scanner.audit.trail import Action, record
@@ -49,6 +50,12 @@ class Letter:
 def key_of(kind: MessageKind, recipient: str, *parts: object) -> str:
     """Return the key of a letter: its kind, whom it goes to, and what tells it from others of its kind."""
     return ":".join((kind, *map(str, parts), recipient.lower()))
+
+
+def told_alike(message: Message) -> Q:
+    """Return which messages tell the same, to whomever: their keys differ in the recipient alone."""
+    stem = message.key.removesuffix(message.recipient.lower())
+    return Q(kind=message.kind, organisation=message.organisation_id, key__startswith=stem)
 
 
 def enqueue(letter: Letter, now: datetime) -> bool:

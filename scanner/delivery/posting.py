@@ -27,10 +27,8 @@ from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
+from scanner.rounds.clock import BY_PLAN
 from scanner.rounds.models import Round
-
-BY_THE_PLAN = "plan {name}"
-"""Who issued a notice that a plan asks for."""
 
 
 def issue_for_round(round_id: int, now: datetime) -> list[Notice]:
@@ -40,7 +38,7 @@ def issue_for_round(round_id: int, now: datetime) -> list[Notice]:
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
     for due in notices_due(this):
-        by = BY_THE_PLAN.format(name=this.plan.name if this.plan else "")
+        by = BY_PLAN.format(name=this.plan.name if this.plan else "")
         issue(due.organisation, this, due.findings, by=by, now=now, to_check=due.to_check)
     notices = list(Notice.objects.filter(round=this).select_related("organisation"))
     _post_each(notices, now)

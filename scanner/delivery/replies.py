@@ -17,7 +17,6 @@ from django.db import transaction
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Answer, Notice, NoticeItem, Reply
-from scanner.delivery.notices import end_of_day
 from scanner.delivery.reply_form import Column
 from scanner.delivery.reply_read import Form, RowError, Said
 from scanner.engine.errors import InputError, RoundsmanError
@@ -26,6 +25,7 @@ from scanner.remediation.acts import claim, request_exemption
 from scanner.remediation.lifecycle import EXEMPT, Happened, State
 from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
 from scanner.remediation.reinspection import request_reinspection
+from targets.registry.times import end_of_day
 
 ANSWERED_BY = (Happened.CLAIMED, Happened.DISPUTED, Happened.EXEMPTED, Happened.FIXED)
 """What counts as an answer to a notice, however it reached us, when it happened after the notice was issued."""

@@ -56,7 +56,7 @@ def reply_form(notice: NoticeModel, language: Language) -> bytes:
             texts.endpoint(place.host, place.port, place.transport),
             texts.text(each.check, language).title,
             vocabulary(f"severity.{each.severity}"),
-            vocabulary("form.deadline_value", date=dates.moment(due), zone=dates.zone) if due else "",
+            vocabulary("form.deadline_value", date=dates.day(due), zone=dates.zone) if due else "",
         ]
         rows.append([*known, *("" for _ in TO_FILL_IN)])
     out = io.StringIO(newline="")

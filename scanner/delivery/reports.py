@@ -6,6 +6,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -14,16 +15,17 @@ from markupsafe import escape
 
 from scanner.delivery.bulletin_files import kept_name
 from scanner.delivery.compose import Mail, Sender, compose
+from scanner.delivery.kept_pdf import document_of, kept_pdf
 from scanner.delivery.letters import OPTIONAL, REPORT_MARK
 from scanner.delivery.mail_server import sender_address
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File
-from scanner.delivery.papers import HTML, PDF, Version, bulletin_versions, notice_versions
+from scanner.delivery.papers import HTML, Version, bulletin_versions, notice_versions
 from scanner.delivery.passwords import has_password, password_of
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.files import draft_of
-from scanner.reports.formats import ReportFormat
+from scanner.reports.formats import MEDIA_TYPES, ReportFormat
 from scanner.reports.identity import office_name
 from scanner.reports.models import Report
 from scanner.reports.sealed import sealed_office, sealed_pdf
@@ -34,28 +36,26 @@ from targets.models import Organisation
 FOLDER = "large-reports"
 """The part of the data directory that a web server may hand out below ``ROUNDSMAN_REPORTS_URL``."""
 
-_MEDIA_TYPES = {
-    ReportFormat.HTML: HTML,
-    ReportFormat.PDF: PDF,
-    ReportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-
 _SEALS = {ReportFormat.PDF: sealed_pdf, ReportFormat.XLSX: sealed_office}
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What decides how mails of this installation are built; ``limit`` is in bytes of a whole mail."""
+    """What decides how mails of this installation are built; ``limit`` is in bytes of a whole mail.
+
+    Without ``keeps``, a report that is too large is not written to its place: for a look, before or after it leaves.
+    """
 
     data_dir: Path
     limit: int
     reports_url: str = ""
+    keeps: bool = True
 
 
-def post() -> Post:
+def post(*, keeps: bool = True) -> Post:
     """Return what the settings say."""
     installation = settings.INSTALLATION
-    return Post(settings.DATA_DIR, installation.mail_size_limit, installation.reports_url)
+    return Post(settings.DATA_DIR, installation.mail_size_limit, installation.reports_url, keeps)
 
 
 def sender(language: Language) -> Sender:
@@ -95,11 +95,19 @@ def _versions(message: Message, how: Post) -> Iterator[Mail]:
         versions = _report_versions(message.report, t, password, how)
     elif message.bulletin is not None:
         content = zlib.decompress(message.bulletin.html)
-        versions = bulletin_versions(File(kept_name(message.bulletin), HTML, content), t, password)
+        making = partial(kept_pdf, message.bulletin)
+        versions = bulletin_versions(File(kept_name(message.bulletin), HTML, content), t, password, making)
     else:
-        versions = notice_versions(mail.files, t, password)
+        versions = notice_versions(mail.files, t, password, partial(_notice_pdf, message))
     for files, sentence in versions:
         yield replace(_told(mail, sentence), files=files)
+
+
+def _notice_pdf(message: Message) -> bytes:
+    document = document_of(message)
+    if document is None:
+        raise InputError(f"its notice is not kept in {message.language}")
+    return kept_pdf(document)
 
 
 def _report_versions(report: Report, t: Words, password: str | None, how: Post) -> Iterator[Version]:
@@ -124,13 +132,15 @@ def mailed_forms(organisation: Organisation) -> tuple[ReportFormat, ...]:
 def _report_files(report: Report, password: str | None) -> tuple[File, ...]:
     """Return the report as it is attached. With a password there is nothing that isn't encrypted with it."""
     stem = report_name(report).removesuffix(".html")
-    kept = {ReportFormat(each.form): zlib.decompress(each.content) for each in report.files.all()}
+    mailed = mailed_forms(report.organisation)
+    wanted = report.files.filter(form__in=mailed)
+    kept = {ReportFormat(each.form): zlib.decompress(each.content) for each in wanted}
     if password:
         sealed = {form: _SEALS[form](content, password) for form, content in kept.items() if form in _SEALS}
-        return tuple(File(f"{stem}.{form}", _MEDIA_TYPES[form], content) for form, content in sealed.items())
-    if ReportFormat.HTML in mailed_forms(report.organisation) or not kept:
+        return tuple(File(f"{stem}.{form}", MEDIA_TYPES[form], content) for form, content in sealed.items())
+    if ReportFormat.HTML in mailed or not kept:
         kept = {ReportFormat.HTML: zlib.decompress(report.html), **kept}
-    return tuple(File(f"{stem}.{form}", _MEDIA_TYPES[form], content) for form, content in kept.items())
+    return tuple(File(f"{stem}.{form}", MEDIA_TYPES[form], content) for form, content in kept.items())
 
 
 def report_name(report: Report) -> str:
@@ -162,10 +172,11 @@ def _told(mail: Mail, sentence: str) -> Mail:
 def _linked(report: Report, name: str, content: bytes, how: Post) -> str:
     """Write a report that is too large to a place that nobody can guess, and say how to get at it."""
     token = salted_hmac(f"roundsman.{FOLDER}", f"{report.pk}:{report.digest}", algorithm="sha256").hexdigest()[:48]
-    folder = how.data_dir / FOLDER / token
-    for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(folder / name, content)
+    if how.keeps:
+        folder = how.data_dir / FOLDER / token
+        for each in (folder.parent, folder):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(folder / name, content)
     if how.reports_url:
         url = f"{how.reports_url.rstrip('/')}/{token}/{name}"
         return words(Language(report.language))("mail.report.linked", url=url)

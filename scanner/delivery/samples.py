@@ -12,7 +12,8 @@ from datetime import timedelta
 from markupsafe import escape
 
 from scanner.delivery import endings, finding_letters, reminders
-from scanner.delivery.account_letter import AccountEvent, AccountNews, account_letter
+from scanner.delivery.account_letter import account_letter
+from scanner.delivery.account_news import AccountEvent, AccountNews
 from scanner.delivery.bulletins import bulletin_letter
 from scanner.delivery.invitation_letter import invitation_letter
 from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of

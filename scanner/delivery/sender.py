@@ -12,7 +12,7 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 
+from scanner import locks
 from scanner.audit import trail
 from scanner.audit.trail import Action
 from scanner.delivery import folder, retry
@@ -32,6 +33,7 @@ from scanner.delivery.recipients import may_read
 from scanner.delivery.reports import Post, built, post
 from scanner.delivery.smtp import Answer, Conversation, Fate, NoServer, Server, Step
 from scanner.engine.errors import InputError
+from scanner.locks import Lock
 
 _log = logging.getLogger(__name__)
 
@@ -332,6 +334,16 @@ def _take_up(lost: QuerySet[Message], now: datetime) -> int:
 @contextmanager
 def _present(data_dir: Path, clock: Callable[[], datetime]) -> Iterator[None]:
     """Be known as a running mailer. Who finds that no other runs first takes up what the last one left behind."""
+    if locks.is_shared():
+        with closing(locks.Holder()) as holder:
+            alone = holder.takes(Lock.MAILER)
+            if alone:
+                take_up_lost(clock())
+            holder.waits_for(Lock.MAILER, shared=True)
+            if alone:
+                holder.gives_back(Lock.MAILER)
+            yield
+        return
     with (data_dir / "mailer.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,6 +19,7 @@ from scanner.delivery.recipients import operators
 from scanner.delivery.round_summary import RoundSummary, round_summary
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
+from scanner.reports.askers import asker
 from scanner.reports.dates import Dates
 from scanner.reports.identity import office_name
 from scanner.reports.model import Name
@@ -106,6 +107,7 @@ def _shown(summary: RoundSummary, language: Language, zone: str, now: datetime) 
         "line": line,
         "took": lambda seconds: duration(seconds, t),
         "coverage": _coverage(summary, t),
+        "by": line(asker(summary.requested_by, t)),
         "plan": line(summary.plan) or t("mail.digest.no_plan"),
         "missing": MISSING,
     }

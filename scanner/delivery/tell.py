@@ -28,6 +28,7 @@ from scanner.delivery.reports import mailed_forms
 from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
+from scanner.locks import Turn, take_turn
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
@@ -103,6 +104,7 @@ def _alert(organisation: Organisation, findings: Sequence[FindingRow], now: date
         mailing = Mailing(MessageKind.URGENT_ALERT, organisation, (organisation.pk, about), now)
         letters += mailing.letters(chosen, partial(urgent_letter, told))
     with transaction.atomic():
+        take_turn(Turn.ALERTS, organisation.pk)
         if Told.objects.filter(key__in=new).exists():
             return 0  # somebody else was faster; what is left is told when it is asked for again
         keys = {*new, *(_alert_key(each, exploited=False) for each in new.values())}
@@ -133,11 +135,13 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
     missing = sorted(languages - kept.keys())
     with stationery_of(organisation):
         drafts = [
-            (_report(this, organisation, model, each), _files(_in(model, each), forms.get(each, ())))
+            (drafted(this, organisation, model, each), _files(translated(model, each), forms.get(each, ())))
             for each in missing
         ]
     sealed = has_password(organisation)
-    letters = mailing.letters(left, lambda frame: round_letter(_in(model, frame.language), frame, part, sealed=sealed))
+    letters = mailing.letters(
+        left, lambda frame: round_letter(translated(model, frame.language), frame, part, sealed=sealed)
+    )
     with transaction.atomic():
         for draft, files in drafts:
             kept[draft.language], made = Report.objects.get_or_create(
@@ -152,16 +156,17 @@ def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
         return enqueue_all((replace(each, report=kept[each.language]) for each in letters), now)
 
 
-def _report(this: Round, organisation: Organisation, model: ReportModel, language: Language) -> Report:
-    translated = _in(model, language)
-    page = render_html(translated).encode()
+def drafted(this: Round, organisation: Organisation, model: ReportModel, language: Language) -> Report:
+    """Return the row that keeps a report, not saved yet; the caller says on whose stationery."""
+    told = translated(model, language)
+    page = render_html(told).encode()
     return Report(
         organisation=organisation,
         round=this,
         language=str(language),
         generated=model.generated,
         html=zlib.compress(page),
-        json=zlib.compress(render_json(translated, indent=None).encode()),
+        json=zlib.compress(render_json(told, indent=None).encode()),
         digest=hashlib.sha256(page).hexdigest(),
     )
 
@@ -172,7 +177,8 @@ def _files(model: ReportModel, forms: Iterable[ReportFormat]) -> dict[ReportForm
     return {form: zlib.compress(content) for form, files in made.items() for content in files.values()}
 
 
-def _in(model: ReportModel, language: Language) -> ReportModel:
+def translated(model: ReportModel, language: Language) -> ReportModel:
+    """Return the report in another language."""
     return replace(model, organisation=replace(model.organisation, language=str(language)))
 
 

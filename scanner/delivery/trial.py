@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import escape
 
+from scanner.audit.trail import Action, record
 from scanner.delivery.compose import Mail, compose
 from scanner.delivery.folder import FOLDER
 from scanner.delivery.letters import own_language
@@ -19,9 +20,10 @@ from scanner.reports.identity import office_name
 from scanner.reports.words import words
 
 
-def send_trial(address: str, to: Server, now: datetime, watch: Watch = unwatched) -> Answer:
+def send_trial(address: str, to: Server, by: str, now: datetime, watch: Watch = unwatched) -> Answer:
     """Send the test mail to ``address``. Raises ``InputError`` for no address and ``NoServer`` when none is reached."""
     content = _trial(address, now)
+    record(Action.MAIL_TESTED, f"mail to {address}", actor=by, at=now)
     conversation = Conversation(to, watch)
     try:
         return conversation.send(sender_address(), address, content)
@@ -29,12 +31,14 @@ def send_trial(address: str, to: Server, now: datetime, watch: Watch = unwatched
         conversation.close()
 
 
-def write_trial(address: str, now: datetime, data_dir: Path) -> Path:
+def write_trial(address: str, by: str, now: datetime, data_dir: Path) -> Path:
     """Write the test mail into the folder of mails, and return its path."""
+    content = _trial(address, now)
+    record(Action.MAIL_TESTED, f"mail to {address}", actor=by, at=now)
     folder = data_dir / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{now:%Y%m%dT%H%M%SZ}-test.eml"
-    write_private(path, _trial(address, now))
+    write_private(path, content)
     return path
 
 

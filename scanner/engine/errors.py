@@ -3,6 +3,7 @@
 RoundsmanError
 ├── InputError             the person's input can't be used; nothing was sent
 │   ├── CatalogueError     a catalogue file contradicts itself or the rules
+│   ├── Refused            it can't be done as things stand, for a reason that every language has a text for
 │   └── PluginRefused      an installed plugin does not have the form of one
 ├── RefusedByScope         the gate said no; nothing was sent
 ├── ToolError              a program we start is missing, too old or failed
@@ -32,6 +33,18 @@ class InputError(RoundsmanError):
 
 class CatalogueError(InputError):
     """A catalogue file contradicts itself or the rules that use it."""
+
+
+class Refused(InputError):  # noqa: N818 - reads as the event it is
+    """What was asked for can't be done as things stand.
+
+    The message says why in English, for terminals, programs and logs. ``code`` and ``values`` say the same as data, so
+    that a page can word it in the language of its reader.
+    """
+
+    def __init__(self, message: str, code: str, **values: object) -> None:
+        super().__init__(message)
+        self.code, self.values = code, values
 
 
 class PluginRefused(InputError):  # noqa: N818 - reads as the event it is

@@ -1,19 +1,20 @@
 """What people do to findings, and time: claims that they are fixed, and exemptions from having to fix them.
 
 Every act is one transaction: it locks the finding, takes the step of its life, and leaves an event and an entry in the
-audit trail. What can't be done raises ``InputError`` that says why, and changes nothing.
+audit trail. What can't be done raises ``Refused`` that says why, and changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import F
 
 from scanner.audit.trail import Action, record
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.hostile import printable
 from scanner.remediation import lifecycle
 from scanner.remediation.lifecycle import TO_FIX, Act, Ground, Happened, State
@@ -41,13 +42,12 @@ def claim(finding: Finding, by: str, note: str, now: datetime) -> bool:
     Only a look that begins after ``now`` can refute it. Whoever calls this asks for a re-inspection as well: see
     :func:`scanner.remediation.reinspection.request_reinspection`.
     """
-    by, note = _who(by), _text("note", note, optional=True)
+    by, note = _who(by), cleaned("note", note, optional=True)
     with transaction.atomic():
         row = _locked(finding)
         if row.state == State.CLAIMED:
             return False
-        if row.state != State.OPEN:
-            raise InputError(f"Finding {row.pk} can't be claimed to be fixed: {_why_not(row)}.")
+        _refuse(objection_to_claim(row))
         _take(row, lifecycle.claim(row.standing, now), now, by, {"note": note} if note else {})
         record(Action.FINDING_CLAIMED, _subject(row), actor=by, at=now, note=note)
     finding.standing = row.standing
@@ -72,7 +72,7 @@ def request_exemption(
     with transaction.atomic():
         row = _locked(finding)
         asked = _exemption(row, kind, owner, reason, proof, until or now + USUAL, by, now)
-        _check_end(asked.until, now, long=True)
+        _check_end(row, asked.until, now, long=True)
         asked.state = ExemptionState.REQUESTED
         asked.save()
         FindingEvent.objects.create(finding=row, kind=Happened.DISPUTED, at=now, actor=by, detail=_detail(asked))
@@ -113,12 +113,11 @@ def decide(
     long: bool = False,
 ) -> Exemption:
     """Grant or refuse what an organisation asked for; ``until`` replaces the end that it asked for."""
-    by, note = _who(by), _text("note", note, optional=True)
+    by, note = _who(by), cleaned("note", note, optional=True)
     with transaction.atomic():
         asked = Exemption.objects.select_for_update().get(pk=exemption.pk)
-        if asked.state != ExemptionState.REQUESTED:
-            raise InputError(f"Request {asked.pk} was decided already: {asked.state}.")
         row = _locked(asked.finding)
+        _refuse(objection_to_decision(row, asked))
         asked.until = until or asked.until
         if granted:
             _begin(asked, row, by, now, long=long, note=note)
@@ -131,14 +130,17 @@ def decide(
     return asked
 
 
-def end_exemption(finding: Finding, by: str, note: str, now: datetime) -> Exemption:
-    """End the exemption of a finding before its time: it is open again, or fixed if it was proven gone meanwhile."""
-    by, note = _who(by), _text("note", note, optional=True)
+def end_exemption(finding: Finding, by: str, note: str, now: datetime, *, meant: int | None = None) -> Exemption:
+    """End the exemption of a finding before its time: it is open again, or fixed if it was proven gone meanwhile.
+
+    ``meant`` is the number of the exemption that is to end, where another may have taken its place.
+    """
+    by, note = _who(by), cleaned("note", note, optional=True)
     with transaction.atomic():
         row = _locked(finding)
         held = row.exemptions.select_for_update().filter(state=ExemptionState.GRANTED).first()
-        if held is None:
-            raise InputError(f"Finding {row.pk} is not exempt: it is {row.state}.")
+        _refuse(objection_to_ending(row, held, meant))
+        assert held is not None  # noqa: S101 - otherwise there was an objection
         _end(held, row, by, now, note)
     finding.standing = row.standing
     return held
@@ -170,6 +172,58 @@ def mark_warned(exemptions: Iterable[Exemption], now: datetime) -> None:
     Exemption.objects.filter(pk__in=[each.pk for each in exemptions], warned=None).update(warned=now)
 
 
+def cleaned(name: str, value: str, *, optional: bool = False, most: int = 2000) -> str:
+    """Return what a person wrote as it is kept: printable, without a NUL. Raises ``Refused``."""
+    value = value.replace("\0", "").strip()  # which no database keeps
+    if not value and not optional:
+        raise Refused(f"The {name} is missing.", "text-missing")
+    if len(value) > most:
+        raise Refused(f"The {name} is too long: at most {most} characters.", "text-too-long", most=most)
+    return "\n".join(printable(each, most) for each in value.splitlines())[:most]
+
+
+def objection_to_claim(row: Finding) -> Refused | None:
+    """Return why a finding can't be claimed to be fixed."""
+    objection = _not_to_fix(row, "can't be claimed to be fixed")
+    return claimed_already(row) if objection is None and row.state == State.CLAIMED else objection
+
+
+def claimed_already(row: Finding) -> Refused:
+    """Return that somebody claimed it before, which is no harm but no news either."""
+    return Refused(f"Finding {row.pk} is claimed already.", "claimed-already")
+
+
+def objection_to_decision(row: Finding, asked: Exemption | None) -> Refused | None:
+    """Return why what an organisation asked for about a finding (``asked``) can't be decided, or not any more."""
+    if asked is None:
+        return nothing_asked(row)
+    if asked.state == ExemptionState.REQUESTED:
+        return None
+    if Exemption.objects.filter(finding=row, state=ExemptionState.REQUESTED).exists():
+        said = f"Request {asked.pk} was decided already, and another one was made since; decide that."
+        return Refused(said, "another-request")
+    return Refused(f"Request {asked.pk} was decided already: {asked.state}.", "decided-already")
+
+
+def nothing_asked(row: Finding) -> Refused:
+    """Return that there is nothing to decide."""
+    return Refused(f"Nothing was asked about finding {row.pk} that is not decided.", "nothing-asked")
+
+
+def objection_to_ending(row: Finding, held: Exemption | None, meant: int | None = None) -> Refused | None:
+    """Return why the exemption that a finding has (``held``) can't be ended, or is not the one that is ``meant``."""
+    if held is None:
+        return Refused(f"Finding {row.pk} is not exempt: it is {row.state}.", "not-exempt", state=State(row.state))
+    if meant not in (None, held.pk):
+        return Refused(f"Finding {row.pk} has another exemption now.", "another-exemption")
+    return None
+
+
+def _refuse(objection: Refused | None) -> None:
+    if objection is not None:
+        raise objection
+
+
 def _locked(finding: Finding) -> Finding:
     return Finding.objects.select_for_update().get(pk=finding.pk)
 
@@ -178,35 +232,35 @@ def _exemption(
     row: Finding, kind: ExemptionKind, owner: str, reason: str, proof: str, until: datetime, by: str, now: datetime
 ) -> Exemption:
     """Return an exemption of a finding that may get one; it is not stored yet."""
-    if row.state not in TO_FIX:
-        raise InputError(f"Finding {row.pk} can't be exempt: {_why_not(row)}.")
+    _refuse(_not_to_fix(row, "can't be exempt"))
     asked = row.exemptions.filter(state=ExemptionState.REQUESTED).first()
     if asked is not None:
-        raise InputError(f"Finding {row.pk} has a request that is not decided yet; decide it first.")
+        raise Refused(f"Finding {row.pk} has a request that is not decided yet; decide it first.", "asked-already")
     return Exemption(
         finding=row,
         kind=kind,
-        owner=_text("owner", owner, most=200),
-        reason=_text("reason", reason),
-        proof=_text("proof", proof, optional=True),
+        owner=cleaned("owner", owner, most=200),
+        reason=cleaned("reason", reason),
+        proof=cleaned("proof", proof, optional=True),
         until=until,
         requested_by=by,
         requested_at=now,
     )
 
 
-def _check_end(until: datetime, now: datetime, *, long: bool) -> None:
+def _check_end(row: Finding, until: datetime, now: datetime, *, long: bool) -> None:
+    last = _last_day(row, until)
     if until <= now:
-        raise InputError(f"An exemption can't end in the past: {until:%Y-%m-%d}.")
+        raise Refused(f"An exemption can't end in the past: {last}.", "ends-in-the-past", until=last)
     if not long and until > now + LONGEST:
-        raise InputError(f"An exemption lasts at most a year, and this one until {until:%Y-%m-%d}; --long allows that.")
+        said = f"An exemption lasts at most a year, and this one until {last}; --long allows that."
+        raise Refused(said, "lasts-too-long", until=last)
 
 
 def _begin(held: Exemption, row: Finding, by: str, now: datetime, *, long: bool, note: str = "") -> None:
     """Grant it: the row, the step of the finding, the event and the entry."""
-    _check_end(held.until, now, long=long)
-    if row.state not in TO_FIX:
-        raise InputError(f"Finding {row.pk} can't be exempt: {_why_not(row)}.")
+    _check_end(row, held.until, now, long=long)
+    _refuse(_not_to_fix(row, "can't be exempt"))
     held.state, held.decided_by, held.decided_at = ExemptionState.GRANTED, by, now
     held.save()
     _take(row, lifecycle.exempt(row.standing, Ground(held.kind), held.until), now, by, _detail(held, note))
@@ -241,20 +295,20 @@ def _subject(row: Finding) -> str:
     return f"finding {row.pk}"
 
 
-def _why_not(row: Finding) -> str:
+def _not_to_fix(row: Finding, what: str) -> Refused | None:
+    """Return why ``what`` is for findings alone that are to be fixed, when this is none."""
+    if row.state in TO_FIX:
+        return None
     if row.exempt_until is not None:
-        return f"it is exempt until {row.exempt_until:%Y-%m-%d}; end that first"
-    return f"it is {row.state}"
+        last = _last_day(row, row.exempt_until)
+        return Refused(f"Finding {row.pk} {what}: it is exempt until {last}; end that first.", "is-exempt", until=last)
+    return Refused(f"Finding {row.pk} {what}: it is {row.state}.", "is-fixed")
+
+
+def _last_day(row: Finding, end: datetime) -> date:
+    """Return the last day before ``end`` where the organisation is."""
+    return (end - timedelta(microseconds=1)).astimezone(ZoneInfo(row.organisation.time_zone)).date()
 
 
 def _who(by: str) -> str:
-    return _text("name of who does this", by, most=200)
-
-
-def _text(name: str, value: str, *, optional: bool = False, most: int = 2000) -> str:
-    value = value.replace("\0", "").strip()  # which no database keeps
-    if not value and not optional:
-        raise InputError(f"The {name} is missing.")
-    if len(value) > most:
-        raise InputError(f"The {name} is too long: at most {most} characters.")
-    return "\n".join(printable(each, most) for each in value.splitlines())[:most]
+    return cleaned("name of who does this", by, most=200)

@@ -46,6 +46,9 @@ BY_SEVERITY: Final = {
 }
 """Hours by the worst open finding; hints leave a host clean."""
 
+BY_CADENCE: Final = "cadence"
+"""Who asked for a round between rounds."""
+
 CLEAN: Final = BY_SEVERITY[Severity.INFO]
 SILENT: Final = 14 * 24
 LONGEST: Final = 90 * 24
@@ -208,7 +211,7 @@ def _request(organisation: Organisation, now: datetime) -> RoundRequest | None:
     _store(chosen)
     return RoundRequest(
         organisations=(organisation,),
-        requested_by="cadence",
+        requested_by=BY_CADENCE,
         ports=_ports(organisation),
         kind=PlanKind.CADENCE,
         hosts=tuple(sorted(row.host for row in chosen)),

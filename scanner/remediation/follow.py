@@ -9,6 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -16,6 +17,7 @@ from scanner import bulk
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
+from scanner.locks import Turn, take_turn
 from scanner.remediation.acts import end_exemptions
 from scanner.remediation.cadence import attend
 from scanner.remediation.keys import RoundKeys
@@ -90,6 +92,7 @@ def follow_round(round_id: int, now: dt.datetime) -> None:
             # Judging takes longest, so nobody waits for it to write.
             view = _view(this, organisation, _results(this, organisation), keys)
             with transaction.atomic():
+                take_turn(Turn.FINDINGS, organisation.pk)
                 if _is_followed(this, organisation):
                     continue  # by somebody who was faster, and told people since
                 _follow_organisation(this, organisation, view, now)
@@ -179,14 +182,17 @@ class Steps:
         bulk.insert_missing(self.events)
 
 
-def terms_for(this: Round, organisation: Organisation) -> Terms:
-    """Return the time to fix that holds: its plan's, else that of the organisation's first routine plan."""
-    plan: Plan | None = this.plan
+def terms_for(this: Round | None, organisation: Organisation) -> Terms:
+    """Return the time to fix that holds: the plan's of the round, else that of the organisation's first routine plan.
+
+    Days are those of the organisation's time zone.
+    """
+    plan: Plan | None = this.plan if this else None
     if plan is None:
         routine = Plan.objects.filter(kind=PlanKind.ROUTINE, retired_at=None)
         ours = routine.filter(organisations=organisation) | routine.filter(organisations=None)
         plan = ours.order_by("pk").first()
-    return terms_of(plan.deadlines if plan else {})
+    return terms_of(plan.deadlines if plan else {}, ZoneInfo(organisation.time_zone))
 
 
 def _to_follow(this: Round) -> Iterable[Organisation]:

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from scanner.engine.model import Confidence, Severity
 from scanner.remediation.score import Age
+from targets.registry.times import end_of_day
 
 
 class State(StrEnum):
@@ -76,10 +78,7 @@ class Happened(StrEnum):
 SAME_LIFE = timedelta(days=90)
 """A finding that comes back within this time was never really gone: it keeps its first-seen date."""
 
-Terms = Mapping[Severity, timedelta]
-"""Time to fix by severity; a severity without any has no deadline."""
-
-ALLOWED: Terms = {
+ALLOWED: Mapping[Severity, timedelta] = {
     Severity.CRITICAL: timedelta(days=3),
     Severity.HIGH: timedelta(days=7),
     Severity.MEDIUM: timedelta(days=30),
@@ -87,6 +86,20 @@ ALLOWED: Terms = {
 }
 """Time to fix, from when it was first reported; halved for key targets. A default of this product, not a national
 figure; a plan may set others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Time to fix by severity, and the time zone by whose clocks its last day ends.
+
+    A severity without any has no deadline.
+    """
+
+    allowed: Mapping[Severity, timedelta]
+    zone: ZoneInfo
+
+
+USUAL = Terms(ALLOWED, ZoneInfo("UTC"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +200,7 @@ Act = tuple[Standing, tuple[Happened, ...]]
 """What people or time did; nothing happened where it can't be done to a finding that stands so."""
 
 
-def follow(standing: Standing | None, look: Look, terms: Terms = ALLOWED) -> Step:
+def follow(standing: Standing | None, look: Look, terms: Terms = USUAL) -> Step:
     """Return how the finding stands after ``look``, and what happened; None stays None until it is seen.
 
     ``terms`` hold for a severity that changed.
@@ -202,7 +215,7 @@ def follow(standing: Standing | None, look: Look, terms: Terms = ALLOWED) -> Ste
     return _seen(inspected, look, terms) if look.observation is Observation.SEEN else _not_seen(inspected, look)
 
 
-def report(standing: Standing, when: datetime, terms: Terms = ALLOWED) -> Standing:
+def report(standing: Standing, when: datetime, terms: Terms = USUAL) -> Standing:
     """Return how it stands once its organisation was told at ``when``; its time runs already if it was told before."""
     if standing.state not in TO_FIX or standing.told is not None:
         return standing
@@ -237,19 +250,25 @@ def end_exemption(standing: Standing) -> Act:
     return replace(standing, situation=Open(), told=None), (Happened.EXEMPTION_ENDED,)
 
 
-def terms_of(days: Mapping[str, float]) -> Terms:
+def terms_of(days: Mapping[str, float], zone: ZoneInfo) -> Terms:
     """Return the time to fix by severity: ``days`` where there are any, else the default. Hints never get any."""
-    return {
+    allowed = {
         severity: timedelta(days=days[severity]) if severity in days else usual for severity, usual in ALLOWED.items()
     }
+    return Terms(allowed, zone)
 
 
-def deadline(reported: datetime, severity: Severity, *, key_target: bool, terms: Terms = ALLOWED) -> datetime | None:
-    """Return by when a finding should be fixed, or None when nothing has to be done."""
-    allowed = terms.get(severity)
+def deadline(reported: datetime, severity: Severity, *, key_target: bool, terms: Terms = USUAL) -> datetime | None:
+    """Return by when a finding should be fixed, or None when nothing has to be done.
+
+    That is the last second of the local day on which the time is over, so that people are told a day, and have all of
+    it, and nobody gets less time than is allowed.
+    """
+    allowed = terms.allowed.get(severity)
     if allowed is None:
         return None
-    return reported + (allowed / 2 if key_target else allowed)
+    over = reported + (allowed / 2 if key_target else allowed)
+    return end_of_day(over.astimezone(terms.zone).date(), terms.zone) - timedelta(seconds=1)
 
 
 def age(reported: datetime | None, due: datetime | None, now: datetime) -> Age:

@@ -181,6 +181,46 @@ class FindingEvent(models.Model):
         raise TypeError("The history of a finding is only added to.")
 
 
+class RemarkKind(models.TextChoices):
+    """``ASSIGNED``: it was given to somebody, whose name the text is; ``UNASSIGNED``: to nobody any more."""
+
+    COMMENT = "comment"
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
+
+
+class Remark(models.Model):
+    """What an organisation and the office say about a finding between themselves; written once, never changed.
+
+    It is no event of the finding's history, which reports, bulletins, mails and webhooks tell to others.
+    """
+
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="remarks")
+    kind = models.CharField(max_length=16, choices=RemarkKind.choices)
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=200)
+    text = models.CharField(max_length=2000, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.CheckConstraint(condition=models.Q(kind__in=RemarkKind.values), name="remark_kind_is_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.finding}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert the remark. Raises ``TypeError`` on a change: remarks are only added."""
+        if self.pk is not None:
+            raise TypeError("Remarks on a finding are only added.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Raise ``TypeError``: remarks are only added."""
+        raise TypeError("Remarks on a finding are only added.")
+
+
 class ExemptionKind(models.TextChoices):
     """The values of the states that a finding has while one holds."""
 
@@ -233,6 +273,32 @@ class Exemption(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} until {self.until:%Y-%m-%d}: {self.finding}"
+
+
+class ProofFile(models.Model):
+    """A file that somebody handed in about a finding: proof of a fix, or of a reason. Never changed.
+
+    ``kind`` is what the content is (see :mod:`targets.documents`), ``digest`` its SHA-256 (hex), ``size`` in bytes.
+    """
+
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="proofs")
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10)
+    size = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    content = models.BinaryField()
+    added = models.DateTimeField()
+    added_by = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=("finding", "digest"), name="proof_is_kept_once"),
+            models.CheckConstraint(condition=models.Q(size__gt=0), name="proof_is_not_empty"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Attention(models.Model):
@@ -291,16 +357,25 @@ class RoundScore(models.Model):
     """How an organisation scored after a round; ``score`` is an ``OrganisationScore`` with all its terms, as
     :func:`scanner.remediation.scores.load_score` reads it.
 
-    That of a round about a part is about this part, and marks that the round was followed: it is in no trend.
+    What queries over many rounds ask for stands beside it; ``grade`` is empty for none. That of a round about a part is
+    about this part, and marks that the round was followed: it is in no trend.
     """
 
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="scores")
     round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, related_name="scores")
     score = models.JSONField()
+    value = models.FloatField(null=True)
+    coverage = models.FloatField(default=0)
+    grade = models.CharField(max_length=1, blank=True)
+    provisional = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("organisation", "round")
         constraints = (models.UniqueConstraint(fields=("organisation", "round"), name="organisation_is_scored_once"),)
+        # All that a trend asks for, so that it reads no row, whose terms are long.
+        indexes = (
+            models.Index(fields=("round", "organisation", "provisional", "value", "coverage"), name="score_by_round"),
+        )
 
     def __str__(self) -> str:
         return f"{self.organisation} in round {self.round_id}"

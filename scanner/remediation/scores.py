@@ -26,16 +26,24 @@ if TYPE_CHECKING:
 _DEFLATED = "deflated"
 """Under which a score is kept as JSON, compressed and in base64: scores are kept for good, and are much alike."""
 
-_BESIDE = ("value", "coverage", "grade", "provisional")
-"""What is kept beside it as it is, so that queries over many rounds can read it."""
-
 
 def store_score(this: Round, organisation: Organisation) -> None:
     """Score the organisation as it stands after this round; a score that is already there stays."""
-    terms = _adapter().dump_python(_score(this, organisation), mode="json")
+    kept = as_kept(_score(this, organisation))
+    RoundScore.objects.get_or_create(round=this, organisation=organisation, defaults=kept)
+
+
+def as_kept(score: OrganisationScore) -> dict[str, object]:
+    """Return the fields of a row that keeps a score, for :func:`load_score` to read."""
+    terms = _adapter().dump_python(score, mode="json")
     deflated = zlib.compress(json.dumps(terms, separators=(",", ":")).encode(), 9)
-    score = {name: terms[name] for name in _BESIDE} | {_DEFLATED: b64encode(deflated).decode()}
-    RoundScore.objects.get_or_create(round=this, organisation=organisation, defaults={"score": score})
+    return {
+        "score": {_DEFLATED: b64encode(deflated).decode()},
+        "value": score.value,
+        "coverage": score.coverage,
+        "grade": score.grade or "",
+        "provisional": score.provisional,
+    }
 
 
 def load_score(row: RoundScore) -> OrganisationScore:

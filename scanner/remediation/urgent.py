@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from scanner.engine.model import Confidence, Severity
 from scanner.engine.plan import Profile
+from scanner.locks import Turn, take_turn
 from scanner.remediation.follow import BEGUN, Steps, new_finding, rename_checks, terms_for
 from scanner.remediation.lifecycle import Happened, State
 from scanner.remediation.models import Finding, FindingEvent
@@ -45,6 +46,7 @@ def open_urgent(round_id: int, results: Iterable[int], now: datetime) -> list[Fi
         urgent = _urgent(view, part)
         if urgent:
             with transaction.atomic():
+                take_turn(Turn.FINDINGS, organisation.pk)
                 rename_checks(this, organisation)
                 found += _open(this, organisation, urgent, part)
     return found

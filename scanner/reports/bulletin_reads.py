@@ -141,9 +141,9 @@ def values_since(those: Subtree, since: datetime, end: datetime) -> dict[int, fl
     ).order_by()
     return {
         number: value
-        for number, value, provisional, grade in rows.values_list(
-            "pk", "score__value", "score__provisional", "score__grade"
-        ).iterator(chunk_size=5000)
+        for number, value, provisional, grade in rows.values_list("pk", "value", "provisional", "grade").iterator(
+            chunk_size=5000
+        )
         if value is not None and not provisional and grade
     }
 

@@ -23,6 +23,12 @@ def _written(day: date, pattern: str, locale: str) -> str:
     return format_date(day, pattern, locale=locale)
 
 
+def written(day: date, language: Language) -> str:
+    """Return a date that belongs to no time zone, written out."""
+    locale, pattern = _PATTERNS[language]
+    return _written(day, pattern, locale)
+
+
 @lru_cache(maxsize=4096)
 def utc(moment: datetime) -> str:
     """Return the moment as programs read it: UTC, ISO 8601, to the second."""
@@ -38,7 +44,7 @@ class Dates:
         t = words(language)
         self.zone = t("zone.beijing") if zone == _BEIJING else t("zone.named", name=zone)
         self._zone = ZoneInfo(zone)
-        self._locale, self._pattern = _PATTERNS[language]
+        self._language = language
         self._today = self._local(now)
 
     def local(self, moment: datetime) -> datetime:
@@ -58,7 +64,7 @@ class Dates:
 
     def on(self, day: date) -> str:
         """Return a date that belongs to no time zone, written out."""
-        return _written(day, self._pattern, self._locale)
+        return written(day, self._language)
 
     def last_day(self, end: datetime) -> str:
         """Return the local date of the last moment before ``end``, written out."""

@@ -25,6 +25,17 @@ class ReportFormat(StrEnum):
     SARIF = "sarif"
 
 
+MEDIA_TYPES = {
+    ReportFormat.HTML: "text/html",
+    ReportFormat.JSON: "application/json",
+    ReportFormat.PDF: "application/pdf",
+    ReportFormat.CSV: "application/zip",
+    ReportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ReportFormat.SARIF: "application/sarif+json",
+}
+"""Media types (IANA); the files of ``csv`` are handed out as one archive."""
+
+
 def parse_formats(
     text: str, allowed: Collection[ReportFormat] = tuple(ReportFormat), of: str = "report"
 ) -> tuple[ReportFormat, ...]:

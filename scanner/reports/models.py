@@ -57,7 +57,8 @@ class Bulletin(models.Model):
     """What was sent of the units below an organisation (None: of all units, to the office), in one language.
 
     It is about the days from ``first`` to ``last``, with names or ``nameless``. Contents and ``digest`` are those of a
-    :class:`Report`; sent again, to others, it is another row, as more may be known of the period by then.
+    :class:`Report`; sent again, to others, it is another row, as more may be known of the period by then. ``pdf`` is
+    the page as PDF, compressed with zlib; it is empty until somebody needed it.
     """
 
     organisation = models.ForeignKey(
@@ -70,6 +71,7 @@ class Bulletin(models.Model):
     generated = models.DateTimeField()
     html = models.BinaryField()
     json = models.BinaryField()
+    pdf = models.BinaryField(default=b"")
     digest = models.CharField(max_length=64)
 
     class Meta:

@@ -25,7 +25,12 @@ TEXT_LIMIT = 2000
 
 def render_pdf(model: ReportModel) -> bytes:
     """Return the report as PDF."""
-    return pdf_of(render_html(_cut(model), paper=True))
+    return pdf_of(paper_page(model))
+
+
+def paper_page(model: ReportModel) -> str:
+    """Return the page of which a report's PDF is made."""
+    return render_html(_cut(model), paper=True)
 
 
 def _cut(value: Any) -> Any:

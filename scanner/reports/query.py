@@ -119,7 +119,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         method=_method(this, looks),
         gauges=gauges_of(open_ones, now),
         risky=risky_services(listed, {each.number for each in (*changes.new, *changes.reopened)}),
-        next_round=_next_round(organisation),
+        next_round=next_round_of(organisation),
         trend=_trend(organisation, this, findings.values(), past),
         contacts=_contacts(organisation),
         certificates=certificates_of(inventory),
@@ -214,7 +214,8 @@ def _trend(
     return trend_of(_finished_scores(organisation).filter(round__lte=this.pk), findings, past.history)
 
 
-def _next_round(organisation: Organisation) -> model.NextRound | None:
+def next_round_of(organisation: Organisation) -> model.NextRound | None:
+    """Return the next round of a routine plan that covers the organisation; None when none is planned."""
     ours = Q(organisations=organisation) | Q(organisations=None)
     plans = Plan.objects.filter(ours, kind=PlanKind.ROUTINE, retired_at=None, paused=False, next_due__isnull=False)
     plan = plans.order_by("next_due", "pk").first()

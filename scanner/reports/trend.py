@@ -54,9 +54,9 @@ def trend_of(
     ``history`` holds all events of each finding but those that merely saw it, oldest first.
     """
     rows = list(
-        scores.values_list(
-            "round_id", "round__finished", "round__followed", "round__created", "score__value", "score__coverage"
-        )[: ROUNDS + 1]
+        scores.values_list("round_id", "round__finished", "round__followed", "round__created", "value", "coverage")[
+            : ROUNDS + 1
+        ]
     )
     if len(rows) < 2:
         return ()

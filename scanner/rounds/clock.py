@@ -42,6 +42,10 @@ WRONG = timedelta(weeks=1)
 """By how much a plan's next due time must be too late to have been written by a clock that was wrong."""
 
 
+BY_PLAN = "plan {name}"
+"""Who asked for what a plan does by itself."""
+
+
 def keep_time(
     look: Callable[[datetime], object], clock: Callable[[], datetime], stop: Event, beat: float = BEAT
 ) -> None:
@@ -171,7 +175,7 @@ def _claim(number: int, now: datetime, tools: Mapping[str, str]) -> Round | None
     due, passed = found
     plan.next_due = first_due(plan, due)
     plan.save(update_fields=["next_due"])
-    wanted = _request(plan, organisations_of(plan), f"plan {plan.name}", due, passed - 1)
+    wanted = _request(plan, organisations_of(plan), BY_PLAN.format(name=plan.name), due, passed - 1)
     if wanted is None or plan.rounds.filter(due=due).exists():
         _log.warning("plan %s was due at %s: nothing is registered, or its round was made before", plan, due)
         return None

@@ -7,12 +7,14 @@ import threading
 import time
 from contextlib import ExitStack
 
+from django.conf import settings
+
 from scanner.engine.errors import RoundsmanError
 from scanner.engine.inspect import Observer, Progress
 from scanner.rounds import steps
 from scanner.rounds.assignment import hosts_left
 from scanner.rounds.lease import Observer as LeaseObserver
-from scanner.rounds.lease import worker_name
+from scanner.rounds.lease import Share, worker_name
 from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
 from scanner.rounds.switch import current_stop
 from scanner.rounds.ways import Hooks, Ways
@@ -28,17 +30,19 @@ def execute(round_id: int, ways: Ways | None = None, hooks: Hooks | None = None,
     """Do, or wait for, every job of the round. Doing so again goes on where it stopped, and changes nothing once it is
     done. Ctrl-C cancels the round, accounts for what was left, lets it be followed, and goes on.
 
-    ``helpers`` are threads that look at hosts beside the calling one, if it is the real engine that looks.
+    Hosts of zones that this machine does not look at are waited for. ``helpers`` are threads that look at hosts beside
+    the calling one, if it is the real engine that looks.
     Raises ``RoundsmanError`` when the round is paused or everything is stopped, and whatever the rooms above raise.
     """
     ways, hooks, lost = ways or Ways(), hooks or Hooks(), LeaseObserver()
     with _Watching(ways) as watching:
 
         def helper(drain: threading.Event) -> Hand:
-            name = worker_name("run")
-            return Hand(name, ways, hooks, lost, drain, watch=watching.of, round_id=round_id, kinds=(JobKind.LOOK,))
+            looks = Share(round_id, (JobKind.LOOK,), settings.ZONES)
+            return Hand(worker_name("run"), ways, hooks, lost, drain, watch=watching.of, share=looks)
 
-        hand = Hand(worker_name("run"), ways, hooks, lost, patient=False, watch=watching.of, round_id=round_id)
+        own = Share(round_id, zones=settings.ZONES)
+        hand = Hand(worker_name("run"), ways, hooks, lost, patient=False, watch=watching.of, share=own)
         try:
             with Workers(helpers if ways.engine is None else 0, helper):
                 _work_off(round_id, hand)

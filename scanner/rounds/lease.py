@@ -18,15 +18,17 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Q
 
+from scanner import locks
+from scanner.locks import Turn
 from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
 from scanner.rounds.switch import current_stop
 from targets.models import Organisation, Zone
@@ -40,8 +42,8 @@ BEAT = 5.0
 PUT_OFF = timedelta(minutes=5)
 """The longest that a job is put off at a time. A later ``not_before`` was written by a clock that went wrong."""
 
-_BATCH = 20
-"""Jobs that one look at the queue considers."""
+_TRIES = 20
+"""Jobs that one claim tries for, when each that it locks turns out to share a cap with one claimed meanwhile."""
 
 
 class LeaseLost(Exception):  # noqa: N818 - reads as the event it is
@@ -87,42 +89,77 @@ class Lease:
         )
 
 
-def due_jobs(now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> models.QuerySet[Job]:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of all work that a worker takes. ``round_id`` None is every round, no ``kinds`` are all.
+
+    ``zones`` are those whose hosts it looks at, None all; they say nothing of steps that look at no host.
+    """
+
+    round_id: int | None = None
+    kinds: tuple[JobKind, ...] = ()
+    zones: frozenset[str] | None = None
+
+    def of(self, jobs: models.QuerySet[Job]) -> models.QuerySet[Job]:
+        """Return those of the jobs that belong to it."""
+        if self.round_id is not None:
+            jobs = jobs.filter(round=self.round_id)
+        if self.kinds:
+            jobs = jobs.filter(kind__in=self.kinds)
+        return jobs if self.zones is None else jobs.filter(~Q(kind=JobKind.LOOK) | Q(zone__in=self.zones))
+
+
+EVERYTHING = Share()
+
+
+def due_jobs(now: datetime, share: Share = EVERYTHING) -> models.QuerySet[Job]:
     """The jobs that may be claimed, most important and oldest rounds first; none that would break a rate cap.
 
-    Only those of one round, and of some kinds, when these are given. What is in work under a cap is read at once.
+    What is in work under a cap is read at once.
     """
     states = (RoundState.RUNNING, RoundState.CANCELLED)
-    waiting = Job.objects.filter(state=JobState.WAITING, round__state__in=states)
-    if round_id is not None:
-        waiting = waiting.filter(round=round_id)
-    if kinds:
-        waiting = waiting.filter(kind__in=kinds)
+    waiting = share.of(Job.objects.filter(state=JobState.WAITING, round__state__in=states))
     due = Q(not_before=None) | Q(not_before__lte=now) | Q(not_before__gt=now + PUT_OFF + timedelta(minutes=1))
     return waiting.filter(due).exclude(_over_a_cap()).order_by("-priority", "round", "pk")
 
 
-def claim(worker: str, now: datetime, round_id: int | None = None, kinds: Collection[JobKind] = ()) -> Lease | None:
-    """Claim the next job (see :func:`due_jobs`); None when there is none to claim now."""
-    for job in due_jobs(now, round_id, kinds).only("attempt", "organisation", "zone", "round")[:_BATCH]:
+def claim(worker: str, now: datetime, share: Share = EVERYTHING) -> Lease | None:
+    """Claim the next job (see :func:`due_jobs`); None when there is none to claim now.
+
+    A job that another claim has locked is passed over, so that workers don't queue up for the same one.
+    """
+    for _ in range(_TRIES):
+        if not due_jobs(now, share).exists():
+            return None  # asked without a transaction, for which SQLite would keep all others from writing
         with transaction.atomic():
-            _lock_what_is_capped(job)
-            if current_stop() is not None:
-                return None
-            claimed = due_jobs(now, round_id).filter(pk=job.pk, attempt=job.attempt).order_by()
-            rows = Job.objects.filter(pk__in=claimed.values("pk"), attempt=job.attempt).update(
-                state=JobState.RUNNING,
-                attempt=F("attempt") + 1,
-                beat=F("beat") + 1,
-                worker=worker,
-                lease_until=now + timedelta(seconds=LEASE),
-                not_before=None,
-                why="",
-                started=now,
+            job = (
+                due_jobs(now, share)
+                .select_for_update(skip_locked=True, of=("self",))
+                .only("attempt", "organisation", "zone", "round")
+                .first()
             )
-        if rows == 1:
-            return Lease(job.pk, job.attempt + 1)
+            if job is None or current_stop() is not None:
+                return None
+            if _waited_for_others(job) and not due_jobs(now).filter(pk=job.pk).exists():
+                continue
+            if _taken(job, worker, now):
+                return Lease(job.pk, job.attempt + 1)
     return None
+
+
+def _taken(job: Job, worker: str, now: datetime) -> bool:
+    waiting = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.WAITING)
+    claimed = waiting.update(
+        state=JobState.RUNNING,
+        attempt=F("attempt") + 1,
+        beat=F("beat") + 1,
+        worker=worker,
+        lease_until=now + timedelta(seconds=LEASE),
+        not_before=None,
+        why="",
+        started=now,
+    )
+    return claimed == 1
 
 
 def put_off(job_id: int, attempt: int, until: datetime, now: datetime, why: str) -> bool:
@@ -144,18 +181,22 @@ def _over_a_cap() -> Q:
     return Q(kind=JobKind.LOOK) & shared
 
 
-def _lock_what_is_capped(job: Job) -> None:
-    """Let claims that share a cap wait for each other: PostgreSQL locks these rows. SQLite has one writer anyway."""
-    if not connection.features.has_select_for_update:
-        return
-    capped = (
-        Organisation.objects.filter(pk=job.organisation_id, rate__gt=0) if job.organisation_id else None,
-        Zone.objects.filter(name=job.zone, rate__gt=0),
-        Round.objects.filter(pk=job.round_id, rate__gt=0),
-    )
-    for rows in capped:
-        if rows is not None:
-            list(rows.select_for_update().values("pk"))
+def _waited_for_others(job: Job) -> bool:
+    """Let claims that share a cap wait for each other until they commit; return whether the job has a cap to share.
+
+    SQLite has one writer anyway.
+    """
+    if not locks.is_shared():
+        return False
+    capped = {
+        Turn.ORGANISATION_RATE: Organisation.objects.filter(jobs=job, rate__gt=0),
+        Turn.ZONE_RATE: Zone.objects.filter(name=job.zone, rate__gt=0),
+        Turn.ROUND_RATE: Round.objects.filter(pk=job.round_id, rate__gt=0),
+    }
+    found = [(turn, number) for turn, rows in capped.items() for number in rows.values_list("pk", flat=True)]
+    for turn, number in found:
+        locks.take_turn(turn, number)
+    return bool(found)
 
 
 def take_back(job_id: int, attempt: int, beat: int) -> bool:
@@ -211,9 +252,14 @@ _number = itertools.count(1)
 def worker_name(kind: str) -> str:
     """Return a name that no other worker has or will have: kind, process, its start, place, and a number.
 
-    The kind is ``serve`` or ``run``.
+    The kind is ``serve``, ``worker`` or ``run``.
     """
-    return f"{kind}:{os.getpid()}:{_started(os.getpid())}:{_place()}:{next(_number)}"
+    return f"{process_name(kind)}:{next(_number)}"
+
+
+def process_name(kind: str) -> str:
+    """Return what the names of all workers of this process begin with, and those of no other process."""
+    return f"{kind}:{os.getpid()}:{_started(os.getpid())}:{_place()}"
 
 
 def is_gone(worker: str) -> bool:

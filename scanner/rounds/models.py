@@ -231,6 +231,28 @@ class Job(models.Model):
         return f"job {self.pk} ({self.kind}) of {self.round}"
 
 
+class Worker(models.Model):
+    """A process that works, where several machines share a database; see :mod:`scanner.rounds.fleet`.
+
+    ``name`` begins those of its workers in jobs. ``zones`` are those whose hosts it looks at (None: all), by up to
+    ``concurrency`` jobs at a time. ``seen`` is its last beat, by the clock of the database.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    machine = models.CharField(max_length=253)
+    zones = models.JSONField(null=True, blank=True)
+    concurrency = models.PositiveSmallIntegerField()
+    version = models.CharField(max_length=40)
+    started = models.DateTimeField()
+    seen = models.DateTimeField()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Stop(models.Model):
     """The kill switch: while a row is not lifted, no job is claimed and what runs is ended. Rows are never deleted."""
 

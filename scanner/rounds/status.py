@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from scanner.rounds.assignment import hosts_left
-from scanner.rounds.lease import due_jobs
+from scanner.rounds.fleet import unserved
+from scanner.rounds.lease import Share, due_jobs
 from scanner.rounds.models import ENDED, HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
 from scanner.rounds.switch import current_stop
 
@@ -96,11 +98,12 @@ def _at_work(job: Job) -> AtWork:
 
 def _waiting(this: Round, jobs: list[Job], now: datetime, *, served: bool) -> list[Waiting]:
     everything = _why_all_wait(this, served=served)
-    due = set(due_jobs(now, this.pk).values_list("pk", flat=True))
+    due = set(due_jobs(now, Share(this.pk)).values_list("pk", flat=True))
+    deserted = unserved(job.zone for job in jobs)
     found: Counter[tuple[str, str, str]] = Counter()
     for job in jobs:
         slug = job.organisation.slug if job.organisation else ""
-        found[job.kind, slug, everything or _why(job, due, now)] += 1
+        found[job.kind, slug, everything or _why(job, due, deserted, now)] += 1
     return [Waiting(JobKind(kind), slug, count, why) for (kind, slug, why), count in found.items()]
 
 
@@ -114,7 +117,9 @@ def _why_all_wait(this: Round, *, served: bool) -> str:
     return "" if served or at_work else "no service runs here"
 
 
-def _why(job: Job, due: set[int], now: datetime) -> str:
+def _why(job: Job, due: set[int], deserted: Collection[str], now: datetime) -> str:
+    if job.zone in deserted:
+        return f"a worker in zone {job.zone}: 'roundsman workers list'"
     if job.pk in due:
         return "a free worker"
     if job.not_before is not None and job.not_before > now:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.db import DatabaseError, connections
@@ -20,7 +20,18 @@ from scanner.engine.inspect import Observer, Progress
 from scanner.engine.model import Gap, GapReason
 from scanner.rounds import steps
 from scanner.rounds.assignment import windows_of
-from scanner.rounds.lease import BEAT, PUT_OFF, Lease, LeaseLost, claim, due_jobs, put_off, worker_name
+from scanner.rounds.lease import (
+    BEAT,
+    EVERYTHING,
+    PUT_OFF,
+    Lease,
+    LeaseLost,
+    Share,
+    claim,
+    due_jobs,
+    put_off,
+    worker_name,
+)
 from scanner.rounds.lease import Observer as LeaseObserver
 from scanner.rounds.look import Ended, LookAt
 from scanner.rounds.models import Job, JobKind, JobState, RoundState
@@ -48,8 +59,7 @@ class Hand:
     """What works jobs off: one for each thread, or the very thread that wants a round done.
 
     ``drain`` set, it ends what it does within a second and puts it back. ``patient`` False, what goes wrong is raised
-    (when the job is back in its place), for a person at a terminal to read. ``round_id`` and ``kinds``, where given,
-    are the only round and kinds of jobs that it does.
+    (when the job is back in its place), for a person at a terminal to read. ``share`` is what it does of all work.
     """
 
     name: str
@@ -59,18 +69,17 @@ class Hand:
     drain: threading.Event = field(default_factory=threading.Event)
     patient: bool = True
     watch: Callable[[Job], Observer] = lambda _: _unwatched
-    round_id: int | None = None
-    kinds: tuple[JobKind, ...] = ()
+    share: Share = EVERYTHING
 
     def work_one(self) -> bool:
         """Do the next job; return whether there was one. May raise anything."""
         self.lost.look(every=OBSERVE)
-        if self.round_id is None:
+        if self.share.round_id is None and not self.share.kinds:
             steps.begin_planned(self.ways.now())
         if not Job.objects.filter(state=JobState.WAITING).exists():
             return False  # spares an idle worker, once a second, the long questions below
         self._put_off_what_is_blocked()
-        lease = claim(self.name, self.ways.now(), self.round_id, self.kinds)
+        lease = claim(self.name, self.ways.now(), self.share)
         if lease is None:
             return False
         job = Job.objects.select_related("round__plan", "organisation__parent").get(pk=lease.job_id)
@@ -182,7 +191,7 @@ class Hand:
         """Put off the looks at the head of the queue that a blackout holds, until one is found that none does."""
         while True:
             now = self.ways.now()
-            head = due_jobs(now, self.round_id, (JobKind.LOOK,)).filter(round__state=RoundState.RUNNING)
+            head = due_jobs(now, replace(self.share, kinds=(JobKind.LOOK,))).filter(round__state=RoundState.RUNNING)
             job = head.select_related("round__plan", "organisation").first()
             end = self._blocked(job) if job is not None else None
             if job is None or end is None or end.not_before is None or end.left_out:
@@ -264,10 +273,10 @@ class Workers:
         self._threads = [threading.Thread(target=self._run, args=[hand], name=hand.name) for hand in hands]
 
     @classmethod
-    def of_service(cls, count: int, ways: Ways, hooks: Hooks) -> Workers:
-        """The workers of ``serve``, which do every job of every round."""
-        lost = LeaseObserver()
-        return cls(count, lambda drain: Hand(worker_name("serve"), ways, hooks, lost, drain))
+    def of_service(cls, count: int, ways: Ways, hooks: Hooks, zones: frozenset[str] | None = None) -> Workers:
+        """The workers of ``serve``, which do every job of every round, but look only at hosts of ``zones`` if given."""
+        lost, share = LeaseObserver(), Share(zones=zones)
+        return cls(count, lambda drain: Hand(worker_name("serve"), ways, hooks, lost, drain, share=share))
 
     def start(self) -> None:
         """Let the threads begin."""

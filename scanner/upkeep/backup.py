@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from django.db import connection
+from django.core.management import call_command
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from scanner.audit.trail import Action, record
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.files import draft_of
-from scanner.upkeep import own_templates, snapshot
+from scanner.locks import is_shared
+from scanner.settings import begin_database
+from scanner.upkeep import own_templates, snapshot, transfer
 from scanner.upkeep.archive import DATABASE, NAMES, Manifest, member_of, pack, unpack
 
 NOTE = "last-backup.json"
@@ -55,8 +58,6 @@ def backup(data_dir: Path, path: Path, now: datetime, *, templates: Path, actor:
     name. Raises ``InputError`` when it can't be written,
     something is there already, or the database is damaged; ``RoundsmanError`` when it can't be copied.
     """
-    if connection.vendor != "sqlite":
-        raise InputError("This database is not a file of Roundsman's; back it up with its own tools (pg_dump).")
     target = path / f"roundsman-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.tar.gz" if path.is_dir() else path
     if target == path and not path.name.endswith(SUFFIXES):
         raise InputError(f"There is no directory {path}. Make it (is the disk mounted?), or name a file {path}.tar.gz.")
@@ -83,6 +84,17 @@ def last_backup(data_dir: Path) -> LastBackup | None:
         return None
 
 
+def _copy_from_server(folder: Path) -> None:
+    """Write all that is in a PostgreSQL database to a file as SQLite keeps it: so one form of backup fits both."""
+    settings = transfer.file_in(folder)
+    begin_database(folder / DATABASE)
+    with transfer.opened("copy", settings) as copy:
+        call_command("migrate", database=copy, interactive=False, verbosity=0)
+        transfer.carry_over(DEFAULT_DB_ALIAS, copy)
+        with connections[copy].cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode=DELETE")  # so that it is one file
+
+
 def _write(data_dir: Path, target: Path, now: datetime, templates: Path) -> Written:
     for left_over in target.parent.glob(f"{_PREFIX}*"):
         if left_over.stat().st_mtime < now.timestamp() - _STALE:
@@ -90,7 +102,11 @@ def _write(data_dir: Path, target: Path, now: datetime, templates: Path) -> Writ
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent) as name, draft_of(target) as draft:
         folder = Path(name)
         left_out = own_templates.collect(templates, folder / own_templates.FILE)
+        if is_shared():
+            _copy_from_server(folder)
         for each in set(NAMES) - {own_templates.FILE}:
+            if (folder / each).exists():
+                continue
             if each.endswith(".sqlite3") and (data_dir / each).exists():
                 snapshot.copy(data_dir / each, folder / each)
             elif (data_dir / each).exists():

@@ -8,8 +8,10 @@ from functools import partial
 
 from django.conf import settings
 
+from scanner.locks import is_shared
 from scanner.upkeep import doctor_machine as machine
 from scanner.upkeep import doctor_records as records
+from scanner.upkeep import doctor_server as server
 from scanner.upkeep.health import Check, Health, examined, warn
 
 Look = Callable[[], Check]
@@ -19,14 +21,15 @@ def examine(now: datetime) -> Iterator[Check]:
     """Yield each check as it is done. Records are looked at only where the database can be read and is up to date."""
     for name, look in _machine().items():
         yield examined(name, look)
-    if not records.database_file().exists():
+    if not is_shared() and not records.database_file().exists():
         yield warn("database", "there is none yet", "'roundsman targets apply FILE' begins.")
         return
     sound = True
     for name, look in _database().items():
-        check = examined(name, look)
-        sound = sound and check.health is not Health.FAIL
-        yield check
+        if sound or not is_shared():
+            check = examined(name, look)
+            sound = sound and check.health is not Health.FAIL
+            yield check
     if sound:
         for name, look in _records(now).items():
             yield examined(name, look)
@@ -50,6 +53,14 @@ def _machine() -> dict[str, Look]:
 
 
 def _database() -> dict[str, Look]:
+    if is_shared():
+        return {
+            "database": server.answers,
+            "migrations": records.migrations,
+            "database text": server.text,
+            "transactions": server.transactions,
+            "connections": server.connections,
+        }
     return {
         "database": records.integrity,
         "migrations": records.migrations,
@@ -66,6 +77,7 @@ def _records(now: datetime) -> dict[str, Look]:
         "contacts": records.contacts,
         "plans": partial(records.plans, now),
         "service": records.service,
+        **({"workers": server.workers} if is_shared() else {}),
         "kill switch": records.switch,
         "jobs": partial(records.jobs, now),
         "mail": records.mail,

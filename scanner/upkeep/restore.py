@@ -10,19 +10,22 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from scanner import locks
+from scanner.database import place
 from scanner.engine.errors import InputError
 from scanner.files import sync
-from scanner.settings import UNFINISHED, migrate, set_up
-from scanner.upkeep import own_templates, snapshot
+from scanner.locks import is_shared
+from scanner.settings import UNFINISHED, bring_up_to_date, migrate, set_up
+from scanner.upkeep import own_templates, snapshot, transfer
 from scanner.upkeep.archive import DATABASE, NAMES, Manifest, unpack
 
 GAP = 10_000
@@ -34,18 +37,24 @@ HELD = "held by a restore: it may have been sent after the backup was made; 'rou
 
 STOPPED = "restored from a backup; exclusions and ended authorisations that came after it are missing from the register"
 
+Shut = Callable[[str, datetime], Mapping[str, int]]
+"""Takes back what would let somebody in again that was taken back since; done by whom, when. Returns how many of
+what."""
+
 _PREFIX = ".restoring-"
 _BESIDE = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: mails it held, whether the audit trail is whole, and where the old files are, if any.
+    """What a restore did: mails it held, what it shut (how many of what), whether the audit trail is whole, and where
+    the old files are, if any.
 
     ``templates`` is where the operator's own are now, None where the backup holds none.
     """
 
     held: int
+    shut: Mapping[str, int]
     trail_is_whole: bool
     replaced: Path | None
     templates: Path | None
@@ -61,7 +70,14 @@ def prepared(file: Path, data_dir: Path) -> Iterator[Restoring]:
     set_up()
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
-        _alone(data_dir, stack)
+        alone(data_dir, stack)
+        if is_shared():
+            bring_up_to_date()
+            if not transfer.is_empty(DEFAULT_DB_ALIAS):
+                raise InputError(
+                    f"{place(connection.settings_dict)} holds something already, and nothing of it may be lost. Make a "
+                    "new database (createdb), let ROUNDSMAN_DATABASE lead to it, and restore to that."
+                )
         for left_over in data_dir.glob(f"{_PREFIX}*"):
             shutil.rmtree(left_over, ignore_errors=True)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=data_dir)))
@@ -84,14 +100,20 @@ class Restoring:
     data_dir: Path
     folder: Path
 
-    def finish(self, now: datetime, *, actor: str, stop: bool) -> Restored:
-        """Migrate it, hold its mail, and put it in its place; with ``stop`` no round goes on until ``resume``."""
-        with _connected_to(self.folder / DATABASE):
+    def finish(self, now: datetime, *, actor: str, stop: bool, shut: Shut) -> Restored:
+        """Migrate it, hold its mail, ``shut`` what lets in, and put it in its place; with ``stop`` no round goes on
+        until ``resume``."""
+        with transfer.as_default(transfer.file_in(self.folder)):
             migrate()
-            held, whole = _make_safe(self.manifest, now, actor=actor, stop=stop)
+            held, closed, whole = _make_safe(self.manifest, now, actor=actor, stop=stop, shut=shut)
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         snapshot.examine(self.folder / DATABASE)
+        if is_shared():
+            with transfer.opened("backup", transfer.file_in(self.folder)) as source:
+                transfer.carry_over(source, DEFAULT_DB_ALIAS)
         templates = self.data_dir / own_templates.FOLDER if own_templates.FILE in self.manifest.files else None
-        return Restored(held, whole, self._exchange(now), templates)
+        return Restored(held, closed, whole, self._exchange(now), templates)
 
     def _exchange(self, now: datetime) -> Path | None:
         """Move the old files aside and the new ones in. Broken off, ``prepare`` refuses what is half done."""
@@ -99,7 +121,8 @@ class Restoring:
         marker.touch(mode=0o600)
         sync(self.data_dir)
         aside = self.data_dir / f"replaced-{now:%Y%m%dT%H%M%S.%fZ}"
-        names = [own_templates.FOLDER if each == own_templates.FILE else each for each in self.manifest.files]
+        files = [each for each in self.manifest.files if each != DATABASE or not is_shared()]
+        names = [own_templates.FOLDER if each == own_templates.FILE else each for each in files]
         old = [self.data_dir / each for each in dict.fromkeys((*NAMES, *names, *(DATABASE + end for end in _BESIDE)))]
         there = [path for path in old if path.exists()]
         if there:
@@ -122,8 +145,12 @@ def _give(path: Path, like: Path) -> None:
             os.chown(each, owner.st_uid, owner.st_gid)
 
 
-def _alone(data_dir: Path, stack: ExitStack) -> None:
-    """Hold the locks of the directory until ``stack`` unwinds. Raises ``InputError`` when somebody uses it."""
+def alone(data_dir: Path, stack: ExitStack) -> None:
+    """Hold the locks of the installation until ``stack`` unwinds. Raises ``InputError`` when somebody uses it."""
+    if is_shared():
+        holder = stack.enter_context(closing(locks.Holder()))
+        if not holder.takes(locks.Lock.LEADER):
+            raise InputError(f"Roundsman is running on {place(connection.settings_dict)}; stop it first.")
     from scanner.rounds.service import LOCK
 
     for name in (LOCK, "migrate.lock"):
@@ -163,24 +190,11 @@ def _refuse_newer(manifest: Manifest) -> None:
         )
 
 
-@contextmanager
-def _connected_to(path: Path) -> Iterator[None]:
-    """Let Django use another database for a while, and leave it as one file."""
-    before = connection.settings_dict["NAME"]
-    connection.close()
-    connection.settings_dict["NAME"] = path
-    try:
-        yield
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()
-        connection.settings_dict["NAME"] = before
-
-
-def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> tuple[int, bool]:
-    """Hold mail that may have left since, sign everybody out, number anew, stop; return how many mails, and whether
-    the trail is whole. A session of the backup may have been ended since."""
+def _make_safe(
+    manifest: Manifest, now: datetime, *, actor: str, stop: bool, shut: Shut
+) -> tuple[int, Mapping[str, int], bool]:
+    """Hold mail that may have left since, sign everybody out, shut, number anew, stop; return how many mails, what was
+    shut, and whether the trail is whole. A session of the backup may have been ended since."""
     from django.contrib.sessions.models import Session
 
     from scanner.audit.trail import Action, record, verify
@@ -192,6 +206,7 @@ def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> 
         waiting = Message.objects.filter(state__in=(MessageState.QUEUED, MessageState.SENDING))
         held = waiting.update(state=MessageState.DEAD, finished=now, lease_until=None, reply=HELD)
         Session.objects.all().delete()
+        closed = shut(actor, now)
         if stop:
             stop_all(actor, STOPPED, now)
         _number_anew()
@@ -204,8 +219,9 @@ def _make_safe(manifest: Manifest, now: datetime, *, actor: str, stop: bool) -> 
             audit_head=manifest.audit_head,
             held=held,
             stopped=stop,
+            shut=closed,
         )
-    return held, whole
+    return held, closed, whole
 
 
 def _number_anew() -> None:

@@ -267,7 +267,7 @@ def _empty_reports(to_send: QuerySet[Message], pks: list[int]) -> None:
 
 
 def _empty_bulletins(to_send: QuerySet[Message], pks: list[int]) -> None:
-    Bulletin.objects.filter(~Exists(to_send), pk__in=pks).update(html=b"", json=b"")
+    Bulletin.objects.filter(~Exists(to_send), pk__in=pks).update(html=b"", json=b"", pdf=b"")
 
 
 def _empty_mails(pks: list[int]) -> None:

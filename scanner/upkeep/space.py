@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from django.db import connection
 
+from scanner.engine.errors import InputError
+
 PAGES = 2_000
 """Pages (4 KiB each) that one step lets go: some ten milliseconds in which nobody else can write."""
 
@@ -48,12 +50,14 @@ def give_back(rest: Callable[[float], None]) -> None:
 def compact() -> None:
     """Write the SQLite database anew without its free pages, so that it can give pages back from then on.
 
-    It takes as much room again, and nobody can write meanwhile. Must not run inside a transaction.
+    It takes as much room again, and nobody can write meanwhile. Must not run inside a transaction. Raises
+    ``InputError`` on PostgreSQL, whose autovacuum lets new rows fill the room of old ones.
     """
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            cursor.execute("VACUUM")
+    if connection.vendor != "sqlite":
+        raise InputError("PostgreSQL makes room by itself (autovacuum); only an SQLite database is compacted.")
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        cursor.execute("VACUUM")
 
 
 def _pragma(name: str) -> int:

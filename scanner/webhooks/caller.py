@@ -7,6 +7,7 @@ was taken, and it is made again, with the same key.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -17,12 +18,15 @@ from django.db import transaction
 from scanner.audit.trail import Action, record
 from scanner.delivery import retry
 from scanner.webhooks.hooks import secret_of
-from scanner.webhooks.models import Call, CallState
+from scanner.webhooks.models import Call, CallState, Webhook
 from scanner.webhooks.post import Told, call, signature
 from scanner.webhooks.tell import gather
 
 BATCH = 100
 """Calls of one pass."""
+
+TEST = "test"
+"""The event of a call that is made to see whether it is taken."""
 
 Post = Callable[..., Told]
 
@@ -57,7 +61,7 @@ class Caller:
         claimed = Call.objects.filter(pk=each.pk, state=CallState.QUEUED, attempt=each.attempt)
         if not claimed.update(state=CallState.SENDING, attempt=attempt):
             return True
-        told = self._told(each, now)
+        told = _call(each.webhook, each.event, each.key, each.body, now, self._post)
         state, later = CallState.SENT, now
         if not told.taken:
             over = retry.is_over(each.created, attempt, now)
@@ -73,17 +77,26 @@ class Caller:
         _log.info("call %s of webhook %s is %s: %s", each.pk, each.webhook.name, state, told.reply)
         return told.taken
 
-    def _told(self, each: Call, now: datetime) -> Told:
-        try:
-            secret = secret_of(each.webhook)
-        except InvalidToken:
-            return Told(False, "not called: its secret was sealed by another secret key; make the webhook anew")
-        body = each.body.encode()
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "User-Agent": "Roundsman",
-            "Roundsman-Event": each.event,
-            "Roundsman-Key": each.key,
-            "Roundsman-Signature": signature(secret, int(now.timestamp()), body),
-        }
-        return self._post(each.webhook.url, body, headers, private=each.webhook.private)
+
+def try_out(hook: Webhook, by: str, now: datetime, post: Post = call) -> Told:
+    """Call a webhook once, at once, with an event that tells nothing, and return how that went."""
+    key = f"{TEST}:{now.isoformat()}"
+    told = _call(hook, TEST, key, json.dumps({"at": now.isoformat(), "event": TEST, "key": key}), now, post)
+    record(Action.WEBHOOK_TESTED, f"webhook {hook.name}", actor=by, at=now, taken=told.taken, reply=told.reply)
+    return told
+
+
+def _call(hook: Webhook, event: str, key: str, text: str, now: datetime, post: Post) -> Told:
+    try:
+        secret = secret_of(hook)
+    except InvalidToken:
+        return Told(False, "not called: its secret was sealed by another secret key; make the webhook anew")
+    body = text.encode()
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "Roundsman",
+        "Roundsman-Event": event,
+        "Roundsman-Key": key,
+        "Roundsman-Signature": signature(secret, int(now.timestamp()), body),
+    }
+    return post(hook.url, body, headers, private=hook.private)

@@ -37,13 +37,13 @@ def add(
     parse_address(url, private=private)
     if not user.is_active:
         raise InputError(f"The account {user.email} was ended.")
-    secret = BEGINS + secrets.token_urlsafe(32)
+    secret = _new_secret()
     chosen = [each for each in Event.values if each in wanted]
     made = Webhook(
         user=user,
         name=name,
         url=url,
-        sealed=box("webhook").encrypt(secret.encode()).decode("ascii"),
+        sealed=_sealed(secret),
         events=chosen,
         private=private,
         seen=FindingEvent.objects.aggregate(last=Max("pk"))["last"] or 0,
@@ -65,12 +65,31 @@ def secret_of(hook: Webhook) -> bytes:
     return box("webhook").decrypt(hook.sealed)
 
 
+def rotate(name: str, by: str, now: datetime) -> str:
+    """Give a webhook another secret, and return it: calls are signed by it from now on. Raises ``InputError``."""
+    secret = _new_secret()
+    with transaction.atomic():
+        if not Webhook.objects.filter(name=name, revoked=None).update(sealed=_sealed(secret)):
+            raise InputError(f"There is no webhook {name}; 'roundsman webhook list' shows them.")
+        record(Action.WEBHOOK_SECRET_CHANGED, f"webhook {name}", actor=by, at=now)
+    return secret
+
+
 def revoke(name: str, by: str, now: datetime) -> None:
     """Call a webhook no more. Raises ``InputError``."""
     with transaction.atomic():
         if not Webhook.objects.filter(name=name, revoked=None).update(revoked=now):
             raise InputError(f"There is no webhook {name}; 'roundsman webhook list' shows them.")
         record(Action.WEBHOOK_REVOKED, f"webhook {name}", actor=by, at=now)
+
+
+def revoke_all(by: str, now: datetime) -> int:
+    """Call no webhook any more; return how many were called until now."""
+    with transaction.atomic():
+        names = list(Webhook.objects.filter(revoked=None).values_list("name", flat=True))
+        for name in names:
+            revoke(name, by, now)
+    return len(names)
 
 
 def retry(name: str, by: str, now: datetime) -> int:
@@ -84,3 +103,11 @@ def retry(name: str, by: str, now: datetime) -> int:
         if count:
             record(Action.WEBHOOK_RETRIED, f"webhook {name}", actor=by, at=now, calls=count)
     return count
+
+
+def _new_secret() -> str:
+    return BEGINS + secrets.token_urlsafe(32)
+
+
+def _sealed(secret: str) -> str:
+    return box("webhook").encrypt(secret.encode()).decode("ascii")

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
-from scanner.api.findings import FindingRow
+from scanner.api.finding_rows import FindingRow
 from scanner.api.rounds import RoundRow
 from scanner.remediation.lifecycle import TO_FIX, Happened
 from scanner.remediation.models import Finding, FindingEvent

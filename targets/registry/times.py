@@ -38,6 +38,11 @@ def _parse(text: str, zone: ZoneInfo, days: int) -> datetime:
         ) from error
 
 
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """When a local day ends: the first moment, in UTC, that no longer belongs to it."""
+    return _midnight(day + timedelta(days=1), zone)
+
+
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 

@@ -37,7 +37,8 @@ def test_every_role_has_its_rights_and_none_of_a_unit_holds_everywhere() -> None
     assert set(RIGHTS) == set(Role)
     for role in set(Role) - EVERYWHERE:
         assert not RIGHTS[role] & {Right.WATCH, Right.OPERATE, Right.ADMINISTER}
-    assert RIGHTS[Role.AUDITOR] == {Right.READ, Right.WATCH}
+    assert RIGHTS[Role.AUDITOR] == {Right.READ, Right.DISCUSS, Right.WATCH}
+    assert RIGHTS[Role.SUPERVISOR] == {Right.READ}
 
 
 def test_a_supervisor_reads_everything_below_and_a_unit_itself_alone() -> None:

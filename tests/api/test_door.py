@@ -41,8 +41,7 @@ def test_a_secret_is_kept_nowhere_and_its_making_is_on_record(house: House) -> N
     assert secret.startswith("rmt_")
     assert len(secret) > 40
     assert secret not in str(Token.objects.values().get(pk=made.pk))
-    (entry,) = Entry.objects.filter(action="token-added")
-    assert entry.subject == "token siem"
+    entry = Entry.objects.get(action="token-added", subject="token siem")
     assert entry.detail["scopes"] == ["findings:read"]
     assert secret not in str(entry.detail)
 
@@ -145,13 +144,16 @@ def test_an_error_of_ours_tells_no_more_than_that(programs: Programs, monkeypatc
         assert "secret" not in answer.content.decode()
 
 
-def test_a_scope_lets_no_account_do_more_and_no_token_more_than_its_scopes(programs: Programs, house: House) -> None:
+def test_a_scope_lets_no_account_do_more_and_no_token_more_than_its_scopes(
+    programs: Programs, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     claim = f"{AT}/findings/{house.finding.pk}/claim"
     reader = programs.of(Role.OPERATOR, ["findings:read"])
     assert code_of(reader.post(claim, {}, content_type=JSON)) == "scope-missing"
     assert code_of(reader.get(f"{AT}/rounds")) == "scope-missing"
     auditor = programs.of(Role.AUDITOR)
     assert code_of(auditor.post(claim, {}, content_type=JSON)) == "forbidden"
+    assert f"POST {claim} was refused to auditor@office.example (token " in caplog.text
 
 
 def test_a_read_that_changed_nothing_is_not_sent_again(programs: Programs, house: House) -> None:

@@ -97,6 +97,8 @@ TABLE: dict[str, Entry] = {
     "list_findings": Entry(Scope.FINDINGS_READ, ALL),
     "show_finding": Entry(Scope.FINDINGS_READ, ALL, mine=True),
     "list_events": Entry(Scope.FINDINGS_READ, ALL, mine=True),
+    "assign_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {"assignee": "unit-member@office.example"}, mine=True),
+    "comment_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {"text": "Behind the VPN."}, mine=True),
     "claim_finding": Entry(Scope.FINDINGS_WRITE, CLAIM, {}, mine=True),
     "dispute_finding": Entry(Scope.FINDINGS_WRITE, ASK, {"kind": "accepted", **UNTIL}, mine=True),
     "accept_finding": Entry(Scope.FINDINGS_WRITE, OPERATE, dict(UNTIL), mine=True),
@@ -104,6 +106,9 @@ TABLE: dict[str, Entry] = {
     "reopen_finding": Entry(Scope.FINDINGS_WRITE, OPERATE, {}, mine=True),
     "list_reports": Entry(Scope.REPORTS_READ, ALL),
     "download_report": Entry(Scope.REPORTS_READ, ALL, mine=True),
+    "list_notices": Entry(Scope.REPORTS_READ, ALL),
+    "show_notice": Entry(Scope.REPORTS_READ, ALL, mine=True),
+    "download_notice": Entry(Scope.REPORTS_READ, ALL, mine=True),
     "show_bulletin": Entry(Scope.REPORTS_READ, ALL, mine=True, query=NOVEMBER),
     "download_bulletin": Entry(Scope.REPORTS_READ, ALL, mine=True, query=NOVEMBER),
     "list_messages": Entry(Scope.MAIL_READ, OFFICE),
@@ -137,12 +142,13 @@ def address(name: str, house: House) -> str:
         "findings": (house.asked if "decide" in path else house.exempt if "reopen" in path else house.finding).pk,
         "rounds": house.round.pk,
         "reports": house.report.pk,
+        "notices": house.notice.pk,
         "targets": house.target.pk,
         "authorisations": house.water.authorisations.get().pk,
         "exclusions": house.water.exclusions.get().pk,
-        "messages": Message.objects.get().pk,
+        "messages": Message.objects.get(kind="digest").pk,
     }.get(path.split("/")[1], 0)
-    filled = {"{number}": str(number), "{slug}": "water", "{form}": "html", "{name}": "weekly"}
+    filled = {"{number}": str(number), "{slug}": "water", "{form}": "html", "{language}": "en", "{name}": "weekly"}
     for part, value in filled.items():
         path = path.replace(part, value)
     return f"{AT}{path}"

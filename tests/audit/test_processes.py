@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from tests.installation import Installation
+from tests.installation import Installation, copied, on_server
 
 TEN_ACTS = """
 import sys
@@ -34,32 +34,36 @@ def test_processes_that_record_at_once_make_one_chain(installation: Installation
 
 @pytest.fixture(scope="module")
 def ten_acts(fresh_installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("acts") / "data"
-    shutil.copytree(fresh_installation, path)
+    path = copied(fresh_installation, tmp_path_factory.mktemp("acts") / "data")
     Installation(path).python(TEN_ACTS.replace("sys.stdin.readline()", ""))
     return path
 
 
-REPLACE = """
+SQLITE_REPLACE = """
 INSERT OR REPLACE INTO audit_entry (id, at, actor, action, subject, detail, previous, digest)
 SELECT id, at, 'bob', action, subject, detail, previous, digest FROM audit_entry WHERE id = 3
 """
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE audit_entry SET actor = 'bob'",
-        "DELETE FROM audit_entry",
-        REPLACE,
-        REPLACE.replace("SELECT id,", "SELECT 1000,"),
-        REPLACE.replace("SELECT id,", "SELECT NULL,"),
-    ],
-)
+ON_CONFLICT = """
+INSERT INTO audit_entry SELECT * FROM audit_entry WHERE id = 3 ON CONFLICT (id) DO UPDATE SET actor = 'bob'
+"""
+FORBIDDEN = ["UPDATE audit_entry SET actor = 'bob'", "DELETE FROM audit_entry", ON_CONFLICT]
+FORBIDDEN_SQLITE = [
+    SQLITE_REPLACE,
+    SQLITE_REPLACE.replace("SELECT id,", "SELECT 1000,"),
+    SQLITE_REPLACE.replace("SELECT id,", "SELECT NULL,"),
+]
+FORBIDDEN_POSTGRESQL = ["TRUNCATE audit_entry"]
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN + (FORBIDDEN_POSTGRESQL if on_server() else FORBIDDEN_SQLITE))
 def test_the_database_refuses_changes_from_whoever_opens_it(ten_acts: Path, tmp_path: Path, statement: str) -> None:
-    shutil.copytree(ten_acts, tmp_path / "data")
-    installation = Installation(tmp_path / "data")
-    with pytest.raises(sqlite3.IntegrityError, match="only added to"), installation.sql() as connection:
+    installation = Installation(copied(ten_acts, tmp_path / "data"))
+    with (
+        pytest.raises((sqlite3.IntegrityError, psycopg.Error), match="only added to"),
+        installation.sql() as connection,
+    ):
         connection.execute(statement)
     with installation.sql() as connection:
         assert connection.execute("SELECT count(*), max(actor) FROM audit_entry").fetchone() == (10, "alice")

@@ -10,6 +10,7 @@ from django.db import DatabaseError, connection, transaction
 
 from scanner.audit.models import Entry
 from scanner.audit.trail import Action, Break, digest_of, head, record, verify
+from tests.audit.tampering import tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -20,13 +21,6 @@ def acts(number: int = 5) -> list[Entry]:
     return [
         record(Action.ROUND_REQUESTED, f"round {each}", actor="alice", at=NOW, ports="80") for each in range(number)
     ]
-
-
-def tamper(statement: str, *values: str | int) -> None:
-    """Change the table as somebody would who has the file: without its triggers."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER IF EXISTS audit_entry_is_not_changed")
-        cursor.execute(statement, values)
 
 
 def test_an_empty_trail_is_whole() -> None:

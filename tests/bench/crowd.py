@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.db import connection, models, transaction
 
 from scanner.accounts import people
-from scanner.accounts.models import User
+from scanner.accounts.models import Assignment, User
 from scanner.accounts.roles import Role
 from scanner.audit.trail import Action, record
-from scanner.delivery.models import Message, MessageKind
+from scanner.delivery.models import Message, MessageKind, Notice, NoticeItem
+from scanner.engine.model import Confidence, Severity
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
+from scanner.remediation.score import Scored, score_host, score_organisation
+from scanner.remediation.scores import as_kept
+from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, Round
 from targets.models import Authorisation, Contact, Organisation, Target, Zone
 from tests.bench.pages import Size
@@ -26,6 +32,9 @@ SUPERVISORS = 20
 
 MAILS = 20
 """Mails of each organisation; one of a hundred was given up."""
+
+ASKED = 50
+"""Findings that a notice asks for."""
 
 ACTS = 2000
 """Entries of the audit trail."""
@@ -46,11 +55,13 @@ def fill(size: Size, now: dt.datetime) -> User:
         _findings(targets, size, now)
         _events(rounds)
         _mails(owners, now)
+        _papers(owners, rounds, now)
         for number in range(ACTS):
             record(Action.BACKUP, f"file {number}", actor="ops@office.example", at=now, number=number)
         user = people.add("ops@office.example", "Ops", "bench", now)
         people.give(user, Role.ADMINISTRATOR, None, "bench", now)
         TOTP.activate(user, generate_totp_secret())
+        _assignments(user, now)
     return user
 
 
@@ -114,20 +125,20 @@ def _rounds(owners: list[Organisation], number: int, now: dt.datetime) -> list[R
             followed=at,
         )
         this.organisations.set(owners)
-        _made(RoundScore(organisation=each, round=this, score=_score(each.pk + age)) for each in owners)
+        _made(RoundScore(organisation=each, round=this, **_score(each.pk + age)) for each in owners)
         rounds.append(this)
     return rounds
 
 
 def _score(number: int) -> dict[str, object]:
-    """As they are kept: the terms, compressed, make it long."""
-    return {
-        "value": float(40 + number % 60),
-        "coverage": 0.9,
-        "grade": "ABCDF"[number % 5],
-        "provisional": False,
-        "deflated": "x" * 2000,
-    }
+    """As they are kept, with the terms of a unit's hosts; what lists read of them differs."""
+    return _terms() | {"value": float(40 + number % 60), "grade": "ABCDF"[number % 5]}
+
+
+@cache
+def _terms() -> dict[str, object]:
+    checks = [Scored(check, Severity.MEDIUM, Confidence.CONFIRMED) for check in _CHECKS]
+    return as_kept(score_organisation([score_host(f"10.0.0.{number}", checks) for number in range(20)], 0.9))
 
 
 def _results(this: Round, targets: list[Target], now: dt.datetime) -> None:
@@ -191,6 +202,46 @@ def _events(rounds: list[Round]) -> None:
                 f"INSERT INTO {event} (finding_id, round_id, kind, at, actor, detail) "
                 f"SELECT id, {this.pk}, 'seen', last_seen, '', '{{}}' FROM {finding}"
             )
+
+
+def _papers(owners: list[Organisation], rounds: list[Round], now: dt.datetime) -> None:
+    """A report of each organisation on each round, a notice that waits for an answer, and one that has it."""
+    content = {"html": b"\0" * 10_000, "json": b"\0" * 10_000, "digest": "0" * 64}
+    _made(
+        Report(organisation=owner, round=this, language="en", generated=now, **content)
+        for this in rounds
+        for owner in owners
+    )
+    notices = _made(
+        Notice(
+            organisation=owner,
+            year=2026,
+            serial=owner.pk * 2 + number,
+            number=f"R2026-{owner.pk * 2 + number}",
+            issued=now - dt.timedelta(days=20),
+            issued_by="ops",
+            answer_by=now + dt.timedelta(days=owner.pk % 20 - 10),
+            posted=now,
+            answered=now if number else None,
+        )
+        for owner in owners
+        for number in range(2)
+    )
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for owner_pk, finding in Finding.objects.filter(state="open").values_list("organisation", "pk"):
+        if len(found[owner_pk]) < ASKED:
+            found[owner_pk].append(finding)
+    _made(
+        NoticeItem(notice=notice, finding_id=finding, deadline=now)
+        for notice in notices
+        for finding in found[notice.organisation_id]
+    )
+
+
+def _assignments(user: User, now: dt.datetime) -> None:
+    """Every hundredth finding is somebody's."""
+    rows = Finding.objects.filter(pk__in=range(0, Finding.objects.count(), 100))
+    _made(Assignment(finding=each, user=user, since=now) for each in rows.only("pk"))
 
 
 def _mails(owners: list[Organisation], now: dt.datetime) -> None:

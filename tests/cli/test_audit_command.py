@@ -8,7 +8,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from typer.testing import CliRunner
 
 from scanner.audit.models import Entry
@@ -16,6 +15,7 @@ from scanner.audit.trail import Action, head, record, verify
 from scanner.cli import actor, audit, targets
 from targets.registry import store
 from targets.registry.plan import Change
+from tests.audit.tampering import tamper
 from tests.rounds.world import organisation, planned
 
 pytestmark = pytest.mark.django_db
@@ -63,9 +63,7 @@ def test_verify_prints_the_digest_to_note_and_takes_it_back(acts: None) -> None:
 
 def test_a_broken_trail_is_said_with_the_entry_and_status_3(acts: None) -> None:
     second = Entry.objects.order_by("pk")[1]
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER audit_entry_is_not_changed")
-        cursor.execute("UPDATE audit_entry SET actor = 'nobody' WHERE id = %s", [second.pk])
+    tamper("UPDATE audit_entry SET actor = 'nobody' WHERE id = %s", second.pk)
     assert f"entry {second.pk} was changed. 1 entries before it are right" in run("verify", status=3)
 
 

@@ -14,14 +14,20 @@ from django.test import Client
 from scanner.accounts import people
 from scanner.accounts.models import User
 from scanner.accounts.roles import EVERYWHERE, Role
+from scanner.api import tokens
+from scanner.delivery.models import Message, MessageKind, MessageState, Notice, NoticeDocument, NoticeItem
+from scanner.delivery.outbox import File, Letter, enqueue, key_of
+from scanner.engine.catalogue.load import Language
 from scanner.installation import ROOT
 from scanner.remediation import acts
-from scanner.remediation.models import ExemptionKind, Finding
+from scanner.remediation.models import ExemptionKind, Finding, ProofFile
+from scanner.remediation.proofs import keep_proof
 from scanner.remediation.scores import store_score
-from scanner.reports.models import Report
+from scanner.reports.models import Bulletin, Report
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
-from targets.documents import keep_document
+from scanner.webhooks import hooks
+from targets.documents import keep_document, read_document
 from targets.models import (
     Authorisation,
     AuthorisationFile,
@@ -30,7 +36,9 @@ from targets.models import (
     Organisation,
     RegisterDraft,
     Target,
+    TargetProposal,
 )
+from targets.proposing import propose_targets
 from tests.delivery.office import finding, followed_round, unit
 from tests.rounds.world import authorise, organisation
 
@@ -51,6 +59,9 @@ class House:
     exempt: Finding
     other: Finding
     report: Report
+    notice: Notice
+    proof: ProofFile
+    bulletin: Bulletin
     target: Target
     draft: RegisterDraft
     authorisation: Authorisation
@@ -58,6 +69,8 @@ class House:
     exclusion: Exclusion
     contact: Contact
     plan: Plan
+    mail: Message
+    proposals: dict[str, TargetProposal] = field(default_factory=dict)
     users: dict[Role, User] = field(default_factory=dict)
     stranger: User | None = None
 
@@ -122,15 +135,63 @@ def build() -> House:
         name="new.csv", organisation=water, content=b"address,zone\nwww.water.example,internet\n", created=now
     )
     rows = _register_of(water, now)
+    notice, proof = noticed(found, now)
+    days = {"first": now.date() - dt.timedelta(days=29), "last": now.date()}
+    bulletin = Bulletin.objects.create(organisation=city, language="en", generated=now, **days, **kept)
     retired = organisation("bridges", name_en="Bridge Office", name_zh="桥梁处", retired_at=now)
     house = House(
-        city, water, library, retired, this, found, asked, exempt, other, report, target, draft, *rows, planned(now)
-    )
+        city, water, library, retired, this, found, asked, exempt, other, report, notice, proof, bulletin, target,
+        draft, *rows, planned(now), given_up(water, now),
+    )  # fmt: skip
+    house.proposals = {
+        each: propose_targets(water, [f"{each}.water.example"], "Our new site.", "li", now)
+        for each in ("decide", "withdraw")
+    }
     for role in Role:
         within = None if role in EVERYWHERE else city if role == Role.SUPERVISOR else water
         house.users[role] = account(f"{role}@office.example", role, within)
+    operator = house.users[Role.OPERATOR]
+    tokens.add(operator, "board", ["findings:read"], "tests", now)
+    hooks.add(operator, "tickets", "https://127.0.0.1:1/", ["finding-opened"], "tests", now, private=False)
     house.stranger = account("other@library.example", Role.UNIT_MANAGER, library)
     return house
+
+
+def noticed(about: Finding, now: dt.datetime) -> tuple[Notice, ProofFile]:
+    """A notice that asks for a finding, and proof that was handed in about it."""
+    made = Notice.objects.create(
+        organisation=about.organisation,
+        year=2026,
+        serial=about.pk,
+        number=f"R2026-{about.pk}",
+        issued=now - dt.timedelta(hours=2),
+        issued_by="ops",
+        answer_by=now + dt.timedelta(days=9),
+        posted=now,
+    )
+    NoticeItem.objects.create(notice=made, finding=about, deadline=about.deadline)
+    page = zlib.compress(b"<!doctype html><title>notice</title><p>notice</p>")
+    NoticeDocument.objects.bulk_create(NoticeDocument(notice=made, language=each, html=page) for each in Language)
+    keep_proof(about, read_document("before.pdf", b"%PDF-1.7 proof"), by="li", now=now)
+    return made, about.proofs.get()
+
+
+def given_up(owner: Organisation, now: dt.datetime) -> Message:
+    """A mail with an attachment to a contact of an organisation, which its server did not take."""
+    page = "<!doctype html><title>Reminder</title><h1 style='color:red'>Three findings are due</h1>"
+    slip = File("slip.csv", "text/csv", b"finding,answer\n")
+    enqueue(
+        Letter(
+            key_of(MessageKind.REMINDER, "security@water.example", "water", "2026-11"),
+            *(MessageKind.REMINDER, "security@water.example", "en", "Three findings are due", "Due: 3", page, owner),
+            files=(slip,),
+        ),
+        now,
+    )
+    made = Message.objects.get(recipient="security@water.example")
+    made.state, made.attempt, made.finished, made.reply = MessageState.DEAD, 3, now, "recipient: 550 no such user"
+    made.save()
+    return made
 
 
 def _register_of(owner: Organisation, now: dt.datetime) -> tuple[Authorisation, AuthorisationFile, Exclusion, Contact]:

@@ -11,7 +11,9 @@ from scanner.accounts.models import User
 from scanner.accounts.roles import Role
 from scanner.audit.models import Entry
 from scanner.delivery.models import Message
-from scanner.remediation.models import Exemption
+from scanner.engine.errors import ToolError
+from scanner.remediation import acts
+from scanner.remediation.models import Exemption, ExemptionKind
 from scanner.rounds.models import Round
 from scanner.rounds.switch import current_stop
 from tests.console.house import House, client
@@ -47,12 +49,13 @@ def test_a_request_waits_for_the_office_which_decides_it(house: House) -> None:
     assert 'value="grant"' not in said(manager.get(address))
     assert f"{address}ask/" not in said(manager.get(address))
     assert 'value="grant"' in said(operator.get(address))
-    operator.post(f"{address}decide/", {"decision": "grant", "note": "Seen."})
+    held = Exemption.objects.get(finding=house.finding)
+    operator.post(f"{address}decide/", {"decision": "grant", "note": "Seen.", "exemption": held.pk})
     house.finding.refresh_from_db()
     assert house.finding.state == "false-positive"
-    held = Exemption.objects.get(finding=house.finding)
+    held.refresh_from_db()
     assert held.until.isoformat() == f"{until + dt.timedelta(days=1)}T00:00:00+08:00" or held.until.hour == 16
-    operator.post(f"{address}reopen/", {"note": "No honeypot."})
+    operator.post(f"{address}reopen/", {"note": "No honeypot.", "exemption": held.pk})
     house.finding.refresh_from_db()
     assert house.finding.state == "open"
 
@@ -78,10 +81,39 @@ def test_a_request_that_can_not_be_is_refused_beside_its_field(
 
 
 def test_refusing_keeps_a_finding_as_it_is(house: House) -> None:
-    house.browser(Role.OPERATOR).post(f"/findings/{house.asked.pk}/decide/", {"decision": "refuse"})
+    sent = {"decision": "refuse", "exemption": house.asked.exemptions.get().pk}
+    house.browser(Role.OPERATOR).post(f"/findings/{house.asked.pk}/decide/", sent)
     house.asked.refresh_from_db()
     assert house.asked.state == "open"
     assert house.asked.exemptions.get().state == "refused"
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "Read that one before you decide"), ("zh-hans", "请阅读新申请后再审批")]
+)
+def test_a_page_that_was_left_open_decides_no_newer_request(house: House, language: str, told: str) -> None:
+    """Nor does one end another exemption than the one that it shows."""
+    operator, now = house.browser(Role.OPERATOR), dt.datetime.now(dt.UTC)
+    operator.post("/language/", {"language": language})
+    address, first = f"/findings/{house.asked.pk}/", house.asked.exemptions.get()
+    assert f'name="exemption" value="{first.pk}"' in said(operator.get(address))
+    acts.decide(first, granted=False, by="ops", now=now)
+    until = now + dt.timedelta(days=300)
+    newer = acts.request_exemption(house.asked, ExemptionKind.ACCEPTED, "Li", "No money.", "", until, "li", now)
+
+    stale = operator.post(f"{address}decide/", {"decision": "grant", "exemption": first.pk}, follow=True)
+    assert told in said(stale)
+    newer.refresh_from_db()
+    assert newer.state == "requested"
+    for sent in ({"decision": "grant"}, {"decision": "maybe", "exemption": newer.pk}, {"exemption": "x"}):
+        operator.post(f"{address}decide/", sent)
+        newer.refresh_from_db()
+        assert newer.state == "requested"
+
+    held = house.exempt.exemptions.get()
+    operator.post(f"/findings/{house.exempt.pk}/reopen/", {"exemption": newer.pk})
+    held.refresh_from_db()
+    assert held.state == "granted"
 
 
 def test_the_kill_switch_asks_first_is_on_every_page_and_is_put_on_record(house: House) -> None:
@@ -124,8 +156,8 @@ def test_a_round_is_begun_paused_resumed_and_cancelled(house: House) -> None:
         this.refresh_from_db()
         assert this.state == state
     assert "could not be done" in said(browser.post(f"/rounds/{this.pk}/cancel/", follow=True))
-    acts = ["round-requested", "round-paused", "round-resumed", "round-cancelled"]
-    assert list(Entry.objects.filter(action__startswith="round-").values_list("action", flat=True)) == acts
+    done = ["round-requested", "round-paused", "round-resumed", "round-cancelled"]
+    assert list(Entry.objects.filter(action__startswith="round-").values_list("action", flat=True)) == done
 
 
 def test_an_administrator_invites_gives_takes_and_ends(house: House) -> None:
@@ -137,7 +169,7 @@ def test_an_administrator_invites_gives_takes_and_ends(house: House) -> None:
     assert "has an account already" in said(browser.post("/people/invite/", wanted))
 
     made = User.objects.get(email="wang@water.example")
-    assert Message.objects.get().recipient == made.email
+    assert Message.objects.get(kind="invitation").recipient == made.email
     browser.post(f"/people/{made.pk}/", {"role": "unit-manager", "organisation": "water"})
     held = made.memberships.get()
     assert held.role == "unit-manager"
@@ -157,3 +189,21 @@ def test_a_form_can_set_nothing_that_it_does_not_show(house: House) -> None:
     house.browser(Role.UNIT_MANAGER).post(f"/findings/{house.finding.pk}/ask/", {**wanted, **more})
     asked = Exemption.objects.get(finding=house.finding)
     assert (asked.state, asked.requested_by, asked.decided_by) == ("requested", "unit-manager@office.example", "")
+
+
+def test_nothing_is_claimed_where_nothing_can_be_inspected_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ToolError("nmap is missing; install it: apt-get install nmap")
+
+    monkeypatch.setattr("scanner.remediation.reinspection.tool_versions", missing)
+    browser = house.browser(Role.UNIT_MEMBER)
+    browser.post("/language/", {"language": "zh-hans"})
+    for address, sent in (
+        (f"/findings/{house.finding.pk}/claim/", {}),
+        ("/findings/claim/", {"finding": str(house.finding.pk)}),
+    ):
+        page = said(browser.post(address, sent, follow=True))
+        assert "检测所需的程序缺失或运行出错" in page
+        assert "nmap" not in page, "which program is the office's to know"
+        house.finding.refresh_from_db()
+        assert house.finding.state == "open"

@@ -55,9 +55,21 @@ OTHERS = [
     "/findings/1/",
     "/findings/1/ask/",
     "/rounds/",
+    "/mails/?state=any",
+    "/mails/1/",
+    "/system/",
+    "/system/audit/",
     "/stop/",
     "/account/",
+    "/reports/",
+    "/notices/",
+    "/notices/issue/?organisation=water&severity=low",
+    "/bulletins/",
+    "/bulletins/make/?organisation=&since=2026-01-01&until=2026-01-31",
+    "/proposals/",
+    "/proposals/add/",
     "/account/sessions/",
+    "/account/tokens/add/",
     "/account/second-factor/totp/activate/",
 ]
 """Pages that the journey does not come by."""
@@ -225,9 +237,17 @@ def test_from_nothing_to_a_mailed_report_and_to_a_finding_that_is_proven_closed(
         unit.fill(password=PASSWORD, again=PASSWORD)
         unit.press("设置密码并登录")
         unit.look("unit")
+        unit.link("其他格式")
+        unit.look("report")
         with unit.page.expect_download() as saved:
             unit.link("HTML")
         assert "Redis" in Path(saved.value.path()).read_text(encoding="utf-8")
+        with unit.page.expect_download() as saved:
+            unit.link("PDF")  # made first, while a page says so and asks again by itself
+        assert Path(saved.value.path()).read_bytes().startswith(b"%PDF-")
+        unit.go("/")
+        unit.link("Redis 缓存数据库存在未授权访问")
+        unit.look("what to do first")
         unit.link("Redis 缓存数据库存在未授权访问")
         unit.look("finding")
         open_redis.close()

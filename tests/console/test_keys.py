@@ -48,7 +48,7 @@ NONSENSE = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("nonsense", NONSENSE)
-def test_what_no_key_says_is_no_key_and_no_error_of_ours(nonsense: str) -> None:
+def test_what_no_key_says_is_no_key_and_no_error_of_ours(nonsense: str, caplog: pytest.LogCaptureFixture) -> None:
     user = person()
     here = client(None)
     sign_in(here)
@@ -62,6 +62,8 @@ def test_what_no_key_says_is_no_key_and_no_error_of_ours(nonsense: str) -> None:
     sign_in(there, protected.email)
     assert there.post(f"{FACTOR}authenticate/", {"credential": nonsense}).status_code == 200
     assert there.get("/findings/").headers["Location"].startswith(SIGN_IN)
+    if nonsense.startswith('{"id": "AA"'):
+        assert "wrong second factor of wang@office.example" in caplog.text
 
 
 @pytest.mark.django_db

@@ -10,6 +10,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from scanner.accounts.roles import Role
+from scanner.api.models import Token
+from scanner.audit.models import Entry as AuditEntry
+from scanner.console.views import system
+from scanner.webhooks.models import Webhook
 from tests.console.house import House, client
 
 ADMIN, OPERATOR, AUDITOR = Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR
@@ -32,11 +36,15 @@ class Entry:
     mine: bool = False
 
 
+CHOSEN = ("findings/claim/", "findings/assign/", "findings/decide/", "findings/reopen/")
 TICKED = ("targets/change/", "targets/retire/", "targets/check/")
 """Pages about what was ticked in a list."""
 
 OPERATE = frozenset({ADMIN, OPERATOR})
+CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
 ADMINISTER = frozenset({ADMIN})
+KEEP = frozenset({ADMIN, OPERATOR, MANAGER})
+CLAIM = frozenset({ADMIN, OPERATOR, MANAGER, MEMBER})
 TABLE: dict[str, Entry] = {
     "asset": Entry(OPEN),
     "language": Entry(None, OPEN),
@@ -67,10 +75,17 @@ TABLE: dict[str, Entry] = {
     "sign-on-unlink": Entry(None, OWN),
     "usersessions_list": Entry(OWN, OWN),
     "account": Entry(OWN),
+    "tokens": Entry(OWN),
+    "add-token": Entry(OWN, OWN),
+    "revoke-token": Entry(OPERATE, OPERATE),
     "overview": Entry(ALL),
     "first-steps": Entry(None, OPERATE),
     "organisations": Entry(ALL),
     "organisation": Entry(ALL, mine=True),
+    "bulletins": Entry(ALL),
+    "make-bulletin": Entry(ALL, OPERATE),
+    "made-bulletin": Entry(OFFICE | {SUPERVISOR}),
+    "bulletin": Entry(OFFICE | {SUPERVISOR}, mine=True),
     "add-organisation": Entry(OPERATE, OPERATE),
     "change-organisation": Entry(OPERATE, OPERATE, mine=True),
     "retire-organisation": Entry(OPERATE, OPERATE, mine=True),
@@ -95,16 +110,43 @@ TABLE: dict[str, Entry] = {
     "exclusions": Entry(ALL),
     "add-exclusion": Entry(OPERATE, OPERATE),
     "end-exclusion": Entry(OPERATE, OPERATE, mine=True),
-    "add-contact": Entry(OPERATE, OPERATE, mine=True),
-    "change-contact": Entry(OPERATE, OPERATE, mine=True),
-    "remove-contact": Entry(OPERATE, OPERATE, mine=True),
+    "proposals": Entry(ALL),
+    "add-proposal": Entry(KEEP, KEEP),
+    "proposal": Entry(ALL, mine=True),
+    "approve-proposal": Entry(OPERATE, OPERATE, mine=True),
+    "decline-proposal": Entry(OPERATE, OPERATE, mine=True),
+    "withdraw-proposal": Entry(None, KEEP, mine=True),
+    "add-contact": Entry(KEEP, KEEP, mine=True),
+    "change-contact": Entry(KEEP, KEEP, mine=True),
+    "remove-contact": Entry(KEEP, KEEP, mine=True),
     "findings": Entry(ALL),
+    "claim-findings": Entry(CLAIM, CLAIM),
+    "assign-findings": Entry(CLAIM, CLAIM),
+    "decide-findings": Entry(OPERATE, OPERATE),
+    "reopen-findings": Entry(OPERATE, OPERATE),
+    "keep-view": Entry(None, ALL),
+    "remove-view": Entry(None, ALL),
     "finding": Entry(ALL, mine=True),
-    "claim": Entry(None, frozenset({ADMIN, OPERATOR, MANAGER, MEMBER}), mine=True),
+    "compare": Entry(ALL, mine=True),
+    "assign": Entry(None, CLAIM, mine=True),
+    "comment": Entry(None, CLAIM, mine=True),
+    "claim": Entry(None, CLAIM, mine=True),
     "ask": Entry(frozenset({ADMIN, OPERATOR, MANAGER}), frozenset({ADMIN, OPERATOR, MANAGER}), mine=True),
     "decide": Entry(None, OPERATE, mine=True),
     "reopen": Entry(None, OPERATE, mine=True),
+    "reports": Entry(ALL),
     "report": Entry(ALL, mine=True),
+    "view-report": Entry(ALL, mine=True),
+    "send-report": Entry(OPERATE, OPERATE, mine=True),
+    "download-report": Entry(ALL, mine=True),
+    "proof": Entry(ALL, mine=True),
+    "notices": Entry(ALL),
+    "issue-notice": Entry(OPERATE, OPERATE),
+    "notice": Entry(ALL, mine=True),
+    "reply": Entry(CLAIM, CLAIM, mine=True),
+    "withdraw-notice": Entry(OPERATE, OPERATE, mine=True),
+    "view-notice": Entry(ALL, mine=True),
+    "download-notice": Entry(ALL, mine=True),
     "plans": Entry(OFFICE),
     "plan": Entry(OFFICE),
     "add-plan": Entry(OPERATE, OPERATE),
@@ -119,6 +161,27 @@ TABLE: dict[str, Entry] = {
     "pause-round": Entry(None, OPERATE),
     "resume-round": Entry(None, OPERATE),
     "cancel-round": Entry(OPERATE, OPERATE),
+    "mails": Entry(OFFICE),
+    "mail": Entry(OFFICE),
+    "mail-content": Entry(OFFICE),
+    "mail-files": Entry(OFFICE),
+    "mail-file": Entry(OFFICE),
+    "retry-mails": Entry(OPERATE, OPERATE),
+    "cancel-mails": Entry(OPERATE, OPERATE),
+    "try-mail": Entry(OPERATE, OPERATE),
+    "system": Entry(OFFICE),
+    "doctor": Entry(OFFICE, OFFICE),
+    "audit": Entry(OFFICE),
+    "audit-entry": Entry(OFFICE),
+    "verify-audit": Entry(OFFICE, OFFICE),
+    "all-tokens": Entry(ADMINISTER),
+    "webhooks": Entry(OFFICE),
+    "add-webhook": Entry(ADMINISTER, ADMINISTER),
+    "webhook": Entry(OFFICE),
+    "test-webhook": Entry(None, ADMINISTER),
+    "retry-webhook": Entry(None, ADMINISTER),
+    "rotate-webhook": Entry(ADMINISTER, ADMINISTER),
+    "remove-webhook": Entry(ADMINISTER, ADMINISTER),
     "stop": Entry(OPERATE, OPERATE),
     "mail-server": Entry(ADMINISTER, ADMINISTER),
     "test-mail": Entry(None, ADMINISTER),
@@ -151,19 +214,28 @@ def address(pattern: str, house: House) -> str:
         "exclusions": house.exclusion.pk,
         "contacts": house.contact.pk,
         "plans": house.plan.pk,
+        "mails": house.mail.pk,
+        "account": Token.objects.get().pk,
+        "system": Webhook.objects.get().pk if "webhooks" in pattern else AuditEntry.objects.order_by("pk")[0].pk,
         "rounds": house.round.pk,
         "reports": house.report.pk,
+        "notices": house.notice.pk,
+        "proofs": house.proof.pk,
+        "proposals": house.proposals["withdraw" if "withdraw" in pattern else "decide"].pk,
+        "bulletins": house.bulletin.pk,
         "people": house.users[OPERATOR].pk,
         "zones": house.target.zone_id,
     }.get(pattern.split("/")[0], 0)
     values = {
         "<int:number>": number,
         "<int:held>": membership.pk,
+        "<int:part>": 0,
         "<int:pk>": 0,
         "<str:name>": "none",
         "<slug:slug>": "water",
         "<slug:form>": "html",
         "<slug:act>": "renew",
+        "<slug:language>": "en",
         "<slug:digest>": "none",
         "<slug:token>": "none",
     }
@@ -173,7 +245,10 @@ def address(pattern: str, house: House) -> str:
         values["<slug:slug>"] = "city"  # as the water office is needed further on
     for name, value in values.items():
         pattern = pattern.replace(name, str(value))
+    if "bulletins/make/" in pattern:
+        pattern += "?organisation=city&since=2026-11-01&until=2026-11-25"
     ticked = f"?target={house.target.pk}" if pattern in TICKED else ""
+    ticked = f"?finding={house.finding.pk}" if pattern in CHOSEN else ticked
     return f"/{pattern}{ticked}"
 
 
@@ -191,6 +266,12 @@ ADDRESSES = dict(patterns())
 def test_every_address_has_an_entry_and_every_entry_an_address() -> None:
     assert set(ADDRESSES) == set(TABLE)
     assert "" not in ADDRESSES
+
+
+@pytest.fixture(autouse=True)
+def quick_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the doctor looks at is tested with the doctor."""
+    monkeypatch.setattr(system, "examine", lambda now: [])
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -20,7 +20,7 @@ from django.test import Client, RequestFactory, override_settings
 
 from scanner.accounts import people
 from scanner.accounts.models import User
-from scanner.accounts.provider import SignOnClient
+from scanner.accounts.oidc import SignOnClient
 from scanner.accounts.roles import Role
 from scanner.audit.models import Entry
 from scanner.delivery.models import Message

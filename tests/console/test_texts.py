@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from enum import StrEnum
 
 import pytest
 from django.db.models import TextChoices
 
+from scanner.api.scopes import Scope
+from scanner.audit.trail import Action
 from scanner.console.texts import own_texts, texts
+from scanner.delivery.models import MessageState
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plan import Profile
 from scanner.installation import ROOT
-from scanner.remediation.lifecycle import Happened
+from scanner.remediation.lifecycle import Happened, Observation
 from scanner.remediation.models import ExemptionKind
 from scanner.reports.words import Words
 from scanner.rounds.models import JobKind
+from scanner.upkeep.health import Health
+from scanner.webhooks.models import Event
 from targets.models import ContactRole, Criticality
 from targets.registry.plan import Noun
 from tests.reports.test_locale import keys, placeholders
@@ -29,25 +35,55 @@ BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "contact_role": ContactRole,
     "criticality": Criticality,
     "noun": Noun,
+    "mail_state": MessageState,
+    "scope": Scope,
+    "event": Event,
+    "health": Health,
+    "act": Action,
+    "observation": Observation,
 }
 """Topics whose keys are the values of a kind."""
 
 ASSEMBLED = (
-    *("error.", "need.", "ask.kind_", "first_steps."),
+    *("error.", "refusal.", "need.", "ask.kind_", "first_steps."),
     *("changes.", "field.", "hindrance.", "targets.state_", "authorisations.state_", "weekday."),
+    *(
+        "papers.form_",
+        "papers.mail_",
+        "notices.state_",
+        "notices.file_",
+        "reply.answer_",
+        "card.better",
+        "card.worse",
+        "card.same",
+    ),
+    *("work.kind_", "verify.broken_", "intel.", "looked_at.", "why.", "all_tokens.state_"),
+    *("webhooks.rotate", "webhooks.remove", "webhooks.taken", "webhooks.not_taken"),
+    *("mails.retry_", "mails.cancel_", "mails.as_", "mail_test.step_"),
+    *("compare.first", "compare.second"),
+    *("chosen.claim", "chosen.give", "chosen.decide", "chosen.reopen"),
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
-    *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened"),
+    *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened", "finding.given", "finding.said"),
 )
 """Keys that are put together where they are used."""
 
 FIELDS = (
     *("filter.", "ask.", "new_round.", "people.", "stop.", "invitation."),
     *("targets.", "target_form.", "bulk.", "import.", "authorisations.", "authorisation_form.", "exclusions."),
+    *("mails.", "mail_test.", "token_form.", "all_tokens.", "webhook_form.", "audit.", "verify."),
     *(
         "exclusion_form.",
         "contact_form.",
         "plans.",
         "plan_form.",
+        "reports.",
+        "notice_form.",
+        "reply.",
+        "notices.",
+        "bulletin_form.",
+        "proposals.",
+        "proposal_form.",
+        "decline_form.",
         "organisations.",
         "organisation_form.",
         "zone_form.",
@@ -95,6 +131,21 @@ def test_every_value_has_its_text(language: Language, topic: str) -> None:
     kind = BY_VALUE[topic]
     told = {key.partition(".")[2] for key in own_texts(language) if key.startswith(f"{topic}.")}
     assert told == {each.value for each in kind}
+
+
+def test_every_refusal_has_its_text_and_tells_it_what_it_asks_for() -> None:
+    """Refusals are raised in any room, with a code and values; the console words them."""
+    told: dict[str, set[str]] = {}
+    sources = (path.read_text("utf-8") for path in (ROOT / "scanner").rglob("*.py"))
+    for source in (each for each in sources if " Refused(" in each):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
+                code = node.args[1]
+                assert isinstance(code, ast.Constant)
+                told.setdefault(str(code.value), set()).update(each.arg or "" for each in node.keywords)
+    known = {key.removeprefix("refusal."): text for key, text in own_texts(Language.EN).items() if "refusal." in key}
+    assert set(told) == set(known) - {"tool"}
+    assert all(placeholders(known[code]) <= values for code, values in told.items())
 
 
 @pytest.mark.parametrize("language", Language)

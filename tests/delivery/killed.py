@@ -13,7 +13,10 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+from tests.installation import database_name, on_server
 
 
 def main(step: int) -> None:
@@ -23,19 +26,26 @@ def main(step: int) -> None:
     from django.db import connection
 
     number = _told_about()
-    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if not on_server():
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-    base = DATA_DIR / "roundsman.sqlite3"
+    base = connection.settings_dict["NAME"]
     last, point = False, 1
     while not last:
-        copy = DATA_DIR / f"killed-{point}.sqlite3"
-        shutil.copy(base, copy)
-        connection.settings_dict["NAME"] = copy
+        connection.settings_dict["NAME"] = _copy(base, DATA_DIR / f"killed-{point}.sqlite3")
         last = os.WIFEXITED(_apart(partial(_tell, number, killed_before=point)))
         for _ in range(2):
             _apart(partial(_tell, number))
         _apart(partial(_report, point))
         point += step
+
+
+def _copy(base: str | Path, to: Path) -> str | Path:
+    server = on_server()
+    if server:
+        server.create(database_name(to), str(base))
+        return database_name(to)
+    return shutil.copy(base, to)
 
 
 def _told_about() -> int:

@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from scanner.installation import ROOT
 from tests.delivery.post_office import Office, Wire, open_office, scripted
-from tests.installation import Installation
+from tests.installation import Installation, whereabouts
 
 PREPARE = "from scanner.settings import prepare; prepare();"
 POST = (
@@ -52,7 +52,7 @@ class Mailing:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "scanner.settings",
-            "ROUNDSMAN_DATA_DIR": str(installation.path),
+            **whereabouts(installation.path),
             "ROUNDSMAN_SMTP_HOST": "127.0.0.1",
             "ROUNDSMAN_SMTP_PORT": str(port),
             "ROUNDSMAN_SMTP_SECURITY": "none",

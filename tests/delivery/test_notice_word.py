@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -173,3 +174,14 @@ def test_the_mail_brings_the_page_as_pdf_too_where_there_is_room(
 
     assert names(8_000_000) == ["pdf", "html", "docx", "csv"]
     assert names(100_000) == ["html", "docx", "csv"]
+
+    kept = notice.documents.get(language="en")
+    assert kept.pdf, "it is made once"
+    made = zlib.compress(b"%PDF- as it was made first")
+    notice.documents.update(pdf=made)
+    assert b"as it was made first" in attached_pdf(built(message, Post(tmp_path, 8_000_000)))
+
+
+def attached_pdf(mail: bytes) -> bytes:
+    parts = message_from_bytes(mail, policy=default).iter_attachments()
+    return next(bytes(part.get_content()) for part in parts if part.get_content_type() == "application/pdf")

@@ -21,6 +21,7 @@ from scanner.engine.errors import InputError
 from scanner.engine.model import Severity
 from scanner.installation import Settings
 from scanner.remediation.lifecycle import Happened
+from tests.days import last_second
 from tests.delivery.office import NOW, contact, finding, followed_round, happened, installed, plan, unit
 
 pytestmark = pytest.mark.django_db
@@ -267,8 +268,9 @@ def test_time_begins_with_the_notice_for_what_nobody_was_told_of_before() -> Non
     untold = finding(owner, severity="high", reported=None, deadline=None)
     notice = issue(owner, None, [untold], by="ops", now=NOW)
     untold.refresh_from_db()
-    assert (untold.reported, untold.deadline) == (NOW, NOW + 7 * DAY)
-    assert notice.items.get().deadline == NOW + 7 * DAY
+    due = last_second(NOW + 7 * DAY, owner.time_zone)
+    assert (untold.reported, untold.deadline) == (NOW, due)
+    assert notice.items.get().deadline == due
 
 
 def test_issuing_and_withdrawing_leave_their_trace() -> None:

@@ -17,7 +17,7 @@ import pikepdf
 import pytest
 from django.test import override_settings
 
-from scanner.delivery import papers
+from scanner.delivery import reports
 from scanner.delivery.bulletin_files import Wanted
 from scanner.delivery.bulletins import send_bulletin
 from scanner.delivery.models import Message, MessageKind, Notice
@@ -138,11 +138,11 @@ def test_where_no_pdf_can_be_made_or_has_no_room_the_notice_is_to_be_asked_for(
     set_password(notice.organisation, PASSWORD, "ops", NOW)
     post(notice, NOW)
 
-    def missing(_: str) -> bytes:
+    def missing(_: object) -> bytes:
         raise LibraryMissingError("no Pango")
 
     small = left(tmp_path, limit=1000)
-    monkeypatch.setattr(papers, "pdf_of", missing)
+    monkeypatch.setattr(reports, "kept_pdf", missing)
     for mail in (small, left(tmp_path)):
         assert list(files(mail)) == ["docx", "csv"]
         assert "Ask Security Office for the notice itself" in text(mail)

@@ -26,6 +26,7 @@ LONGEST = 400
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs the servers of the lab")
 @pytest.mark.skipif(not LIBRARY.exists(), reason="needs libfaketime")
 @pytest.mark.skipif(not is_privileged(), reason="mounts a disk of its own")
+@pytest.mark.sqlite
 def test_a_minute_of_faults_loses_doubles_and_mistakes_nothing() -> None:
     """About two minutes."""
     chosen = [word for name in FAULTS for word in ("--fault", name)]

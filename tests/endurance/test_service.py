@@ -17,6 +17,7 @@ from tests.installation import Installation
 from tests.rounds.prepared import within
 
 pytestmark = [
+    pytest.mark.sqlite,
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.timeout(600),

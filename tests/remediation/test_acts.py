@@ -14,6 +14,7 @@ from scanner.remediation.models import Exemption, ExemptionKind, Finding, Findin
 from scanner.remediation.reinspection import Verdict, request_reinspection, verdicts
 from scanner.rounds.models import Job, JobKind, PlanKind, Round
 from targets.models import Organisation
+from tests.days import last_second
 from tests.remediation.looks import day, followed, look, looks
 from tests.rounds.world import Answer, authorise, open_redis, open_web, organisation, register, timed_out
 
@@ -193,7 +194,7 @@ def test_when_an_exemption_ends_it_is_open_and_due_from_its_next_report(owner: O
     (ended,) = acts.end_exemptions(day(100))
     assert (ended.finding, ended.state, finding().state, finding().deadline) == (finding(), "ended", "open", None)
     followed(owner, timed_out, 101)
-    assert finding().deadline == day(104) + dt.timedelta(hours=1)
+    assert finding().deadline == last_second(day(104) + dt.timedelta(hours=1), owner.time_zone)
 
 
 def test_when_an_exemption_ends_what_was_proven_gone_is_fixed(owner: Organisation) -> None:

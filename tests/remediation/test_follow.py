@@ -29,6 +29,7 @@ from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.scores import load_score
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation
+from tests.days import last_second
 from tests.lab.lab_ca import NOW, Issued, issue
 from tests.rounds.world import (
     Answer,
@@ -113,7 +114,7 @@ def test_what_is_seen_is_opened_with_its_evidence(engine: Engine) -> None:
     assert (opened.state, opened.severity, opened.host, opened.addresses) == ("open", "critical", HOST, [HOST])
     assert opened.exchanges[0]["received"] == "redis_version:99.0.1"
     assert opened.reported is not None
-    assert opened.deadline == opened.reported + dt.timedelta(days=3)
+    assert opened.deadline == last_second(opened.reported + dt.timedelta(days=3), opened.organisation.time_zone)
     assert events(number) == ["opened"]
 
 

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.django_db
 
 HOST = "192.0.2.10"
 CHECK = "SVC-REDIS-UNAUTH"
+FIELDS = [field.attname for field in Finding._meta.concrete_fields if not field.primary_key]
 
 
 class Killed(Exception):  # noqa: N818 - reads as the event it is
@@ -53,7 +54,7 @@ def finding() -> Finding:
 def record() -> list[object]:
     """Everything that is kept of findings, apart from the numbers of rows."""
     return [
-        list(Finding.objects.order_by("host", "port", "check_id").values()),
+        list(Finding.objects.order_by("host", "port", "check_id").values(*FIELDS)),
         sorted(FindingEvent.objects.values_list("finding__check_id", "round", "kind", "at"), key=str),
         RoundScore.objects.count(),
         list(Exemption.objects.values_list("state", "ended_at")),

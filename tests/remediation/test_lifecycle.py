@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -23,8 +24,10 @@ from scanner.remediation.lifecycle import (
     age,
     deadline,
     follow,
+    terms_of,
 )
 from scanner.remediation.score import Age
+from tests.days import last_second
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -130,8 +133,25 @@ def test_an_older_look_that_arrives_late_changes_nothing() -> None:
 def test_deadlines_run_from_the_report_and_are_halved_for_key_targets(
     severity: Severity, days: float, key_days: float
 ) -> None:
-    assert deadline(day(0), severity, key_target=False) == day(days)
-    assert deadline(day(0), severity, key_target=True) == day(key_days)
+    assert deadline(day(0), severity, key_target=False) == last_second(day(days))
+    assert deadline(day(0), severity, key_target=True) == last_second(day(key_days))
+
+
+@pytest.mark.parametrize(
+    ("zone", "told", "due"),
+    [
+        ("Asia/Shanghai", "2026-11-26T10:23:45+08:00", "2026-11-29T23:59:59+08:00"),
+        ("Asia/Shanghai", "2026-11-26T23:30:00+00:00", "2026-11-30T23:59:59+08:00"),
+        ("Europe/Berlin", "2026-10-22T00:00:00+02:00", "2026-10-25T23:59:59+01:00"),
+        ("America/Santiago", "2026-09-02T12:00:00-04:00", "2026-09-05T23:59:59-04:00"),
+        ("America/Santiago", "2027-04-01T12:00:00-03:00", "2027-04-04T23:59:59-04:00"),
+    ],
+)
+def test_a_deadline_is_the_end_of_a_day_where_the_organisation_is(zone: str, told: str, due: str) -> None:
+    """Also on days of which the clocks make more or less."""
+    terms = terms_of({}, ZoneInfo(zone))
+    moment = deadline(dt.datetime.fromisoformat(told), Severity.CRITICAL, key_target=False, terms=terms)
+    assert moment == dt.datetime.fromisoformat(due)
 
 
 def test_a_hint_has_no_deadline() -> None:

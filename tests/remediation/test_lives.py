@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ from scanner.remediation.lifecycle import (
     report,
     terms_of,
 )
+from tests.days import last_second
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -284,39 +286,43 @@ def due(*events: Event) -> dt.datetime | None:
 
 def test_time_to_fix_runs_from_the_first_report() -> None:
     assert due(seen(0)) is None
-    assert due(seen(0), Reports(day(1)), seen(2), Reports(day(3))) == day(8)
+    assert due(seen(0), Reports(day(1)), seen(2), Reports(day(3))) == last_second(day(8))
 
 
 def test_what_got_worse_is_due_sooner_but_never_before_anybody_could_know() -> None:
-    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(10, Severity.CRITICAL)) == day(13)
-    assert due(seen(0), Reports(day(0)), seen(1, key=True)) == day(4.5)
+    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(10, Severity.CRITICAL)) == last_second(day(13))
+    assert due(seen(0), Reports(day(0)), seen(1, key=True)) == last_second(day(4.5))
 
 
 def test_what_got_worse_late_is_not_put_off() -> None:
-    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(29, Severity.CRITICAL)) == day(30)
-    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(40, Severity.CRITICAL)) == day(30), "overdue before"
+    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(29, Severity.CRITICAL)) == last_second(day(30))
+    assert due(seen(0, Severity.MEDIUM), Reports(day(0)), seen(40, Severity.CRITICAL)) == last_second(day(30)), (
+        "overdue before"
+    )
 
 
 def test_what_got_better_may_take_longer() -> None:
-    assert due(seen(0, Severity.HIGH), Reports(day(0)), seen(1, Severity.LOW)) == day(90)
+    assert due(seen(0, Severity.HIGH), Reports(day(0)), seen(1, Severity.LOW)) == last_second(day(90))
 
 
 def test_a_hint_that_became_more_is_due_from_the_report_that_says_so() -> None:
     assert due(seen(0, Severity.INFO), Reports(day(0)), seen(50, Severity.HIGH)) is None
-    assert due(seen(0, Severity.INFO), Reports(day(0)), seen(50, Severity.HIGH), Reports(day(51))) == day(58)
+    assert due(seen(0, Severity.INFO), Reports(day(0)), seen(50, Severity.HIGH), Reports(day(51))) == last_second(
+        day(58)
+    )
 
 
 def test_what_came_back_is_due_from_the_report_that_says_so() -> None:
     back: list[Event] = [seen(0), Reports(day(0)), not_seen(5), seen(20)]
     assert due(*back) is None
-    assert due(*back, Reports(day(21))) == day(28)
+    assert due(*back, Reports(day(21))) == last_second(day(28))
 
 
 def test_a_plan_may_allow_other_times() -> None:
-    terms = terms_of({"high": 2, "info": 1})
+    terms = terms_of({"high": 2, "info": 1}, ZoneInfo("UTC"))
     standing, _ = follow(None, seen(0))
     assert standing is not None
-    assert report(standing, day(0), terms).deadline == day(2)
+    assert report(standing, day(0), terms).deadline == last_second(day(2))
     hint, _ = follow(None, seen(0, Severity.INFO))
     assert hint is not None
     assert report(hint, day(0), terms).deadline is None
@@ -324,7 +330,7 @@ def test_a_plan_may_allow_other_times() -> None:
 
 def test_a_stricter_plan_does_not_shorten_a_time_that_runs_already() -> None:
     standing = end([seen(0, Severity.HIGH), Reports(day(0))])
-    strict = terms_of({"low": 1})
+    strict = terms_of({"low": 1}, ZoneInfo("UTC"))
     after, _ = follow(standing, seen(1, Severity.LOW), strict)
     assert after is not None
-    assert after.deadline == day(7)
+    assert after.deadline == last_second(day(7))

@@ -18,6 +18,7 @@ from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.reports.query import report_model
 from scanner.rounds.models import LookNumber
 from targets.models import Organisation
+from tests.days import last_second
 from tests.remediation.looks import a_round, day, followed, look
 from tests.rounds.world import authorise, old_elasticsearch, open_redis, open_web, organisation, register
 
@@ -61,7 +62,7 @@ def test_the_round_that_opened_it_reports_it_as_new(owner: Organisation) -> None
     follow_round(this.pk, day(0.2))
     opened.refresh_from_db()
     assert (opened.last_seen, opened.addresses) == (day(0.1), [HOST, "192.0.2.11"])
-    assert opened.deadline == day(0.2) + dt.timedelta(days=3)
+    assert opened.deadline == last_second(day(3.2), owner.time_zone)
     told = FindingEvent.objects.filter(round=this, finding=opened)
     assert list(told.values_list("kind", flat=True)) == ["opened"]
     changes = report_model(owner, this, day(0.3)).changes

@@ -34,6 +34,7 @@ from scanner.reports.query import latest_round, report_model
 from scanner.rounds.models import PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
 from targets.models import Contact, Organisation
+from tests.days import last_second
 from tests.rounds.world import (
     Engine,
     authorise,
@@ -106,7 +107,7 @@ def test_findings_carry_their_place_evidence_and_deadline(owner: Organisation, e
     assert finding.key_target
     reported = FindingRow.objects.get(pk=finding.number).reported
     assert reported is not None
-    assert finding.deadline == reported + dt.timedelta(days=1.5)
+    assert finding.deadline == last_second(reported + dt.timedelta(days=1.5), owner.time_zone)
     assert 306 in finding.cwe
     assert [(count.severity, count.open) for count in said.counts][:2] == [(Severity.CRITICAL, 1), (Severity.HIGH, 0)]
     assert said.fix_first == (
@@ -339,8 +340,10 @@ def test_the_card_says_how_much_of_the_time_is_used_up(owner: Organisation, engi
     row = FindingRow.objects.get()
     assert (gauge.severity, gauge.open, gauge.oldest, gauge.deadline) == ("critical", 1, row.first_seen, row.deadline)
     assert row.reported is not None
-    later = report_model(owner, Round.objects.get(pk=said.round.serial), row.reported + dt.timedelta(days=3))
-    assert later.gauges[0].used == pytest.approx(2), "a key target has half of three days"
+    assert row.deadline is not None
+    twice = row.reported + 2 * (row.deadline - row.reported)
+    later = report_model(owner, Round.objects.get(pk=said.round.serial), twice)
+    assert later.gauges[0].used == pytest.approx(2)
     assert later.gauges[0].overdue == 1
     assert [each.number for each in later.changes.overdue] == [row.pk]
     assert [gauge.open for gauge in later.gauges[1:]] == [0, 0, 0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from targets.models import Organisation
+from tests.installation import copied
 from tests.rounds.jobs import HOSTS
 from tests.rounds.prepared import ROOT, Prepared
 from tests.rounds.world import Engine, authorise, open_web, organisation, register
@@ -23,13 +23,12 @@ def prepared(fresh_installation: Path, tmp_path_factory: pytest.TempPathFactory)
 
     def copy(*options: str) -> Prepared:
         def make(folder: Path) -> None:
-            shutil.copytree(fresh_installation, folder, dirs_exist_ok=True)
+            copied(fresh_installation, folder)
             command = [sys.executable, "-m", "tests.rounds.service", "--prepare", *options]
             subprocess.run(command, cwd=ROOT, env=Prepared(folder).environment, check=True, timeout=60)
 
-        folder = tmp_path_factory.mktemp("installation")
-        shutil.copytree(made_once(tmp_path_factory, f"round{''.join(options)}", make), folder, dirs_exist_ok=True)
-        return Prepared(folder)
+        made = made_once(tmp_path_factory, f"round{''.join(options)}", make)
+        return Prepared(copied(made, tmp_path_factory.mktemp("installation")))
 
     return copy
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
+
+from tests.installation import opened, whereabouts
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +40,7 @@ class Prepared:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = {**os.environ, "ROUNDSMAN_DATA_DIR": str(folder)}
+        self.environment = {**os.environ, **whereabouts(folder)}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from scanner.cli.main import main; main()", *arguments]
@@ -59,11 +60,11 @@ class Prepared:
                 process.kill()
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database:
-            return database.execute(query).fetchall()
+        with closing(opened(self.folder)) as database:
+            return list(database.execute(query).fetchall())
 
     def tell(self, statement: str) -> None:
-        with closing(sqlite3.connect(self.folder / "roundsman.sqlite3", timeout=20)) as database, database:
+        with closing(opened(self.folder)) as database, database:
             database.execute(statement)
 
     def state(self) -> object:

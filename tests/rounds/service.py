@@ -32,13 +32,21 @@ def _serve() -> None:
     from django.conf import settings
 
     from scanner.flow import hooks
-    from scanner.rounds.service import serving
+    from scanner.rounds.service import lead, serving
     from scanner.rounds.ways import Ways
     from scanner.rounds.worker import Workers
 
     ended, ways = threading.Event(), Ways(resolver=None)
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    leads = threading.Event()
+
+    def leading(over: threading.Event) -> None:
+        leads.set()
+        over.wait()
+
     with serving(settings.DATA_DIR), Workers.of_service(2, ways, hooks(ways.now)):
+        threading.Thread(target=lead, args=[leading, ended], daemon=True).start()
+        leads.wait()
         print("serving", flush=True)
         ended.wait()
 

@@ -21,6 +21,7 @@ from tests.rounds.world import authorise, organisation, planned, register
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.sqlite
 def test_results_wait_for_a_database_that_another_program_holds(brief: Prepared) -> None:
     database = brief.folder / "roundsman.sqlite3"
     with brief.service(), closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as other:
@@ -33,6 +34,7 @@ def test_results_wait_for_a_database_that_another_program_holds(brief: Prepared)
     assert brief.ask("SELECT max(failures), max(losses) FROM rounds_job") == [(0, 0)]
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_is_waited_out_and_nothing_is_lost(brief: Prepared) -> None:
     with brief.service() as process:
         log = brief.folder / "roundsman.sqlite3-wal"

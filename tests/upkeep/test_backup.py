@@ -23,6 +23,8 @@ from scanner.upkeep import backup as backups
 from tests.installation import Installation
 from tests.reports.test_stationery import put
 
+pytestmark = pytest.mark.sqlite
+
 NOW = dt.datetime(2026, 11, 2, 8, 30, tzinfo=dt.UTC)
 
 LIVED_IN = """
@@ -42,7 +44,29 @@ for state in MessageState:
     Message.objects.filter(key=state).update(state=state)
 record(Action.ROUND_REQUESTED, "round 1", actor="alice", at=now)
 Session.objects.create(session_key="of alice", session_data="", expire_date=now + timedelta(days=400))
+from scanner.accounts import people
+from scanner.api import tokens
+from scanner.webhooks import hooks
+user = people.add("alice@example.org", "Alice", "tests", now)
+people.invite(user, "tests", now)
+for name in ("siem", "tickets"):
+    tokens.add(user, name, ["findings:read"], "tests", now)
+tokens.revoke("tickets", "tests", now)
+hooks.add(user, "tickets", "https://tickets.example.org/", ["finding-opened"], "tests", now)
 """
+
+REVOKED = """
+from datetime import datetime, UTC
+from scanner.webhooks import hooks
+hooks.revoke("tickets", "tests", datetime.now(UTC))
+""".strip().replace("\n", "; ")
+
+LET_IN = """
+SELECT count(*) FROM api_token WHERE revoked IS NULL
+UNION ALL SELECT count(*) FROM webhooks_webhook WHERE revoked IS NULL
+UNION ALL SELECT count(*) FROM accounts_invitation WHERE used IS NULL
+"""
+"""Tokens, webhooks and links that work."""
 
 RESTLESS = """
 import select, sys
@@ -116,7 +140,9 @@ def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
 ) -> None:
     lived_in.roundsman("backup", tmp_path / "backup.tar.gz")
     key = (lived_in.path / "secret-key").read_text()
-    lived_in.python("from targets.models import Organisation; Organisation.objects.update(name_en='Changed')")
+    lived_in.python(
+        REVOKED + "; from targets.models import Organisation; Organisation.objects.update(name_en='Changed')"
+    )
     (lived_in.path / "secret-key").write_text("another")
     said = lived_in.roundsman("restore", tmp_path / "backup.tar.gz", "--yes")
     assert "2 waiting mail(s) held" in said
@@ -128,12 +154,17 @@ def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
     assert query(lived_in.database, "SELECT count(*) FROM rounds_stop WHERE lifted_at IS NULL") == [(1,)]
     assert query(lived_in.database, "SELECT name_en FROM targets_organisation") == [("Water",)]
     assert query(lived_in.database, "SELECT * FROM django_session") == [], "everybody is signed out"
+    assert query(lived_in.database, LET_IN) == [(0,)] * 3, "nor does a token, webhook or link work that did"
+    assert "1 token(s) and 1 webhook(s) were revoked" in said
+    assert "end again what was ended" in said
     assert (lived_in.path / "secret-key").read_text() == key
     (aside,) = lived_in.path.glob("replaced-*")
     assert query(aside / lived_in.database.name, "SELECT name_en FROM targets_organisation") == [("Changed",)]
     assert (aside / "secret-key").read_text() == "another"
     assert not list(lived_in.path.glob(".restoring-*"))
-    assert "restore" in lived_in.roundsman("audit", "list", "--action", "restore")
+    trail = lived_in.roundsman("audit", "list", "--action", "restore", "--action", "token-revoked")
+    assert '"shut": {"links": 1, "tokens": 1, "webhooks": 1}' in trail
+    assert "token-revoked  token siem" in trail
     later = lived_in.python(
         "from scanner.rounds.models import Round; import datetime as d;"
         "print(Round.objects.create(profile='quick', ports='80', requested_by='b', created=d.datetime.now(d.UTC)).pk)"
@@ -141,9 +172,11 @@ def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
     assert int(later) > 10_000
 
 
-def test_a_stop_may_be_left_as_it_was(lived_in: Installation, tmp_path: Path) -> None:
+def test_a_stop_tokens_and_webhooks_may_be_left_as_they_were(lived_in: Installation, tmp_path: Path) -> None:
     write(lived_in.path, tmp_path / "backup")
-    restored(tmp_path / "backup", tmp_path / "new", "--no-stop")
+    said = restored(tmp_path / "backup", tmp_path / "new", "--no-stop", "--no-revoke")
+    assert "work again that were revoked after the backup" in said
+    assert query(tmp_path / "new" / "roundsman.sqlite3", LET_IN) == [(1,), (1,), (0,)]
     assert query(tmp_path / "new" / "roundsman.sqlite3", "SELECT count(*) FROM rounds_stop") == [(0,)]
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert "water" in Installation(tmp_path / "new").roundsman("targets", "list")
@@ -245,7 +278,8 @@ def of_changed(lived_in: Installation, tmp_path: Path, *statements: str) -> Path
 def test_an_older_backup_is_brought_up_to_date(lived_in: Installation, tmp_path: Path) -> None:
     file = of_changed(lived_in, tmp_path, "DROP TABLE audit_entry", "DELETE FROM django_migrations WHERE app = 'audit'")
     restored(file, tmp_path / "new")
-    assert "2 entries, whole" in Installation(tmp_path / "new").roundsman("audit", "verify")
+    said = Installation(tmp_path / "new").roundsman("audit", "verify")
+    assert "4 entries, whole" in said, "the stop, a token and a webhook that were revoked, the restore"
 
 
 def test_a_newer_backup_is_refused(lived_in: Installation, tmp_path: Path) -> None:
@@ -293,7 +327,7 @@ def move(self, target):
     return replace(self, target)
 with prepared(Path("backup").absolute(), DATA_DIR) as ready:
     Path.replace = move
-    ready.finish(datetime.now(UTC), actor="alice", stop=True)
+    ready.finish(datetime.now(UTC), actor="alice", stop=True, shut=lambda by, now: {})
 """
 
 

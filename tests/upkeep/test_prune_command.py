@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from tests.installation import Installation
+import pytest
+
+from tests.installation import Installation, on_server
 
 FILLED = """
 import random
@@ -38,9 +40,14 @@ prune(datetime.now(UTC), Policy.of_settings(), rest=kill)
 
 
 def results(installation: Installation) -> list[int]:
-    with closing(sqlite3.connect(installation.database)) as database:
+    with installation.sql() as database:
         rows = database.execute("SELECT count(*) FROM rounds_hostresult GROUP BY round_id ORDER BY round_id")
         return [count for (count,) in rows]
+
+
+def size(installation: Installation) -> int:
+    """The bytes of the file; what a server makes of room that came free is its own affair."""
+    return 0 if on_server() else installation.database.stat().st_size
 
 
 def test_a_killed_sweep_is_gone_on_with_and_the_room_comes_back(installation: Installation) -> None:
@@ -48,15 +55,16 @@ def test_a_killed_sweep_is_gone_on_with_and_the_room_comes_back(installation: In
     with installation.start(PRUNED_UNTIL_KILLED) as process:
         assert process.wait(timeout=60) == -9
     assert results(installation) == [1000, 2000, 2000, 2000]
-    before = installation.database.stat().st_size
+    before = size(installation)
     assert "To remove: 1000 host results; about 3.6 MB" in installation.roundsman("prune", "--dry-run")
     assert "Add --yes" in installation.roundsman("prune", status=2)
     assert "Removed: 1000 host results" in installation.roundsman("prune", "--yes")
     assert results(installation) == [2000, 2000, 2000]
-    assert installation.database.stat().st_size < before - 5_000_000
+    assert on_server() or size(installation) < before - 5_000_000
     assert '"host results": 1000' in installation.roundsman("audit", "list", "--action", "prune")
 
 
+@pytest.mark.sqlite
 def test_settings_say_how_long_and_a_database_may_be_compacted(installation: Installation) -> None:
     installation.python(FILLED)
     soon = Installation(installation.path, {"ROUNDSMAN_KEEP_FACTS_DAYS": "150"})

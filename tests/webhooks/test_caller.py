@@ -22,6 +22,7 @@ from scanner.remediation.models import Finding
 from scanner.rounds.models import Round
 from scanner.webhooks import hooks
 from scanner.webhooks.caller import Caller
+from scanner.webhooks.hooks import secret_of
 from scanner.webhooks.models import Call, Event, Webhook
 from scanner.webhooks.post import Told, signature
 from targets.models import Organisation
@@ -220,6 +221,14 @@ def test_the_command_makes_lists_retries_and_revokes() -> None:
     assert "not called yet" in run("list")
     assert "0 call(s)" in run("retry", "tickets")
     assert "revoke it first" in run(*wanted, status=2)
+    before = secret_of(Webhook.objects.get())
+    secret = run("rotate", "tickets", "--yes").split()[-1]
+    assert secret_of(Webhook.objects.get()).decode() == secret != before.decode()
+    Webhook.objects.update(url="http://127.0.0.1:1/", private=True)
+    assert "Not taken: ConnectionRefusedError" in run("test", "tickets", status=1)
+    assert Entry.objects.get(action="webhook-tested").detail["taken"] is False
     run("revoke", "tickets", "--yes")
     assert "There is no webhook" in run("list")
+    run("test", "tickets", status=2)
+    run("rotate", "tickets", "--yes", status=2)
     run("retry", "tickets", status=2)

@@ -14,12 +14,13 @@ from django.db.models import Count, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 
 from scanner.accounts.roles import Right
+from scanner.console import papers
 from scanner.console.first_steps import after
 from scanner.console.forms import DayField, ListFilter, PageForm, choose_from
 from scanner.console.proposals import WRITTEN, may_register, revised, settle, written
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.engine.errors import InputError
 from scanner.reports.dates import Dates
@@ -235,9 +236,7 @@ def end(request: PageRequest, number: int) -> HttpResponse:
 def download(request: PageRequest, number: int) -> HttpResponse:
     """Hand out a document; a browser saves it, and never shows it within our pages."""
     file = get_object_or_404(request.sight.rows(AuthorisationFile), pk=number)
-    response = HttpResponse(bytes(file.content), content_type="application/octet-stream")
-    response["Content-Disposition"] = content_disposition_header(True, file.name)
-    return response
+    return papers.saved(file.name, bytes(file.content))
 
 
 def _keep(request: PageRequest, this: Authorisation, file: UploadedFile[bytes]) -> bool:
@@ -245,7 +244,7 @@ def _keep(request: PageRequest, this: Authorisation, file: UploadedFile[bytes]) 
     try:
         keep_document(this, str(file.name), bytes(file.read(LARGEST + 1)), by=request.who, now=request.now)
     except InputError as error:
-        messages.error(request, request.words("console.error.refused", why=error.args[0]))
+        messages.error(request, request.words("console.error.refused", why=why(error, request.words)))
         return False
     messages.success(request, request.words("console.authorisations.kept"))
     return True

@@ -47,7 +47,7 @@ class ContactForm(PageForm):
 
 def add(request: PageRequest, slug: str) -> HttpResponse:
     """Register a contact."""
-    rows = request.sight.rows(Organisation, Right.OPERATE).filter(retired_at=None)
+    rows = request.sight.rows(Organisation, Right.KEEP).filter(retired_at=None)
     owner, t = get_object_or_404(rows, slug=slug), request.words
     form = ContactForm(request, {"role": ContactRole.SECURITY, "language": owner.language})
     if request.method == "POST" and form.is_valid() and _stored(request, form, owner):
@@ -76,6 +76,10 @@ def change(request: PageRequest, number: int) -> HttpResponse:
 def remove(request: PageRequest, number: int) -> HttpResponse:
     """Show who gets no mail any more, and see to it."""
     this, t = _contact(request, number), request.words
+    others = request.sight.rows(Contact).filter(organisation=this.organisation, retired_at=None).exclude(pk=this.pk)
+    if not request.sight.may(Right.OPERATE, this.organisation_id) and not others.exists():
+        messages.error(request, t("console.contacts.the_last"))
+        return HttpResponseRedirect(_page_of(this.organisation))
     register = current_register({this.organisation.slug})
     wanted = revised(register, "contacts", drop=[(this.organisation.slug, this.email)])
     return settle(
@@ -102,7 +106,7 @@ def _stored(request: PageRequest, form: ContactForm, owner: Organisation, old: C
 
 
 def _contact(request: PageRequest, number: int) -> Contact:
-    rows = request.sight.rows(Contact, Right.OPERATE).filter(retired_at=None, organisation__retired_at=None)
+    rows = request.sight.rows(Contact, Right.KEEP).filter(retired_at=None, organisation__retired_at=None)
     return get_object_or_404(rows.select_related("organisation"), pk=number)
 
 

@@ -20,9 +20,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from scanner.accounts import people
+from scanner.accounts.linked import is_linked
 from scanner.accounts.models import User
 from scanner.accounts.passwords import LONGEST
-from scanner.accounts.provider import is_linked
 from scanner.console.forms import PageForm
 from scanner.console.requests import PageRequest
 from scanner.console.texts import CODES, language_of

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.core.validators import slug_re
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
+from scanner.accounts.assigning import colleagues
+from scanner.accounts.models import Assignment, SavedView, User
 from scanner.accounts.roles import Right
-from scanner.console.forms import PageForm, end_of
+from scanner.accounts.saved import saved_by
+from scanner.console import papers
+from scanner.console.forms import ListFilter, PageForm, choose_from
 from scanner.console.ranked import Numbers, fetched
-from scanner.console.requests import PageRequest
+from scanner.console.refusals import why
+from scanner.console.requests import NUMBER, PageRequest
 from scanner.console.standing import NEW
-from scanner.engine.errors import InputError
+from scanner.console.uploads import ProofField
+from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.model import Severity
 from scanner.remediation import acts
 from scanner.remediation.lifecycle import TO_FIX, Happened, State
-from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
+from scanner.remediation.models import (
+    Exemption,
+    ExemptionKind,
+    ExemptionState,
+    Finding,
+    FindingEvent,
+    ProofFile,
+    Remark,
+)
 from scanner.remediation.part import in_register
+from scanner.remediation.proofs import keep_proof
 from scanner.remediation.reinspection import request_reinspection
 from scanner.reports import texts
 from scanner.reports.dates import Dates
+from targets.documents import Document
 from targets.models import Organisation
+from targets.registry.times import end_of_day
 
 PER_PAGE = 50
 
@@ -43,8 +63,8 @@ _MERELY_SEEN = (Happened.SEEN, Happened.NOT_INSPECTED)
 """Of these a finding under watch has hundreds, and the page says when it was last seen and inspected."""
 
 
-class Filter(PageForm):
-    """What is to be listed; everything may be left out. What can't be read counts as left out."""
+class Filter(ListFilter):
+    """Which findings are to be listed."""
 
     topic = "filter"
 
@@ -52,59 +72,97 @@ class Filter(PageForm):
     state = forms.ChoiceField(required=False)
     severity = forms.ChoiceField(required=False)
     organisation = forms.SlugField(max_length=64, required=False)
+    assignee = forms.ChoiceField(required=False)
     overdue = forms.BooleanField(required=False)
     asked = forms.BooleanField(required=False)
     new = forms.BooleanField(required=False)
 
-    def __init__(self, request: PageRequest) -> None:
-        super().__init__(request.words, request.GET)
-        t = request.words
-        states = [("", t("console.filter.to_fix")), *((each.value, t(f"state.{each}")) for each in State)]
-        severities = [("", t("console.filter.any")), *((each.value, t(f"severity.{each}")) for each in Severity)]
-        self.fields["state"].choices = states  # type: ignore[attr-defined] # the stubs know no field by its name
-        self.fields["severity"].choices = severities  # type: ignore[attr-defined] # as above
-        self.is_valid()
+    def __init__(self, request: PageRequest, asked: Mapping[str, str] | None = None) -> None:
+        """``asked`` is what is wanted, where the address doesn't say it."""
+        self._request = request
+        super().__init__(request.words, request.GET if asked is None else asked)
 
-    @property
-    def chosen(self) -> Mapping[str, str]:
-        """What was chosen, for the address of another page of the list."""
-        return {name: "on" if value is True else value for name, value in self.cleaned_data.items() if value}
+    def offer(self) -> None:
+        """Name states, severities, and those who work on findings, as far as the reader may know them."""
+        t, any_ = self.words, ("", self.words("console.filter.any"))
+        states = ((each.value, t(f"state.{each}")) for each in State)
+        choose_from(self, "state", [("", t("console.filter.to_fix")), *states])
+        choose_from(self, "severity", [any_, *((each.value, t(f"severity.{each}")) for each in Severity)])
+        if not self._request.sight.may(Right.DISCUSS):
+            del self.fields["assignee"]
+            return
+        named = [(NOBODY, t("console.filter.nobody")), *((str(each.pk), each.name) for each in self._workers())]
+        mine = [(MINE, t("console.filter.mine"))] if self._request.sight.may(Right.CLAIM) else []
+        choose_from(self, "assignee", [any_, *mine, *named])
+
+    def _workers(self) -> QuerySet[User]:
+        sight, slug = self._request.sight, self.data.get("organisation", "")
+        owner = sight.own
+        if owner is None and slug_re.fullmatch(slug):
+            owner = sight.rows(Organisation, Right.DISCUSS).filter(slug=slug).values_list("pk", flat=True).first()
+        return colleagues(owner, office=sight.may(Right.WATCH)).exclude(pk=self._request.user.pk)
+
+    def rows(self) -> QuerySet[Finding]:
+        """Return what is wanted of what the reader may see, but for that of retired organisations."""
+        sight, wanted, now = self._request.sight, self.cleaned_data, self._request.now
+        retired = list(sight.rows(Organisation).filter(retired_at__isnull=False).values_list("pk", flat=True))
+        rows = sight.rows(Finding).exclude(organisation__in=retired)
+        rows = rows.filter(state=wanted["state"]) if wanted.get("state") else rows.filter(state__in=TO_FIX)
+        for name, field in (("severity", "severity"), ("organisation", "organisation__slug")):
+            if wanted.get(name):
+                rows = rows.filter(**{field: wanted[name]})
+        if wanted.get("overdue"):
+            rows = rows.filter(state__in=TO_FIX, deadline__lt=now)
+        if wanted.get("asked"):
+            asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED)
+            rows = rows.filter(pk__in=list(asked.values_list("finding", flat=True)))
+        if wanted.get("new"):
+            rows = rows.filter(first_seen__gt=now - NEW)
+        if wanted.get("q"):
+            rows = rows.filter(Q(host__icontains=wanted["q"]) | Q(check_id__icontains=wanted["q"]))
+        return self._of_assignee(rows, wanted.get("assignee"))
+
+    def _of_assignee(self, rows: QuerySet[Finding], who: str | None) -> QuerySet[Finding]:
+        if not who:
+            return rows
+        given = self._request.sight.rows(Assignment)
+        if who == NOBODY:
+            return rows.exclude(pk__in=given.values("finding"))
+        number = self._request.user.pk if who == MINE else int(who)
+        return rows.filter(pk__in=given.filter(user=number).values("finding"))
+
+
+MINE, NOBODY = "me", "nobody"
 
 
 def index(request: PageRequest) -> HttpResponse:
-    """List findings, the worst first."""
-    form = Filter(request)
-    wanted, now = form.cleaned_data, request.now
-    retired = list(request.sight.rows(Organisation).filter(retired_at__isnull=False).values_list("pk", flat=True))
-    rows = request.sight.rows(Finding).exclude(organisation__in=retired)
-    rows = rows.filter(state=wanted["state"]) if wanted.get("state") else rows.filter(state__in=TO_FIX)
-    if wanted.get("severity"):
-        rows = rows.filter(severity=wanted["severity"])
-    if wanted.get("organisation"):
-        rows = rows.filter(organisation__slug=wanted["organisation"])
-    if wanted.get("overdue"):
-        rows = rows.filter(state__in=TO_FIX, deadline__lt=now)
-    if wanted.get("asked"):
-        asked = request.sight.rows(Exemption).filter(state=ExemptionState.REQUESTED)
-        rows = rows.filter(pk__in=list(asked.values_list("finding", flat=True)))
-    if wanted.get("new"):
-        rows = rows.filter(first_seen__gt=now - NEW)
-    if wanted.get("q"):
-        rows = rows.filter(Q(host__icontains=wanted["q"]) | Q(check_id__icontains=wanted["q"]))
-    page = Paginator(Numbers(rows), PER_PAGE).get_page(request.GET.get("page"))
+    """List findings, the worst first, with boxes to tick where something may be done to them."""
+    form, sight = Filter(request), request.sight
+    page = Paginator(Numbers(form.rows()), PER_PAGE).get_page(request.GET.get("page"))
+    rows = fetched(sight.rows(Finding), page)
+    given = sight.rows(Assignment).filter(finding__in=rows).values_list("finding", "user__name")
     told = {
         "page": page,
-        "rows": fetched(request.sight.rows(Finding), page),
+        "rows": rows,
+        "given": dict(given),
         "form": form,
-        "address": lambda number: _address(form, number),
-        "owners": request.sight.own is None,
+        "owners": sight.own is None,
+        "views": (views := saved_by(request.user)),
+        "saved": _opened(views, form, request.GET.get("view", "")),
+        "addressed": lambda view: f"?{urlencode({**view.asked, 'view': view.pk})}",
     }
     return render(request, "findings.html", told)
 
 
+def _opened(views: Iterable[SavedView], form: Filter, number: str) -> SavedView | None:
+    """Return the view that is shown: what was chosen, whatever became of its filter; else one that asks the same."""
+    alike = (each for each in views if each.asked == form.chosen)
+    return next((each for each in views if str(each.pk) == number), next(alike, None))
+
+
 def show(request: PageRequest, number: int) -> HttpResponse:
     """Show one finding."""
-    finding = _finding(request, number)
+    finding = finding_of(request, number)
     owner, t = finding.organisation, request.words
     request.zone = owner.time_zone
     params = {str(name): str(value) for name, value in finding.params}
@@ -114,11 +172,14 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         finding.host if finding.host not in finding.addresses else None,
     )
     events = request.sight.rows(FindingEvent).filter(finding=finding).exclude(kind__in=_MERELY_SEEN)
+    remarks = request.sight.rows(Remark).filter(finding=finding)
+    given = request.sight.rows(Assignment).filter(finding=finding).select_related("user").first()
     held = request.sight.rows(Exemption).filter(
         finding=finding, state__in=(ExemptionState.REQUESTED, ExemptionState.GRANTED)
     )
     standing = held.first()
     active = owner.retired_at is None
+    may_work = active and request.sight.may(Right.CLAIM, owner.pk)
     undecided = standing is not None and standing.state == ExemptionState.REQUESTED
     told = {
         "finding": finding,
@@ -127,10 +188,14 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "evidence": texts.evidence(finding.check_id, params, t.language),
         "verdict": texts.policy_verdict(params, t.language),
         "verify": texts.verify(finding.check_id, params, place),
-        "events": list(events.order_by("-pk")[:EVENTS]),
+        "history": history(events.order_by("-pk")[:EVENTS], remarks.order_by("-pk")[:EVENTS]),
+        "given": given.user if given else None,
+        "colleagues": colleagues(owner.pk, office=request.sight.may(Right.OPERATE)) if may_work else [],
+        "may_work": may_work,
         "held": standing,
+        "proofs": request.sight.rows(ProofFile).filter(finding=finding).defer("content"),
         "registered": finding.state == State.FIXED or bool(in_register([finding])),
-        "may_claim": active and finding.state == State.OPEN and request.sight.may(Right.CLAIM, owner.pk),
+        "may_claim": may_work and finding.state == State.OPEN,
         "may_ask": active and finding.state in TO_FIX and not undecided and request.sight.may(Right.ASK, owner.pk),
         "may_decide": active and undecided and request.sight.may(Right.OPERATE, owner.pk),
         "may_end": active and finding.exempt_until is not None and request.sight.may(Right.OPERATE, owner.pk),
@@ -139,9 +204,14 @@ def show(request: PageRequest, number: int) -> HttpResponse:
     return render(request, "finding.html", told)
 
 
+def history(events: Iterable[FindingEvent], remarks: Iterable[Remark]) -> list[FindingEvent | Remark]:
+    """Return what happened and what was said, the newest first; of what happened at once, what was said last."""
+    return sorted([*events, *remarks], key=lambda each: (each.at, isinstance(each, Remark), each.pk), reverse=True)
+
+
 def claim(request: PageRequest, number: int) -> HttpResponse:
     """Say that a finding is fixed, and have it looked at again."""
-    finding = _finding(request, number, Right.CLAIM)
+    finding = finding_of(request, number, Right.CLAIM)
     note = request.POST.get("note", "")
 
     def act() -> None:
@@ -149,7 +219,7 @@ def claim(request: PageRequest, number: int) -> HttpResponse:
             if acts.claim(finding, request.who, note, request.now):
                 request_reinspection([finding], by=request.who, now=request.now)
 
-    return _done(request, finding, act, "claimed")
+    return done(request, finding, act, "claimed")
 
 
 class AskForm(PageForm):
@@ -160,6 +230,7 @@ class AskForm(PageForm):
     kind = forms.ChoiceField(widget=forms.RadioSelect)
     reason = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))
     proof = forms.CharField(max_length=2000, required=False)
+    file = ProofField()
     owner = forms.CharField(max_length=200)
     until = forms.DateField(widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
 
@@ -167,7 +238,8 @@ class AskForm(PageForm):
         local = Dates(request.words.language, finding.organisation.time_zone, request.now).local
         self.today = local(request.now).date()
         usual = {"owner": request.user.name, "until": local(request.now + acts.USUAL - timedelta(days=1)).date()}
-        super().__init__(request.words, request.POST or None, initial=usual)
+        given = (request.POST, request.FILES) if request.method == "POST" else ()
+        super().__init__(request.words, *given, initial=usual)
         kinds = [(each.value, request.words(f"console.ask.kind_{each}")) for each in ExemptionKind]
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined] # the stubs know no field by its name
         self.fields["until"].widget.attrs["min"] = self.today.isoformat()
@@ -184,26 +256,17 @@ class AskForm(PageForm):
 
 def ask(request: PageRequest, number: int) -> HttpResponse:
     """Ask to accept the risk of a finding, or dispute it; it stays as it is until the office has decided."""
-    finding, t = _finding(request, number, Right.ASK), request.words
+    finding, t = finding_of(request, number, Right.ASK), request.words
     form = AskForm(request, finding)
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
         try:
-            acts.request_exemption(
-                finding,
-                ExemptionKind(wanted["kind"]),
-                wanted["owner"],
-                wanted["reason"],
-                wanted["proof"],
-                end_of(wanted["until"], finding.organisation.time_zone),
-                request.who,
-                request.now,
-            )
+            _asked(request, finding, wanted)
         except InputError as error:
             form.refuse(error)
         else:
             messages.success(request, t("console.ask.done"))
-            return _back(finding)
+            return back_to(finding)
     told = {
         "title": t("console.ask.title", number=number),
         "intro": t("console.ask.intro"),
@@ -211,33 +274,66 @@ def ask(request: PageRequest, number: int) -> HttpResponse:
         "button": t("console.ask.button"),
         "back": reverse("finding", args=[number]),
         "danger": False,
+        "file": True,
     }
     return render(request, "form.html", told)
 
 
+def _asked(request: PageRequest, finding: Finding, wanted: dict[str, Any]) -> None:
+    """Record a request with its file, both or neither."""
+    file: Document | None = wanted["file"]
+    named = ", ".join(filter(None, (wanted["proof"], file.name if file else "")))
+    with transaction.atomic():
+        acts.request_exemption(
+            finding,
+            ExemptionKind(wanted["kind"]),
+            wanted["owner"],
+            wanted["reason"],
+            named,
+            end_of_day(wanted["until"], ZoneInfo(finding.organisation.time_zone)),
+            request.who,
+            request.now,
+        )
+        if file is not None:
+            keep_proof(finding, file, by=request.who, now=request.now)
+
+
+def proof(request: PageRequest, number: int) -> HttpResponse:
+    """Hand out a file that somebody handed in about a finding."""
+    file = get_object_or_404(request.sight.rows(ProofFile), pk=number)
+    return papers.saved(file.name, bytes(file.content))
+
+
 def decide(request: PageRequest, number: int) -> HttpResponse:
     """Grant or refuse what an organisation asked for."""
-    finding = _finding(request, number, Right.OPERATE)
-    asked = get_object_or_404(
-        request.sight.rows(Exemption, Right.OPERATE), finding=finding, state=ExemptionState.REQUESTED
+    finding = finding_of(request, number, Right.OPERATE)
+    asked = request.sight.rows(Exemption, Right.OPERATE).filter(finding=finding, pk=_meant(request)).first()
+    said, note = DECISIONS.get(request.POST.get("decision", "")), request.POST.get("note", "")
+    if asked is None or said is None:
+        messages.error(request, request.words("console.finding.read_again"))
+        return back_to(finding)
+    return done(
+        request, finding, lambda: acts.decide(asked, said == "granted", request.who, request.now, note=note), said
     )
-    granted, note = request.POST.get("decision") == "grant", request.POST.get("note", "")
-    return _done(
-        request,
-        finding,
-        lambda: acts.decide(asked, granted, request.who, request.now, note=note),
-        "granted" if granted else "refused",
-    )
+
+
+DECISIONS = {"grant": "granted", "refuse": "refused"}
+"""What a form sends, and what is then said to be done."""
 
 
 def reopen(request: PageRequest, number: int) -> HttpResponse:
     """End an exemption before its time."""
-    finding = _finding(request, number, Right.OPERATE)
-    note = request.POST.get("note", "")
-    return _done(request, finding, lambda: acts.end_exemption(finding, request.who, note, request.now), "reopened")
+    finding = finding_of(request, number, Right.OPERATE)
+    note, meant = request.POST.get("note", ""), _meant(request)
+    return done(
+        request,
+        finding,
+        lambda: acts.end_exemption(finding, request.who, note, request.now, meant=meant),
+        "reopened",
+    )
 
 
-def _finding(request: PageRequest, number: int, right: Right = Right.READ) -> Finding:
+def finding_of(request: PageRequest, number: int, right: Right = Right.READ) -> Finding:
     """Return a finding to which ``right`` may be done; one of somebody else does not exist.
 
     Those of a retired organisation are there to be read alone.
@@ -248,21 +344,24 @@ def _finding(request: PageRequest, number: int, right: Right = Right.READ) -> Fi
     return get_object_or_404(rows, pk=number)
 
 
-def _done(request: PageRequest, finding: Finding, act: Callable[[], object], name: str) -> HttpResponse:
+def _meant(request: PageRequest) -> int:
+    """Return the number of the exemption that the reader had before them; 0 for none."""
+    number = request.POST.get("exemption", "")
+    return int(number) if NUMBER.fullmatch(number) else 0
+
+
+def done(request: PageRequest, finding: Finding, act: Callable[[], object], name: str) -> HttpResponse:
     """Do it, say that it is done, or why not, and go back to the finding."""
     t = request.words
     try:
         act()
-    except InputError as error:
-        messages.error(request, t("console.error.refused", why=error.args[0]))
+    except RoundsmanError as error:
+        messages.error(request, t("console.error.refused", why=why(error, t)))
     else:
         messages.success(request, t(f"console.finding.{name}"))
-    return _back(finding)
+    return back_to(finding)
 
 
-def _back(finding: Finding) -> HttpResponseRedirect:
+def back_to(finding: Finding) -> HttpResponseRedirect:
+    """Lead back to the page of a finding."""
     return HttpResponseRedirect(reverse("finding", args=[finding.pk]))
-
-
-def _address(form: Filter, number: int) -> str:
-    return f"?{urlencode({**form.chosen, 'page': number})}"

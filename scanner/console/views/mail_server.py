@@ -162,28 +162,33 @@ def show(request: PageRequest) -> HttpResponse:
     form = None if mail_server.is_set() else MailServerForm(request, known)
     if form is not None and request.method == "POST" and form.is_valid():
         wanted = form.wanted
-        why = _tried(request, wanted.server, lambda to: Conversation(to).close())
+        why = tried(request, wanted.server, lambda to: Conversation(to).close())
         if why:
             form.add_error(None, why)
         else:
             mail_server.choose(wanted, request.who, request.now)
             messages.success(request, t("console.mail_server.chosen", host=wanted.host))
             return HttpResponseRedirect(reverse("mail-server"))
-    told = {"form": form, "is_set": mail_server.is_set(), "to": _server(), "sender": mail_server.sender_address()}
+    told = {
+        "form": form,
+        "is_set": mail_server.is_set(),
+        "to": current_server(),
+        "sender": mail_server.sender_address(),
+    }
     return render(request, "mail_server.html", told)
 
 
 @_shown_to_be
 def test(request: PageRequest) -> HttpResponse:
     """Send a test mail to oneself, and tell how that went."""
-    to, t, me = _server(), request.words, request.user.email
+    to, t, me = current_server(), request.words, request.user.email
     if to is None:
         messages.error(request, t("console.mail_server.none"))
         return HttpResponseRedirect(reverse("mail-server"))
     answers: list[Answer] = []
-    why = _tried(request, to, lambda to: answers.append(send_trial(me, to, request.now)))
+    why = tried(request, to, lambda to: answers.append(send_trial(me, to, request.who, request.now)))
     if not why and answers[0].fate is not Fate.ACCEPTED:
-        why = _advice(request, answers[0].step, answers[0].reply)
+        why = advice(request, answers[0].step, answers[0].reply)
     if why:
         messages.error(request, why)
     else:
@@ -218,14 +223,14 @@ def _known(request: PageRequest) -> Chosen | None:
         return None
 
 
-def _server() -> Server | None:
+def current_server() -> Server | None:
     try:
         return mail_server.server()
     except RoundsmanError:
         return None
 
 
-def _tried(request: PageRequest, to: Server, act: Callable[[Server], object]) -> str:
+def tried(request: PageRequest, to: Server, act: Callable[[Server], object]) -> str:
     """Do something with the server, briefly; return why it could not be done, or nothing."""
     if not _ONE.acquire(blocking=False):
         return request.words("console.mail_server.busy")
@@ -233,7 +238,7 @@ def _tried(request: PageRequest, to: Server, act: Callable[[Server], object]) ->
         act(replace(to, timeout=SILENCE, patience=PATIENCE))
     except NoServer as error:
         _log.info("%s tried the mail server %s, port %s: %s", request.who, to.host, to.port, error)
-        return _advice(request, error.step, _said(error))
+        return advice(request, error.step, _said(error))
     except InputError as error:
         return request.words("console.error.refused", why=error.args[0])
     else:
@@ -243,10 +248,10 @@ def _tried(request: PageRequest, to: Server, act: Callable[[Server], object]) ->
         _ONE.release()
 
 
-def _advice(request: PageRequest, step: Step, said: str) -> str:
+def advice(request: PageRequest, step: Step, said: str) -> str:
     t = request.words
-    advice = t(f"console.mail_server.failed_{step.replace(' ', '_')}")
-    return t("console.mail_server.failed", advice=advice, said=line(said)) if said else advice
+    todo = t(f"console.mail_server.failed_{step.replace(' ', '_')}")
+    return t("console.mail_server.failed", advice=todo, said=line(said)) if said else todo
 
 
 def _said(error: NoServer) -> str:

@@ -7,24 +7,25 @@ from collections.abc import Iterator
 
 from django import forms
 from django.core.paginator import Paginator
-from django.db.models import Q
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.db.models import Count, Q, Window
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
 
 from scanner.accounts.roles import Right
+from scanner.console.card import card_of
 from scanner.console.forms import ListFilter, choose_from
-from scanner.console.ranked import worst_first
 from scanner.console.requests import PageRequest
 from scanner.console.standing import standings
-from scanner.remediation.lifecycle import TO_FIX
-from scanner.remediation.models import Finding
-from scanner.reports.models import Report, ReportFile
+from scanner.console.trends import trend
+from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
+from scanner.reports.dates import Dates
+from scanner.reports.models import Report
 from targets.models import Authorisation, Contact, Exclusion, Organisation, Target
 
 PER_PAGE = 50
 
 WORST = 10
-"""Findings that the page of an organisation names."""
+"""Findings that the page of an organisation names, and hosts of which it tells how they are scored."""
 
 LISTED = 100
 """Targets that it lists."""
@@ -73,34 +74,47 @@ def index(request: PageRequest) -> HttpResponse:
 def show(request: PageRequest, slug: str) -> HttpResponse:
     """Show one organisation: how it stands, what is to be fixed, what is registered, and its reports."""
     sight, now = request.sight, request.now
-    this = get_object_or_404(sight.rows(Organisation).select_related("parent"), slug=slug)
+    this, children = _with_children(request, slug)
     mine, request.zone = {"organisation": this}, this.time_zone
-    (standing,) = standings(sight, now, [this])
-    worst = list(worst_first(sight.rows(Finding).filter(**mine, state__in=TO_FIX))[:WORST])
+    card = card_of(this, sight, Dates(request.words.language, this.time_zone, now), now)
     registered = sight.rows(Target).filter(**mine, retired_at=None).select_related("zone")
-    targets = list(registered[: LISTED + 1])
-    reports = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")[:LAST_REPORTS]
-    forms: defaultdict[int, list[str]] = defaultdict(list)
-    for report, form in sight.rows(ReportFile).filter(report__in=list(reports)).values_list("report", "form"):
-        forms[report].append(form)
+    targets = list(registered.annotate(together=Window(Count("pk")))[:LISTED])
+    kept = sight.rows(Report).filter(**mine).exclude(html=b"").defer("html", "json").order_by("-pk")
+    reports = sorted(kept[:LAST_REPORTS], key=lambda each: (-each.round_id, each.language != request.words.language))
     told = {
         "this": this,
-        "standing": standing,
-        "findings": worst,
-        "more": standing.findings.open - len(worst),
-        "targets": targets[:LISTED],
-        "target_count": registered.count() if len(targets) > LISTED else len(targets),
+        "card": card,
+        "trend": trend(sight, 1, this),
+        "counts": card.counts,
+        "mean_part": MEAN_PART,
+        "worst_part": WORST_PART,
+        "key_weight": KEY_WEIGHT,
+        "shown_hosts": WORST,
+        "findings": card.findings[:WORST],
+        "more": card.counts.open - WORST,
+        "targets": targets,
+        "target_count": targets[0].together if targets else 0,
         "authorisations": sight.rows(Authorisation).filter(**mine, retired_at=None).order_by("-valid_until"),
         "exclusions": sight.rows(Exclusion).filter(**mine, retired_at=None),
         "contacts": sight.rows(Contact).filter(**mine, retired_at=None),
-        "children": sight.rows(Organisation).filter(parent=this, retired_at=None),
+        "children": children,
         "supervisor": this.parent if this.parent_id and sight.may(Right.READ, this.parent_id) else None,
         "reports": reports,
-        "forms": forms,
         "may_change": sight.may(Right.OPERATE, this.pk),
         "may_inspect": sight.may(Right.OPERATE, this.pk) and this.retired_at is None,
+        "may_keep": sight.may(Right.KEEP, this.pk) and this.retired_at is None,
     }
     return render(request, "organisation.html", told)
+
+
+def _with_children(request: PageRequest, slug: str) -> tuple[Organisation, list[Organisation]]:
+    """Return an organisation with its supervisor, and those that it supervises itself."""
+    ours = Q(slug=slug) | Q(parent__slug=slug)
+    rows = list(request.sight.rows(Organisation).filter(ours).select_related("parent"))
+    this = next((each for each in rows if each.slug == slug), None)
+    if this is None:
+        raise Http404
+    return this, [each for each in rows if each.parent_id == this.pk and each.retired_at is None]
 
 
 def _tree(rows: list[Organisation]) -> Iterator[tuple[Organisation, int]]:

@@ -12,6 +12,7 @@ from scanner.console.attention import needs
 from scanner.console.first_steps import COOKIE, HIDDEN, first_steps
 from scanner.console.requests import PageRequest
 from scanner.console.standing import overall
+from scanner.console.trends import trend
 from scanner.rounds.models import ENDED, Round
 from targets.models import Organisation
 
@@ -35,7 +36,8 @@ def show(request: PageRequest) -> HttpResponse:
         "hidden": operates and hidden and not any(each.last.inspected for each in all_.worst),
         "needs": needs(sight, all_.findings, under_way, request.now, request.words) if sight.may(Right.WATCH) else [],
         "standings": all_.worst,
-        "more": all_.others,
+        "more": all_.organisations - len(all_.worst),
+        "trend": trend(sight, all_.organisations),
         "under_way": under_way[:SHOWN],
     }
     return render(request, "overview.html", told)

@@ -15,8 +15,8 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from scanner.accounts import people
+from scanner.accounts.linked import is_linked
 from scanner.accounts.models import Membership, User
-from scanner.accounts.provider import is_linked
 from scanner.accounts.roles import EVERYWHERE, Role
 from scanner.console.forms import PageForm
 from scanner.console.requests import PageRequest

@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import DayField, PageForm, choose_from
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.model import Severity
@@ -194,7 +195,7 @@ def run(request: PageRequest, number: int) -> HttpResponse:
     try:
         made = run_plan(this, (), request.who, request.now)
     except RoundsmanError as error:
-        messages.error(request, request.words("console.error.refused", why=error.args[0]))
+        messages.error(request, request.words("console.error.refused", why=why(error, request.words)))
         return HttpResponseRedirect(reverse("plan", args=[number]))
     return HttpResponseRedirect(f"{reverse('round', args=[made.pk])}?watch=on")
 
@@ -247,7 +248,7 @@ def _done(request: PageRequest, number: int, act: Callable[[str], object], name:
     try:
         act(this.name)
     except InputError as error:
-        messages.error(request, request.words("console.error.refused", why=error.args[0]))
+        messages.error(request, request.words("console.error.refused", why=why(error, request.words)))
     else:
         messages.success(request, request.words(f"console.plans.{name}"))
     return HttpResponseRedirect(reverse("plan", args=[number]))

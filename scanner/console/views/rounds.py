@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.delivery.round_summary import Coverage, Found, outcomes
 from scanner.engine.errors import InputError, RoundsmanError
@@ -107,7 +108,7 @@ def _outcome(request: PageRequest, this: Round) -> Outcome:
     sums = outcomes(this)
     owners = list(request.sight.rows(Organisation).filter(pk__in=sums)[:PER_PAGE])
     rows = request.sight.rows(RoundScore).filter(round=this, organisation__in=owners)
-    scores = dict(rows.values_list("organisation", "score__value"))
+    scores = dict(rows.values_list("organisation", "value"))
     lines = tuple(Line(each, *sums[each.pk], scores.get(each.pk)) for each in owners)
     covered, found = [each for each, _ in sums.values()], [each for _, each in sums.values()]
     return Outcome(
@@ -160,7 +161,7 @@ def begin(request: PageRequest) -> HttpResponse:
                 request.now,
             )
         except RoundsmanError as error:
-            form.add_error(None, t("console.error.refused", why=error.args[0]))
+            form.add_error(None, t("console.error.refused", why=why(error, t)))
         else:
             return HttpResponseRedirect(f"{reverse('round', args=[this.pk])}?watch=on")
     told = {
@@ -197,7 +198,7 @@ def _change(request: PageRequest, number: int, act: Callable[[int, str, datetime
     try:
         act(this.pk, request.who, request.now)
     except InputError as error:
-        messages.error(request, request.words("console.error.refused", why=error.args[0]))
+        messages.error(request, request.words("console.error.refused", why=why(error, request.words)))
     else:
         messages.success(request, request.words(f"console.rounds.{name}"))
     return HttpResponseRedirect(reverse("round", args=[number]))

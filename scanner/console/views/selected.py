@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +14,8 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm, choose_from, note_problems
 from scanner.console.proposals import WRITTEN, owner_in, revised, settle
-from scanner.console.requests import PageRequest
+from scanner.console.refusals import why
+from scanner.console.requests import NUMBER, PageRequest
 from scanner.engine.errors import RoundsmanError
 from scanner.engine.plan import Profile
 from scanner.rounds.checking import ANY_PORT, check_now, hindrances
@@ -29,8 +29,6 @@ from targets.registry.store import current_register
 
 MOST = 500
 """Targets that can be ticked at once."""
-
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class BulkForm(PageForm):
@@ -147,7 +145,7 @@ def check(request: PageRequest) -> HttpResponse:
         try:
             made = check_now(rows, Profile(wanted["profile"]), wanted["ports"].strip(), by=request.who, now=request.now)
         except RoundsmanError as error:
-            form.add_error(None, t("console.error.refused", why=error.args[0]))
+            form.add_error(None, t("console.error.refused", why=why(error, t)))
         else:
             return HttpResponseRedirect(f"{reverse('round', args=[made.pk])}?watch=on")
     stand = {each.target.pk: each for each in hindrances(rows, ANY_PORT, request.now)}
@@ -164,7 +162,7 @@ def check(request: PageRequest) -> HttpResponse:
 
 def _ticked(request: PageRequest) -> list[Target]:
     """Return the targets that the address names. Raises ``Http404`` for none, or for one that is not to be changed."""
-    numbers = {int(each) for each in request.GET.getlist("target")[:MOST] if _NUMBER.fullmatch(each)}
+    numbers = {int(each) for each in request.GET.getlist("target")[:MOST] if NUMBER.fullmatch(each)}
     rows: QuerySet[Target] = request.sight.rows(Target, Right.OPERATE).filter(
         retired_at=None, organisation__retired_at=None, pk__in=numbers
     )

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from requests import RequestException
 
 from scanner.accounts import people
-from scanner.accounts.provider import SIGN_ON, SignOn, SignOnClient
+from scanner.accounts.oidc import SignOn, SignOnClient
 from scanner.console.requests import PageRequest
 
 
@@ -100,5 +100,5 @@ def _failed(request: HttpRequest, provider: SignOn, error: Exception) -> HttpRes
 def _provider(request: HttpRequest) -> SignOn:
     if not settings.INSTALLATION.oidc_issuer:
         raise Http404
-    made: SignOn = get_adapter(request).get_provider(request, SIGN_ON)
+    made: SignOn = get_adapter(request).get_provider(request)
     return made

@@ -88,6 +88,7 @@ def index(request: PageRequest) -> HttpResponse:
         "form": form,
         "owners": request.sight.own is None,
         "operates": request.sight.may(Right.OPERATE),
+        "proposes": request.sight.may(Right.KEEP),
         "retired": form.cleaned_data.get("state") == "retired",
     }
     return render(request, "targets.html", told)

@@ -1,4 +1,4 @@
-"""The provider of the single sign-on, as allauth looks for it in an app: OpenID Connect, by the code flow with PKCE.
+"""The provider of the single sign-on, by OpenID Connect: the code flow with PKCE.
 
 Stricter than allauth's own: the provider's answers are checked against the issuer that the settings name, the signature
 of the ID token is always verified, and nothing of the answers is kept but whom they are about.
@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.adapter import get_adapter
-from allauth.socialaccount.models import SocialAccount, SocialToken
+from allauth.socialaccount.models import SocialToken
 from allauth.socialaccount.providers.base import ProviderAccount
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.provider import OAuth2Provider
@@ -21,10 +21,8 @@ from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOA
 from django.http import HttpRequest
 from django.urls import reverse
 
+from scanner.accounts.linked import SIGN_ON
 from scanner.installation import is_safe_origin
-
-SIGN_ON = "sign-on"
-"""What allauth calls the provider."""
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures of ID tokens that count: those by a key that only the provider has (RFC 7518, RFC 8037)."""
@@ -134,11 +132,3 @@ class SignOn(OAuth2Provider):  # type: ignore[misc] # allauth ships no types
         """Return the address, and whether the provider has verified that it is theirs."""
         email, verified = data.get("email"), data.get("email_verified") in (True, "true")
         return [EmailAddress(email=email, verified=verified, primary=True)] if isinstance(email, str) else []
-
-
-def is_linked(user: Any) -> bool:
-    """Tell whether an account is linked to one of the provider."""
-    return bool(SocialAccount.objects.filter(user=user, provider=SIGN_ON).exists())
-
-
-provider_classes = [SignOn]

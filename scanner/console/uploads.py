@@ -1,0 +1,28 @@
+"""Files that people hand in by forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from scanner.engine.errors import InputError
+from targets.documents import LARGEST, Document, read_document
+
+
+class ProofField(forms.FileField):
+    """A document that proves something; it may be left out. Its value is a :class:`Document`, or None."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, max_length=200)
+
+    def clean(self, data: Any, initial: Any = None) -> Document | None:
+        """Read what was handed in. Raises ``ValidationError`` for what is no document."""
+        file = super().clean(data, initial)
+        if not file:
+            return None
+        try:
+            return read_document(str(file.name), bytes(file.read(LARGEST + 1)))
+        except InputError as error:
+            raise ValidationError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, made to outlive a restart of the server."""
