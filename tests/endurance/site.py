@@ -18,6 +18,7 @@ from typing import Self
 import psutil
 
 from scanner.installation import ROOT
+from tests.endurance.warm import Begun, Warm
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """libfaketime, which lets a process tree live by another wall clock; its monotonic clock stays as it is."""
@@ -77,7 +78,8 @@ class Site:
         }
         self.log = folder / "serve.log"
         self._log = self.log.open("ab")
-        self._service: subprocess.Popen[bytes] | None = None
+        self._warm: Warm | None = None
+        self._service: subprocess.Popen[bytes] | Begun | None = None
 
     def roundsman(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> str:
         """Run a command as a person would type it; return what it printed. Raises when it ends otherwise."""
@@ -102,10 +104,17 @@ class Site:
             except subprocess.TimeoutExpired:
                 watching.kill()
 
+    def warm_up(self) -> None:
+        """Let every start from now on begin with what a service imports."""
+        self._warm = Warm(_SERVE, self._environment, self._log)
+
     def start(self) -> None:
         """Start the service."""
+        if self._warm is not None:
+            self._service = self._warm.begin()
+            return
         self._service = subprocess.Popen(
-            [*_COMMAND, "serve", "--workers", "2"],
+            [*_COMMAND, *_SERVE],
             cwd=ROOT,
             env=self._environment,
             stdout=self._log,
@@ -185,6 +194,8 @@ class Site:
         if self._service is not None and self._service.poll() is None:
             self._service.kill()
             self._service.wait()
+        if self._warm is not None:
+            self._warm.close()
         self._log.close()
         if self._own_disk:
             subprocess.run(["umount", "--lazy", str(self.data)], check=False)
@@ -197,3 +208,4 @@ def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
 
 
 _COMMAND = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+_SERVE = ["serve", "--workers", "2"]
