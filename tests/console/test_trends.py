@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import asdict
 
 import pytest
 
@@ -11,6 +12,7 @@ from scanner.accounts.roles import Role
 from scanner.accounts.sight import Sight
 from scanner.console.trends import SHOWN, trend
 from scanner.remediation.models import RoundScore
+from scanner.remediation.score import score_organisation
 from scanner.rounds.models import Round
 from targets.models import Organisation
 from tests.console.house import House
@@ -19,10 +21,10 @@ from tests.delivery.office import followed_round
 
 def scored(house: House, scores: dict[Organisation, tuple[float, float]], hours: int) -> Round:
     this = followed_round(*scores, at=dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours))
-    RoundScore.objects.bulk_create(
-        RoundScore(round=this, organisation=owner, score={}, value=value, coverage=share, provisional=share < 0.8)
-        for owner, (value, share) in scores.items()
-    )
+    for owner, (value, share) in scores.items():
+        figures = {"value": value, "coverage": share, "provisional": share < 0.8}
+        terms = asdict(score_organisation([], share)) | figures
+        RoundScore.objects.create(round=this, organisation=owner, score=terms, **figures)
     return this
 
 
