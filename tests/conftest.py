@@ -119,6 +119,7 @@ def _keep_connections_of_tests() -> None:
         if not self.in_atomic_block:
             close(self)
 
+    # A method of the class is replaced, which mypy takes for a mistake.
     DatabaseWrapper.close_if_unusable_or_obsolete = close_unless_in_test  # type: ignore[assignment, method-assign]
 
 

@@ -57,6 +57,7 @@ class SignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # allaut
         session = Session()
         session.max_redirects = 0
         session.verify = str(settings.INSTALLATION.oidc_ca_file or ssl.get_default_verify_paths().cafile or True)
+        # requests has no time-out for a whole session; mypy takes a method that is replaced for a mistake.
         session.request = partial(session.request, timeout=app_settings.REQUESTS_TIMEOUT)  # type: ignore[method-assign]
         return session
 

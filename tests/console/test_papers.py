@@ -27,6 +27,7 @@ from scanner.reports.query import report_model
 from scanner.rounds.models import Plan, PlanKind, Round
 from tests.console.house import House, account, client, noticed
 from tests.delivery.office import finding, followed_round
+from tests.rounds.prepared import within
 
 PDF = b"%PDF-1.7 proof"
 
@@ -109,7 +110,7 @@ def test_who_wants_a_pdf_while_it_is_made_is_told_what_to_do(
     assert "one at a time" in said(theirs)
 
     go_on.set()
-    press._sheet.done.wait(30)  # type: ignore[union-attr]
+    assert within(30, lambda: browser.get(f"/reports/{real.pk}/pdf/").status_code == 200)
     assert browser.get(f"/reports/{real.pk}/pdf/").content == b"%PDF-1.7"
     assert client(house.stranger).get(f"/reports/{other.pk}/pdf/").content == b"%PDF-1.7"
 
