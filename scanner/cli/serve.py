@@ -52,7 +52,8 @@ def serve(
     """
     from django.conf import settings
 
-    from scanner.console.server import serving
+    from scanner.cli.pages import Pages
+    from scanner.console.server import listening
     from scanner.unattended import Service
 
     log_to_standard_error(log_level, log_format)
@@ -67,7 +68,7 @@ def serve(
 
     with clear_errors():
         service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
-        pages = serving() if settings.INSTALLATION.web else nullcontext()
+        pages = Pages(listening(), log_level, log_format) if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
         for each in (signal.SIGINT, signal.SIGTERM):
