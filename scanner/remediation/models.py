@@ -270,6 +270,10 @@ class Exemption(models.Model):
                 name="finding_has_one_exemption_at_a_time",
             ),
         )
+        indexes = (
+            models.Index(fields=("state", "until"), name="exemption_by_end"),
+            models.Index(fields=("state", "ended_at"), name="exemption_by_ended"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} until {self.until:%Y-%m-%d}: {self.finding}"

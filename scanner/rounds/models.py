@@ -156,6 +156,11 @@ class Round(models.Model):
             models.CheckConstraint(condition=Q(kind__in=PlanKind.values), name="round_kind_is_known"),
             models.UniqueConstraint(fields=("plan", "due"), name="plan_makes_one_round_when_due"),
         )
+        # What looks every few seconds for rounds to begin, in work or just over reads no others, however many.
+        indexes = (
+            models.Index(fields=("state", "id"), name="round_by_state"),
+            models.Index(fields=("followed",), name="round_by_end"),
+        )
 
     def __str__(self) -> str:
         return f"round {self.pk}"
