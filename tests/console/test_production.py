@@ -39,13 +39,14 @@ def free_port() -> int:
 def served(installation: Installation, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run ``roundsman serve`` until the block ends, and see that it ends by SIGTERM as it should."""
     port = free_port()
+    log = (installation.path.parent / "serve.log").open("ab")  # a pipe that nobody reads holds up whoever logs
     installation.environment.update({"ROUNDSMAN_WEB_PORT": str(port), "ROUNDSMAN_CADENCE": "off", **settings})
     process = subprocess.Popen(
         [sys.executable, "-c", "from scanner.cli.main import main; main()", "serve", "--workers", "1"],
         env=installation._variables(),
         cwd=installation.path.parent,
         text=True,
-        stderr=subprocess.PIPE,
+        stderr=log,
     )
     try:
         deadline = time.monotonic() + 60
@@ -61,8 +62,7 @@ def served(installation: Installation, **settings: str) -> Iterator[tuple[subpro
     finally:
         process.kill()
         process.wait()
-        if process.stderr:
-            process.stderr.close()
+        log.close()
 
 
 def ask(port: int, path: str, **headers: str) -> http.client.HTTPResponse:
