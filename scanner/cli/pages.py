@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -31,16 +32,17 @@ _log = logging.getLogger(__name__)
 
 
 class Pages:
-    """Keeps the process running while the block lasts. ``listener`` is what it answers at."""
+    """Keeps the process running while the block lasts. ``listen`` returns the socket that it answers at, or raises."""
 
-    def __init__(self, listener: socket.socket, level: LogLevel, how: LogFormat) -> None:
-        self._listener = listener
-        self._command = [sys.executable, "-P", "-m", __name__, str(listener.fileno()), level, how]
+    def __init__(self, listen: Callable[[], socket.socket], level: LogLevel, how: LogFormat) -> None:
+        self._listen = listen
+        self._logging = (level, how)
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="pages")
 
     def __enter__(self) -> Self:
+        self._listener = self._listen()
         self._begin()
         self._thread.start()
         return self
@@ -48,26 +50,24 @@ class Pages:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end()
+        with self._lock:
+            self._over.set()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
         self._thread.join(ENDS_WITHIN)
         if self._thread.is_alive():
             self._process.kill()
             self._thread.join()
         self._listener.close()
 
-    def end(self) -> None:
-        """Tell the process to end, without waiting for it."""
-        with self._lock:
-            self._over.set()
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-
     def _begin(self) -> None:
+        number = self._listener.fileno()
+        command = [sys.executable, "-P", "-m", __name__, str(number), *self._logging]
         with self._lock:
             if not self._over.is_set():
                 # In a session of its own, so that Ctrl-C is told to the service alone.
                 self._process = subprocess.Popen(
-                    self._command, stdin=subprocess.PIPE, pass_fds=[self._listener.fileno()], start_new_session=True
+                    command, stdin=subprocess.PIPE, pass_fds=[number], start_new_session=True
                 )
 
     def _keep(self) -> None:
@@ -83,14 +83,17 @@ class Pages:
             )
             if self._over.wait(pause):
                 return
-            self._begin()
+            try:
+                self._begin()
+            except OSError:
+                _log.exception("the process that serves the pages can't be begun")
 
 
 def main() -> None:
     """Serve the pages at the socket that the first argument numbers, until standard input ends."""
     number, level, how = sys.argv[1:]
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)  # whoever ends everything at once tells the service, too
+        signal.signal(each, lambda *_: None)  # whoever ends everything at once tells the service, too
     from scanner.engine.plugins.load import leave_out
     from scanner.settings import installation, set_up
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli.ending import ended_by_signal
+from scanner.cli.ending import ended_by_signal, in_time
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
 from scanner.cli.logs import LogFormat, log_to_standard_error
@@ -55,10 +55,10 @@ def serve(
     with clear_errors():
         ended = ended_by_signal()
         service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
-        pages = Pages(listening(), log_level, log_format) if settings.INSTALLATION.web else nullcontext()
+        pages = Pages(listening, log_level, log_format) if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
-        with service.running(), pages:
+        with in_time(ended), service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)
 

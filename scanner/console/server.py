@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from threading import Thread
 from typing import Any
 
@@ -57,6 +58,7 @@ def serving(listener: socket.socket) -> Iterator[None]:
             "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
             "log_untrusted_proxy_headers": True,
         }
+    import_module(settings.ROOT_URLCONF)  # takes a second, for which the first reader would wait
     sockets: dict[int, Any] = {}
     server = create_server(
         get_wsgi_application(),

@@ -143,20 +143,27 @@ class Server:
         self._before: dict[str, float] = {}
 
     def begin(self) -> None:
-        self._before = {name: self._time(each) for name, each in self._processes.items()}
+        self._before = self._times()
 
     def spent(self) -> dict[str, float]:
-        """Return the seconds of processor time since then."""
-        return {name: self._time(each) - self._before[name] for name, each in self._processes.items()}
+        """Return the seconds of processor time since then; that of everything else on the machine, too."""
+        return {name: each - self._before[name] for name, each in self._times().items()}
 
     def memory(self) -> str:
         """Return what each holds of its own, and its part of what they share."""
         held = {name: each.memory_full_info().pss / 2**20 for name, each in self._processes.items()}
         return ", ".join(f"{name} {size:.0f} MB" for name, size in held.items())
 
-    def _time(self, process: psutil.Process) -> float:
-        spent = process.cpu_times()
-        return float(spent.user + spent.system)
+    def _times(self) -> dict[str, float]:
+        asking = psutil.Process()
+        spent = {name: _time(each) for name, each in {**self._processes, "who ask": asking}.items()}
+        whole = psutil.cpu_times()
+        return {**spent, "all else": sum(whole) - whole.idle - whole.iowait - sum(spent.values())}
+
+
+def _time(process: psutil.Process) -> float:
+    spent = process.cpu_times()
+    return float(spent.user + spent.system)
 
 
 def _people(size: Size, number: int) -> list[Person]:

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scanner.engine.errors import InputError
@@ -143,6 +144,31 @@ def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(inst
         for cookie, status in (("", 413), ("__Host-session=nobodys", 413)):
             assert announce(port, host, 1_000_000, cookie) == status, "without the body"
         assert process.poll() is None
+
+
+def pages_of(service: int) -> psutil.Process:
+    """Return the process that answers browsers for a service."""
+    [found] = [each for each in psutil.Process(service).children() if "scanner.cli.pages" in each.cmdline()]
+    return found
+
+
+@pytest.mark.slow
+def test_pages_come_from_a_process_that_is_begun_anew_when_it_dies_and_ends_with_the_service(
+    installation: Installation,
+) -> None:
+    with suppress(InterruptedError), served(installation) as (process, port):
+        first = pages_of(process.pid)
+        assert ask(port, "/healthz").status == 200
+        first.kill()
+        first.wait(5)
+        assert ask(port, "/healthz").status == 200, "whoever comes meanwhile waits for the next one"
+        second = pages_of(process.pid)
+        second.terminate()
+        assert ask(port, "/healthz").status == 200, "only the service ends it"
+        assert second.is_running()
+        process.kill()
+        second.wait(8)
+        raise InterruptedError("the service was killed, as it was to be")
 
 
 @pytest.mark.slow
