@@ -314,7 +314,7 @@ class HostResult(models.Model):
         )
         # All that counts and comparisons ask for, so that they read no row, whose facts are long.
         indexes = (
-            models.Index(fields=("round", "look", "outcome", "organisation"), name="result_by_outcome"),
+            models.Index(fields=("round", "look", "outcome", "organisation", "id"), name="result_by_outcome"),
             models.Index(fields=("address", "organisation", "look", "outcome", "round"), name="result_by_address"),
         )
 
