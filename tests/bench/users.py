@@ -233,7 +233,7 @@ def _sit(port: int, person: Person, place: int, think: float, ends: float) -> li
         kind = dice.choice(list(person.pages))
         ms = _load(port, person, person.pages[kind])
         loads.append(Load(kind, place % 2 == 1, ms))
-        time.sleep(dice.expovariate(1 / think))
+        time.sleep(max(0, min(dice.expovariate(1 / think), ends - time.monotonic())))
     return loads
 
 
