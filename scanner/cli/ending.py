@@ -51,7 +51,7 @@ def _listen(read: int, ended: threading.Event) -> None:
 def in_time(ended: threading.Event) -> Iterator[None]:
     """See to it that the block is left at most :data:`LONGEST` seconds after ``ended`` was set, or end the process.
 
-    A mail server that has fallen silent, or the findings of a large round, would take longer. Every step can be killed
+    The findings of a large round, or a webhook that does not answer, would take longer. Every step can be killed
     anywhere, and is gone on with at the next start.
     """
     over = threading.Event()
