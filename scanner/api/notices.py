@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -14,12 +15,14 @@ from pydantic import Field
 
 from scanner.accounts.roles import Right
 from scanner.api.door import needs
-from scanner.api.fields import NO_NUL, Number
-from scanner.api.lists import AskedSpan, Part, part
+from scanner.api.fields import NO_NUL, Name, Number, Sent, Text
+from scanner.api.lists import LARGEST, AskedSpan, Part, part
 from scanner.api.papers import ready
+from scanner.api.problem import Problem, Wrong
 from scanner.api.requests import ApiRequest
 from scanner.api.scopes import Scope
-from scanner.delivery.models import Notice, NoticeDocument, NoticeItem
+from scanner.delivery.answering import FARTHEST, OF_MANAGERS, Answered, Given, answer
+from scanner.delivery.models import Answer, Notice, NoticeDocument, NoticeItem
 from scanner.delivery.notice_files import NOTICE_FORMS, notice_file
 from scanner.engine.catalogue.load import Language
 from scanner.reports.press import PRESS
@@ -27,6 +30,9 @@ from scanner.reports.press import PRESS
 router = Router(tags=["notices"])
 
 READ = needs(Scope.REPORTS_READ, Right.READ)
+
+MOST_ANSWERS = 500
+"""Of one request."""
 
 NoticeForm = StrEnum("NoticeForm", {each.upper(): each for each in NOTICE_FORMS})  # type: ignore[misc] # made of them
 
@@ -103,6 +109,27 @@ class WholeNotice(NoticeRow):
     items: list[ItemRow]
 
 
+class GivenAnswer(Sent):
+    """What is said of one finding of a notice, as in its reply form.
+
+    ``told`` says what was done about it, or why it is not done, or why it should be accepted or called wrong. To accept
+    a risk needs ``until``, its last day, and who is ``responsible`` for it.
+    """
+
+    finding: int = Field(ge=1, le=LARGEST)
+    answer: Answer
+    told: Text
+    until: date | None = None
+    responsible: Name = ""
+    proof: Text = ""
+
+
+class GivenAnswers(Sent):
+    """Answers to a notice, each about another finding; all of them are taken, or none."""
+
+    answers: list[GivenAnswer] = Field(min_length=1, max_length=MOST_ANSWERS)
+
+
 class NoticeFilter(Schema):
     """Which notices are wanted."""
 
@@ -125,8 +152,48 @@ def list_notices(request: ApiRequest, wanted: Annotated[NoticeFilter, Query()], 
 @router.get("/notices/{number}", response=WholeNotice, **READ)
 def show_notice(request: ApiRequest, number: Number) -> WholeNotice:
     """Show a notice with what it asks for and what was answered."""
+    row = get_object_or_404(request.visit.sight.rows(Notice).select_related("organisation"), pk=number)
+    return _whole(request, row)
+
+
+@router.post("/notices/{number}/answers", response=WholeNotice, **needs(Scope.FINDINGS_WRITE, Right.CLAIM))
+def answer_notice(request: ApiRequest, number: Number, sent: GivenAnswers) -> WholeNotice:
+    """Answer a notice, finding by finding. What is said to be fixed is looked at again, in one round.
+
+    To accept or dispute asks the office to decide. The same answer, given again, changes nothing.
+    """
+    rows = request.visit.sight.rows(Notice, Right.CLAIM).select_related("organisation")
+    row = get_object_or_404(rows, pk=number, organisation__retired_at=None)
+    asks = any(each.answer in OF_MANAGERS for each in sent.answers)
+    if asks and not request.visit.sight.may(Right.ASK, row.organisation_id):
+        raise Problem(403, "forbidden", "The account of this token may not ask to accept or dispute.")
+    given = [Answered(index, **each.model_dump()) for index, each in enumerate(sent.answers)]
+    wrong = _wrong(given, request.now.astimezone(ZoneInfo(row.organisation.time_zone)).date())
+    if wrong:
+        raise Problem(422, "invalid", "What was sent does not have the form that this takes.", wrong)
+    errors = answer(row, [Given(each.said) for each in given], request.visit.who, request.now)
+    if errors:
+        said = [Wrong(f"/answers/{each.row}", each.message) for each in errors]
+        raise Problem(409, "refused", "These answers can't be taken; nothing was changed.", said)
+    row.refresh_from_db()
+    return _whole(request, row)
+
+
+def _wrong(given: list[Answered], today: date) -> list[Wrong]:
+    """Return what is left out, said twice, or too far ahead."""
+    found = [Wrong(f"/answers/{each.row}/{name}", "This is missing.") for each in given for name in each.wanting]
+    seen: set[int] = set()
+    for each in given:
+        if each.finding in seen:
+            found.append(Wrong(f"/answers/{each.row}/finding", "This finding is answered twice."))
+        seen.add(each.finding)
+        if each.until is not None and each.until - today > FARTHEST:
+            found.append(Wrong(f"/answers/{each.row}/until", "This lies too far ahead."))
+    return found
+
+
+def _whole(request: ApiRequest, row: Notice) -> WholeNotice:
     sight = request.visit.sight
-    row = get_object_or_404(sight.rows(Notice).select_related("organisation"), pk=number)
     items = sight.rows(NoticeItem).filter(notice=row).select_related("finding").prefetch_related("replies")
     return WholeNotice(**NoticeRow.of(row).model_dump(), items=[ItemRow.of(each) for each in items])
 
