@@ -139,6 +139,7 @@ ROUTES = (
     Route("rounds/", rounds.index, "rounds", Right.WATCH),
     Route("rounds/new/", rounds.begin, "new-round", Right.OPERATE, acts=True),
     Route("rounds/<int:number>/", rounds.show, "round", Right.WATCH),
+    Route("rounds/<int:number>/progress/", rounds.progress, "round-progress", Right.WATCH),
     Route("rounds/<int:number>/pause/", rounds.pause, "pause-round", Right.OPERATE, acts=True, shows=False),
     Route("rounds/<int:number>/resume/", rounds.resume, "resume-round", Right.OPERATE, acts=True, shows=False),
     Route("rounds/<int:number>/cancel/", rounds.cancel, "cancel-round", Right.OPERATE, acts=True),

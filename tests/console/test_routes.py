@@ -158,6 +158,7 @@ TABLE: dict[str, Entry] = {
     "rounds": Entry(OFFICE),
     "new-round": Entry(OPERATE, OPERATE),
     "round": Entry(OFFICE),
+    "round-progress": Entry(OFFICE),
     "pause-round": Entry(None, OPERATE),
     "resume-round": Entry(None, OPERATE),
     "cancel-round": Entry(OPERATE, OPERATE),
