@@ -29,7 +29,7 @@ class Route:
 
     Which rows a page shows is for :meth:`Sight.rows` to say, and what may be done to one for :meth:`Sight.may`.
     ``acts`` tells that it takes POST: alone where ``shows`` is false. ``fresh`` asks once more who it is, unless that
-    was shown in the last minutes.
+    was shown in the last minutes; ``back`` is the page, as fresh, to which that leads where there is none to show.
     """
 
     address: str
@@ -39,6 +39,7 @@ class Route:
     acts: bool = False
     shows: bool = True
     fresh: bool = False
+    back: str = ""
 
     def pattern(self) -> URLPattern:
         """Return it for Django, behind its guard."""
@@ -64,7 +65,7 @@ def guarded(route: Route) -> View:
             raise PermissionDenied
         if route.fresh and is_reauthentication_required(request, app="account"):
             if request.method == "POST":  # what was entered is not kept for later; the form is shown again
-                return HttpResponseRedirect(request.get_full_path())
+                return HttpResponseRedirect(reverse(route.back) if route.back else request.get_full_path())
             raise ReauthenticationRequired
         return route.view(request, *args, **kwargs)
 

@@ -11,12 +11,9 @@ import logging
 import smtplib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 from threading import Lock
 from typing import Any
-from urllib.parse import urlencode
 
-from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
@@ -49,23 +46,6 @@ LONGEST_SECRET = 1000
 
 _ONE = Lock()
 """Held by the try under way: whoever could make many at once could search networks, and would use up the server."""
-
-
-View = Callable[..., HttpResponse]
-
-
-def _shown_to_be(view: View) -> View:
-    """Ask once more who it is, unless that was just shown. What was sent is not kept meanwhile: a secret is in it."""
-
-    @wraps(view)
-    def handle(request: PageRequest) -> HttpResponse:
-        if is_reauthentication_required(request, app="account"):
-            return HttpResponseRedirect(
-                f"{reverse('account_reauthenticate')}?{urlencode({'next': reverse('mail-server')})}"
-            )
-        return view(request)
-
-    return handle
 
 
 class MailServerForm(PageForm):
@@ -158,7 +138,6 @@ class MailServerForm(PageForm):
 
 
 @sensitive_post_parameters("password")
-@_shown_to_be
 def show(request: PageRequest) -> HttpResponse:
     """Show which server takes our mail, and take another one once it has greeted us and let us in."""
     t, known = request.words, _known(request)
@@ -181,7 +160,6 @@ def show(request: PageRequest) -> HttpResponse:
     return render(request, "mail_server.html", told)
 
 
-@_shown_to_be
 def test(request: PageRequest) -> HttpResponse:
     """Send a test mail to oneself, and tell how that went."""
     to, t, me = current_server(), request.words, request.user.email
@@ -199,7 +177,6 @@ def test(request: PageRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("mail-server"))
 
 
-@_shown_to_be
 def give_up(request: PageRequest) -> HttpResponse:
     """Say that mail is written to files from then on, and see to it."""
     t = request.words
