@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from scanner.accounts.roles import Right
 from scanner.api.door import needs
-from scanner.api.fields import NO_NUL, Name, Number, Sent, Text
+from scanner.api.fields import NO_NUL, Number, Sent, SomeName, SomeText, Text
 from scanner.api.lists import LARGEST, AskedSpan, Part, part
 from scanner.api.papers import ready
 from scanner.api.problem import Problem, Wrong
@@ -112,22 +112,32 @@ class WholeNotice(NoticeRow):
 class GivenAnswer(Sent):
     """What is said of one finding of a notice, as in its reply form.
 
-    ``told`` says what was done about it, or why it is not done, or why it should be accepted or called wrong. To accept
-    a risk needs ``until``, its last day, and who is ``responsible`` for it.
+    ``told`` says what was done about it, or why it is not done, or why it is called wrong.
     """
 
     finding: int = Field(ge=1, le=LARGEST)
-    answer: Answer
-    told: Text
-    until: date | None = None
-    responsible: Name = ""
+    answer: Literal["fixed", "in-progress", "dispute"]
+    told: SomeText
+    proof: Text = ""
+
+
+class GivenAcceptance(Sent):
+    """Asks to accept the risk of a finding, up to and including ``until``, and says why and who answers for it."""
+
+    finding: int = Field(ge=1, le=LARGEST)
+    answer: Literal["accept"]
+    told: SomeText
+    until: date
+    responsible: SomeName
     proof: Text = ""
 
 
 class GivenAnswers(Sent):
     """Answers to a notice, each about another finding; all of them are taken, or none."""
 
-    answers: list[GivenAnswer] = Field(min_length=1, max_length=MOST_ANSWERS)
+    answers: list[Annotated[GivenAnswer | GivenAcceptance, Field(discriminator="answer")]] = Field(
+        min_length=1, max_length=MOST_ANSWERS
+    )
 
 
 class NoticeFilter(Schema):
@@ -167,21 +177,23 @@ def answer_notice(request: ApiRequest, number: Number, sent: GivenAnswers) -> Wh
     asks = any(each.answer in OF_MANAGERS for each in sent.answers)
     if asks and not request.visit.sight.may(Right.ASK, row.organisation_id):
         raise Problem(403, "forbidden", "The account of this token may not ask to accept or dispute.")
-    given = [Answered(index, **each.model_dump()) for index, each in enumerate(sent.answers)]
+    given = [
+        Answered(index, **{**each.model_dump(), "answer": Answer(each.answer)})
+        for index, each in enumerate(sent.answers)
+    ]
     wrong = _wrong(given, request.now.astimezone(ZoneInfo(row.organisation.time_zone)).date())
+    if not wrong:
+        errors = answer(row, [Given(each.said) for each in given], request.visit.who, request.now)
+        wrong = [Wrong(f"/answers/{each.row}", each.message) for each in errors]
     if wrong:
-        raise Problem(422, "invalid", "What was sent does not have the form that this takes.", wrong)
-    errors = answer(row, [Given(each.said) for each in given], request.visit.who, request.now)
-    if errors:
-        said = [Wrong(f"/answers/{each.row}", each.message) for each in errors]
-        raise Problem(409, "refused", "These answers can't be taken; nothing was changed.", said)
+        raise Problem(409, "refused", "These answers can't be taken; nothing was changed.", wrong)
     row.refresh_from_db()
     return _whole(request, row)
 
 
 def _wrong(given: list[Answered], today: date) -> list[Wrong]:
-    """Return what is left out, said twice, or too far ahead."""
-    found = [Wrong(f"/answers/{each.row}/{name}", "This is missing.") for each in given for name in each.wanting]
+    """Return what is said twice, or too far ahead."""
+    found: list[Wrong] = []
     seen: set[int] = set()
     for each in given:
         if each.finding in seen:

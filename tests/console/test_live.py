@@ -14,7 +14,7 @@ from scanner.accounts.roles import Role
 from scanner.console.live import LIVE_POLICY, STOP_POLLING
 from scanner.console.middleware import POLICY
 from scanner.console.views import rounds
-from scanner.rounds.models import HostResult, Round
+from scanner.rounds.models import HostResult, Job, Round
 from tests.console.house import House
 from tests.delivery.office import NOW
 from tests.pages.shown import browser as chromium
@@ -113,7 +113,10 @@ def test_progress_moves_without_a_page_load_and_goes_on_after_the_server_was_awa
         page.evaluate("window.unchanged = true; window.scrollTo(0, 80)")
         where = page.evaluate("window.scrollY")
 
+        at_work(this, house, "192.0.2.21", "192.0.2.22", "192.0.2.23")
+        expect(page.locator("#round-progress li")).to_contain_text("192.0.2.21, 192.0.2.22, 192.0.2.23")
         look(this, house, "192.0.2.21")
+        expect(page.locator("#round-progress li")).to_contain_text("Still to come: 192.0.2.22, 192.0.2.23")
         expect(page.locator("#look-1")).to_have_attribute("value", "1")
         assert said == [], "nothing was forbidden by the policy, nor did anything fail"
 
@@ -128,6 +131,7 @@ def test_progress_moves_without_a_page_load_and_goes_on_after_the_server_was_awa
         assert page.evaluate("[window.unchanged, window.scrollY]") == [True, where]
         assert page.evaluate("document.activeElement.textContent") == "Pause"
 
+        Job.objects.filter(round=this).update(state="done")
         end(this)
         expect(page.locator("h1")).to_contain_text("done")
         expect(page.locator("#round-said")).to_contain_text("done")
@@ -136,6 +140,14 @@ def test_progress_moves_without_a_page_load_and_goes_on_after_the_server_was_awa
         before = len(asked)
         page.wait_for_timeout(300)
         assert len(asked) == before, "what is over is asked for no more"
+
+
+def at_work(this: Round, house: House, *addresses: str) -> None:
+    Job.objects.create(
+        round=this, organisation=house.water, kind="look", state="running", attempt=1, worker="here:1", started=NOW,
+        not_before=NOW, created=NOW, terms={"domains": False},
+        hosts=[[house.target.pk, each, each, "", False] for each in addresses],
+    )  # fmt: skip
 
 
 def look(this: Round, house: House, address: str) -> None:
