@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Window
 from django.urls import reverse
 
 from scanner.accounts.sight import Sight
+from scanner.console.refusals import reply_worded
 from scanner.console.standing import NEW, Counts
 from scanner.delivery.letters import name_of
 from scanner.delivery.models import Message, MessageState
@@ -118,7 +119,12 @@ def _dead_letters(sight: Sight, t: Words) -> Need | None:
     rows = list(dead.values_list("pk", "kind", "recipient", "reply", "total")[:NAMED])
     details = (
         Detail(
-            t("mail.digest.dead", kind=t(f"mail.kind.{kind}"), recipient=line(recipient), reply=line(reply)),
+            t(
+                "mail.digest.dead",
+                kind=t(f"mail.kind.{kind}"),
+                recipient=line(recipient),
+                reply=line(reply_worded(reply, t)),
+            ),
             reverse("mail", args=[number]),
         )
         for number, kind, recipient, reply, _ in rows

@@ -7,6 +7,8 @@ from datetime import date
 from enum import Enum
 
 from scanner.delivery.letters import sentences
+from scanner.delivery.reports import PRUNED
+from scanner.delivery.sender import LOST, NO_CONTACT, WRITTEN
 from scanner.engine.errors import Refused, RoundsmanError, ToolError
 from scanner.engine.hostile import line
 from scanner.engine.sentence import Sentence
@@ -14,11 +16,15 @@ from scanner.remediation.lifecycle import State
 from scanner.reports.dates import written
 from scanner.reports.words import Words
 from scanner.rounds.models import PlanKind, RoundState
+from scanner.upkeep.restore import HELD
 from targets.registry.problems import Problem
 from targets.wrong import WrongText
 
 _LONGEST = 200
 """Characters of what a refusal quotes."""
+
+_NOTED = {HELD: "held", LOST: "lost", NO_CONTACT: "no-contact", PRUNED: "pruned"}
+"""What we note of mails, and the text of it."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +48,13 @@ def worded(sentence: str, t: Words) -> str:
         return t("console.refusal.unsaid")
     told = {name: _said(value, t) for name, value in sentence.values.items()}
     return t(f"console.refusal.{sentence.code}", **told)
+
+
+def reply_worded(reply: str, t: Words) -> str:
+    """Return the last word on a mail: what we noted ourselves in words of the reader, the mail server's as it is."""
+    if reply.startswith(WRITTEN):
+        return t("console.mail_reply.written", path=reply.removeprefix(WRITTEN))
+    return t(f"console.mail_reply.{_NOTED[reply]}") if reply in _NOTED else reply
 
 
 def problem_worded(problem: Problem, t: Words) -> str:

@@ -33,6 +33,8 @@ from scanner.reports.stationery import stationery_of
 from scanner.reports.words import Words, words
 from targets.models import Organisation
 
+PRUNED = "its content was pruned, as its time was over"
+
 FOLDER = "large-reports"
 """The part of the data directory that a web server may hand out below ``ROUNDSMAN_REPORTS_URL``."""
 
@@ -72,7 +74,7 @@ def built(message: Message, how: Post) -> bytes:
     """
     kept = message.report or message.bulletin
     if not message.text or (kept is not None and kept.is_pruned):
-        raise Refused("its content was pruned, as its time was over", "pruned")
+        raise Refused(PRUNED, "pruned")
     data = b""
     with stationery_of(message.organisation):
         writer = sender(Language(message.language))

@@ -11,10 +11,13 @@ from django.test import Client
 
 from scanner.accounts.models import User
 from scanner.accounts.roles import Role
-from scanner.console.refusals import why, worded
+from scanner.console.refusals import reply_worded, why, worded
 from scanner.console.texts import texts
+from scanner.delivery.reports import PRUNED
+from scanner.delivery.sender import LOST, NO_CONTACT, WRITTEN
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError, Refused
+from scanner.upkeep.restore import HELD
 from targets.proposing import MOST_WAITING
 from targets.registry.document import LARGEST_FILE
 from tests.console.house import House
@@ -125,3 +128,12 @@ def test_what_has_no_words_of_its_own_is_not_shown_but_logged(
     assert "secret" not in worded("secret detail", t)
     assert caplog.text.count("secret detail") == 2
     assert "weekly" in why(Refused("There is a plan weekly already.", "plan-exists", name="weekly"), t)
+
+
+def test_what_we_note_of_a_mail_is_worded_and_a_servers_words_are_not() -> None:
+    t = texts(Language.ZH_HANS)
+    for noted in (HELD, LOST, NO_CONTACT, PRUNED, f"{WRITTEN}/data/mail/1.eml"):
+        said = reply_worded(noted, t)
+        assert CHINESE.search(said)
+        assert not ENGLISH.search(said)
+    assert reply_worded("recipient: 550 no such user", t) == "recipient: 550 no such user"

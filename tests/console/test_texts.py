@@ -94,6 +94,7 @@ ASSEMBLED = (
     *("mails.retry_", "mails.cancel_", "mails.as_", "mail_test.step_"),
     *("compare.first", "compare.second"),
     *("chosen.claim", "chosen.give", "chosen.decide", "chosen.reopen"),
+    "mail_reply.",
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened", "finding.given", "finding.said"),
 )
