@@ -54,14 +54,14 @@ def test_a_part_is_asked_for_until_the_round_is_over(house: House, this: Round) 
     browser, where = house.browser(Role.OPERATOR), f"/rounds/{this.pk}/progress/"
     same = browser.get(where, {"state": "running"}, headers=HTMX)
     assert same.status_code == 200
-    assert f'hx-get="{where}?state=running"' in same.content.decode()
+    assert f'data-hx-get="{where}?state=running"' in same.content.decode()
     assert "<html" not in same.content.decode()
     assert "hx-swap-oob" not in same.content.decode(), (
         "what stays the same is left alone, and a click on it is not lost"
     )
     Round.objects.filter(pk=this.pk).update(state="paused")
     assert (
-        'id="round-actions" hx-swap-oob="true"'
+        'id="round-actions" data-hx-swap-oob="true"'
         in browser.get(where, {"state": "running"}, headers=HTMX).content.decode()
     )
     end(this)
