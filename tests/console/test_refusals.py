@@ -28,7 +28,10 @@ ENGLISH = re.compile(r"[A-Za-z']+ [a-z']+ [a-z']+")
 CHINESE = re.compile(r"[一-鿿]")
 
 TARGET = {"organisation": "water", "addresses": "192.0.2.99", "zone": "internet", "criticality": "ordinary"}
-PLAN = {"name": "p", "kind": "routine", "schedule": "every 1d", "time_zone": "UTC", "profile": "standard", "ports": ""}
+PLAN = {
+    **{"name": "p", "kind": "routine", "schedule": "every 1d", "time_zone": "UTC", "profile": "standard", "ports": ""},
+    **{"jitter": "0", "rate": "0", "priority": "0"},
+}
 REGISTER = """
 organisations:
 - slug: Water Office
@@ -73,7 +76,12 @@ def told(html: str) -> list[str]:
         ("/plans/add/", {**PLAN, "kind": "spot-check"}),
         ("/plans/add/", {**PLAN, "organisations": "nobody"}),
         ("/plans/add/", {**PLAN, "ports": "http"}),
-        ("/plans/add/", {**PLAN, "name": "No Name"}),
+        ("/plans/add/", {**PLAN, "time_zone": "Peking"}),
+        ("/plans/add/", {**PLAN, "kind": "campaign", "checks": "NO-SUCH"}),
+        ("/plans/add/", {**PLAN, "schedule": "0 0 31 2 *"}),
+        ("/plans/add/", {**PLAN, "blackouts": "Mon-Fri 25:00-26:00"}),
+        ("/plans/add/", {**PLAN, "name": "nightly"}),
+        ("/plans/add/", {**PLAN, "until": "2020-01-01"}),
         ("/exclusions/add/", {"organisation": "", "value": "1.2.3", "ports": "9-8", "reason": "r"}),
         ("/account/tokens/add/", {"name": "My Token", "scopes": ["read"], "days": "10"}),
         (

@@ -89,6 +89,7 @@ class PlanForm(PageForm):
     """What a plan is to be; see :class:`scanner.rounds.planning.PlanRequest`."""
 
     topic = "plan_form"
+    rare = ("blackouts", "jitter", "critical", "high", "medium", "low", "rate", "priority")
 
     name = forms.SlugField(max_length=64)
     kind = forms.ChoiceField()
