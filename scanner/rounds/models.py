@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.model import HostInspection, Outcome, Severity
 from scanner.engine.plan import Profile
 from scanner.engine.serialize import load_host
@@ -171,11 +171,14 @@ class Round(models.Model):
         return self.targets is None and self.hosts is None and not self.checks and not self.findings
 
     def need_facts(self) -> None:
-        """Raise ``InputError`` when host results were removed, so that what is left would tell a wrong story."""
+        """Raise ``Refused`` when host results were removed, so that what is left would tell a wrong story."""
         if self.pruned is not None:
-            raise InputError(
+            raise Refused(
                 f"What round {self.pk} saw was pruned on {self.pruned:%Y-%m-%d}, as ROUNDSMAN_KEEP_FACTS_DAYS says; "
-                "it can be neither rendered nor judged again. Take a newer round."
+                "it can be neither rendered nor judged again. Take a newer round.",
+                "round-pruned",
+                number=self.pk,
+                day=self.pruned.date(),
             )
 
 

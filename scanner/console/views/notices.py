@@ -19,6 +19,7 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console import papers
 from scanner.console.forms import ListFilter, PageForm, choose_from
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.delivery import notices
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument, NoticeItem
@@ -183,7 +184,7 @@ def withdraw(request: PageRequest, number: int) -> HttpResponse:
         try:
             notices.withdraw(this, request.who, request.now)
         except InputError as error:
-            messages.error(request, t("console.error.refused", why=error.args[0]))
+            messages.error(request, t("console.error.refused", why=why(error, t)))
         else:
             messages.success(request, t("console.notices.withdrawn"))
         return HttpResponseRedirect(back)
