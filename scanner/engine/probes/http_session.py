@@ -283,6 +283,30 @@ def _unpacked(response: h11.Response, body: bytes) -> bytes:
         return body
 
 
+_DECLARED = re.compile(rb"""(?i)charset\s{0,3}=\s{0,3}["']?([\w-]{2,20})""")
+_DECLARED_WITHIN = 1024
+"""Bytes of a page in which its meta element may name how it is written (HTML standard, 13.2.3.2)."""
+
+_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_WRITTEN = {
+    **dict.fromkeys(("gb2312", "gbk", "gb18030", "x-gbk", "gb_2312-80", "cp936"), "gb18030"),
+    **dict.fromkeys(("big5", "big5-hkscs"), "big5hkscs"),
+    **dict.fromkeys(("utf-16", "utf-16le"), "utf-16-le"),
+    "utf-16be": "utf-16-be",
+}
+"""Charsets, by their labels, that are not read as UTF-8: those of the West have the same letters where it matters."""
+
+
+def _decoded(response: h11.Response, body: bytes) -> str:
+    """Return the body as text, by its mark or by the charset that a text or page declares, else as UTF-8."""
+    content_type = dict(response.headers).get(b"content-type", b"")
+    encoding = next((name for mark, name in _MARKS if body.startswith(mark)), "")
+    if not encoding and _TEXT.match(content_type or b"text/html"):
+        declared = _DECLARED.search(content_type) or _DECLARED.search(body[:_DECLARED_WITHIN])
+        encoding = _WRITTEN.get(declared[1].decode("ascii", "replace").lower(), "") if declared else ""
+    return body.decode(encoding or "utf-8", errors="replace").removeprefix("\ufeff")
+
+
 def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpReply:
     kept = response.headers.raw_items()[:HEADER_LIMIT]
     body = _unpacked(response, body)
@@ -294,7 +318,7 @@ def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpR
             (name.decode("ascii", "replace").lower(), line(value.decode("utf-8", "replace"), HEADER_LENGTH))
             for name, value in kept
         ),
-        body=body.decode("utf-8", errors="replace"),
+        body=_decoded(response, body),
         body_bytes=len(body),
         at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
     )
