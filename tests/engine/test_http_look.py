@@ -253,6 +253,64 @@ def test_a_site_that_wants_its_cookie_back_gets_it_on_the_way_and_nobody_keeps_i
     assert sites.SECRET not in repr(facts)
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        '<meta http-equiv="refresh" content="0;url=app/login">',
+        '<script>window.location.href = "/app/login"</script>',
+    ],
+)
+def test_a_page_that_only_sends_its_visitors_on_leads_to_the_one_that_is_judged(tmp_path: Path, first: str) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        at_login = request.startswith(b"GET /app/login ")
+        yield answer(b"<html><title>Log in</title>" if at_login else f"<html>{first}</html>".encode())
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert [reply.path for reply in facts.first_page] == ["/", "/app/login"]
+    assert facts.page is not None
+    assert facts.page.title == "Log in"
+    assert facts.redirect_end is RedirectEnd.ARRIVED
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        '<meta http-equiv="refresh" content="0;url=/gone">',
+        '<meta http-equiv="refresh" content="0;url=https://other.lab.test/">',
+        '<meta http-equiv="refresh" content="0;url=/">',
+        f'<p>{"Words. " * 50}</p><script>function go() {{ location.href = "/gone" }}</script>',
+    ],
+)
+def test_a_page_whose_own_way_on_leads_nowhere_is_the_one_that_is_judged(tmp_path: Path, first: str) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        gone = request.startswith(b"GET /gone ")
+        yield answer(b"", "404 Not Found") if gone else answer(f"<html><title>First</title>{first}</html>".encode())
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.page is not None
+    assert facts.page.title == "First"
+    assert facts.complete
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("<html><title>某市某局</title>".encode("gbk"), "text/html; charset=GBK"),
+        ("<html><meta charset='gb2312'><title>某市某局</title>".encode("gbk"), "text/html"),
+        ("\ufeff<html><title>某市某局</title>".encode("utf-16-le"), "text/html"),
+        ("\ufeff<html><title>某市某局</title>".encode(), "text/html; charset=gbk"),
+        ("<html><title>某市某局</title>".encode(), "text/html; charset=unicode_escape"),
+    ],
+)
+def test_a_page_is_read_in_the_charset_that_it_declares(tmp_path: Path, body: bytes, content_type: str) -> None:
+    with serving(lambda _: iter([answer(body, headers=f"Content-Type: {content_type}")]), tmp_path):
+        facts = look(level=Level.GREETING)
+    assert facts.page is not None
+    assert facts.page.title == "某市某局"
+
+
 def test_a_redirect_to_a_page_that_does_not_answer_leaves_the_look_incomplete(tmp_path: Path) -> None:
     def reply(request: bytes) -> Iterator[bytes]:
         if not request.startswith(b"GET /app "):

@@ -15,7 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
-from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page, RedirectEnd
+from scanner.engine.facts.http import (
+    TEXT_OF_A_PAGE,
+    CrossOrigin,
+    ExposedPath,
+    HttpFacts,
+    HttpReply,
+    Page,
+    RedirectEnd,
+)
 from scanner.engine.hostile import line, mask_secrets
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
@@ -133,7 +141,7 @@ class _Site:
         root = await self.session.get("/")
         trail = Trail([root], RedirectEnd.UNASKED)
         if self.session.contact.level is not Level.GREETING:
-            trail = await follow(self.session, root)
+            trail = await follow(self.session, root, self._onward)
         self.root, *hops = (_kept(reply, excerpt_length=ROOT_EXCERPT) for reply in trail.replies)
         self.hops, self.redirect_end, self.ended = tuple(hops), trail.end, trail.failed
         shown = trail.shown
@@ -146,7 +154,12 @@ class _Site:
 
     def _read(self, reply: HttpReply) -> Page | None:
         base = f"{self.session.scheme}://{self.session.host}{reply.path}"
-        return read_page(reply.body, base) if is_html(reply) else None
+        return read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT) if is_html(reply) else None
+
+    def _onward(self, reply: HttpReply) -> str:
+        """Return where a page without content of its own sends its visitors."""
+        page = self._read(reply) if reply.status == 200 else None
+        return page.refresh if page is not None and page.text_length < TEXT_OF_A_PAGE else ""
 
     async def behaviour(self, again: HttpFacts | None) -> None:
         """Ask random paths, a foreign origin, TRACE and OPTIONS; none of them changes anything."""
