@@ -14,7 +14,7 @@ import pytest
 from scanner.engine.errors import ProbeError
 from scanner.engine.facts.http import HttpFacts, RedirectEnd
 from scanner.engine.model import Endpoint, Level, Target
-from scanner.engine.probes import http
+from scanner.engine.probes import http, http_session
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
 from scanner.engine.probes.http_session import BODY_LIMIT
@@ -160,6 +160,43 @@ def test_a_firewall_that_loses_patience_is_noticed(tmp_path: Path) -> None:
 
     with serving(reply, tmp_path):
         assert look().blocked
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+def test_what_a_limiter_turned_away_is_asked_again(
+    tmp_path: Path, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
+    turned_away: list[bytes] = []
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        path = request.split()[1]
+        if path in (b"/.env", b"/web.config") and path not in turned_away:
+            turned_away.append(path)
+            yield answer(status=status)
+        else:
+            found = path == b"/.env"
+            yield answer(sites.ENV.encode(), headers="Content-Type: text/plain") if found else answer(status="404 No")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert [path.kind for path in facts.exposed] == ["env"]
+    assert facts.complete
+
+
+def test_what_a_limiter_turns_away_twice_is_not_inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        limited = request.split()[1] == b"/backup.zip"
+        yield answer(status="503 Service Unavailable" if limited else "404 Not Found")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert not facts.complete
+    assert "/backup.zip" in facts.ended
 
 
 def test_a_rule_against_dotfiles_is_no_block(tmp_path: Path) -> None:

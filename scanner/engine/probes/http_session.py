@@ -50,8 +50,8 @@ PRODUCT_SHARE = 8
 LEAST_SHARE = 3
 """The same where nothing speaks for a product: an answer to OPTIONS may still show one."""
 
-BURST, RATE = 40, 5.0
-"""A site gets at most ``BURST`` requests at once, then ``RATE`` a second."""
+BURST, RATE, SLOW_RATE = 40, 5.0, 2.0
+"""A site gets at most ``BURST`` requests at once, then ``RATE`` a second; one that limits us, ``SLOW_RATE``."""
 
 READ_SIZE = 32 * 1024
 """Bytes asked of the socket at a time."""
@@ -90,7 +90,7 @@ class HttpSession:
         self.requests = 0
         self._limit = limit
         self._sni = host
-        self._tokens, self._refilled = float(BURST), time.monotonic()
+        self._tokens, self._refilled, self._rate = float(BURST), time.monotonic(), RATE
         self._turn = asyncio.Lock()
         self._idle: _Connection | None = None
 
@@ -148,6 +148,10 @@ class HttpSession:
     def leave(self, requests: int) -> None:
         """Send so many requests less than the limit: they are kept for what comes later."""
         self._limit -= requests
+
+    def slow_down(self) -> None:
+        """Send nothing in bursts any more, and less in a second: the site turned away what came faster."""
+        self._tokens, self._rate = min(self._tokens, 0.0), SLOW_RATE
 
     async def _count(self) -> None:
         if self.requests >= self._limit:
@@ -219,11 +223,12 @@ class HttpSession:
 
     async def _pace(self) -> None:
         now = time.monotonic()
-        self._tokens = min(BURST, self._tokens + (now - self._refilled) * RATE)
+        most = BURST if self._rate == RATE else 1
+        self._tokens = min(most, self._tokens + (now - self._refilled) * self._rate)
         self._refilled = now
         self._tokens -= 1
         if self._tokens < 0:
-            await asyncio.sleep(-self._tokens / RATE)
+            await asyncio.sleep(-self._tokens / self._rate)
 
 
 async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:
