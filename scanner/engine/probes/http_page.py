@@ -163,6 +163,7 @@ def _attributes(text: str) -> dict[str, str]:
 def _read_script(content: str, seen: _Reading) -> None:
     if not seen.moved:
         seen.moved = _script_move(content, seen.base)
+    seen.internal_urls.extend(marks.internal_urls(content))
     if library := marks.library_in(content):
         seen.libraries.append(library)
     if "document.write" in content:

@@ -63,6 +63,7 @@ _ICP = re.compile(
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤川青藏琼宁]\s{0,3}ICP\s{0,3}[备证][^\d<>]{0,8}\d{5,12}(?:号(?:-\d{1,4})?)?",
     re.IGNORECASE,
 )
+_PRIVATE_URL = re.compile(r"""(?i)(?<=["'])(?:https?|wss?)://(?:10|172|192)\.[\d.]{5,12}(?::\d{1,5})?(?=[/"'])""")
 _INTERNAL = tuple(ipaddress.ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
@@ -99,6 +100,11 @@ def registration_number(text: str) -> str:
     """Return the ICP registration number that a page shows; empty when there is none."""
     found = _ICP.search(html.unescape(text))
     return line(found[0], 60) if found else ""
+
+
+def internal_urls(script: str) -> list[str]:
+    """Return the URLs in a script of the page itself whose host is an address for private networks."""
+    return [line(url, 120) for url in _PRIVATE_URL.findall(script)[:10] if is_internal(url)]
 
 
 def is_internal(url: str) -> bool:

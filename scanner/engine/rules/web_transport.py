@@ -112,7 +112,7 @@ def mixed(service: Service, context: Context) -> Iterator[Finding]:
         page, shown = site.page, site.shown
         if page is None or shown is None:
             continue
-        policies = f"{shown.header('content-security-policy') or ''} {page.policy}".lower()
+        policies = " ".join((*shown.all_headers("content-security-policy"), page.policy)).lower()
         urls = page.plain_active or page.plain_passive
         if urls and "upgrade-insecure-requests" not in policies:
             severity = Severity.MEDIUM if page.plain_active else Severity.LOW
