@@ -33,7 +33,15 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.archive, b"\x1f\x8b\x08\x00".decode("utf-8", "replace")),
     (signatures.sql_dump, f"-- MySQL dump 10.13\n-- INSERT '{SECRET}'"),
     (signatures.sql_dump, "/*!999999\\- enable the sandbox mode */\n-- MariaDB dump 10.19"),
+    (signatures.sql_dump, "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19  Distrib 10.11.11-MariaDB"),
     (signatures.sql_dump, "--\n-- PostgreSQL database dump\n--"),
+    (signatures.sql_dump, "/*\n Navicat Premium Data Transfer\n\n Source Server : lab"),
+    (signatures.sql_dump, f"{'-' * 56}\n-- Host:                         127.0.0.1"),
+    (signatures.sql_dump, "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;"),
+    (signatures.nginx_status, "Active connections: 1 \nserver accepts handled requests request_time\n 2 2 4 120\n"),
+    (signatures.robots, "User-agent: *\nDisallow: /siteadmin/\n"),
+    (signatures.robots, "User-agent: *\nDisallow: /db_backup/\n"),
+    (signatures.cross_domain, "<cross-domain-policy><allow-access-from domain = '*' /></cross-domain-policy>"),
     (signatures.nginx_status, "Active connections: 1 \nserver accepts handled requests\n 1 1 1 \nReading: 0"),
     (signatures.config_json, json.dumps({"db": {"host": "h", "password": SECRET}})),
     (signatures.sftp_json, json.dumps({"host": "h", "username": "u", "password": SECRET})),
@@ -62,6 +70,12 @@ NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.actuator, json.dumps([1])),
     (signatures.robots, "User-agent: *\nDisallow: /wp-admin/\nAllow: /wp-admin/admin-ajax.php\nDisallow: /search\n"),
     (signatures.robots, "Disallow: /admin/"),
+    (signatures.robots, "User-agent: *\nDisallow: /latest/\nDisallow: /secretariat/\nDisallow: /waste-management/\n"),
+    (signatures.robots, "User-agent: *\nDisallow: /administration/\nDisallow: /contest/\nDisallow: /testimonials/\n"),
+    (
+        signatures.cross_domain,
+        "<cross-domain-policy><!-- <allow-access-from domain='*'/> --><allow-access-from domain='a.lab'/>",
+    ),
     (signatures.introspection, '{"errors":[{"message":"GraphQL introspection is not allowed"}],"data":null}'),
     (signatures.introspection, '{"data":{"__schema":{"queryType":{"name":"<script>"}}}}'),
     (signatures.api_documents, "knife4j"),
@@ -83,9 +97,16 @@ def test_what_only_resembles_it_is_no_proof(signature: Signature, body: str) -> 
     assert signature(reply(body)) is None
 
 
+TOLD_BY_CONTENT = (
+    *(signatures.private_key, signatures.nginx_status, signatures.git_head, signatures.git_config),
+    *(signatures.env_file, signatures.archive, signatures.cross_domain),
+)
+"""What is the same under any media type: servers call files that they don't know pages, too."""
+
+
 def test_the_same_content_served_as_a_page_is_no_proof() -> None:
     for signature, body in PROVEN:
-        if signature not in (signatures.private_key, signatures.nginx_status):
+        if signature not in TOLD_BY_CONTENT:
             assert signature(reply(body, "text/html")) is None, body
 
 
@@ -148,6 +169,30 @@ def test_listings_without_a_title_are_recognised_by_their_form(body: str, media_
 )
 def test_other_lists_are_no_listings(body: str, media_type: str) -> None:
     assert signatures.listing(reply(body, media_type)) is None
+
+
+@pytest.mark.parametrize(
+    ("signature", "body"),
+    [(signatures.git_head, "ref: refs/heads/main\n"), (signatures.env_file, ENV), (signatures.archive, "PK\x03\x04")],
+)
+def test_a_server_that_calls_every_file_a_page_hides_nothing(signature: Signature, body: str) -> None:
+    assert signature(reply(body, "text/html")) is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (
+            "<html><head><title>lab.test - /</title></head><body><H1>lab.test - /</H1><hr>\n\n<pre>"
+            '<A HREF="/backup.sql">backup.sql</A><br></pre></body></html>'
+        ),
+        '<!DOCTYPE html><title>/</title><a href="./backup.sql">\n<span>x</span></a>',
+    ],
+)
+def test_the_listings_of_iis_and_caddy_are_recognised(body: str) -> None:
+    proof = signatures.listing(reply(body, "text/html"))
+    assert proof is not None
+    assert dict(proof.details)["grave"] == "yes"
 
 
 def test_an_article_about_listings_is_none() -> None:

@@ -37,16 +37,22 @@ def is_html(reply: HttpReply) -> bool:
     return "html" in reply.content_type or reply.body[:200].lstrip().lower().startswith(("<!doctype html", "<html"))
 
 
+def _has_tags(reply: HttpReply) -> bool:
+    """Tell whether the reply is written as a page. Servers call files that they don't know pages, too, so that only
+    what stands in them tells."""
+    return "<" in reply.body
+
+
 def git_head(reply: HttpReply) -> Proof | None:
     first = reply.body.strip()
-    if is_html(reply) or not re.fullmatch(r"ref: refs/[\w./-]{1,200}|[0-9a-f]{40}|[0-9a-f]{64}", first):
+    if not re.fullmatch(r"ref: refs/[\w./-]{1,200}|[0-9a-f]{40}|[0-9a-f]{64}", first):
         return None
     return Proof(first)
 
 
 def git_config(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if is_html(reply) or not re.search(r"(?m)^[ \t]*+\[core\]\s*$", text) or "repositoryformatversion" not in text:
+    if _has_tags(reply) or not re.search(r"(?m)^[ \t]*+\[core\]\s*$", text) or "repositoryformatversion" not in text:
         return None
     remote = re.search(r"(?m)^[ \t]*+url\s*=\s*(\S{1,300})", text)
     url = line(re.sub(r"//[^/@\s]+@", "//****@", remote[1])) if remote else "-"
@@ -57,8 +63,6 @@ def starts_with(*beginnings: str) -> Signature:
     """Return the signature of a file that begins with one of these (bytes that aren't UTF-8 stand as U+FFFD)."""
 
     def signature(reply: HttpReply) -> Proof | None:
-        if is_html(reply):
-            return None
         magic = next((beginning for beginning in beginnings if reply.body.startswith(beginning)), None)
         return Proof(printable(magic), (("size", _size(reply)),)) if magic else None
 
@@ -75,10 +79,12 @@ archive = starts_with("PK\x03\x04", "PK\x05\x06", "\x1f\ufffd\x08", "Rar!\x1a\x0
 
 
 def sql_dump(reply: HttpReply) -> Proof | None:
+    """Dumps of MySQL, MariaDB (whose first line may be for its sandbox), PostgreSQL, SQLite and of usual programs."""
     dump = re.match(
-        r"\s*(?:/\*!\S{0,40}[^\n]{0,80}\n)?(?:--\s*)?"
+        r"(?i)\s*(?:/\*M?!\S{0,40}[^\n]{0,80}\n)?(?:-{2,80}\s*)?"
         r"(-- (?:MySQL|MariaDB) dump|-- PostgreSQL database dump|-- phpMyAdmin SQL Dump|-- Dump(?:ed|ing) [^\n]{0,40}|"
-        r"CREATE (?:TABLE|DATABASE)|DROP TABLE|INSERT INTO)",
+        r"/\*\s{0,5}(?:Navicat|SQLyog) [^\n]{0,40}|-- Host:|PRAGMA foreign_keys=OFF;|"
+        r"SET (?:NAMES|FOREIGN_KEY_CHECKS|SQL_MODE)\b|CREATE (?:TABLE|DATABASE)|DROP TABLE|INSERT INTO)",
         reply.body,
     )
     return Proof(printable(dump[1]), (("size", _size(reply)),)) if dump and not is_html(reply) else None
@@ -94,7 +100,7 @@ _ENV_GRAVE = re.compile(
 
 def env_file(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if "<" in text or is_html(reply) or reply.content_type.startswith(("image/", "application/json")):
+    if _has_tags(reply) or reply.content_type.startswith(("image/", "application/json")):
         return None
     pairs = [(found[1], found[2].strip().strip("'\"")) for found in _ENV_LINE.finditer(text)]
     secrets = [name for name, value in pairs if value and _ENV_SECRET.search(name)]
@@ -126,7 +132,9 @@ def server_status(reply: HttpReply) -> Proof | None:
 
 
 def nginx_status(reply: HttpReply) -> Proof | None:
-    status = re.match(r"Active connections: \d{1,9}\s*\nserver accepts handled requests\s*\n[ \d]{5,60}", reply.body)
+    status = re.match(
+        r"Active connections: \d{1,9}\s*\nserver accepts handled requests(?: request_time)?\s*\n[ \d]{5,60}", reply.body
+    )
     return Proof(printable(status[0])) if status else None
 
 
@@ -179,9 +187,11 @@ def introspection(reply: HttpReply) -> Proof | None:
 
 _DISALLOWED = re.compile(r"(?im)^[ \t]*+disallow[ \t]*+:[ \t]*+(/[!-~]{1,100})")
 _TELLING = re.compile(
-    r"(?i)admin(?!-ajax)|manage|console|backend|back-?office|houtai|guanli|login|backup|database|\bdb\b|config|private|"
-    r"internal|secret|install|upload|\.git|\.svn|\.bak|test|druid|actuator|swagger"
+    r"(?i)(?<![a-z])(?:[a-z]{0,10}admin(?!istrati[vo]|-ajax)[a-z]{0,12}|(?<![a-z]-)manage(?:r|ment)?s?|consoles?|backend|"
+    r"back-?office|houtai|guanli|[a-z]{0,10}login|backups?|databases?|db|configs?|configuration|private|internal|secrets?|"
+    r"install(?:er)?|uploads?|git|svn|bak|tests?|druid|actuator|swagger)(?![a-z])"
 )
+"""Words of a path that tell, whole ones: ``/latest/`` and ``/waste-management/`` tell nothing."""
 _WORDPRESS_DEFAULT = frozenset({"/wp-admin/", "/wp-admin"})
 
 
@@ -211,6 +221,40 @@ def web_config(reply: HttpReply) -> Proof | None:
     holds = ", ".join(dict.fromkeys(sections))
     severity = "high" if "connectionStrings" in sections else "medium"
     return Proof(f"<configuration>: {holds}", (("severity", severity), ("holds", holds)))
+
+
+def application_trace(reply: HttpReply) -> Proof | None:
+    """ASP.NET's trace of the last requests: headers, cookies and forms of everyone."""
+    found = re.search(r"(?i)<h1>\s{0,5}Application Trace\s{0,5}</h1>", reply.body)
+    shown = found and re.search(r"(?i)Requests to this Application", reply.body)
+    return Proof("Application Trace", (("severity", "high"), ("holds", "trace.axd"))) if shown else None
+
+
+def error_log(reply: HttpReply) -> Proof | None:
+    """ELMAH's log of an ASP.NET application's errors, cookies and server variables included."""
+    found = re.search(r"(?i)<title>\s{0,5}Error log for [^<]{1,200}", reply.body)
+    return Proof("ELMAH", (("severity", "high"), ("holds", "ELMAH"))) if found and "ELMAH" in reply.body else None
+
+
+def composer(reply: HttpReply) -> Proof | None:
+    """PHP's list of the packages that an application is made of."""
+    settings = _object(reply)
+    if not isinstance(settings.get("require"), dict) or not {"name", "autoload", "type"} & settings.keys():
+        return None
+    return Proof("composer.json", (("severity", "low"), ("holds", "composer.json")))
+
+
+_SPRING_1 = re.compile(r'\{"profiles":\[[^\]]{0,100}\],"')
+
+
+def actuator_1(reply: HttpReply) -> Proof | None:
+    """Spring Boot 1's environment, by its beginning; what comes after is not read (its documentation, "Endpoints")."""
+    typed = reply.content_type.startswith("application/vnd.spring-boot.actuator.v1") or bool(
+        reply.header("x-application-context")
+    )
+    if not typed or not _SPRING_1.match(reply.body):
+        return None
+    return Proof("profiles", (("endpoints", "env"), ("open", "env")))
 
 
 _SECRET_FIELD = re.compile(r"(?i)(?:password|passwd|pwd|secret|secret_?key|private_?key|access_?key(?:_?secret)?)$")
@@ -255,8 +299,9 @@ def security_txt(reply: HttpReply) -> Proof | None:
 
 
 def cross_domain(reply: HttpReply) -> Proof | None:
-    policy = re.search(r"""<allow-access-from\b[^<>]{0,200}\bdomain=["']\*["'][^<>]{0,100}>""", reply.body)
-    return Proof(line(policy[0])) if policy and "<cross-domain-policy" in reply.body else None
+    text = re.sub(r"(?s)<!--.{0,4000}?-->", " ", reply.body)
+    policy = re.search(r"""<allow-access-from\b[^<>]{0,200}\bdomain\s{0,3}=\s{0,3}["']\*["'][^<>]{0,100}>""", text)
+    return Proof(line(policy[0])) if policy and "<cross-domain-policy" in text else None
 
 
 # Apache, nginx, Python and others; mini_httpd ("Index of ./"); Jetty; Express's serve-index; IIS; Tomcat; webfs.
@@ -265,6 +310,13 @@ _LISTING = re.compile(
     r"listing directory /[^<]{0,120})|(\[To Parent Directory\])|"
     r"<h1>\s*(Directory Listing For [^<]{0,120}|listing:)\s"
 )
+# IIS's own root has no parent to name: host and folder as title and heading, then the files.
+_IIS_LISTING = re.compile(
+    r"(?i)<title>([^<]{1,100} - /[^<]{0,100})</title></head>\s?<body>\s?<h1>\1</h1><hr>\s{0,4}<pre>"
+)
+# Caddy's file_server, whose title is the folder's path alone; rclone serves the same page.
+_CADDY_TITLE = re.compile(r"<title>(/[^<]{0,120}|[^<]{1,120}/)</title>")
+_CADDY_ENTRY = re.compile(r'<a href="\./[^"<>]{1,200}">\s')
 _LISTED = re.compile(r"""(?i)<a\s[^<>]{0,100}?href\s*=\s*["']([^"'?#<>]{1,120})["']""")
 
 # The whole of what Go's http.FileServer writes, up to its version 1.21 and since.
@@ -289,9 +341,14 @@ def listing(reply: HttpReply) -> Proof | None:
     if is_html(reply):
         found = _LISTING.search(reply.body)
         title = line(next(filter(None, found.groups())), 120) if found else ""
+        in_root = _IIS_LISTING.search(reply.body)  # whose links are absolute
+        other = in_root or (_CADDY_TITLE.search(reply.body) if _CADDY_ENTRY.search(reply.body) else None)
+        title = title or (line(other[1], 120) if other else "")
         title = title or ("http.FileServer" if _GO_LISTING.match(reply.body) else "")
         names = [
-            name for name in _LISTED.findall(reply.body) if name.strip("./") and not name.startswith(("/", "http"))
+            name.removeprefix("./")
+            for name in _LISTED.findall(reply.body)
+            if name.strip("./") and not name.startswith("http") and (in_root or not name.startswith("/"))
         ]
     else:
         form = next((name for begins, name in _NGINX_LISTING if begins.match(reply.body)), None)
