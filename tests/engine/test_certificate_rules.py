@@ -124,6 +124,17 @@ def test_certificates_in_the_wrong_order_are_related_all_the_same() -> None:
     assert dict(found["CERT-CHAIN-ORDER"].params)["problems"] == "order"
 
 
+def test_an_intermediate_that_two_roots_signed_may_be_sent_twice() -> None:
+    other_root = issue("Other root", is_ca=True)
+    crossed = issue("Roundsman lab intermediate", other_root, key=INTERMEDIATE.key, is_ca=True)
+    assert "CERT-CHAIN-ORDER" not in findings(*CHAIN, crossed.der)
+
+
+def test_days_since_the_end_are_whole_days() -> None:
+    ended = issue("www.lab", INTERMEDIATE, names=["www.lab"], until=NOW - 1.5 * DAY)
+    assert dict(findings(ended.der, INTERMEDIATE.der)["CERT-EXPIRED"].params)["days"] == "1"
+
+
 def test_an_exponent_of_one_is_found_though_libraries_refuse_the_key() -> None:
     weak = issue("www.lab", INTERMEDIATE, names=["www.lab"], key=rsa_key(2048))
     # The exponent 65537 becomes 1, and the key's own lengths stay as they are.
