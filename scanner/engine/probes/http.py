@@ -29,7 +29,8 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_compare import Fingerprint
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
 from scanner.engine.probes.http_page import read_page
-from scanner.engine.probes.http_paths import SNIFF, WellKnown, folder, well_known
+from scanner.engine.probes.http_page_marks import libraries_to_read, library_in
+from scanner.engine.probes.http_paths import SNIFF, WellKnown, by_sign, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
 from scanner.engine.probes.http_redirects import Trail, follow
 from scanner.engine.probes.http_session import (
@@ -53,6 +54,9 @@ UNANSWERED_LIMIT = 3
 
 FOLDER_LIMIT = 3
 """Directories, taken from the links of the first page, that are asked for a listing."""
+
+LIBRARY_HEAD = 512
+"""Bytes of a script library in which its comment names it."""
 
 ROOT_EXCERPT = 4096
 """Characters of the first page that are kept."""
@@ -102,7 +106,8 @@ async def look(
     async with HttpSession(contact, host) as session:
         site = _Site(session, host)
         await site.first_page()
-        session.leave(PRODUCT_SHARE if may_be_product(site.facts().first_page) else LEAST_SHARE)
+        site.has_room = not may_be_product(site.facts().first_page)
+        session.leave(LEAST_SHARE if site.has_room else PRODUCT_SHARE)
         if contact.level is not Level.GREETING:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -126,6 +131,8 @@ class _Site:
     redirect_end: RedirectEnd = RedirectEnd.UNASKED
     page: Page | None = None
     shown_path: str = "/"
+    libraries: tuple[str, ...] = ()
+    has_room: bool = False
     for_crawlers: Page | None = None
     nameless: HttpReply | None = None
     strangers: list[Fingerprint] = field(default_factory=list)
@@ -152,6 +159,7 @@ class _Site:
         shown = trail.shown
         self.shown_path = shown.path
         self.page = self._read(shown)
+        self.libraries = libraries_to_read(shown.body, f"{self.session.scheme}://{self.session.host}{shown.path}")
         if shown.status == 200:
             for kind, signature in _ON_THE_FIRST_PAGE:
                 self._note(kind, shown, signature(shown))
@@ -178,6 +186,8 @@ class _Site:
         self.blocked = len(statuses) == 1 and statuses <= _REFUSALS
         if self.blocked:
             return
+        if again is None:
+            await self._read_libraries()
         if again is None or again.cross_origin:
             await self._ask_as_foreigner()
         if again is None or again.for_crawlers:
@@ -189,6 +199,15 @@ class _Site:
         if again is None or again.methods:
             options = await self.ask("/", method="OPTIONS")
             self.methods = advertised(options) if options else ()
+
+    async def _read_libraries(self) -> None:
+        """Ask for the first lines of libraries of this site whose names don't tell their versions."""
+        for path in self.libraries:
+            reply = await self.ask(path, headers={"Range": f"bytes=0-{LIBRARY_HEAD - 1}"}, limit=LIBRARY_HEAD)
+            library = library_in(reply.body) if reply is not None and reply.status in (200, 206) else None
+            if library is not None and self.page is not None:
+                found = replace(library, source=f"{path}: {library.source}"[:120])
+                self.page = replace(self.page, libraries=(*self.page.libraries, found))
 
     async def _ask_as_foreigner(self) -> None:
         """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins."""
@@ -231,7 +250,9 @@ class _Site:
         """Ask the well-known paths, and the directories that the first page links to for a listing."""
         if self.blocked:
             return
-        questions = [*well_known(self.name)]
+        replies = self.facts().first_page
+        said = " ".join(f"{reply.headers} {reply.body}" for reply in replies)
+        questions = [*well_known(self.name), *by_sign(None if self.has_room else said)]
         if self.page is not None:
             questions += [folder(path) for path in self.page.folders[:FOLDER_LIMIT]]
         if again is not None:
@@ -283,7 +304,7 @@ class _Site:
         self._note(question.kind, reply, proof)
 
     def _prove(self, question: WellKnown, reply: HttpReply) -> Proof | None:
-        if reply.status not in ((200, 206) if question.ranged else (200,)):
+        if reply.status not in question.statuses:
             return None
         seen = Fingerprint.of(reply)
         if any(seen.same_page(stranger) for stranger in self.strangers):

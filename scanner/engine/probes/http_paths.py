@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from scanner.engine.probes import http_products as products
@@ -25,6 +26,13 @@ class WellKnown:
     limit: int = SNIFF
     ranged: bool = False
     also: tuple[str, Signature] | None = None
+    moves: bool = False
+    """Whether a redirect may prove it, too."""
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """The status codes with which ``signature`` may hold."""
+        return (200, *((206,) if self.ranged else ()), *((301, 302, 303, 307, 308) if self.moves else ()))
 
 
 def _archive(name: str) -> WellKnown:
@@ -61,16 +69,12 @@ _ALWAYS = (
     WellKnown("config", "/.aws/credentials", signatures.aws_credentials, "/.aws/{random}", limit=4096),
     WellKnown("config", "/id_rsa", signatures.private_key, "/{random}", limit=128),
     WellKnown("config", "/.vscode/sftp.json", signatures.sftp_json, "/.vscode/{random}.json", limit=4096),
-    WellKnown("config", "/composer.json", signatures.composer, "/{random}.json"),
-    WellKnown("config", "/trace.axd", signatures.application_trace, "/{random}.axd"),
-    WellKnown("config", "/elmah.axd", signatures.error_log, "/{random}.axd"),
     WellKnown("phpinfo", "/phpinfo.php", signatures.php_info, "/{random}.php"),
     WellKnown("phpinfo", "/info.php", signatures.php_info, "/{random}.php"),
     WellKnown("server-status", "/server-status", signatures.server_status, "/{random}"),
     WellKnown("nginx-status", "/nginx_status", signatures.nginx_status, "/{random}", limit=512),
     WellKnown("error-stack", "/console", products.debug_console, "/{random}"),
     WellKnown("actuator", "/actuator", signatures.actuator, "/{random}"),
-    WellKnown("actuator", "/env", signatures.actuator_1, "/{random}", limit=64),
     WellKnown("druid", "/druid/index.html", signatures.druid, "/druid/{random}.html"),
     WellKnown("swagger", "/v3/api-docs", signatures.api_description, "/v3/{random}"),
     WellKnown("swagger", "/v2/api-docs", signatures.api_description, "/v2/{random}"),
@@ -82,8 +86,37 @@ _ALWAYS = (
     WellKnown("installer", "/install/index.php", products.installer, "/install/{random}.php"),
     WellKnown("cross-domain", "/crossdomain.xml", signatures.cross_domain, "/{random}.xml", limit=4096),
     WellKnown("robots", "/robots.txt", signatures.robots, "/{random}.txt"),
-    WellKnown("security-txt", "/.well-known/security.txt", signatures.security_txt, "/.well-known/{random}.txt", 4096),
+    WellKnown(
+        "security-txt",
+        "/.well-known/security.txt",
+        signatures.security_txt,
+        "/.well-known/{random}.txt",
+        limit=4096,
+        moves=True,
+    ),
 )
+
+_BY_SIGN = (
+    (
+        re.compile(r"(?i)asp\.net|__viewstate|\.aspx\b|microsoft-iis"),
+        WellKnown("config", "/trace.axd", signatures.application_trace, "/{random}.axd"),
+    ),
+    (
+        re.compile(r"(?i)asp\.net|__viewstate|\.aspx\b|microsoft-iis"),
+        WellKnown("config", "/elmah.axd", signatures.error_log, "/{random}.axd"),
+    ),
+    (
+        re.compile(r"(?i)x-application-context"),  # which Spring Boot 1 sends with everything
+        WellKnown("actuator", "/env", signatures.actuator_1, "/{random}", limit=64),
+    ),
+    (re.compile(r"(?i)\bphp"), WellKnown("config", "/composer.json", signatures.composer, "/{random}.json")),
+)
+"""Paths of one framework each, and what its pages and headers say."""
+
+
+def by_sign(said: str | None) -> tuple[WellKnown, ...]:
+    """Return the paths of the frameworks that speak from ``said``, headers and page of a site; None stands for all."""
+    return tuple(question for sign, question in _BY_SIGN if said is None or sign.search(said))
 
 
 def well_known(name: str | None) -> tuple[WellKnown, ...]:

@@ -294,6 +294,10 @@ def private_key(reply: HttpReply) -> Proof | None:
 
 
 def security_txt(reply: HttpReply) -> Proof | None:
+    """The file, or a redirect to where it is (RFC 9116 section 3)."""
+    if reply.status >= 300:
+        there = re.fullmatch(r"\S{0,200}/security\.txt", reply.header("location") or "")
+        return Proof(line(there[0])) if there else None
     contact = re.search(r"(?mi)^Contact:\s*(\S{3,200})", reply.body)
     return Proof(line(contact[0])) if contact and not is_html(reply) else None
 
