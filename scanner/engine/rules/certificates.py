@@ -18,7 +18,7 @@ from scanner.engine.rules.base import Context, Rule, TrustAnchor, rule
 from scanner.engine.rules.certificate_path import Path, Trust, find_path
 from scanner.engine.rules.ocsp_view import find_revocation
 from scanner.engine.rules.tls_base import policy_params, s_client_options
-from scanner.engine.rules.x509_view import View, is_signed_by, may_be_signed_by, names_host, view
+from scanner.engine.rules.x509_view import View, has_roca, is_signed_by, may_be_signed_by, names_host, view
 
 # Longest lifetime of a public certificate by date of issue: CA/Browser Forum Baseline Requirements 6.3.2, SC-081v3.
 _LIFETIMES = (
@@ -287,8 +287,9 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
                 continue
             yield from _weak_signature(service, context, facts, certificate)
             yield from _weak_key(service, context, facts, certificate)
-            if certificate.exponent == 1:
-                yield _finding("CERT-EXP-1", service, context, facts, certificate)
+            flaw = "e = 1" if certificate.exponent == 1 else "ROCA, CVE-2017-15361" if has_roca(certificate) else ""
+            if flaw:
+                yield _finding("CERT-EXP-1", service, context, facts, certificate, flaw=flaw)
 
 
 def _weak_signature(service: Service, context: Context, facts: TlsFacts, certificate: View) -> Iterator[Finding]:
