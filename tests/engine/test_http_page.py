@@ -127,6 +127,13 @@ def test_only_plain_folders_of_the_same_site_are_taken_from_links() -> None:
     assert page.folders == ("/files/", "/etc/")
 
 
+def test_folders_of_documents_come_before_those_of_style_sheets_and_scripts() -> None:
+    page = read_page(
+        '<link rel="stylesheet" href="/css/a.css"><script src="/js/a.js"></script><a href="/upload/a">', BASE
+    )
+    assert page.folders == ("/upload/", "/css/", "/js/")
+
+
 @pytest.mark.parametrize(
     ("source", "library"),
     [

@@ -207,6 +207,9 @@ def test_an_article_about_listings_is_none() -> None:
         ("<h1>Whitelabel Error Page</h1><div>x</div> at org.springframework.web.X(", "Spring"),
         ("java.lang.X\n\tat com.lab.portal.Web.handle(Web.java:12)", "Java"),
         ("<b>Fatal error</b>: Uncaught Error: x in /var/www/a.php on line 3", "PHP"),
+        ("Fatal error: Uncaught PDOException: x in D:\\www\\a.php:3\nStack trace:\n#0 {main}", "PHP"),
+        (r'{"status":404,"trace":"org.lab.X: y\n\tat org.lab.portal.Web.handle(Web.java:12)\n"}', "Java"),
+        ('<h2>[0] in <a class="toggle" title="/www/thinkphp/App.php line 347">App.php line 347</a></h2>', "ThinkPHP"),
         ("Error: x\n    at f (/srv/app/node_modules/x/index.js:10:5)", "Node.js"),
     ],
 )
@@ -215,6 +218,20 @@ def test_stack_traces_are_recognised_in_errors_only(body: str, framework: str) -
     assert proof is not None
     assert dict(proof.details)["framework"] == framework
     assert products.stack_trace(reply(body, "text/html", 200)) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "<b>Warning</b>:  mysqli_connect(): refused in <b>/var/www/index.php</b> on line <b>3</b><br />",
+        "<b>Notice</b>:  Undefined index: id in <b>D:\\phpstudy\\WWW\\index.php</b> on line <b>3</b><br />",
+        "<b>Fatal error</b>:  Uncaught Exception: db in /var/www/index.php:1\nStack trace:\n#0 {main}\n",
+    ],
+)
+def test_php_puts_its_messages_into_pages_of_any_status(message: str) -> None:
+    assert products.stack_trace(reply(f"<html><br />\n{message}", "text/html", 200)) is not None
+    article = message.replace("<b>", "&lt;b&gt;").replace("</b>", "&lt;/b&gt;")
+    assert products.stack_trace(reply(f"<html><pre>{article}</pre>", "text/html", 200)) is None
 
 
 @pytest.mark.parametrize("signature", [signatures.git_config, signatures.aws_credentials, signatures.env_file])

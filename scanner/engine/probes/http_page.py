@@ -76,6 +76,7 @@ class _Reading:
     plain_active: list[str] = field(default_factory=list)
     plain_passive: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    asset_folders: list[str] = field(default_factory=list)
     libraries: list[ScriptLibrary] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)
     hidden_links: list[str] = field(default_factory=list)
@@ -114,7 +115,7 @@ def read_page(whole: str, base: str, *, cut: bool = False) -> Page:
         password_actions=_few(seen.password_actions),
         plain_active=_few(seen.plain_active),
         plain_passive=_few(seen.plain_passive),
-        folders=_few(seen.folders),
+        folders=_few([*seen.folders, *seen.asset_folders]),  # what visitors are led to is looked into first
         libraries=tuple(dict.fromkeys(seen.libraries))[:_MANY],
         keywords=line(" ".join(seen.keywords), 400),
         hidden_links=tuple(dict.fromkeys(seen.hidden_links))[:_HIDDEN_LINKS],
@@ -237,7 +238,7 @@ def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
     there = urlsplit(url)
     folder = there.path.rpartition("/")[0] + "/"
     if there.netloc == here.netloc and _PLAIN_FOLDER.fullmatch(folder):
-        seen.folders.append(folder)
+        (seen.folders if name == "a" else seen.asset_folders).append(folder)
 
 
 def _read_hidden_link(href: str, text: str, seen: _Reading) -> None:

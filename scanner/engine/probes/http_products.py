@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from scanner.engine.facts.http import HttpReply
@@ -35,7 +36,7 @@ _INSTALLED = re.compile(r"(?i)already installed|already exists|install\.lock|已
 
 def _title(reply: HttpReply) -> str:
     found = _TITLE.search(reply.body)
-    return line(found[1], 120) if found else ""
+    return line(html.unescape(found[1]), 120) if found else ""
 
 
 def admin_panel(reply: HttpReply) -> Proof | None:
@@ -59,8 +60,10 @@ def _by_title_and_mark(reply: HttpReply, products: tuple[tuple[str, str, str], .
 
 
 _PHP_LEVEL = "(?:Fatal error|Parse error|Warning|Notice|Deprecated)"
+_PHP_UNCAUGHT = r"(?:PHP )?Uncaught [^\n]{1,300}\nStack trace:"
 _FILE = r"(?:/|[A-Z]:\\)"
 """How the path of a file begins, on Unix or Windows."""
+_PHP_MESSAGE = rf"{_PHP_LEVEL}(?:</b>)?:\s[^\n]{{1,300}} in (?:<b>)?{_FILE}[^\n<]{{1,200}}(?:</b>)? on line"
 
 # Framework, severity, and what its page of a development setting holds. The first that matches names the page.
 _TRACES = (
@@ -78,7 +81,7 @@ _TRACES = (
     (
         "PHP",
         "medium",
-        rf"{_PHP_LEVEL}(?:</b>)?:\s[^\n]{{1,300}} in (?:<b>)?{_FILE}[^\n<]{{1,200}}(?:</b>)? on line",
+        rf"Fatal error(?:</b>)?:\s{{1,3}}{_PHP_UNCAUGHT}|{_PHP_MESSAGE}",
     ),
     ("Node.js", "medium", r"\bat [^\n<]{1,120} \(?(?:/|[A-Z]:\\)[^\n<]{1,200}\.js:\d{1,6}:\d{1,6}\)?"),
 )
@@ -92,7 +95,10 @@ def debug_console(reply: HttpReply) -> Proof | None:
 
 # PHP puts its messages into the page, whose status stays 200, with the mark-up of html_errors: in a text about them it
 # would be escaped.
-_IN_THE_PAGE = re.compile(rf"<b>{_PHP_LEVEL}</b>:\s[^\n]{{1,300}} in <b>{_FILE}[^\n<]{{1,200}}</b> on line <b>\d")
+_IN_THE_PAGE = re.compile(
+    rf"<b>Fatal error</b>:\s{{1,3}}{_PHP_UNCAUGHT}|"
+    rf"<b>{_PHP_LEVEL}</b>:\s[^\n]{{1,300}} in <b>{_FILE}[^\n<]{{1,200}}</b> on line <b>\d"
+)
 
 
 def stack_trace(reply: HttpReply) -> Proof | None:
