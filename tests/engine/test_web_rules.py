@@ -425,3 +425,8 @@ def test_a_page_of_errors_for_who_names_nobody_may_tell_an_address() -> None:
 def test_a_cookie_with_a_date_long_past_is_deleted() -> None:
     gone = site("https", ("set-cookie", ".ASPXAUTH=****; expires=Tue, 12-Oct-1999 00:00:00 GMT; path=/"))
     assert "WEB-COOKIE-SECURE" not in checks(service(gone))
+
+
+def test_what_stays_unread_inside_tls_may_be_the_https_site() -> None:
+    wants_a_certificate = Service(Endpoint(ADDRESS, 443), "tls", tls=True)
+    assert not {"WEB-HTTP-ONLY", "WEB-NO-REDIRECT"} & checks(service(site("http")), wants_a_certificate)

@@ -10,7 +10,7 @@ from scanner.engine.catalogue.load import catalogue
 from tests.lab import web_sites as sites
 from tests.lab.case import LabCase, Start
 from tests.lab.http_answers import Reply, answers, data, page, text, together
-from tests.lab.web_servers import apache, django_in_debug_mode, nginx, python_listing, sends
+from tests.lab.web_servers import apache, django_in_debug_mode, nginx, php, python_listing, sends
 
 WEB = frozenset(check for check in catalogue() if check.startswith(("WEB-", "CLR-HTTP", "CLR-BASIC")))
 OTHERS = frozenset(catalogue()) - WEB
@@ -467,6 +467,14 @@ CASES = (
         frozenset((port, "WEB-DEFAULT-PAGE") for port in _DEFAULT_PAGES)
         | frozenset((port, check) for port in (8001, 8003, 8004, 8011, 8013) for check in BARE_PAGE),
         ports="8001-8004,8011-8013",
+    ),
+    _case(
+        "php-that-shows-its-messages",
+        61,
+        php("<!doctype html><title>Portal</title><?php throw new Exception('no database');", 8001),
+        _on(8001, "WEB-ERROR-STACK", "WEB-VERSION", *BARE_PAGE),
+        ports="8001",
+        needs=("php",),
     ),
     _case("stack-trace-in-json", 60, sends(80, _trace_in_json), _on(80, "WEB-ERROR-STACK")),
     _case(

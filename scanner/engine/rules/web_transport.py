@@ -75,7 +75,8 @@ def _preloaded(context: Context) -> bool:
 def _https_is_absent(context: Context) -> bool:
     """Tell whether port 443 was inspected and, with no TLS service that stayed unread, nothing there speaks HTTPS."""
     services = context.host.services
-    unread = any(one.tls and one.facts is None and one.protocol in ("http", "unknown") for one in services)
+    # What wants a client's certificate or a name that was not given may be a site, too.
+    unread = any(one.tls and one.facts is None and one.protocol in ("http", "tls", "unknown") for one in services)
     return not unread and context.host.coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
 
 
