@@ -89,6 +89,18 @@ def test_no_secret_and_little_else_is_kept(tmp_path: Path) -> None:
     assert len(repr(facts)) < 10_000
 
 
+def test_headers_that_count_are_kept_of_a_long_list(tmp_path: Path) -> None:
+    many = "".join(f"X-Number-{number}: x\r\n" for number in range(60))
+    cookie = f"Set-Cookie: sid={'a' * 4500}; Secure; HttpOnly"
+    headers = f"Content-Type: text/html\r\n{many}{cookie}\r\nX-Frame-Options: DENY"
+    with serving(lambda _: iter([answer(headers=headers)]), tmp_path):
+        facts = look(level=Level.GREETING)
+    assert facts.root is not None
+    assert facts.root.header("x-frame-options") == "DENY"
+    assert facts.root.header("set-cookie") == "sid=****; Secure; HttpOnly"
+    assert len(facts.root.headers) == 40
+
+
 def test_a_server_that_does_not_speak_http_is_an_error(tmp_path: Path) -> None:
     with serving(lambda _: iter([b"SSH-2.0-lab\r\n"]), tmp_path), pytest.raises(ProbeError):
         look()

@@ -9,22 +9,32 @@ from scanner.engine.facts.http import HttpReply
 from scanner.engine.hostile import line, mask_secrets
 from scanner.engine.probes.http_signatures import excerpt
 
+_JUDGED = frozenset(
+    {
+        *("content-security-policy", "content-type", "location", "permissions-policy", "referrer-policy", "server"),
+        *("set-cookie", "strict-transport-security", "www-authenticate", "x-content-type-options", "x-frame-options"),
+    }
+)
+"""Headers whose absence would be a finding, or that are one: of a long list they are kept before all others."""
+
 _KEPT_HEADERS, _KEPT_HEADER_LENGTH, _HEADER_CHARACTERS = 40, 500, 8192
 
 
 def kept(reply: HttpReply, *, excerpt_length: int | None = None) -> HttpReply:
     """Return the reply as it is stored: few and short headers, no cookie values, an excerpt without secrets."""
-    headers: list[tuple[str, str]] = []
+    headers: dict[int, tuple[str, str]] = {}
     room = _HEADER_CHARACTERS
-    for name, value in reply.headers[:_KEPT_HEADERS]:
+    judged_first = sorted(enumerate(reply.headers), key=lambda each: each[1][0] not in _JUDGED)
+    for at, (name, value) in judged_first[:_KEPT_HEADERS]:
         masked = _cookie_without_value(value) if name == "set-cookie" else mask_secrets(value)
         masked = masked if name == "content-security-policy" else masked[:_KEPT_HEADER_LENGTH]
-        room -= len(name) + len(masked)
-        if room < 0:
-            break
-        headers.append((name[:100], masked))
+        if len(name) + len(masked) <= room:
+            headers[at] = (name[:100], masked)
+            room -= len(name) + len(masked)
     body = excerpt(reply.body) if excerpt_length is None else mask_secrets(_flat(reply.body[:excerpt_length]))
-    return replace(reply, path=without_parameters(reply.path), headers=tuple(headers), body=body)
+    return replace(
+        reply, path=without_parameters(reply.path), headers=tuple(headers[at] for at in sorted(headers)), body=body
+    )
 
 
 def without_parameters(path: str) -> str:

@@ -312,6 +312,11 @@ def _decoded(response: h11.Response, body: bytes) -> str:
     return body.decode(encoding or "utf-8", errors="replace").removeprefix("\ufeff")
 
 
+def _header_value(name: bytes, value: bytes) -> str:
+    """Return a header's value as one line. A cookie's attributes stand behind a value that may be as long as a header."""
+    return line(value.decode("utf-8", "replace"), HEAD_LIMIT if name == b"set-cookie" else HEADER_LENGTH)
+
+
 def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpReply:
     kept = response.headers.raw_items()[:HEADER_LIMIT]
     body = _unpacked(response, body)
@@ -320,8 +325,7 @@ def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpR
         path=path,
         status=response.status_code,
         headers=tuple(
-            (name.decode("ascii", "replace").lower(), line(value.decode("utf-8", "replace"), HEADER_LENGTH))
-            for name, value in kept
+            (name.decode("ascii", "replace").lower(), _header_value(name.lower(), value)) for name, value in kept
         ),
         body=_decoded(response, body),
         body_bytes=len(body),
