@@ -11,6 +11,7 @@ from scanner.engine.facts.http import HttpReply
 from scanner.engine.probes import http_products as products
 from scanner.engine.probes import http_signatures as signatures
 from scanner.engine.probes.http_compare import Fingerprint
+from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_signatures import Signature
 
 SECRET = "only-for-the-test-4711"
@@ -28,6 +29,8 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
         signatures.git_config,
         f'[core]\n\trepositoryformatversion = 0\n[remote "o"]\n\turl = https://u:{SECRET}@h/r.git\n',
     ),
+    (signatures.hg_requires, "dotencode\nfncache\ngeneraldelta\nrevlogv1\nstore\n"),
+    (signatures.hg_requires, "dirstate-v2\nshare-safe\n"),
     (signatures.env_file, ENV),
     (signatures.archive, "PK\x03\x04\x14"),
     (signatures.archive, b"\x1f\x8b\x08\x00".decode("utf-8", "replace")),
@@ -56,6 +59,8 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
 NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.git_head, "not found"),
     (signatures.git_config, "<html>[core] repositoryformatversion</html>"),
+    (signatures.hg_requires, "store closed for today\n"),
+    (signatures.hg_requires, "<html>store</html>"),
     (signatures.env_file, "APP_NAME=Portal\nDB_PASSWORD=\n"),
     (signatures.env_file, "APP_NAME=Portal\nAPP_ENV=x\n"),
     (signatures.env_file, f"<p>{ENV}"),
@@ -99,7 +104,7 @@ def test_what_only_resembles_it_is_no_proof(signature: Signature, body: str) -> 
 
 TOLD_BY_CONTENT = (
     *(signatures.private_key, signatures.nginx_status, signatures.git_head, signatures.git_config),
-    *(signatures.env_file, signatures.archive, signatures.cross_domain),
+    *(signatures.env_file, signatures.archive, signatures.cross_domain, signatures.hg_requires),
 )
 """What is the same under any media type: servers call files that they don't know pages, too."""
 
@@ -129,7 +134,7 @@ def test_an_environment_file_with_database_passwords_is_grave_and_its_key_names_
 )
 def test_listings_are_recognised_with_the_worst_names_first(title: str) -> None:
     body = f'<html>{title}<a href="../">..</a><a href="a.txt">a</a><a href="site-backup.zip">b</a></html>'
-    proof = signatures.listing(reply(body, "text/html"))
+    proof = listing(reply(body, "text/html"))
     assert proof is not None
     assert dict(proof.details)["names"] == "site-backup.zip, a.txt"
     assert dict(proof.details)["grave"] == "yes"
@@ -154,7 +159,7 @@ _NGINX_XML = (
     ],
 )
 def test_listings_without_a_title_are_recognised_by_their_form(body: str, media_type: str) -> None:
-    proof = signatures.listing(reply(body, media_type))
+    proof = listing(reply(body, media_type))
     assert proof is not None
     assert dict(proof.details)["names"] == "site-backup.zip, a.txt"
 
@@ -168,7 +173,7 @@ def test_listings_without_a_title_are_recognised_by_their_form(body: str, media_
     ],
 )
 def test_other_lists_are_no_listings(body: str, media_type: str) -> None:
-    assert signatures.listing(reply(body, media_type)) is None
+    assert listing(reply(body, media_type)) is None
 
 
 @pytest.mark.parametrize(
@@ -190,13 +195,13 @@ def test_a_server_that_calls_every_file_a_page_hides_nothing(signature: Signatur
     ],
 )
 def test_the_listings_of_iis_and_caddy_are_recognised(body: str) -> None:
-    proof = signatures.listing(reply(body, "text/html"))
+    proof = listing(reply(body, "text/html"))
     assert proof is not None
     assert dict(proof.details)["grave"] == "yes"
 
 
 def test_an_article_about_listings_is_none() -> None:
-    assert signatures.listing(reply("<html><title>How to stop Index of / pages</title></html>", "text/html")) is None
+    assert listing(reply("<html><title>How to stop Index of / pages</title></html>", "text/html")) is None
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,11 @@ from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_compare import Fingerprint
+from scanner.engine.probes.http_further import actuator_access, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
+from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_page import read_page
-from scanner.engine.probes.http_page_marks import libraries_to_read, library_in
+from scanner.engine.probes.http_page_marks import libraries_to_read
 from scanner.engine.probes.http_paths import SNIFF, WellKnown, by_sign, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
 from scanner.engine.probes.http_redirects import Trail, follow
@@ -41,7 +43,7 @@ from scanner.engine.probes.http_session import (
     HttpSession,
     RequestBudgetSpent,
 )
-from scanner.engine.probes.http_signatures import Proof, is_html, listing, php_info
+from scanner.engine.probes.http_signatures import Proof, is_html, php_info
 
 LOOK_SECONDS = 45.0
 """A site is looked at for no longer than this; what was not asked by then is not inspected."""
@@ -54,9 +56,6 @@ UNANSWERED_LIMIT = 3
 
 FOLDER_LIMIT = 3
 """Directories, taken from the links of the first page, that are asked for a listing."""
-
-LIBRARY_HEAD = 512
-"""Bytes of a script library in which its comment names it."""
 
 ROOT_EXCERPT = 4096
 """Characters of the first page that are kept."""
@@ -81,9 +80,6 @@ LIMITED_PAUSE = 1.0
 
 _ONE_IS_ENOUGH = frozenset({"phpinfo", "swagger"})
 """Kinds of which one exposed path is the whole finding; others of the kind are then not asked for."""
-
-_ACTUATOR_READABLE = ("env", "jolokia", "gateway")
-
 
 MayBeProduct = Callable[[tuple[HttpReply, ...]], bool]
 """Tells by the replies that led to a site's first page whether it may be a product that we know."""
@@ -186,8 +182,8 @@ class _Site:
         self.blocked = len(statuses) == 1 and statuses <= _REFUSALS
         if self.blocked:
             return
-        if again is None:
-            await self._read_libraries()
+        if again is None and self.page is not None:
+            self.page = await with_libraries(self.ask, self.libraries, self.page)
         if again is None or again.cross_origin:
             await self._ask_as_foreigner()
         if again is None or again.for_crawlers:
@@ -199,15 +195,6 @@ class _Site:
         if again is None or again.methods:
             options = await self.ask("/", method="OPTIONS")
             self.methods = advertised(options) if options else ()
-
-    async def _read_libraries(self) -> None:
-        """Ask for the first lines of libraries of this site whose names don't tell their versions."""
-        for path in self.libraries:
-            reply = await self.ask(path, headers={"Range": f"bytes=0-{LIBRARY_HEAD - 1}"}, limit=LIBRARY_HEAD)
-            library = library_in(reply.body) if reply is not None and reply.status in (200, 206) else None
-            if library is not None and self.page is not None:
-                found = replace(library, source=f"{path}: {library.source}"[:120])
-                self.page = replace(self.page, libraries=(*self.page.libraries, found))
 
     async def _ask_as_foreigner(self) -> None:
         """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins."""
@@ -300,7 +287,7 @@ class _Site:
                 return
             proof = Proof(f"{proof.excerpt} | {more.excerpt}", more.details)
         if question.kind == "actuator" and "open" not in dict(proof.details):
-            proof = replace(proof, details=(*proof.details, *await self._actuator_access(proof)))
+            proof = replace(proof, details=(*proof.details, *await actuator_access(self.ask, proof)))
         self._note(question.kind, reply, proof)
 
     def _prove(self, question: WellKnown, reply: HttpReply) -> Proof | None:
@@ -310,16 +297,6 @@ class _Site:
         if any(seen.same_page(stranger) for stranger in self.strangers):
             return None
         return question.signature(reply)
-
-    async def _actuator_access(self, proof: Proof) -> list[tuple[str, str]]:
-        """Ask by HEAD whether sensitive endpoints are answered. Not heapdump: even HEAD makes Spring write the dump."""
-        listed = dict(proof.details)["endpoints"].split(", ")
-        opened: list[str] = []
-        for name in _ACTUATOR_READABLE:
-            path = "/actuator/gateway/routes" if name == "gateway" else f"/actuator/{name}"
-            if name in listed and (reply := await self.ask(path, method="HEAD")) and reply.status == 200:
-                opened.append(name)
-        return [("open", ", ".join(opened))]
 
     async def _ask_stranger(self, question: WellKnown) -> HttpReply | None:
         """Ask for a path that can't exist beside the question's; one is enough for all that ask alike."""

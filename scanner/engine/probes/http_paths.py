@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scanner.engine.probes import http_products as products
 from scanner.engine.probes import http_signatures as signatures
+from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_signatures import Signature
 
 SNIFF = 32 * 1024
@@ -49,13 +50,7 @@ _ALWAYS = (
     WellKnown(
         "svn", "/.svn/wc.db", signatures.starts_with("SQLite format 3\x00"), "/.svn/{random}.db", 16, ranged=True
     ),
-    WellKnown(
-        "hg",
-        "/.hg/requires",
-        signatures.starts_with("revlogv1", "dotencode", "fncache", "generaldelta", "share-safe"),
-        "/.hg/{random}",
-        64,
-    ),
+    WellKnown("hg", "/.hg/requires", signatures.hg_requires, "/.hg/{random}", limit=512),
     WellKnown("bzr", "/.bzr/branch-format", signatures.starts_with("Bazaar-NG meta directory"), "/.bzr/{random}", 64),
     WellKnown("ds-store", "/.DS_Store", signatures.starts_with("\x00\x00\x00\x01Bud1"), "/.{random}", 16, ranged=True),
     _archive("backup.zip"),
@@ -126,4 +121,4 @@ def well_known(name: str | None) -> tuple[WellKnown, ...]:
 
 def folder(path: str) -> WellKnown:
     """Return the question whether the directory ``path`` lists its files."""
-    return WellKnown("listing", path, signatures.listing, "/{random}/")
+    return WellKnown("listing", path, listing, "/{random}/")

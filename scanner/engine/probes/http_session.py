@@ -313,7 +313,7 @@ def _decoded(response: h11.Response, body: bytes) -> str:
 
 
 def _header_value(name: bytes, value: bytes) -> str:
-    """Return a header's value as one line. A cookie's attributes stand behind a value that may be as long as a header."""
+    """Return a header's value as one line; a cookie's attributes stand behind a value of any length."""
     return line(value.decode("utf-8", "replace"), HEAD_LIMIT if name == b"set-cookie" else HEADER_LENGTH)
 
 
