@@ -191,11 +191,12 @@ def test_a_server_that_calls_every_file_a_page_hides_nothing(signature: Signatur
             "<html><head><title>lab.test - /</title></head><body><H1>lab.test - /</H1><hr>\n\n<pre>"
             '<A HREF="/backup.sql">backup.sql</A><br></pre></body></html>'
         ),
+        "<html><title>Directory Listing For [&#47;]</title><a href='/backup.sql'>backup.sql</a></html>",
         '<!DOCTYPE html><title>/</title><a href="./backup.sql">\n<span>x</span></a>',
     ],
 )
-def test_the_listings_of_iis_and_caddy_are_recognised(body: str) -> None:
-    proof = listing(reply(body, "text/html"))
+def test_the_listings_of_iis_tomcat_and_caddy_are_recognised(body: str) -> None:
+    proof = listing(reply(body, "text/html", path="/"))
     assert proof is not None
     assert dict(proof.details)["grave"] == "yes"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from scanner.engine.facts.http import HttpReply
@@ -10,7 +11,7 @@ from scanner.engine.probes.http_signatures import Proof, is_html
 
 # Apache, nginx, Python and others; mini_httpd ("Index of ./"); Jetty; Express's serve-index; IIS; Tomcat; webfs.
 _LISTING = re.compile(
-    r"(?i)<title>\s*(Index of \.?/[^<]{0,120}|Directory listing for /[^<]{0,120}|Directory: /[^<]{0,120}|"
+    r"(?i)<title>\s*(Index of \.?/[^<]{0,120}|Directory listing for \[?(?:/|&#47;)[^<]{0,120}|Directory: /[^<]{0,120}|"
     r"listing directory /[^<]{0,120})|(\[To Parent Directory\])|"
     r"<h1>\s*(Directory Listing For [^<]{0,120}|listing:)\s"
 )
@@ -42,18 +43,9 @@ _NGINX_LISTING = (
 
 
 def listing(reply: HttpReply) -> Proof | None:
+    """Return the proof that a reply lists a directory's files: its title, and the names that tell most."""
     if is_html(reply):
-        found = _LISTING.search(reply.body)
-        title = line(next(filter(None, found.groups())), 120) if found else ""
-        in_root = _IIS_LISTING.search(reply.body)  # whose links are absolute
-        other = in_root or (_CADDY_TITLE.search(reply.body) if _CADDY_ENTRY.search(reply.body) else None)
-        title = title or (line(other[1], 120) if other else "")
-        title = title or ("http.FileServer" if _GO_LISTING.match(reply.body) else "")
-        names = [
-            name.removeprefix("./")
-            for name in _LISTED.findall(reply.body)
-            if name.strip("./") and not name.startswith("http") and (in_root or not name.startswith("/"))
-        ]
+        title, names = _title(reply), _names(reply)
     else:
         form = next((name for begins, name in _NGINX_LISTING if begins.match(reply.body)), None)
         title, names = ("autoindex", re.findall(form, reply.body)) if form else ("", [])
@@ -64,6 +56,25 @@ def listing(reply: HttpReply) -> Proof | None:
     shown.sort(key=lambda name: not _GRAVE_NAME.search(name))
     grave = "yes" if any(_GRAVE_NAME.search(name) for name in shown) else "no"
     return Proof(title, (("title", title), ("names", ", ".join(shown[:5])), ("grave", grave)))
+
+
+def _title(reply: HttpReply) -> str:
+    """Return what a page that lists files calls itself; empty for any other page."""
+    if found := _LISTING.search(reply.body):
+        return line(html.unescape(next(filter(None, found.groups()))), 120)
+    other = _IIS_LISTING.search(reply.body)
+    if other is None and _CADDY_ENTRY.search(reply.body):
+        other = _CADDY_TITLE.search(reply.body)
+    if other:
+        return line(html.unescape(other[1]), 120)
+    return "http.FileServer" if _GO_LISTING.match(reply.body) else ""
+
+
+def _names(reply: HttpReply) -> list[str]:
+    """Return what the page links to within its folder: IIS and Tomcat write whole paths, Caddy begins with ``./``."""
+    here = reply.path.rpartition("/")[0] + "/"
+    linked = (name.removeprefix(here).removeprefix("./") for name in _LISTED.findall(reply.body))
+    return [name for name in linked if name.strip("./") and not name.startswith(("/", "http"))]
 
 
 _GRAVE_NAME = re.compile(r"(?i)backup|\.bak$|\.sql|\.dump$|config|passw|\.env|\.key$|\.pem$|\.pfx$|\.mdb$|id_rsa")
