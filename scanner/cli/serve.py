@@ -47,6 +47,7 @@ def serve(
     """
     from django.conf import settings
 
+    from scanner import garbage
     from scanner.console.server import serving
     from scanner.unattended import Service
 
@@ -57,6 +58,7 @@ def serve(
         pages = serving() if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
+        garbage.settle()
         with service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)
