@@ -220,7 +220,7 @@ def terms_for(this: Round | None, organisation: Organisation) -> Terms:
 
 def _to_follow(this: Round) -> Iterable[Organisation]:
     followed = RoundScore.objects.filter(round=this).values("organisation")
-    return this.organisations.exclude(pk__in=followed).order_by("slug")
+    return this.organisations.exclude(pk__in=followed).select_related("parent").order_by("slug")
 
 
 def _is_followed(this: Round, organisation: Organisation) -> bool:

@@ -37,9 +37,9 @@ def open_urgent(round_id: int, results: Iterable[int], now: datetime) -> list[Fi
     del now  # what is opened bears the time of the look
     this = Round.objects.select_related("plan").get(pk=round_id)
     chosen = list(results)
-    owners = Organisation.objects.filter(host_results__in=chosen, host_results__round=this).distinct().order_by("slug")
+    owners = Organisation.objects.filter(host_results__in=chosen, host_results__round=this).select_related("parent")
     found: list[Finding] = []
-    for organisation in owners:
+    for organisation in owners.distinct().order_by("slug"):
         rows = HostResult.objects.filter(round=this, organisation=organisation, pk__in=chosen)
         view = RoundView(
             rows.only(*READ).order_by("hostname", "address").iterator(chunk_size=50),
