@@ -184,12 +184,10 @@ class _Service:
         from scanner.delivery.digest import Space
         from scanner.delivery.duties import Duties
         from scanner.delivery.sender import Mailer
-        from scanner.flow import Sentinel
 
         self._clock = clock
         self._duties = Duties(lambda: Space(10**9, 10**10))
         self._mailer = Mailer(clock.now)
-        self._sentinel = Sentinel()
 
     def step(self, workers: list[Any], meanwhile: Callable[[], None]) -> None:
         """Make what is due, do ``meanwhile``, wait until all is done, and let every mail leave."""
@@ -202,11 +200,7 @@ class _Service:
         make_cadence_rounds(now)
         self._duties.run(now)
         meanwhile()
-        looked = 0.0
         while Round.objects.exclude(state__in=ENDED).exists():
-            if time.monotonic() - looked > SENTINEL:
-                self._sentinel.look(self._clock.now())
-                looked = time.monotonic()
             if not self._mailer.send_due().tried:
                 time.sleep(WAIT)
             if not all(each.is_alive() for each in workers):
@@ -244,11 +238,14 @@ def _workers(size: Size, clock: Clock, stop: Any, written: Any) -> Iterator[list
 
 
 def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> None:
-    """Do jobs until the end, and keep the median of each day's times to write results, up to 16 at once."""
+    """Do jobs until the end, and keep the median of each day's times to write results, up to 16 at once.
+
+    The first one looks for what can't wait in between: in ``serve``, too, a process of workers does.
+    """
     from django.db import connections
 
     from scanner import garbage
-    from scanner.flow import hooks
+    from scanner.flow import Sentinel, hooks
     from scanner.rounds import look
     from scanner.rounds.lease import Observer, worker_name
     from scanner.rounds.ways import Ways
@@ -275,9 +272,12 @@ def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> Non
 
     ways = Ways(resolve=resolve, engine=Replay(world, walk, clock.now), now=clock.now)
     hand = Hand(worker_name("serve"), ways, hooks(clock.now), Observer())
-    day = 0
+    sentinel, looked, day = Sentinel(), 0.0, 0
     garbage.settle()  # as serve does
     while not stop.is_set():
+        if number == 0 and time.monotonic() - looked > SENTINEL:
+            sentinel.look(clock.now())
+            looked = time.monotonic()
         if not hand.work_one():
             time.sleep(POLL)
         today = clock.step // STEPS
