@@ -322,6 +322,14 @@ def test_a_page_that_only_sends_its_visitors_on_leads_to_the_one_that_is_judged(
     assert facts.redirect_end is RedirectEnd.ARRIVED
 
 
+def test_a_refresh_header_sends_on_like_the_element_of_that_name(tmp_path: Path) -> None:
+    headers = "Content-Type: text/html\r\nRefresh: 0; url=https://portal.lab.test/"
+    with serving(lambda _: iter([answer(headers=headers)]), tmp_path):
+        facts = look(level=Level.GREETING)
+    assert facts.page is not None
+    assert facts.page.refresh == "https://portal.lab.test/"
+
+
 @pytest.mark.parametrize(
     "first",
     [
