@@ -329,6 +329,7 @@ class _Site:
                 await asyncio.sleep(LIMITED_PAUSE)
                 self.session.slow_down()
             elif self.baselines:
+                self.blocked = self.in_a_row + 1 >= UNANSWERED_LIMIT
                 self._unanswered(path, "The web server turned our requests away.")
                 return None
         self.in_a_row = 0 if reply is not None else self.in_a_row
