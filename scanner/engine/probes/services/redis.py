@@ -22,6 +22,7 @@ COUNT = b"DBSIZE\r\n"
 # Errors that only this protocol words this way (redis/src/server.c, acl.c, networking.c).
 _REFUSALS = (b"-NOAUTH", b"-DENIED Redis", b"-NOPERM", b"-WRONGPASS", b"-ERR operation not permitted")
 _UNKNOWN = b"-ERR unknown command"
+_NOT_PERMITTED = b"-NOPERM"
 _VERSIONS = (
     ("Valkey", re.compile(rb"^valkey_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
     ("Redis", re.compile(rb"^redis_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
@@ -41,7 +42,8 @@ def also_recognises(reply: bytes) -> bool:
 
 async def look(contact: Contact) -> ServiceFacts:
     """Ask for the server section of ``INFO``, which needs credentials wherever any are set, or for the number of keys
-    where ``INFO`` was given another name.
+    where ``INFO`` was given another name or is kept from everyone: it is one of the dangerous commands, which an ACL
+    may leave out of all that strangers may do.
 
     ``PING`` proves nothing: an ACL may let strangers ping and no more. It is all that is sent at the level of
     greetings.
@@ -51,7 +53,7 @@ async def look(contact: Contact) -> ServiceFacts:
         await conversation.send(request)
         reply = await conversation.receive_until(_whole, limit=4096)
         evidence = [exchange(request, reply)]
-        if request == INFO and reply.startswith(_UNKNOWN):
+        if request == INFO and reply.startswith((_UNKNOWN, _NOT_PERMITTED)):
             await conversation.send(COUNT)
             reply = await conversation.receive_until(_whole, limit=4096)
             evidence.append(exchange(COUNT, reply))
