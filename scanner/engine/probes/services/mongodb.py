@@ -24,6 +24,9 @@ _OP_REPLY, _OP_QUERY, _OP_MSG = 1, 2004, 2013
 _REQUEST_ID = 0x52444D4E
 _OP_MSG_SINCE = 6
 """The wire version (MongoDB 3.6) from which OP_MSG is understood."""
+_SECONDARY_OK = 4
+_FROM_ANY = {"mode": "secondaryPreferred"}
+"""Without one of these a replica set's secondary refuses to list its databases, whoever asks."""
 _UNAUTHORISED = frozenset({13, 18, 31, 8000})
 """Unauthorized, AuthenticationFailed, and what hosted services answer instead."""
 _LIMIT = 48 * 1024
@@ -32,12 +35,12 @@ _UNASKED: tuple[Access, Attributes] = (Access.UNKNOWN, ())
 
 def _query(command: dict[str, bool | int | str]) -> bytes:
     """A command as OP_QUERY: understood by every server for the first greeting, by old ones for all commands."""
-    body = struct.pack("<i", 0) + b"admin.$cmd\0" + struct.pack("<ii", 0, -1) + bson.encode(command)
+    body = struct.pack("<i", _SECONDARY_OK) + b"admin.$cmd\0" + struct.pack("<ii", 0, -1) + bson.encode(command)
     return _HEADER.pack(_HEADER.size + len(body), _REQUEST_ID, 0, _OP_QUERY) + body
 
 
 def _message(command: dict[str, bool | int | str]) -> bytes:
-    body = struct.pack("<i", 0) + b"\0" + bson.encode(command | {"$db": "admin"})
+    body = struct.pack("<i", 0) + b"\0" + bson.encode({**command, "$db": "admin", "$readPreference": _FROM_ANY})
     return _HEADER.pack(_HEADER.size + len(body), _REQUEST_ID, 0, _OP_MSG) + body
 
 
