@@ -3,7 +3,8 @@
 Attributes: ``tls`` (see :mod:`.channel`); ``auth_clear``: mechanisms offered before TLS, joined by spaces;
 ``submission``: ``yes`` when mail is handed in here (port 587, or AUTH is offered); ``vrfy`` and
 ``vrfy_unknown``: the codes for ``postmaster`` and for a name that nobody has;
-``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when the sender itself was refused.
+``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when the sender itself was refused; the last two
+leave open what the server would do.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ HELO_NAME = b"inspection.example.org"
 SENDER = b"<inspection@example.org>"
 RECIPIENT = b"<relay-test@example.net>"
 """Names reserved for documentation (RFC 2606): nobody's mail, and no message is ever sent."""
+
+_UNDECIDED = {
+    "deferred": "The mail server put the recipient off; whether it relays for strangers is not known.",
+    "no-sender": "The mail server refused the sender; whether it relays for strangers is not known.",
+}
+_RELAYING = re.compile(r"(?i)relay")
+"""In a refusal for now (Postfix's ``defer_unauth_destination``), it names what is refused; greylisting names time."""
 
 _BANNER = re.compile(rb"\A220[ -][^\n]*?(?:\bE?SMTP\b|\bLMTP\b)", re.IGNORECASE)
 _PRODUCTS = (
@@ -64,6 +72,7 @@ async def look(contact: Contact) -> ServiceFacts:
             if contact.level.at_least(Level.CREDENTIAL):
                 relay = await _relay(replies)
                 attributes = (*attributes, ("relay", relay))
+                ended = _UNDECIDED.get(relay, "")
             await _quit(replies)
         except ProbeError as error:
             ended = str(error.args[0])
@@ -102,7 +111,8 @@ async def _relay(replies: ReplyReader) -> str:
     await replies.ask(b"RSET")
     if recipient.code in (250, 251):
         return "accepted"
-    return "deferred" if 400 <= recipient.code < 500 else "refused"
+    for_good = recipient.code >= 500 or _RELAYING.search(recipient.text)
+    return "refused" if for_good else "deferred"
 
 
 async def _quit(replies: ReplyReader) -> None:
