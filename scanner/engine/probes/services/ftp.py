@@ -33,6 +33,7 @@ _PRODUCTS = (
 )
 _NO_FOLDER = frozenset({421, 530, 550})
 """What PWD earns where the log-in's root can't be entered; 500 and 502 are servers that don't know PWD."""
+_REFUSAL = 400
 _LOGGED_IN, _NEEDS_PASSWORD, _TLS_READY = 230, 331, 234
 
 
@@ -53,7 +54,11 @@ async def look(contact: Contact) -> ServiceFacts:
     try:
         if tls == "offered" and contact.level.at_least(Level.READ):
             said, more = await _log_in(contact, b"roundsman", None)
-            attributes, evidence = (*attributes, ("clear_login", said)), (*evidence, *more)
+            evidence = (*evidence, *more)
+            if said == "refused" and (await _log_in(contact, b"roundsman", None, upgraded=True))[0] == "refused":
+                ended = "The FTP server refuses our user inside TLS too; what it takes outside is not known."
+            else:
+                attributes = (*attributes, ("clear_login", said))
         if contact.level.at_least(Level.CREDENTIAL):
             said, more = await _log_in(contact, b"anonymous", b"scan@example.org")
             evidence = (*evidence, *more)
@@ -78,6 +83,8 @@ async def _channel(contact: Contact) -> tuple[Attributes, str, tuple[Exchange, .
             return (), greeting.text, tuple(replies.evidence)
         await replies.ask(b"FEAT")
         answer = await replies.ask(b"AUTH TLS")
+        if answer.code != _TLS_READY and answer.code < _REFUSAL:
+            raise UnexpectedReply(f"The FTP server answered AUTH TLS with code {answer.code}, which means neither.")
         if answer.code != _TLS_READY:
             await replies.say(b"QUIT")
         return upgrade(contact, offered=answer.code == _TLS_READY), greeting.text, tuple(replies.evidence)
