@@ -28,6 +28,9 @@ SENDER = b"<inspection@example.org>"
 RECIPIENT = b"<relay-test@example.net>"
 """Names reserved for documentation (RFC 2606): nobody's mail, and no message is ever sent."""
 
+_NO_EHLO = frozenset({500, 501, 502, 504})
+"""What EHLO earns from servers that don't know it (RFC 5321 section 3.2); other codes refuse who asks."""
+
 _UNDECIDED = {
     "deferred": "The mail server put the recipient off; whether it relays for strangers is not known.",
     "no-sender": "The mail server refused the sender; whether it relays for strangers is not known.",
@@ -62,8 +65,10 @@ async def look(contact: Contact) -> ServiceFacts:
         if greeting.code != 220:
             raise UnexpectedReply(f"The mail server greeted with code {greeting.code}; it takes no one now.")
         hello = await replies.ask(b"EHLO " + HELO_NAME)
-        if hello.code != 250:
+        if hello.code in _NO_EHLO:
             hello = await replies.ask(b"HELO " + HELO_NAME)
+        if hello.code != 250:
+            raise UnexpectedReply(f"The mail server answered our name with code {hello.code}; it does not talk to us.")
         attributes = _offered(contact, hello)
         relay, ended = "", ""
         try:
