@@ -15,7 +15,7 @@ from tests.lab.data_cases import give_to, run_as
 from tests.lab.data_fake_cases import mongodb_secondary
 from tests.lab.greeting_cases import connection_start
 from tests.lab.http_answers import together
-from tests.lab.scripted import scripted, speaks
+from tests.lab.scripted import Speak, scripted, speaks
 from tests.lab.sharing_cases import rsyncd, slapd
 from tests.lab.ssh_cases import sshd
 from tests.lab.udp import scripted_udp
@@ -50,6 +50,32 @@ def _ftp_to_nowhere(request: bytes) -> bytes | None:
     """Let everyone in, and find no folder to show."""
     answers = {b"FEAT": b"211 End\r\n", b"AUTH": b"502 No\r\n", b"USER": b"331 Go on\r\n", b"PASS": b"230 Welcome\r\n"}
     return answers.get(request[:4], b"550 Can't change directory to /srv/ftp: no such file or directory\r\n")
+
+
+@contextlib.contextmanager
+def _vsftpd_for_listed_users(address: str, folder: Path) -> Iterator[None]:
+    """It turns away whoever is not on its list before it asks for a password, inside TLS as outside."""
+    (folder / "users").write_text("alice\n")
+    listed = (f"userlist_file={folder}/users", "userlist_enable=YES", "userlist_deny=NO", "anonymous_enable=NO")
+    with vsftpd(21, *listed, "force_local_logins_ssl=NO", tls=True)(address, folder):
+        yield
+
+
+def _parrot(saying: bytes) -> Speak:
+    """Say one thing, whatever is asked: what spoofs open ports has a banner for each and no more."""
+
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(saying)
+        while connection.recv(4096):
+            connection.sendall(saying)
+
+    return speak
+
+
+def _memcached_router(request: bytes) -> bytes | None:
+    """Statistics of its own, which don't begin with the process number."""
+    answers = {b"version\r\n": b"VERSION 1.6.18\r\n", b"stats\r\n": b"STAT uptime 5\r\nSTAT pid 7\r\nEND\r\n"}
+    return answers.get(request, b"ERROR\r\n")
 
 
 def _greylisting(request: bytes) -> bytes | None:
@@ -197,6 +223,35 @@ CASES = (
         ),
         expected=frozenset({(21, "CLR-FTP"), (25, "SMTP-NOSTARTTLS")}),
         silent=frozenset({"FTP-ANON", "SMTP-OPENRELAY"}),
+        level=2,
+        outcome="partial",
+    ),
+    LabCase(
+        name="ftp-that-refuses-unlisted-users-by-name",
+        address="127.10.47.14",
+        ports="21",
+        start=_vsftpd_for_listed_users,
+        expected=frozenset({(21, "CERT-SELFSIGNED")}),
+        silent=frozenset({"CLR-FTP", "FTP-TLS-OPTIONAL", "FTP-ANON"}),
+        tolerated=frozenset({"CERT-UNTRUSTED", "TLS-CBC", "TLS-MTLS"}),
+        outcome="partial",
+        needs=("vsftpd",),
+    ),
+    LabCase(
+        name="parrots-and-a-server-that-dislikes-our-name",
+        address="127.10.47.15",
+        ports="21,25,2525,11211",
+        start=together(
+            speaks(21, _parrot(b"220 FTP server ready\r\n")),
+            speaks(25, _parrot(b"220 mx ESMTP\r\n")),
+            scripted(
+                2525, lambda _: b"550 5.7.1 Helo command rejected: Host not found\r\n", banner=b"220 mx ESMTP\r\n"
+            ),
+            scripted(11211, _memcached_router),
+        ),
+        expected=frozenset({(11211, "SVC-MEMCACHED-UNAUTH")}),
+        silent=frozenset({"CLR-FTP", "FTP-ANON", "SMTP-NOSTARTTLS", "SMTP-OPENRELAY"}),
+        tolerated=frozenset({"SW-EOL-APP"}),
         level=2,
         outcome="partial",
     ),
