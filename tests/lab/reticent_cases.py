@@ -203,6 +203,16 @@ CASES = (
         level=2,
     ),
     LabCase(
+        name="servers-that-take-one-connection-of-an-address",
+        address="127.10.47.16",
+        ports="21,22",
+        start=together(sshd("PerSourceMaxStartups=1"), vsftpd(21, "anonymous_enable=YES", "max_per_ip=1")),
+        expected=frozenset({(22, "SSH-PASSWORD"), (22, "SSH-MAC-WEAK"), (21, "CLR-FTP"), (21, "FTP-ANON")}),
+        services=frozenset({(22, "ssh"), (21, "ftp")}),
+        level=2,
+        needs=("vsftpd",),
+    ),
+    LabCase(
         name="ftp-anonymous-inside-tls-only",
         address="127.10.47.7",
         ports="21",

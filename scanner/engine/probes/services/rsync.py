@@ -25,6 +25,8 @@ _BANNER = re.compile(rb"\A@RSYNCD: (\d{1,3}\.\d{1,3})[^\n]{0,200}\n")
 _MODULE = re.compile(rb"^([^\s@#\n][^\t\n]{0,63}?)[ ]*\t", re.MULTILINE)
 _NO_MODULE = b"@ERROR: Unknown module"
 """Said of a line of the message of the day that looks like a module's."""
+_FULL = b"@ERROR: max connections"
+"""A module that others use at the moment; who may use it is not told."""
 _VERDICT = re.compile(rb"^(@RSYNCD: OK|@RSYNCD: AUTHREQD|%s|@ERROR)" % _NO_MODULE, re.MULTILINE)
 
 
@@ -78,7 +80,7 @@ async def _open_module(contact: Contact, module: bytes) -> tuple[bytes, Exchange
         await conversation.send(request)
         reply = await conversation.receive_until(lambda data: bool(_VERDICT.search(data)), limit=4096)
     verdict = _VERDICT.search(reply)
-    if verdict is None:
+    if verdict is None or _FULL in reply:
         raise UnexpectedReply("The rsync daemon did not say whether the module needs a password.")
     return verdict[1], exchange(request, reply)
 
