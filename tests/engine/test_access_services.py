@@ -325,6 +325,7 @@ def test_a_log_in_by_another_name_does_not_count_as_relaying(tmp_path: Path) -> 
     with scripted(4325, answer, banner=b"220 mx ESMTP\r\n")(ADDRESS, tmp_path):
         facts = asyncio.run(smtp.look(contact(4325, Level.CREDENTIAL)))
     assert facts.attribute("relay") == "deferred"
+    assert facts.ended
     assert not any(request.upper().startswith(b"DATA") for request in sent)
 
 
@@ -334,7 +335,7 @@ def test_nothing_that_needs_permission_is_sent_without_it(tmp_path: Path, level:
 
     def answer(request: bytes) -> bytes | None:
         sent.append(request)
-        return b"500 no\r\n"
+        return b"250 mx\r\n" if request.startswith(b"HELO") else b"500 no\r\n"
 
     with scripted(4326, answer, banner=b"220 FTP ESMTP\r\n")(ADDRESS, tmp_path):
         asyncio.run(ftp.look(contact(4326, level)))
