@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
+from scanner.engine.errors import ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, permissive_tls
@@ -33,7 +33,8 @@ _PRODUCTS = (
 )
 _NO_FOLDER = frozenset({421, 530, 550})
 """What PWD earns where the log-in's root can't be entered; 500 and 502 are servers that don't know PWD."""
-_REFUSAL = 400
+_REFUSAL, _REFUSAL_FOR_GOOD = 400, 500
+"""Where the codes of refusals begin, and of those that are not for the moment alone (RFC 959 section 4.2.1)."""
 _LOGGED_IN, _NEEDS_PASSWORD, _TLS_READY = 230, 331, 234
 
 
@@ -102,11 +103,10 @@ async def _log_in(
         answer = await replies.ask(b"USER " + user)
         accepted = answer.code in (_LOGGED_IN, _NEEDS_PASSWORD)
         if password is not None and answer.code == _NEEDS_PASSWORD:
-            try:
-                answer = await replies.ask(b"PASS " + password)
-                accepted = answer.code == _LOGGED_IN
-            except ConnectionLost:
-                accepted = False
+            answer = await replies.ask(b"PASS " + password)
+            accepted = answer.code == _LOGGED_IN
+            if _REFUSAL <= answer.code < _REFUSAL_FOR_GOOD:
+                raise UnexpectedReply(f"The FTP server put the log-in off with code {answer.code}.")
         elif password is not None:
             accepted = answer.code == _LOGGED_IN
         if accepted and password is not None:

@@ -20,6 +20,8 @@ from scanner.engine.probes.services.channel import Attributes, upgrade
 BIND_RESPONSE, SEARCH_ENTRY, SEARCH_DONE, EXTENDED_RESPONSE = 0x61, 0x64, 0x65, 0x78
 _START_TLS_OID = b"1.3.6.1.4.1.1466.20037"
 _SUCCESS = 0
+_NOT_NOW = frozenset({51, 52})
+"""busy, unavailable (RFC 4511 section 4.1.9)."""
 
 BIND = ber.ldap_message(1, ber.tlv(0x60, ber.integer(3) + ber.octets(b"") + ber.tlv(0x80, b"")))
 """An anonymous simple bind (RFC 4513 section 5.1.1)."""
@@ -67,7 +69,10 @@ async def look(contact: Contact) -> ServiceFacts:
         evidence.append(said)
         if not recognises(reply):
             raise UnexpectedReply("The LDAP server answered the bind with something else.")
-        bound = ber.result_code(reply) == _SUCCESS
+        code = ber.result_code(reply)
+        if code in _NOT_NOW:
+            raise UnexpectedReply(f"The LDAP server answered the bind with code {code}: it serves no one now.")
+        bound = code == _SUCCESS
         attributes = (*attributes, ("bind", "accepted" if bound else "refused"))
         if bound and contact.level.at_least(Level.READ):
             read = await _read(conversation, contact.level, evidence)
