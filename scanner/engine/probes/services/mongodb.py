@@ -68,17 +68,20 @@ async def look(contact: Contact) -> ServiceFacts:
         wire_version = hello.get("maxWireVersion", 0)
         modern = isinstance(wire_version, int) and wire_version >= _OP_MSG_SINCE
         evidence = [exchange(HELLO, raw)]
-        version = ""
+        product, version = "MongoDB", ""
         access, attributes = _UNASKED
         if contact.level.at_least(Level.READ):
             encode = _message if modern else _query
             build, _ = await _ask(conversation, encode({"buildInfo": 1}))
-            version = line(str(build.get("version", "")), 32)
+            if any(name.lower().startswith("ferretdb") for name in build):
+                product = "FerretDB"  # the version that it gives is the MongoDB that it stands in for
+            else:
+                version = line(str(build.get("version", "")), 32)
             request = encode({"listDatabases": 1, "nameOnly": True})
             access, attributes, summary = _judge(await _ask(conversation, request))
             evidence.append(exchange(request, summary))
     attributes = (*await same_port(contact), *attributes)
-    return ServiceFacts("MONGODB", access, "MongoDB", version, attributes, tuple(evidence))
+    return ServiceFacts("MONGODB", access, product, version, attributes, tuple(evidence))
 
 
 def _judge(answer: tuple[dict[str, bson.Value], bytes]) -> tuple[Access, Attributes, bytes]:

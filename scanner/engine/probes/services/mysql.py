@@ -59,8 +59,8 @@ def recognises(banner: bytes) -> bool:
 
 async def look(contact: Contact) -> ServiceFacts:
     """Read the first packet: version, capabilities, or why this address is turned away."""
-    async with contact.open() as conversation:
-        banner = await conversation.receive_until(_whole, limit=1024, timeout=BANNER_TIMEOUT)
+    async with contact.open(timeout=BANNER_TIMEOUT) as conversation:
+        banner = await conversation.receive_until(_whole, limit=1024)
     evidence = (exchange(b"", banner),)
     if banner.startswith(_X_PROTOCOL_HELLO):
         attributes: Attributes = (("interface", "x-protocol"),)

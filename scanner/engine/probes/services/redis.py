@@ -23,10 +23,19 @@ COUNT = b"DBSIZE\r\n"
 _REFUSALS = (b"-NOAUTH", b"-DENIED Redis", b"-NOPERM", b"-WRONGPASS", b"-ERR operation not permitted")
 _UNKNOWN = b"-ERR unknown command"
 _NOT_PERMITTED = b"-NOPERM"
+_NUMBER = rb"([0-9][0-9A-Za-z.+~-]{0,31})"
 _VERSIONS = (
-    ("Valkey", re.compile(rb"^valkey_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
-    ("Redis", re.compile(rb"^redis_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
+    *(
+        (product, re.compile(rb"^%s_version:(?:df-)?v?%s" % (product.lower().encode(), _NUMBER), re.MULTILINE))
+        for product in ("Valkey", "Dragonfly", "Kvrocks", "Garnet", "Pika")
+    ),
+    (
+        "KeyDB",
+        re.compile(rb"^redis_version:%s\r\n(?:[^\n]*\n)*?executable:[^\r\n]*keydb-server" % _NUMBER, re.MULTILINE),
+    ),
+    ("Redis", re.compile(rb"^redis_version:" + _NUMBER, re.MULTILINE)),
 )
+"""Relatives call themselves a version of Redis too, for its clients' sake, which says nothing of their age."""
 _BULK = re.compile(rb"\A\$(\d{1,7})\r\n")
 
 
