@@ -364,6 +364,7 @@ def test_cannot_verify_gives_addresses_away_where_unknown_ones_are_refused() -> 
 def test_challenge_response_before_tls_is_low_and_a_plain_password_high() -> None:
     assert judged("SMTP", ("auth_clear", "CRAM-MD5"))["SMTP-AUTH-CLEAR"].severity is Severity.LOW
     assert judged("SMTP", ("auth_clear", "CRAM-MD5 LOGIN"))["SMTP-AUTH-CLEAR"].severity is Severity.HIGH
+    assert judged("SMTP", ("auth_clear", "GSSAPI EXTERNAL")) == {}
 
 
 def test_missing_starttls_weighs_more_where_mail_is_handed_in() -> None:
