@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from scanner.engine.errors import ProbeError, UnexpectedReply
-from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
@@ -67,7 +67,8 @@ async def look(contact: Contact) -> ServiceFacts:
     async with contact.open() as conversation:
         await conversation.send(HEADER)
         reply = await conversation.receive_until(_whole, limit=16 * 1024)
-        evidence, refused = (exchange(HEADER, reply),), False
+        evidence: tuple[Exchange, ...] = (exchange(HEADER, reply),)
+        refused = False
         if recognises(reply) and _ANONYMOUS in _mechanisms(reply).split() and contact.level.at_least(Level.READ):
             answer = await _anonymous(conversation)
             evidence, refused = (*evidence, exchange(START_OK, answer)), _refuses(answer)
