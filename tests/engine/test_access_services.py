@@ -160,6 +160,26 @@ def test_an_rsync_module_whose_verdict_broke_off_is_not_taken_for_a_closed_one(t
         asyncio.run(rsync.look(contact(4327)))
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        b"\r\nlogin: \xff\xf9",
+        b"\x1b[1;32mUsername:\x1b[0m ",
+        b"\r\nUser: ",
+        "\r\n用户名：".encode(),
+        "密码:".encode("gb18030"),
+        b"\r\nBenutzername: ",
+    ],
+)
+def test_a_log_in_prompt_is_recognised_in_what_surrounds_it(prompt: bytes) -> None:
+    assert telnet.recognises(prompt)
+
+
+@pytest.mark.parametrize("banner", [b"user: unknown\r\n", b"login: see below\n", "时间：12:00".encode()])
+def test_a_line_about_users_is_no_prompt(banner: bytes) -> None:
+    assert not telnet.recognises(banner)
+
+
 def test_of_an_rsync_server_with_very_many_modules_the_last_are_not_called_closed(tmp_path: Path) -> None:
     names = [b"m%d" % number for number in range(rsync.MODULE_LIMIT + 1)]
 
