@@ -90,6 +90,13 @@ def _defers_relaying(request: bytes) -> bytes | None:
     return later if request.startswith(b"RCPT") else _greylisting(request)
 
 
+def _imap(request: bytes) -> bytes | None:
+    """An IMAP server whose greeting says nothing of IMAP, as its administrator wished."""
+    tag, _, command = request.strip().partition(b" ")
+    listed = b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n" if command.upper() == b"CAPABILITY" else b""
+    return listed + tag + (b" OK\r\n" if listed else b" BAD\r\n")
+
+
 def _rabbitmq_4(request: bytes) -> bytes | None:
     """List the anonymous mechanism to everyone, and keep its user to the broker's own machine."""
     if request == b"AMQP\x00\x00\x09\x01":
@@ -268,17 +275,18 @@ CASES = (
     LabCase(
         name="servers-in-chinese-and-with-a-polite-refusal",
         address="127.10.47.9",
-        ports="23,25,2323,5672",
+        ports="23,25,143,2323,5672",
         start=together(
             scripted(23, lambda _: b"", banner="\r\n用户名：".encode()),
             scripted(2323, lambda _: b"", banner=b"\xff\xfd\x01\xff\xfb\x01\r\n" + "密码:".encode("gb18030")),
             scripted(25, _defers_relaying, banner=b"220 mx ESMTP\r\n"),
+            scripted(143, _imap, banner="* OK 欢迎\r\n".encode()),
             scripted(5672, _rabbitmq_4),
         ),
         expected=frozenset(
             {
                 *((23, "CLR-TELNET"), (2323, "CLR-TELNET"), (25, "SMTP-NOSTARTTLS")),
-                *((5672, "SVC-AMQP-EXPOSED"), (5672, "DB-CLEARTEXT")),
+                *((5672, "SVC-AMQP-EXPOSED"), (5672, "DB-CLEARTEXT"), (143, "IMAP-CLEAR")),
             }
         ),
         silent=frozenset({"SVC-AMQP-UNAUTH", "SMTP-OPENRELAY"}),
