@@ -1,6 +1,7 @@
 """AMQP brokers: the mechanisms of Connection.Start (AMQP 0-9-1 section 1.4.2), or the header of an AMQP 1.0 broker.
 
-Attributes: ``tls`` (see :mod:`.channel`), ``mechanisms``: SASL mechanisms; ``refusal``: ``credentials``.
+Attributes: ``tls`` (see :mod:`.channel`), ``mechanisms``: SASL mechanisms; ``refusal``: ``credentials``;
+``anonymous``: ``listed`` when the mechanism is, and whether it lets anyone in was not asked.
 """
 
 from __future__ import annotations
@@ -61,17 +62,17 @@ def also_recognises(reply: bytes) -> bool:
 async def look(contact: Contact) -> ServiceFacts:
     """Send the protocol header and read what the broker starts with. Nobody logs in.
 
-    Where the broker lists ``ANONYMOUS``, it is asked at the level of reads whether that lets a stranger in: RabbitMQ 4
-    lists it to all and lets in its own machine alone. What it doesn't refuse counts as open; nothing is opened.
+    Where the broker lists ``ANONYMOUS``, it is asked with permission whether that lets a stranger in: RabbitMQ 4 lists
+    it to all and may let in its own machine alone. What it doesn't refuse counts as open; nothing is opened.
     """
     async with contact.open() as conversation:
         await conversation.send(HEADER)
         reply = await conversation.receive_until(_whole, limit=16 * 1024)
         evidence: tuple[Exchange, ...] = (exchange(HEADER, reply),)
-        refused = False
-        if recognises(reply) and _ANONYMOUS in _mechanisms(reply).split() and contact.level.at_least(Level.READ):
+        refused = tried = False
+        if recognises(reply) and _ANONYMOUS in _mechanisms(reply).split() and contact.level.at_least(Level.CREDENTIAL):
             answer = await _anonymous(conversation)
-            evidence, refused = (*evidence, exchange(START_OK, answer)), _refuses(answer)
+            evidence, refused, tried = (*evidence, exchange(START_OK, answer)), _refuses(answer), True
     channel = clear_only(contact)
     if reply in _OTHER_HEADERS:
         return ServiceFacts("AMQP", Access.UNKNOWN, attributes=channel, exchanges=evidence)
@@ -81,7 +82,9 @@ async def look(contact: Contact) -> ServiceFacts:
     open_to_all = _ANONYMOUS in mechanisms.split() and not refused
     access = Access.OPEN if open_to_all else Access.RESTRICTED
     attributes = (*channel, ("mechanisms", mechanisms))
-    if not open_to_all:
+    if open_to_all and not tried:
+        attributes = (*attributes, ("anonymous", "listed"))
+    elif not open_to_all:
         attributes = (*attributes, ("refusal", "credentials"))
     product, version = _property(_PRODUCT, reply), _property(_VERSION, reply)
     return ServiceFacts("AMQP", access, product, version, attributes, evidence)
