@@ -75,7 +75,7 @@ def answerable(notice: Notice) -> list[NoticeItem]:
     items = notice.items.filter(finding__state__in=TO_FIX).select_related("finding")
     asked = Exemption.objects.filter(state=ExemptionState.REQUESTED, finding__notice_items__notice=notice)
     waiting = set(asked.values_list("finding", flat=True))
-    silent = {each.pk for each in unanswered(notice)}
+    silent = unanswered(notice)
     open_ones = [each for each in items if each.finding_id not in waiting]
     return sorted(open_ones, key=lambda each: (each.pk not in silent, each.to_check, each.pk))
 

@@ -156,6 +156,11 @@ class Round(models.Model):
             models.CheckConstraint(condition=Q(kind__in=PlanKind.values), name="round_kind_is_known"),
             models.UniqueConstraint(fields=("plan", "due"), name="plan_makes_one_round_when_due"),
         )
+        # What looks every few seconds for rounds to begin, in work or just over reads no others, however many.
+        indexes = (
+            models.Index(fields=("state", "id"), name="round_by_state"),
+            models.Index(fields=("followed",), name="round_by_end"),
+        )
 
     def __str__(self) -> str:
         return f"round {self.pk}"
@@ -312,7 +317,7 @@ class HostResult(models.Model):
         )
         # All that counts and comparisons ask for, so that they read no row, whose facts are long.
         indexes = (
-            models.Index(fields=("round", "look", "outcome", "organisation"), name="result_by_outcome"),
+            models.Index(fields=("round", "look", "outcome", "organisation", "id"), name="result_by_outcome"),
             models.Index(fields=("address", "organisation", "look", "outcome", "round"), name="result_by_address"),
         )
 

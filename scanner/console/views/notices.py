@@ -93,7 +93,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "owner": owner,
         "page": Paginator(items.order_by("pk"), PER_PAGE).get_page(request.GET.get("page")),
         "address": lambda page: f"?page={page}",
-        "silent": {each.pk for each in unanswered(this)},
+        "silent": unanswered(this),
         "documents": _documents(request, this),
         "forms": NOTICE_FORMS,
         "may_reply": live and sight.may(Right.CLAIM, owner.pk) and items.filter(finding__state__in=TO_FIX).exists(),
