@@ -211,6 +211,19 @@ def test_what_a_limiter_turns_away_twice_is_not_inspected(tmp_path: Path, monkey
     assert "/backup.zip" in facts.ended
 
 
+def test_a_limiter_behind_the_first_page_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield answer(status="200 OK" if request.startswith(b"GET / ") else "429 Too Many Requests")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.blocked
+    assert facts.requests < 10
+
+
 def test_a_limiter_that_stays_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
     monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)

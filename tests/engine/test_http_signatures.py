@@ -192,7 +192,7 @@ def test_a_server_that_calls_every_file_a_page_hides_nothing(signature: Signatur
             '<A HREF="/backup.sql">backup.sql</A><br></pre></body></html>'
         ),
         "<html><title>Directory Listing For [&#47;]</title><a href='/backup.sql'>backup.sql</a></html>",
-        '<!DOCTYPE html><title>/</title><a href="./backup.sql">\n<span>x</span></a>',
+        '<!DOCTYPE html><title>sub</title><span class="meta-item">1</span><a href="./backup.sql">\n<span>x</span></a>',
     ],
 )
 def test_the_listings_of_iis_tomcat_and_caddy_are_recognised(body: str) -> None:

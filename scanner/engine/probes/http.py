@@ -183,7 +183,8 @@ class _Site:
                 self.strangers.append(Fingerprint.of(reply))
                 self._note("error-stack", reply, stack_trace(reply))
         statuses = {reply.status for reply in (self.root, *self.baselines) if reply is not None}
-        self.blocked = len(statuses) == 1 and statuses <= _REFUSALS
+        limited = bool(self.baselines) and all(reply.status in _LIMITS for reply in self.baselines)
+        self.blocked = limited or (len(statuses) == 1 and statuses <= _REFUSALS)
         if self.blocked:
             return
         if again is None or again.cross_origin:
