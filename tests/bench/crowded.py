@@ -42,7 +42,7 @@ def unit_network(unit: int) -> str:
 
 @lru_cache(maxsize=4096)
 def host(unit: int, place: int) -> Host:
-    """Return a host as it is in the first round. Hosts at the same place of their units are alike but for their keys."""
+    """Return a host as it is in the first round. At the same place of other units are such as it, with other keys."""
     random = Random(f"{SEED} {place}")
     _, _, samples = random.choices(KINDS, [share for _, share, _ in KINDS])[0]
     name = f"h{place}.unit{unit}.example" if random.random() < 0.5 else ""

@@ -29,8 +29,8 @@ IDLE = 0.05
 URGENT = 10.0
 """Seconds between two rounds that are asked for meanwhile, to see how soon they are taken up."""
 
-BEATS = {"plans": 10.0, "cadence": 60.0, "sentinel": 30.0, "duties": 15 * 60.0, "mailer": 1.0}
-"""Seconds between what the leader does, as in ``serve``; its mailer looks every 5 s, or at once after a full pass."""
+BEATS = {"plans": 10.0, "cadence": 60.0, "sentinel": 30.0, "mailer": 5.0}
+"""Seconds between what the leader does, as in ``serve``."""
 
 LONGEST = 3 * 60 * 60.0
 """Seconds after which a round that does not end is given up."""
@@ -50,7 +50,8 @@ class Work:
 @dataclass(slots=True)
 class Figures:
     """What a round took. Seconds of a stage are from the first job that began to the last that ended; those of
-    processors are sums over processes. ``late`` are the seconds from when an urgent round was asked for to its first
+    processors are sums over processes. ``duties`` are those of the day's duties for everyone, done beforehand, and
+    ``letters`` those that they wrote. ``late`` are the seconds from when an urgent round was asked for to its first
     look at a host; ``tables`` tells how many bytes each grew by."""
 
     hosts: int = 0
@@ -58,6 +59,8 @@ class Figures:
     stages: dict[str, float] = field(default_factory=dict)
     workers: list[Work] = field(default_factory=list)
     leader: dict[str, float] = field(default_factory=dict)
+    duties: float = 0.0
+    letters: int = 0
     leader_mb: float = 0.0
     server: float = 0.0
     late: list[float] = field(default_factory=list)
@@ -92,8 +95,11 @@ def carry_out(at: dt.datetime, workers: int, *, later: bool, server: int = 0) ->
     clock = Clock()
     clock.set(0, at)
     before, used = _database(), _server_seconds(server)
-    connections.close_all()
     figures = Figures(before_mb=before.total / 1e6)
+    if later:
+        figures.duties, figures.letters = _duties(at)
+        before, used = _database(), _server_seconds(server)
+    connections.close_all()
     with _working(workers, clock, later=later) as (processes, told):
         leader = _Leader(clock, urgent=later)
         leader.run(processes)
@@ -107,12 +113,20 @@ def carry_out(at: dt.datetime, workers: int, *, later: bool, server: int = 0) ->
     return figures
 
 
+def _duties(now: dt.datetime) -> tuple[float, int]:
+    """Do the day's duties for everyone; return their processor seconds, and how many letters they wrote."""
+    from scanner.delivery.digest import Space
+    from scanner.delivery.duties import Duties
+
+    began = time.thread_time()
+    letters = Duties(lambda: Space(10**9, 10**10)).run(now)
+    return time.thread_time() - began, letters
+
+
 class _Leader:
     """What ``serve`` does beside its workers, one thing after the other."""
 
     def __init__(self, clock: Clock, *, urgent: bool) -> None:
-        from scanner.delivery.digest import Space
-        from scanner.delivery.duties import Duties
         from scanner.delivery.sender import Mailer
         from scanner.flow import Sentinel
         from scanner.remediation.cadence import make_cadence_rounds
@@ -125,7 +139,6 @@ class _Leader:
             "plans": tick,
             "cadence": make_cadence_rounds,
             "sentinel": Sentinel().look,
-            "duties": Duties(lambda: Space(10**9, 10**10)).run,
             "mailer": self._mail,
         }
         self._due = dict.fromkeys(self._does, 0.0)
@@ -140,15 +153,14 @@ class _Leader:
 
         self.began = time.monotonic()
         again = self.began + URGENT / 2
+        going = Round.objects.exclude(state__in=ENDED)
         while time.monotonic() - self.began < LONGEST:
             self._beat()
-            going = Round.objects.exclude(state__in=ENDED)
             if not going.exists():
                 self._due = dict.fromkeys(self._does, 0.0)
                 self._beat()
                 self.ended = time.monotonic()
                 return
-            self.first = self.first or going.get().pk
             if self._urgent and time.monotonic() > again and going.filter(pk=self.first).exists():
                 self._ask()
                 again = time.monotonic() + URGENT
@@ -161,7 +173,9 @@ class _Leader:
         for name, do in self._does.items():
             if time.monotonic() >= self._due[name]:
                 began = time.thread_time()
-                do(self._clock.now())
+                made = do(self._clock.now())
+                if name == "plans" and made:
+                    self.first = made[0].pk
                 self.seconds[name] += time.thread_time() - began
                 self._due[name] = time.monotonic() + BEATS[name]
 
@@ -225,10 +239,13 @@ def _work(clock: Clock, stop: Any, told: Any, later: bool) -> None:
     ways = Ways(resolve=crowded.resolve, engine=engine, now=clock.now)
     hand = worker.Hand(worker_name("serve"), ways, hooks(clock.now), Observer())
     began = time.process_time()
+    idle = 0.0
     while not stop.is_set():
+        looked = time.process_time()
         if not hand.work_one():
+            idle += time.process_time() - looked
             time.sleep(IDLE)
-    done.seconds["between"] = time.process_time() - began - sum(done.seconds.values())
+    done.seconds["between"] = time.process_time() - began - idle - sum(done.seconds.values())
     done.engine, done.memory_mb = engine.seconds, _memory()
     connections.close_all()
     told.put(asdict(done))

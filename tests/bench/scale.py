@@ -1,8 +1,8 @@
 """``make bench-scale``: stored facts go through the whole product on PostgreSQL, by 1, 2 and 4 worker processes.
 
-Each database is filled once (:mod:`tests.bench.filled`) and copied for each row, which carries one more round out over it
-(:mod:`tests.bench.replayed`). Where a round would take too long, only a part of the hosts is in it; all of them are in
-the database. No packet is sent, so this is what everything but the probes takes. ``--folder`` keeps the filled
+Each database is filled once (:mod:`tests.bench.filled`) and copied for each row, which carries one more round out over
+it (:mod:`tests.bench.replayed`). Where a round would take too long, only a part of the hosts is in it; all of them are
+in the database. No packet is sent, so this is what everything but the probes takes. ``--folder`` keeps the filled
 databases for the next call, so that rows can be measured one at a time.
 """
 
@@ -72,10 +72,10 @@ def main() -> int:
     with _server(wanted.folder) as own:
         for size, workers in _rows(wanted):
             figures = measured(own, size, workers)
-            print(row(size, workers, figures), flush=True)
             if wanted.json:
                 with wanted.json.open("a", encoding="ascii") as file:
-                    file.write(json.dumps({"size": size.database, "workers": workers, **figures}) + "\n")
+                    file.write(json.dumps({"size": size.database, "by": workers, **figures}) + "\n")
+            print(row(size, workers, figures), flush=True)
     return 0
 
 
