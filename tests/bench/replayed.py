@@ -50,9 +50,12 @@ class Work:
 @dataclass(slots=True)
 class Figures:
     """What a round took. Seconds of a stage are from the first job that began to the last that ended; those of
-    processors are sums over processes. ``duties`` are those of the day's duties for everyone, done beforehand, and
-    ``letters`` those that they wrote. ``late`` are the seconds from when an urgent round was asked for to its first
-    look at a host; ``tables`` tells how many bytes each grew by."""
+    processors are sums over processes.
+
+    ``duties`` are those of the day's duties for everyone, done and mailed beforehand, and ``letters`` those that they
+    wrote. ``late`` are the seconds from when an urgent round was asked for to its first look at a host, ``told`` those
+    to when it was followed; ``tables`` tells how many bytes each grew by.
+    """
 
     hosts: int = 0
     seconds: float = 0.0
@@ -94,32 +97,36 @@ def carry_out(at: dt.datetime, workers: int, *, later: bool, server: int = 0) ->
 
     clock = Clock()
     clock.set(0, at)
-    before, used = _database(), _server_seconds(server)
+    before, used = sizes(), server_seconds(server)
     figures = Figures(before_mb=before.total / 1e6)
     if later:
-        figures.duties, figures.letters = _duties(at)
-        before, used = _database(), _server_seconds(server)
+        figures.duties, figures.letters = _duties(clock)
+        before, used = sizes(), server_seconds(server)
     connections.close_all()
     with _working(workers, clock, later=later) as (processes, told):
         leader = _Leader(clock, urgent=later)
         leader.run(processes)
-        figures.leader, figures.leader_mb = leader.seconds, _memory()
+        figures.leader, figures.leader_mb = leader.seconds, memory()
     figures.workers = told
-    figures.server = _server_seconds(server) - used
-    after = _database()
+    figures.server = server_seconds(server) - used
+    after = sizes()
     figures.wal_mb = (after.wal - before.wal) / 1e6
     figures.tables = {name: size - before.tables.get(name, 0) for name, size in after.tables.items()}
     _read_off(figures, leader)
     return figures
 
 
-def _duties(now: dt.datetime) -> tuple[float, int]:
-    """Do the day's duties for everyone; return their processor seconds, and how many letters they wrote."""
+def _duties(clock: Clock) -> tuple[float, int]:
+    """Do the day's duties for everyone, and send what they wrote; return their processor seconds, and the letters."""
     from scanner.delivery.digest import Space
     from scanner.delivery.duties import Duties
+    from scanner.delivery.sender import Mailer
 
     began = time.thread_time()
-    letters = Duties(lambda: Space(10**9, 10**10)).run(now)
+    letters = Duties(lambda: Space(10**9, 10**10)).run(clock.now())
+    mailer = Mailer(clock.now)
+    while mailer.send_due().tried:
+        pass
     return time.thread_time() - began, letters
 
 
@@ -246,7 +253,7 @@ def _work(clock: Clock, stop: Any, told: Any, later: bool) -> None:
             idle += time.process_time() - looked
             time.sleep(IDLE)
     done.seconds["between"] = time.process_time() - began - idle - sum(done.seconds.values())
-    done.engine, done.memory_mb = engine.seconds, _memory()
+    done.engine, done.memory_mb = engine.seconds, memory()
     connections.close_all()
     told.put(asdict(done))
 
@@ -283,17 +290,17 @@ class _Sizes:
     wal: int
 
 
-def _database() -> _Sizes:
+def sizes() -> _Sizes:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_database_size(current_database()), pg_current_wal_lsn() - '0/0'::pg_lsn")
+        cursor.execute("SELECT pg_database_size(currentsizes()), pg_current_wal_lsn() - '0/0'::pg_lsn")
         total, wal = cursor.fetchone()
         cursor.execute("SELECT relname, pg_total_relation_size(relid) FROM pg_stat_user_tables")
         return _Sizes(int(total), {name: int(size) for name, size in cursor.fetchall()}, int(wal))
 
 
-def _server_seconds(number: int) -> float:
+def server_seconds(number: int) -> float:
     """Return the processor seconds of the server, of all its processes so far."""
     if not number:
         return 0.0
@@ -308,7 +315,7 @@ def _server_seconds(number: int) -> float:
     return own
 
 
-def _memory() -> float:
+def memory() -> float:
     """Return the most that this process has held so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 

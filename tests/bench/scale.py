@@ -53,7 +53,7 @@ GROWTH = (Size(1_000, 1_000, 13), Size(1_000, 1_000, 52), Size(1_000, 1_000, 260
 """What a quarter, a year and five years of weekly rounds leave behind."""
 
 WORKERS = (1, 2, 4)
-QUICK = (Size(400, 200, 2),)
+QUICK = (Size(200, 100, 2),)
 
 
 def main() -> int:
@@ -62,7 +62,8 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, nargs="*", help="only these sizes, of 1000, 10000 and 100000")
     parser.add_argument("--workers", type=int, nargs="*", default=WORKERS, help="worker processes (1 2 4)")
     parser.add_argument("--growth", action="store_true", help="only the rows of a database that grew for years")
-    parser.add_argument("--quick", action="store_true", help="400 hosts, two workers: to try it out")
+    parser.add_argument("--sweep", action="store_true", help="only what removing takes, over five years of rounds")
+    parser.add_argument("--quick", action="store_true", help="200 hosts, two workers: to try it out")
     parser.add_argument("--part", type=int, help="hosts in the measured round, of 10000 and 100000")
     parser.add_argument("--folder", type=Path, help="keep the filled databases here for the next call")
     parser.add_argument("--json", type=Path, help="add all figures of each row to this file, as a line of JSON")
@@ -70,8 +71,11 @@ def main() -> int:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", flush=True)
     print(_HEAD, flush=True)
     with _server(wanted.folder) as own:
+        if wanted.sweep:
+            print(json.dumps(measured(own, GROWTH[-1], "tests.bench.swept"), indent=2))
+            return 0
         for size, workers in _rows(wanted):
-            figures = measured(own, size, workers)
+            figures = measured(own, size, "tests.bench.replayed", workers=workers)
             if wanted.json:
                 with wanted.json.open("a", encoding="ascii") as file:
                     file.write(json.dumps({"size": size.database, "by": workers, **figures}) + "\n")
@@ -92,8 +96,8 @@ def _rows(wanted: argparse.Namespace) -> Iterator[tuple[Size, int]]:
         yield from ((size, 2) for size in GROWTH)
 
 
-def measured(own: Server, size: Size, workers: int) -> dict[str, Any]:
-    """Fill a database, unless there is one, and carry a round out over a copy of it; return what it took."""
+def measured(own: Server, size: Size, module: str, **options: int) -> dict[str, Any]:
+    """Fill a database, unless there is one, and let a module do its work on a copy of it; return what that took."""
     if not own.has(size.database):
         draft = own.create(f"{size.database}_draft")
         arguments = {"hosts": size.hosts, "part": size.part, "rounds": size.rounds}
@@ -102,7 +106,7 @@ def measured(own: Server, size: Size, workers: int) -> dict[str, Any]:
     url = own.create("measured", size.database)
     try:
         assert own.process is not None
-        shown = _run("tests.bench.replayed", url, {"workers": workers, "server": own.process.pid})
+        shown = _run(module, url, {"server": own.process.pid, **options})
     finally:
         own.drop("measured")
     found: dict[str, Any] = json.loads(shown)
