@@ -153,8 +153,8 @@ class FindingEvent(models.Model):
     ``round`` is the one that tells it; None for what people did (``actor``) or what time did.
     """
 
-    # Every round adds a row for each finding: what constraint and indexes begin with has no index of its own.
-    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="events", db_index=False)
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="events")
+    # Every round adds a row for each finding, so indexes are most of the table; the constraint's begins with the round.
     round = models.ForeignKey(
         "rounds.Round", on_delete=models.PROTECT, null=True, related_name="finding_events", db_index=False
     )
@@ -166,11 +166,10 @@ class FindingEvent(models.Model):
     class Meta:
         ordering = ("pk",)
         constraints = (
-            models.UniqueConstraint(fields=("finding", "round", "kind"), name="event_happens_once_a_round"),
+            models.UniqueConstraint(fields=("round", "kind", "finding"), name="event_happens_once_a_round"),
             models.CheckConstraint(condition=models.Q(kind__in=list(Happened)), name="event_kind_is_known"),
         )
         indexes = (
-            models.Index(fields=("round", "kind", "finding"), name="event_by_round"),
             # The history that reports tell, without the rows of most rounds.
             models.Index(fields=("finding",), condition=~models.Q(kind__in=list(MERELY_SEEN)), name="event_that_tells"),
         )

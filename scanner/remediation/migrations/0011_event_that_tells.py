@@ -1,4 +1,4 @@
-"""Lets reports find what they tell of findings without reading that they were seen again, round after round."""
+"""Keeps fewer indexes of events, and lets reports find theirs without reading that findings were seen again."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -12,10 +12,13 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
+        migrations.RemoveConstraint(
             model_name='findingevent',
-            name='finding',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='remediation.finding'),
+            name='event_happens_once_a_round',
+        ),
+        migrations.RemoveIndex(
+            model_name='findingevent',
+            name='event_by_round',
         ),
         migrations.AlterField(
             model_name='findingevent',
@@ -25,5 +28,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='findingevent',
             index=models.Index(condition=models.Q(('kind__in', ['seen', 'not-inspected', 'not-seen']), _negated=True), fields=['finding'], name='event_that_tells'),
+        ),
+        migrations.AddConstraint(
+            model_name='findingevent',
+            constraint=models.UniqueConstraint(fields=('round', 'kind', 'finding'), name='event_happens_once_a_round'),
         ),
     ]
