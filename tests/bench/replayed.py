@@ -294,7 +294,7 @@ def sizes() -> _Sizes:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_database_size(currentsizes()), pg_current_wal_lsn() - '0/0'::pg_lsn")
+        cursor.execute("SELECT pg_database_size(current_database()), pg_current_wal_lsn() - '0/0'::pg_lsn")
         total, wal = cursor.fetchone()
         cursor.execute("SELECT relname, pg_total_relation_size(relid) FROM pg_stat_user_tables")
         return _Sizes(int(total), {name: int(size) for name, size in cursor.fetchall()}, int(wal))
