@@ -137,13 +137,12 @@ class _Leader:
         from scanner.delivery.sender import Mailer
         from scanner.flow import Sentinel
         from scanner.remediation.cadence import make_cadence_rounds
-        from scanner.rounds.clock import tick
 
         self._clock = clock
         self._urgent = urgent
         self._mailer = Mailer(clock.now)
         self._does: dict[str, Callable[[dt.datetime], object]] = {
-            "plans": tick,
+            "plans": self._plans,
             "cadence": make_cadence_rounds,
             "sentinel": Sentinel().look,
             "mailer": self._mail,
@@ -180,11 +179,15 @@ class _Leader:
         for name, do in self._does.items():
             if time.monotonic() >= self._due[name]:
                 began = time.thread_time()
-                made = do(self._clock.now())
-                if name == "plans" and made:
-                    self.first = made[0].pk
+                do(self._clock.now())
                 self.seconds[name] += time.thread_time() - began
                 self._due[name] = time.monotonic() + BEATS[name]
+
+    def _plans(self, now: dt.datetime) -> None:
+        from scanner.rounds.clock import tick
+
+        for made in tick(now):
+            self.first = made.pk
 
     def _mail(self, now: dt.datetime) -> None:
         del now
@@ -206,7 +209,8 @@ class _Leader:
 @contextmanager
 def _working(count: int, clock: Clock, *, later: bool) -> Iterator[tuple[list[Any], list[Work]]]:
     """Let ``count`` processes work; the list is filled with what each did when the block ends."""
-    stop, told, works = mp.Event(), mp.SimpleQueue(), []
+    stop, works = mp.Event(), list[Work]()
+    told: Any = mp.SimpleQueue()
     processes = [mp.Process(target=_work, args=(clock, stop, told, later), daemon=True) for _ in range(count)]
     for each in processes:
         each.start()
@@ -223,11 +227,11 @@ def _work(clock: Clock, stop: Any, told: Any, later: bool) -> None:
 
     from scanner.flow import hooks
     from scanner.rounds import worker
-    from scanner.rounds.lease import Observer, worker_name
+    from scanner.rounds.lease import Observer, claim, worker_name
     from scanner.rounds.ways import Ways
 
     engine, done = crowded.Replay(clock.now(), later), Work()
-    do, claim = worker.Hand._do, worker.claim
+    do = worker.Hand._do
 
     def timed(hand: Any, lease: Any, job: Any) -> None:
         began = time.thread_time()
@@ -242,7 +246,8 @@ def _work(clock: Clock, stop: Any, told: Any, later: bool) -> None:
             done.claims_ms.append((time.perf_counter() - began) * 1000)
         return lease
 
-    worker.Hand._do, worker.claim = timed, timed_claim  # type: ignore[method-assign]  # measured on their way
+    worker.Hand._do = timed  # type: ignore[method-assign,assignment]  # measured on its way
+    setattr(worker, "claim", timed_claim)  # noqa: B010 - as above
     ways = Ways(resolve=crowded.resolve, engine=engine, now=clock.now)
     hand = worker.Hand(worker_name("serve"), ways, hooks(clock.now), Observer())
     began = time.process_time()
@@ -260,6 +265,8 @@ def _work(clock: Clock, stop: Any, told: Any, later: bool) -> None:
 
 def _read_off(figures: Figures, leader: _Leader) -> None:
     """Read off the rows what became of the round, and of those that were asked for meanwhile."""
+    from django.db.models import Max, Min
+
     from scanner.delivery.models import Message
     from scanner.rounds.models import HostResult, Job, Round
 
@@ -267,9 +274,9 @@ def _read_off(figures: Figures, leader: _Leader) -> None:
     figures.seconds = leader.ended - leader.began
     figures.mails = Message.objects.filter(report__round=leader.first, state="sent").count()
     for kind, look in (("prepare", 1), ("look", 1), ("doubt", 1), ("look", 2), ("follow", 1)):
-        times = list(Job.objects.filter(round=leader.first, kind=kind, look=look).values_list("started", "finished"))
-        if times:
-            took = max(end for _, end in times) - min(begin for begin, _ in times)
+        jobs = Job.objects.filter(round=leader.first, kind=kind, look=look)
+        took = jobs.aggregate(took=Max("finished") - Min("started"))["took"]
+        if took is not None:
             figures.stages[kind + " again" * (look - 1)] = took.total_seconds()
     for number in leader.asked:
         this = Round.objects.get(pk=number)
