@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,8 +21,8 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Length
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Sum, Window
+from django.db.models.functions import Length, RowNumber
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageState
@@ -104,29 +104,30 @@ def prune(
     *,
     dry_run: bool = False,
     actor: str = SYSTEM,
-    rest: Callable[[float], None] = time.sleep,
+    rest: space.Rest = time.sleep,
 ) -> Pruned:
     """Remove what is older than ``policy`` says and give the space back; return what it was.
 
-    Each step is a short transaction, after which others get as long a turn (``rest``, in seconds). Stopped
-    anywhere, the next call goes on. With ``dry_run`` nothing is changed. What was removed is put on record in the
-    name of ``actor``.
+    Each step is a short transaction, after which others get as long a turn (``rest``, in seconds; True from it ends the
+    sweep). Stopped anywhere, the next call goes on. With ``dry_run`` nothing is changed. What was removed is put on
+    record in the name of ``actor``.
     """
     sweep = _Sweep(now, policy, dry_run, rest)
-    sweep.results()
-    sweep.jobs()
-    sweep.reports()
-    sweep.bulletins()
-    sweep.contents()
-    sweep.files(settings.DATA_DIR / "mail", policy.messages)
-    sweep.files(settings.DATA_DIR / "large-reports", policy.reports)
+    with suppress(_Ended):
+        sweep.results()
+        sweep.jobs()
+        sweep.reports()
+        sweep.bulletins()
+        sweep.contents()
+        sweep.files(settings.DATA_DIR / "mail", policy.messages)
+        sweep.files(settings.DATA_DIR / "large-reports", policy.reports)
     if sweep.done.counts and not dry_run:
         record(Action.PRUNE, "", actor=actor, at=now, size=sweep.done.size, **dict(sweep.done.counts))
         space.give_back(rest)
     return sweep.done
 
 
-def prune_unattended(now: datetime, policy: Policy, rest: Callable[[float], None] = time.sleep) -> Pruned:
+def prune_unattended(now: datetime, policy: Policy, rest: space.Rest = time.sleep) -> Pruned:
     """Prune, but not while no round has ended for as long as facts are kept: a machine that was just switched on may
     have a clock that is years ahead, and what is removed by it can't be brought back."""
     last = Round.objects.aggregate(last=Max("finished"))["last"]
@@ -136,12 +137,16 @@ def prune_unattended(now: datetime, policy: Policy, rest: Callable[[float], None
     return prune(now, policy, rest=rest)
 
 
+class _Ended(Exception):  # noqa: N818 - reads as the event it is
+    """No step is to follow."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Sweep:
     now: datetime
     policy: Policy
     dry_run: bool
-    rest: Callable[[float], None]
+    rest: space.Rest
     done: Pruned = field(default_factory=Pruned)
 
     def results(self) -> None:
@@ -149,12 +154,12 @@ class _Sweep:
         has_results = Exists(HostResult.objects.filter(round=OuterRef("pk")))
         old = Round.objects.filter(has_results, _followed(), finished__lt=self.now - self.policy.facts)
         numbers = list(old.order_by("-pk").values_list("pk", flat=True))
+        kept_rounds = _last_whole_rounds()
         for organisation in Organisation.objects.order_by("pk").values_list("pk", flat=True) if numbers else ():
-            self._results_of(organisation, numbers)
+            self._results_of(organisation, numbers, kept_rounds)
 
-    def _results_of(self, organisation: int, numbers: Sequence[int]) -> None:
+    def _results_of(self, organisation: int, numbers: Sequence[int], kept_rounds: Set[tuple[int, int]]) -> None:
         """Newest rounds first, so that what a host is remembered by is met before what it makes superfluous."""
-        kept_rounds = _last_whole_rounds(organisation)
         rows = HostResult.objects.filter(organisation=organisation, round__in=numbers).order_by("-round", "pk")
         told = rows.values_list("round", "pk", Length("facts"), "address", "hostname", "look", "outcome")
         newest: set[_Host] = set()
@@ -163,7 +168,7 @@ class _Sweep:
         for number, results in groupby(list(told), lambda row: row[0]):
             unneeded: list[tuple[int, int]] = []
             for _, pk, size, address, hostname, look, outcome in results:
-                needed = number in kept_rounds
+                needed = (organisation, number) in kept_rounds
                 if look == LookNumber.FIRST:
                     needed |= (address, hostname) not in newest
                     newest.add((address, hostname))
@@ -234,12 +239,17 @@ class _Sweep:
         HostResult.objects.filter(pk__in=pks).delete()
 
     def _step(self, what: What, batch: Sequence[tuple[int, int]], remove: Callable[[list[int]], object]) -> None:
+        began = time.monotonic()
         if not self.dry_run:
-            began = time.monotonic()
             with transaction.atomic():
                 remove([pk for pk, _ in batch])
-            self.rest(time.monotonic() - began)
         self.done.add(what, len(batch), sum(size for _, size in batch))
+        if not self.dry_run:
+            self._rest(time.monotonic() - began)
+
+    def _rest(self, seconds: float) -> None:
+        if self.rest(seconds):
+            raise _Ended
 
 
 _Host = tuple[str, str]
@@ -250,10 +260,12 @@ def _followed() -> Q:
     return Q(state=RoundState.CANCELLED) | Q(state=RoundState.DONE, followed__isnull=False)
 
 
-def _last_whole_rounds(organisation: int) -> set[int]:
-    """The rounds whose results the organisation's reports of today and of the time before rest on."""
-    rounds = Round.objects.filter(whole(), organisations=organisation, state=RoundState.DONE).order_by("-pk")
-    return set(rounds.values_list("pk", flat=True)[:WHOLE_ROUNDS])
+def _last_whole_rounds() -> set[tuple[int, int]]:
+    """Pairs of organisation and round whose results the reports of today and of the time before rest on."""
+    part_of = Round.organisations.through.objects.filter(whole("round__"), round__state=RoundState.DONE)
+    newest_first = Window(RowNumber(), partition_by="organisation", order_by=F("round").desc())
+    last = part_of.annotate(place=newest_first).filter(Q(place__lte=WHOLE_ROUNDS))
+    return set(last.values_list("organisation", "round"))
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

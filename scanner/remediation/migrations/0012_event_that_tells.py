@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('remediation', '0010_proof_files'),
+        ('remediation', '0011_indexes_that_cover'),
         ('rounds', '0006_workers'),
     ]
 
