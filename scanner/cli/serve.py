@@ -47,6 +47,7 @@ def serve(
     """
     from django.conf import settings
 
+    from scanner import garbage
     from scanner.cli.pages import Pages
     from scanner.console.server import listening
     from scanner.unattended import Service
@@ -58,6 +59,7 @@ def serve(
         pages = Pages(listening, log_level, log_format) if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
+        garbage.settle()
         with in_time(ended), service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)

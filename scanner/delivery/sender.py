@@ -288,7 +288,9 @@ def claim(pk: int, attempt: int, now: datetime) -> Message | None:
     waiting = Message.objects.filter(pk=pk, attempt=attempt, state=MessageState.QUEUED)
     if waiting.update(state=MessageState.SENDING, attempt=attempt + 1, lease_until=now + LEASE) != 1:
         return None
-    return Message.objects.select_related("organisation", "report__organisation", "bulletin__organisation").get(pk=pk)
+    return Message.objects.select_related("organisation__parent", "report__organisation", "bulletin__organisation").get(
+        pk=pk
+    )
 
 
 def record(message: Message, answer: Answer, now: datetime) -> MessageState | None:

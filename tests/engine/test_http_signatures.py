@@ -251,6 +251,9 @@ def test_an_installer_that_says_it_is_done_is_none() -> None:
     open_ = '<html><title>WordPress &rsaquo; Installation</title><input name="weblog_title"></html>'
     done = "<html><title>WordPress &rsaquo; Installation</title><h1>Already Installed</h1></html>"
     assert products.installer(reply(open_, "text/html")) is not None
+    unknown = "<html><title>某系统安装向导</title><form action='?step=2'>"
+    assert products.installer(reply(unknown, "text/html", path="/install/index.php")) is not None
+    assert products.installer(reply(unknown, "text/html", path="/")) is None
     assert products.installer(reply(done, "text/html")) is None
 
 

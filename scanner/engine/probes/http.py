@@ -30,7 +30,7 @@ from scanner.engine.probes.http_compare import Fingerprint
 from scanner.engine.probes.http_further import actuator_access, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
 from scanner.engine.probes.http_listings import listing
-from scanner.engine.probes.http_page import read_page
+from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
 from scanner.engine.probes.http_paths import SNIFF, WellKnown, by_sign, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
@@ -163,7 +163,11 @@ class _Site:
 
     def _read(self, reply: HttpReply) -> Page | None:
         base = f"{self.session.scheme}://{self.session.host}{reply.path}"
-        return read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT) if is_html(reply) else None
+        if not is_html(reply):
+            return None
+        page = read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT)
+        told = refresh_target(reply.header("refresh") or "", base)
+        return replace(page, refresh=told) if told else page
 
     def _onward(self, reply: HttpReply) -> str:
         """Return where a page without content of its own sends its visitors."""
@@ -182,12 +186,12 @@ class _Site:
         self.blocked = len(statuses) == 1 and statuses <= _REFUSALS
         if self.blocked:
             return
-        if again is None and self.page is not None:
-            self.page = await with_libraries(self.ask, self.libraries, self.page)
         if again is None or again.cross_origin:
             await self._ask_as_foreigner()
         if again is None or again.for_crawlers:
             await self._ask_as_crawler()
+        if again is None and self.page is not None:
+            self.page = await with_libraries(self.ask, self.libraries, self.page)
         if self.name is None and (again is None or again.nameless):
             await self._ask_nameless()
         if again is None or again.trace:
@@ -325,6 +329,7 @@ class _Site:
                 await asyncio.sleep(LIMITED_PAUSE)
                 self.session.slow_down()
             elif self.baselines:
+                self.blocked = self.in_a_row + 1 >= UNANSWERED_LIMIT
                 self._unanswered(path, "The web server turned our requests away.")
                 return None
         self.in_a_row = 0 if reply is not None else self.in_a_row
