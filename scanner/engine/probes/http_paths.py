@@ -26,6 +26,11 @@ class WellKnown:
     ranged: bool = False
     also: tuple[str, Signature] | None = None
 
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """Headers of the request besides the usual ones."""
+        return {"Range": f"bytes=0-{self.limit - 1}"} if self.ranged else None
+
 
 def _archive(name: str) -> WellKnown:
     extension = name.partition(".")[2]

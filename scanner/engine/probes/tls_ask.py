@@ -68,6 +68,11 @@ class Asker:
         self.plain: set[TlsVersion] = set()
         self._lanes = asyncio.Semaphore(LANES)
 
+    @property
+    def is_far(self) -> bool:
+        """Tell whether waiting for the server is what takes the time."""
+        return self.contact.dialer.window_of(self.contact.endpoint).is_far
+
     def hello(self, version: TlsVersion, suites: Sequence[int], **options: object) -> Hello:
         """Return a hello for exactly ``version`` under the server's name; ``options`` are fields of ``ClientHello``."""
         if version is TlsVersion.SSL2:
