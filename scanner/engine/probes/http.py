@@ -165,10 +165,10 @@ class _Site:
             await self._ask_as_foreigner()
         if again is None or again.for_crawlers:
             await self._ask_as_crawler()
-        if self.name is None and (again is None or again.nameless):
-            await self._ask_nameless()
         if again is None or again.trace:
             await self._ask_trace()
+        if self.name is None and (again is None or again.nameless):  # on a connection of its own: many end with TRACE
+            await self._ask_nameless()
         if again is None or again.methods:
             options = await self.ask("/", method="OPTIONS")
             self.methods = _methods(options) if options else ()

@@ -97,9 +97,13 @@ class Asker:
                 flight = await self._ask_once(hello)
         if flight.alert is not None:
             self.alerts.add(flight.alert)
-        if accepted(flight, hello.version) and self.control is None:
+        if accepted(flight, hello.version) and (self.control is None or self._is_cheap(hello)):
             self.control = hello
         return flight
+
+    def _is_cheap(self, hello: Hello) -> bool:
+        """Tell whether the answer costs the server no signature: without a key share it asks for one, and no more."""
+        return isinstance(hello, ClientHello) and hello.version is TlsVersion.TLS13 and not hello.shares
 
     async def _ask_once(self, hello: Hello) -> ServerFlight:
         if self.connections >= CONNECTION_LIMIT:

@@ -164,7 +164,9 @@ class Sweep:
             far = self.asker.is_far and version is TlsVersion.TLS12
             await (self._eliminate_in_parts if far else self._eliminate)(version, list(suites), flight)
             return
-        first, flight = flight, await self.asker.settle(plainer(self.asker, version))
+        first = flight
+        if flight.version or version not in (TlsVersion.SSL2, TlsVersion.TLCP):  # whose hellos are as plain as can be
+            flight = await self.asker.settle(plainer(self.asker, version))
         if accepted(flight, version):
             self.asker.plain.add(version)
             self.seen.note(version, flight, deflate=False)
