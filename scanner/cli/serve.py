@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from scanner.cli.ending import ended_by_signal
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
 from scanner.cli.logs import LogFormat, log_to_standard_error
 from scanner.engine.errors import RoundsmanError, ToolError
 from scanner.engine.hostile import printable
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -56,22 +51,12 @@ def serve(
     from scanner.unattended import Service
 
     log_to_standard_error(log_level, log_format)
-    ended = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        del frame
-        if ended.is_set():
-            sys.exit(f"Ended at once by a second {signal.Signals(number).name}.")
-        typer.echo("Ending: what is in work is put back. Once more ends at once.", err=True)
-        ended.set()
-
     with clear_errors():
+        ended = ended_by_signal()
         service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
         pages = serving() if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, end)
         with service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from scanner.cli.ending import ended_by_signal
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
 from scanner.cli.logs import LogFormat, log_to_standard_error
 from scanner.engine.errors import InputError
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -66,15 +61,7 @@ def worker(
     from scanner.rounds.ways import Ways
 
     log_to_standard_error(log_level, log_format)
-    ended = threading.Event()
     reasons: list[str] = []
-
-    def end(number: int, frame: FrameType | None) -> None:
-        del frame
-        if ended.is_set():
-            sys.exit(f"Ended at once by a second {signal.Signals(number).name}.")
-        typer.echo("Ending: what is in work is put back. Once more ends at once.", err=True)
-        ended.set()
 
     def outdated(why: str) -> None:
         reasons.append(why)
@@ -82,8 +69,7 @@ def worker(
 
     with clear_errors():
         zones = known_zones(zone or ())
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, end)
+        ended = ended_by_signal()
         with Presence("worker", zones, concurrency, datetime.now(UTC), outdated), looking(concurrency, zones, Ways()):
             of = f"of {', '.join(sorted(zones))}" if zones else "of every zone"
             typer.echo(f"Works on hosts {of}, {concurrency} job(s) at a time.", err=True)

@@ -72,6 +72,7 @@ class Site:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_CACHE_DURATION": "1",
             "NO_FAKE_STAT": "1",
+            "PYTHONFAULTHANDLER": "1",
             "ROUNDSMAN_DATA_DIR": str(self.data),
             "ROUNDSMAN_WEB": "off",  # several sites share a machine, and its ports
             **settings,
@@ -128,11 +129,19 @@ class Site:
         self._service.wait()
 
     def end(self) -> tuple[int, float]:
-        """Tell the service to end; return its status and how many seconds that took."""
+        """Tell the service to end; return its status and how many seconds that took.
+
+        When it doesn't, what each of its threads is at is raised, with the end of its log.
+        """
         assert self._service is not None
         began = time.monotonic()
         self._service.send_signal(signal.SIGTERM)
-        status = self._service.wait(60)
+        try:
+            status = self._service.wait(60)
+        except subprocess.TimeoutExpired:
+            self._service.send_signal(signal.SIGABRT)
+            self._service.wait(20)
+            raise RuntimeError(self.log.read_text(encoding="utf-8", errors="replace")[-20_000:]) from None
         return status, time.monotonic() - began
 
     def lives(self) -> bool:
