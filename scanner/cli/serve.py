@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli.ending import ended_by_signal
+from scanner.cli.ending import ended_by_signal, in_time
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
 from scanner.cli.logs import LogFormat, log_to_standard_error
@@ -47,17 +47,20 @@ def serve(
     """
     from django.conf import settings
 
-    from scanner.console.server import serving
+    from scanner import garbage
+    from scanner.cli.pages import Pages
+    from scanner.console.server import listening
     from scanner.unattended import Service
 
     log_to_standard_error(log_level, log_format)
     with clear_errors():
         ended = ended_by_signal()
         service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
-        pages = serving() if settings.INSTALLATION.web else nullcontext()
+        pages = Pages(listening, log_level, log_format) if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
-        with service.running(), pages:
+        garbage.settle()
+        with in_time(ended), service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)
 
