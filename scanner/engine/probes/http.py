@@ -26,6 +26,7 @@ from scanner.engine.facts.http import (
 from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.http_ahead import BATCH, Ahead
 from scanner.engine.probes.http_compare import Fingerprint
 from scanner.engine.probes.http_further import actuator_access, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
@@ -193,10 +194,10 @@ class _Site:
             await self._ask_as_crawler()
         if again is None and self.page is not None:
             self.page = await with_libraries(self.ask, self.libraries, self.page)
-        if self.name is None and (again is None or again.nameless):
-            await self._ask_nameless()
         if again is None or again.trace:
             await self._ask_trace()
+        if self.name is None and (again is None or again.nameless):  # on a connection of its own: many end with TRACE
+            await self._ask_nameless()
         if again is None or again.methods:
             options = await self.ask("/", method="OPTIONS")
             self.methods = advertised(options) if options else ()
@@ -250,17 +251,23 @@ class _Site:
         if again is not None:
             seen = {(path.kind, path.reply.path) for path in again.exposed}
             questions = [each for each in questions if (each.kind, without_parameters(each.path)) in seen]
+        ahead = Ahead(self.session)
         further: list[WellKnown] = []
-        for question in questions:
-            if any(path.kind == question.kind for path in self.exposed):
+        for at, question in enumerate(questions):
+            if at % BATCH == 0:
+                await ahead.ask([each for each in questions[at : at + BATCH] if not self._is_exposed(each.kind)])
+            if self._is_exposed(question.kind):
                 further.append(question)
             else:
-                await self._examine(question)
+                await self._examine(question, ahead)
         await self._notice_late_block()
         # Last, so that what is exposed in many places leaves requests for everything else.
         for question in further:
             if question.kind not in _ONE_IS_ENOUGH:
-                await self._examine(question)
+                await self._examine(question, ahead)
+
+    def _is_exposed(self, kind: str) -> bool:
+        return any(path.kind == kind for path in self.exposed)
 
     async def _notice_late_block(self) -> None:
         """A firewall that lost patience in the middle refuses random paths too, which it didn't at first."""
@@ -269,10 +276,11 @@ class _Site:
         reply = await self.ask(f"/{secrets.token_hex(8)}")
         self.blocked = reply is not None and reply.status in _REFUSALS
 
-    async def _examine(self, question: WellKnown) -> None:
-        reply = await self._ask_path(question, question.path)
+    async def _examine(self, question: WellKnown, ahead: Ahead) -> None:
+        reply = ahead.take(question) or await self._ask_path(question, question.path)
         if reply is None:
             return
+        self.in_a_row = 0
         self.refused = self.refused or reply.status in _REFUSALS
         proof = self._prove(question, reply)
         if proof is None:
@@ -311,8 +319,7 @@ class _Site:
         return self.siblings[alike]
 
     async def _ask_path(self, question: WellKnown, path: str) -> HttpReply | None:
-        headers = {"Range": f"bytes=0-{question.limit - 1}"} if question.ranged else None
-        return await self.ask(path, headers=headers, limit=question.limit)
+        return await self.ask(path, headers=question.headers, limit=question.limit)
 
     async def ask(
         self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, limit: int = SNIFF
