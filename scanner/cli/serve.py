@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -47,19 +47,25 @@ def serve(
     """
     from django.conf import settings
 
-    from scanner.console.server import serving
     from scanner.unattended import Service
 
     log_to_standard_error(log_level, log_format)
     with clear_errors():
         ended = ended_by_signal()
         service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
-        pages = serving() if settings.INSTALLATION.web else nullcontext()
+        pages = _pages() if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
         with service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)
+
+
+def _pages() -> AbstractContextManager[None]:
+    """Serve the pages; their code is loaded only where they are served."""
+    from scanner.console.server import serving
+
+    return serving()
 
 
 def _what_runs(workers: int) -> Iterator[str]:
