@@ -84,7 +84,12 @@ def _libraries_found_by_the_loader() -> Iterator[None]:
 
     Among the names that WeasyPrint tries are those by which the loader of Linux knows them.
     """
-    find, ctypes.util.find_library = ctypes.util.find_library, lambda _: None
+
+    def nowhere(name: str) -> str | None:
+        del name
+        return None
+
+    find, ctypes.util.find_library = ctypes.util.find_library, nowhere
     try:
         yield
     finally:

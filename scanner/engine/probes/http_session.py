@@ -258,9 +258,8 @@ async def _next_event(connection: _Connection, *, begun: bool) -> h11.Event | No
         if not data and not begun:
             raise ConnectionLost("The web server closed the connection without an answer.")
         connection.http.receive_data(data)
-    if isinstance(event, h11.EndOfMessage | h11.ConnectionClosed) or event is h11.PAUSED:
-        return None
-    return event
+    over = isinstance(event, h11.EndOfMessage | h11.ConnectionClosed)
+    return event if isinstance(event, h11.Event) and not over else None
 
 
 def _has_ended(http: h11.Connection) -> bool:
