@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from scanner.database import configured, place
 from scanner.engine.errors import RoundsmanError
 from scanner.installation import PREFIX, ROOT, load, stored_secret_key
+from scanner.loading import loading
 
 installation = load()
 """The settings of this process, for code that needs more than Django's."""
@@ -213,7 +214,8 @@ def set_up() -> None:
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scanner.settings")
-    django.setup()
+    with loading():
+        django.setup()
 
 
 def _keep_secret_key(data_dir: Path, key: str) -> str:

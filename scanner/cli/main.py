@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
@@ -13,6 +10,7 @@ from typing import Annotated
 import typer
 
 from scanner.engine.errors import RoundsmanError
+from scanner.loading import loading
 
 _COMMANDS = {
     "init": ("scanner.cli.init", "Make the first account, which lets everybody else in."),
@@ -104,7 +102,7 @@ def main() -> None:
 
 def _run(name: str, arguments: list[str]) -> None:
     module, _ = _COMMANDS[name]
-    with _nothing_thrown_away():
+    with loading():
         if not {"--help", "-h"} & set(arguments):
             if name not in _WITHOUT_DATABASE:
                 import_module("scanner.settings").prepare()
@@ -112,17 +110,6 @@ def _run(name: str, arguments: list[str]) -> None:
                 import_module("scanner.cli.plugins").announce()
         command = import_module(module).app
     command(arguments, prog_name=f"roundsman {name}")
-
-
-@contextmanager
-def _nothing_thrown_away() -> Iterator[None]:
-    """Let no garbage be searched for while code is loaded, which makes none and stays: a seventh of a start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _list_commands() -> None:
