@@ -299,13 +299,12 @@ class Exclusion(Retirable):
         return self.value
 
 
-class AuthorisationFile(models.Model):
-    """The document of an authorisation, as somebody handed it in. Never changed; a better copy is one more row.
+class HandedIn(models.Model):
+    """A file that somebody handed in; never changed.
 
     ``kind`` is what the content is (see :mod:`targets.documents`), ``digest`` its SHA-256 (hex), ``size`` in bytes.
     """
 
-    authorisation = models.ForeignKey(Authorisation, on_delete=models.PROTECT, related_name="files")
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=10)
     size = models.PositiveIntegerField()
@@ -315,11 +314,20 @@ class AuthorisationFile(models.Model):
     added_by = models.CharField(max_length=200)
 
     class Meta:
-        ordering = ("authorisation", "pk")
-        constraints = (models.CheckConstraint(condition=Q(size__gt=0), name="authorisation_file_is_not_empty"),)
+        abstract = True
 
     def __str__(self) -> str:
         return self.name
+
+
+class AuthorisationFile(HandedIn):
+    """The document of an authorisation; a better copy is one more row."""
+
+    authorisation = models.ForeignKey(Authorisation, on_delete=models.PROTECT, related_name="files")
+
+    class Meta:
+        ordering = ("authorisation", "pk")
+        constraints = (models.CheckConstraint(condition=Q(size__gt=0), name="authorisation_file_is_not_empty"),)
 
 
 class RegisterDraft(models.Model):

@@ -237,7 +237,7 @@ class Mailer:
     def _talking(self, to: Server) -> Conversation:
         if self._conversation is None or self._conversation.broken:
             self._hang_up()
-            self._conversation = Conversation(to)
+            self._conversation = Conversation(to, stop=self._stop)
         return self._conversation
 
     def _hang_up(self) -> None:

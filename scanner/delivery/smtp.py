@@ -9,6 +9,7 @@ import smtplib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,6 +40,15 @@ DIGITS = 16
 """Digits of a size; a longer number is none."""
 
 AMBIGUOUS = " (the whole mail was handed over, so it may arrive twice, with the same Message-ID)"
+
+LOOK = 0.5
+"""Seconds between two looks whether a conversation is to end before its time."""
+
+GRACE = 5.0
+"""Seconds that a mail under way gets when its mailer is told to end."""
+
+CONNECT = 15.0
+"""Seconds that connecting to one address may take: a lost first packet is sent again after 1, 3 and 7 s (RFC 6298)."""
 
 _OURS_TO_MEND = frozenset({530, 534, 535, 538})
 """Replies about logging in (RFC 4954 section 6): the recipient has nothing to do with them."""
@@ -124,12 +134,16 @@ def unwatched(step: Step, text: str) -> None:
 
 
 class Conversation:
-    """An open session, used for one mail after the other. Leave it with :meth:`close`."""
+    """An open session, used for one mail after the other. Leave it with :meth:`close`.
 
-    def __init__(self, server: Server, watch: Watch = unwatched) -> None:
+    When ``stop`` is set, what is under way is cut off after ``GRACE`` seconds.
+    """
+
+    def __init__(self, server: Server, watch: Watch = unwatched, stop: threading.Event | None = None) -> None:
         """Connect, encrypt and log in. Raises ``NoServer``."""
         self._server = server
         self._watch = watch
+        self._stop = stop or threading.Event()
         self.broken = False
         self._smtp = _Smtp(server, _context(server) if server.security is Security.TLS else None)
         try:
@@ -256,14 +270,20 @@ class Conversation:
     @contextmanager
     def _bounded(self) -> Iterator[None]:
         """Cut the connection when the whole takes too long: the socket's timeout only bounds each silence."""
-
-        timer = threading.Timer(self._server.patience, self._smtp.cut)
-        timer.daemon = True
-        timer.start()
+        over = threading.Event()
+        threading.Thread(target=self._cut_in_time, args=[over], name="patience with mail", daemon=True).start()
         try:
             yield
         finally:
-            timer.cancel()
+            over.set()
+
+    def _cut_in_time(self, over: threading.Event) -> None:
+        ends = time.monotonic() + self._server.patience
+        while (left := ends - time.monotonic()) > 0 and not self._stop.is_set():
+            if over.wait(min(LOOK, left)):
+                return
+        if not over.wait(GRACE if self._stop.is_set() else 0):
+            self._smtp.cut()
 
 
 class _Smtp(smtplib.SMTP):
@@ -277,10 +297,12 @@ class _Smtp(smtplib.SMTP):
         super().__init__(timeout=server.timeout, local_hostname=server.name)
         self._server = server
         self._context = from_the_first_byte
+        self._was_cut = False
         self.handed_over = False
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        connected = socket.create_connection((host, port), timeout)
+        connected = socket.create_connection((host, port), min(CONNECT, timeout))
+        connected.settimeout(timeout)
         if self._server.guarded:
             _refuse_special(connected)
         self.sock = connected
@@ -303,6 +325,7 @@ class _Smtp(smtplib.SMTP):
 
     def cut(self) -> None:
         """End the connection from another thread, whatever this one waits for."""
+        self._was_cut = True
         with suppress(OSError):
             if self.sock is not None:
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
@@ -310,6 +333,11 @@ class _Smtp(smtplib.SMTP):
     def send(self, s: ReadableBuffer | str) -> None:
         super().send(s)
         self.handed_over = isinstance(s, bytes) and s.endswith(b"\r\n.\r\n")
+
+    def _why_ended(self, read: bytes) -> str:
+        if self._was_cut:
+            return "no answer within the time there was"
+        return "it closed the connection" if len(read) < LINE else "a line too long"
 
     def getreply(self) -> tuple[int, bytes]:
         """Read one reply. Raises ``SMTPServerDisconnected`` at the end of the connection, and for one without end."""
@@ -321,9 +349,7 @@ class _Smtp(smtplib.SMTP):
             read = self.file.readline(LINE)
             if not read.endswith(b"\n"):
                 self.close()
-                raise smtplib.SMTPServerDisconnected(
-                    "it closed the connection" if len(read) < LINE else "a line too long"
-                )
+                raise smtplib.SMTPServerDisconnected(self._why_ended(read))
             code = int(read[:3]) if read[:3].isdigit() else -1
             told.append(read[4:].strip() if code >= 0 else read.strip())
             if code < 0 or read[3:4] != b"-":

@@ -22,6 +22,7 @@ from scanner.remediation.lifecycle import (
     State,
     Told,
 )
+from targets.models import HandedIn
 
 
 def _exactly_in(states: list[State], field: str) -> models.Q:
@@ -275,20 +276,10 @@ class Exemption(models.Model):
         return f"{self.kind} until {self.until:%Y-%m-%d}: {self.finding}"
 
 
-class ProofFile(models.Model):
-    """A file that somebody handed in about a finding: proof of a fix, or of a reason. Never changed.
-
-    ``kind`` is what the content is (see :mod:`targets.documents`), ``digest`` its SHA-256 (hex), ``size`` in bytes.
-    """
+class ProofFile(HandedIn):
+    """A file about a finding: proof of a fix, or of a reason."""
 
     finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="proofs")
-    name = models.CharField(max_length=200)
-    kind = models.CharField(max_length=10)
-    size = models.PositiveIntegerField()
-    digest = models.CharField(max_length=64)
-    content = models.BinaryField()
-    added = models.DateTimeField()
-    added_by = models.CharField(max_length=200)
 
     class Meta:
         ordering = ("pk",)
@@ -296,9 +287,6 @@ class ProofFile(models.Model):
             models.UniqueConstraint(fields=("finding", "digest"), name="proof_is_kept_once"),
             models.CheckConstraint(condition=models.Q(size__gt=0), name="proof_is_not_empty"),
         )
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Attention(models.Model):

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.test import override_settings
 
-from scanner.delivery import retry, sender
+from scanner.delivery import retry, sender, smtp
 from scanner.delivery.letters import REPORT_MARK
 from scanner.delivery.models import Message, MessageKind, MessageState
 from scanner.delivery.reports import Post
@@ -212,6 +212,24 @@ def test_a_server_that_drips_is_left_when_patience_ends(clock: Clock, how: Post)
         begun = time.monotonic()
         assert mailer(clock, how, plain(port, patience=0.4)).run_once().later == 1
     assert time.monotonic() - begun < 10
+
+
+def test_a_server_that_falls_silent_does_not_keep_a_mailer_that_is_told_to_end(
+    clock: Clock, how: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "GRACE", 0.2)
+    post_letters(letter())
+    stop = Event()
+
+    def fall_silent(wire: Wire) -> None:
+        wire.greet()
+        wire.hear()
+        stop.set()
+        wire.hear()  # until the other side ends the connection
+
+    with scripted(fall_silent) as port:
+        Mailer(clock, to=plain(port, timeout=60), how=how, monotonic=clock.monotonic, stop=stop).run()
+    assert (one().state, one().reply) == (MessageState.QUEUED, "sender: no answer within the time there was")
 
 
 def test_a_mail_that_the_server_calls_too_large_is_given_up_with_its_words(clock: Clock, how: Post) -> None:

@@ -9,15 +9,15 @@ tlslite-ng here, as the advisories describe what a client sees of them.
 from __future__ import annotations
 
 import socket
-import socketserver
 import sys
 from pathlib import Path
 from typing import Any
 
 from tlslite import keyexchange
-from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
+from tlslite.api import HandshakeSettings
 
-_PAGE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+from tests.lab.tlslite_server import serve
+
 _CHANGE_CIPHER_SPEC, _HEARTBEAT = 20, 24
 _BAD_RECORD_MAC = b"\x15\x03\x03\x00\x02\x02\x14"
 _HEARTBEAT_REPLY = b"\x18\x03\x03\x40\x00" + b"\x02\x3f\xfd" + b"\x01" * 0x3FFD
@@ -80,9 +80,6 @@ def _tell_bad_padding(self: Any, message: Any) -> bytearray:
 
 def main() -> None:
     address, port, folder, mode = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
-    chain = X509CertChain()
-    chain.parsePemList((folder / "server.pem").read_text())
-    key = parsePEMKey((folder / "server.key").read_text(), private=True)
     settings = HandshakeSettings()
     settings.minVersion = settings.maxVersion = (3, 3)
     settings.versions = [(3, 3)]
@@ -91,28 +88,7 @@ def main() -> None:
     settings.use_heartbeat_extension = False
     if mode == "robot":
         keyexchange.RSAKeyExchange.processClientKeyExchange = _tell_bad_padding
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.settimeout(5)
-            connection: Any = TLSConnection(_Flawed(self.request, mode))
-            try:
-                connection.handshakeServer(
-                    certChain=chain, privateKey=key, settings=settings, alpn=[bytearray(b"http/1.1")]
-                )
-                connection.read(max=4096, min=1)
-                connection.write(_PAGE)
-                connection.close()
-            except Exception:  # noqa: BLE001 - most of the lab's hellos are never finished
-                return
-
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-        request_queue_size = 64
-
-    with Server((address, port), Handler) as server:
-        server.serve_forever()
+    serve(address, port, folder / "server", settings, lambda connected: _Flawed(connected, mode))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from scanner.installation import ROOT
 from tests.lab.case import Start, process, program
 from tests.lab.lab_ca import INTERMEDIATE, Issued, issue, rsa_key
 
@@ -87,9 +88,8 @@ def python_server(port: int, module: str, *options: str, issued: Issued | None =
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         write_pair(folder, issued or issue("s.lab", INTERMEDIATE, names=["s.lab"], key=rsa_key(2048)))
-        script = Path(__file__).with_name(f"{module}.py")
-        command = [sys.executable, str(script), address, str(port), str(folder), *options]
-        with process(command, folder=folder, wait_for=(address, port)):
+        command = [sys.executable, "-m", f"tests.lab.{module}", address, str(port), str(folder), *options]
+        with process(command, folder=folder, wait_for=(address, port), env={"PYTHONPATH": str(ROOT)}):
             yield
 
     return start
