@@ -6,7 +6,7 @@ the statement, which takes several times as long as everything else about it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import connection
@@ -26,20 +26,54 @@ def insert_missing(rows: Sequence[Model]) -> None:
         _execute(statement, rows, fields)
 
 
+def insert_or_update(rows: Sequence[Model], unique: Collection[str], names: Collection[str]) -> None:
+    """Insert rows of one table that have no number yet; where one with the same ``unique`` fields is there already, its
+    fields ``names`` are written instead.
+
+    The rows are not given their numbers.
+    """
+    if rows:
+        fields = [field for field in _fields(rows) if not field.primary_key]
+        columns = ", ".join(_column(field) for field in fields)
+        values = ", ".join(["%s"] * len(fields))
+        same = ", ".join(_column(field) for field in fields if field.name in unique)
+        written = ", ".join(f"{column} = EXCLUDED.{column}" for column in _columns(fields, names))
+        statement = (
+            f"INSERT INTO {_table(rows)} ({columns}) VALUES ({values}) "  # noqa: S608 - as above
+            f"ON CONFLICT ({same}) DO UPDATE SET {written}"
+        )
+        _execute(statement, rows, fields)
+
+
 def update(rows: Sequence[Model], names: Collection[str]) -> None:
     """Write the fields ``names`` of rows of one table, each by its number; one that is gone meanwhile stays gone."""
     if rows:
         key = next(field for field in _fields(rows) if field.primary_key)
         fields = [field for field in _fields(rows) if field.name in names]
-        columns = ", ".join(f"{_column(field)} = %s" for field in fields)
+        columns = ", ".join(f"{column} = %s" for column in _columns(fields, names))
         statement = f"UPDATE {_table(rows)} SET {columns} WHERE {_column(key)} = %s"  # noqa: S608 - as above
         _execute(statement, rows, [*fields, key])
 
 
 def _execute(statement: str, rows: Sequence[Model], fields: Sequence[Field[Any, Any]]) -> None:
-    values = [[field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows]
+    columns = [_prepared(field, rows) for field in fields]
     with connection.cursor() as cursor:
-        cursor.executemany(statement, values)
+        cursor.executemany(statement, list(zip(*columns, strict=True)))
+
+
+def _prepared(field: Field[Any, Any], rows: Sequence[Model]) -> list[Any]:
+    """Return a column as the database takes it. What neighbours share (mostly a time, or a state) is prepared once."""
+    found: list[Any] = []
+    last: object = _NOTHING
+    for row in rows:
+        value = getattr(row, field.attname)
+        if value is not last:
+            prepared, last = field.get_db_prep_save(value, connection), value
+        found.append(prepared)
+    return found
+
+
+_NOTHING = object()
 
 
 def _fields(rows: Sequence[Model]) -> Sequence[Field[Any, Any]]:
@@ -48,6 +82,10 @@ def _fields(rows: Sequence[Model]) -> Sequence[Field[Any, Any]]:
 
 def _table(rows: Sequence[Model]) -> str:
     return connection.ops.quote_name(rows[0]._meta.db_table)  # noqa: SLF001 - as above
+
+
+def _columns(fields: Iterable[Field[Any, Any]], names: Collection[str]) -> list[str]:
+    return [_column(field) for field in fields if field.name in names]
 
 
 def _column(field: Field[Any, Any]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from itertools import groupby
+from threading import Event
 
 from scanner.delivery.apart import apart
 from scanner.delivery.posting import issue_for_round
@@ -16,7 +17,7 @@ from scanner.delivery.tell import alert_urgent, tell_round
 from scanner.remediation.follow import follow_round, would_be_fixed
 from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.rounds.execute import execute
-from scanner.rounds.models import HostResult, LookNumber
+from scanner.rounds.models import HostResult, LookNumber, Round
 from scanner.rounds.ways import Hooks, Ways
 
 _log = logging.getLogger(__name__)
@@ -52,18 +53,20 @@ class Sentinel:
     """Sees to it that nobody waits for the end of a round to hear of what can't wait.
 
     It judges results as they come in. It remembers which it has judged, only to save judging them again: what it found
-    is opened, and told, once.
+    is opened, and told, once. ``stop`` set, it leaves the rest for another time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Event | None = None) -> None:
         self._judged: set[int] = set()
+        self._stop = stop or Event()
 
     def look(self, now: datetime) -> int:
         """Open and tell what is urgent among the results that came in since; return how many letters that made.
 
         What goes wrong with some results is logged, keeps no others from being told, and is tried again.
         """
-        rows = HostResult.objects.filter(round__followed=None, look=LookNumber.FIRST)
+        in_work = list(Round.objects.filter(followed=None).values_list("pk", flat=True))
+        rows = HostResult.objects.filter(round__in=in_work, look=LookNumber.FIRST)
         standing = list(rows.order_by("round", "pk").values_list("round", "pk"))
         self._judged &= {result for _, result in standing}
         letters = 0
@@ -72,6 +75,8 @@ class Sentinel:
         ):
             new = [result for _, result in results]
             for first in range(0, len(new), JUDGED_AT_ONCE):
+                if self._stop.is_set():
+                    return letters
                 letters += self._tell(round_id, new[first : first + JUDGED_AT_ONCE], now)
         return letters
 

@@ -88,19 +88,16 @@ class Service:
         def every(seconds: float, look: Callable[[datetime], object]) -> Callable[[], None]:
             return lambda: keep_time(look, self.ways.now, stop, seconds)
 
-        def rest(seconds: float) -> None:
-            stop.wait(seconds)
-
         loops = {
             "clock": every(self.beats.plans, tick),
-            "sentinel": every(self.beats.urgent, Sentinel().look),
+            "sentinel": every(self.beats.urgent, Sentinel(stop).look),
             "mailer": lambda: _lasting(Mailer(self.ways.now, stop=stop).run, stop),
-            "caller": every(self.beats.calls, Caller().look),
-            "duties": every(self.beats.duties, Duties(_space).run),
-            "upkeep": every(self.beats.upkeep, lambda now: prune_unattended(now, Policy.of_settings(), rest)),
+            "caller": every(self.beats.calls, Caller(stop=stop).look),
+            "duties": every(self.beats.duties, Duties(_space, stop).run),
+            "upkeep": every(self.beats.upkeep, lambda now: prune_unattended(now, Policy.of_settings(), stop.wait)),
         }
         if settings.CADENCE:
-            loops["cadence"] = every(self.beats.cadence, make_cadence_rounds)
+            loops["cadence"] = every(self.beats.cadence, lambda now: make_cadence_rounds(now, stop))
         return loops
 
 

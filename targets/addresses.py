@@ -15,6 +15,8 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
+from targets.wrong import WrongText
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -29,7 +31,7 @@ _NAME_AND_PORT = re.compile(r"([^:\[\]/]+|\[[^\]]*\]):([0-9]+)")
 _ADDRESS_RANGE = re.compile(r"[0-9.]+-[0-9.]+")
 
 
-class AddressError(ValueError):
+class AddressError(WrongText):
     """The text is nothing that can be inspected; the message says what would be right."""
 
 
@@ -83,12 +85,15 @@ def parse_address(text: str) -> Address:
     if "%" in text:
         bare = text.partition("%")[0]
         raise AddressError(
-            f"{text} carries a zone index ({text[len(bare) :]}), which has a meaning on one machine only; write {bare}"
+            f"{text} carries a zone index ({text[len(bare) :]}), which has a meaning on one machine only; write {bare}",
+            "address-with-zone",
+            text=text,
+            right=bare,
         )
     try:
         address = ipaddress.ip_address(text)
     except ValueError as error:
-        raise AddressError(_why_no_address(text)) from error
+        raise _no_address(text) from error
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
 
@@ -99,15 +104,30 @@ def parse_network(text: str) -> Network:
     literal, slash, prefix = text.partition("/")
     parse_address(literal)
     if slash and not re.fullmatch(r"[0-9]{1,3}", prefix, re.ASCII):
-        raise AddressError(f"{text} is no network in CIDR form; {_cidr_of_mask(text)}")
+        right = _cidr_of_mask(text)
+        raise AddressError(
+            f"{text} is no network in CIDR form; write {right or 'for example 192.0.2.0/24'}",
+            "no-cidr",
+            text=text,
+            right=right or "192.0.2.0/24",
+        )
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         longest = 128 if ":" in literal else 32
-        raise AddressError(f"{text}: the prefix length /{prefix} is out of range; use /0 to /{longest}") from error
+        raise AddressError(
+            f"{text}: the prefix length /{prefix} is out of range; use /0 to /{longest}",
+            "prefix-out-of-range",
+            text=text,
+            longest=longest,
+        ) from error
     if str(network.network_address) != str(ipaddress.ip_address(literal)):
         raise AddressError(
-            f"{text} names a host inside a network; the network is {network}, the host alone is {literal}"
+            f"{text} names a host inside a network; the network is {network}, the host alone is {literal}",
+            "host-bits",
+            text=text,
+            network=str(network),
+            host=literal,
         )
     return unmapped(network)
 
@@ -120,7 +140,7 @@ def parse_hostname(text: str) -> str:
     """
     parsed = parse_target(text)
     if parsed.kind is not Kind.HOSTNAME:
-        raise AddressError(f"{text} is no host name; write for example www.example.org")
+        raise AddressError(f"{text} is no host name; write for example www.example.org", "no-host-name", text=text)
     return parsed.value
 
 
@@ -142,26 +162,45 @@ def unmapped(network: Network) -> Network:
 def _checked(text: str) -> str:
     text = text.strip()
     if not text:
-        raise AddressError("it is empty; write a host name, an address, a network in CIDR form, or a URL")
+        raise AddressError("it is empty; write a host name, an address, a network in CIDR form, or a URL", "no-target")
     if text.startswith("-"):
-        raise AddressError(f"{text!r} looks like an option; a target never begins with '-'")
+        raise AddressError(
+            f"{text!r} looks like an option; a target never begins with '-'", "target-like-option", text=text
+        )
     if len(text) > 2048:
-        raise AddressError(f"it is {len(text)} characters long; no target needs more than 2048")
+        raise AddressError(
+            f"it is {len(text)} characters long; no target needs more than 2048", "target-too-long", most=2048
+        )
     if any(character.isspace() or not character.isprintable() for character in text):
-        raise AddressError(f"{text!r} holds a space or an unprintable character; write one target at a time")
+        raise AddressError(
+            f"{text!r} holds a space or an unprintable character; write one target at a time",
+            "target-with-space",
+            text=text,
+        )
     return text
 
 
 def _refuse_lookalikes(text: str) -> None:
     if "@" in text:
-        raise AddressError(f"{text!r} looks like an e-mail address; write the host name alone")
+        raise AddressError(
+            f"{text!r} looks like an e-mail address; write the host name alone", "target-like-mail", text=text
+        )
     if "*" in text:
-        raise AddressError(f"{text!r} holds a wildcard; list each host name by itself")
+        raise AddressError(
+            f"{text!r} holds a wildcard; list each host name by itself", "target-with-wildcard", text=text
+        )
     with_port = _NAME_AND_PORT.fullmatch(text)
     if with_port:
-        raise AddressError(f"{text} holds a port; write {with_port[1]} and give the port {with_port[2]} as ports")
+        raise AddressError(
+            f"{text} holds a port; write {with_port[1]} and give the port {with_port[2]} as ports",
+            "target-with-port",
+            host=with_port[1],
+            port=with_port[2],
+        )
     if _ADDRESS_RANGE.fullmatch(text):
-        raise AddressError(f"{text} is a range; write networks in CIDR form, such as 192.0.2.0/28")
+        raise AddressError(
+            f"{text} is a range; write networks in CIDR form, such as 192.0.2.0/28", "target-range", text=text
+        )
 
 
 def _of_network(network: Network) -> ParsedTarget:
@@ -181,56 +220,79 @@ def _ascii_name(text: str) -> str:
             if label.startswith("xn--"):
                 idna.ulabel(label)
     except idna.IDNAError as error:
-        raise AddressError(f"{text!r} is no valid host name: {error}") from error
+        raise AddressError(f"{text!r} is no valid host name: {error}", "name-not-valid", text=text) from error
     name = ".".join(labels)
     if len(name) > _LONGEST_NAME:
-        raise AddressError(f"the name is {len(name)} characters long; a host name has at most {_LONGEST_NAME}")
+        raise AddressError(
+            f"the name is {len(name)} characters long; a host name has at most {_LONGEST_NAME}",
+            "name-too-long",
+            most=_LONGEST_NAME,
+        )
     for label in labels:
         if not _LABEL.fullmatch(label):
             raise AddressError(
                 f"{text!r} is no valid host name: {label!r} must be 1 to 63 letters, digits or hyphens, "
-                "with no hyphen at either end"
+                "with no hyphen at either end",
+                "label-not-valid",
+                text=text,
+                label=label,
             )
     return name
 
 
-def _why_no_address(text: str) -> str:
+def _no_address(text: str) -> AddressError:
     parts = text.split(".")
     if len(parts) == 4 and all(re.fullmatch(r"[0-9]+", part, re.ASCII) for part in parts):
         if any(len(part) > 1 and part.startswith("0") for part in parts):
             plain = ".".join(str(int(part)) for part in parts)
-            return f"{text} has leading zeros, which some programs read as octal; write {plain} if that is meant"
-        return f"{text} is no IPv4 address: each of its four numbers must be 0 to 255"
+            return AddressError(
+                f"{text} has leading zeros, which some programs read as octal; write {plain} if that is meant",
+                "address-with-zeros",
+                text=text,
+                right=plain,
+            )
+        return AddressError(
+            f"{text} is no IPv4 address: each of its four numbers must be 0 to 255", "no-ipv4", text=text
+        )
     if ":" in text:
-        return f"{text} is no IPv6 address; write for example 2001:db8::1"
+        return AddressError(f"{text} is no IPv6 address; write for example 2001:db8::1", "no-ipv6", text=text)
     if not text.isascii():
-        return f"{text} is an address in full-width characters; write it in plain digits and dots"
-    return f"{text} is no IP address; write all four numbers in decimal, such as 192.0.2.1"
+        return AddressError(
+            f"{text} is an address in full-width characters; write it in plain digits and dots",
+            "address-full-width",
+            text=text,
+        )
+    return AddressError(
+        f"{text} is no IP address; write all four numbers in decimal, such as 192.0.2.1", "no-address", text=text
+    )
 
 
 def _cidr_of_mask(text: str) -> str:
     try:
-        return f"write {ipaddress.ip_network(text, strict=False)}"
+        return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
-        return "write for example 192.0.2.0/24"
+        return ""
 
 
 def _parse_url(text: str) -> ParsedTarget:
     scheme, _, rest = text.partition("://")
     if "@" in rest.partition("/")[0]:
-        raise AddressError(f"the URL holds a user name or password; write {scheme}://{rest.rpartition('@')[2]}")
+        right = f"{scheme}://{rest.rpartition('@')[2]}"
+        raise AddressError(f"the URL holds a user name or password; write {right}", "url-with-user", right=right)
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise AddressError(f"{text!r} is no valid URL: {error}") from error
+        raise AddressError(f"{text!r} is no valid URL: {error}", "no-url", text=text) from error
     if parts.scheme not in _DEFAULT_PORTS:
-        raise AddressError(f"{scheme}:// is not inspected; a URL begins with http:// or https://")
+        raise AddressError(
+            f"{scheme}:// is not inspected; a URL begins with http:// or https://", "url-scheme", scheme=scheme
+        )
     if "\\" in text or not parts.hostname or port == 0:
-        raise AddressError(f"{text!r} is no valid URL; write for example https://www.example.org/")
+        raise AddressError(f"{text!r} is no valid URL; write for example https://www.example.org/", "no-url", text=text)
     host = parse_target(parts.hostname)
     if host.kind is Kind.CIDR:
-        raise AddressError(f"{text!r} names a network; a URL names one host")
+        raise AddressError(f"{text!r} names a network; a URL names one host", "url-of-network", text=text)
     effective = port or _DEFAULT_PORTS[parts.scheme]
     shown_port = "" if effective == _DEFAULT_PORTS[parts.scheme] else f":{effective}"
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")

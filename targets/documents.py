@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from django.db import transaction
 
 from scanner.audit.trail import Action, record
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from targets.models import Authorisation, AuthorisationFile
 
 LARGEST = 10 * 1024 * 1024
@@ -49,12 +49,13 @@ class Document:
 
 
 def read_document(name: str, content: bytes) -> Document:
-    """Return what was handed in. Raises ``InputError`` when it is empty, too large or of another kind."""
+    """Return what was handed in. Raises ``Refused`` when it is empty, too large or of another kind."""
     if len(content) > LARGEST:
-        raise InputError(f"The document has more than {LARGEST // 1024 // 1024} MB.")
+        most = LARGEST // 1024 // 1024
+        raise Refused(f"The document has more than {most} MB.", "document-too-large", most=most)
     kind = kind_of(content)
     if kind is None:
-        raise InputError("The document is neither PDF, PNG, JPEG nor DOCX by its content.")
+        raise Refused("The document is neither PDF, PNG, JPEG nor DOCX by its content.", "document-kind")
     return Document(_plain(name, kind), kind, hashlib.sha256(content).hexdigest(), content)
 
 
@@ -67,7 +68,7 @@ def kind_of(content: bytes) -> DocumentKind | None:
 
 
 def keep_document(authorisation: Authorisation, name: str, content: bytes, *, by: str, now: datetime) -> None:
-    """Keep a document of an authorisation. Raises ``InputError`` as :func:`read_document` does."""
+    """Keep a document of an authorisation. Raises ``Refused`` as :func:`read_document` does."""
     handed = read_document(name, content)
     with transaction.atomic():
         if authorisation.files.filter(digest=handed.digest).exists():

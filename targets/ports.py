@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from targets.wrong import WrongText
+
 PortRanges = tuple[tuple[int, int], ...]
 """Inclusive ranges, sorted, neither overlapping nor adjacent."""
 
@@ -12,7 +14,7 @@ EVERY_PORT: PortRanges = ((1, 65535),)
 _PART = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 
 
-class PortsError(ValueError):
+class PortsError(WrongText):
     """The text is no list of ports; the message says what would be."""
 
 
@@ -22,13 +24,20 @@ def parse_ports(text: str) -> PortRanges:
     for part in (piece.strip() for piece in text.split(",")):
         match = _PART.fullmatch(part)
         if not match:
-            raise PortsError(f"{part!r} is no port or range of ports; write for example 22,80,8000-8100")
+            raise PortsError(
+                f"{part!r} is no port or range of ports; write for example 22,80,8000-8100", "no-port", text=part
+            )
         first = int(match[1])
         last = int(match[2] or match[1])
         if not 1 <= first <= 65535 or not 1 <= last <= 65535:
-            raise PortsError(f"{part} is out of range; ports go from 1 to 65535")
+            raise PortsError(f"{part} is out of range; ports go from 1 to 65535", "port-out-of-range", text=part)
         if first > last:
-            raise PortsError(f"{part} ends before it begins; write {last}-{first}")
+            raise PortsError(
+                f"{part} ends before it begins; write {last}-{first}",
+                "ports-backwards",
+                text=part,
+                right=f"{last}-{first}",
+            )
         ranges.append((first, last))
     return _merged(ranges)
 

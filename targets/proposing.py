@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from scanner.audit.trail import Action, record
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from targets.addresses import AddressError, parse_target
 from targets.models import Organisation, ProposalState, Target, TargetProposal
 
@@ -22,7 +22,7 @@ LONGEST = 2000
 """Characters of a note, and of an answer."""
 
 
-class WrongAddressError(InputError):
+class WrongAddressError(Refused):
     """One of the addresses can't be registered; the message says which, and what would be right."""
 
 
@@ -31,16 +31,20 @@ def propose_targets(
 ) -> TargetProposal:
     """Keep what an organisation asks for. Nothing is resolved, and nothing is registered.
 
-    Raises ``InputError`` when there is nothing new in it, too much, or something that is no address.
+    Raises ``Refused`` when there is nothing new in it, too much, or something that is no address.
     """
     addresses = _read(lines)
     with transaction.atomic():
         waiting = TargetProposal.objects.filter(organisation=organisation, state=ProposalState.WAITING)
         if waiting.count() >= MOST_WAITING:
-            raise InputError(f"{MOST_WAITING} proposals of {organisation.slug} wait already; wait for the answers.")
+            raise Refused(
+                f"{MOST_WAITING} proposals of {organisation.slug} wait already; wait for the answers.",
+                "too-many-proposals",
+                most=MOST_WAITING,
+            )
         new = _unknown(organisation, addresses)
         if not new:
-            raise InputError("All of these are registered already.")
+            raise Refused("All of these are registered already.", "registered-already")
         made = TargetProposal.objects.create(
             organisation=organisation, addresses=new, note=note.strip()[:LONGEST], proposed=now, proposed_by=by
         )
@@ -53,7 +57,7 @@ def approve(
 ) -> None:
     """Approve a proposal, and have ``register`` write those of its addresses that are not registered yet, or neither.
 
-    Raises what ``register`` raises, and ``InputError`` when it was decided before.
+    Raises what ``register`` raises, and ``Refused`` when it was decided before.
     """
     with transaction.atomic():
         _decide(proposal, ProposalState.APPROVED, Action.PROPOSAL_APPROVED, answer, by, now)
@@ -63,15 +67,15 @@ def approve(
 
 
 def decline(proposal: TargetProposal, answer: str, by: str, now: datetime) -> None:
-    """Decline a proposal. Raises ``InputError`` without a reason, and when it was decided before."""
+    """Decline a proposal. Raises ``Refused`` without a reason, and when it was decided before."""
     if not answer.strip():
-        raise InputError("Say why it is declined: the organisation reads it.")
+        raise Refused("Say why it is declined: the organisation reads it.", "decline-without-reason")
     with transaction.atomic():
         _decide(proposal, ProposalState.DECLINED, Action.PROPOSAL_DECLINED, answer, by, now)
 
 
 def withdraw(proposal: TargetProposal, by: str, now: datetime) -> None:
-    """Take back a proposal that was not decided yet. Raises ``InputError`` for another."""
+    """Take back a proposal that was not decided yet. Raises ``Refused`` for another."""
     with transaction.atomic():
         _decide(proposal, ProposalState.WITHDRAWN, Action.PROPOSAL_WITHDRAWN, "", by, now)
 
@@ -82,7 +86,7 @@ def _decide(
     answer = answer.strip()[:LONGEST]
     waiting = TargetProposal.objects.filter(pk=proposal.pk, state=ProposalState.WAITING)
     if not waiting.update(state=state, decided=now, decided_by=by, answer=answer):
-        raise InputError(f"Proposal {proposal.pk} was decided before.")
+        raise Refused(f"Proposal {proposal.pk} was decided before.", "proposal-decided")
     record(action, _subject(proposal), actor=by, at=now, answer=answer)
 
 
@@ -92,10 +96,12 @@ def _read(lines: Iterable[str]) -> list[str]:
         try:
             addresses[parse_target(line).value] = None
         except AddressError as error:
-            raise WrongAddressError(str(error)) from error
+            raise WrongAddressError.saying(error.sentence) from error
         if len(addresses) > MOST_ADDRESSES:
             raise WrongAddressError(
-                f"These are more than {MOST_ADDRESSES} addresses; hand them to the office as a file."
+                f"These are more than {MOST_ADDRESSES} addresses; hand them to the office as a file.",
+                "too-many-addresses",
+                most=MOST_ADDRESSES,
             )
     return list(addresses)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from scanner.engine.errors import Refused
 from targets.addresses import Kind, Network, display_name, parse_target
 from targets.models import Authorisation, Exclusion, Organisation, Target
 from targets.ports import parse_ports
@@ -57,8 +58,12 @@ class RegisteredDomain:
     blackouts: tuple[str, ...] = ()
 
 
+class UnknownOrganisation(Refused, LookupError):  # noqa: N818 - reads as the event it is
+    """No organisation that is in use has this slug."""
+
+
 def active_organisations(slugs: Iterable[str] | None = None) -> list[Organisation]:
-    """Active organisations by slug; only those of ``slugs`` when given. Raises ``LookupError`` naming unknown ones."""
+    """Active organisations by slug; only those of ``slugs`` when given. Raises ``UnknownOrganisation``."""
     active = Organisation.objects.filter(retired_at=None).select_related("parent").order_by("slug")
     if slugs is None:
         return list(active)
@@ -67,7 +72,11 @@ def active_organisations(slugs: Iterable[str] | None = None) -> list[Organisatio
     missing = sorted(wanted - {organisation.slug for organisation in found})
     if missing:
         known = ", ".join(organisation.slug for organisation in active) or "none is registered"
-        raise LookupError(f"No active organisation is called {', '.join(missing)}. Active organisations: {known}.")
+        raise UnknownOrganisation(
+            f"No active organisation is called {', '.join(missing)}. Active organisations: {known}.",
+            "organisation-unknown",
+            names=tuple(missing),
+        )
     return found
 
 

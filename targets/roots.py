@@ -10,12 +10,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from targets.wrong import WrongText
+
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 MOST = 50
 """Roots of one organisation."""
 
 
-class RootError(ValueError):
+class RootError(WrongText):
     """A text holds no root certificate that can be trusted; the message says why and what to give instead."""
 
 
@@ -32,9 +34,14 @@ def parse_roots(text: str) -> tuple[Root, ...]:
     """Return the certificates of a PEM text, each once. Raises ``RootError`` for one that can't sign certificates."""
     blocks = _BLOCK.findall(text)
     if not blocks:
-        raise RootError("this holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
+        raise RootError("this holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", "no-certificate")
     if len(blocks) > MOST:
-        raise RootError(f"this holds {len(blocks)} certificates; at most {MOST} are trusted")
+        raise RootError(
+            f"this holds {len(blocks)} certificates; at most {MOST} are trusted",
+            "too-many-roots",
+            count=len(blocks),
+            most=MOST,
+        )
     roots = {root.der: root for root in map(_root, blocks)}
     return tuple(roots.values())
 
@@ -47,11 +54,13 @@ def _root(block: str) -> Root:
             name = certificate.subject.rfc4514_string()
             is_authority = _is_authority(certificate)
     except ValueError as error:
-        raise RootError(f"this certificate can't be read: {error}") from error
+        raise RootError(f"this certificate can't be read: {error}", "certificate-unreadable") from error
     if not is_authority:
         raise RootError(
             f"{name or 'this certificate'} is no certificate authority (basicConstraints CA:TRUE is missing); give the "
-            "root that signs the servers' certificates, not a server's own"
+            "root that signs the servers' certificates, not a server's own",
+            "no-authority",
+            name=name or "—",
         )
     der = certificate.public_bytes(Encoding.DER)
     fingerprint = certificate.fingerprint(hashes.SHA256()).hex()[:16]

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from targets.wrong import WrongText
+
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 HORIZON = timedelta(days=366)
@@ -40,7 +42,7 @@ _MOMENT = r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2}))?"
 _ONCE = re.compile(rf"{_MOMENT}/{_MOMENT}", re.ASCII)
 
 
-class WindowError(ValueError):
+class WindowError(WrongText):
     """The text is no window; the message says what would be one."""
 
 
@@ -74,8 +76,12 @@ def parse_windows(texts: Iterable[str]) -> tuple[Window, ...]:
     """
     windows = tuple(_parse(text) for text in texts)
     if _leave_nothing(windows):
-        together = ", ".join(repr(window.text) for window in windows if window.weekly)
-        raise WindowError(f"{together}: this blackout never ends; leave a part of the week free")
+        weekly = tuple(window.text for window in windows if window.weekly)
+        raise WindowError(
+            f"{', '.join(map(repr, weekly))}: this blackout never ends; leave a part of the week free",
+            "windows-leave-nothing",
+            windows=weekly,
+        )
     return windows
 
 
@@ -137,7 +143,7 @@ def _parse(text: str) -> Window:
         return _between(text, match)
     if match := _ONCE.fullmatch(words):
         return _once(text, match)
-    raise WindowError(f"{text!r} is no blackout window; {_EXAMPLES}")
+    raise WindowError(f"{text!r} is no blackout window; {_EXAMPLES}", "no-window", text=text)
 
 
 def _by_day(text: str, match: re.Match[str]) -> Window:
@@ -145,9 +151,13 @@ def _by_day(text: str, match: re.Match[str]) -> Window:
     days = range(7) if named == "Daily" else _days(named)
     begins, ends = _clock(text, match[2], match[3]), _clock(text, match[4], match[5])
     if begins == _DAY:
-        raise WindowError(f"{text!r} begins at the end of a day; write 00:00 of the next one")
+        raise WindowError(
+            f"{text!r} begins at the end of a day; write 00:00 of the next one", "window-at-midnight", text=text
+        )
     if begins == ends:
-        raise WindowError(f"{text!r} ends when it begins; a whole day is written 00:00-24:00")
+        raise WindowError(
+            f"{text!r} ends when it begins; a whole day is written 00:00-24:00", "window-of-nothing", text=text
+        )
     spans = tuple(_span(day, begins, ends if ends > begins else ends + _DAY) for day in days)
     shown = "daily" if named == "Daily" else named
     return Window(f"{shown} {_shown(begins)}-{_shown(ends)}", spans, weekly=True)
@@ -157,10 +167,12 @@ def _between(text: str, match: re.Match[str]) -> Window:
     first, last = match[1].title(), match[4].title()
     begins, ends = _clock(text, match[2], match[3]), _clock(text, match[5], match[6])
     if begins == _DAY:
-        raise WindowError(f"{text!r} begins at the end of a day; write 00:00 of the next one")
+        raise WindowError(
+            f"{text!r} begins at the end of a day; write 00:00 of the next one", "window-at-midnight", text=text
+        )
     lasts = (WEEKDAYS.index(last) - WEEKDAYS.index(first)) * _DAY + ends - begins
     if lasts % _WEEK == timedelta(0):
-        raise WindowError(f"{text!r} never ends; leave a part of the week free")
+        raise WindowError(f"{text!r} never ends; leave a part of the week free", "window-endless", text=text)
     span = _span(WEEKDAYS.index(first), begins, begins + lasts % _WEEK)
     return Window(f"{first} {_shown(begins)}-{last} {_shown(ends)}", (span,), weekly=True)
 
@@ -168,7 +180,11 @@ def _between(text: str, match: re.Match[str]) -> Window:
 def _once(text: str, match: re.Match[str]) -> Window:
     begins, ends = _moment(text, match[1], match[2]), _moment(text, match[3], match[4])
     if begins >= ends:
-        raise WindowError(f"{text!r} ends before it begins; the end is the first day, or minute, that is free again")
+        raise WindowError(
+            f"{text!r} ends before it begins; the end is the first day, or minute, that is free again",
+            "window-backwards",
+            text=text,
+        )
     return Window(match[0], ((begins, ends),), weekly=False)
 
 
@@ -176,16 +192,22 @@ def _moment(text: str, day: str, clock: str | None) -> datetime:
     try:
         moment = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock or "00:00"))
     except ValueError as error:
-        raise WindowError(f"{text!r} holds a date or time that does not exist: {error}") from error
+        raise WindowError(
+            f"{text!r} holds a date or time that does not exist: {error}", "window-no-such-time", text=text
+        ) from error
     if not 2000 <= moment.year < 3000:
-        raise WindowError(f"{text!r} holds a date out of range; years go from 2000 to 2999")
+        raise WindowError(
+            f"{text!r} holds a date out of range; years go from 2000 to 2999", "window-out-of-range", text=text
+        )
     return moment
 
 
 def _clock(text: str, hours: str, minutes: str) -> timedelta:
     clock = timedelta(hours=int(hours), minutes=int(minutes))
     if clock > _DAY:
-        raise WindowError(f"{text!r} holds a time that does not exist; a day ends at 24:00")
+        raise WindowError(
+            f"{text!r} holds a time that does not exist; a day ends at 24:00", "window-no-such-time", text=text
+        )
     return clock
 
 

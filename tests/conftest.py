@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scanner.engine.plugins import load
-from scanner.remediation import observe
+from scanner.remediation import keys, observe
 from tests.installation import Installation, copied, database_name, on_server
 from tests.lab import namespace
 from tests.plugging import Plugs
@@ -142,6 +142,7 @@ def judge_anew() -> Iterator[None]:
     """Forget which results were judged: the next test gives their numbers to others."""
     yield
     observe._LAST._known.clear()
+    keys._LAST._known.clear()
 
 
 @pytest.fixture

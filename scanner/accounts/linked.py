@@ -15,6 +15,16 @@ def is_linked(user: User) -> bool:
     return bool(SocialAccount.objects.filter(user=user, provider=SIGN_ON).exists())
 
 
+def linked() -> set[int]:
+    """Return the keys of all accounts that are linked."""
+    return set(SocialAccount.objects.filter(provider=SIGN_ON).values_list("user", flat=True))
+
+
+def unlink_all() -> None:
+    """Take all links away."""
+    SocialAccount.objects.filter(provider=SIGN_ON).delete()
+
+
 def unlink(user: User) -> bool:
     """Take the link away; return whether there was one."""
     removed, _ = SocialAccount.objects.filter(user=user, provider=SIGN_ON).delete()

@@ -1,6 +1,6 @@
 """What is done to accounts: they are made, given roles, let in by a link, and ended; each act with its audit entry.
 
-What can't be done raises ``InputError`` that says why, and changes nothing.
+What can't be done raises ``Refused`` that says why, and changes nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from scanner.accounts.assigning import take_back
-from scanner.accounts.linked import unlink
+from scanner.accounts.linked import linked, unlink, unlink_all
 from scanner.accounts.models import Invitation, Membership, User
 from scanner.accounts.revoking import end_sessions, void_links
 from scanner.accounts.roles import EVERYWHERE, Role
@@ -31,7 +31,7 @@ from scanner.delivery.mail_address import ascii_address
 from scanner.delivery.models import MessageKind
 from scanner.delivery.outbox import Letter, enqueue, key_of
 from scanner.engine.catalogue.load import Language
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.hostile import line
 from targets.models import Organisation
 
@@ -41,19 +41,19 @@ LASTS = timedelta(days=3)
 THERE_IS_ONE = "There is an administrator already; 'roundsman user --help' tells how to add others."
 
 
-class OnlyAdministratorError(InputError):
+class OnlyAdministratorError(Refused):
     """The last administrator can't be taken away, which nobody could undo in a browser."""
 
 
 def begin(email: str, name: str, password: str | None, by: str, now: datetime) -> tuple[User, str]:
     """Make the first administrator, with this password; without one, return a link that sets it as well.
 
-    Raises ``ValidationError`` with what is wrong with the password, and ``InputError`` when there is an administrator;
+    Raises ``ValidationError`` with what is wrong with the password, and ``Refused`` when there is an administrator;
     nothing is made then.
     """
     with transaction.atomic():
         if administrators():  # asked again, as somebody may have been quicker
-            raise InputError(THERE_IS_ONE)
+            raise Refused(THERE_IS_ONE, "administrator-exists")
         user = add(email, name, by, now)
         give(user, Role.ADMINISTRATOR, None, by, now)
         if password is None:
@@ -67,9 +67,9 @@ def add(email: str, name: str, by: str, now: datetime) -> User:
     """Make an account that nobody can use yet: it has no password until an invitation is taken up."""
     email, name = _address(email), line(name.strip(), 200)
     if not name:
-        raise InputError("The name is missing.")
+        raise Refused("The name is missing.", "text-missing")
     if User.objects.filter(email=email).exists():
-        raise InputError(f"{email} has an account already.")
+        raise Refused(f"{email} has an account already.", "account-exists", email=email)
     user = User(email=email, name=name, created=now)
     user.set_unusable_password()
     with transaction.atomic():
@@ -82,9 +82,9 @@ def give(user: User, role: Role, organisation: Organisation | None, by: str, now
     """Give a role, in the place of the one that the account had there."""
     if (role in EVERYWHERE) != (organisation is None):
         where = "holds for the whole installation" if role in EVERYWHERE else "needs an organisation"
-        raise InputError(f"The role {role} {where}.")
+        raise Refused(f"The role {role} {where}.", "role-elsewhere")
     if organisation is not None and organisation.retired_at is not None:
-        raise InputError(f"{organisation.slug} is retired; nobody new gets a role there.")
+        raise Refused(f"{organisation.slug} is retired; nobody new gets a role there.", "organisation-retired")
     with transaction.atomic():
         _keep_an_administrator(user, organisation, role)
         held, _ = Membership.objects.update_or_create(user=user, organisation=organisation, defaults={"role": role})
@@ -139,12 +139,12 @@ def invited(token: str, now: datetime) -> Invitation | None:
 def take_up(invitation: Invitation, password: str, now: datetime) -> User:
     """Set the password by an invitation, which is then used up, and end all sessions of the account.
 
-    Raises ``ValidationError`` with what is wrong with the password, and ``InputError`` when somebody was quicker.
+    Raises ``ValidationError`` with what is wrong with the password, and ``Refused`` when somebody was quicker.
     """
     user = invitation.user
     with transaction.atomic():
         if not Invitation.objects.filter(pk=invitation.pk, used=None, expires__gt=now).update(used=now):
-            raise InputError("This link was used already.")
+            raise Refused("This link was used already.", "link-used")
         had_one = user.has_usable_password()
         _set_password(user, password)
         end_sessions(user)
@@ -197,6 +197,29 @@ def unlink_sign_on(user: User, by: str, now: datetime) -> bool:
     return removed
 
 
+def demand_new_links(by: str, now: datetime) -> int:
+    """Forget every second factor and link to the single sign-on, and the passwords beside them; return of how many.
+
+    This is for accounts that are back as they were once: a key that its owner removed since would let its finder in
+    again. A password alone can't stand in for the second factor either, as who has it could then set up a factor of
+    their own. So whoever had more than a password comes in by a new link.
+    """
+    factors = set(Authenticator.objects.values_list("user", flat=True))
+    links = linked()
+    with transaction.atomic():
+        for user in User.objects.filter(pk__in=factors | links).order_by("pk"):
+            for held, action in ((factors, Action.SECOND_FACTOR_REMOVED), (links, Action.SIGN_ON_UNLINKED)):
+                if user.pk in held:
+                    record(action, _subject(user), actor=by, at=now)
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+            end_sessions(user)
+            void_links(user, now)
+        Authenticator.objects.all().delete()
+        unlink_all()
+    return len(factors | links)
+
+
 def administrators() -> int:
     """Return how many accounts may administer."""
     return Membership.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).count()
@@ -208,7 +231,9 @@ def _keep_an_administrator(user: User, organisation: Organisation | None, role: 
         return
     is_one = Membership.objects.filter(user=user, role=Role.ADMINISTRATOR).exists()
     if is_one and administrators() == 1:
-        raise OnlyAdministratorError(f"{user.email} is the only administrator; make another one first.")
+        raise OnlyAdministratorError(
+            f"{user.email} is the only administrator; make another one first.", "only-administrator", email=user.email
+        )
 
 
 def _tell_role(event: AccountEvent, held: Membership, by: str, once: object, now: datetime) -> None:
@@ -228,7 +253,7 @@ def _address(email: str) -> str:
     try:
         validate_email(email)
     except ValidationError as error:
-        raise InputError(f"{line(email, 200)} is no mail address.") from error
+        raise Refused(f"{line(email, 200)} is no mail address.", "no-mail-address", text=email) from error
     return ascii_address(email)
 
 

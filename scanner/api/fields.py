@@ -16,6 +16,8 @@ Number = Annotated[int, Path(ge=1, le=LARGEST)]
 SlugInPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Text = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
+SomeText = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
+SomeName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
 Name = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -14,12 +15,14 @@ from pydantic import Field
 
 from scanner.accounts.roles import Right
 from scanner.api.door import needs
-from scanner.api.fields import NO_NUL, Number
-from scanner.api.lists import AskedSpan, Part, part
+from scanner.api.fields import NO_NUL, Number, Sent, SomeName, SomeText, Text
+from scanner.api.lists import LARGEST, AskedSpan, Part, part
 from scanner.api.papers import ready
+from scanner.api.problem import Problem, Wrong
 from scanner.api.requests import ApiRequest
 from scanner.api.scopes import Scope
-from scanner.delivery.models import Notice, NoticeDocument, NoticeItem
+from scanner.delivery.answering import FARTHEST, OF_MANAGERS, Answered, Given, answer
+from scanner.delivery.models import Answer, Notice, NoticeDocument, NoticeItem
 from scanner.delivery.notice_files import NOTICE_FORMS, notice_file
 from scanner.engine.catalogue.load import Language
 from scanner.reports.press import PRESS
@@ -27,6 +30,9 @@ from scanner.reports.press import PRESS
 router = Router(tags=["notices"])
 
 READ = needs(Scope.REPORTS_READ, Right.READ)
+
+MOST_ANSWERS = 500
+"""Of one request."""
 
 NoticeForm = StrEnum("NoticeForm", {each.upper(): each for each in NOTICE_FORMS})  # type: ignore[misc] # made of them
 
@@ -103,6 +109,37 @@ class WholeNotice(NoticeRow):
     items: list[ItemRow]
 
 
+class GivenAnswer(Sent):
+    """What is said of one finding of a notice, as in its reply form.
+
+    ``told`` says what was done about it, or why it is not done, or why it is called wrong.
+    """
+
+    finding: int = Field(ge=1, le=LARGEST)
+    answer: Literal["fixed", "in-progress", "dispute"]
+    told: SomeText
+    proof: Text = ""
+
+
+class GivenAcceptance(Sent):
+    """Asks to accept the risk of a finding, up to and including ``until``, and says why and who answers for it."""
+
+    finding: int = Field(ge=1, le=LARGEST)
+    answer: Literal["accept"]
+    told: SomeText
+    until: date
+    responsible: SomeName
+    proof: Text = ""
+
+
+class GivenAnswers(Sent):
+    """Answers to a notice, each about another finding; all of them are taken, or none."""
+
+    answers: list[Annotated[GivenAnswer | GivenAcceptance, Field(discriminator="answer")]] = Field(
+        min_length=1, max_length=MOST_ANSWERS
+    )
+
+
 class NoticeFilter(Schema):
     """Which notices are wanted."""
 
@@ -125,8 +162,50 @@ def list_notices(request: ApiRequest, wanted: Annotated[NoticeFilter, Query()], 
 @router.get("/notices/{number}", response=WholeNotice, **READ)
 def show_notice(request: ApiRequest, number: Number) -> WholeNotice:
     """Show a notice with what it asks for and what was answered."""
+    row = get_object_or_404(request.visit.sight.rows(Notice).select_related("organisation"), pk=number)
+    return _whole(request, row)
+
+
+@router.post("/notices/{number}/answers", response=WholeNotice, **needs(Scope.FINDINGS_WRITE, Right.CLAIM))
+def answer_notice(request: ApiRequest, number: Number, sent: GivenAnswers) -> WholeNotice:
+    """Answer a notice, finding by finding. What is said to be fixed is looked at again, in one round.
+
+    To accept or dispute asks the office to decide. The same answer, given again, changes nothing.
+    """
+    rows = request.visit.sight.rows(Notice, Right.CLAIM).select_related("organisation")
+    row = get_object_or_404(rows, pk=number, organisation__retired_at=None)
+    asks = any(each.answer in OF_MANAGERS for each in sent.answers)
+    if asks and not request.visit.sight.may(Right.ASK, row.organisation_id):
+        raise Problem(403, "forbidden", "The account of this token may not ask to accept or dispute.")
+    given = [
+        Answered(index, **{**each.model_dump(), "answer": Answer(each.answer)})
+        for index, each in enumerate(sent.answers)
+    ]
+    wrong = _wrong(given, request.now.astimezone(ZoneInfo(row.organisation.time_zone)).date())
+    if not wrong:
+        errors = answer(row, [Given(each.said) for each in given], request.visit.who, request.now)
+        wrong = [Wrong(f"/answers/{each.row}", each.message) for each in errors]
+    if wrong:
+        raise Problem(409, "refused", "These answers can't be taken; nothing was changed.", wrong)
+    row.refresh_from_db()
+    return _whole(request, row)
+
+
+def _wrong(given: list[Answered], today: date) -> list[Wrong]:
+    """Return what is said twice, or too far ahead."""
+    found: list[Wrong] = []
+    seen: set[int] = set()
+    for each in given:
+        if each.finding in seen:
+            found.append(Wrong(f"/answers/{each.row}/finding", "This finding is answered twice."))
+        seen.add(each.finding)
+        if each.until is not None and each.until - today > FARTHEST:
+            found.append(Wrong(f"/answers/{each.row}/until", "This lies too far ahead."))
+    return found
+
+
+def _whole(request: ApiRequest, row: Notice) -> WholeNotice:
     sight = request.visit.sight
-    row = get_object_or_404(sight.rows(Notice).select_related("organisation"), pk=number)
     items = sight.rows(NoticeItem).filter(notice=row).select_related("finding").prefetch_related("replies")
     return WholeNotice(**NoticeRow.of(row).model_dump(), items=[ItemRow.of(each) for each in items])
 

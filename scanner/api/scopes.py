@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 
 
 class Scope(StrEnum):
@@ -38,9 +38,9 @@ def covers(held: Iterable[str], needed: Scope) -> bool:
 
 
 def parse_scopes(texts: Iterable[str]) -> tuple[Scope, ...]:
-    """Return scopes in their order, each once. Raises ``InputError`` that names a wrong one, and for none."""
+    """Return scopes in their order, each once. Raises ``Refused`` that names a wrong one, and for none."""
     wanted = set(texts)
     unknown = sorted(wanted - set(Scope))
     if unknown or not wanted:
-        raise InputError(f"{', '.join(unknown) or 'Nothing'} is no scope; the scopes are {', '.join(Scope)}.")
+        raise Refused(f"{', '.join(unknown) or 'Nothing'} is no scope; the scopes are {', '.join(Scope)}.", "no-scope")
     return tuple(each for each in Scope if each in wanted)

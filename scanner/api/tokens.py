@@ -16,7 +16,7 @@ from scanner.accounts.models import User
 from scanner.api.models import Token
 from scanner.api.scopes import parse_scopes
 from scanner.audit.trail import Action, record
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.hostile import line
 
 BEGINS = "rmt_"
@@ -37,11 +37,11 @@ def add(
 ) -> tuple[Token, str]:
     """Make a token for an account; return it, and its secret, which nobody can ever read again."""
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is no name for a token; use a-z, 0-9 and hyphens, such as siem.")
+        raise Refused(f"{name!r} is no name for a token; use a-z, 0-9 and hyphens, such as siem.", "token-name")
     if not timedelta() < lasts <= LONGEST:
-        raise InputError(f"A token lasts for 1 to {LONGEST.days} days.")
+        raise Refused(f"A token lasts for 1 to {LONGEST.days} days.", "token-lasts", most=LONGEST.days)
     if not user.is_active:
-        raise InputError(f"The account {user.email} was ended.")
+        raise Refused(f"The account {user.email} was ended.", "account-ended", email=user.email)
     chosen = parse_scopes(scopes)
     secret = BEGINS + secrets.token_urlsafe(32)
     made = Token(
@@ -60,15 +60,17 @@ def add(
             told = {"account": user.email, "scopes": chosen, "expires": made.expires}
             record(Action.TOKEN_ADDED, f"token {name}", actor=by, at=now, **told)
     except IntegrityError as error:
-        raise InputError(f"There is a token {name} already; revoke it first, or choose another name.") from error
+        raise Refused(
+            f"There is a token {name} already; revoke it first, or choose another name.", "token-exists", name=name
+        ) from error
     return made, secret
 
 
 def revoke(name: str, by: str, now: datetime) -> None:
-    """Let a token work no more, from the next request on. Raises ``InputError``."""
+    """Let a token work no more, from the next request on. Raises ``Refused``."""
     with transaction.atomic():
         if not Token.objects.filter(name=name, revoked=None).update(revoked=now):
-            raise InputError(f"There is no token {name}; 'roundsman token list' shows them.")
+            raise Refused(f"There is no token {name}; 'roundsman token list' shows them.", "no-token", name=name)
         record(Action.TOKEN_REVOKED, f"token {name}", actor=by, at=now)
 
 

@@ -11,8 +11,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
+
+LONGEST = 10.0
+"""Seconds that everything gets to come to an end."""
 
 
 def ended_by_signal() -> threading.Event:
@@ -40,3 +45,25 @@ def _listen(read: int, ended: threading.Event) -> None:
             os._exit(1)
         typer.echo("Ending: what is in work is put back. Once more ends at once.", err=True)
         ended.set()
+
+
+@contextmanager
+def in_time(ended: threading.Event) -> Iterator[None]:
+    """See to it that the block is left at most :data:`LONGEST` seconds after ``ended`` was set, or end the process.
+
+    The findings of a large round, or a webhook that does not answer, would take longer. Every step can be killed
+    anywhere, and is gone on with at the next start.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        ended.wait()
+        if not over.wait(LONGEST):
+            typer.echo("Ended: what takes longer was broken off, and is gone on with at the next start.", err=True)
+            os._exit(0)
+
+    threading.Thread(target=watch, name="ending", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()

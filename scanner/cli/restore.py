@@ -34,7 +34,9 @@ def restore(
     to: Annotated[Path | None, typer.Option(help="Data directory. Default: the one of the settings.")] = None,
     yes: Yes = False,
     stop: Annotated[bool, typer.Option(help="Leave the kill switch on, until 'roundsman resume'.")] = True,
-    revoke: Annotated[bool, typer.Option(help="Revoke all tokens and webhooks of the backup.")] = True,
+    revoke: Annotated[
+        bool, typer.Option(help="Revoke all tokens, webhooks, second factors and single sign-on links of the backup.")
+    ] = True,
 ) -> None:
     """Check a backup, ask, and put it in place; what was there is moved aside. Stop Roundsman first.
 
@@ -44,8 +46,10 @@ def restore(
     then 'roundsman resume'. Numbers of new rounds and findings jump, so that none is given twice.
 
     Tokens and webhooks that were revoked after the backup would work again, so all are revoked: make those anew that
-    you need. Everybody is signed out, and links that set passwords work no more. Accounts that were ended after the
-    backup, and roles that were taken away, are back: end them again.
+    you need. So would keys and other second factors that were removed, and links to a single sign-on: all are removed,
+    with the passwords beside them, and whoever had one comes in by a new link ('roundsman user link', an administrator
+    first). Everybody is signed out, and links that set passwords work no more. Accounts that were ended after the
+    backup, and roles that were taken away, are back, and so are passwords that were changed: end them again.
 
     Exit status: 0 done, 1 declined, 2 refused and nothing was changed, 3 done, but the audit trail is broken.
     """
@@ -88,10 +92,16 @@ def _shut_links(by: str, now: datetime) -> Mapping[str, int]:
 
 
 def _shut(by: str, now: datetime) -> Mapping[str, int]:
+    from scanner.accounts.people import demand_new_links
     from scanner.api import tokens
     from scanner.webhooks import hooks
 
-    return {**_shut_links(by, now), "tokens": tokens.revoke_all(by, now), "webhooks": hooks.revoke_all(by, now)}
+    return {
+        **_shut_links(by, now),
+        "tokens": tokens.revoke_all(by, now),
+        "webhooks": hooks.revoke_all(by, now),
+        "factors": demand_new_links(by, now),
+    }
 
 
 def _tell_of_access(shut: Mapping[str, int]) -> None:
@@ -100,10 +110,15 @@ def _tell_of_access(shut: Mapping[str, int]) -> None:
             f"{shut['tokens']} token(s) and {shut['webhooks']} webhook(s) were revoked, as that may have been done "
             "after the backup; 'roundsman token add' and 'roundsman webhook add' make new ones."
         )
+        typer.echo(
+            f"{shut['factors']} account(s) had a second factor or a single sign-on link, which may have been removed "
+            "after the backup; they get in by a new link alone: 'roundsman user list' shows them, "
+            "'roundsman user link' makes it, for an administrator first."
+        )
     else:
         typer.echo(
-            "Tokens and webhooks work again that were revoked after the backup; see 'roundsman token list' and "
-            "'roundsman webhook list'."
+            "Tokens and webhooks work again that were revoked after the backup, and so do second factors and single "
+            "sign-on links that were removed; see 'roundsman token list' and 'roundsman webhook list'."
         )
     typer.echo("Accounts and roles are those of the backup: see 'roundsman user list', and end again what was ended.")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli.ending import ended_by_signal
+from scanner.cli.ending import ended_by_signal, in_time
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import LogLevel
 from scanner.cli.logs import LogFormat, log_to_standard_error
@@ -47,25 +47,28 @@ def serve(
     """
     from django.conf import settings
 
+    from scanner import garbage
     from scanner.unattended import Service
 
     log_to_standard_error(log_level, log_format)
     with clear_errors():
         ended = ended_by_signal()
         service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
-        pages = _pages() if settings.INSTALLATION.web else nullcontext()
+        pages = _pages(log_level, log_format) if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
-        with service.running(), pages:
+        garbage.settle()
+        with in_time(ended), service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)
 
 
-def _pages() -> AbstractContextManager[None]:
-    """Serve the pages; their code is loaded only where they are served."""
-    from scanner.console.server import serving
+def _pages(level: LogLevel, how: LogFormat) -> AbstractContextManager[object]:
+    """Serve the pages; what listens for them is loaded only where they are served."""
+    from scanner.cli.pages import Pages
+    from scanner.console.server import listening
 
-    return serving()
+    return Pages(listening, level, how)
 
 
 def _what_runs(workers: int) -> Iterator[str]:

@@ -38,11 +38,15 @@ RoleName = Annotated[
 def list_users() -> None:
     """Show accounts, one to a line: address, name, roles, and when each last signed in (UTC).
 
+    "NO PASSWORD" stands beside an account that nobody can sign in to until a link has set one.
+
     Exit status: 0 done.
     """
+    from scanner.accounts.linked import linked
     from scanner.accounts.models import User
 
     with clear_errors():
+        by_sign_on = linked()
         users = list(User.objects.prefetch_related("memberships__organisation"))
     if not users:
         typer.echo("There is no account yet; 'roundsman init' makes the first one.")
@@ -53,8 +57,9 @@ def list_users() -> None:
         ]
         roles = ", ".join(held) or "no role"
         last = f"{user.last_login:%Y-%m-%d %H:%M}Z" if user.last_login else "never"
-        ended = "" if user.is_active else "  ENDED"
-        typer.echo(f"{user.email}  {printable(user.name)}  {roles}  signed in {last}{ended}")
+        shut_out = "" if user.has_usable_password() or user.pk in by_sign_on else "  NO PASSWORD"
+        note = shut_out if user.is_active else "  ENDED"
+        typer.echo(f"{user.email}  {printable(user.name)}  {roles}  signed in {last}{note}")
 
 
 @app.command(short_help="Let somebody in, with a role.")

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Window
 from django.urls import reverse
 
 from scanner.accounts.sight import Sight
+from scanner.console.refusals import reply_worded
 from scanner.console.standing import NEW, Counts
 from scanner.delivery.letters import name_of
 from scanner.delivery.models import Message, MessageState
@@ -114,16 +115,21 @@ def _failed(sight: Sight, now: datetime, t: Words) -> Need | None:
 
 
 def _dead_letters(sight: Sight, t: Words) -> Need | None:
-    dead = sight.rows(Message).filter(state=MessageState.DEAD).order_by("-pk")
-    rows = list(dead.values_list("pk", "kind", "recipient", "reply")[: NAMED + 1])
+    dead = sight.rows(Message).filter(state=MessageState.DEAD).annotate(total=Window(Count("pk"))).order_by("-pk")
+    rows = list(dead.values_list("pk", "kind", "recipient", "reply", "total")[:NAMED])
     details = (
         Detail(
-            t("mail.digest.dead", kind=t(f"mail.kind.{kind}"), recipient=line(recipient), reply=line(reply)),
+            t(
+                "mail.digest.dead",
+                kind=t(f"mail.kind.{kind}"),
+                recipient=line(recipient),
+                reply=line(reply_worded(reply, t)),
+            ),
             reverse("mail", args=[number]),
         )
-        for number, kind, recipient, reply in rows
+        for number, kind, recipient, reply, _ in rows
     )
-    total = dead.count() if len(rows) > NAMED else len(rows)
+    total = rows[0][-1] if rows else 0
     return _need(t, "dead_letters", details, total, f"{reverse('mails')}?state=dead")
 
 

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from scanner.console.refusals import why
+from scanner.console.refusals import problem_worded, why
+from scanner.console.uploads import ProofField
 from scanner.engine.errors import InputError
 from scanner.reports.words import Words
 from targets.models import Language
@@ -38,6 +39,8 @@ class PageForm(forms.Form):
             field.label = t(key)
             if t.has(f"{key}_help"):
                 field.help_text = t(f"{key}_help")
+            if isinstance(field, ProofField):
+                field.words = t
 
     def clean(self) -> dict[str, object] | None:
         """A field of one line holds one line, of letters that are seen."""
@@ -92,10 +95,9 @@ def choose_from(form: forms.Form, field: str, choices: Iterable[tuple[str, str]]
     form.fields[field].choices = list(choices)  # type: ignore[attr-defined] # the stubs know no field by its name
 
 
-def note_problems(form: forms.Form, error: BadInput, fields: Mapping[str, str] = MappingProxyType({})) -> None:
+def note_problems(form: PageForm, error: BadInput, fields: Mapping[str, str] = MappingProxyType({})) -> None:
     """Show what is wrong beside the fields that it is about; ``fields`` tells where those of files stand in a form."""
     for problem in error.problems:
         name = problem.field.rpartition(".")[2]
         name = fields.get(name, name)
-        said = "; ".join(filter(None, (problem.wrong, problem.right)))
-        form.add_error(name if name in form.fields else None, said)
+        form.add_error(name if name in form.fields else None, problem_worded(problem, form.words))

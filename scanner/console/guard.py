@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
 from scanner.accounts.sign_on import is_vouched_for
+from scanner.console.live import is_part, load_again
 
 View = Callable[..., HttpResponse]
 
@@ -28,7 +29,7 @@ class Route:
 
     Which rows a page shows is for :meth:`Sight.rows` to say, and what may be done to one for :meth:`Sight.may`.
     ``acts`` tells that it takes POST: alone where ``shows`` is false. ``fresh`` asks once more who it is, unless that
-    was shown in the last minutes.
+    was shown in the last minutes; ``back`` is the page, as fresh, to which that leads where there is none to show.
     """
 
     address: str
@@ -38,6 +39,7 @@ class Route:
     acts: bool = False
     shows: bool = True
     fresh: bool = False
+    back: str = ""
 
     def pattern(self) -> URLPattern:
         """Return it for Django, behind its guard."""
@@ -53,16 +55,17 @@ def guarded(route: Route) -> View:
         if request.method not in methods:
             return HttpResponseNotAllowed(methods)
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("overview"))
+            to_sign_in = redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("overview"))
+            return load_again() if is_part(request) else to_sign_in
         request.sight, request.who = Sight.of(request.user), request.user.email
         needs_factor = settings.SECOND_FACTOR & request.sight.roles and not request.sight.has_factor
         if needs_factor and not is_vouched_for(request, request.user):
-            return HttpResponseRedirect(reverse("mfa_activate_totp"))
+            return load_again() if is_part(request) else HttpResponseRedirect(reverse("mfa_activate_totp"))
         if route.right is not None and not request.sight.may(route.right):
             raise PermissionDenied
         if route.fresh and is_reauthentication_required(request, app="account"):
             if request.method == "POST":  # what was entered is not kept for later; the form is shown again
-                return HttpResponseRedirect(request.get_full_path())
+                return HttpResponseRedirect(reverse(route.back) if route.back else request.get_full_path())
             raise ReauthenticationRequired
         return route.view(request, *args, **kwargs)
 

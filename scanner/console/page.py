@@ -16,6 +16,7 @@ from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
 from scanner.console.assets import asset_url
 from scanner.console.keys import can_have_keys
+from scanner.console.refusals import reply_worded
 from scanner.console.texts import CODES, language_of, texts
 from scanner.delivery.letters import name_of
 from scanner.engine.hostile import printable
@@ -63,6 +64,7 @@ def shared(request: Any) -> dict[str, object]:
         "here": request.path,
         "name_of": lambda organisation: name_of(organisation, language),
         "asker": lambda by: asker(by, t),
+        "reply_of": lambda reply: reply_worded(reply, t),
         "title_of": lambda check: text(check, language).title,
     }
 

@@ -9,6 +9,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
 
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.engine.errors import RoundsmanError
 from scanner.reports.pdf import LibraryMissingError
@@ -56,7 +57,7 @@ def made(request: PageRequest, make: Callable[[], tuple[str, bytes]], back: str)
     except LibraryMissingError:
         messages.error(request, request.words("console.papers.no_library"))
     except RoundsmanError as error:
-        messages.error(request, request.words("console.error.refused", why=error.args[0]))
+        messages.error(request, request.words("console.error.refused", why=why(error, request.words)))
     else:
         return saved(name, content)
     return HttpResponseRedirect(back)

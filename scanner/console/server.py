@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from threading import Thread
 from typing import Any
 
@@ -18,13 +20,33 @@ from scanner.engine.errors import InputError
 THREADS = 4
 """Requests that are answered at a time; the others wait."""
 
+BACKLOG = 1024
+"""Connections that wait to be taken, as while the process that takes them begins anew."""
+
 ENDS_WITHIN = 5
 """Seconds that requests in work get when the server ends."""
 
 
+def listening() -> socket.socket:
+    """Return a socket at the address of the settings, at which connections wait from now on.
+
+    Raises ``InputError`` when it can't be listened at.
+    """
+    installation = settings.INSTALLATION
+    family = socket.AF_INET6 if installation.web_bind.version == 6 else socket.AF_INET
+    at = (str(installation.web_bind), installation.web_port)
+    try:
+        return socket.create_server(at, family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise InputError(
+            f"{installation.web_bind}, port {installation.web_port}, can't be listened at: {error.strerror}. Set "
+            "ROUNDSMAN_WEB_PORT to another one, or ROUNDSMAN_WEB=off to run without pages."
+        ) from error
+
+
 @contextmanager
-def serving() -> Iterator[None]:
-    """Serve until the block ends. Raises ``InputError`` when the address can't be listened at.
+def serving(listener: socket.socket) -> Iterator[None]:
+    """Answer what connects to ``listener`` until the block ends.
 
     What a proxy says of its client is believed of the proxy alone that the settings name.
     """
@@ -36,26 +58,21 @@ def serving() -> Iterator[None]:
             "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
             "log_untrusted_proxy_headers": True,
         }
+    import_module(settings.ROOT_URLCONF)  # takes a second, for which the first reader would wait
     sockets: dict[int, Any] = {}
-    try:
-        server = create_server(
-            get_wsgi_application(),
-            map=sockets,
-            host=str(installation.web_bind),
-            port=installation.web_port,
-            threads=THREADS,
-            ident="",
-            max_request_body_size=LARGEST,
-            max_request_header_size=32 * 1024,
-            channel_timeout=60,
-            connection_limit=200,
-            **behind_proxy,
-        )
-    except OSError as error:
-        raise InputError(
-            f"{installation.web_bind}, port {installation.web_port}, can't be listened at: {error.strerror}. Set "
-            "ROUNDSMAN_WEB_PORT to another one, or ROUNDSMAN_WEB=off to run without pages."
-        ) from error
+    server = create_server(
+        get_wsgi_application(),
+        map=sockets,
+        sockets=[listener],
+        threads=THREADS,
+        backlog=BACKLOG,
+        ident="",
+        max_request_body_size=LARGEST,
+        max_request_header_size=32 * 1024,
+        channel_timeout=60,
+        connection_limit=200,
+        **behind_proxy,
+    )
     setattr(server, "channel_class", Channel)  # noqa: B010 - its type is not known to the stubs
     trigger: Any = getattr(server, "trigger")  # noqa: B009 - its type is not known to the stubs
     thread = Thread(target=server.run, name="web", daemon=True)

@@ -7,12 +7,19 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from scanner.engine.errors import InputError
+from scanner.console.refusals import why
+from scanner.engine.errors import Refused
+from scanner.reports.words import Words
 from targets.documents import LARGEST, Document, read_document
 
 
 class ProofField(forms.FileField):
-    """A document that proves something; it may be left out. Its value is a :class:`Document`, or None."""
+    """A document that proves something; it may be left out. Its value is a :class:`Document`, or None.
+
+    Its form gives it ``words``, which are its reader's.
+    """
+
+    words: Words
 
     def __init__(self) -> None:
         super().__init__(required=False, max_length=200)
@@ -24,5 +31,5 @@ class ProofField(forms.FileField):
             return None
         try:
             return read_document(str(file.name), bytes(file.read(LARGEST + 1)))
-        except InputError as error:
-            raise ValidationError(str(error)) from error
+        except Refused as error:
+            raise ValidationError(why(error, self.words)) from error

@@ -18,7 +18,7 @@ from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.round_letter import round_letter
 from scanner.delivery.tell import drafted, translated
 from scanner.engine.catalogue.load import Language
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.reports.models import Report
 from scanner.reports.reread import model_of
 from scanner.reports.stationery import stationery_of
@@ -34,14 +34,16 @@ def send_again(report: Report, known: int, by: str, now: datetime) -> tuple[Reci
     """Put a report into the outbox once more, for each contact that reports go to, in their language; return them.
 
     ``known`` is how many of :meth:`mails_about` there were when this was decided: asked twice for the same decision, it
-    is sent once, and nobody is returned. Raises ``InputError`` when its content was pruned, or nobody is to get it.
+    is sent once, and nobody is returned. Raises ``Refused`` when its content was pruned, or nobody is to get it.
     """
     owner, this = report.organisation, report.round
     chosen = recipients(owner, MessageKind.ROUND_REPORT)
     if report.is_pruned:
-        raise InputError(f"The content of report {report.pk} was pruned, as its time was over.")
+        raise Refused(f"The content of report {report.pk} was pruned, as its time was over.", "pruned")
     if not chosen:
-        raise InputError(f"Nobody gets the reports of {owner.slug}: it is retired, or all its contacts declined them.")
+        raise Refused(
+            f"Nobody gets the reports of {owner.slug}: it is retired, or all its contacts declined them.", "nobody-gets"
+        )
     model = model_of(zlib.decompress(report.json))
     part = None if this.is_whole else PlanKind(this.kind)
     sealed = has_password(owner)

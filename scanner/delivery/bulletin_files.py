@@ -12,7 +12,7 @@ from django.conf import settings
 
 from scanner.delivery.kept_pdf import kept_pdf
 from scanner.engine.catalogue.load import Language
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.reports.bulletin_model import BulletinModel
 from scanner.reports.bulletin_render import render_bulletin, render_bulletin_json
 from scanner.reports.formats import ReportFormat
@@ -71,11 +71,11 @@ def kept_name(row: Bulletin, ending: str = "html") -> str:
 def files_of(row: Bulletin, forms: Iterable[ReportFormat]) -> Mapping[str, bytes]:
     """Return a bulletin's files by the ending of their names, as it was made.
 
-    Raises ``InputError`` when its content was pruned.
+    Raises ``Refused`` when its content was pruned.
     """
     if row.is_pruned:
-        raise InputError(
-            f"The content of bulletin {row.pk} was pruned, as its time was over; its digest proves a copy."
+        raise Refused(
+            f"The content of bulletin {row.pk} was pruned, as its time was over; its digest proves a copy.", "pruned"
         )
     page = zlib.decompress(row.html)
     made = {

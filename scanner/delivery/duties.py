@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
+from threading import Event
 from zoneinfo import ZoneInfo
 
 from scanner.delivery.bulletins import send_due_bulletin
@@ -32,16 +33,19 @@ class Duties:
     """The daily duties of one process. ``space`` tells how full the disk with the data directory is.
 
     It remembers for which day it has looked at an organisation, only to save looking again; the database knows what was
-    told.
+    told. ``stop`` set, the others wait for another time.
     """
 
     space: Callable[[], Space]
+    stop: Event = field(default_factory=Event)
     _looked_at: dict[int, date] = field(default_factory=dict)
 
     def run(self, now: datetime) -> int:
         """Do what is due at ``now``; return how many letters that put into the outbox. To be run often."""
         told = _done("post notices", partial(post_waiting, now)) or 0
         for organisation in active_organisations():
+            if self.stop.is_set():
+                return told
             told += _done(f"do the duties of {organisation.slug}", partial(self._of, organisation, now)) or 0
         told += _done("announce exemptions", partial(announce_exemptions, now)) or 0
         return told + (_done("send the digest", lambda: send_digest(now, self.space())) or 0)

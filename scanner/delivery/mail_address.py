@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import idna
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.hostile import line
 
 _LOCAL_LIMIT, _DOMAIN_LIMIT = 64, 255
@@ -16,22 +16,32 @@ _DOMAIN_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 def ascii_address(address: str) -> str:
     """Return the address as it is sent: its domain in ASCII (IDNA 2008).
 
-    Raises ``InputError`` when it is none, or when its local part needs more than ASCII, which only servers with
+    Raises ``Refused`` when it is none, or when its local part needs more than ASCII, which only servers with
     SMTPUTF8 (RFC 6531) could deliver.
     """
     local, at, domain = address.rpartition("@")
     if not (local and at and domain) or address != line(address, len(address)) or " " in address:
-        raise InputError(f"{line(address)} is no mail address.")
+        raise Refused(f"{line(address)} is no mail address.", "no-mail-address", text=address)
     if not local.isascii():
-        raise InputError(f"{line(address)}: the part before the @ must be ASCII; register an address that is.")
+        raise Refused(
+            f"{line(address)}: the part before the @ must be ASCII; register an address that is.",
+            "mail-not-ascii",
+            text=address,
+        )
     if set(local) & set('"(),:;<>[\\]') or len(local) > _LOCAL_LIMIT:
-        raise InputError(f"{line(address)}: the part before the @ can't be used; register another address.")
+        raise Refused(
+            f"{line(address)}: the part before the @ can't be used; register another address.",
+            "mail-unusable",
+            text=address,
+        )
     try:
         name = domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise InputError(f"{line(address)}: {line(domain)} is no domain name.") from error
+        raise Refused(
+            f"{line(address)}: {line(domain)} is no domain name.", "mail-domain", text=address, domain=domain
+        ) from error
     if len(name) > _DOMAIN_LIMIT or not all(name.split(".")) or set(name) - _DOMAIN_CHARACTERS:
-        raise InputError(f"{line(address)}: {line(domain)} is no domain name.")
+        raise Refused(f"{line(address)}: {line(domain)} is no domain name.", "mail-domain", text=address, domain=domain)
     return f"{local}@{name}"
 
 

@@ -137,6 +137,7 @@ class Notice(models.Model):
             models.UniqueConstraint(fields=("year", "serial"), name="notice_number_is_given_once"),
             models.UniqueConstraint(fields=("organisation", "round"), name="round_gives_one_notice"),
         )
+        indexes = (models.Index(fields=("posted",), name="notice_by_posting"),)
 
     def __str__(self) -> str:
         return self.number

@@ -19,7 +19,7 @@ from django.db.models import Max
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Message, MessageKind, Notice, NoticeItem
 from scanner.delivery.outbox import cancel, key_of
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.model import Confidence, Severity
 from scanner.remediation.follow import terms_for
 from scanner.remediation.lifecycle import Happened, State, Terms, report
@@ -94,13 +94,17 @@ def issue(
     """Give a notice its number and put it on record; :func:`scanner.delivery.posting.post` mails it.
 
     A round gives an organisation one notice: asked again, the first is returned. Numbers run without gaps in a year of
-    the installation's time zone. Raises ``InputError`` when there is nothing to ask for, or a finding is another's.
+    the installation's time zone. Raises ``Refused`` when there is nothing to ask for, or a finding is another's.
     """
     if not findings:
-        raise InputError(f"There is nothing to ask {organisation.slug} for: no notice was issued.")
+        raise Refused(f"There is nothing to ask {organisation.slug} for: no notice was issued.", "nothing-to-ask")
     foreign = [each for each in (*findings, *to_check) if each.organisation_id != organisation.pk]
     if foreign:
-        raise InputError(f"Finding {foreign[0].pk} is none of {organisation.slug}'s: no notice was issued.")
+        raise Refused(
+            f"Finding {foreign[0].pk} is none of {organisation.slug}'s: no notice was issued.",
+            "finding-of-another",
+            number=foreign[0].pk,
+        )
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
@@ -119,7 +123,7 @@ def withdraw(notice: Notice, by: str, now: datetime) -> None:
     with transaction.atomic():
         live = Notice.objects.filter(pk=notice.pk, withdrawn=None)
         if not live.update(withdrawn=now, withdrawn_by=by):
-            raise InputError(f"Notice {notice.number} was withdrawn before.")
+            raise Refused(f"Notice {notice.number} was withdrawn before.", "notice-withdrawn", number=notice.number)
         record(Action.NOTICE_WITHDRAWN, f"notice {notice.number}", actor=by, at=now)
         mails = Message.objects.filter(key__startswith=key_of(MessageKind.NOTICE, "", notice.pk))
         cancel(mails.values_list("pk", flat=True), by, now)

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import ReportPassword
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.sealing import box
 from targets.models import Organisation
 
@@ -23,9 +23,14 @@ LEAST, MOST = 12, 127
 
 
 def set_password(organisation: Organisation, password: str, by: str, now: datetime) -> None:
-    """Keep the password from now on. Raises ``InputError`` when it can't be used."""
+    """Keep the password from now on. Raises ``Refused`` when it can't be used."""
     if not len(password) >= LEAST or len(password.encode()) > MOST or not password.isprintable():
-        raise InputError(f"A password has {LEAST} to {MOST} characters, and none that can't be typed.")
+        raise Refused(
+            f"A password has {LEAST} to {MOST} characters, and none that can't be typed.",
+            "password-form",
+            least=LEAST,
+            most=MOST,
+        )
     sealed = box(_PURPOSE).encrypt(password.encode()).decode("ascii")
     with transaction.atomic():
         ReportPassword.objects.update_or_create(organisation=organisation, defaults={"sealed": sealed})
@@ -47,14 +52,15 @@ def has_password(organisation: Organisation) -> bool:
 
 
 def password_of(organisation: Organisation) -> str | None:
-    """Return the password, or None. Raises ``InputError`` when the secret key is not the one it was kept with."""
+    """Return the password, or None. Raises ``Refused`` when the secret key is not the one it was kept with."""
     row = ReportPassword.objects.filter(organisation=organisation).first()
     if row is None:
         return None
     try:
         return box(_PURPOSE).decrypt(row.sealed).decode()
     except InvalidToken as error:
-        raise InputError(
+        raise Refused(
             f"the password of {organisation.slug} was kept with another secret key; "
-            f"set it again with 'roundsman report password {organisation.slug}'"
+            f"set it again with 'roundsman report password {organisation.slug}'",
+            "password-other-key",
         ) from error

@@ -19,8 +19,9 @@ from scanner.audit.trail import Action, record
 from scanner.delivery.models import Answer, Notice, NoticeItem, Reply
 from scanner.delivery.reply_form import Column
 from scanner.delivery.reply_read import Form, RowError, Said
-from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.errors import InputError, Refused, RoundsmanError
 from scanner.engine.hostile import line
+from scanner.engine.sentence import Sentence
 from scanner.remediation.acts import claim, request_exemption
 from scanner.remediation.lifecycle import EXEMPT, Happened, State
 from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
@@ -87,7 +88,7 @@ def plan_import(form: Form, notice: Notice, now: datetime) -> Import:
     for said in form.said:
         item = items.get(said.finding)
         if item is None:
-            wrong: tuple[Column, str] | None = (Column.FINDING, _why_not(said.finding, notice))
+            wrong: tuple[Column, Sentence] | None = (Column.FINDING, _why_not(said.finding, notice))
         elif Reply.objects.filter(item=item, digest=_digest(said)).exists():
             steps.append(Step(said, item, known=True))
             continue
@@ -122,13 +123,17 @@ def settle(notice: Notice, now: datetime) -> bool:
     return notice.answered is not None
 
 
-def unanswered(notice: Notice) -> list[NoticeItem]:
-    """Return the items that are to be fixed and of which nobody has said anything since the notice was issued."""
-    items = notice.items.filter(to_check=False, replies=None)
-    events = FindingEvent.objects.filter(kind__in=ANSWERED_BY, at__gte=notice.issued, finding__notice_items__in=items)
-    requests = Exemption.objects.filter(requested_at__gte=notice.issued, finding__notice_items__in=items)
+def unanswered(notice: Notice) -> set[int]:
+    """Return the items that are to be fixed and of which nobody has said anything since the notice was issued.
+
+    By their primary keys: most notices wait for long, and are asked about every day.
+    """
+    items = dict(notice.items.filter(to_check=False, replies=None).values_list("pk", "finding"))
+    findings = list(items.values())
+    events = FindingEvent.objects.filter(kind__in=ANSWERED_BY, at__gte=notice.issued, finding__in=findings)
+    requests = Exemption.objects.filter(requested_at__gte=notice.issued, finding__in=findings)
     acted = {*events.values_list("finding", flat=True), *requests.values_list("finding", flat=True)}
-    return [item for item in items.select_related("finding") if item.finding_id not in acted]
+    return {number for number, finding in items.items() if finding not in acted}
 
 
 def _apply(planned: Import, by: str, now: datetime) -> list[RowError]:
@@ -139,7 +144,8 @@ def _apply(planned: Import, by: str, now: datetime) -> list[RowError]:
             with transaction.atomic():
                 _take(step, by, now)
         except RoundsmanError as error:
-            errors.append(RowError(step.said.row, "", str(error)))
+            said = error.sentence if isinstance(error, Refused) else str(error)
+            errors.append(RowError(step.said.row, "", said))
             continue
         if step.said.answer is Answer.FIXED:
             claimed.append(step.item.finding)
@@ -179,28 +185,39 @@ def _take(step: Step, by: str, now: datetime) -> None:
         )
 
 
-def _why_not(number: int, notice: Notice) -> str:
+def _why_not(number: int, notice: Notice) -> Sentence:
     finding = Finding.objects.filter(pk=number).first()
     if finding is None:
-        return f"there is no finding {number}"
+        return Sentence(f"there is no finding {number}", "finding-unknown", number=number)
     if finding.organisation_id != notice.organisation_id:
-        return f"finding {number} is another organisation's; a form of {notice.organisation.slug} can't answer it"
-    return f"finding {number} does not stand in notice {notice.number}"
+        return Sentence(
+            f"finding {number} is another organisation's; a form of {notice.organisation.slug} can't answer it",
+            "finding-of-another",
+            number=number,
+        )
+    return Sentence(
+        f"finding {number} does not stand in notice {notice.number}", "finding-not-in-notice", number=number
+    )
 
 
-def _wrong(said: Said, finding: Finding, now: datetime, zone: ZoneInfo) -> tuple[Column, str] | None:
+def _wrong(said: Said, finding: Finding, now: datetime, zone: ZoneInfo) -> tuple[Column, Sentence] | None:
     today = now.astimezone(zone).date()
     if finding.state == State.FIXED and finding.fixed is not None:
-        day = f"{finding.fixed.astimezone(zone):%Y-%m-%d}"
-        return Column.ANSWER, f"finding {finding.pk} was proven fixed on {day}; it needs no answer"
+        day = finding.fixed.astimezone(zone).date()
+        said_fixed = f"finding {finding.pk} was proven fixed on {day}; it needs no answer"
+        return Column.ANSWER, Sentence(said_fixed, "answer-fixed", number=finding.pk, day=day)
     if finding.state in EXEMPT:
-        return Column.ANSWER, f"finding {finding.pk} is exempt ({finding.state}); it needs no answer"
+        exempt = f"finding {finding.pk} is exempt ({finding.state}); it needs no answer"
+        return Column.ANSWER, Sentence(exempt, "answer-exempt", number=finding.pk)
     if said.answer is Answer.FIXED and said.finished is not None and said.finished > today:
-        return Column.FINISHED, f"{said.finished} lies in the future; what isn't done yet is 'in progress'"
+        to_come = f"{said.finished} lies in the future; what isn't done yet is 'in progress'"
+        return Column.FINISHED, Sentence(to_come, "answer-to-come", number=finding.pk, day=said.finished)
     if said.answer in _KINDS and said.until is not None and said.until <= today:
-        return Column.UNTIL, f"{said.until} is not in the future"
+        over = f"{said.until} is not in the future"
+        return Column.UNTIL, Sentence(over, "answer-over", number=finding.pk, day=said.until)
     if said.answer in _KINDS and Exemption.objects.filter(finding=finding, state=ExemptionState.REQUESTED).exists():
-        return Column.ANSWER, f"a request about finding {finding.pk} waits to be decided"
+        waits = f"a request about finding {finding.pk} waits to be decided"
+        return Column.ANSWER, Sentence(waits, "answer-waits", number=finding.pk)
     return None
 
 

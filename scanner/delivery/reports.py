@@ -23,7 +23,7 @@ from scanner.delivery.outbox import File
 from scanner.delivery.papers import HTML, Version, bulletin_versions, notice_versions
 from scanner.delivery.passwords import has_password, password_of
 from scanner.engine.catalogue.load import Language
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.files import draft_of
 from scanner.reports.formats import MEDIA_TYPES, ReportFormat
 from scanner.reports.identity import office_name
@@ -32,6 +32,8 @@ from scanner.reports.sealed import sealed_office, sealed_pdf
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import Words, words
 from targets.models import Organisation
+
+PRUNED = "its content was pruned, as its time was over"
 
 FOLDER = "large-reports"
 """The part of the data directory that a web server may hand out below ``ROUNDSMAN_REPORTS_URL``."""
@@ -67,12 +69,12 @@ def built(message: Message, how: Post) -> bytes:
     """Return the mail as it is sent. The same message, settings and limit always give the same bytes, but for what is
     encrypted.
 
-    A report that would make it larger than the limit is written below :data:`FOLDER`. Raises ``InputError`` when it
+    A report that would make it larger than the limit is written below :data:`FOLDER`. Raises ``Refused`` when it
     can't be built, ``OSError`` when the report can't be written.
     """
     kept = message.report or message.bulletin
     if not message.text or (kept is not None and kept.is_pruned):
-        raise InputError("its content was pruned, as its time was over")
+        raise Refused(PRUNED, "pruned")
     data = b""
     with stationery_of(message.organisation):
         writer = sender(Language(message.language))
@@ -106,7 +108,7 @@ def _versions(message: Message, how: Post) -> Iterator[Mail]:
 def _notice_pdf(message: Message) -> bytes:
     document = document_of(message)
     if document is None:
-        raise InputError(f"its notice is not kept in {message.language}")
+        raise Refused(f"its notice is not kept in {message.language}", "notice-not-kept")
     return kept_pdf(document)
 
 

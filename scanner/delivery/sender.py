@@ -65,6 +65,9 @@ REPLY_LIMIT = 1000
 
 NO_CONTACT = "not sent: it is no contact of the organisation, or above it, any more, or the organisation was retired"
 
+WRITTEN = "no mail server is set: written to "
+"""What is noted of a mail that became a file; its path follows."""
+
 LOST = "the mailer that sent it ended before it knew the answer; sent again with the same Message-ID"
 
 _BEFORE_MAIL = frozenset({Step.LOOK_UP, Step.CONNECT, Step.GREET, Step.ENCRYPT, Step.LOG_IN})
@@ -217,7 +220,7 @@ class Mailer:
                 return Answer(Fate.REFUSED, NO_CONTACT)
             if self._server is None:
                 path = folder.put(message, built(message, self._how), self._how.data_dir)
-                return Answer(Fate.ACCEPTED, f"no mail server is set: written to {path}")
+                return Answer(Fate.ACCEPTED, f"{WRITTEN}{path}")
             conversation = self._talking(self._server)
             most = min(self._how.limit, conversation.size_limit or self._how.limit)
             content = built(message, replace(self._how, limit=most))
@@ -285,7 +288,9 @@ def claim(pk: int, attempt: int, now: datetime) -> Message | None:
     waiting = Message.objects.filter(pk=pk, attempt=attempt, state=MessageState.QUEUED)
     if waiting.update(state=MessageState.SENDING, attempt=attempt + 1, lease_until=now + LEASE) != 1:
         return None
-    return Message.objects.select_related("organisation", "report__organisation", "bulletin__organisation").get(pk=pk)
+    return Message.objects.select_related("organisation__parent", "report__organisation", "bulletin__organisation").get(
+        pk=pk
+    )
 
 
 def record(message: Message, answer: Answer, now: datetime) -> MessageState | None:

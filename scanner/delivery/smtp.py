@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from scanner.delivery.mail_address import ascii_address
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.hostile import line, line_bytes
+from scanner.engine.sentence import Sentence
 from targets.addresses import parse_address
 from targets.special import special_range
 
@@ -96,6 +97,8 @@ class NoServer(RoundsmanError):  # noqa: N818 - reads as the event it is
     def __init__(self, step: Step, text: str) -> None:
         super().__init__(text)
         self.step = step
+        self.sentence = text if isinstance(text, Sentence) else None
+        """What we say; None for the words of the system or of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +244,13 @@ class Conversation:
         if server.security is Security.NONE and not server.plaintext and not _is_here(self._smtp):
             raise NoServer(
                 Step.ENCRYPT,
-                f"{server.host} is another machine, and mail without TLS to it is not allowed. Set "
-                "ROUNDSMAN_SMTP_SECURITY to starttls or tls, or, if the way there is safe, ROUNDSMAN_SMTP_PLAINTEXT.",
+                Sentence(
+                    f"{server.host} is another machine, and mail without TLS to it is not allowed. Set "
+                    "ROUNDSMAN_SMTP_SECURITY to starttls or tls, or, if the way there is safe, "
+                    "ROUNDSMAN_SMTP_PLAINTEXT.",
+                    "smtp-without-tls",
+                    host=server.host,
+                ),
             )
         return f"{server.host}, port {server.port}{', encrypted' if server.security is Security.TLS else ''}"
 
@@ -263,7 +271,8 @@ class Conversation:
     def _log_in(self) -> str:
         server = self._server
         if not isinstance(self._smtp.sock, ssl.SSLSocket):
-            raise NoServer(Step.LOG_IN, "A password is sent over TLS only: set ROUNDSMAN_SMTP_SECURITY, or no user.")
+            said = "A password is sent over TLS only: set ROUNDSMAN_SMTP_SECURITY, or no user."
+            raise NoServer(Step.LOG_IN, Sentence(said, "smtp-password-without-tls"))
         self._smtp.login(server.user, server.password)
         return f"as {server.user}"
 
@@ -362,7 +371,8 @@ def _context(server: Server) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
     except (OSError, ssl.SSLError) as error:
-        raise NoServer(Step.ENCRYPT, f"ROUNDSMAN_SMTP_CA_FILE {server.ca_file} can't be read: {error}") from error
+        said = f"ROUNDSMAN_SMTP_CA_FILE {server.ca_file} can't be read: {error}"
+        raise NoServer(Step.ENCRYPT, Sentence(said, "smtp-ca-file", path=str(server.ca_file))) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -373,7 +383,8 @@ def _refuse_special(connected: socket.socket) -> None:
     found = special_range(parse_address(peer.partition("%")[0]))
     if found is not None and found[0] != "loopback":
         connected.close()
-        raise NoServer(Step.CONNECT, f"connect: {peer} is a special address ({found[0]}); nothing was said to it")
+        said = f"connect: {peer} is a special address ({found[0]}); nothing was said to it"
+        raise NoServer(Step.CONNECT, Sentence(said, "smtp-special", address=str(peer)))
 
 
 def _is_here(smtp: smtplib.SMTP) -> bool:

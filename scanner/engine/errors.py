@@ -21,6 +21,9 @@ A ``ProbeError`` never reaches the user as a crash: the pipeline turns it into a
 from __future__ import annotations
 
 import shlex
+from typing import Self
+
+from scanner.engine.sentence import Sentence
 
 
 class RoundsmanError(Exception):
@@ -38,13 +41,18 @@ class CatalogueError(InputError):
 class Refused(InputError):  # noqa: N818 - reads as the event it is
     """What was asked for can't be done as things stand.
 
-    The message says why in English, for terminals, programs and logs. ``code`` and ``values`` say the same as data, so
-    that a page can word it in the language of its reader.
+    The message says why in English, and ``sentence`` says the same as data, so that a page can word it in the language
+    of its reader.
     """
 
-    def __init__(self, message: str, code: str, **values: object) -> None:
+    def __init__(self, message: str, code: str, /, **values: object) -> None:
         super().__init__(message)
-        self.code, self.values = code, values
+        self.sentence = Sentence(message, code, **values)
+
+    @classmethod
+    def saying(cls, sentence: Sentence) -> Self:
+        """Return the refusal for a reason that something else gave."""
+        return cls(sentence, sentence.code, **sentence.values)
 
 
 class PluginRefused(InputError):  # noqa: N818 - reads as the event it is

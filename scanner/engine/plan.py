@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from itertools import chain
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import InputError, Refused
 from scanner.engine.facts.domain import lies_in
 from scanner.engine.model import Level, Target, Vantage, port_ranges
 from scanner.engine.policy.load import TlsPolicy, default_policy
@@ -139,7 +139,9 @@ def parse_ports(text: str) -> PortSpec:
         if not transport:
             bare.update(range(first, last + 1))
     if not tcp and not udp:
-        raise InputError(f"No ports in {text!r}. Write top100, top1000, all, or a list such as 22,80,8000-8100,U:161.")
+        raise Refused(
+            f"No ports in {text!r}. Write top100, top1000, all, or a list such as 22,80,8000-8100,U:161.", "no-ports"
+        )
     udp.update(bare if len(bare) <= UDP_LISTED_LIMIT else bare.intersection(UDP_SHORT_LIST))
     return PortSpec(PortSet.LIST, ",".join(tcp), tuple(sorted(udp)))
 
@@ -180,6 +182,8 @@ def _range(item: str, whole: str) -> tuple[int, int]:
         low, high = int(first), int(last or first)
         if 1 <= low <= high <= 65535:
             return low, high
-    raise InputError(
-        f"{item!r} in {whole!r} is not a port or range. Ports run from 1 to 65535; write for example 22,80,8000-8100."
+    raise Refused(
+        f"{item!r} in {whole!r} is not a port or range. Ports run from 1 to 65535; write for example 22,80,8000-8100.",
+        "no-port",
+        text=item,
     )

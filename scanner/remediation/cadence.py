@@ -15,12 +15,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from threading import Event
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
 from scanner.engine.errors import InputError
 from scanner.engine.model import Outcome, Severity
@@ -122,24 +122,24 @@ def attend(organisation: Organisation, this: Round, now: datetime) -> None:
     _store(rows.values())
 
 
-def make_cadence_rounds(now: datetime) -> list[Round]:
+def make_cadence_rounds(now: datetime, stop: Event | None = None) -> list[Round]:
     """Make a round for each organisation that has hosts due, and return them; none while cadence is switched off.
 
     Not in the organisation's blackouts, not while a round of it is unfinished, and not for hosts that its next routine
-    round reaches within their patience. Hosts that are no longer registered are forgotten. Raises ``ToolError`` when
-    nmap is missing.
+    round reaches within their patience. Hosts that are no longer registered are forgotten. ``stop`` set, the others
+    wait for another time. Raises ``ToolError`` when nmap is missing.
     """
     if not settings.CADENCE:
         return []
     tools: dict[str, str] = {}
     made: list[Round] = []
-    due = Attention.objects.filter(due__lte=now).values("organisation")
-    for organisation in Organisation.objects.filter(pk__in=due, retired_at=None).order_by("slug"):
+    routine = _Routine(now)
+    for organisation in _with_hosts_due(routine, now):
+        if stop is not None and stop.is_set():
+            break
         try:
-            if _is_held_up(organisation, now):
-                continue
             tools = tools or tool_versions()
-            this = _make_round(organisation, now, tools)
+            this = _make_round(organisation, routine, now, tools)
         except (InputError, ValueError, LookupError):
             _log.exception("hosts of %s are due for a look, but the round could not be made", organisation)
             continue
@@ -148,9 +148,50 @@ def make_cadence_rounds(now: datetime) -> list[Round]:
     return made
 
 
+class _Routine:
+    """When the next routine round that is about an organisation begins, as it is planned at this moment."""
+
+    def __init__(self, now: datetime) -> None:
+        plans = Plan.objects.filter(kind=PlanKind.ROUTINE, retired_at=None, paused=False, next_due__isnull=False)
+        self._of: dict[int, datetime] = {}
+        self._of_all: list[datetime] = []
+        for plan in plans:
+            try:
+                begun = begins(plan, plan.next_due or now, now)
+            except (InputError, ValueError, LookupError):
+                _log.exception("nobody can tell when the next round of plan %s begins", plan)
+                continue
+            named = list(plan.organisations.values_list("pk", flat=True))
+            for each in named:
+                self._of[each] = min(begun, self._of.get(each, begun))
+            if not named:
+                self._of_all.append(begun)
+
+    def reaches(self, organisation: int, due: datetime, hours: int) -> bool:
+        """Tell whether one begins within the patience of a host that was due then, by its interval."""
+        ahead = [*self._of_all, *([self._of[organisation]] if organisation in self._of else [])]
+        return bool(ahead) and min(ahead) <= due + timedelta(hours=hours * PATIENCE)
+
+
+def _with_hosts_due(routine: _Routine, now: datetime) -> list[Organisation]:
+    """Return the organisations of which hosts need a round by themselves that may begin now.
+
+    That is asked of all at once: hosts may be due for days, in which nothing is to be done about them.
+    """
+    rows = Attention.objects.filter(due__lte=now).order_by().values_list("organisation", "due", "hours")
+    due = {organisation for organisation, at, hours in rows if not routine.reaches(organisation, at, hours)}
+    if not due:
+        return []
+    unfinished = Round.objects.filter(followed=None).exclude(state__in=ENDED)
+    busy = set(unfinished.filter(organisations__isnull=False).values_list("organisations", flat=True))
+    active = Organisation.objects.filter(retired_at=None).order_by("slug")
+    return [each for each in active if each.pk in due - busy and not _is_held_up(each, now)]
+
+
 @transaction.atomic
-def _make_round(organisation: Organisation, now: datetime, tools: Mapping[str, str]) -> Round | None:
-    wanted = None if _is_held_up(organisation, now) else _request(organisation, now)
+def _make_round(organisation: Organisation, routine: _Routine, now: datetime, tools: Mapping[str, str]) -> Round | None:
+    running = organisation.rounds.filter(followed=None).exclude(state__in=ENDED)
+    wanted = None if running.exists() else _request(organisation, routine, now)
     return make_round(wanted, now, tools) if wanted is not None else None
 
 
@@ -189,21 +230,26 @@ def _earned(organisation: Organisation, hosts: Iterable[str]) -> dict[str, int]:
 
 
 def _is_held_up(organisation: Organisation, now: datetime) -> bool:
-    windows = parse_windows(organisation.blackouts)
-    if open_again(windows, now, ZoneInfo(organisation.time_zone)) is not None:
+    """Tell whether it is in a blackout. What can't be read holds it up too, and is logged."""
+    try:
+        windows = parse_windows(organisation.blackouts)
+        return open_again(windows, now, ZoneInfo(organisation.time_zone)) is not None
+    except (InputError, ValueError, LookupError):
+        _log.exception("hosts of %s are due for a look, but its blackouts can't be read", organisation)
         return True
-    return organisation.rounds.filter(followed=None).exclude(state__in=ENDED).exists()
 
 
-def _request(organisation: Organisation, now: datetime) -> RoundRequest | None:
+def _request(organisation: Organisation, routine: _Routine, now: datetime) -> RoundRequest | None:
     """What the organisation's cadence round is to be; None when no host needs one. Its hosts are given a later time."""
     due = list(Attention.objects.select_for_update().filter(organisation=organisation, due__lte=now))
-    register, routine = Register(organisation), _next_routine(organisation, now)
+    register = Register(organisation)
     gone = [row.pk for row in due if not register.names(row.host)]
     for first in range(0, len(gone), AT_ONCE):
         Attention.objects.filter(pk__in=gone[first : first + AT_ONCE]).delete()
     forgotten = set(gone)
-    chosen = [row for row in due if row.pk not in forgotten and not _waits_for(routine, row)]
+    chosen = [
+        row for row in due if row.pk not in forgotten and not routine.reaches(organisation.pk, row.due, row.hours)
+    ]
     if not chosen:
         return None
     for row in chosen:
@@ -217,17 +263,6 @@ def _request(organisation: Organisation, now: datetime) -> RoundRequest | None:
         hosts=tuple(sorted(row.host for row in chosen)),
         priority=max(PRIORITY.get(row.hours, 0) for row in chosen),
     )
-
-
-def _next_routine(organisation: Organisation, now: datetime) -> datetime | None:
-    """When the next routine round that is about the organisation begins; None when none is planned."""
-    plans = Plan.objects.filter(kind=PlanKind.ROUTINE, retired_at=None, paused=False, next_due__isnull=False)
-    ours = plans.filter(Q(organisations=organisation) | Q(organisations=None)).distinct()
-    return min((begins(plan, plan.next_due, now) for plan in ours if plan.next_due), default=None)
-
-
-def _waits_for(routine: datetime | None, row: Attention) -> bool:
-    return routine is not None and routine <= row.due + timedelta(hours=row.hours * PATIENCE)
 
 
 def _ports(organisation: Organisation) -> str:

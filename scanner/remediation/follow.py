@@ -34,7 +34,7 @@ from scanner.remediation.lifecycle import (
 )
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.moves import Moves
-from scanner.remediation.observe import Identity, Observed, RoundView, identity_of, policies_of_open
+from scanner.remediation.observe import READ, Identity, Observed, RoundView, identity_of, policies_of_open
 from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
@@ -43,6 +43,13 @@ from targets.models import Organisation
 
 BEGUN = (Happened.OPENED, Happened.REOPENED)
 """The events with which a life, or a further part of it, begins."""
+
+
+PLACE = ("host", "port", "transport", "check_id")
+"""What a finding is known by within its organisation, in the order in which they are read."""
+
+_DOUBTED = ("addresses", "params", "profile", "level", "vantage")
+"""What else of a finding tells whether a look would have seen it."""
 
 
 def would_be_fixed(round_id: int) -> list[Again]:
@@ -57,8 +64,8 @@ def would_be_fixed(round_id: int) -> list[Again]:
     for organisation in _to_follow(this):
         rename_checks(this, organisation)
         part = Part(this, organisation)
-        alive = Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED).defer("exchanges")
-        findings = [finding for finding in alive if part.concerns(finding)]
+        alive = Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED).only(*PLACE, *_DOUBTED)
+        findings = [finding for finding in alive.order_by(*PLACE) if part.concerns(finding)]
         hosts = {finding.host for finding in findings}
         results = (each for each in _results(this, organisation) if each.host in hosts)
         if not findings:
@@ -144,7 +151,9 @@ class Steps:
 
     this: Round
     terms: Terms
-    moved: list[Finding] = field(default_factory=list)
+    new: list[Finding] = field(default_factory=list)
+    moved: dict[tuple[str, ...], list[Finding]] = field(default_factory=lambda: defaultdict(list))
+    """Known findings by the columns that change: nearly all are merely seen once more."""
     events: list[FindingEvent] = field(default_factory=list)
 
     def take(self, finding: Finding, observed: Observed, told_at: dt.datetime | None) -> list[FindingEvent]:
@@ -159,10 +168,11 @@ class Steps:
         moved = after if told_at is None else report(after, told_at, self.terms)
         was_exploited = finding.known_exploited
         if moved != before:
+            was = _movable(finding)
             finding.standing = moved
             if after != before:
                 _keep_evidence(finding, before, observed)
-            self.moved.append(finding)
+            self._move(finding, was)
         if before is not None and finding.known_exploited and not was_exploited and Happened.CHANGED not in happened:
             happened = (*happened, Happened.CHANGED)
         detail = _detail(before, after, observed)
@@ -174,12 +184,25 @@ class Steps:
 
     def store(self) -> None:
         """Store the findings that moved, then what happened to them. Belongs into the transaction that read them."""
-        known = [finding for finding in self.moved if finding.pk is not None]
-        Finding.objects.bulk_create(finding for finding in self.moved if finding.pk is None)
-        bulk.update(known, _WHAT_MOVES)
+        Finding.objects.bulk_create(self.new)
+        for names, findings in self.moved.items():
+            bulk.update(findings, names)
         for event in self.events:
             event.finding_id = event.finding.pk  # a new finding was given its number just now
         bulk.insert_missing(self.events)
+
+    def _move(self, finding: Finding, was: tuple[object, ...]) -> None:
+        if finding.pk is None:
+            self.new.append(finding)
+            return
+        now = _movable(finding)
+        changed = tuple(name for name, old, new in zip(_WHAT_MOVES, was, now, strict=True) if old != new)
+        if changed:
+            self.moved[changed].append(finding)
+
+
+def _movable(finding: Finding) -> tuple[object, ...]:
+    return tuple(getattr(finding, name) for name in _WHAT_MOVES)
 
 
 def terms_for(this: Round | None, organisation: Organisation) -> Terms:
@@ -197,7 +220,7 @@ def terms_for(this: Round | None, organisation: Organisation) -> Terms:
 
 def _to_follow(this: Round) -> Iterable[Organisation]:
     followed = RoundScore.objects.filter(round=this).values("organisation")
-    return this.organisations.exclude(pk__in=followed).order_by("slug")
+    return this.organisations.exclude(pk__in=followed).select_related("parent").order_by("slug")
 
 
 def _is_followed(this: Round, organisation: Organisation) -> bool:
@@ -207,7 +230,8 @@ def _is_followed(this: Round, organisation: Organisation) -> bool:
 
 
 def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
-    return HostResult.objects.filter(round=this, organisation=organisation).iterator(chunk_size=50)
+    results = HostResult.objects.filter(round=this, organisation=organisation)
+    return results.only(*READ).order_by("hostname", "address", "look").iterator(chunk_size=50)
 
 
 def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], keys: RoundKeys) -> RoundView:
@@ -227,7 +251,7 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
     seen = view.seen()
     known: set[Identity] = set()
     steps = Steps(this, terms)
-    for finding in Finding.objects.select_for_update().filter(organisation=organisation):
+    for finding in Finding.objects.select_for_update().filter(organisation=organisation).order_by(*PLACE):
         identity = identity_of(finding)
         known.add(identity)
         observed = view.observe(finding, now)

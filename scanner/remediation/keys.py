@@ -10,25 +10,29 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
 
+from scanner import bulk
 from scanner.engine.known_keys import Key, KeyKind, KnownKeys, Place, Sighting, sightings
-from scanner.engine.model import Facet, HostInspection, Outcome, Transport, port_in
+from scanner.engine.model import Coverage, Facet, Outcome, Transport, port_in
+from scanner.remediation.last import Last, digest_of
 from scanner.remediation.models import SeenKey
 from scanner.remediation.tested import unread_keys
 from scanner.rounds.models import HostResult, LookNumber, Round
-from targets.models import Organisation
 
 LOOKED = frozenset({Outcome.INSPECTED, Outcome.PARTIAL})
 """Outcomes after which the coverage tells, port by port, what was really looked at."""
 
 _FACETS = {KeyKind.CERTIFICATE: (Facet.TLS, Facet.CERTIFICATE), KeyKind.SSH: (Facet.SERVICE,)}
 """What must have been looked at for a key that isn't seen to be gone."""
+
+_READ = ("organisation_id", "target_id", "hostname", "address", "look", "finished", "facts")
+"""What of a result is read to know its keys."""
 
 _BATCH = 500
 """Rows that one statement deletes or writes."""
@@ -68,25 +72,26 @@ class RoundKeys:
 
     def keep(self) -> None:
         """Store what the round changed. Doing it twice changes nothing."""
-        rows = (_stored(seen) for seen in self._seen)
+        rows = [_stored(seen) for seen in self._seen]
         with transaction.atomic():
             for at in range(0, len(self._gone), _BATCH):
                 SeenKey.objects.filter(pk__in=self._gone[at : at + _BATCH]).delete()
-            SeenKey.objects.bulk_create(
+            bulk.insert_or_update(
                 rows,
-                batch_size=_BATCH,
-                update_conflicts=True,
-                unique_fields=["organisation", "hostname", "address", "port", "kind", "fingerprint"],
-                update_fields=["target", "ssl2", "named", "seen"],
+                ("organisation", "hostname", "address", "port", "kind", "fingerprint"),
+                ("target", "ssl2", "named", "seen"),
             )
 
     def _standing(self, this: Round) -> Iterator[Sighting]:
         shown: set[Key] = set()
         before = _rows(SeenKey.objects.filter(organisation__in=this.organisations.all()))
-        results = HostResult.objects.filter(round=this, target__isnull=False).select_related("organisation")
-        ordered = results.order_by("organisation", "hostname", "address", "look").iterator(chunk_size=50)
+        slugs = dict(this.organisations.values_list("pk", "slug"))
+        results = HostResult.objects.filter(round=this, target__isnull=False)
+        ordered = (
+            results.order_by("organisation_id", "hostname", "address", "look").only(*_READ).iterator(chunk_size=50)
+        )
         for where, looks in groupby(ordered, lambda each: (each.organisation_id, each.hostname, each.address)):
-            for sighting in self._after(list(looks), before.pop(where, [])):
+            for sighting in self._after(list(looks), slugs[where[0]], before.pop(where, [])):
                 shown.add(sighting[0])
                 yield sighting
         for rows in before.values():
@@ -97,18 +102,17 @@ class RoundKeys:
             for rows in _rows(elsewhere.filter(fingerprint__in=fingerprints[at : at + _BATCH])).values():
                 yield from (row.sighting for row in rows if row.sighting[0] in shown)
 
-    def _after(self, results: list[HostResult], rows: list[_Row]) -> Iterator[Sighting]:
-        """Yield what stands at one host after the looks at it, and note what to store."""
-        organisation: Organisation = results[0].organisation
+    def _after(self, results: list[HostResult], slug: str, rows: list[_Row]) -> Iterator[Sighting]:
+        """Yield what stands at one host of the organisation ``slug`` after the looks at it, and note what to store."""
         target = results[0].target_id  # none for a domain, which shows no keys
-        looks = [(result.look, result.inspection()) for result in results]
+        looks = [_look(result, slug) for result in results]
         at = max(result.finished for result in results)
-        shown = _merged(seen for _, look in looks for seen in sightings(look, organisation.slug))
+        shown = _merged(seen for look in looks for seen in look.sightings)
         later = {(row.sighting[0].kind, row.sighting[1].port) for row in rows if row.seen > at}
         for row in rows:
             key, place = row.sighting
             now = shown.get((key, place.port))
-            whole = row.seen < at and all(_would_show(row.sighting, number, look) for number, look in looks)
+            whole = row.seen < at and all(_would_show(row.sighting, look) for look in looks)
             if now is not None and (key.kind, place.port) not in later:
                 if place.ssl2 and not whole:
                     shown[key, place.port] = key, replace(now[1], ssl2=True)
@@ -119,7 +123,7 @@ class RoundKeys:
         for (key, port), seen in shown.items():
             # Where a round that began after this one has looked, that one has the last word.
             if target is not None and (key.kind, port) not in later:
-                self._seen.append(_Seen(organisation.pk, target, seen, at))
+                self._seen.append(_Seen(results[0].organisation_id, target, seen, at))
                 yield seen
 
 
@@ -127,10 +131,13 @@ def _rows(chosen: QuerySet[SeenKey]) -> dict[_Where, list[_Row]]:
     """Return the chosen keys that are part of the inventory, by where they are."""
     found: defaultdict[_Where, list[_Row]] = defaultdict(list)
     active = chosen.filter(target__retired_at=None, organisation__retired_at=None)
-    for row in active.select_related("organisation").iterator(chunk_size=1000):
-        place = Place(row.organisation.slug, row.hostname, row.address, row.port, row.ssl2, row.named)
-        sighting = (Key(KeyKind(row.kind), row.fingerprint), place)
-        found[row.organisation_id, row.hostname, row.address].append(_Row(row.pk, sighting, row.seen))
+    columns = ("pk", "organisation", "kind", "fingerprint", "seen")
+    of_place = ("organisation__slug", "hostname", "address", "port", "ssl2", "named")
+    for row in active.values_list(*columns, *of_place).iterator(chunk_size=1000):
+        number, organisation, kind, fingerprint, seen = row[: len(columns)]
+        place = Place(*row[len(columns) :])
+        sighting = (Key(KeyKind(kind), fingerprint), place)
+        found[organisation, place.name, place.address].append(_Row(number, sighting, seen))
     return found
 
 
@@ -144,17 +151,44 @@ def _merged(seen: Iterable[Sighting]) -> dict[tuple[Key, int], Sighting]:
     return merged
 
 
-def _would_show(sighting: Sighting, number: int, look: HostInspection) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look says of keys. ``unread`` are those kinds that its host has and did not show, by port."""
+
+    number: int
+    outcome: Outcome
+    coverage: Coverage
+    sightings: frozenset[Sighting]
+    unread: frozenset[tuple[int, KeyKind]]
+
+
+_LAST = Last[_Look](4096)
+"""Some two kilobytes for each look."""
+
+
+def _look(result: HostResult, slug: str) -> _Look:
+    """Read a look at a host of the organisation ``slug``; a round asks twice."""
+    of = (digest_of(result), slug)
+    known = _LAST.get(result.pk, of)
+    if known is not None:
+        return known
+    seen = result.inspection()
+    unread = frozenset((each.endpoint.port, kind) for each in seen.services for kind in unread_keys(each))
+    look = _Look(result.look, seen.outcome, seen.coverage, sightings(seen, slug), unread)
+    _LAST.put(result.pk, of, look)
+    return look
+
+
+def _would_show(sighting: Sighting, look: _Look) -> bool:
     """Tell whether a look would have shown the key where it was; a second look is not asked about other ports."""
     key, place = sighting
     scans = look.coverage.scans
-    if number == LookNumber.AGAIN and scans and not any(port_in(scan.ports, place.port) for scan in scans):
+    if look.number == LookNumber.AGAIN and scans and not any(port_in(scan.ports, place.port) for scan in scans):
         return True
-    here = [each for each in look.services if each.endpoint.port == place.port]
     return (
         look.outcome in LOOKED
         and all(look.coverage.covers(facet, place.port, Transport.TCP) for facet in _FACETS[key.kind])
-        and not any(key.kind in unread_keys(service) for service in here)
+        and (place.port, key.kind) not in look.unread
     )
 
 

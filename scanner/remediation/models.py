@@ -89,14 +89,16 @@ class Finding(models.Model):
                 name="finding_is_gone_while_exempt",
             ),
         )
-        # All that lists, counts and searches ask for, so that they read no row, whose evidence is long.
+        # All that lists, counts and searches ask for, so that they read no row, whose evidence is long. The primary key
+        # is named for PostgreSQL, whose indexes don't hold it by themselves.
         indexes = (
             models.Index(
-                fields=("state", "severity", "deadline", "organisation", "first_seen", "host", "check_id"),
+                fields=("state", "severity", "deadline", "organisation", "first_seen", "host", "check_id", "id"),
                 name="finding_by_state",
             ),
             models.Index(
-                fields=("organisation", "state", "severity", "deadline", "first_seen"), name="finding_by_organisation"
+                fields=("organisation", "state", "severity", "deadline", "first_seen", "id"),
+                name="finding_by_organisation",
             ),
         )
 
@@ -271,6 +273,10 @@ class Exemption(models.Model):
                 name="finding_has_one_exemption_at_a_time",
             ),
         )
+        indexes = (
+            models.Index(fields=("state", "until"), name="exemption_by_end"),
+            models.Index(fields=("state", "ended_at"), name="exemption_by_ended"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} until {self.until:%Y-%m-%d}: {self.finding}"
@@ -362,7 +368,9 @@ class RoundScore(models.Model):
         constraints = (models.UniqueConstraint(fields=("organisation", "round"), name="organisation_is_scored_once"),)
         # All that a trend asks for, so that it reads no row, whose terms are long.
         indexes = (
-            models.Index(fields=("round", "organisation", "provisional", "value", "coverage"), name="score_by_round"),
+            models.Index(
+                fields=("round", "organisation", "provisional", "value", "coverage", "id"), name="score_by_round"
+            ),
         )
 
     def __str__(self) -> str:

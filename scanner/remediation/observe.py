@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from threading import Lock
 
 from django.conf import settings
 
@@ -23,6 +21,7 @@ from scanner.engine.plugins.load import all_checks
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
 from scanner.remediation.keys import LOOKED
+from scanner.remediation.last import Last, digest_of
 from scanner.remediation.lifecycle import Look, Observation, State
 from scanner.remediation.models import Finding
 from scanner.remediation.moves import Moves
@@ -32,6 +31,9 @@ from targets.models import Organisation
 
 Identity = tuple[str, int, Transport, str]
 """Host, port, transport and check: what a finding is known by within its organisation."""
+
+READ = ("hostname", "address", "look", "key_target", "facts")
+"""What of a result is read to judge it."""
 
 _DEPTH = list(Profile)
 
@@ -263,16 +265,23 @@ def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[Tl
     A round is read for what can't wait, for what to look at again, and in the end. What was judged last is remembered
     for that; but not where a key is shared, as that rests on what other hosts show.
     """
-    facts = hashlib.sha256(bytes(result.facts)).digest()
-    judged_by = (result.host, result.key_target, profile, replace(basis, keys=_ALONE), tuple(former), ruleset())
-    remembered = _LAST.get(result.pk, facts, judged_by)
+    of = (
+        digest_of(result),
+        result.host,
+        result.key_target,
+        profile,
+        replace(basis, keys=_ALONE),
+        tuple(former),
+        ruleset(),
+    )
+    remembered = _LAST.get(result.pk, of)
     if remembered is not None and not any(key in basis.keys.known for key in remembered.keys):
         return remembered.looked
     inspection = result.inspection()
     keys = frozenset(key for key, _ in sightings(inspection))
     looked = _judged(result, inspection, profile, basis, former)
     if not any(key in basis.keys.known for key in keys):
-        _LAST.put(result.pk, _Remembered(facts, judged_by, keys, looked))
+        _LAST.put(result.pk, of, _Remembered(keys, looked))
     return looked
 
 
@@ -281,36 +290,13 @@ _ALONE = OrganisationKeys()
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """A judged look: of which facts, by what, and the keys that its host showed."""
+    """A judged look, and the keys that its host showed."""
 
-    facts: bytes
-    judged_by: tuple[object, ...]
     keys: frozenset[Key]
     looked: Looked
 
 
-class _Last:
-    """The looks that were judged last, by the numbers of their results; any number of threads may ask."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: OrderedDict[int, _Remembered] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, number: int, facts: bytes, judged_by: tuple[object, ...]) -> _Remembered | None:
-        with self._lock:
-            found = self._known.get(number)
-        return found if found is not None and (found.facts, found.judged_by) == (facts, judged_by) else None
-
-    def put(self, number: int, judged: _Remembered) -> None:
-        with self._lock:
-            self._known[number] = judged
-            self._known.move_to_end(number)
-            while len(self._known) > self._most:
-                self._known.popitem(last=False)
-
-
-_LAST = _Last(1024)
+_LAST = Last[_Remembered](1024)
 """Some twenty kilobytes for each look."""
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from scanner.audit.trail import Action, record
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.remediation.models import Finding, ProofFile
 from targets.documents import Document
 
@@ -22,7 +22,7 @@ ROOM = 500 * 1024 * 1024
 def keep_proof(finding: Finding, proof: Document, *, by: str, now: datetime) -> None:
     """Keep a file with a finding; one that is there already is kept once.
 
-    Raises ``InputError`` when the finding has too many, or its organisation takes up too much room.
+    Raises ``Refused`` when the finding has too many, or its organisation takes up too much room.
     """
     with transaction.atomic():
         Finding.objects.select_for_update().get(pk=finding.pk)
@@ -30,11 +30,17 @@ def keep_proof(finding: Finding, proof: Document, *, by: str, now: datetime) -> 
         if held.filter(digest=proof.digest).exists():
             return
         if held.count() >= MOST:
-            raise InputError(f"Finding {finding.pk} has {MOST} files already; no more are kept with it.")
+            raise Refused(
+                f"Finding {finding.pk} has {MOST} files already; no more are kept with it.",
+                "too-many-files",
+                number=finding.pk,
+                most=MOST,
+            )
         size = len(proof.content)
         theirs = ProofFile.objects.filter(finding__organisation=finding.organisation_id)
         if (theirs.aggregate(taken=Sum("size"))["taken"] or 0) + size > ROOM:
-            raise InputError(f"The files of this organisation take up {ROOM // 1024 // 1024} MB; no more are kept.")
+            room = ROOM // 1024 // 1024
+            raise Refused(f"The files of this organisation take up {room} MB; no more are kept.", "no-room", room=room)
         ProofFile.objects.create(
             finding=finding,
             name=proof.name,

@@ -6,6 +6,8 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -72,28 +74,40 @@ def never_answered(this: Round, organisation: Organisation) -> set[int]:
 
 
 def _score(this: Round, organisation: Organisation) -> OrganisationScore:
-    results = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST).defer("facts")
+    results = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST).order_by("pk")
+    columns = results.values_list("pk", "hostname", "address", "outcome", "key_target", "finished")
     unused = never_answered(this, organisation)
-    counted = [result for result in results if result.pk not in unused]
-    looked = [result for result in counted if result.outcome in LOOKED]
+    counted = [result for result in columns if result[0] not in unused]
+    looked = [result for result in counted if result[3] in LOOKED]
     weights: dict[str, float] = {}
-    for result in looked:
-        weights[result.host] = max(weights.get(result.host, 1), KEY_WEIGHT if result.key_target else 1)
-    findings: dict[str, list[Scored]] = defaultdict(list)
-    at = this.finished or max((result.finished for result in looked), default=this.created)
-    for finding in Finding.objects.filter(organisation=organisation, state__in=TO_FIX):
-        findings[finding.host].append(
-            Scored(
-                check=finding.check_id,
-                severity=Severity(finding.severity),
-                confidence=Confidence(finding.confidence),
-                exposure=Vantage(finding.vantage),
-                known_exploited=finding.known_exploited,
-                age=age(finding.reported, finding.deadline, at),
-            )
-        )
+    for _, hostname, address, _, is_key, _ in looked:
+        host = hostname or address
+        weights[host] = max(weights.get(host, 1), KEY_WEIGHT if is_key else 1)
+    at = this.finished or max((finished for *_, finished in looked), default=this.created)
+    findings = _to_fix(organisation, at)
     hosts = [score_host(host, findings[host], weight) for host, weight in weights.items()]
     return score_organisation(hosts, len(looked) / len(counted) if counted else 0)
+
+
+def _to_fix(organisation: Organisation, at: datetime) -> Mapping[str, list[Scored]]:
+    """Return what an organisation has to fix, by host, as it stands against its deadlines at that time."""
+    found: dict[str, list[Scored]] = defaultdict(list)
+    rows = Finding.objects.filter(organisation=organisation, state__in=TO_FIX)
+    columns = ("host", "check_id", "severity", "confidence", "vantage", "known_exploited", "reported", "deadline")
+    for host, check, severity, confidence, vantage, exploited, reported, due in rows.order_by(
+        "host", "port", "transport", "check_id"
+    ).values_list(*columns):
+        found[host].append(
+            Scored(
+                check=check,
+                severity=Severity(severity),
+                confidence=Confidence(confidence),
+                exposure=Vantage(vantage),
+                known_exploited=exploited,
+                age=age(reported, due, at),
+            )
+        )
+    return found
 
 
 @cache

@@ -14,7 +14,7 @@ from scanner.locks import Turn, take_turn
 from scanner.remediation.follow import BEGUN, Steps, new_finding, rename_checks, terms_for
 from scanner.remediation.lifecycle import Happened, State
 from scanner.remediation.models import Finding, FindingEvent
-from scanner.remediation.observe import Identity, Observed, RoundView, identity_of
+from scanner.remediation.observe import READ, Identity, Observed, RoundView, identity_of
 from scanner.remediation.part import Part, is_urgent
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation
@@ -37,11 +37,15 @@ def open_urgent(round_id: int, results: Iterable[int], now: datetime) -> list[Fi
     del now  # what is opened bears the time of the look
     this = Round.objects.select_related("plan").get(pk=round_id)
     chosen = list(results)
-    owners = Organisation.objects.filter(host_results__in=chosen, host_results__round=this).distinct().order_by("slug")
+    owners = Organisation.objects.filter(host_results__in=chosen, host_results__round=this).select_related("parent")
     found: list[Finding] = []
-    for organisation in owners:
+    for organisation in owners.distinct().order_by("slug"):
         rows = HostResult.objects.filter(round=this, organisation=organisation, pk__in=chosen)
-        view = RoundView(rows.iterator(chunk_size=50), Profile(this.profile), organisation)
+        view = RoundView(
+            rows.only(*READ).order_by("hostname", "address").iterator(chunk_size=50),
+            Profile(this.profile),
+            organisation,
+        )
         part = Part(this, organisation)
         urgent = _urgent(view, part)
         if urgent:

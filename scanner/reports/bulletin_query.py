@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.model import Confidence, Severity
 from scanner.remediation.score import OrganisationScore
 from scanner.reports import bulletin_reads as reads
@@ -49,12 +49,12 @@ WEIGHED = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
 
 def period_of(since: date, last: date, zone: str, now: datetime) -> Period:
     """Return the period from the beginning of the day ``since`` to the end of the day ``last``, by the clocks of
-    ``zone`` (IANA). Raises ``InputError`` when it has not begun, or ends before it begins."""
+    ``zone`` (IANA). Raises ``Refused`` when it has not begun, or ends before it begins."""
     begin, end = _midnight(since, zone), _midnight(last + timedelta(days=1), zone)
     if end <= begin:
-        raise InputError(f"The period ends on {last}, before it begins on {since}.")
+        raise Refused(f"The period ends on {last}, before it begins on {since}.", "period-backwards")
     if begin >= now:
-        raise InputError(f"The period begins on {since}, which is still to come.")
+        raise Refused(f"The period begins on {since}, which is still to come.", "period-to-come", day=since)
     return Period(begin, end, min(end, now))
 
 

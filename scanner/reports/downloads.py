@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.reports.formats import MEDIA_TYPES, ReportFormat, rendered
 from scanner.reports.model import ReportModel
 from scanner.reports.models import Report, ReportFile
@@ -37,12 +37,12 @@ class Download:
 def report_download(report: Report, form: ReportFormat) -> Download:
     """Return a report, whose organisation should have been read with it, as a file.
 
-    Raises ``InputError`` when its content was pruned, or it can't be had in this form, and what
+    Raises ``Refused`` when its content was pruned, or it can't be had in this form, and what
     :meth:`scanner.reports.press.Press.pdf` raises.
     """
     if report.is_pruned:
-        raise InputError(
-            f"The content of report {report.pk} was pruned, as its time was over; its digest proves a copy."
+        raise Refused(
+            f"The content of report {report.pk} was pruned, as its time was over; its digest proves a copy.", "pruned"
         )
     name = f"{report.organisation.slug}-{report.round_id}-{report.language}.{_ENDINGS.get(form, form)}"
     return Download(name, MEDIA_TYPES[form], _content(report, form))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 
-from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.errors import Refused, RoundsmanError
 from scanner.reports.pdf import LibraryMissingError, pdf_of
 
 PATIENCE = 4.0
@@ -55,11 +55,11 @@ def made_apart(page: str) -> bytes:
     try:
         done = subprocess.run(command, input=page.encode(), capture_output=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        raise InputError("The PDF can't be made within the limits of time and memory.") from error
+        raise Refused("The PDF can't be made within the limits of time and memory.", "pdf-too-large") from error
     if done.returncode == _NO_LIBRARY:
         raise LibraryMissingError(done.stderr.decode(errors="replace").strip()[-500:])
     if done.returncode != 0 or not done.stdout:
-        raise InputError("The PDF can't be made within the limits of time and memory.")
+        raise Refused("The PDF can't be made within the limits of time and memory.", "pdf-too-large")
     return done.stdout
 
 
@@ -75,7 +75,7 @@ class Press:
         """Return the PDF of ``page``, which ``key`` names; the page is asked for once, when its turn comes.
 
         Raises ``NotYetError`` when it takes longer than ``patience``, and at once when somebody waits for it already,
-        or another one is being made. Raises ``InputError`` for what can't be made within the limits, and
+        or another one is being made. Raises ``Refused`` for what can't be made within the limits, and
         ``LibraryMissingError`` where the system can't make any.
         """
         sheet, new = self._place(key)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from django.db.models import Q, QuerySet
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.model import Level, Severity, Vantage
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Exemption, ExemptionState, FindingEvent, RoundScore
@@ -81,7 +81,7 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
 
     Findings of hosts that are not registered any more are left out, unless they are fixed.
-    Raises ``InputError`` when the round does not cover the organisation, its findings were not followed yet, or what
+    Raises ``Refused`` when the round does not cover the organisation, its findings were not followed yet, or what
     it saw was pruned.
     """
     this.need_facts()
@@ -140,9 +140,11 @@ def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
 def _score(organisation: Organisation, this: Round) -> OrganisationScore:
     row = RoundScore.objects.filter(organisation=organisation, round=this).first()
     if row is None:
-        raise InputError(
+        raise Refused(
             f"Round {this.pk} has nothing to report on {organisation.slug}: it does not cover it, or it was not "
-            f"finished. 'roundsman round show {this.pk}' tells which."
+            f"finished. 'roundsman round show {this.pk}' tells which.",
+            "nothing-to-report",
+            number=this.pk,
         )
     return load_score(row)
 

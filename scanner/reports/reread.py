@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.reports.model import ReportModel
 from scanner.reports.render import SCHEMA
 
@@ -21,15 +21,20 @@ _LISTS = ("new", "reopened", "still_open", "not_inspected", "accepted", "overdue
 def model_of(document: bytes) -> ReportModel:
     """Return the model that a report's JSON form was made of; its times are whole seconds.
 
-    Raises ``InputError`` for a document that is of another schema, or is broken.
+    Raises ``Refused`` for a document that is of another schema, or is broken.
     """
     try:
         told = json.loads(document)
         if told["schema"] != SCHEMA:
-            raise InputError(f"The report was made by another Roundsman: its form is {told['schema']}, not {SCHEMA}.")
+            raise Refused(
+                f"The report was made by another Roundsman: its form is {told['schema']}, not {SCHEMA}.",
+                "report-of-another",
+            )
         return _adapter().validate_python(_as_model(told))
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError("The report can't be read back; it can be had as HTML and JSON alone.") from error
+        raise Refused(
+            "The report can't be read back; it can be had as HTML and JSON alone.", "report-unreadable"
+        ) from error
 
 
 def _as_model(told: dict[str, Any]) -> dict[str, Any]:

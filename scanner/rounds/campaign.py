@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from itertools import chain
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.model import Transport
 from scanner.engine.plugins.load import all_checks
 from scanner.engine.probes.services.registry import PROBES
@@ -18,14 +18,18 @@ _SERVICE = "SVC-"
 def expand_checks(patterns: Iterable[str]) -> tuple[str, ...]:
     """Return the checks that the patterns name (``TLS-V10``, ``SVC-REDIS-*``), sorted.
 
-    Raises ``InputError`` for a pattern that names none.
+    Raises ``Refused`` for a pattern that names none.
     """
     known = all_checks()
     found: set[str] = set()
     for pattern in patterns:
         named = {check for check in known if fnmatchcase(check, pattern.strip().upper())}
         if not named:
-            raise InputError(f"No check is called {pattern!r}; docs/coverage.md lists them. '*' stands for anything.")
+            raise Refused(
+                f"No check is called {pattern!r}; docs/coverage.md lists them. '*' stands for anything.",
+                "check-unknown",
+                text=pattern,
+            )
         found |= named
     return tuple(sorted(found))
 

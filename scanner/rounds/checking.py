@@ -13,7 +13,7 @@ from datetime import datetime
 from ipaddress import ip_address
 from zoneinfo import ZoneInfo
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.plan import PortSpec, Profile, parse_ports
 from scanner.rounds.expand import expand
 from scanner.rounds.making import RoundRequest, make_round
@@ -62,13 +62,13 @@ def hindrances(targets: Iterable[Target], ports: PortSpec, now: datetime) -> lis
 
 
 def check_now(targets: Sequence[Target], profile: Profile, ports: str, *, by: str, now: datetime) -> Round:
-    """Make a round of just these targets. Raises ``InputError`` when one of them would not be inspected."""
+    """Make a round of just these targets. Raises ``Refused`` when one of them would not be inspected."""
     if not targets:
-        raise InputError("Nothing is chosen to be inspected.")
+        raise Refused("Nothing is chosen to be inspected.", "nothing-chosen")
     if current_stop() is not None:
-        raise InputError("Everything is stopped; nothing is sent until that is lifted.")
+        raise Refused("Everything is stopped; nothing is sent until that is lifted.", "all-stopped")
     if hindrances(targets, parse_ports(ports), now):
-        raise InputError("Some of these would not be inspected now.")
+        raise Refused("Some of these would not be inspected now.", "some-hindered")
     owners = {each.organisation_id: each.organisation for each in targets}
     chosen = tuple(sorted(each.pk for each in targets))
     return make_round(RoundRequest(tuple(owners.values()), by, profile, ports, targets=chosen), now)

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from django.db import close_old_connections, transaction
 from django.db.models import QuerySet
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import InputError, Refused
 from scanner.engine.plan import Profile
 from scanner.rounds.drawing import draw
 from scanner.rounds.making import RoundRequest, make_round
@@ -133,7 +133,7 @@ def begins(plan: Plan, due: datetime, now: datetime) -> datetime:
 def run_plan(plan: Plan, organisations: Iterable[str], requested_by: str, now: datetime) -> Round:
     """Make a round of the plan at once, whatever its schedule says; only of some organisations if any are named.
 
-    Raises ``InputError`` when the plan's former round is unfinished, an organisation is not of the plan, or nothing is
+    Raises ``Refused`` when the plan's former round is unfinished, an organisation is not of the plan, or nothing is
     registered to inspect.
     """
     tools = tool_versions()
@@ -141,15 +141,23 @@ def run_plan(plan: Plan, organisations: Iterable[str], requested_by: str, now: d
         plan = Plan.objects.select_for_update().get(pk=plan.pk)
         running = unfinished(plan)
         if running is not None:
-            raise InputError(f"Round {running.pk} of plan {plan.name} is not finished; see 'roundsman round list'.")
+            raise Refused(
+                f"Round {running.pk} of plan {plan.name} is not finished; see 'roundsman round list'.",
+                "plan-running",
+                number=running.pk,
+            )
         ours = {each.slug: each for each in organisations_of(plan)}
         unknown = sorted(set(organisations) - ours.keys())
         if unknown:
-            raise InputError(f"Plan {plan.name} is not about {', '.join(unknown)}, but about {', '.join(ours)}.")
+            raise Refused(
+                f"Plan {plan.name} is not about {', '.join(unknown)}, but about {', '.join(ours)}.",
+                "plan-about-others",
+                names=tuple(unknown),
+            )
         chosen = [ours[slug] for slug in sorted(set(organisations))] or list(ours.values())
         wanted = _request(plan, chosen, requested_by)
         if wanted is None:
-            raise InputError(f"Nothing is registered for plan {plan.name} to inspect.")
+            raise Refused(f"Nothing is registered for plan {plan.name} to inspect.", "plan-without-targets")
         return make_round(wanted, now, tools)
 
 

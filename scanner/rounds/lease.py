@@ -21,7 +21,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from pathlib import Path
 
 from django.db import models, transaction
@@ -120,17 +121,17 @@ def due_jobs(now: datetime, share: Share = EVERYTHING) -> models.QuerySet[Job]:
     states = (RoundState.RUNNING, RoundState.CANCELLED)
     waiting = share.of(Job.objects.filter(state=JobState.WAITING, round__state__in=states))
     due = Q(not_before=None) | Q(not_before__lte=now) | Q(not_before__gt=now + PUT_OFF + timedelta(minutes=1))
-    return waiting.filter(due).exclude(_over_a_cap()).order_by("-priority", "round", "pk")
+    capped = _over_a_cap()
+    return (waiting.filter(due).exclude(capped) if capped else waiting.filter(due)).order_by("-priority", "round", "pk")
 
 
 def claim(worker: str, now: datetime, share: Share = EVERYTHING) -> Lease | None:
     """Claim the next job (see :func:`due_jobs`); None when there is none to claim now.
 
-    A job that another claim has locked is passed over, so that workers don't queue up for the same one.
+    A job that another claim has locked is passed over, so that workers don't queue up for the same one. Ask for
+    :func:`due_jobs` before: it takes the turn to write, for which SQLite keeps all others from writing.
     """
     for _ in range(_TRIES):
-        if not due_jobs(now, share).exists():
-            return None  # asked without a transaction, for which SQLite would keep all others from writing
         with transaction.atomic():
             job = (
                 due_jobs(now, share)
@@ -169,16 +170,22 @@ def put_off(job_id: int, attempt: int, until: datetime, now: datetime, why: str)
 
 
 def _over_a_cap() -> Q:
-    """Looks that share a capped organisation, zone or round with one that is in work: one at a time keeps the cap."""
-    running = Job.objects.filter(state=JobState.RUNNING, kind=JobKind.LOOK)
+    """Looks that share a capped organisation, zone or round with one that is in work: one at a time keeps the cap.
+
+    An empty condition where no cap is set, as mostly.
+    """
+    running = Job.objects.filter(state=JobState.RUNNING, kind=JobKind.LOOK).order_by()
     in_work = list(running.values_list("organisation", "organisation__rate", "round", "round__rate", "zone"))
-    zones = {zone for *_, zone in in_work}
-    shared = (
-        Q(organisation__in={organisation for organisation, rate, *_ in in_work if rate})
-        | Q(round__in={this for _, _, this, rate, _ in in_work if rate})
-        | Q(zone__in=set(Zone.objects.filter(rate__gt=0, name__in=zones).values_list("name", flat=True)))
-    )
-    return Q(kind=JobKind.LOOK) & shared
+    zones = {zone for *_, zone in in_work if zone}
+    capped = {
+        "organisation__in": {organisation for organisation, rate, *_ in in_work if rate},
+        "round__in": {this for _, _, this, rate, _ in in_work if rate},
+        "zone__in": set(
+            Zone.objects.filter(rate__gt=0, name__in=zones).values_list("name", flat=True) if zones else ()
+        ),
+    }
+    shared = [Q((condition, values)) for condition, values in capped.items() if values]
+    return Q(kind=JobKind.LOOK) & reduce(or_, shared) if shared else Q()
 
 
 def _waited_for_others(job: Job) -> bool:

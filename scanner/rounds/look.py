@@ -200,7 +200,8 @@ class LookAt:
             _InChild(self, plan, waiting).run()
         else:
             _InProcess(self, plan, waiting).run()
-        self.account_for(waiting.values(), Gap(GapReason.TOOL_FAILED, detail="engine-ended"))
+        if waiting:
+            self.account_for(waiting.values(), Gap(GapReason.TOOL_FAILED, detail="engine-ended"))
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.model import HostInspection, Outcome, Severity
 from scanner.engine.plan import Profile
 from scanner.engine.serialize import load_host
@@ -156,6 +156,11 @@ class Round(models.Model):
             models.CheckConstraint(condition=Q(kind__in=PlanKind.values), name="round_kind_is_known"),
             models.UniqueConstraint(fields=("plan", "due"), name="plan_makes_one_round_when_due"),
         )
+        # What looks every few seconds for rounds to begin, in work or just over reads no others, however many.
+        indexes = (
+            models.Index(fields=("state", "id"), name="round_by_state"),
+            models.Index(fields=("followed",), name="round_by_end"),
+        )
 
     def __str__(self) -> str:
         return f"round {self.pk}"
@@ -166,11 +171,14 @@ class Round(models.Model):
         return self.targets is None and self.hosts is None and not self.checks and not self.findings
 
     def need_facts(self) -> None:
-        """Raise ``InputError`` when host results were removed, so that what is left would tell a wrong story."""
+        """Raise ``Refused`` when host results were removed, so that what is left would tell a wrong story."""
         if self.pruned is not None:
-            raise InputError(
+            raise Refused(
                 f"What round {self.pk} saw was pruned on {self.pruned:%Y-%m-%d}, as ROUNDSMAN_KEEP_FACTS_DAYS says; "
-                "it can be neither rendered nor judged again. Take a newer round."
+                "it can be neither rendered nor judged again. Take a newer round.",
+                "round-pruned",
+                number=self.pk,
+                day=self.pruned.date(),
             )
 
 
@@ -309,7 +317,7 @@ class HostResult(models.Model):
         )
         # All that counts and comparisons ask for, so that they read no row, whose facts are long.
         indexes = (
-            models.Index(fields=("round", "look", "outcome", "organisation"), name="result_by_outcome"),
+            models.Index(fields=("round", "look", "outcome", "organisation", "id"), name="result_by_outcome"),
             models.Index(fields=("address", "organisation", "look", "outcome", "round"), name="result_by_address"),
         )
 

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 from django.db import transaction
 
 from scanner.audit.trail import Action, record
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.model import Severity
 from scanner.engine.plan import Profile, parse_ports
 from scanner.rounds.campaign import expand_checks, usual_ports
@@ -68,7 +68,7 @@ class PlanRequest:
 
 
 def make_plan(wanted: PlanRequest, now: datetime) -> Plan:
-    """Check and store a plan. Raises ``InputError`` that says what is wrong, ``LookupError`` for an organisation."""
+    """Check and store a plan. Raises ``Refused`` that says what is wrong, ``LookupError`` for an organisation."""
     plan, organisations = _planned(wanted, now)
     return _store(plan, organisations)
 
@@ -82,7 +82,11 @@ def change_plan(wanted: PlanRequest, now: datetime) -> Plan:
     """
     plan = _locked(wanted.name)
     if plan.kind != wanted.kind:
-        raise InputError(f"Plan {plan.name} is a {plan.kind}; add another plan for a {wanted.kind}.")
+        raise Refused(
+            f"Plan {plan.name} is a {plan.kind}; add another plan for a {wanted.kind}.",
+            "plan-kind-stays",
+            kind=PlanKind(plan.kind),
+        )
     planned, organisations = _planned(wanted, now, plan.created)
     before = _told(plan, list(plan.organisations.all()))
     for name in _CHANGEABLE:
@@ -125,25 +129,28 @@ def _planned(wanted: PlanRequest, now: datetime, created: datetime | None = None
     )
     plan.next_due = first_due(plan, now)
     if plan.schedule and plan.next_due is None:
-        raise InputError(f"The plan would never be due: it ends at {plan.until}, before {wanted.schedule!r} comes.")
+        raise Refused(
+            f"The plan would never be due: it ends at {plan.until}, before {wanted.schedule!r} comes.",
+            "plan-never-due",
+        )
     return plan, organisations
 
 
 def find_plan(name: str) -> Plan:
-    """Return the plan that is in use under ``name``. Raises ``InputError`` naming those there are."""
+    """Return the plan that is in use under ``name``. Raises ``Refused`` naming those there are."""
     plans = {plan.name: plan for plan in Plan.objects.filter(retired_at=None)}
     if name not in plans:
         known = ", ".join(plans) or "none; 'roundsman plan add' makes one"
-        raise InputError(f"There is no plan {name!r}. Plans: {known}.")
+        raise Refused(f"There is no plan {name!r}. Plans: {known}.", "no-plan", name=name)
     return plans[name]
 
 
 @transaction.atomic
 def pause_plan(name: str, *, by: str, now: datetime) -> None:
-    """Make no more rounds of the plan until it is resumed; a round that has begun goes on. Raises ``InputError``."""
+    """Make no more rounds of the plan until it is resumed; a round that has begun goes on. Raises ``Refused``."""
     plan = _locked(name)
     if plan.paused:
-        raise InputError(f"Plan {name} is paused already.")
+        raise Refused(f"Plan {name} is paused already.", "plan-paused")
     plan.paused = True
     plan.save(update_fields=["paused"])
     record(Action.PLAN_PAUSED, f"plan {name}", actor=by, at=now)
@@ -153,11 +160,11 @@ def pause_plan(name: str, *, by: str, now: datetime) -> None:
 def resume_plan(name: str, *, by: str, now: datetime) -> Plan:
     """Let the plan go on with the next due time after ``now``; what was due meanwhile is not caught up.
 
-    Raises ``InputError``.
+    Raises ``Refused``.
     """
     plan = _locked(name)
     if not plan.paused:
-        raise InputError(f"Plan {name} is not paused.")
+        raise Refused(f"Plan {name} is not paused.", "plan-not-paused")
     plan.paused, plan.next_due = False, first_due(plan, now)
     plan.save(update_fields=["paused", "next_due"])
     record(Action.PLAN_RESUMED, f"plan {name}", actor=by, at=now)
@@ -166,7 +173,7 @@ def resume_plan(name: str, *, by: str, now: datetime) -> Plan:
 
 @transaction.atomic
 def remove_plan(name: str, *, by: str, now: datetime) -> None:
-    """Retire the plan: its rounds stay, one that has begun goes on, and its name is free. Raises ``InputError``."""
+    """Retire the plan: its rounds stay, one that has begun goes on, and its name is free. Raises ``Refused``."""
     plan = _locked(name)
     plan.retired_at, plan.next_due = now, None
     plan.save(update_fields=["retired_at", "next_due"])
@@ -180,7 +187,11 @@ def _locked(name: str) -> Plan:
 @transaction.atomic
 def _store(plan: Plan, organisations: list[Organisation]) -> Plan:
     if Plan.objects.filter(name=plan.name, retired_at=None).exists():
-        raise InputError(f"There is a plan {plan.name} already; remove it first, or choose another name.")
+        raise Refused(
+            f"There is a plan {plan.name} already; remove it first, or choose another name.",
+            "plan-exists",
+            name=plan.name,
+        )
     plan.save()
     plan.organisations.set(organisations)
     record(
@@ -201,52 +212,74 @@ def _told(plan: Plan, organisations: list[Organisation]) -> dict[str, object]:
 
 def _check_name(wanted: PlanRequest) -> None:
     if not _NAME.fullmatch(wanted.name):
-        raise InputError(f"{wanted.name!r} is no name for a plan; use a-z, 0-9 and hyphens, such as weekly-full.")
+        raise Refused(
+            f"{wanted.name!r} is no name for a plan; use a-z, 0-9 and hyphens, such as weekly-full.", "plan-name"
+        )
 
 
 def _check_kind(wanted: PlanRequest) -> None:
     kind = wanted.kind
     if kind not in KINDS:
-        raise InputError(f"Rounds of the kind {kind} are made when they are needed; plan {', '.join(KINDS)}.")
+        raise Refused(
+            f"Rounds of the kind {kind} are made when they are needed; plan {', '.join(KINDS)}.", "plan-kind", kind=kind
+        )
     if kind in (PlanKind.ROUTINE, PlanKind.SPOT_CHECK) and not wanted.schedule:
-        raise InputError(f"A {kind} needs a schedule, such as --schedule '0 3 * * mon' or --schedule 'every 1d'.")
+        raise Refused(
+            f"A {kind} needs a schedule, such as --schedule '0 3 * * mon' or --schedule 'every 1d'.",
+            "plan-without-schedule",
+            kind=kind,
+        )
     if kind is PlanKind.SELF_CHECK and wanted.schedule:
-        raise InputError("A self-check has no schedule: it runs when a unit asks, by 'roundsman plan run'.")
+        raise Refused(
+            "A self-check has no schedule: it runs when a unit asks, by 'roundsman plan run'.", "self-check-scheduled"
+        )
     if wanted.until is not None and not wanted.schedule:
-        raise InputError("Only a plan with a schedule can end by itself.")
+        raise Refused("Only a plan with a schedule can end by itself.", "end-without-schedule")
     if (kind is PlanKind.SPOT_CHECK) != (wanted.share is not None):
-        raise InputError("A spot check needs the share of targets that it draws (--share 10%), others have none.")
+        raise Refused(
+            "A spot check needs the share of targets that it draws (--share 10%), others have none.", "plan-share"
+        )
     if (kind is PlanKind.CAMPAIGN) != bool(wanted.checks):
-        raise InputError("A campaign needs the checks that it is about (--check 'SVC-REDIS-*'), others have none.")
+        raise Refused(
+            "A campaign needs the checks that it is about (--check 'SVC-REDIS-*'), others have none.", "plan-checks"
+        )
 
 
 def _check_numbers(wanted: PlanRequest) -> None:
     if wanted.share is not None and not 0 < wanted.share <= 1:
-        raise InputError("The share of a spot check is above 0 and at most 100%.")
+        raise Refused("The share of a spot check is above 0 and at most 100%.", "share-out-of-range")
     if not 0 <= wanted.jitter <= LONGEST_JITTER:
-        raise InputError("The jitter is at most a day.")
+        raise Refused("The jitter is at most a day.", "jitter-out-of-range")
     if not 0 <= wanted.rate <= HIGHEST_RATE:
-        raise InputError(f"The rate is from 0 (no cap) to {HIGHEST_RATE} packets a second.")
+        raise Refused(
+            f"The rate is from 0 (no cap) to {HIGHEST_RATE} packets a second.", "rate-out-of-range", most=HIGHEST_RATE
+        )
     if not -HIGHEST_PRIORITY <= wanted.priority <= HIGHEST_PRIORITY:
-        raise InputError(f"The priority is from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.")
+        raise Refused(
+            f"The priority is from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}.",
+            "priority-out-of-range",
+            most=HIGHEST_PRIORITY,
+        )
     for severity, days in wanted.deadlines.items():
         if severity is Severity.INFO or not 1 <= days <= LONGEST_DEADLINE:
-            raise InputError(
+            raise Refused(
                 f"Hints have no deadline, others 1 to {LONGEST_DEADLINE} days; write for example high=5, not "
-                f"{severity}={days}."
+                f"{severity}={days}.",
+                "deadline-out-of-range",
+                most=LONGEST_DEADLINE,
             )
 
 
 def _check_zone(name: str) -> None:
     if name not in available_timezones():
-        raise InputError(f"{name!r} is no IANA time zone; an example of one is Asia/Shanghai.")
+        raise Refused(f"{name!r} is no IANA time zone; an example of one is Asia/Shanghai.", "no-time-zone", text=name)
 
 
 def _blackouts(texts: tuple[str, ...]) -> list[str]:
     try:
         return list(dict.fromkeys(window.text for window in parse_windows(texts)))
     except WindowError as error:
-        raise InputError(f"{error}.") from error
+        raise Refused(f"{error}.", error.sentence.code, **error.sentence.values) from error
 
 
 def _ports(wanted: PlanRequest, checks: tuple[str, ...]) -> str:
@@ -257,5 +290,7 @@ def _ports(wanted: PlanRequest, checks: tuple[str, ...]) -> str:
         return DEFAULT_PORTS
     ports = usual_ports(checks)
     if not ports:
-        raise InputError("Not all of these checks are bound to ports; say where to look, such as --ports top1000.")
+        raise Refused(
+            "Not all of these checks are bound to ports; say where to look, such as --ports top1000.", "checks-anywhere"
+        )
     return ports

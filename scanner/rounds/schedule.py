@@ -29,7 +29,7 @@ from itertools import islice
 
 from apscheduler.triggers.cron import CronTrigger
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 
 SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=366)
@@ -117,21 +117,27 @@ class Schedule:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Read a schedule. Raises ``InputError`` that says what is wrong with it and what would be right."""
+    """Read a schedule. Raises ``Refused`` that says what is wrong with it and what would be right."""
     words = " ".join(text.casefold().split())
     if match := _EVERY.fullmatch(words):
         interval = int(match[1]) * _UNITS[match[2]]
         if not SHORTEST <= interval <= LONGEST:
-            raise InputError(f"The interval {text!r} is out of range; write one from 'every 1m' to 'every 366d'.")
+            raise Refused(
+                f"The interval {text!r} is out of range; write one from 'every 1m' to 'every 366d'.",
+                "schedule-interval",
+                text=text,
+            )
         return Schedule(words, interval)
     fields = words.split(" ")
     if len(fields) != 5:
-        raise InputError(f"{text!r} is no schedule; {_EXAMPLES}.")
+        raise Refused(f"{text!r} is no schedule; {_EXAMPLES}.", "no-schedule", text=text)
     minute, hour, day, month, weekday = fields
     if day != "*" and weekday != "*":
-        raise InputError(
+        raise Refused(
             f"{text!r} gives a day of the month and a weekday. Programs disagree whether both must fit or either: "
-            "write one of them and '*' for the other, a weekday's place in the month such as 'mon#1', or two plans."
+            "write one of them and '*' for the other, a weekday's place in the month such as 'mon#1', or two plans.",
+            "schedule-of-two-days",
+            text=text,
         )
     on_day, on_weekday = _days(day, weekday, text)
     schedule = Schedule(
@@ -145,7 +151,7 @@ def parse_schedule(text: str) -> Schedule:
         ),
     )
     if _trigger(schedule.cron).get_next_fire_time(None, datetime(2000, 1, 1, tzinfo=UTC)) is None:
-        raise InputError(f"{text!r} never comes: no such month has such a day.")
+        raise Refused(f"{text!r} never comes: no such month has such a day.", "schedule-never", text=text)
     return schedule
 
 
@@ -184,7 +190,11 @@ def _days(day: str, weekday: str, text: str) -> tuple[str, str]:
     if "#" in weekday:
         name, _, place = weekday.partition("#")
         if name not in _WEEKDAYS or place not in _ORDINALS:
-            raise InputError(f"{weekday!r} in {text!r} is no weekday of a month; write for example mon#1 or fri#L.")
+            raise Refused(
+                f"{weekday!r} in {text!r} is no weekday of a month; write for example mon#1 or fri#L.",
+                "schedule-weekday",
+                part=weekday,
+            )
         return f"{_ORDINALS[place]} {name}", "*"
     if weekday == "*":
         return _values(day, _DAY, text), "*"
@@ -203,7 +213,11 @@ def _numbers(expression: str, field: _Field, text: str) -> list[int]:
         extent, slash, step = part.partition("/")
         every = int(step) if step.isascii() and step.isdigit() else 0
         if slash and (not every or not ("-" in extent or extent == "*")):
-            raise InputError(f"{part!r} in {text!r} is no step of the {field.name}; write for example */2 or 8-18/2.")
+            raise Refused(
+                f"{part!r} in {text!r} is no step of the {field.name}; write for example */2 or 8-18/2.",
+                "schedule-step",
+                part=part,
+            )
         found.update(_extent(extent, field, text)[:: every or 1])
     return sorted(found)
 
@@ -218,7 +232,12 @@ def _extent(extent: str, field: _Field, text: str) -> list[int]:
     if field.wraps:
         return [*range(low, field.most), *range(high + 1)]
     right = f"{first}-{field.most},{field.least}-{last}"
-    raise InputError(f"{extent!r} in {text!r} ends before it begins; write {right} if that is meant.")
+    raise Refused(
+        f"{extent!r} in {text!r} ends before it begins; write {right} if that is meant.",
+        "schedule-backwards",
+        part=extent,
+        right=right,
+    )
 
 
 def _number(value: str, field: _Field, text: str) -> int:
@@ -227,7 +246,11 @@ def _number(value: str, field: _Field, text: str) -> int:
     if value.isascii() and value.isdigit() and field.least <= int(value) <= field.most:
         return int(value)
     names = f", or {field.names[0]} to {field.names[-1]}" if field.names else ""
-    raise InputError(
+    raise Refused(
         f"{value!r} in {text!r} is no {field.name}; it goes from {field.least} to {field.most}{names}. "
-        f"Else {_EXAMPLES}."
+        f"Else {_EXAMPLES}.",
+        "schedule-value",
+        part=value,
+        least=field.least,
+        most=field.most,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from scanner.rounds.assignment import hosts_left
+from scanner.rounds.assignment import Assigned, hosts_left
 from scanner.rounds.fleet import unserved
 from scanner.rounds.lease import Share, due_jobs
 from scanner.rounds.models import ENDED, HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
@@ -25,7 +25,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """A job that a worker holds."""
+    """A job that a worker holds. ``left`` are the names, or addresses, of its hosts that have no result yet."""
 
     job_id: int
     kind: JobKind
@@ -34,6 +34,7 @@ class AtWork:
     hosts: int
     worker: str
     started: datetime | None
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,12 @@ def status_of(round_id: int, now: datetime, *, served: bool) -> RoundStatus:
     unfinished = Job.objects.filter(round=this, state__in=(JobState.WAITING, JobState.RUNNING))
     jobs = list(unfinished.select_related("organisation"))
     kinds = {job.kind for job in jobs}
+    left = {job.pk: hosts_left(job) for job in jobs if job.kind == JobKind.LOOK and job.attempt}
     return RoundStatus(
         this,
         next((kind for kind in JobKind if kind in kinds), None),
-        tuple(_progress(this, look, jobs) for look in LookNumber if _has(this, look)),
-        tuple(_at_work(job) for job in jobs if job.state == JobState.RUNNING),
+        tuple(_progress(this, look, jobs, left) for look in LookNumber if _has(this, look)),
+        tuple(_at_work(job, left.get(job.pk, ())) for job in jobs if job.state == JobState.RUNNING),
         tuple(_waiting(this, [job for job in jobs if job.state == JobState.WAITING], now, served=served)),
     )
 
@@ -84,16 +86,18 @@ def _has(this: Round, look: LookNumber) -> bool:
     )
 
 
-def _progress(this: Round, look: LookNumber, jobs: list[Job]) -> Progress:
+def _progress(this: Round, look: LookNumber, jobs: list[Job], hosts: Mapping[int, Sequence[Assigned]]) -> Progress:
     done = HostResult.objects.filter(round=this, look=look).count()
     mine = [job for job in jobs if job.kind == JobKind.LOOK and job.look == look]
-    left = sum(len(hosts_left(job)) if job.attempt else len(job.hosts) for job in mine)
+    left = sum(len(hosts.get(job.pk, job.hosts)) for job in mine)
     return Progress(look, done, left)
 
 
-def _at_work(job: Job) -> AtWork:
+def _at_work(job: Job, hosts: Sequence[Assigned]) -> AtWork:
     slug = job.organisation.slug if job.organisation else ""
-    return AtWork(job.pk, JobKind(job.kind), LookNumber(job.look), slug, len(job.hosts), job.worker, job.started)
+    left = tuple(each.target.hostname or each.target.address for each in hosts)
+    kind, look = JobKind(job.kind), LookNumber(job.look)
+    return AtWork(job.pk, kind, look, slug, len(job.hosts), job.worker, job.started, left)
 
 
 def _waiting(this: Round, jobs: list[Job], now: datetime, *, served: bool) -> list[Waiting]:

@@ -15,7 +15,7 @@ from django.db.models import Max
 
 from scanner.audit import trail
 from scanner.audit.trail import Action
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.model import Gap, Target, Transport
 from scanner.engine.plan import PortSet, PortSpec, parse_ports
 from scanner.engine.probes.discovery import as_ranges
@@ -119,13 +119,13 @@ def give_up_preparing(lease: Lease, job: Job, gap: Gap, now: datetime, state: Jo
 def cancel(round_id: int, by: str, now: datetime) -> None:
     """Let nothing more be sent for a round, as ``by`` wants.
 
-    What it still has to look at is accounted for by whoever works next. Raises ``InputError`` when its looks are over.
+    What it still has to look at is accounted for by whoever works next. Raises ``Refused`` when its looks are over.
     """
     with transaction.atomic():
         this = Round.objects.select_for_update().get(pk=round_id)
         over = this.state == RoundState.DONE or Job.objects.filter(round=this, kind=JobKind.FOLLOW).exists()
         if over or this.state == RoundState.CANCELLED:
-            raise InputError(f"Round {round_id} is over; there is nothing to cancel.")
+            raise Refused(f"Round {round_id} is over; there is nothing to cancel.", "round-over")
         Round.objects.filter(pk=round_id, started=None).update(state=RoundState.PLANNED)
         begin(round_id, now)  # the jobs of a round that has not begun account for its hosts
         Round.objects.filter(pk=round_id).update(state=RoundState.CANCELLED, finished=now)
@@ -134,12 +134,16 @@ def cancel(round_id: int, by: str, now: datetime) -> None:
 
 
 def pause(round_id: int, by: str, now: datetime) -> None:
-    """Let a round rest: what is in work is ended within seconds and put back. Raises ``InputError`` when it is over."""
+    """Let a round rest: what is in work is ended within seconds and put back. Raises ``Refused`` when it is over."""
     active = Round.objects.filter(pk=round_id, state__in=(RoundState.PLANNED, RoundState.RUNNING))
     with transaction.atomic():
         if not active.update(state=RoundState.PAUSED):
             state = Round.objects.get(pk=round_id).state
-            raise InputError(f"Round {round_id} is {state}; only one that is planned or running can be paused.")
+            raise Refused(
+                f"Round {round_id} is {state}; only one that is planned or running can be paused.",
+                "round-not-pausable",
+                state=RoundState(state),
+            )
         trail.record(Action.ROUND_PAUSED, f"round {round_id}", actor=by, at=now)
 
 

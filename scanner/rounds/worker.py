@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import DatabaseError, connections
@@ -51,6 +51,9 @@ OBSERVE = 5.0
 TRIES = 3
 """Attempts after which a step that fails by itself is gone on without: only following is tried for ever."""
 
+_WITH = ("round__plan", "organisation__parent")
+"""What is read with a job."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=4)
 
 
@@ -76,13 +79,10 @@ class Hand:
         self.lost.look(every=OBSERVE)
         if self.share.round_id is None and not self.share.kinds:
             steps.begin_planned(self.ways.now())
-        if not Job.objects.filter(state=JobState.WAITING).exists():
-            return False  # spares an idle worker, once a second, the long questions below
-        self._put_off_what_is_blocked()
-        lease = claim(self.name, self.ways.now(), self.share)
-        if lease is None:
+        claimed = self._claim()
+        if claimed is None:
             return False
-        job = Job.objects.select_related("round__plan", "organisation__parent").get(pk=lease.job_id)
+        lease, job = claimed
         try:
             self._do(lease, job)
         except LeaseLost:
@@ -187,17 +187,28 @@ class Hand:
         left_out = lasts_too_long(job.round, until, now)
         return Ended(f"blackout until {until:%Y-%m-%d %H:%M}Z", until, left_out=left_out)
 
-    def _put_off_what_is_blocked(self) -> None:
-        """Put off the looks at the head of the queue that a blackout holds, until one is found that none does."""
+    def _claim(self) -> tuple[Lease, Job] | None:
+        """Claim the next job. Only what is due has to wait for its turn to write."""
+        if not Job.objects.filter(state=JobState.WAITING).exists():
+            return None  # spares an idle worker, once a second, the long question below
+        first = self._first_due()
+        lease = claim(self.name, self.ways.now(), self.share) if first is not None else None
+        if first is None or lease is None:
+            return None
+        if (first.pk, first.attempt + 1) == (lease.job_id, lease.attempt):
+            return lease, first
+        return lease, Job.objects.select_related(*_WITH).get(pk=lease.job_id)  # another one was faster
+
+    def _first_due(self) -> Job | None:
+        """Return the job to claim next, once the looks before it that a blackout holds are put off."""
         while True:
             now = self.ways.now()
-            head = due_jobs(now, replace(self.share, kinds=(JobKind.LOOK,))).filter(round__state=RoundState.RUNNING)
-            job = head.select_related("round__plan", "organisation").first()
-            end = self._blocked(job) if job is not None else None
+            job = due_jobs(now, self.share).select_related(*_WITH).first()
+            end = self._blocked(job) if job is not None and job.round.state == RoundState.RUNNING else None
             if job is None or end is None or end.not_before is None or end.left_out:
-                return
+                return job
             if not put_off(job.pk, job.attempt, end.not_before, now, end.why):
-                return
+                return job
 
     def _put_back(self, lease: Lease, why: str, end: Ended | None = None, pause: timedelta | None = None) -> None:
         now = self.ways.now()

@@ -15,22 +15,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Length
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Sum, Window
+from django.db.models.functions import Length, RowNumber
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageState
 from scanner.remediation.keys import LOOKED
 from scanner.reports.models import Bulletin, Report, ReportFile
-from scanner.rounds.models import ENDED, HostResult, Job, JobState, LookNumber, Round, RoundState
+from scanner.rounds.models import ENDED, HostResult, Job, JobState, LookNumber, Round, RoundState, whole
 from scanner.upkeep import space
-from targets.models import Organisation
 
 Item = TypeVar("Item")
 
@@ -104,29 +102,30 @@ def prune(
     *,
     dry_run: bool = False,
     actor: str = SYSTEM,
-    rest: Callable[[float], None] = time.sleep,
+    rest: space.Rest = time.sleep,
 ) -> Pruned:
     """Remove what is older than ``policy`` says and give the space back; return what it was.
 
-    Each step is a short transaction, after which others get as long a turn (``rest``, in seconds). Stopped
-    anywhere, the next call goes on. With ``dry_run`` nothing is changed. What was removed is put on record in the
-    name of ``actor``.
+    Each step is a short transaction, after which others get as long a turn (``rest``, in seconds; True from it ends the
+    sweep). Stopped anywhere, the next call goes on. With ``dry_run`` nothing is changed. What was removed is put on
+    record in the name of ``actor``.
     """
     sweep = _Sweep(now, policy, dry_run, rest)
-    sweep.results()
-    sweep.jobs()
-    sweep.reports()
-    sweep.bulletins()
-    sweep.contents()
-    sweep.files(settings.DATA_DIR / "mail", policy.messages)
-    sweep.files(settings.DATA_DIR / "large-reports", policy.reports)
+    with suppress(_Ended):
+        sweep.results()
+        sweep.jobs()
+        sweep.reports()
+        sweep.bulletins()
+        sweep.contents()
+        sweep.files(settings.DATA_DIR / "mail", policy.messages)
+        sweep.files(settings.DATA_DIR / "large-reports", policy.reports)
     if sweep.done.counts and not dry_run:
         record(Action.PRUNE, "", actor=actor, at=now, size=sweep.done.size, **dict(sweep.done.counts))
         space.give_back(rest)
     return sweep.done
 
 
-def prune_unattended(now: datetime, policy: Policy, rest: Callable[[float], None] = time.sleep) -> Pruned:
+def prune_unattended(now: datetime, policy: Policy, rest: space.Rest = time.sleep) -> Pruned:
     """Prune, but not while no round has ended for as long as facts are kept: a machine that was just switched on may
     have a clock that is years ahead, and what is removed by it can't be brought back."""
     last = Round.objects.aggregate(last=Max("finished"))["last"]
@@ -136,12 +135,16 @@ def prune_unattended(now: datetime, policy: Policy, rest: Callable[[float], None
     return prune(now, policy, rest=rest)
 
 
+class _Ended(Exception):  # noqa: N818 - reads as the event it is
+    """No step is to follow."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Sweep:
     now: datetime
     policy: Policy
     dry_run: bool
-    rest: Callable[[float], None]
+    rest: space.Rest
     done: Pruned = field(default_factory=Pruned)
 
     def results(self) -> None:
@@ -227,12 +230,17 @@ class _Sweep:
         HostResult.objects.filter(pk__in=pks).delete()
 
     def _step(self, what: What, batch: Sequence[tuple[int, int]], remove: Callable[[list[int]], object]) -> None:
+        began = time.monotonic()
         if not self.dry_run:
-            began = time.monotonic()
             with transaction.atomic():
                 remove([pk for pk, _ in batch])
-            self.rest(time.monotonic() - began)
         self.done.add(what, len(batch), sum(size for _, size in batch))
+        if not self.dry_run:
+            self._rest(time.monotonic() - began)
+
+    def _rest(self, seconds: float) -> None:
+        if self.rest(seconds):
+            raise _Ended
 
 
 _Host = tuple[int, str, str]
@@ -245,12 +253,10 @@ def _followed() -> Q:
 
 def _last_whole_rounds() -> set[tuple[int, int]]:
     """Pairs of organisation and round whose results the reports of today and of the time before rest on."""
-    kept: set[tuple[int, int]] = set()
-    for organisation in Organisation.objects.values_list("pk", flat=True):
-        rounds = Round.objects.filter(organisations=organisation, state=RoundState.DONE).order_by("-pk")
-        whole = (each for each in rounds.iterator(chunk_size=50) if each.is_whole)
-        kept.update((organisation, each.pk) for each in islice(whole, WHOLE_ROUNDS))
-    return kept
+    part_of = Round.organisations.through.objects.filter(whole("round__"), round__state=RoundState.DONE)
+    newest_first = Window(RowNumber(), partition_by="organisation", order_by=F("round").desc())
+    last = part_of.annotate(place=newest_first).filter(Q(place__lte=WHOLE_ROUNDS))
+    return set(last.values_list("organisation", "round"))
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -13,6 +13,9 @@ from django.db import connection
 
 from scanner.engine.errors import InputError
 
+Rest = Callable[[float], bool | None]
+"""Leaves others their turn of so many seconds; True when there is to be no next step."""
+
 PAGES = 2_000
 """Pages (4 KiB each) that one step lets go: some ten milliseconds in which nobody else can write."""
 
@@ -32,7 +35,7 @@ def can_give_back() -> bool:
     return connection.vendor == "sqlite" and _pragma("auto_vacuum") == _INCREMENTAL
 
 
-def give_back(rest: Callable[[float], None]) -> None:
+def give_back(rest: Rest) -> None:
     """Let free pages go, step by step, with a rest after each for others to write."""
     if not can_give_back():
         return
@@ -41,7 +44,8 @@ def give_back(rest: Callable[[float], None]) -> None:
         began = time.monotonic()
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA incremental_vacuum({min(PAGES, free)})").fetchall()
-        rest(time.monotonic() - began)
+        if rest(time.monotonic() - began):
+            return
         before, (free, pages) = free, free_pages()
         if free >= before:
             return

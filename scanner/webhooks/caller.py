@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from threading import Event
 
 from cryptography.fernet import InvalidToken
 from django.db import transaction
@@ -25,6 +27,12 @@ from scanner.webhooks.tell import gather
 BATCH = 100
 """Calls of one pass."""
 
+AGAIN = 15 * 60.0
+"""Seconds between two looks at all of the last weeks: some deadline may have been moved into the past."""
+
+BEFORE = timedelta(minutes=5)
+"""What is looked at again of the time before the last look: who ends a round writes that down a while later."""
+
 TEST = "test"
 """The event of a call that is made to see whether it is taken."""
 
@@ -34,26 +42,47 @@ _log = logging.getLogger(__name__)
 
 
 class Caller:
-    """Tells and calls. ``post`` makes one call."""
+    """Tells and calls. ``post`` makes one call; ``stop`` set, the others wait for another time.
 
-    def __init__(self, post: Post = call) -> None:
+    It remembers when it looked last, by ``monotonic`` whether that is long ago, only to save looking at it all again;
+    the database knows what was told.
+    """
+
+    def __init__(
+        self, post: Post = call, *, stop: Event | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._post = post
+        self._stop = stop or Event()
+        self._monotonic = monotonic
         self._begun = False
+        self._last: datetime | None = None
+        self._whole = 0.0
 
     def look(self, now: datetime) -> None:
         """Make the calls that are owed, and those that are due."""
         if not self._begun:
             Call.objects.filter(state=CallState.SENDING).update(state=CallState.QUEUED, not_before=now)
             self._begun = True
-        gather(now)
+        self._gather(now)
         failed: set[int] = set()
         due = Call.objects.filter(
             state=CallState.QUEUED, not_before__lte=now, webhook__revoked=None, webhook__user__is_active=True
         )
         for each in list(due.select_related("webhook").order_by("not_before", "pk")[:BATCH]):
+            if self._stop.is_set():
+                return
             # One that does not answer keeps its own calls waiting, and no other's.
             if each.webhook_id not in failed and not self._make(each, now):
                 failed.add(each.webhook_id)
+
+    def _gather(self, now: datetime) -> None:
+        moment = self._monotonic()
+        if self._last is None or now < self._last or moment - self._whole >= AGAIN:  # or the clock was set back
+            gather(now)
+            self._whole = moment
+        else:
+            gather(now, self._last - BEFORE)
+        self._last = now
 
     def _make(self, each: Call, now: datetime) -> bool:
         """Make one call; return whether it was taken."""

@@ -12,7 +12,7 @@ from django.db.models import Max
 
 from scanner.accounts.models import User
 from scanner.audit.trail import Action, record
-from scanner.engine.errors import InputError
+from scanner.engine.errors import Refused
 from scanner.engine.hostile import line
 from scanner.remediation.models import FindingEvent
 from scanner.sealing import box
@@ -29,14 +29,16 @@ def add(
 ) -> tuple[Webhook, str]:
     """Make a webhook that is told what the account sees from now on; return it, and the secret that signs."""
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is no name for a webhook; use a-z, 0-9 and hyphens, such as tickets.")
+        raise Refused(f"{name!r} is no name for a webhook; use a-z, 0-9 and hyphens, such as tickets.", "hook-name")
     wanted = set(events)
     unknown = sorted(wanted - set(Event.values))
     if unknown or not wanted:
-        raise InputError(f"{', '.join(unknown) or 'Nothing'} is no event; the events are {', '.join(Event.values)}.")
+        raise Refused(
+            f"{', '.join(unknown) or 'Nothing'} is no event; the events are {', '.join(Event.values)}.", "no-event"
+        )
     parse_address(url, private=private)
     if not user.is_active:
-        raise InputError(f"The account {user.email} was ended.")
+        raise Refused(f"The account {user.email} was ended.", "account-ended", email=user.email)
     secret = _new_secret()
     chosen = [each for each in Event.values if each in wanted]
     made = Webhook(
@@ -56,7 +58,9 @@ def add(
             told = {"account": user.email, "url": url, "events": chosen, "private": private}
             record(Action.WEBHOOK_ADDED, f"webhook {name}", actor=by, at=now, **told)
     except IntegrityError as error:
-        raise InputError(f"There is a webhook {name} already; revoke it first, or choose another name.") from error
+        raise Refused(
+            f"There is a webhook {name} already; revoke it first, or choose another name.", "hook-exists", name=name
+        ) from error
     return made, secret
 
 
@@ -66,20 +70,20 @@ def secret_of(hook: Webhook) -> bytes:
 
 
 def rotate(name: str, by: str, now: datetime) -> str:
-    """Give a webhook another secret, and return it: calls are signed by it from now on. Raises ``InputError``."""
+    """Give a webhook another secret, and return it: calls are signed by it from now on. Raises ``Refused``."""
     secret = _new_secret()
     with transaction.atomic():
         if not Webhook.objects.filter(name=name, revoked=None).update(sealed=_sealed(secret)):
-            raise InputError(f"There is no webhook {name}; 'roundsman webhook list' shows them.")
+            raise Refused(f"There is no webhook {name}; 'roundsman webhook list' shows them.", "no-hook", name=name)
         record(Action.WEBHOOK_SECRET_CHANGED, f"webhook {name}", actor=by, at=now)
     return secret
 
 
 def revoke(name: str, by: str, now: datetime) -> None:
-    """Call a webhook no more. Raises ``InputError``."""
+    """Call a webhook no more. Raises ``Refused``."""
     with transaction.atomic():
         if not Webhook.objects.filter(name=name, revoked=None).update(revoked=now):
-            raise InputError(f"There is no webhook {name}; 'roundsman webhook list' shows them.")
+            raise Refused(f"There is no webhook {name}; 'roundsman webhook list' shows them.", "no-hook", name=name)
         record(Action.WEBHOOK_REVOKED, f"webhook {name}", actor=by, at=now)
 
 
@@ -93,10 +97,10 @@ def revoke_all(by: str, now: datetime) -> int:
 
 
 def retry(name: str, by: str, now: datetime) -> int:
-    """Have the calls of a webhook that wait, or were given up, made at once; return how many. Raises ``InputError``."""
+    """Have the calls of a webhook that wait, or were given up, made at once; return how many. Raises ``Refused``."""
     hook = Webhook.objects.filter(name=name, revoked=None).first()
     if hook is None:
-        raise InputError(f"There is no webhook {name}; 'roundsman webhook list' shows them.")
+        raise Refused(f"There is no webhook {name}; 'roundsman webhook list' shows them.", "no-hook", name=name)
     with transaction.atomic():
         again = Call.objects.filter(webhook=hook, state__in=(CallState.QUEUED, CallState.DEAD))
         count = again.update(state=CallState.QUEUED, not_before=now, finished=None)

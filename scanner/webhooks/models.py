@@ -79,7 +79,10 @@ class Call(models.Model):
             models.CheckConstraint(condition=Q(event__in=Event.values), name="call_event_is_known"),
             models.CheckConstraint(condition=Q(state__in=CallState.values), name="call_state_is_known"),
         )
-        indexes = (models.Index(fields=("state", "not_before"), name="call_to_make"),)
+        indexes = (
+            models.Index(fields=("state", "not_before"), name="call_to_make"),
+            models.Index(fields=("finished",), name="call_by_end"),
+        )
 
     def __str__(self) -> str:
         return f"{self.event} to {self.webhook}"

@@ -18,7 +18,7 @@ from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import InputError, Refused
 from scanner.engine.hostile import line
 from targets.special import faces, special_range
 
@@ -53,17 +53,21 @@ class Told:
 
 
 def parse_address(url: str, *, private: bool) -> Place:
-    """Return where a URL leads: https, or http to this machine itself where ``private``. Raises ``InputError``."""
+    """Return where a URL leads: https, or http to this machine itself where ``private``. Raises ``Refused``."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise InputError(f"{url!r} is no address: {error}.") from error
+        raise Refused(f"{url!r} is no address: {error}.", "no-hook-address", text=url) from error
     tls = parts.scheme == "https"
     if not tls and not (private and parts.scheme == "http" and _is_loopback(host)):
-        raise InputError("A webhook is called by https:// only; what it is told names weaknesses.")
+        raise Refused("A webhook is called by https:// only; what it is told names weaknesses.", "hook-without-tls")
     if not url.isascii() or not url.isprintable() or " " in url or not host or parts.username or parts.fragment:
-        raise InputError(f"{url!r} is no address; write for example https://tickets.office.example/roundsman.")
+        raise Refused(
+            f"{url!r} is no address; write for example https://tickets.office.example/roundsman.",
+            "no-hook-address",
+            text=url,
+        )
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Place(host, port or (443 if tls else 80), target, tls)
 
@@ -74,16 +78,20 @@ def look_up(host: str, port: int) -> list[str]:
 
 
 def permitted(addresses: Iterable[str], *, private: bool) -> str:
-    """Return the address to connect to. Raises ``InputError`` when there is none, or one that must not be reached.
+    """Return the address to connect to. Raises ``Refused`` when there is none, or one that must not be reached.
 
     One bad address among good ones refuses all: who can add one to a name decides which is taken.
     """
     found = [_plain(each) for each in addresses]
     for each in found:
         if not _may_reach(each, private=private):
-            raise InputError(f"{each} is no public address; --private permits addresses of your own network.")
+            raise Refused(
+                f"{each} is no public address; --private permits addresses of your own network.",
+                "hook-private",
+                address=str(each),
+            )
     if not found:
-        raise InputError("its name has no address")
+        raise Refused("its name has no address", "hook-no-address")
     return str(found[0])
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from scanner.engine.sentence import Sentence
+from targets.registry.document import KEEP_ONE
 from targets.registry.overlaps import find_overlaps
 from targets.registry.plan import SECTIONS
 from targets.registry.problems import Problem, suggestion
@@ -31,9 +33,9 @@ def _duplicates(specs: Iterable[Spec], field: str) -> Iterator[Problem]:
     first: dict[str, Spec] = {}
     for spec in specs:
         if spec.key and spec.key in first:
-            yield Problem(
-                spec.place, field, f"{spec.key!r} was given before, at {first[spec.key].place}", "keep one of them"
-            )
+            at = first[spec.key].place
+            said = Sentence(f"{spec.key!r} was given before, at {at}", "given-before", text=spec.key, line=at.line)
+            yield Problem(spec.place, field, said, KEEP_ONE)
         first.setdefault(spec.key, spec)
 
 
@@ -42,26 +44,30 @@ def _zone_contradictions(wanted: Register) -> Iterator[Problem]:
     for zone in wanted.zones:
         other = first[zone.name]
         if zone.vantage != other.vantage:
-            yield Problem(
-                zone.place,
-                "zones.vantage",
+            said = Sentence(
                 f"zone {zone.name!r} is {zone.vantage} here and {other.vantage} at {other.place}",
-                "give a zone one vantage",
+                "zone-of-two-vantages",
+                name=zone.name,
+                line=other.place.line,
             )
+            right = Sentence("give a zone one vantage", "one-vantage")
+            yield Problem(zone.place, "zones.vantage", said, right)
         if zone.rate != other.rate:
-            yield Problem(
-                zone.place,
-                "zones.rate",
+            said = Sentence(
                 f"zone {zone.name!r} has the rate {zone.rate:g} here and {other.rate:g} at {other.place}",
-                "give a zone one rate",
+                "zone-of-two-rates",
+                name=zone.name,
+                line=other.place.line,
             )
+            yield Problem(zone.place, "zones.rate", said, Sentence("give a zone one rate", "one-rate"))
 
 
 def _unknown_zones(organisation: OrganisationSpec, known: set[str]) -> Iterator[Problem]:
     for target in organisation.targets or ():
         if target.zone and target.zone not in known:
-            right = suggestion(target.zone, known) or "declare it under 'zones:'"
-            yield Problem(target.place, "targets.zone", f"zone {target.zone!r} is unknown", right)
+            right = suggestion(target.zone, known) or Sentence("declare it under 'zones:'", "declare-zone")
+            said = Sentence(f"zone {target.zone!r} is unknown", "zone-unknown", name=target.zone)
+            yield Problem(target.place, "targets.zone", said, right)
 
 
 def _wrong_parent(organisation: OrganisationSpec, whole: dict[str, OrganisationSpec]) -> Iterator[Problem]:
@@ -69,7 +75,10 @@ def _wrong_parent(organisation: OrganisationSpec, whole: dict[str, OrganisationS
         return
     if organisation.parent not in whole:
         right = suggestion(organisation.parent, whole.keys() - {organisation.slug})
-        yield Problem(organisation.place, "parent", f"organisation {organisation.parent!r} is unknown", right)
+        said = Sentence(
+            f"organisation {organisation.parent!r} is unknown", "organisation-unknown", names=(organisation.parent,)
+        )
+        yield Problem(organisation.place, "parent", said, right)
         return
     chain = [organisation.slug]
     above = organisation.parent
@@ -78,9 +87,8 @@ def _wrong_parent(organisation: OrganisationSpec, whole: dict[str, OrganisationS
         above = whole[above].parent
     if above == organisation.slug:
         path = " → ".join([*chain, above])
-        yield Problem(
-            organisation.place, "parent", f"the organisation would supervise itself: {path}", "break the circle"
-        )
+        said = Sentence(f"the organisation would supervise itself: {path}", "supervises-itself", path=path)
+        yield Problem(organisation.place, "parent", said, Sentence("break the circle", "break-circle"))
 
 
 def _domains_of_two(wanted: Register, whole: Register) -> Iterator[Problem]:
@@ -94,8 +102,11 @@ def _domains_of_two(wanted: Register, whole: Register) -> Iterator[Problem]:
     for organisation in whole.organisations:
         for name in () if organisation.retired else organisation.domains or ():
             if owners[name] != organisation.slug and {organisation.slug, owners[name]} & written:
-                wrong = f"{name} is registered for {owners[name]} too"
-                yield Problem(organisation.place, "domains", wrong, "a domain has one owner: remove it from the other")
+                said = Sentence(
+                    f"{name} is registered for {owners[name]} too", "domain-of-two", domain=name, slug=owners[name]
+                )
+                right = Sentence("a domain has one owner: remove it from the other", "domain-has-one-owner")
+                yield Problem(organisation.place, "domains", said, right)
 
 
 def _overlaps(whole: Register) -> Iterator[Problem]:
@@ -106,9 +117,13 @@ def _overlaps(whole: Register) -> Iterator[Problem]:
         if not target.place.file:
             continue
         where = f" ({other.place})" if other.place.file else ""
-        yield Problem(
-            target.place,
-            "targets.address",
+        said = Sentence(
             f"{target.address} of {owner.slug} overlaps {other.address} of {other_owner.slug}{where}",
-            "remove one, or write 'shared: true' when both answer for it",
+            "overlap",
+            address=target.address,
+            slug=owner.slug,
+            other=other.address,
+            owner=other_owner.slug,
         )
+        right = Sentence("remove one, or write 'shared: true' when both answer for it", "remove-or-share")
+        yield Problem(target.place, "targets.address", said, right)

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import yaml
 
+from scanner.engine.sentence import Sentence
 from targets.registry.problems import BadInput, Place, Problem
 
 LARGEST_FILE = 5 * 1024 * 1024
 """Bytes; ten thousand organisations fit."""
+
+KEEP_ONE = Sentence("keep one of them", "keep-one")
 
 _DEEPEST = 16
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -59,7 +62,8 @@ def read_text_file(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise BadInput([Problem(Place(str(path)), "", f"the file can't be read: {error.strerror}")]) from error
+        said = Sentence(f"the file can't be read: {error.strerror}", "file-unreadable")
+        raise BadInput([Problem(Place(str(path)), "", said)]) from error
     return bounded(content, str(path))
 
 
@@ -67,10 +71,14 @@ def bounded(content: bytes, name: str) -> bytes:
     """Return the content of the input that is called ``name``. Raises ``BadInput`` when it is empty or over 5 MB."""
     place = Place(name)
     if len(content) > LARGEST_FILE:
-        right = f"at most {LARGEST_FILE} are read; split it"
-        raise BadInput([Problem(place, "", f"the file has more than {LARGEST_FILE} bytes", right)])
+        said = Sentence(
+            f"the file has more than {LARGEST_FILE} bytes", "file-too-large", most=LARGEST_FILE // 1024 // 1024
+        )
+        right = Sentence(f"at most {LARGEST_FILE} are read; split it", "split-file")
+        raise BadInput([Problem(place, "", said, right)])
     if not content.removeprefix(b"\xef\xbb\xbf").strip():
-        raise BadInput([Problem(place, "", "the file is empty", "see docs/targets.md for an example to start from")])
+        right = Sentence("see docs/targets.md for an example to start from", "see-documentation")
+        raise BadInput([Problem(place, "", Sentence("the file is empty", "file-empty"), right)])
     return content
 
 
@@ -81,25 +89,30 @@ def parse_document(content: bytes, name: str) -> Mapping:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise BadInput(
-            [Problem(Place(name, line), "", "the file is not UTF-8 text", "save it again with UTF-8 encoding")]
-        ) from error
+        said = Sentence("the file is not UTF-8 text", "file-not-utf-8")
+        right = Sentence("save it again with UTF-8 encoding", "save-as-utf-8")
+        raise BadInput([Problem(Place(name, line), "", said, right)]) from error
     try:
         nodes = _Composer(name).compose(iter(yaml.parse(text, Loader=_LOADER)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = error.problem or error.context or "the text can't be parsed"
-        raise BadInput(
-            [Problem(Place(name, mark.line + 1 if mark else 0), "", f"this is no valid YAML: {said}")]
-        ) from error
+        why = error.problem or error.context or "the text can't be parsed"
+        raise BadInput([Problem(Place(name, mark.line + 1 if mark else 0), "", _no_yaml(why))]) from error
     except yaml.YAMLError as error:
-        raise BadInput([Problem(place, "", f"this is no valid YAML: {' '.join(str(error).split())}")]) from error
+        raise BadInput([Problem(place, "", _no_yaml(" ".join(str(error).split())))]) from error
     if len(nodes) > 1:
-        raise BadInput([Problem(nodes[1].place, "", "a second document begins here", "write one document a file")])
+        second = Sentence("a second document begins here", "second-document")
+        raise BadInput([Problem(nodes[1].place, "", second, Sentence("write one document a file", "one-document"))])
     if not nodes or not isinstance(nodes[0], Mapping):
         where = nodes[0].place if nodes else place
-        raise BadInput([Problem(where, "", "the file holds no keys", "begin with 'organisations:'")])
+        keyless = Sentence("the file holds no keys", "file-without-keys")
+        right = Sentence("begin with 'organisations:'", "begin-with-organisations")
+        raise BadInput([Problem(where, "", keyless, right)])
     return nodes[0]
+
+
+def _no_yaml(said: str) -> Sentence:
+    return Sentence(f"this is no valid YAML: {said}", "no-yaml")
 
 
 @dataclass(slots=True)
@@ -129,7 +142,8 @@ class _Composer:
                 self._add(Scalar(event.value, place, plain and event.value in ("", "~", "null")))
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 if len(self._open) >= _DEEPEST:
-                    raise BadInput([Problem(place, "", f"this is nested more than {_DEEPEST} deep", "flatten it")])
+                    deep = Sentence(f"this is nested more than {_DEEPEST} deep", "nested-too-deep", most=_DEEPEST)
+                    raise BadInput([Problem(place, "", deep, Sentence("flatten it", "flatten"))])
                 self._open.append(_Open(isinstance(event, yaml.MappingStartEvent), place))
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                 self._add(self._closed(self._open.pop()))
@@ -140,12 +154,12 @@ class _Composer:
 
     def _refuse_indirection(self, event: yaml.NodeEvent, place: Place) -> None:
         if event.anchor:
-            raise BadInput(
-                [Problem(place, "", f"anchors and aliases are not read (&{event.anchor})", "write the value out")]
-            )
+            said = Sentence(f"anchors and aliases are not read (&{event.anchor})", "yaml-anchor", name=event.anchor)
+            raise BadInput([Problem(place, "", said, Sentence("write the value out", "write-value"))])
         tag = getattr(event, "tag", None)
         if tag:
-            raise BadInput([Problem(place, "", f"tags are not read ({tag})", "write the plain value")])
+            said = Sentence(f"tags are not read ({tag})", "yaml-tag", name=tag)
+            raise BadInput([Problem(place, "", said, Sentence("write the plain value", "write-value"))])
 
     def _closed(self, collection: _Open) -> Node:
         if not collection.is_mapping:
@@ -153,11 +167,11 @@ class _Composer:
         entries: dict[str, Entry] = {}
         for key, value in zip(collection.items[::2], collection.items[1::2], strict=True):
             if not isinstance(key, Scalar):
-                raise BadInput([Problem(key.place, "", "a key must be a word", "see docs/targets.md for the keys")])
+                right = Sentence("see docs/targets.md for the keys", "see-documentation")
+                raise BadInput([Problem(key.place, "", Sentence("a key must be a word", "key-no-word"), right)])
             if key.text in entries:
                 first = entries[key.text].place.line
-                raise BadInput(
-                    [Problem(key.place, key.text, f"this key was given before, in line {first}", "keep one of them")]
-                )
+                said = Sentence(f"this key was given before, in line {first}", "key-twice", line=first)
+                raise BadInput([Problem(key.place, key.text, said, KEEP_ONE)])
             entries[key.text] = Entry(key.text, value, key.place)
         return Mapping(tuple(entries.values()), collection.place)

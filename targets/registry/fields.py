@@ -7,15 +7,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from scanner.engine.sentence import Sentence
 from targets.addresses import ParsedTarget, parse_target
 from targets.ports import format_ports, parse_ports
 from targets.registry.document import Entry, Mapping, Scalar, Sequence
 from targets.registry.problems import Place, Problem, suggestion
 from targets.windows import parse_windows
+from targets.wrong import WrongText
 
 HIGHEST_RATE = 1_000_000.0
 """Packets a second; more than one machine sends."""
 
+MISSING = Sentence("this is missing", "missing")
+
+_UNPRINTABLE = Sentence("this holds a line break or an unprintable character", "unprintable")
+_PLAIN = Sentence("write plain text", "write-plain")
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 T = TypeVar("T")
@@ -35,7 +41,8 @@ class Fields:
         self._entries = {entry.key: entry for entry in self.mapping.entries}
         for entry in self.mapping.entries:
             if entry.key not in self.known:
-                self.note(entry.place, entry.key, "this key is unknown", suggestion(entry.key, self.known))
+                unknown = Sentence("this key is unknown", "key-unknown")
+                self.note(entry.place, entry.key, unknown, suggestion(entry.key, self.known))
 
     @property
     def place(self) -> Place:
@@ -44,7 +51,7 @@ class Fields:
     def place_of(self, key: str) -> Place:
         return self._entries[key].place if key in self._entries else self.place
 
-    def note(self, place: Place, key: str, wrong: str, right: str = "") -> None:
+    def note(self, place: Place, key: str, wrong: Sentence, right: Sentence | None = None) -> None:
         self.problems.append(Problem(place, ".".join(filter(None, (self.path, key))), wrong, right))
 
     def text(self, key: str, default: str | None = None, longest: int = 200) -> str:
@@ -52,15 +59,18 @@ class Fields:
         found = self._scalar(key)
         if found is None:
             if default is None and not self._is_collection(key):
-                self.note(self.place, key, "this is missing", f"add '{key}: …'")
+                self.note(self.place, key, MISSING, Sentence(f"add '{key}: …'", "add-key", key=key))
             return default or ""
         text = found.text.strip()
         if len(text) > longest:
-            self.note(found.place, key, f"this has {len(text)} characters", f"write at most {longest}")
+            said = Sentence(f"this has {len(text)} characters", "text-of-length", count=len(text))
+            self.note(found.place, key, said, Sentence(f"write at most {longest}", "write-at-most", most=longest))
         elif not text.isprintable():
-            self.note(found.place, key, "this holds a line break or an unprintable character", "write plain text")
+            self.note(found.place, key, _UNPRINTABLE, _PLAIN)
         elif not text and default is None:
-            self.note(found.place, key, "this is empty", "write a value")
+            self.note(
+                found.place, key, Sentence("this is empty", "empty"), Sentence("write a value", "write-something")
+            )
         else:
             return text
         return ""
@@ -68,14 +78,15 @@ class Fields:
     def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
         value = self.text(key, default)
         if value and value not in choices:
-            self.note(self.place_of(key), key, f"{value!r} is not known", suggestion(value, choices))
+            self.note(self.place_of(key), key, not_known(value), suggestion(value, choices))
             return default or value
         return value
 
     def flag(self, key: str) -> bool:
         value = self.text(key, "false")
         if value.casefold() not in _WORDS:
-            self.note(self.place_of(key), key, f"{value!r} is neither true nor false", "write true or false")
+            said = Sentence(f"{value!r} is neither true nor false", "no-flag", text=value)
+            self.note(self.place_of(key), key, said, Sentence("write true or false", "write-flag"))
         return _WORDS.get(value.casefold(), False)
 
     def number(self, key: str, default: float, least: float, most: float) -> float:
@@ -85,19 +96,23 @@ class Fields:
         except ValueError:
             number = float("nan")
         if not least <= number <= most:
-            self.note(self.place_of(key), key, f"{value!r} is out of range", f"write a number from {least} to {most}")
+            said = Sentence(f"{value!r} is out of range", "number-out-of-range", text=value)
+            right = Sentence(
+                f"write a number from {least} to {most}", "write-number", least=f"{least:g}", most=f"{most:.15g}"
+            )
+            self.note(self.place_of(key), key, said, right)
             return default
         return number
 
     def parsed(self, key: str, parse: Callable[[str], T], stand_in: T) -> T:
-        """A required value that ``parse`` understands; its ``ValueError`` becomes the problem."""
+        """A required value that ``parse`` understands; its ``WrongText`` becomes the problem."""
         text = self.text(key, longest=2048)
         if not text:
             return stand_in
         try:
             return parse(text)
-        except ValueError as error:
-            self.note(self.place_of(key), key, str(error))
+        except WrongText as error:
+            self.note(self.place_of(key), key, error.sentence)
             return stand_in
 
     def address(self, key: str) -> ParsedTarget | None:
@@ -111,8 +126,8 @@ class Fields:
             return default
         try:
             return format_ports(parse_ports(joined))
-        except ValueError as error:
-            self.note(self.place_of(key), key, str(error))
+        except WrongText as error:
+            self.note(self.place_of(key), key, error.sentence)
             return default
 
     def rate(self) -> float:
@@ -125,8 +140,8 @@ class Fields:
             return None
         try:
             windows = parse_windows(self.texts("blackouts"))
-        except ValueError as error:
-            self.note(self.place_of("blackouts"), "blackouts", str(error))
+        except WrongText as error:
+            self.note(self.place_of("blackouts"), "blackouts", error.sentence)
             return ()
         return tuple(dict.fromkeys(window.text for window in windows))
 
@@ -135,7 +150,7 @@ class Fields:
         texts = self.texts(key)
         for text in texts:
             if text not in choices:
-                self.note(self.place_of(key), key, f"{text!r} is not known", suggestion(text, choices))
+                self.note(self.place_of(key), key, not_known(text), suggestion(text, choices))
         return tuple(sorted({text for text in texts if text in choices}))
 
     def moment(self, key: str, parse: Callable[[str], datetime]) -> datetime:
@@ -150,9 +165,10 @@ class Fields:
         texts: list[str] = []
         for node in nodes:
             if not isinstance(node, Scalar):
-                self.note(node.place, key, "this must be a list of plain values", "write [one, two]")
+                said = Sentence("this must be a list of plain values", "no-plain-list")
+                self.note(node.place, key, said, Sentence("write [one, two]", "write-list"))
             elif not node.text.strip().isprintable():
-                self.note(node.place, key, "this holds a line break or an unprintable character", "write plain text")
+                self.note(node.place, key, _UNPRINTABLE, _PLAIN)
             elif node.text.strip() and not node.is_null:
                 texts.append(node.text.strip())
         return tuple(texts)
@@ -166,7 +182,8 @@ class Fields:
         found: list[tuple[str, Place]] = []
         for node in nodes:
             if not isinstance(node, Scalar):
-                self.note(node.place, key, "this must be a list of texts", "begin each item with '- |'")
+                said = Sentence("this must be a list of texts", "no-text-list")
+                self.note(node.place, key, said, Sentence("begin each item with '- |'", "begin-text"))
             elif not node.is_null:
                 found.append((node.text.strip(), node.place))
         return tuple(found)
@@ -179,12 +196,14 @@ class Fields:
         if isinstance(entry.value, Scalar) and entry.value.is_null:
             return ()
         if not isinstance(entry.value, Sequence):
-            self.note(entry.place, key, "this must be a list", "begin each item with '- '")
+            said = Sentence("this must be a list", "no-list")
+            self.note(entry.place, key, said, Sentence("begin each item with '- '", "begin-item"))
             return ()
         mappings = tuple(item for item in entry.value.items if isinstance(item, Mapping))
         for item in entry.value.items:
             if not isinstance(item, Mapping):
-                self.note(item.place, key, "an item must hold keys", "write for example '- address: 192.0.2.1'")
+                right = Sentence("write for example '- address: 192.0.2.1'", "item-example")
+                self.note(item.place, key, Sentence("an item must hold keys", "item-without-keys"), right)
         return mappings
 
     def _is_collection(self, key: str) -> bool:
@@ -195,9 +214,15 @@ class Fields:
         if entry is None or (isinstance(entry.value, Scalar) and entry.value.is_null):
             return None
         if not isinstance(entry.value, Scalar):
-            self.note(entry.place, key, "this must be a single value", "write one value behind the colon")
+            said = Sentence("this must be a single value", "no-single-value")
+            self.note(entry.place, key, said, Sentence("write one value behind the colon", "write-one-value"))
             return None
         return entry.value
+
+
+def not_known(text: str) -> Sentence:
+    """Return what is said of a word that is none of those that can be chosen."""
+    return Sentence(f"{text!r} is not known", "not-known", text=text)
 
 
 def _target_or_none(text: str) -> ParsedTarget | None:

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from scanner.engine.sentence import Sentence
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -24,8 +26,8 @@ class Problem:
 
     place: Place
     field: str
-    wrong: str
-    right: str = ""
+    wrong: Sentence
+    right: Sentence | None = None
 
     def __str__(self) -> str:
         field = f" {self.field}:" if self.field else ""
@@ -41,10 +43,10 @@ class BadInput(Exception):  # noqa: N818 - reads as the event it is
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def suggestion(wrong: str, known: Iterable[str]) -> str:
-    """ "did you mean …?" when one of ``known`` is close to ``wrong``, else all of ``known``."""
+def suggestion(wrong: str, known: Iterable[str]) -> Sentence | None:
+    """ "did you mean …?" when one of ``known`` is close to ``wrong``, else all of ``known``; None without any."""
     names = sorted(known)
     close = difflib.get_close_matches(wrong.casefold(), names, n=1)
     if close:
-        return f"did you mean {close[0]}?"
-    return f"use one of: {', '.join(names)}" if names else ""
+        return Sentence(f"did you mean {close[0]}?", "did-you-mean", name=close[0])
+    return Sentence(f"use one of: {', '.join(names)}", "use-one-of", names=tuple(names)) if names else None

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
+from scanner.engine.sentence import Sentence
 from targets.addresses import AddressError, Network, ParsedTarget, parse_target
 from targets.domains import parse_domain
 from targets.registry.document import Mapping, parse_document, read_text_file
-from targets.registry.fields import Fields
+from targets.registry.fields import MISSING, Fields
 from targets.registry.problems import BadInput, Place, Problem
 from targets.registry.specs import (
     AuthorisationSpec,
@@ -27,6 +28,7 @@ from targets.registry.specs import (
 )
 from targets.registry.times import parse_begin, parse_end
 from targets.roots import parse_roots
+from targets.wrong import WrongText
 
 LANGUAGES = ("zh-Hans", "en")
 VANTAGES = ("internet", "government", "internal", "isolated")
@@ -50,12 +52,17 @@ class Limits:
     ipv4: int = 16
     ipv6: int = 112
 
-    def refusal(self, network: Network) -> str:
-        """Why ``network`` is too wide to be a target, or nothing."""
+    def refusal(self, network: Network) -> WrongText | None:
+        """Why ``network`` is too wide to be a target, or None."""
         widest = self.ipv4 if isinstance(network, IPv4Network) else self.ipv6
         if network.prefixlen >= widest:
-            return ""
-        return f"{network} holds {network.num_addresses} addresses; a target is at most a /{widest}"
+            return None
+        return WrongText(
+            f"{network} holds {network.num_addresses} addresses; a target is at most a /{widest}",
+            "network-too-wide",
+            network=str(network),
+            widest=widest,
+        )
 
 
 def yaml_files(path: Path) -> list[Path]:
@@ -64,7 +71,8 @@ def yaml_files(path: Path) -> list[Path]:
         return [path]
     files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
     if not files:
-        raise BadInput([Problem(Place(str(path)), "", "the directory holds no .yaml file", "name a file to read")])
+        said = Sentence("the directory holds no .yaml file", "directory-empty")
+        raise BadInput([Problem(Place(str(path)), "", said, Sentence("name a file to read", "name-file"))])
     return files
 
 
@@ -173,12 +181,14 @@ class _OrganisationReader:
         fields = self._fields
         slug = fields.text("slug", longest=64)
         if slug and not SLUG.fullmatch(slug):
-            fields.note(
-                fields.place_of("slug"), "slug", f"{slug!r} is no slug", "use a-z, 0-9 and hyphens, such as city-water"
-            )
+            said = Sentence(f"{slug!r} is no slug", "no-slug", text=slug)
+            right = Sentence("use a-z, 0-9 and hyphens, such as city-water", "slug-example")
+            fields.note(fields.place_of("slug"), "slug", said, right)
         name_zh, name_en = fields.text("name_zh", ""), fields.text("name_en", "")
         if not name_zh and not name_en:
-            fields.note(fields.place, "name_zh", "the organisation has no name", "add 'name_zh: …' or 'name_en: …'")
+            nameless = Sentence("the organisation has no name", "organisation-nameless")
+            right = Sentence("add 'name_zh: …' or 'name_en: …'", "add-name")
+            fields.note(fields.place, "name_zh", nameless, right)
         language = fields.choice("language", LANGUAGES, "zh-Hans")
         time_zone = self._time_zone()
         zone = ZoneInfo(time_zone)
@@ -214,9 +224,11 @@ class _OrganisationReader:
             try:
                 pem = text if "-----BEGIN" in text else self._read_beside(text)
                 found.update((root.pem, None) for root in parse_roots(pem))
-            except ValueError as error:
-                right = "write the PEM text under '- |', or the name of a PEM file beside this file"
-                self._fields.note(place, "trusted_roots", str(error), right)
+            except WrongText as error:
+                right = Sentence(
+                    "write the PEM text under '- |', or the name of a PEM file beside this file", "write-roots"
+                )
+                self._fields.note(place, "trusted_roots", error.sentence, right)
             except BadInput as error:
                 self._problems += error.problems
         return tuple(found)
@@ -231,12 +243,12 @@ class _OrganisationReader:
             try:
                 found.add(parse_domain(text).name)
             except AddressError as error:
-                self._fields.note(place, "domains", str(error))
+                self._fields.note(place, "domains", error.sentence)
         return tuple(sorted(found))
 
     def _read_beside(self, name: str) -> str:
         if self._beside is None:
-            raise ValueError("a file can't be named here")
+            raise WrongText("a file can't be named here", "no-file-here")
         return self._beside(name).decode("ascii", errors="replace")
 
     def _section(self, key: str, read: Callable[[Mapping, str], T]) -> tuple[T, ...] | None:
@@ -249,19 +261,17 @@ class _OrganisationReader:
         name = self._fields.text("time_zone", DEFAULT_TIME_ZONE)
         if name in _time_zones():
             return name
-        self._fields.note(
-            self._fields.place_of("time_zone"),
-            "time_zone",
-            f"{name!r} is no IANA time zone",
-            "write for example Asia/Shanghai or Europe/London",
-        )
+        said = Sentence(f"{name!r} is no IANA time zone", "no-time-zone", text=name)
+        right = Sentence("write for example Asia/Shanghai or Europe/London", "time-zone-example")
+        self._fields.note(self._fields.place_of("time_zone"), "time_zone", said, right)
         return DEFAULT_TIME_ZONE
 
     def _contact(self, item: Mapping, path: str, language: str) -> ContactSpec:
         fields = Fields(item, path, ("name", "email", "role", "language", "declines"), self._problems)
         email = fields.text("email", longest=254)
         if email and not _EMAIL.fullmatch(email):
-            fields.note(fields.place_of("email"), "email", f"{email!r} is no e-mail address", "write name@example.org")
+            said = Sentence(f"{email!r} is no e-mail address", "no-mail-address", text=email)
+            fields.note(fields.place_of("email"), "email", said, Sentence("write name@example.org", "mail-example"))
         return ContactSpec(
             email=email,
             name=fields.text("name"),
@@ -278,8 +288,8 @@ class _OrganisationReader:
         if parsed and parsed.network:
             too_wide = self._limits.refusal(parsed.network)
             if too_wide:
-                right = "register the networks that are really in use"
-                fields.note(fields.place_of("address"), "address", too_wide, right)
+                right = Sentence("register the networks that are really in use", "register-used")
+                fields.note(fields.place_of("address"), "address", too_wide.sentence, right)
         return TargetSpec(
             address=_value(parsed),
             zone=fields.text("zone", longest=64),
@@ -297,12 +307,10 @@ class _OrganisationReader:
         begins = fields.moment("valid_from", partial(parse_begin, zone=zone))
         ends = fields.moment("valid_until", partial(parse_end, zone=zone))
         if begins.year > 1 and ends.year > 1 and ends <= begins:
-            fields.note(
-                fields.place_of("valid_until"),
-                "valid_until",
-                "the authorisation ends before it begins",
-                f"write a date after {begins.astimezone(zone).date()}",
-            )
+            first = begins.astimezone(zone).date()
+            said = Sentence("the authorisation ends before it begins", "authorisation-backwards")
+            right = Sentence(f"write a date after {first}", "date-after", day=first)
+            fields.note(fields.place_of("valid_until"), "valid_until", said, right)
         return AuthorisationSpec(
             document=fields.text("document"),
             allowed_by=fields.text("allowed_by"),
@@ -321,9 +329,8 @@ class _OrganisationReader:
             try:
                 values.add(parse_target(text).value)
             except AddressError as error:
-                fields.note(fields.place_of("scope"), "scope", str(error))
+                fields.note(fields.place_of("scope"), "scope", error.sentence)
         if not written:
-            fields.note(
-                fields.place_of("scope"), "scope", "this is missing", "list what may be inspected: [192.0.2.0/24]"
-            )
+            right = Sentence("list what may be inspected: [192.0.2.0/24]", "list-scope")
+            fields.note(fields.place_of("scope"), "scope", MISSING, right)
         return tuple(sorted(values))

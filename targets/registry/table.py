@@ -9,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from scanner.engine.sentence import Sentence
 from targets.addresses import parse_target
 from targets.ports import format_ports, parse_ports
-from targets.registry.document import read_text_file
+from targets.registry.document import KEEP_ONE, read_text_file
+from targets.registry.fields import not_known
 from targets.registry.problems import BadInput, Place, Problem, suggestion
 from targets.registry.reading import Limits
 from targets.registry.specs import OrganisationSpec, TargetSpec
 from targets.windows import parse_windows
+from targets.wrong import WrongText
 
 T = TypeVar("T")
 
@@ -44,8 +47,9 @@ def parse_targets(content: bytes, name: str, limits: Limits) -> tuple[TargetSpec
     try:
         lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        place = Place(name, reader.line_num)
-        raise BadInput([Problem(place, "", f"this is no valid CSV: {error}", "save it again as CSV")]) from error
+        said = Sentence(f"this is no valid CSV: {error}", "no-csv")
+        right = Sentence("save it again as CSV", "save-as-csv")
+        raise BadInput([Problem(Place(name, reader.line_num), "", said, right)]) from error
     header = _header(lines[0][1], name)
     problems: list[Problem] = []
     rows = [
@@ -55,7 +59,8 @@ def parse_targets(content: bytes, name: str, limits: Limits) -> tuple[TargetSpec
     if problems:
         raise BadInput(problems)
     if not rows:
-        raise BadInput([Problem(Place(name), "", "the file has a header but no rows", "add one target a row")])
+        said = Sentence("the file has a header but no rows", "no-rows")
+        raise BadInput([Problem(Place(name), "", said, Sentence("add one target a row", "add-rows"))])
     return tuple(rows)
 
 
@@ -81,9 +86,10 @@ def with_targets(organisation: OrganisationSpec, rows: tuple[TargetSpec, ...]) -
     for row in rows:
         if row.address in seen:
             line = seen[row.address].place.line
-            problems.append(
-                Problem(row.place, "address", f"{row.address} was given before, in row {line}", "keep one of them")
+            said = Sentence(
+                f"{row.address} was given before, in row {line}", "given-before", text=row.address, line=line
             )
+            problems.append(Problem(row.place, "address", said, KEEP_ONE))
         seen.setdefault(row.address, row)
     if problems:
         raise BadInput(problems)
@@ -106,26 +112,32 @@ def _decoded(content: bytes, name: str) -> str:
             continue
         if "\0" not in text:
             return text
-    raise BadInput([Problem(Place(name), "", "the text is neither UTF-8 nor GB18030/GBK", "save it as 'CSV UTF-8'")])
+    said = Sentence("the text is neither UTF-8 nor GB18030/GBK", "csv-not-text")
+    raise BadInput([Problem(Place(name), "", said, Sentence("save it as 'CSV UTF-8'", "save-as-csv-utf-8"))])
 
 
 def _header(cells: list[str], source: str) -> list[str]:
     place = Place(source, 1)
     names = [_COLUMNS.get(cell.casefold(), "") for cell in cells]
     problems = [
-        Problem(place, cell or "(empty)", "this column is unknown", suggestion(cell, _COLUMNS))
+        Problem(
+            place, cell or "(empty)", Sentence("this column is unknown", "column-unknown"), suggestion(cell, _COLUMNS)
+        )
         for cell, name in zip(cells, names, strict=True)
         if not name
     ]
     problems += [
         Problem(
-            place, name, "this column is missing", "begin with the line: address,zone,criticality,tags,ports,shared"
+            place,
+            name,
+            Sentence("this column is missing", "column-missing"),
+            Sentence("begin with the line: address,zone,criticality,tags,ports,shared", "begin-with-header"),
         )
         for name in _REQUIRED
         if name not in names
     ]
     problems += [
-        Problem(place, name, "this column comes twice", "keep one of them")
+        Problem(place, name, Sentence("this column comes twice", "column-twice"), KEEP_ONE)
         for name in sorted({name for name in names if name and names.count(name) > 1})
     ]
     if problems:
@@ -139,8 +151,11 @@ def _filled(
     filled = [(line, cells) for line, cells in lines if any(cells)]
     for line, cells in filled:
         if len(cells) > width and any(cells[width:]):
-            right = 'quote a cell that holds commas, such as "80,443"'
-            problems.append(Problem(Place(name, line), "", f"the row has {len(cells)} cells, not {width}", right))
+            said = Sentence(
+                f"the row has {len(cells)} cells, not {width}", "row-too-long", count=len(cells), width=width
+            )
+            right = Sentence('quote a cell that holds commas, such as "80,443"', "quote-commas")
+            problems.append(Problem(Place(name, line), "", said, right))
     return filled
 
 
@@ -168,41 +183,39 @@ class _Row:
         texts = [text.strip() for text in self._cells.get("blackouts", "").split(";") if text.strip()]
         try:
             return tuple(dict.fromkeys(window.text for window in parse_windows(texts)))
-        except ValueError as error:
-            self._problems.append(Problem(self._place, "blackouts", str(error)))
+        except WrongText as error:
+            self._problems.append(Problem(self._place, "blackouts", error.sentence))
             return ()
 
     def _checked(self, column: str, parse: Callable[[str], str]) -> str:
         try:
             return parse(self._cells.get(column, ""))
-        except ValueError as error:
-            self._problems.append(Problem(self._place, column, str(error)))
+        except WrongText as error:
+            self._problems.append(Problem(self._place, column, error.sentence))
             return ""
 
     def _word(self, column: str, words: dict[str, T]) -> T:
         text = self._cells.get(column, "")
         if text.casefold() not in words:
-            self._problems.append(
-                Problem(self._place, column, f"{text!r} is not known", suggestion(text, filter(None, words)))
-            )
+            self._problems.append(Problem(self._place, column, not_known(text), suggestion(text, filter(None, words))))
             return words[""]
         return words[text.casefold()]
 
 
 def _address(text: str, limits: Limits) -> str:
     parsed = parse_target(text)
-    if parsed.network and limits.refusal(parsed.network):
-        raise ValueError(limits.refusal(parsed.network))
+    if parsed.network and (too_wide := limits.refusal(parsed.network)):
+        raise too_wide
     return parsed.value
 
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("it holds a line break or an unprintable character; write plain words")
+        raise WrongText("it holds a line break or an unprintable character; write plain words", "cell-unprintable")
     return text
 
 
 def _present(text: str) -> str:
     if not text:
-        raise ValueError("it is empty; write the name of a registered zone")
+        raise WrongText("it is empty; write the name of a registered zone", "zone-missing")
     return text

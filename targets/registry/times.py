@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from targets.wrong import WrongText
+
 
 def parse_begin(text: str, zone: ZoneInfo) -> datetime:
-    """The moment ``text`` begins: a date means its first moment. Raises ``ValueError``."""
+    """The moment ``text`` begins: a date means its first moment. Raises ``WrongText``."""
     return _parse(text, zone, days=0)
 
 
 def parse_end(text: str, zone: ZoneInfo) -> datetime:
-    """The moment ``text`` is over: a date means its last moment, so the next midnight. Raises ``ValueError``."""
+    """The moment ``text`` is over: a date means its last moment, so the next midnight. Raises ``WrongText``."""
     return _parse(text, zone, days=1)
 
 
@@ -33,8 +35,10 @@ def _parse(text: str, zone: ZoneInfo, days: int) -> datetime:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ValueError(
-            f"{text!r} is no date or time; write 2026-12-31 or 2026-12-31T18:00 (in the organisation's time zone)"
+        raise WrongText(
+            f"{text!r} is no date or time; write 2026-12-31 or 2026-12-31T18:00 (in the organisation's time zone)",
+            "no-time",
+            text=text,
         ) from error
 
 

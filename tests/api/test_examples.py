@@ -25,8 +25,13 @@ PAGE = ROOT / "docs" / "api.md"
 def test_what_the_page_shows_works_as_it_stands(installation: Installation, tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")
     late = "deadline=NOW - timedelta(days=1)"
-    office = "from datetime import timedelta\nfrom tests.delivery.office import NOW, finding, unit\n"
-    installation.python(f"{office}finding(unit('water'), {late})")
+    office = (
+        "from datetime import timedelta\n"
+        "from scanner.delivery.notices import issue\n"
+        "from tests.delivery.office import NOW, finding, unit\n"
+    )
+    notice = "issue(water, None, [found], by='ops', now=NOW)"
+    installation.python(f"{office}water = unit('water')\nfound = finding(water, {late})\n{notice}")
     commands = re.findall(r"^\$ roundsman (.+)$", text, re.MULTILINE)
     agreed = [[*shlex.split(each), *(["--yes"] if re.search(" (revoke|rotate) ", each) else [])] for each in commands]
     # The call that is tried reaches nobody: no such address is known here.
@@ -47,9 +52,10 @@ def test_what_the_page_shows_works_as_it_stands(installation: Installation, tmp_
 
     assert '"check": "SVC-REDIS-UNAUTH"' in said[0]
     assert said[1].count('"state": "claimed"') == 2
-    first, second, third = programs.splitlines()
+    first, second, answered, third = programs.splitlines()
     assert first == "1 water 192.0.2.10 6379 SVC-REDIS-UNAUTH"
     assert second.startswith("re-inspection ")
+    assert answered.endswith("-1 ['in-progress']")
     assert "add organisation library" in third
     assert "add authorisation Order 7" in third
 

@@ -109,6 +109,12 @@ TABLE: dict[str, Entry] = {
     "list_notices": Entry(Scope.REPORTS_READ, ALL),
     "show_notice": Entry(Scope.REPORTS_READ, ALL, mine=True),
     "download_notice": Entry(Scope.REPORTS_READ, ALL, mine=True),
+    "answer_notice": Entry(
+        Scope.FINDINGS_WRITE,
+        CLAIM,
+        {"answers": [{"finding": 1, "answer": "fixed", "told": "A password is set."}]},
+        mine=True,
+    ),
     "show_bulletin": Entry(Scope.REPORTS_READ, ALL, mine=True, query=NOVEMBER),
     "download_bulletin": Entry(Scope.REPORTS_READ, ALL, mine=True, query=NOVEMBER),
     "list_messages": Entry(Scope.MAIL_READ, OFFICE),

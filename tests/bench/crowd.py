@@ -17,11 +17,11 @@ from scanner.accounts.roles import Role
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Message, MessageKind, Notice, NoticeItem
 from scanner.engine.model import Confidence, Severity
-from scanner.remediation.models import Finding, FindingEvent, RoundScore
+from scanner.remediation.models import Attention, Finding, FindingEvent, RoundScore
 from scanner.remediation.score import Scored, score_host, score_organisation
 from scanner.remediation.scores import as_kept
 from scanner.reports.models import Report
-from scanner.rounds.models import HostResult, Round
+from scanner.rounds.models import HostResult, Plan, Round
 from targets.models import Authorisation, Contact, Organisation, Target, Zone
 from tests.bench.pages import Size
 
@@ -39,10 +39,17 @@ ASKED = 50
 ACTS = 2000
 """Entries of the audit trail."""
 
+ADMINISTRATOR = "ops@office.example"
+
 _CHECKS = ("SVC-REDIS-UNAUTH", "TLS-V10", "HTTP-NO-HSTS", "SSH-WEAK-KEX", "TLS-CERT-EXPIRED")
 _PORTS = (443, 8443, 6379, 22)
 _STATES = ("open", "fixed", "open", "claimed", "fixed")
 _SEVERITIES = ("critical", "high", "medium", "low", "low", "medium", "info")
+
+
+def filled(size: Size, now: dt.datetime) -> User:
+    """Return the account of an administrator; fill the database before, unless an earlier run has."""
+    return User.objects.filter(email=ADMINISTRATOR).first() or fill(size, now)
 
 
 def fill(size: Size, now: dt.datetime) -> User:
@@ -58,11 +65,45 @@ def fill(size: Size, now: dt.datetime) -> User:
         _papers(owners, rounds, now)
         for number in range(ACTS):
             record(Action.BACKUP, f"file {number}", actor="ops@office.example", at=now, number=number)
-        user = people.add("ops@office.example", "Ops", "bench", now)
+        user = people.add(ADMINISTRATOR, "Ops", "bench", now)
         people.give(user, Role.ADMINISTRATOR, None, "bench", now)
         TOTP.activate(user, generate_totp_secret())
         _assignments(user, now)
+        _watched(targets, now)
+    if connection.vendor == "postgresql":  # as autovacuum does where a database grows in the course of months
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
     return user
+
+
+def _where_it_is_ten(now: dt.datetime) -> str:
+    """Return a time zone in which the duties of the day are done now, whenever that is; POSIX counts them westwards."""
+    ahead = 10 - now.hour if now.hour <= 22 else 11
+    return f"Etc/GMT{-ahead:+d}" if ahead else "UTC"
+
+
+def _watched(targets: list[Target], now: dt.datetime) -> None:
+    """A weekly plan for all, and hosts that earn a look between its rounds, of which some wait for the next of them."""
+    at = now + dt.timedelta(days=1)
+    Plan.objects.create(
+        name="weekly",
+        kind="routine",
+        schedule=f"0 3 * * {at:%a}".lower(),
+        profile="standard",
+        ports="top1000",
+        created=now,
+        created_by="ops",
+        next_due=at.replace(hour=3, minute=0, second=0, microsecond=0),
+    )
+    _made(
+        Attention(
+            organisation=each.organisation,
+            host=each.value,
+            hours=7 * 24,
+            due=now + dt.timedelta(hours=each.pk % 48 - 24),
+        )
+        for each in targets
+    )
 
 
 def _owners(number: int, now: dt.datetime) -> list[Organisation]:
@@ -75,6 +116,7 @@ def _owners(number: int, now: dt.datetime) -> list[Organisation]:
                 name_en=f"Office {each}",
                 name_zh=f"示例单位{each}",
                 parent=tops[each % len(tops)] if tops else None,
+                time_zone=_where_it_is_ten(now),
             )
             for each in range(first, min(last, number))
         )

@@ -1,6 +1,7 @@
 """``python -m tests.bench.pages``: what each page takes in a large installation, and how often it asks the database.
 
-Milliseconds are those from a request to its whole answer within the process, without a network.
+Milliseconds are those from a request to its whole answer within the process, without a network. With ``python -m
+tests.postgres python -m tests.bench.pages`` the database is PostgreSQL's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -75,10 +77,11 @@ def main() -> int:
     for name, usual in asdict(Size()).items():
         parser.add_argument(f"--{name}", type=int, default=usual, help=f"({usual:,})")
     parser.add_argument("--runs", type=int, default=7, help="requests for each page, of which the median is printed")
+    parser.add_argument("--data", type=Path, help="a directory that keeps the filled database for the next run")
     options = vars(parser.parse_args())
-    runs, size = options.pop("runs"), Size(**options)
+    runs, kept, size = options.pop("runs"), options.pop("data"), Size(**options)
     with tempfile.TemporaryDirectory(prefix="roundsman-bench-") as folder:
-        os.environ["ROUNDSMAN_DATA_DIR"] = folder
+        os.environ["ROUNDSMAN_DATA_DIR"] = str(kept or folder)
         Console().print(_table(size, runs))
     return 0
 
@@ -94,10 +97,10 @@ def _table(size: Size, runs: int) -> Table:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    from tests.bench.crowd import fill
+    from tests.bench.crowd import filled
 
     browser = Client(headers={"host": "localhost"})
-    browser.force_login(fill(size, datetime.now(UTC)))
+    browser.force_login(filled(size, datetime.now(UTC)))
     table = Table("page", f"ms, {ALLOWED_MS} allowed", f"queries, {ALLOWED_QUERIES} allowed")
     for page in PAGES:
         with CaptureQueriesContext(connection) as asked:

@@ -1,7 +1,7 @@
 """``make bench``: our figures, the peers' and the ratios, on the same hosts, in one run.
 
 It moves into a network namespace of its own first, so that the fleet is reachable by nobody else. The rows ``reports``,
-``pages`` and ``soak`` need none, and the last can be run smaller by itself:
+``pages``, ``users`` and ``soak`` need none, and the last can be run smaller by itself:
 ``python -m tests.bench.run soak --days 30 --units 5 --hosts 200``.
 """
 
@@ -32,7 +32,7 @@ ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 AUTHORISED = ["--authorisation", "bench on loopback"]
 INSPECTED = (0, 3)
 
-OFFLINE = ("reports", "pages", "soak")
+OFFLINE = ("reports", "pages", "users", "soak")
 """Rows that need no fleet."""
 
 ROWS = ("fleet", "slow", "tls", "sweep", "memory", "rounds", "help", *OFFLINE)
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def _offline(rows: set[str], options: argparse.Namespace) -> int:
-    for name in ("reports", "pages"):
+    for name in ("reports", "pages", "users"):
         if name in rows:
             subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)
     if "soak" in rows:

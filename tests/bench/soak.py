@@ -19,7 +19,7 @@ import statistics
 import sys
 import time
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from typing import Any
 import psutil
 
 SEED = 20
-POLL, WAIT = 0.05, 0.1
+POLL, WAIT = 0.05, 0.05
 """Seconds between two looks for work, and for its end."""
 
 SENTINEL = 2.0
@@ -102,6 +102,7 @@ def soak(size: Size) -> Figures:
     from django.conf import settings
     from django.db import connections
 
+    from scanner import garbage
     from tests.bench.living import START, STEPS, World
     from tests.bench.truths import Ledger
 
@@ -115,11 +116,12 @@ def soak(size: Size) -> Figures:
     with _workers(size, clock, stop, written) as workers:
         service = _Service(clock, settings.DATA_DIR)
         figures.database_mb[0] = _size(settings.DATA_DIR)
+        garbage.settle()  # as serve does
         for step in range(size.days * STEPS):
             at = START + timedelta(days=step / STEPS)
             world.walk_to(step)
             clock.set(step, at)
-            service.step(workers)
+            service.step(workers, ledger.read)
             ledger.account()
             ledger.findings()
             ledger.letters(settings.DATA_DIR / "mail")
@@ -135,6 +137,7 @@ def soak(size: Size) -> Figures:
                     figures.opened, figures.fixed, figures.recurred = ledger.histories()
                     ledger.urgent()
                 print(_line(day, began, figures, written, size), file=sys.stderr, flush=True)
+    ledger.read()
     figures.seconds = time.monotonic() - began
     figures.cpu_seconds = _cpu()
     figures.mails = ledger.mails
@@ -175,21 +178,19 @@ def soak_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 class _Service:
-    """What ``serve`` does beside its workers, one thing after the other."""
+    """What ``serve`` does beside its workers, one thing after the other, while they work."""
 
     def __init__(self, clock: Clock, folder: Path) -> None:
         from scanner.delivery.digest import Space
         from scanner.delivery.duties import Duties
         from scanner.delivery.sender import Mailer
-        from scanner.flow import Sentinel
 
         self._clock = clock
         self._duties = Duties(lambda: Space(10**9, 10**10))
         self._mailer = Mailer(clock.now)
-        self._sentinel = Sentinel()
 
-    def step(self, workers: list[Any]) -> None:
-        """Make what is due, wait until it is done, and let every mail leave."""
+    def step(self, workers: list[Any], meanwhile: Callable[[], None]) -> None:
+        """Make what is due, do ``meanwhile``, wait until all is done, and let every mail leave."""
         from scanner.remediation.cadence import make_cadence_rounds
         from scanner.rounds.clock import tick
         from scanner.rounds.models import ENDED, Round
@@ -197,16 +198,13 @@ class _Service:
         now = self._clock.now()
         tick(now)
         make_cadence_rounds(now)
-        looked = 0.0
+        self._duties.run(now)
+        meanwhile()
         while Round.objects.exclude(state__in=ENDED).exists():
-            if time.monotonic() - looked > SENTINEL:
-                self._sentinel.look(self._clock.now())
-                looked = time.monotonic()
             if not self._mailer.send_due().tried:
                 time.sleep(WAIT)
             if not all(each.is_alive() for each in workers):
                 raise RuntimeError("A worker ended.")
-        self._duties.run(self._clock.now())
         while self._mailer.send_due().tried:
             pass
 
@@ -240,10 +238,14 @@ def _workers(size: Size, clock: Clock, stop: Any, written: Any) -> Iterator[list
 
 
 def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> None:
-    """Do jobs until the end, and keep the median of each day's times to write results, up to 16 at once."""
+    """Do jobs until the end, and keep the median of each day's times to write results, up to 16 at once.
+
+    The first one looks for what can't wait in between: in ``serve``, too, a process of workers does.
+    """
     from django.db import connections
 
-    from scanner.flow import hooks
+    from scanner import garbage
+    from scanner.flow import Sentinel, hooks
     from scanner.rounds import look
     from scanner.rounds.lease import Observer, worker_name
     from scanner.rounds.ways import Ways
@@ -270,8 +272,12 @@ def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> Non
 
     ways = Ways(resolve=resolve, engine=Replay(world, walk, clock.now), now=clock.now)
     hand = Hand(worker_name("serve"), ways, hooks(clock.now), Observer())
-    day = 0
+    sentinel, looked, day = Sentinel(), 0.0, 0
+    garbage.settle()  # as serve does
     while not stop.is_set():
+        if number == 0 and time.monotonic() - looked > SENTINEL:
+            sentinel.look(clock.now())
+            looked = time.monotonic()
         if not hand.work_one():
             time.sleep(POLL)
         today = clock.step // STEPS

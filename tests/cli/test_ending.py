@@ -43,3 +43,19 @@ def test_a_signal_that_another_thread_gets_ends_it_and_a_second_ends_it_at_once(
     told = process.stderr.read()
     assert "Ending: what is in work is put back." in told
     assert f"Ended at once by a second {number.name}." in told
+
+
+STUCK = """
+import threading
+from scanner.cli import ending
+ending.LONGEST = 0.2
+ended = threading.Event()
+ended.set()
+with ending.in_time(ended):
+    threading.Event().wait()  # as for a server that has fallen silent
+"""
+
+
+def test_what_does_not_come_to_an_end_in_time_is_broken_off() -> None:
+    done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=30, check=True)
+    assert "gone on with at the next start" in done.stderr

@@ -15,6 +15,8 @@ from django.test.utils import CaptureQueriesContext
 
 from scanner.accounts.roles import Role
 from scanner.delivery import mail_server
+from scanner.delivery.models import Message, MessageKind, MessageState
+from scanner.delivery.outbox import Letter, enqueue
 from scanner.delivery.smtp import Security
 from scanner.rounds.models import Round
 from tests.console.house import House, account, client
@@ -75,3 +77,20 @@ def test_they_end_with_the_first_report_and_can_be_hidden_before(house: House) -
     mail_server.choose(known, "tests", datetime.now(UTC))
     assert "First steps" not in browser.get("/").content.decode()
     assert "First steps" not in house.browser(Role.AUDITOR).get("/").content.decode()
+
+
+def test_many_dead_letters_cost_a_new_installation_no_query_more(db: None) -> None:
+    browser, now = client(account("li@office.example", Role.ADMINISTRATOR)), datetime.now(UTC)
+    owner = organisation("water")
+    register(owner, "192.0.2.10")
+    authorise(owner, "192.0.2.0/24")
+    Round.objects.create(profile="quick", ports="80", requested_by="li", created=now, state="running", started=now)
+    for number in range(8):
+        letter = Letter(f"{number}", MessageKind.DIGEST, f"unit-{number}@water.example", "en", "A week", "text", "html")
+        enqueue(letter, now)
+    Message.objects.update(state=MessageState.DEAD, reply="550 no such user")
+    assert steps(browser)[0] > 1
+    html = browser.get("/").content.decode()
+    assert "8 mails" in html
+    assert html.count("550 no such user") == 5
+    assert "3 more" in html

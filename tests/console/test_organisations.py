@@ -54,9 +54,9 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_written(house: Ho
         ({"time_zone": "Shanghai"}, "no IANA time zone"),
         ({"contact_name": "Robin Hale"}, "Write both"),
         ({"weight": "4"}, "less than or equal to 3"),
-        ({"blackouts": "always"}, "no blackout window"),
+        ({"blackouts": "always"}, "is no blackout"),
         ({"domains": "-x"}, "-x"),
-        ({"trusted_roots": "/etc/hostname"}, "a file can&#x27;t be named here"),
+        ({"trusted_roots": "/etc/hostname"}, "A file can&#x27;t be named here"),
         ({"name_en": "Harbour\tOffice"}, "Write one line"),
     ):
         html = browser.post("/add-organisation/", {**whole, **change}).content.decode()

@@ -18,6 +18,7 @@ from scanner.api.models import Token
 from scanner.console.middleware import POLICY
 from scanner.console.views.mails import FRAMING
 from scanner.installation import ROOT
+from scanner.rounds.models import Round
 from scanner.webhooks.models import Webhook
 from tests.console.house import House, account, client
 from tests.delivery.office import contact, finding, unit
@@ -168,9 +169,11 @@ def test_every_page_is_small_has_a_title_and_a_heading_and_asks_the_database_lit
 @pytest.mark.lab
 def test_every_page_is_valid(house: House, tmp_path: Path) -> None:
     """By the Nu Html Checker of the W3C. Where a browser knows no dates, it offers a field of text, which will do."""
+    Round.objects.filter(pk=house.round.pk).update(state="running", followed=None)
+    watched = {"watched round": f"/rounds/{house.round.pk}/?watch=on"}
     for language in ("en", "zh-Hans"):
         browser = in_language(house.users[Role.ADMINISTRATOR], language)
-        for name, address in pages(house).items():
+        for name, address in (pages(house) | watched).items():
             (tmp_path / f"{name.replace(' ', '-')}-{language}.html").write_bytes(browser.get(address).content)
         nobody = Client(headers={"accept-language": language})
         (tmp_path / f"sign-in-{language}.html").write_bytes(nobody.get("/account/sign-in/").content)

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scanner.engine.errors import InputError
@@ -39,13 +40,14 @@ def free_port() -> int:
 def served(installation: Installation, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run ``roundsman serve`` until the block ends, and see that it ends by SIGTERM as it should."""
     port = free_port()
+    log = (installation.path.parent / "serve.log").open("ab")  # a pipe that nobody reads holds up whoever logs
     installation.environment.update({"ROUNDSMAN_WEB_PORT": str(port), "ROUNDSMAN_CADENCE": "off", **settings})
     process = subprocess.Popen(
         [sys.executable, "-c", "from scanner.cli.main import main; main()", "serve", "--workers", "1"],
         env=installation._variables(),
         cwd=installation.path.parent,
         text=True,
-        stderr=subprocess.PIPE,
+        stderr=log,
     )
     try:
         deadline = time.monotonic() + 60
@@ -61,8 +63,7 @@ def served(installation: Installation, **settings: str) -> Iterator[tuple[subpro
     finally:
         process.kill()
         process.wait()
-        if process.stderr:
-            process.stderr.close()
+        log.close()
 
 
 def ask(port: int, path: str, **headers: str) -> http.client.HTTPResponse:
@@ -150,6 +151,31 @@ def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(inst
             assert announce(port, host, 1_000_000, cookie) == status, "without the body"
         assert process.poll() is None
     assert health(installation) == 1
+
+
+def pages_of(service: int) -> psutil.Process:
+    """Return the process that answers browsers for a service."""
+    [found] = [each for each in psutil.Process(service).children() if "scanner.cli.pages" in each.cmdline()]
+    return found
+
+
+@pytest.mark.slow
+def test_pages_come_from_a_process_that_is_begun_anew_when_it_dies_and_ends_with_the_service(
+    installation: Installation,
+) -> None:
+    with suppress(InterruptedError), served(installation) as (process, port):
+        first = pages_of(process.pid)
+        assert ask(port, "/healthz").status == 200
+        first.kill()
+        first.wait(5)
+        assert ask(port, "/healthz").status == 200, "whoever comes meanwhile waits for the next one"
+        second = pages_of(process.pid)
+        second.terminate()
+        assert ask(port, "/healthz").status == 200, "only the service ends it"
+        assert second.is_running()
+        process.kill()
+        second.wait(8)
+        raise InterruptedError("the service was killed, as it was to be")
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ def test_targets_are_added_one_a_line_and_put_on_record(house: House) -> None:
         ({"addresses": "192.0.2.200"}, "overlaps 192.0.2.200 of library"),
         ({"organisation": "nobody"}, "not registered and active"),
         ({"ports": "0"}, "out of range"),
-        ({"blackouts": "always"}, "no blackout window"),
+        ({"blackouts": "always"}, "is no blackout"),
     ],
 )
 def test_what_can_not_be_registered_is_told_beside_its_field(house: House, change: dict[str, str], said: str) -> None:
@@ -233,11 +233,11 @@ def test_a_file_can_not_name_another_of_the_server(house: House) -> None:
     browser = house.browser(Role.OPERATOR)
     text = "organisations:\n- slug: water\n  name_en: W\n  trusted_roots:\n  - /etc/hostname\n  - pyproject.toml\n"
     html = browser.get(browser.post("/import/", {"text": text}).headers["Location"]).content.decode()
-    assert html.count("a file can&#39;t be named here") == 2
+    assert html.count("A file can&#39;t be named here") == 2
 
 
 def test_an_import_is_a_file_or_a_text_and_has_an_end(house: House) -> None:
     browser = house.browser(Role.OPERATOR)
     assert "one of both" in browser.post("/import/", {}).content.decode()
     large = SimpleUploadedFile("large.yaml", b"#" * (5 * 1024 * 1024 + 1))
-    assert "more than 5242880 bytes" in browser.post("/import/", {"file": large}).content.decode()
+    assert "more than 5 MB" in browser.post("/import/", {"file": large}).content.decode()

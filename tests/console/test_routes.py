@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from scanner.accounts.roles import Role
 from scanner.api.models import Token
 from scanner.audit.models import Entry as AuditEntry
+from scanner.console.urls import ROUTES
 from scanner.console.views import system
 from scanner.webhooks.models import Webhook
 from tests.console.house import House, client
@@ -158,6 +159,7 @@ TABLE: dict[str, Entry] = {
     "rounds": Entry(OFFICE),
     "new-round": Entry(OPERATE, OPERATE),
     "round": Entry(OFFICE),
+    "round-progress": Entry(OFFICE),
     "pause-round": Entry(None, OPERATE),
     "resume-round": Entry(None, OPERATE),
     "cancel-round": Entry(OPERATE, OPERATE),
@@ -266,6 +268,14 @@ ADDRESSES = dict(patterns())
 def test_every_address_has_an_entry_and_every_entry_an_address() -> None:
     assert set(ADDRESSES) == set(TABLE)
     assert "" not in ADDRESSES
+
+
+def test_what_asks_once_more_who_it_is_leads_back_to_a_page_that_asks_as_well() -> None:
+    fresh = {route.name: route for route in ROUTES if route.fresh}
+    assert {"mail-server", "test-mail", "add-token", "add-webhook"} <= set(fresh)
+    without_page = [route for route in fresh.values() if not route.shows]
+    assert [route.name for route in without_page if not fresh[route.back].shows] == []
+    assert [route.name for route in ROUTES if route.back and route not in without_page] == []
 
 
 @pytest.fixture(autouse=True)

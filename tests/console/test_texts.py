@@ -29,6 +29,38 @@ from tests.reports.test_locale import keys, placeholders
 FOLDER = ROOT / "scanner" / "console"
 SOURCE = "".join(path.read_text("utf-8") for path in FOLDER.rglob("*") if path.suffix in (".py", ".html", ".txt"))
 
+CODED = (
+    *("Refused", "Sentence", "WrongText", "AddressError", "PortsError", "WindowError", "RootError"),
+    *("WrongAddressError", "OnlyAdministratorError", "UnknownOrganisation"),
+)
+"""What says something in English and by a code at once."""
+
+ERRORS = re.compile(rf"\b(?:{'|'.join(CODED)}|InputError|RoundsmanError|ValueError|LookupError)\b|\bexcept\b")
+
+TREES = {
+    path.relative_to(ROOT).as_posix(): ast.parse(source)
+    for room in ("scanner", "targets")
+    for path in (ROOT / room).rglob("*.py")
+    if "/engine/" not in path.as_posix() or path.name in ("plan.py", "store.py")
+    if ERRORS.search(source := path.read_text("utf-8"))
+}
+"""Every file of the program that speaks of errors, by its path."""
+
+REACHED = (
+    *("targets/", "scanner/rounds/", "scanner/remediation/", "scanner/reports/", "scanner/delivery/"),
+    *("scanner/accounts/", "scanner/api/tokens.py", "scanner/api/scopes.py", "scanner/webhooks/", "scanner/console/"),
+)
+"""Rooms whose refusals pages show."""
+
+OF_THE_COMMAND_LINE = (
+    *("scanner/console/server.py", "scanner/rounds/service.py", "scanner/rounds/fleet.py", "scanner/rounds/rights.py"),
+    *("scanner/delivery/replies.py", "scanner/delivery/reply_read.py", "scanner/delivery/tell.py"),
+    *("scanner/remediation/reinspection.py", "scanner/reports/formats.py", "scanner/reports/stationery.py"),
+    *("scanner/rounds/execute.py", "targets/registry/export.py"),
+    *("scanner/reports/drawn.py", "scanner/reports/words_file.py", "scanner/delivery/mail_server.py"),
+)
+"""What in them no page asks for, or shows in words of its own."""
+
 BY_VALUE: dict[str, type[TextChoices] | type[StrEnum]] = {
     "profile": Profile,
     "stage": JobKind,
@@ -62,6 +94,7 @@ ASSEMBLED = (
     *("mails.retry_", "mails.cancel_", "mails.as_", "mail_test.step_"),
     *("compare.first", "compare.second"),
     *("chosen.claim", "chosen.give", "chosen.decide", "chosen.reopen"),
+    "mail_reply.",
     *("rounds.look_", "rounds.paused", "rounds.resumed", "rounds.cancelled"),
     *("finding.claimed", "finding.granted", "finding.refused", "finding.reopened", "finding.given", "finding.said"),
 )
@@ -135,17 +168,60 @@ def test_every_value_has_its_text(language: Language, topic: str) -> None:
 
 def test_every_refusal_has_its_text_and_tells_it_what_it_asks_for() -> None:
     """Refusals are raised in any room, with a code and values; the console words them."""
-    told: dict[str, set[str]] = {}
-    sources = (path.read_text("utf-8") for path in (ROOT / "scanner").rglob("*.py"))
-    for source in (each for each in sources if " Refused(" in each):
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
-                code = node.args[1]
-                assert isinstance(code, ast.Constant)
-                told.setdefault(str(code.value), set()).update(each.arg or "" for each in node.keywords)
+    told: dict[str, list[set[str]]] = {}
+    for call in (node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if isinstance(call.func, ast.Name) and call.func.id in CODED and len(call.args) > 1:
+            code = call.args[1]
+            if isinstance(code, ast.Constant):
+                told.setdefault(str(code.value), []).append({each.arg or "" for each in call.keywords})
     known = {key.removeprefix("refusal."): text for key, text in own_texts(Language.EN).items() if "refusal." in key}
-    assert set(told) == set(known) - {"tool"}
-    assert all(placeholders(known[code]) <= values for code, values in told.items())
+    assert set(told) == set(known) - {"tool", "unsaid"}
+    short = [code for code, ways in told.items() for values in ways if not placeholders(known[code]) <= values]
+    assert short == []
+
+
+def test_rooms_that_pages_reach_refuse_in_words_that_every_language_has() -> None:
+    """Whoever raises a plain ``InputError`` there shows English on a Chinese page, or nothing that helps."""
+    plain = {
+        f"{path}: {ast.unparse(node.exc)}"
+        for path, tree in TREES.items()
+        if path.startswith(REACHED) and not path.startswith(OF_THE_COMMAND_LINE)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
+        if node.exc.func.id in ("InputError", "RoundsmanError", "ValueError", "LookupError")
+    }
+    assert plain == set()
+
+
+def test_pages_show_no_text_of_an_error_but_by_its_code() -> None:
+    """Nothing in the console makes text of an exception; ``refusals.py`` alone does, by codes."""
+    shown = [
+        f"{path}:{handler.lineno}"
+        for path, tree in TREES.items()
+        if path.startswith("scanner/console") and path != "scanner/console/refusals.py"
+        for handler in ast.walk(tree)
+        if isinstance(handler, ast.ExceptHandler) and handler.name and not _only_logs(handler)
+        for node in ast.walk(handler)
+        if _makes_text_of(node, handler.name)
+    ]
+    assert shown == []
+
+
+def _makes_text_of(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="str" | "repr" | "format"), args=[ast.Name(id=called)]):
+            return called == name
+        case ast.FormattedValue(value=ast.Name(id=called)):
+            return called == name
+        case ast.Attribute(value=ast.Name(id=called), attr="args" | "message" | "messages"):
+            return called == name
+        case _:
+            return False
+
+
+def _only_logs(handler: ast.ExceptHandler) -> bool:
+    """The start of a server is told to a terminal."""
+    return any(isinstance(node, ast.Raise) and "InputError" in ast.unparse(node) for node in ast.walk(handler))
 
 
 @pytest.mark.parametrize("language", Language)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import string
 import time
@@ -11,6 +12,7 @@ from base64 import b64encode
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -23,7 +25,7 @@ from scanner.engine.intel.distrust import Distrust, distrusted_roots
 from scanner.engine.intel.roots import trusted_roots
 from scanner.engine.judge import judge
 from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outcome, Service, Severity, Target, Vantage
-from scanner.engine.rules import ocsp_view
+from scanner.engine.rules import ocsp_view, x509_view
 from scanner.engine.rules.base import Basis
 from scanner.engine.rules.x509_view import covers, view
 from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, rsa_key
@@ -122,6 +124,39 @@ def test_certificates_in_the_wrong_order_are_related_all_the_same() -> None:
     leaf = issue("www.lab", middle, names=["www.lab"])
     found = findings(leaf.der, INTERMEDIATE.der, middle.der)
     assert dict(found["CERT-CHAIN-ORDER"].params)["problems"] == "order"
+
+
+def _roca_prime(bits: int, seed: int) -> int:
+    """Return a prime as Infineon's library made them: k * M + 65537**a mod M, M the product of small primes."""
+    product = math.prod(x509_view._ROCA_PRIMES)
+    for k in range((1 << (bits - 1)) // product + seed, (1 << bits) // product):
+        candidate = k * product + pow(65537, seed + k % 1000, product)
+        if all(pow(base, candidate - 1, candidate) == 1 for base in (2, 3, 5, 7)):
+            return candidate
+    raise AssertionError("There are primes enough.")
+
+
+def test_a_key_of_infineons_flawed_library_is_told_by_its_modulus() -> None:
+    p, q = _roca_prime(1024, 17), _roca_prime(1024, 4711)
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        *(p, q, d, d % (p - 1), d % (q - 1), rsa.rsa_crt_iqmp(p, q)), rsa.RSAPublicNumbers(65537, p * q)
+    )
+    weak = issue("www.lab", INTERMEDIATE, names=["www.lab"], key=numbers.private_key())
+    assert dict(findings(weak.der, INTERMEDIATE.der)["CERT-EXP-1"].params)["flaw"].startswith("ROCA")
+    sound = issue("www.lab", INTERMEDIATE, names=["www.lab"], key=rsa_key(2048))
+    assert "CERT-EXP-1" not in findings(sound.der, INTERMEDIATE.der)
+
+
+def test_an_intermediate_that_two_roots_signed_may_be_sent_twice() -> None:
+    other_root = issue("Other root", is_ca=True)
+    crossed = issue("Roundsman lab intermediate", other_root, key=INTERMEDIATE.key, is_ca=True)
+    assert "CERT-CHAIN-ORDER" not in findings(*CHAIN, crossed.der)
+
+
+def test_days_since_the_end_are_whole_days() -> None:
+    ended = issue("www.lab", INTERMEDIATE, names=["www.lab"], until=NOW - 1.5 * DAY)
+    assert dict(findings(ended.der, INTERMEDIATE.der)["CERT-EXPIRED"].params)["days"] == "1"
 
 
 def test_an_exponent_of_one_is_found_though_libraries_refuse_the_key() -> None:

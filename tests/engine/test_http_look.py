@@ -14,7 +14,7 @@ import pytest
 from scanner.engine.errors import ProbeError
 from scanner.engine.facts.http import HttpFacts, RedirectEnd
 from scanner.engine.model import Endpoint, Level, Target
-from scanner.engine.probes import http
+from scanner.engine.probes import http, http_session
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
 from scanner.engine.probes.http_session import BODY_LIMIT
@@ -89,6 +89,18 @@ def test_no_secret_and_little_else_is_kept(tmp_path: Path) -> None:
     assert len(repr(facts)) < 10_000
 
 
+def test_headers_that_count_are_kept_of_a_long_list(tmp_path: Path) -> None:
+    many = "".join(f"X-Number-{number}: x\r\n" for number in range(60))
+    cookie = f"Set-Cookie: sid={'a' * 4500}; Secure; HttpOnly"
+    headers = f"Content-Type: text/html\r\n{many}{cookie}\r\nX-Frame-Options: DENY"
+    with serving(lambda _: iter([answer(headers=headers)]), tmp_path):
+        facts = look(level=Level.GREETING)
+    assert facts.root is not None
+    assert facts.root.header("x-frame-options") == "DENY"
+    assert facts.root.header("set-cookie") == "sid=****; Secure; HttpOnly"
+    assert len(facts.root.headers) == 40
+
+
 def test_a_server_that_does_not_speak_http_is_an_error(tmp_path: Path) -> None:
     with serving(lambda _: iter([b"SSH-2.0-lab\r\n"]), tmp_path), pytest.raises(ProbeError):
         look()
@@ -160,6 +172,60 @@ def test_a_firewall_that_loses_patience_is_noticed(tmp_path: Path) -> None:
 
     with serving(reply, tmp_path):
         assert look().blocked
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+def test_what_a_limiter_turned_away_is_asked_again(
+    tmp_path: Path, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
+    turned_away: list[bytes] = []
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        path = request.split()[1]
+        if path in (b"/.env", b"/web.config") and path not in turned_away:
+            turned_away.append(path)
+            yield answer(status=status)
+        else:
+            found = path == b"/.env"
+            yield answer(sites.ENV.encode(), headers="Content-Type: text/plain") if found else answer(status="404 No")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert [path.kind for path in facts.exposed] == ["env"]
+    assert facts.complete
+
+
+def test_what_a_limiter_turns_away_twice_is_not_inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        limited = request.split()[1] == b"/backup.zip"
+        yield answer(status="503 Service Unavailable" if limited else "404 Not Found")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert not facts.complete
+    assert "/backup.zip" in facts.ended
+
+
+def test_a_limiter_that_stays_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
+    count = 0
+
+    def reply(_: bytes) -> Iterator[bytes]:
+        nonlocal count
+        count += 1
+        yield answer(status="404 Not Found" if count < 12 else "429 Too Many Requests")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.blocked
+    assert not facts.complete
+    assert facts.requests < 25
 
 
 def test_a_rule_against_dotfiles_is_no_block(tmp_path: Path) -> None:
@@ -251,6 +317,72 @@ def test_a_site_that_wants_its_cookie_back_gets_it_on_the_way_and_nobody_keeps_i
     assert facts.page is not None
     assert facts.page.title == "Portal"
     assert sites.SECRET not in repr(facts)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        '<meta http-equiv="refresh" content="0;url=app/login">',
+        '<script>window.location.href = "/app/login"</script>',
+    ],
+)
+def test_a_page_that_only_sends_its_visitors_on_leads_to_the_one_that_is_judged(tmp_path: Path, first: str) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        at_login = request.startswith(b"GET /app/login ")
+        yield answer(b"<html><title>Log in</title>" if at_login else f"<html>{first}</html>".encode())
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert [reply.path for reply in facts.first_page] == ["/", "/app/login"]
+    assert facts.page is not None
+    assert facts.page.title == "Log in"
+    assert facts.redirect_end is RedirectEnd.ARRIVED
+
+
+def test_a_refresh_header_sends_on_like_the_element_of_that_name(tmp_path: Path) -> None:
+    headers = "Content-Type: text/html\r\nRefresh: 0; url=https://portal.lab.test/"
+    with serving(lambda _: iter([answer(headers=headers)]), tmp_path):
+        facts = look(level=Level.GREETING)
+    assert facts.page is not None
+    assert facts.page.refresh == "https://portal.lab.test/"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        '<meta http-equiv="refresh" content="0;url=/gone">',
+        '<meta http-equiv="refresh" content="0;url=https://other.lab.test/">',
+        '<meta http-equiv="refresh" content="0;url=/">',
+        f'<p>{"Words. " * 50}</p><script>function go() {{ location.href = "/gone" }}</script>',
+    ],
+)
+def test_a_page_whose_own_way_on_leads_nowhere_is_the_one_that_is_judged(tmp_path: Path, first: str) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        gone = request.startswith(b"GET /gone ")
+        yield answer(b"", "404 Not Found") if gone else answer(f"<html><title>First</title>{first}</html>".encode())
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.page is not None
+    assert facts.page.title == "First"
+    assert facts.complete
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("<html><title>某市某局</title>".encode("gbk"), "text/html; charset=GBK"),
+        ("<html><meta charset='gb2312'><title>某市某局</title>".encode("gbk"), "text/html"),
+        ("\ufeff<html><title>某市某局</title>".encode("utf-16-le"), "text/html"),
+        ("\ufeff<html><title>某市某局</title>".encode(), "text/html; charset=gbk"),
+        ("<html><title>某市某局</title>".encode(), "text/html; charset=unicode_escape"),
+    ],
+)
+def test_a_page_is_read_in_the_charset_that_it_declares(tmp_path: Path, body: bytes, content_type: str) -> None:
+    with serving(lambda _: iter([answer(body, headers=f"Content-Type: {content_type}")]), tmp_path):
+        facts = look(level=Level.GREETING)
+    assert facts.page is not None
+    assert facts.page.title == "某市某局"
 
 
 def test_a_redirect_to_a_page_that_does_not_answer_leaves_the_look_incomplete(tmp_path: Path) -> None:

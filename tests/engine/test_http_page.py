@@ -69,6 +69,55 @@ def test_a_page_that_sends_the_browser_on_is_noticed(text: str) -> None:
     assert read_page(text, "http://portal.lab.test/").refresh == "https://portal.lab.test/"
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        'if (location.protocol != "https:") { location.replace("https:" + location.href.substring(5)) }',
+        "if (location.protocol !== 'https:') location.protocol = 'https:'",
+        "window.location.href = 'https://' + window.location.host",
+    ],
+)
+def test_a_script_that_takes_a_whole_page_to_https_is_noticed(script: str) -> None:
+    text = f"<p>{'Words. ' * 50}</p><script>{script}</script>"
+    assert read_page(text, "http://portal.lab.test/").refresh == "https://portal.lab.test/"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # How Baidu and Google had their counters of visits loaded.
+        """<script>var p = (("https:" == document.location.protocol) ? " https://" : " http://");
+        document.write(unescape("%3Cscript src='" + p + "hm.baidu.com/h.js%3F1'%3E%3C/script%3E"));</script>""",
+        """<script>ga.src = ('https:' == document.location.protocol ? 'https://ssl' : 'http://www') + '.ga.test/ga.js';
+        </script>""",
+        f'<p>{"Words. " * 50}</p><script>function shop() {{ location.href = "https://shop.test/" }}</script>',
+        '<meta http-equiv="refresh" content="300; url=https://portal.lab.test/">',
+        '<meta http-equiv="refresh" content="5">',
+    ],
+)
+def test_a_page_that_keeps_its_visitors_sends_nobody_on(text: str) -> None:
+    assert read_page(text, "http://portal.lab.test/").refresh == ""
+
+
+def test_links_are_relative_to_the_base_element() -> None:
+    page = read_page(
+        '<base href="http://portal.lab.test:8080/app/"><base href="/ignored/"><script src="a.js"></script>'
+        '<form action="login"><input type="password"></form><a href="http://portal.lab.test:8080/files/x">',
+        BASE,
+    )
+    assert page.plain_active == ("http://portal.lab.test:8080/app/a.js", "http://portal.lab.test:8080/app/login")
+    assert page.password_actions == ("http://portal.lab.test:8080/app/login",)
+    assert page.folders == ()
+
+
+def test_the_foot_of_a_long_page_is_read_and_one_that_was_cut_off_proves_nothing() -> None:
+    long = "<p>text</p>" * 15_000
+    assert read_page(f"{long}京ICP备05000000号-1", BASE).registration == "京ICP备05000000号-1"
+    assert read_page(long, BASE).registration == ""
+    assert read_page(long, BASE, cut=True).registration is None
+    assert read_page("\ufffd" * 300, BASE).registration is None
+
+
 def test_only_plain_folders_of_the_same_site_are_taken_from_links() -> None:
     page = read_page(
         '<a href="/files/a.pdf"><a href="https://other.test/away/x"><a href="/x;reboot/y"><a href="/$(id)/y">'
@@ -76,6 +125,13 @@ def test_only_plain_folders_of_the_same_site_are_taken_from_links() -> None:
         BASE,
     )
     assert page.folders == ("/files/", "/etc/")
+
+
+def test_folders_of_documents_come_before_those_of_style_sheets_and_scripts() -> None:
+    page = read_page(
+        '<link rel="stylesheet" href="/css/a.css"><script src="/js/a.js"></script><a href="/upload/a">', BASE
+    )
+    assert page.folders == ("/upload/", "/css/", "/js/")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from scanner.engine.facts.http import HttpReply
 from scanner.engine.probes import http_products as products
 from scanner.engine.probes import http_signatures as signatures
 from scanner.engine.probes.http_compare import Fingerprint
+from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_signatures import Signature
 
 SECRET = "only-for-the-test-4711"
@@ -28,12 +29,22 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
         signatures.git_config,
         f'[core]\n\trepositoryformatversion = 0\n[remote "o"]\n\turl = https://u:{SECRET}@h/r.git\n',
     ),
+    (signatures.hg_requires, "dotencode\nfncache\ngeneraldelta\nrevlogv1\nstore\n"),
+    (signatures.hg_requires, "dirstate-v2\nshare-safe\n"),
     (signatures.env_file, ENV),
     (signatures.archive, "PK\x03\x04\x14"),
     (signatures.archive, b"\x1f\x8b\x08\x00".decode("utf-8", "replace")),
     (signatures.sql_dump, f"-- MySQL dump 10.13\n-- INSERT '{SECRET}'"),
     (signatures.sql_dump, "/*!999999\\- enable the sandbox mode */\n-- MariaDB dump 10.19"),
+    (signatures.sql_dump, "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19  Distrib 10.11.11-MariaDB"),
     (signatures.sql_dump, "--\n-- PostgreSQL database dump\n--"),
+    (signatures.sql_dump, "/*\n Navicat Premium Data Transfer\n\n Source Server : lab"),
+    (signatures.sql_dump, f"{'-' * 56}\n-- Host:                         127.0.0.1"),
+    (signatures.sql_dump, "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;"),
+    (signatures.nginx_status, "Active connections: 1 \nserver accepts handled requests request_time\n 2 2 4 120\n"),
+    (signatures.robots, "User-agent: *\nDisallow: /siteadmin/\n"),
+    (signatures.robots, "User-agent: *\nDisallow: /db_backup/\n"),
+    (signatures.cross_domain, "<cross-domain-policy><allow-access-from domain = '*' /></cross-domain-policy>"),
     (signatures.nginx_status, "Active connections: 1 \nserver accepts handled requests\n 1 1 1 \nReading: 0"),
     (signatures.config_json, json.dumps({"db": {"host": "h", "password": SECRET}})),
     (signatures.sftp_json, json.dumps({"host": "h", "username": "u", "password": SECRET})),
@@ -48,6 +59,8 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
 NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.git_head, "not found"),
     (signatures.git_config, "<html>[core] repositoryformatversion</html>"),
+    (signatures.hg_requires, "store closed for today\n"),
+    (signatures.hg_requires, "<html>store</html>"),
     (signatures.env_file, "APP_NAME=Portal\nDB_PASSWORD=\n"),
     (signatures.env_file, "APP_NAME=Portal\nAPP_ENV=x\n"),
     (signatures.env_file, f"<p>{ENV}"),
@@ -62,6 +75,12 @@ NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.actuator, json.dumps([1])),
     (signatures.robots, "User-agent: *\nDisallow: /wp-admin/\nAllow: /wp-admin/admin-ajax.php\nDisallow: /search\n"),
     (signatures.robots, "Disallow: /admin/"),
+    (signatures.robots, "User-agent: *\nDisallow: /latest/\nDisallow: /secretariat/\nDisallow: /waste-management/\n"),
+    (signatures.robots, "User-agent: *\nDisallow: /administration/\nDisallow: /contest/\nDisallow: /testimonials/\n"),
+    (
+        signatures.cross_domain,
+        "<cross-domain-policy><!-- <allow-access-from domain='*'/> --><allow-access-from domain='a.lab'/>",
+    ),
     (signatures.introspection, '{"errors":[{"message":"GraphQL introspection is not allowed"}],"data":null}'),
     (signatures.introspection, '{"data":{"__schema":{"queryType":{"name":"<script>"}}}}'),
     (signatures.api_documents, "knife4j"),
@@ -83,9 +102,16 @@ def test_what_only_resembles_it_is_no_proof(signature: Signature, body: str) -> 
     assert signature(reply(body)) is None
 
 
+TOLD_BY_CONTENT = (
+    *(signatures.private_key, signatures.nginx_status, signatures.git_head, signatures.git_config),
+    *(signatures.env_file, signatures.archive, signatures.cross_domain, signatures.hg_requires),
+)
+"""What is the same under any media type: servers call files that they don't know pages, too."""
+
+
 def test_the_same_content_served_as_a_page_is_no_proof() -> None:
     for signature, body in PROVEN:
-        if signature not in (signatures.private_key, signatures.nginx_status):
+        if signature not in TOLD_BY_CONTENT:
             assert signature(reply(body, "text/html")) is None, body
 
 
@@ -108,7 +134,7 @@ def test_an_environment_file_with_database_passwords_is_grave_and_its_key_names_
 )
 def test_listings_are_recognised_with_the_worst_names_first(title: str) -> None:
     body = f'<html>{title}<a href="../">..</a><a href="a.txt">a</a><a href="site-backup.zip">b</a></html>'
-    proof = signatures.listing(reply(body, "text/html"))
+    proof = listing(reply(body, "text/html"))
     assert proof is not None
     assert dict(proof.details)["names"] == "site-backup.zip, a.txt"
     assert dict(proof.details)["grave"] == "yes"
@@ -133,7 +159,7 @@ _NGINX_XML = (
     ],
 )
 def test_listings_without_a_title_are_recognised_by_their_form(body: str, media_type: str) -> None:
-    proof = signatures.listing(reply(body, media_type))
+    proof = listing(reply(body, media_type))
     assert proof is not None
     assert dict(proof.details)["names"] == "site-backup.zip, a.txt"
 
@@ -147,11 +173,36 @@ def test_listings_without_a_title_are_recognised_by_their_form(body: str, media_
     ],
 )
 def test_other_lists_are_no_listings(body: str, media_type: str) -> None:
-    assert signatures.listing(reply(body, media_type)) is None
+    assert listing(reply(body, media_type)) is None
+
+
+@pytest.mark.parametrize(
+    ("signature", "body"),
+    [(signatures.git_head, "ref: refs/heads/main\n"), (signatures.env_file, ENV), (signatures.archive, "PK\x03\x04")],
+)
+def test_a_server_that_calls_every_file_a_page_hides_nothing(signature: Signature, body: str) -> None:
+    assert signature(reply(body, "text/html")) is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (
+            "<html><head><title>lab.test - /</title></head><body><H1>lab.test - /</H1><hr>\n\n<pre>"
+            '<A HREF="/backup.sql">backup.sql</A><br></pre></body></html>'
+        ),
+        "<html><title>Directory Listing For [&#47;]</title><a href='/backup.sql'>backup.sql</a></html>",
+        '<!DOCTYPE html><title>/</title><a href="./backup.sql">\n<span>x</span></a>',
+    ],
+)
+def test_the_listings_of_iis_tomcat_and_caddy_are_recognised(body: str) -> None:
+    proof = listing(reply(body, "text/html", path="/"))
+    assert proof is not None
+    assert dict(proof.details)["grave"] == "yes"
 
 
 def test_an_article_about_listings_is_none() -> None:
-    assert signatures.listing(reply("<html><title>How to stop Index of / pages</title></html>", "text/html")) is None
+    assert listing(reply("<html><title>How to stop Index of / pages</title></html>", "text/html")) is None
 
 
 @pytest.mark.parametrize(
@@ -162,6 +213,9 @@ def test_an_article_about_listings_is_none() -> None:
         ("<h1>Whitelabel Error Page</h1><div>x</div> at org.springframework.web.X(", "Spring"),
         ("java.lang.X\n\tat com.lab.portal.Web.handle(Web.java:12)", "Java"),
         ("<b>Fatal error</b>: Uncaught Error: x in /var/www/a.php on line 3", "PHP"),
+        ("Fatal error: Uncaught PDOException: x in D:\\www\\a.php:3\nStack trace:\n#0 {main}", "PHP"),
+        (r'{"status":404,"trace":"org.lab.X: y\n\tat org.lab.portal.Web.handle(Web.java:12)\n"}', "Java"),
+        ('<h2>[0] in <a class="toggle" title="/www/thinkphp/App.php line 347">App.php line 347</a></h2>', "ThinkPHP"),
         ("Error: x\n    at f (/srv/app/node_modules/x/index.js:10:5)", "Node.js"),
     ],
 )
@@ -170,6 +224,20 @@ def test_stack_traces_are_recognised_in_errors_only(body: str, framework: str) -
     assert proof is not None
     assert dict(proof.details)["framework"] == framework
     assert products.stack_trace(reply(body, "text/html", 200)) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "<b>Warning</b>:  mysqli_connect(): refused in <b>/var/www/index.php</b> on line <b>3</b><br />",
+        "<b>Notice</b>:  Undefined index: id in <b>D:\\phpstudy\\WWW\\index.php</b> on line <b>3</b><br />",
+        "<b>Fatal error</b>:  Uncaught Exception: db in /var/www/index.php:1\nStack trace:\n#0 {main}\n",
+    ],
+)
+def test_php_puts_its_messages_into_pages_of_any_status(message: str) -> None:
+    assert products.stack_trace(reply(f"<html><br />\n{message}", "text/html", 200)) is not None
+    article = message.replace("<b>", "&lt;b&gt;").replace("</b>", "&lt;/b&gt;")
+    assert products.stack_trace(reply(f"<html><pre>{article}</pre>", "text/html", 200)) is None
 
 
 @pytest.mark.parametrize("signature", [signatures.git_config, signatures.aws_credentials, signatures.env_file])
@@ -183,6 +251,9 @@ def test_an_installer_that_says_it_is_done_is_none() -> None:
     open_ = '<html><title>WordPress &rsaquo; Installation</title><input name="weblog_title"></html>'
     done = "<html><title>WordPress &rsaquo; Installation</title><h1>Already Installed</h1></html>"
     assert products.installer(reply(open_, "text/html")) is not None
+    unknown = "<html><title>某系统安装向导</title><form action='?step=2'>"
+    assert products.installer(reply(unknown, "text/html", path="/install/index.php")) is not None
+    assert products.installer(reply(unknown, "text/html", path="/")) is None
     assert products.installer(reply(done, "text/html")) is None
 
 

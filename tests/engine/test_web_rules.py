@@ -389,3 +389,44 @@ def test_the_page_behind_redirects_is_judged_and_the_cookies_of_the_way_count() 
     told = checks(service(way))
     assert {"WEB-CSP", "WEB-XFO", "WEB-COOKIE-SECURE"} <= told
     assert "WEB-HSTS" not in told  # the redirect sent it, and browsers keep it
+
+
+@pytest.mark.parametrize(
+    ("headers", "framed"),
+    [
+        ((("x-frame-options", "SAMEORIGIN"),), False),
+        ((("x-frame-options", "deny"), ("x-frame-options", "DENY")), False),
+        ((("x-frame-options", "ALLOW-FROM https://other.test/"),), False),
+        ((("x-frame-options", "ALLOWALL"),), True),
+        ((("content-security-policy", "frame-ancestors *"), ("x-frame-options", "DENY")), True),
+        ((("content-security-policy", "default-src *; frame-ancestors 'self' https://a.test"),), False),
+        ((("content-security-policy", "frame-ancestors https:"),), True),
+        (
+            (("content-security-policy", "default-src 'self'"), ("content-security-policy", "frame-ancestors 'none'")),
+            False,
+        ),
+    ],
+)
+def test_only_what_keeps_others_out_keeps_from_frames(headers: tuple[tuple[str, str], ...], framed: bool) -> None:
+    assert ("WEB-XFO" in checks(service(site("https", *headers, safe=False)))) is framed
+
+
+def test_a_version_of_four_numbers_is_no_address() -> None:
+    told = site("https", ("server", "WebLogic Server 10.3.6.0"))
+    assert "WEB-INTERNAL-IP" not in checks(service(told, address="192.88.100.1"))
+
+
+def test_a_page_of_errors_for_who_names_nobody_may_tell_an_address() -> None:
+    error = HttpReply("GET", "/", 403, body="<address>Apache Server at 10.20.30.40 Port 80</address>")
+    told = replace(site(host="192.88.100.1"), nameless=error)
+    assert "WEB-INTERNAL-IP" in checks(service(told, address="192.88.100.1"))
+
+
+def test_a_cookie_with_a_date_long_past_is_deleted() -> None:
+    gone = site("https", ("set-cookie", ".ASPXAUTH=****; expires=Tue, 12-Oct-1999 00:00:00 GMT; path=/"))
+    assert "WEB-COOKIE-SECURE" not in checks(service(gone))
+
+
+def test_what_stays_unread_inside_tls_may_be_the_https_site() -> None:
+    wants_a_certificate = Service(Endpoint(ADDRESS, 443), "tls", tls=True)
+    assert not {"WEB-HTTP-ONLY", "WEB-NO-REDIRECT"} & checks(service(site("http")), wants_a_certificate)

@@ -150,6 +150,9 @@ _old_intermediate = issue("Roundsman lab old intermediate", ROOT, is_ca=True, un
 _below_old = issue(NAME, _old_intermediate, names=[NAME])
 _other_intermediate = issue("Roundsman lab other intermediate", ROOT, is_ca=True)
 _rekeyed_intermediate = issue("Roundsman lab intermediate", ROOT, is_ca=True)
+_other_root = issue("Roundsman lab other root", is_ca=True, until=NOW + 3000 * DAY)
+_cross_signed = issue("Roundsman lab intermediate", _other_root, key=INTERMEDIATE.key, is_ca=True)
+_vendor = issue("www.fortinet.lab", INTERMEDIATE, names=["www.fortinet.lab"])
 _default = issue("TRAEFIK DEFAULT CERT", names=["abc.traefik.default"])
 
 CASES = (
@@ -260,5 +263,7 @@ CASES = (
         start=_stapled(_plain, revoked=True, protocols="TLSv1.3"),
     ),
     _case(44, "another-one-is-revoked", _plain, start=_stapled(_plain, revoked=True, about=_must_staple)),
+    _case(45, "intermediate-signed-by-two-roots", _plain, chain=_plain.pem + INTERMEDIATE.pem + _cross_signed.pem),
+    _case(46, "vendor-of-devices-itself", _vendor, "CERT-SCT", hostname="www.fortinet.lab", anchors=(), public=True),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

@@ -6,7 +6,7 @@ import contextlib
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,19 +62,22 @@ def answers(
     tls: bool = False,
     client_certificate: bool = False,
     only_for: str = "",
+    certificate_for: str = "",
 ) -> Start:
     """Return a server that looks ``"GET /path?query"`` up in ``replies`` and answers ``otherwise`` to the rest.
 
-    With ``only_for`` the table is that host name's alone; under other names everything is ``otherwise``.
+    With ``only_for`` the table is that host name's alone; under other names everything is ``otherwise``. With
+    ``certificate_for`` there is a certificate for that name only, and others are told so as Go's servers do.
     """
 
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         server = _server(address, port, replies, otherwise, only_for)
         if tls:
-            server.socket = _context(folder, address, client_certificate).wrap_socket(
-                server.socket, server_side=True, do_handshake_on_connect=False
-            )
+            context = _context(folder, address, client_certificate)
+            if certificate_for:
+                context.sni_callback = _only(certificate_for)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -142,3 +145,8 @@ def _context(folder: Path, address: str, client_certificate: bool) -> ssl.SSLCon
         context.load_verify_locations(certificate)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _only(served: str) -> Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], int | None]:
+    """Return how a server answers the name that a client asks for, if it asks for any."""
+    return lambda _, name, __: None if name == served else ssl.ALERT_DESCRIPTION_INTERNAL_ERROR

@@ -135,6 +135,8 @@ def _smtp_without_patience(request: bytes) -> bytes | None:
     return answers.get(request[:4])
 
 
+_GO_SERVER = answers(443, {"GET /": page("Portal")}, GO_NOT_FOUND, tls=True, certificate_for="www.lab.example")
+
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 CASES = (
@@ -237,6 +239,25 @@ CASES = (
         start=_haproxy(8404, _HAPROXY_STATISTICS),
         expected=frozenset({(8404, "SVC-EXPORTER-UNAUTH"), (8405, "WEB-ADMIN-PANEL"), (8405, "WEB-XFO")}),
         outcome="partial",
+    ),
+    LabCase(
+        name="go-server-asked-by-address",
+        address="127.10.45.12",
+        ports="443",
+        start=_GO_SERVER,
+        expected=frozenset({(443, "TLS-SNI-REQ")}),
+        silent=frozenset({"CERT-SELFSIGNED", "CERT-HOSTNAME", "WEB-HSTS"}),
+        outcome="partial",
+    ),
+    LabCase(
+        name="go-server-asked-by-name",
+        address="127.10.45.13",
+        ports="443",
+        hostname="www.lab.example",
+        start=_GO_SERVER,
+        expected=frozenset({(443, "CERT-SELFSIGNED"), (443, "CERT-HOSTNAME"), (443, "WEB-HSTS"), (443, "WEB-XFO")}),
+        silent=frozenset({"TLS-SNI-REQ"}),
+        services=frozenset({(443, "http")}),
     ),
     LabCase(
         name="servers-without-patience",

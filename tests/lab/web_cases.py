@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from scanner.engine.catalogue.load import catalogue
 from tests.lab import web_sites as sites
 from tests.lab.case import LabCase, Start
-from tests.lab.http_answers import answers, data, text
-from tests.lab.web_servers import apache, django_in_debug_mode, nginx, python_listing, sends
+from tests.lab.http_answers import Reply, answers, data, page, text, together
+from tests.lab.web_servers import apache, django_in_debug_mode, nginx, php, python_listing, sends
 
 WEB = frozenset(check for check in catalogue() if check.startswith(("WEB-", "CLR-HTTP", "CLR-BASIC")))
 OTHERS = frozenset(catalogue()) - WEB
@@ -114,6 +114,82 @@ def _hostile(
     name: str, last: int, reply: Callable[[bytes], Iterator[bytes]], *checks: str, outcome: str = "inspected"
 ) -> LabCase:
     return _case(name, last, sends(80, reply), _on(80, *checks), outcome=outcome)
+
+
+_NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
+
+
+def _html(body: str | bytes, content_type: str = "text/html", status: int = 200, /, **headers: str) -> Reply:
+    """Answer with a page as it is."""
+    more = ((name.replace("_", "-"), value) for name, value in headers.items())
+    return Reply(status, body.encode() if isinstance(body, str) else body, (("Content-Type", content_type), *more))
+
+
+def _answers(last: int, name: str, replies: dict[str, Reply], *checks: str, **more: object) -> LabCase:
+    """Return a case of one HTTP server that answers by a table."""
+    expected = _on(80, *checks)
+    return _case(name, last, answers(80, replies, _NOT_FOUND), expected, **more)  # type: ignore[arg-type]  # fields by name
+
+
+_DEFAULT_PAGES = {
+    8001: _html("<html><body><h1>It works!</h1></body></html>\n"),
+    8002: _html(sites.html("Test Page for the HTTP Server on Rocky Linux"), "text/html", 403),
+    8003: _html(sites.html("Apache Tomcat", "<h1>It works !</h1>")),
+    8004: _html(sites.html("Caddy works!")),
+}
+_OWN_PAGES = {
+    8011: _html("<html><body><h1>It works! Our new portal</h1></body></html>\n"),
+    8012: _html(sites.html("403 Forbidden"), "text/html", 403),
+    8013: _html(sites.html("Apache Tomcat", "<p>A course in three days</p>")),
+}
+_LEFT_BY_FRAMEWORKS = {
+    "GET /": _html(
+        "<html><head><title>lab - /</title></head><body><H1>lab - /</H1><hr>\n\n<pre>"
+        '<A HREF="/web.sql">web.sql</A><br></pre></body></html>'
+    ),
+    "GET /trace.axd": _html("<html><h1>Application Trace</h1>Requests to this Application</html>"),
+    "GET /env": _html(
+        '{"profiles":[],"server.ports":{}}',
+        "application/vnd.spring-boot.actuator.v1+json",
+        X_Application_Context="application:80",
+    ),
+    "GET /.git/HEAD": _html("ref: refs/heads/main\n"),
+    "GET /.git/config": _html("[core]\n\trepositoryformatversion = 0\n"),
+    "GET /.env": _html(sites.ENV),
+    "GET /backup.sql": _html("/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n", "text/plain"),
+}
+_HARMLESS_LOOK_ALIKES = {
+    "GET /": _html(sites.html("Portal"), "text/html", Server="WebLogic Server 10.3.6.0", X_Frame_Options="DENY"),
+    "GET /robots.txt": text("User-agent: *\nDisallow: /latest/\nDisallow: /secretariat/\nDisallow: /administration/\n"),
+    "GET /crossdomain.xml": _html(
+        '<cross-domain-policy><!-- <allow-access-from domain="*"/> --></cross-domain-policy>', "application/xml"
+    ),
+    "GET /env": data({"profiles": [], "status": "ok"}),
+    "GET /composer.json": data({"require": "nothing"}),
+}
+_JQUERY = "/*! jQuery v1.12.4 | (c) jQuery Foundation | jquery.org/license */\n"
+_ENTRANCE = {
+    "GET /": _html('<html><meta http-equiv="refresh" content="0;url=/portal/in.html"></html>'),
+    "GET /portal/in.html": _html(
+        sites.html(
+            "Portal",
+            '<script src="../js/jquery.min.js"></script><script>var a = "http://10.20.30.40:8080/api"</script>',
+        ),
+        Set_Cookie="JSESSIONID=8d1f; Path=/",
+        X_Frame_Options="ALLOWALL",
+    ),
+    "GET /js/jquery.min.js": Reply(200, _JQUERY.encode(), (("Content-Type", "text/javascript"),)),
+}
+
+
+def _trace_in_json(request: bytes) -> Iterator[bytes]:
+    """A Spring Boot application that tells its stack traces, in the JSON that programs get."""
+    path = request.split()[1]
+    status = b"200 OK" if path == b"/" else b"404 Not Found"
+    body = (
+        b'{"status":404,"trace":"o.s.NoResourceFoundException: x\\n\\tat org.lab.Handler.handle(Handler.java:585)\\n"}'
+    )
+    yield b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" + body
 
 
 CASES = (
@@ -347,6 +423,60 @@ CASES = (
         50, "office-drawn-by-script", "", sites.FRAME_FOR_SCRIPT, hostname="www.lab.cn", expected=_on(80, *BARE_PAGE)
     ),
     _case("internal-address-without-a-name", 51, sends(80, _knows_itself), _on(80, "WEB-INTERNAL-IP")),
+    _answers(
+        52,
+        "login-with-a-counter-of-visits",
+        {"GET /": _html(sites.COUNTED_LOGIN)},
+        *("WEB-HTTP-ONLY", "CLR-HTTP-LOGIN", *BARE_PAGE),
+        ports="80,443",
+    ),
+    _answers(53, "office-of-many-pages", {"GET /": _html(sites.LONG_OFFICE)}, *BARE_PAGE, hostname="www.lab.cn"),
+    _answers(
+        54,
+        "office-in-gbk",
+        {"GET /": _html(sites.GBK_OFFICE, "text/html; charset=GBK")},
+        *BARE_PAGE,
+        hostname="www.lab.cn",
+    ),
+    _answers(
+        55,
+        "planted-links-in-gbk",
+        {"GET /": _html(sites.GBK_PLANTED, "text/html; charset=gb2312")},
+        *("WEB-TAMPER", *BARE_PAGE),
+        hostname="www.lab.cn",
+    ),
+    _answers(
+        56,
+        "entrance-that-sends-on",
+        _ENTRANCE,
+        *("WEB-COOKIE-HTTPONLY", "WEB-COOKIE-SAMESITE", "WEB-JS-LIB", "WEB-INTERNAL-IP", *BARE_PAGE),
+    ),
+    _answers(
+        57,
+        "left-by-frameworks",
+        _LEFT_BY_FRAMEWORKS,
+        *("WEB-DIRLIST", "WEB-CONFIG", "WEB-ACTUATOR", "WEB-GIT", "WEB-ENV", "WEB-BACKUP", *BARE_PAGE),
+    ),
+    _answers(58, "harmless-look-alikes", _HARMLESS_LOOK_ALIKES, "WEB-VERSION", *(set(BARE_PAGE) - {"WEB-XFO"})),
+    _case(
+        "default-pages",
+        59,
+        together(
+            *(answers(port, {"GET /": reply}, _NOT_FOUND) for port, reply in (_DEFAULT_PAGES | _OWN_PAGES).items())
+        ),
+        frozenset((port, "WEB-DEFAULT-PAGE") for port in _DEFAULT_PAGES)
+        | frozenset((port, check) for port in (8001, 8003, 8004, 8011, 8013) for check in BARE_PAGE),
+        ports="8001-8004,8011-8013",
+    ),
+    _case(
+        "php-that-shows-its-messages",
+        61,
+        php("<!doctype html><title>Portal</title><?php throw new Exception('no database');", 8001),
+        _on(8001, "WEB-ERROR-STACK", "WEB-VERSION", *BARE_PAGE),
+        ports="8001",
+        needs=("php",),
+    ),
+    _case("stack-trace-in-json", 60, sends(80, _trace_in_json), _on(80, "WEB-ERROR-STACK")),
     _case(
         "interface-for-programs",
         40,

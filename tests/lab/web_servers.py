@@ -143,6 +143,20 @@ def django_in_debug_mode(port: int) -> Start:
     return start
 
 
+def php(code: str, port: int) -> Start:
+    """Return PHP's own server with this code for every page, and its messages shown as developers like them."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        (folder / "index.php").write_text(code)
+        options = ["-d", "display_errors=1", "-d", "html_errors=1"]
+        command = [program("php"), *options, "-S", f"{address}:{port}", "-t", str(folder)]
+        with process(command, folder=folder, wait_for=(address, port)):
+            yield
+
+    return start
+
+
 def sends(port: int, reply: Callable[[bytes], Iterator[bytes]]) -> Start:
     """Return a server that answers each request with the bytes that ``reply(request)`` yields, then closes."""
 

@@ -194,4 +194,16 @@ ORDINARY_OFFICE = page(
     '<a href="http://lottery.test/">中国体育彩票</a></div><footer>京ICP备05000000号-1</footer>',
 )
 UNREGISTERED_OFFICE = page("某市某局", OFFICE_TEXT)
+COUNTED_LOGIN = html(
+    "Portal",
+    '<form action="/login" method="post"><input type="password" name="p"></form><script>'
+    'var p = (("https:" == document.location.protocol) ? " https://" : " http://");'
+    'document.write(unescape("%3Cscript src=\'" + p + "hm.baidu.test/h.js\'%3E%3C/script%3E"));</script>',
+)
+"""A log-in by http, whose counter of visits compares the scheme, as that of Baidu does."""
+LONG_OFFICE = html("某市某局", f"{OFFICE_TEXT}<p>{'text ' * 30_000}</p><footer>京ICP备05000000号-1</footer>")
+GBK_OFFICE = html("某市某局", f"{OFFICE_TEXT}<footer>京ICP备05000000号-1</footer>").encode("gbk")
+GBK_PLANTED = html(
+    "某市某局", f'{OFFICE_TEXT}<div style="display:none"><a href="http://dark.test/">百家乐</a></div>京ICP备05000000号'
+).encode("gbk")
 FRAME_FOR_SCRIPT = page("某市某局", '<div id="app"></div><script src="/app.js"></script>')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from scanner.engine.facts.tls import AcceptedSuite, TlsFacts, TlsVersion
@@ -116,6 +119,15 @@ def test_what_is_seen_is_opened_with_its_evidence(engine: Engine) -> None:
     assert opened.reported is not None
     assert opened.deadline == last_second(opened.reported + dt.timedelta(days=3), opened.organisation.time_zone)
     assert events(number) == ["opened"]
+
+
+def test_of_what_is_merely_seen_again_nothing_but_the_time_is_written(engine: Engine) -> None:
+    a_round(engine)
+    with CaptureQueriesContext(connection) as asked:
+        a_round(engine)
+    written = [each["sql"] for each in asked if 'UPDATE "remediation_finding" ' in each["sql"]]
+    columns = [re.findall(r'"(\w+)" = ', sql.partition(" WHERE ")[0]) for sql in written]
+    assert columns == [["last_seen", "last_inspected"]]
 
 
 def test_a_host_that_times_out_is_reported_as_not_inspected_and_its_findings_stay_open(engine: Engine) -> None:

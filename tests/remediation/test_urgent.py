@@ -13,6 +13,7 @@ from scanner.engine.rules.base import Basis
 from scanner.remediation import observe
 from scanner.remediation.acts import grant
 from scanner.remediation.follow import follow_round
+from scanner.remediation.last import Last
 from scanner.remediation.models import ExemptionKind, Finding, FindingEvent
 from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.reports.query import report_model
@@ -103,7 +104,7 @@ def test_each_result_is_judged_once(owner: Organisation, monkeypatch: pytest.Mon
         judged.append(inspection.target.address)
         return judge_whole(inspection, basis)
 
-    monkeypatch.setattr(observe, "_LAST", observe._Last(10))
+    monkeypatch.setattr(observe, "_LAST", Last[object](10))
     monkeypatch.setattr(observe, "judge_whole", counted)
     open_urgent(this.pk, results, day(0))
     open_urgent(this.pk, results, day(0))

@@ -53,6 +53,16 @@ for name in ("siem", "tickets"):
     tokens.add(user, name, ["findings:read"], "tests", now)
 tokens.revoke("tickets", "tests", now)
 hooks.add(user, "tickets", "https://tickets.example.org/", ["finding-opened"], "tests", now)
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from scanner.accounts.linked import SIGN_ON
+plain, keyed, linked = (people.add(f"{name}@example.org", name, "tests", now) for name in ("plain", "keyed", "linked"))
+for each in (plain, keyed, linked):
+    each.set_password("a long password of theirs")
+    each.save()
+people.give(keyed, people.Role.ADMINISTRATOR, None, "tests", now)
+Authenticator.objects.create(user=keyed, type=Authenticator.Type.WEBAUTHN, data={"name": "the key that was lost"})
+SocialAccount.objects.create(user=linked, provider=SIGN_ON, uid="linked")
 """
 
 REVOKED = """
@@ -65,8 +75,10 @@ LET_IN = """
 SELECT count(*) FROM api_token WHERE revoked IS NULL
 UNION ALL SELECT count(*) FROM webhooks_webhook WHERE revoked IS NULL
 UNION ALL SELECT count(*) FROM accounts_invitation WHERE used IS NULL
+UNION ALL SELECT count(*) FROM mfa_authenticator
+UNION ALL SELECT count(*) FROM socialaccount_socialaccount
 """
-"""Tokens, webhooks and links that work."""
+"""Tokens, webhooks and links that work; keys, and links to the single sign-on."""
 
 RESTLESS = """
 import select, sys
@@ -154,8 +166,14 @@ def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
     assert query(lived_in.database, "SELECT count(*) FROM rounds_stop WHERE lifted_at IS NULL") == [(1,)]
     assert query(lived_in.database, "SELECT name_en FROM targets_organisation") == [("Water",)]
     assert query(lived_in.database, "SELECT * FROM django_session") == [], "everybody is signed out"
-    assert query(lived_in.database, LET_IN) == [(0,)] * 3, "nor does a token, webhook or link work that did"
+    assert query(lived_in.database, LET_IN) == [(0,)] * 5, "nor does a token, webhook, link or key work that did"
     assert "1 token(s) and 1 webhook(s) were revoked" in said
+    assert "2 account(s) had a second factor or a single sign-on link" in said
+    shut_out = [line.split()[0] for line in lived_in.roundsman("user", "list").splitlines() if "NO PASSWORD" in line]
+    assert shut_out == ["alice@example.org", "keyed@example.org", "linked@example.org"]
+    assert "/invitation/" in lived_in.roundsman("user", "link", "keyed@example.org"), (
+        "the administrator is let in again"
+    )
     assert "end again what was ended" in said
     assert (lived_in.path / "secret-key").read_text() == key
     (aside,) = lived_in.path.glob("replaced-*")
@@ -163,7 +181,7 @@ def test_a_restore_holds_what_may_have_been_sent_stops_and_moves_the_old_aside(
     assert (aside / "secret-key").read_text() == "another"
     assert not list(lived_in.path.glob(".restoring-*"))
     trail = lived_in.roundsman("audit", "list", "--action", "restore", "--action", "token-revoked")
-    assert '"shut": {"links": 1, "tokens": 1, "webhooks": 1}' in trail
+    assert '"shut": {"factors": 2, "links": 1, "tokens": 1, "webhooks": 1}' in trail
     assert "token-revoked  token siem" in trail
     later = lived_in.python(
         "from scanner.rounds.models import Round; import datetime as d;"
@@ -176,7 +194,7 @@ def test_a_stop_tokens_and_webhooks_may_be_left_as_they_were(lived_in: Installat
     write(lived_in.path, tmp_path / "backup")
     said = restored(tmp_path / "backup", tmp_path / "new", "--no-stop", "--no-revoke")
     assert "work again that were revoked after the backup" in said
-    assert query(tmp_path / "new" / "roundsman.sqlite3", LET_IN) == [(1,), (1,), (0,)]
+    assert query(tmp_path / "new" / "roundsman.sqlite3", LET_IN) == [(1,), (1,), (0,), (1,), (1,)]
     assert query(tmp_path / "new" / "roundsman.sqlite3", "SELECT count(*) FROM rounds_stop") == [(0,)]
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert "water" in Installation(tmp_path / "new").roundsman("targets", "list")
@@ -279,7 +297,9 @@ def test_an_older_backup_is_brought_up_to_date(lived_in: Installation, tmp_path:
     file = of_changed(lived_in, tmp_path, "DROP TABLE audit_entry", "DELETE FROM django_migrations WHERE app = 'audit'")
     restored(file, tmp_path / "new")
     said = Installation(tmp_path / "new").roundsman("audit", "verify")
-    assert "4 entries, whole" in said, "the stop, a token and a webhook that were revoked, the restore"
+    assert "6 entries, whole" in said, (
+        "the stop, a token, a webhook, a key and a link that were taken back, the restore"
+    )
 
 
 def test_a_newer_backup_is_refused(lived_in: Installation, tmp_path: Path) -> None:

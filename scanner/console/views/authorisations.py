@@ -33,6 +33,7 @@ from targets.registry.proposal import propose
 from targets.registry.specs import AuthorisationSpec
 from targets.registry.store import current_register
 from targets.registry.times import parse_begin, parse_end
+from targets.wrong import WrongText
 
 PER_PAGE = 50
 
@@ -123,15 +124,15 @@ class AuthorisationForm(PageForm):
         lines = self.cleaned_data["scope"].replace(",", "\n").split("\n")
         try:
             return tuple(sorted({parse_target(line.strip()).value for line in lines if line.strip()}))
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+        except WrongText as error:
+            raise forms.ValidationError(why(error, self.words)) from error
 
     def clean_ports(self) -> str:
         """Ports in their canonical form."""
         try:
             return format_ports(parse_ports(self.cleaned_data["ports"]))
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+        except WrongText as error:
+            raise forms.ValidationError(why(error, self.words)) from error
 
     def clean(self) -> dict[str, Any]:
         """An authorisation ends after it begins."""

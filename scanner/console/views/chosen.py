@@ -16,7 +16,7 @@ from django.urls import reverse
 from scanner.accounts.assigning import assign, colleagues, objection_to_assigning
 from scanner.accounts.models import User
 from scanner.accounts.roles import Right
-from scanner.console.ranked import worst_first
+from scanner.console.ranked import Numbers, fetched, worst_first
 from scanner.console.refusals import why
 from scanner.console.requests import NUMBER, PageRequest
 from scanner.console.views.findings import DECISIONS, Filter
@@ -145,10 +145,10 @@ def _page(request: PageRequest, act: Act) -> HttpResponse:
 def _wanted(request: PageRequest, form: Filter) -> list[Finding]:
     """Return the findings that the address names, the worst first; one more than can be acted on, if there are more."""
     if request.GET.get("every"):
-        rows = form.rows()
-    else:
-        numbers = {int(each) for each in request.GET.getlist("finding")[: MOST + 1] if NUMBER.fullmatch(each)}
-        rows = request.sight.rows(Finding).filter(pk__in=numbers)
+        every = form.rows()
+        return fetched(every, Numbers(every)[: MOST + 1])
+    numbers = {int(each) for each in request.GET.getlist("finding")[: MOST + 1] if NUMBER.fullmatch(each)}
+    rows = request.sight.rows(Finding).filter(pk__in=numbers)
     return list(worst_first(rows).select_related("organisation")[: MOST + 1])
 
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console.forms import DayField, ListFilter, PageForm
 from scanner.console.proposals import WRITTEN, revised, settle, written
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from targets.addresses import parse_target
 from targets.models import Exclusion, Organisation
@@ -23,6 +24,7 @@ from targets.registry.proposal import propose
 from targets.registry.specs import ExclusionSpec
 from targets.registry.store import current_register
 from targets.registry.times import parse_end
+from targets.wrong import WrongText
 
 PER_PAGE = 50
 
@@ -82,15 +84,15 @@ class ExclusionForm(PageForm):
         """Read the address; a name stays one."""
         try:
             return parse_target(self.cleaned_data["value"]).value
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+        except WrongText as error:
+            raise forms.ValidationError(why(error, self.words)) from error
 
     def clean_ports(self) -> str:
         """Ports in their canonical form."""
         try:
             return format_ports(parse_ports(self.cleaned_data["ports"]))
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+        except WrongText as error:
+            raise forms.ValidationError(why(error, self.words)) from error
 
     @property
     def spec(self) -> ExclusionSpec:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm, note_problems
 from scanner.console.proposals import settle
+from scanner.console.refusals import problem_worded
 from scanner.console.requests import PageRequest
 from targets.models import Organisation, RegisterDraft
 from targets.registry.document import LARGEST_FILE
@@ -97,7 +98,8 @@ def show(request: PageRequest, number: int) -> HttpResponse:
     try:
         proposal = proposal_of(draft)
     except BadInput as error:
-        told = {"title": title, "problems": error.problems[:SHOWN], "all": len(error.problems)}
+        problems = [(each, problem_worded(each, t)) for each in error.problems[:SHOWN]]
+        told = {"title": title, "problems": problems, "all": len(error.problems)}
         return render(request, "problems.html", told)
     answer = settle(
         request,

@@ -11,12 +11,9 @@ import logging
 import smtplib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 from threading import Lock
 from typing import Any
-from urllib.parse import urlencode
 
-from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
@@ -25,6 +22,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
 from scanner.console.forms import PageForm, choose_from
+from scanner.console.refusals import why, worded
 from scanner.console.requests import PageRequest
 from scanner.delivery import mail_server
 from scanner.delivery.mail_address import ascii_address
@@ -33,6 +31,7 @@ from scanner.delivery.smtp import PORTS, Answer, Conversation, Fate, NoServer, S
 from scanner.delivery.trial import send_trial
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.hostile import line
+from scanner.reports.words import Words
 from targets.addresses import AddressError, Kind, parse_target
 
 _log = logging.getLogger(__name__)
@@ -47,22 +46,6 @@ LONGEST_SECRET = 1000
 
 _ONE = Lock()
 """Held by the try under way: whoever could make many at once could search networks, and would use up the server."""
-
-View = Callable[..., HttpResponse]
-
-
-def _shown_to_be(view: View) -> View:
-    """Ask once more who it is, unless that was just shown. What was sent is not kept meanwhile: a secret is in it."""
-
-    @wraps(view)
-    def handle(request: PageRequest) -> HttpResponse:
-        if is_reauthentication_required(request, app="account"):
-            return HttpResponseRedirect(
-                f"{reverse('account_reauthenticate')}?{urlencode({'next': reverse('mail-server')})}"
-            )
-        return view(request)
-
-    return handle
 
 
 class MailServerForm(PageForm):
@@ -113,7 +96,7 @@ class MailServerForm(PageForm):
         try:
             ascii_address(sender)
         except InputError as error:
-            raise forms.ValidationError(error.args[0]) from error
+            raise forms.ValidationError(why(error, self.words)) from error
         return sender
 
     def clean(self) -> dict[str, Any]:
@@ -155,16 +138,15 @@ class MailServerForm(PageForm):
 
 
 @sensitive_post_parameters("password")
-@_shown_to_be
 def show(request: PageRequest) -> HttpResponse:
     """Show which server takes our mail, and take another one once it has greeted us and let us in."""
     t, known = request.words, _known(request)
     form = None if mail_server.is_set() else MailServerForm(request, known)
     if form is not None and request.method == "POST" and form.is_valid():
         wanted = form.wanted
-        why = tried(request, wanted.server, lambda to: Conversation(to).close())
-        if why:
-            form.add_error(None, why)
+        trouble = tried(request, wanted.server, lambda to: Conversation(to).close())
+        if trouble:
+            form.add_error(None, trouble)
         else:
             mail_server.choose(wanted, request.who, request.now)
             messages.success(request, t("console.mail_server.chosen", host=wanted.host))
@@ -178,7 +160,6 @@ def show(request: PageRequest) -> HttpResponse:
     return render(request, "mail_server.html", told)
 
 
-@_shown_to_be
 def test(request: PageRequest) -> HttpResponse:
     """Send a test mail to oneself, and tell how that went."""
     to, t, me = current_server(), request.words, request.user.email
@@ -186,17 +167,16 @@ def test(request: PageRequest) -> HttpResponse:
         messages.error(request, t("console.mail_server.none"))
         return HttpResponseRedirect(reverse("mail-server"))
     answers: list[Answer] = []
-    why = tried(request, to, lambda to: answers.append(send_trial(me, to, request.who, request.now)))
-    if not why and answers[0].fate is not Fate.ACCEPTED:
-        why = advice(request, answers[0].step, answers[0].reply)
-    if why:
-        messages.error(request, why)
+    trouble = tried(request, to, lambda to: answers.append(send_trial(me, to, request.who, request.now)))
+    if not trouble and answers[0].fate is not Fate.ACCEPTED:
+        trouble = advice(request, answers[0].step, answers[0].reply)
+    if trouble:
+        messages.error(request, trouble)
     else:
         messages.success(request, t("console.mail_server.tested", email=me, reply=line(answers[0].reply)))
     return HttpResponseRedirect(reverse("mail-server"))
 
 
-@_shown_to_be
 def give_up(request: PageRequest) -> HttpResponse:
     """Say that mail is written to files from then on, and see to it."""
     t = request.words
@@ -238,9 +218,9 @@ def tried(request: PageRequest, to: Server, act: Callable[[Server], object]) -> 
         act(replace(to, timeout=SILENCE, patience=PATIENCE))
     except NoServer as error:
         _log.info("%s tried the mail server %s, port %s: %s", request.who, to.host, to.port, error)
-        return advice(request, error.step, _said(error))
+        return advice(request, error.step, _said(error, request.words))
     except InputError as error:
-        return request.words("console.error.refused", why=error.args[0])
+        return request.words("console.error.refused", why=why(error, request.words))
     else:
         _log.info("%s tried the mail server %s, port %s: it answered", request.who, to.host, to.port)
         return ""
@@ -254,8 +234,10 @@ def advice(request: PageRequest, step: Step, said: str) -> str:
     return t("console.mail_server.failed", advice=todo, said=line(said)) if said else todo
 
 
-def _said(error: NoServer) -> str:
+def _said(error: NoServer, t: Words) -> str:
     """What went wrong, in our words or in those of a mail server; nothing of what something else answers."""
+    if error.sentence is not None:
+        return worded(error.sentence, t)
     cause = error.__cause__
     spoken = isinstance(cause, smtplib.SMTPResponseException) and not 200 <= cause.smtp_code < 600  # RFC 5321, 4.2.1
     return "" if spoken else str(error)

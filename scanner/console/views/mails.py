@@ -17,6 +17,7 @@ from django.utils.http import content_disposition_header
 from scanner.accounts.roles import Right
 from scanner.console.forms import ListFilter, choose_from
 from scanner.console.middleware import POLICY
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.delivery.models import Message, MessageKind, MessageState
 from scanner.delivery.outbox import cancel as give_up
@@ -118,7 +119,7 @@ def content(request: PageRequest, number: int, form: str) -> HttpResponse:
     try:
         got = _received(request, number)
     except InputError as error:
-        return _framed(request.words("console.mails.unbuildable", why=error.args[0]), "text/plain")
+        return _framed(request.words("console.mails.unbuildable", why=why(error, request.words)), "text/plain")
     if form == "eml":
         return _saved(f"mail-{number}.eml", got.whole)
     return _framed(got.html, "text/html") if form == "html" else _framed(got.text, "text/plain")
@@ -130,7 +131,7 @@ def files(request: PageRequest, number: int) -> HttpResponse:
     try:
         found = _received(request, number)
     except InputError as error:
-        wrong = str(error.args[0])
+        wrong = why(error, request.words)
     return render(request, "mail_files.html", {"this": this, "found": found, "wrong": wrong})
 
 

@@ -19,6 +19,7 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console import papers
 from scanner.console.forms import ListFilter, PageForm, choose_from
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.delivery import notices
 from scanner.delivery.models import MessageKind, Notice, NoticeDocument, NoticeItem
@@ -92,7 +93,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "owner": owner,
         "page": Paginator(items.order_by("pk"), PER_PAGE).get_page(request.GET.get("page")),
         "address": lambda page: f"?page={page}",
-        "silent": {each.pk for each in unanswered(this)},
+        "silent": unanswered(this),
         "documents": _documents(request, this),
         "forms": NOTICE_FORMS,
         "may_reply": live and sight.may(Right.CLAIM, owner.pk) and items.filter(finding__state__in=TO_FIX).exists(),
@@ -183,7 +184,7 @@ def withdraw(request: PageRequest, number: int) -> HttpResponse:
         try:
             notices.withdraw(this, request.who, request.now)
         except InputError as error:
-            messages.error(request, t("console.error.refused", why=error.args[0]))
+            messages.error(request, t("console.error.refused", why=why(error, t)))
         else:
             messages.success(request, t("console.notices.withdrawn"))
         return HttpResponseRedirect(back)

@@ -17,6 +17,7 @@ from scanner.accounts.roles import Right
 from scanner.console.first_steps import after
 from scanner.console.forms import LANGUAGES, PageForm, choose_from, note_problems
 from scanner.console.proposals import WRITTEN, owner_in, written
+from scanner.console.refusals import problem_worded
 from scanner.console.requests import PageRequest
 from scanner.delivery.letters import name_of, sentences
 from scanner.engine.catalogue.load import Language
@@ -171,7 +172,7 @@ def _turned(request: PageRequest, this: Organisation, act: str) -> HttpResponse:
         try:
             _proposal(this.slug, retired=act == "retire").carry_out(request.now, actor=request.who)
         except BadInput as error:
-            why = sentences((f"{each}." for each in error.problems[:NAMED]), t.language)
+            why = sentences((problem_worded(each, t) for each in error.problems[:NAMED]), t.language)
             messages.error(request, t("console.error.refused", why=why))
         except RegisterChanged:
             messages.error(request, t("console.organisations.moved"))

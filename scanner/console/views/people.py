@@ -19,8 +19,9 @@ from scanner.accounts.linked import is_linked
 from scanner.accounts.models import Membership, User
 from scanner.accounts.roles import EVERYWHERE, Role
 from scanner.console.forms import PageForm
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
-from scanner.engine.errors import InputError
+from scanner.engine.errors import InputError, Refused
 from targets.models import Organisation
 
 PER_PAGE = 50
@@ -112,8 +113,8 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         wanted = form.cleaned_data
         try:
             people.give(user, Role(wanted["role"]), wanted["organisation"], request.who, request.now)
-        except people.OnlyAdministratorError:
-            form.add_error(None, request.words("console.people.only_administrator"))
+        except Refused as error:
+            form.refuse(error)
         else:
             messages.success(request, request.words("console.people.given"))
             return HttpResponseRedirect(reverse("account-of", args=[number]))
@@ -153,8 +154,8 @@ def change_access(request: PageRequest, number: int, act: str) -> HttpResponse:
 def _done(request: PageRequest, number: int, act: Callable[[], object]) -> HttpResponse:
     try:
         act()
-    except people.OnlyAdministratorError:
-        messages.error(request, request.words("console.people.only_administrator"))
+    except Refused as error:
+        messages.error(request, request.words("console.error.refused", why=why(error, request.words)))
     else:
         messages.success(request, request.words("console.people.changed"))
     return HttpResponseRedirect(reverse("account-of", args=[number]))

@@ -19,7 +19,7 @@ from scanner.accounts.roles import Right
 from scanner.console.forms import DayField, PageForm, choose_from
 from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
-from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.errors import InputError, Refused, RoundsmanError
 from scanner.engine.model import Severity
 from scanner.engine.plan import Profile
 from scanner.reports.dates import Dates
@@ -27,6 +27,7 @@ from scanner.rounds import planning
 from scanner.rounds.calendar import calendar
 from scanner.rounds.clock import coming, run_plan
 from scanner.rounds.models import Plan, PlanKind
+from targets.query import UnknownOrganisation
 from targets.registry.times import format_end, parse_end
 
 DAYS = (14, 31)
@@ -88,6 +89,7 @@ class PlanForm(PageForm):
     """What a plan is to be; see :class:`scanner.rounds.planning.PlanRequest`."""
 
     topic = "plan_form"
+    rare = ("blackouts", "jitter", "critical", "high", "medium", "low", "rate", "priority")
 
     name = forms.SlugField(max_length=64)
     kind = forms.ChoiceField()
@@ -130,7 +132,7 @@ class PlanForm(PageForm):
         return cleaned
 
     def wanted(self, by: str) -> planning.PlanRequest:
-        """Return what is asked for. Raises ``InputError`` for a time zone that there is none of."""
+        """Return what is asked for. Raises ``Refused`` for a time zone that there is none of."""
         told = self.cleaned_data
         return planning.PlanRequest(
             name=told["name"],
@@ -165,7 +167,9 @@ class PlanForm(PageForm):
         try:
             return parse_end(day.isoformat(), ZoneInfo(zone)) if day else None
         except (ValueError, LookupError, OSError) as error:
-            raise InputError(f"{zone!r} is no IANA time zone; an example of one is Asia/Shanghai.") from error
+            raise Refused(
+                f"{zone!r} is no IANA time zone; an example of one is Asia/Shanghai.", "no-time-zone", text=zone
+            ) from error
 
 
 def add(request: PageRequest) -> HttpResponse:
@@ -225,10 +229,10 @@ def _edited(
     if request.method == "POST" and form.is_valid():
         try:
             plan = act(form.wanted(request.who), request.now)
+        except UnknownOrganisation as error:
+            form.add_error("organisations", why(error, t))
         except InputError as error:
             form.refuse(error)
-        except LookupError as error:
-            form.add_error("organisations", str(error.args[0]))
         else:
             messages.success(request, t(f"console.plans.{name}_done"))
             return HttpResponseRedirect(reverse("plan", args=[plan.pk]))

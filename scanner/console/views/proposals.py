@@ -15,6 +15,7 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console.forms import ListFilter, PageForm, choose_from, note_problems
 from scanner.console.proposals import revised
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.console.views.targets import TargetForm
 from scanner.engine.errors import InputError
@@ -105,7 +106,7 @@ def add(request: PageRequest) -> HttpResponse:
         try:
             made = proposing.propose_targets(wanted["organisation"], lines, wanted["note"], request.who, request.now)
         except proposing.WrongAddressError as error:
-            form.add_error("addresses", str(error))
+            form.add_error("addresses", why(error, t))
         except InputError as error:
             form.refuse(error)
         else:
@@ -196,7 +197,7 @@ def _done(request: PageRequest, this: TargetProposal, act: Callable[[], None], n
     try:
         act()
     except InputError as error:
-        messages.error(request, t("console.error.refused", why=error.args[0]))
+        messages.error(request, t("console.error.refused", why=why(error, t)))
     else:
         messages.success(request, t(f"console.proposals.{name}"))
     return _to(this)

@@ -14,23 +14,17 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import DayField, PageForm, choose_from
+from scanner.console.refusals import why, worded
 from scanner.console.requests import PageRequest
 from scanner.console.uploads import ProofField
-from scanner.delivery.answering import Given, answer, answerable
+from scanner.delivery.answering import FARTHEST, OF_MANAGERS, Answered, Given, answer, answerable
 from scanner.delivery.models import Answer, Notice, NoticeItem
-from scanner.delivery.reply_read import CELL_LIMIT, Said
+from scanner.delivery.reply_read import CELL_LIMIT
 from scanner.engine.errors import InputError
-from scanner.engine.hostile import line
 from scanner.reports.dates import Dates
 
 PER_PAGE = 20
 """Findings that are answered on one page."""
-
-FARTHEST = timedelta(days=3653)
-"""How far ahead a day may lie that is named here."""
-
-_OF_MANAGERS = (Answer.ACCEPT, Answer.DISPUTE)
-"""Answers that ask the office to decide, for which another right is needed than for the others."""
 
 
 class ReplyForm(PageForm):
@@ -75,31 +69,29 @@ class ReplyForm(PageForm):
             if any(cleaned.get(name) for name in ("told", "until", "responsible", "proof")):
                 self.add_error("answer", self.words("console.reply.choose"))
             return cleaned
-        needed = ["told", *(["until", "responsible"] if chosen == Answer.ACCEPT else [])]
-        for name in needed:
-            if not cleaned.get(name) and name not in self.errors:
+        for name in self._answered.wanting:
+            if name not in self.errors:
                 self.add_error(name, self.words(f"console.reply.{name}_wanted"))
         return cleaned
 
     @property
     def given(self) -> Given | None:
         """The answer that was given, if any."""
-        told, chosen = self.cleaned_data, self.cleaned_data["answer"]
-        if not chosen:
-            return None
-        text, proof = line(told["told"], CELL_LIMIT), told["proof"]
-        is_fixed = chosen == Answer.FIXED
-        said = Said(
-            row=self.item.finding_id,
-            finding=self.item.finding_id,
-            answer=Answer(chosen),
+        return Given(self._answered.said, self.cleaned_data["proof"]) if self.cleaned_data["answer"] else None
+
+    @property
+    def _answered(self) -> Answered:
+        told, number = self.cleaned_data, self.item.finding_id
+        proof = told.get("proof")
+        return Answered(
+            row=number,
+            finding=number,
+            answer=Answer(told["answer"]),
+            told=told.get("told", ""),
+            until=told.get("until"),
+            responsible=told.get("responsible", ""),
             proof=proof.name if proof else "",
-            responsible=line(told["responsible"], 200),
-            until=told["until"],
-            measures=text if is_fixed else "",
-            reason="" if is_fixed else text,
         )
-        return Given(said, proof)
 
 
 def reply(request: PageRequest, number: int) -> HttpResponse:
@@ -135,7 +127,7 @@ def _items(request: PageRequest, this: Notice) -> list[NoticeItem]:
 
 
 def _others() -> tuple[Answer, ...]:
-    return tuple(each for each in Answer if each not in _OF_MANAGERS)
+    return tuple(each for each in Answer if each not in OF_MANAGERS)
 
 
 def _taken(request: PageRequest, this: Notice, given: list[Given]) -> bool:
@@ -147,10 +139,10 @@ def _taken(request: PageRequest, this: Notice, given: list[Given]) -> bool:
     try:
         errors = answer(this, given, request.who, request.now)
     except InputError as error:
-        messages.error(request, t("console.error.refused", why=error.args[0]))
+        messages.error(request, t("console.error.refused", why=why(error, t)))
         return False
     for each in errors:
-        messages.error(request, t("console.error.refused", why=each.message))
+        messages.error(request, t("console.error.refused", why=worded(each.message, t)))
     if not errors:
         fixed = sum(each.said.answer is Answer.FIXED for each in given)
         messages.success(request, t("console.reply.done", n=len(given)))

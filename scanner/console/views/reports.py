@@ -15,6 +15,7 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console import papers
 from scanner.console.forms import ListFilter
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.delivery.again import mails_about, send_again
 from scanner.delivery.models import Message, MessageKind
@@ -101,7 +102,7 @@ def send(request: PageRequest, number: int) -> HttpResponse:
         try:
             told = send_again(report, int(known) if known.isdecimal() else -1, request.who, request.now)
         except InputError as error:
-            messages.error(request, t("console.error.refused", why=error.args[0]))
+            messages.error(request, t("console.error.refused", why=why(error, t)))
         else:
             said = messages.success if told else messages.warning
             said(request, t("console.reports.sent", n=len(told)) if told else t("console.reports.sent_meanwhile"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -17,6 +18,7 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm
+from scanner.console.live import CONFIG, EVERY, STOP_POLLING, WITHOUT_SCRIPT, live
 from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.delivery.round_summary import Coverage, Found, outcomes
@@ -34,9 +36,6 @@ PER_PAGE = 50
 
 NAMED = 3
 """Organisations of a round that the list names; of more it tells the number."""
-
-EVERY = 5
-"""Seconds after which a page that is watched asks anew; the browser does it by itself, without a script."""
 
 
 def index(request: PageRequest) -> HttpResponse:
@@ -62,22 +61,35 @@ def _whose(request: PageRequest, rounds: list[Round]) -> dict[int, tuple[list[Or
 
 def show(request: PageRequest, number: int) -> HttpResponse:
     """Show how far a round has come, or how it went. ``?watch=on`` keeps the page up to date until it is over."""
+    told = _told(request, number)
+    told["watched"] = request.GET.get("watch") == "on" and not told["over"]
+    response = render(request, "round.html", told)
+    return live(response) if told["watched"] else response
+
+
+def progress(request: PageRequest, number: int) -> HttpResponse:
+    """Show the part of a watched page that changes, and what tells of its state when it shows another one."""
+    told = _told(request, number)
+    told["watched"] = not told["over"]
+    told["changed"] = request.GET.get("state") != told["shown"]
+    return render(request, "round_progress.html", told, status=STOP_POLLING if told["over"] else None)
+
+
+def _told(request: PageRequest, number: int) -> dict[str, Any]:
     this = get_object_or_404(request.sight.rows(Round).select_related("plan"), pk=number)
     over = this.state in ENDED and this.followed is not None
-    watched = request.GET.get("watch") == "on" and not over
-    told = {
+    return {
         "this": this,
         "over": over,
+        "shown": f"{this.state}-over" if over else this.state,
         "status": None if over else status_of(this.pk, request.now, served=is_served(settings.DATA_DIR)),
         "outcome": _outcome(request, this) if over and not this.pruned else None,
-        "watched": watched,
         "may_pause": this.state in (RoundState.PLANNED, RoundState.RUNNING),
         "may_cancel": this.state not in ENDED,
+        "every": EVERY,
+        "without_script": WITHOUT_SCRIPT,
+        "config": CONFIG,
     }
-    response = render(request, "round.html", told)
-    if watched:
-        response["Refresh"] = str(EVERY)
-    return response
 
 
 @dataclass(frozen=True, slots=True)

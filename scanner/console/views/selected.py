@@ -26,6 +26,7 @@ from targets.registry.problems import BadInput
 from targets.registry.proposal import propose
 from targets.registry.specs import Register, TargetSpec
 from targets.registry.store import current_register
+from targets.wrong import WrongText
 
 MOST = 500
 """Targets that can be ticked at once."""
@@ -56,8 +57,8 @@ class BulkForm(PageForm):
         text = str(self.cleaned_data["ports"]).strip()
         try:
             return format_ports(parse_own_ports(text)) if text else ""
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+        except WrongText as error:
+            raise forms.ValidationError(why(error, self.words)) from error
 
     def applied(self, spec: TargetSpec) -> TargetSpec:
         """Return the target as it would be."""

@@ -16,6 +16,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from scanner.accounts.roles import Right
+from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.console.standing import NEW
 from scanner.engine.errors import InputError
@@ -24,6 +25,7 @@ from scanner.engine.intel.feeds import Kind
 from scanner.engine.intel.lifecycles import STALE_AFTER, as_of
 from scanner.engine.intel.store import Source, status
 from scanner.engine.model import Outcome
+from scanner.reports.words import Words
 from scanner.rounds.models import HostResult, Job, JobState, LookNumber, Round
 from scanner.rounds.service import is_served
 from scanner.settings import INTEL_FILE
@@ -71,7 +73,7 @@ def index(request: PageRequest) -> HttpResponse:
         round__in=recent, outcome=Outcome.ERROR, look=LookNumber.FIRST, finished__gt=now - NEW
     )
     hosts = failed.select_related("organisation", "target").defer("facts").order_by("-pk")
-    imports, unread = _imports(now.astimezone(ZoneInfo(request.zone)).date())
+    imports, unread = _imports(now.astimezone(ZoneInfo(request.zone)).date(), request.words)
     told = {
         "served": is_served(settings.DATA_DIR),
         "workers": settings.WORKERS,
@@ -88,12 +90,12 @@ def index(request: PageRequest) -> HttpResponse:
     return render(request, "system.html", told)
 
 
-def _imports(today: date) -> tuple[list[Import], str]:
+def _imports(today: date, t: Words) -> tuple[list[Import], str]:
     """Return what was imported, kind by kind; and why it can't be read, if so."""
     try:
         found = {each.kind: each for each in status(INTEL_FILE)}
     except InputError as error:
-        return [], str(error)
+        return [], why(error, t)
     return [_import(kind, found.get(kind), today) for kind in Kind], ""
 
 

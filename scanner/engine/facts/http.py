@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from scanner.engine.hostile import remembering
 
+TEXT_OF_A_PAGE = 200
+"""Characters of text from which a page is one by itself, rather than a frame that a script fills or that sends on."""
+
 
 class RedirectEnd(StrEnum):
     """Why no further redirect of the first page was followed."""
@@ -125,8 +128,9 @@ class CrossOrigin:
 class HttpFacts:
     """A site: scheme, Host header sent, first page, random-path baselines and the paths that proved exposed.
 
-    ``root`` is the reply to ``/``, ``hops`` are those that its redirects on this very site led to, in order, and
-    ``redirect_end`` tells why the last of them is the last. ``page`` is read from what is shown in the end.
+    ``root`` is the reply to ``/``, ``hops`` are those that redirects, or a page that sends on by itself, led to on
+    this very site, in order, and ``redirect_end`` tells why the last of them is the last. ``page`` is read from what is
+    shown in the end.
     ``trace`` tells whether TRACE gave our own header back; None when it was not asked. ``methods`` are those that
     OPTIONS advertised. ``blocked`` is true when everything, random paths included, got the same refusal (401, 403, a
     WAF page): the content checks then show nothing either way. ``complete`` is False when the look ended early

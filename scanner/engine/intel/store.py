@@ -16,7 +16,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from scanner.engine.errors import InputError
+from scanner.engine.errors import InputError, Refused
 from scanner.engine.intel.feeds import Feed, Kind, read_epss, read_kev, read_nvd
 from scanner.engine.intel.known import Affected, Exploited, Intel
 from scanner.engine.intel.products import products
@@ -240,9 +240,15 @@ def _connect(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=20, isolation_level=None)
         form = database.execute("PRAGMA user_version").fetchone()[0]
         if form > FORM:
-            raise InputError(f"{path} was written by a newer Roundsman; upgrade, or delete the file and import again.")
+            raise Refused(
+                f"{path} was written by a newer Roundsman; upgrade, or delete the file and import again.",
+                "intel-newer",
+                path=str(path),
+            )
         if form < FORM:
             database.executescript(f"{_TABLES} PRAGMA user_version = {FORM};")
     except sqlite3.DatabaseError as error:
-        raise InputError(f"{path} can't be used: {error}. Delete it and import again.") from error
+        raise Refused(
+            f"{path} can't be used: {error}. Delete it and import again.", "intel-broken", path=str(path)
+        ) from error
     return database

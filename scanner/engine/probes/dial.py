@@ -23,6 +23,9 @@ from scanner.engine.model import Endpoint, Transport
 Gate = Callable[[Endpoint], str | None]
 """Answers why an endpoint may not be touched, or None when it may. Asked before every connection."""
 
+_NAMELESS_REFUSALS = frozenset({"TLSV1_ALERT_INTERNAL_ERROR", "SSLV3_ALERT_HANDSHAKE_FAILURE"})
+"""How servers turn away who names nobody: Go's, such as Caddy, have no certificate to choose and call that an error."""
+
 READ_LIMIT = 64 * 1024
 """Bytes that one conversation may receive before it is cut."""
 
@@ -250,7 +253,8 @@ class Dialer:
         except ConnectionRefusedError as error:
             raise ConnectionRefused("The connection was refused.") from error
         except ssl.SSLError as error:
-            kind = NameRefused if error.reason == "TLSV1_UNRECOGNIZED_NAME" else ConnectionLost
+            nameless = not server_name and error.reason in _NAMELESS_REFUSALS
+            kind = NameRefused if nameless or error.reason == "TLSV1_UNRECOGNIZED_NAME" else ConnectionLost
             raise kind(f"The connection could not be opened: {error}") from error
         except (OSError, ValueError) as error:
             raise ConnectionLost(f"The connection could not be opened: {error}") from error

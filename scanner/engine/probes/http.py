@@ -9,19 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
-from scanner.engine.facts.http import CrossOrigin, ExposedPath, HttpFacts, HttpReply, Page, RedirectEnd
-from scanner.engine.hostile import line, mask_secrets
+from scanner.engine.facts.http import (
+    TEXT_OF_A_PAGE,
+    CrossOrigin,
+    ExposedPath,
+    HttpFacts,
+    HttpReply,
+    Page,
+    RedirectEnd,
+)
+from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_compare import Fingerprint
-from scanner.engine.probes.http_page import read_page
-from scanner.engine.probes.http_paths import SNIFF, WellKnown, folder, well_known
+from scanner.engine.probes.http_further import actuator_access, with_libraries
+from scanner.engine.probes.http_kept import advertised, kept, without_parameters
+from scanner.engine.probes.http_listings import listing
+from scanner.engine.probes.http_page import read_page, refresh_target
+from scanner.engine.probes.http_page_marks import libraries_to_read
+from scanner.engine.probes.http_paths import SNIFF, WellKnown, by_sign, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
 from scanner.engine.probes.http_redirects import Trail, follow
 from scanner.engine.probes.http_session import (
@@ -32,7 +43,7 @@ from scanner.engine.probes.http_session import (
     HttpSession,
     RequestBudgetSpent,
 )
-from scanner.engine.probes.http_signatures import Proof, excerpt, is_html, listing, php_info
+from scanner.engine.probes.http_signatures import Proof, is_html, php_info
 
 LOOK_SECONDS = 45.0
 """A site is looked at for no longer than this; what was not asked by then is not inspected."""
@@ -61,12 +72,14 @@ _REFUSALS = frozenset({403, 406, 429, 503})
 """How firewalls and limiters turn a probe away, whatever lies behind. A demand for credentials (401) is the site's own
 answer to strangers, and counts as one."""
 
-_KEPT_HEADERS, _KEPT_HEADER_LENGTH, _HEADER_CHARACTERS = 40, 500, 8192
+_LIMITS = frozenset({429, 503})
+"""How limiters turn away what comes too fast for them: 429 (RFC 6585), nginx's limit_req 503."""
+
+LIMITED_PAUSE = 1.0
+"""Seconds to wait before what a limiter turned away is asked again."""
+
 _ONE_IS_ENOUGH = frozenset({"phpinfo", "swagger"})
 """Kinds of which one exposed path is the whole finding; others of the kind are then not asked for."""
-
-_ACTUATOR_READABLE = ("env", "jolokia", "gateway")
-
 
 MayBeProduct = Callable[[tuple[HttpReply, ...]], bool]
 """Tells by the replies that led to a site's first page whether it may be a product that we know."""
@@ -89,7 +102,8 @@ async def look(
     async with HttpSession(contact, host) as session:
         site = _Site(session, host)
         await site.first_page()
-        session.leave(PRODUCT_SHARE if may_be_product(site.facts().first_page) else LEAST_SHARE)
+        site.has_room = not may_be_product(site.facts().first_page)
+        session.leave(LEAST_SHARE if site.has_room else PRODUCT_SHARE)
         if contact.level is not Level.GREETING:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -113,6 +127,8 @@ class _Site:
     redirect_end: RedirectEnd = RedirectEnd.UNASKED
     page: Page | None = None
     shown_path: str = "/"
+    libraries: tuple[str, ...] = ()
+    has_room: bool = False
     for_crawlers: Page | None = None
     nameless: HttpReply | None = None
     strangers: list[Fingerprint] = field(default_factory=list)
@@ -133,12 +149,13 @@ class _Site:
         root = await self.session.get("/")
         trail = Trail([root], RedirectEnd.UNASKED)
         if self.session.contact.level is not Level.GREETING:
-            trail = await follow(self.session, root)
-        self.root, *hops = (_kept(reply, excerpt_length=ROOT_EXCERPT) for reply in trail.replies)
+            trail = await follow(self.session, root, self._onward)
+        self.root, *hops = (kept(reply, excerpt_length=ROOT_EXCERPT) for reply in trail.replies)
         self.hops, self.redirect_end, self.ended = tuple(hops), trail.end, trail.failed
         shown = trail.shown
         self.shown_path = shown.path
         self.page = self._read(shown)
+        self.libraries = libraries_to_read(shown.body, f"{self.session.scheme}://{self.session.host}{shown.path}")
         if shown.status == 200:
             for kind, signature in _ON_THE_FIRST_PAGE:
                 self._note(kind, shown, signature(shown))
@@ -146,14 +163,23 @@ class _Site:
 
     def _read(self, reply: HttpReply) -> Page | None:
         base = f"{self.session.scheme}://{self.session.host}{reply.path}"
-        return read_page(reply.body, base) if is_html(reply) else None
+        if not is_html(reply):
+            return None
+        page = read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT)
+        told = refresh_target(reply.header("refresh") or "", base)
+        return replace(page, refresh=told) if told else page
+
+    def _onward(self, reply: HttpReply) -> str:
+        """Return where a page without content of its own sends its visitors."""
+        page = self._read(reply) if reply.status == 200 else None
+        return page.refresh if page is not None and page.text_length < TEXT_OF_A_PAGE else ""
 
     async def behaviour(self, again: HttpFacts | None) -> None:
         """Ask random paths, a foreign origin, TRACE and OPTIONS; none of them changes anything."""
         word = secrets.token_hex(8)
         for path in (f"/{word}", f"/{word}/.git/config"):
             if reply := await self.ask(path):
-                self.baselines.append(_kept(reply, excerpt_length=0))
+                self.baselines.append(kept(reply, excerpt_length=0))
                 self.strangers.append(Fingerprint.of(reply))
                 self._note("error-stack", reply, stack_trace(reply))
         statuses = {reply.status for reply in (self.root, *self.baselines) if reply is not None}
@@ -164,13 +190,15 @@ class _Site:
             await self._ask_as_foreigner()
         if again is None or again.for_crawlers:
             await self._ask_as_crawler()
+        if again is None and self.page is not None:
+            self.page = await with_libraries(self.ask, self.libraries, self.page)
         if self.name is None and (again is None or again.nameless):
             await self._ask_nameless()
         if again is None or again.trace:
             await self._ask_trace()
         if again is None or again.methods:
             options = await self.ask("/", method="OPTIONS")
-            self.methods = _methods(options) if options else ()
+            self.methods = advertised(options) if options else ()
 
     async def _ask_as_foreigner(self) -> None:
         """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins."""
@@ -199,7 +227,9 @@ class _Site:
         Servers need not speak HTTP/1.0 any more, so that no answer leaves nothing open.
         """
         with contextlib.suppress(ConnectionLost, HostSilent, UnexpectedReply):
-            self.nameless = _kept(await self.session.get_nameless(seconds=PATH_SECONDS), excerpt_length=0)
+            reply = await self.session.get_nameless(seconds=PATH_SECONDS)
+            # Pages of errors and redirects name the server in their text; any other page is the site's own.
+            self.nameless = kept(reply, excerpt_length=ROOT_EXCERPT if reply.status >= 300 else 0)
 
     async def _ask_trace(self) -> None:
         value = secrets.token_hex(8)
@@ -211,12 +241,14 @@ class _Site:
         """Ask the well-known paths, and the directories that the first page links to for a listing."""
         if self.blocked:
             return
-        questions = [*well_known(self.name)]
+        replies = self.facts().first_page
+        said = " ".join(f"{reply.headers} {reply.body}" for reply in replies)
+        questions = [*well_known(self.name), *by_sign(None if self.has_room else said)]
         if self.page is not None:
             questions += [folder(path) for path in self.page.folders[:FOLDER_LIMIT]]
         if again is not None:
             seen = {(path.kind, path.reply.path) for path in again.exposed}
-            questions = [each for each in questions if (each.kind, _without_parameters(each.path)) in seen]
+            questions = [each for each in questions if (each.kind, without_parameters(each.path)) in seen]
         further: list[WellKnown] = []
         for question in questions:
             if any(path.kind == question.kind for path in self.exposed):
@@ -258,27 +290,17 @@ class _Site:
             if more is None:
                 return
             proof = Proof(f"{proof.excerpt} | {more.excerpt}", more.details)
-        if question.kind == "actuator":
-            proof = replace(proof, details=(*proof.details, *await self._actuator_access(proof)))
+        if question.kind == "actuator" and "open" not in dict(proof.details):
+            proof = replace(proof, details=(*proof.details, *await actuator_access(self.ask, proof)))
         self._note(question.kind, reply, proof)
 
     def _prove(self, question: WellKnown, reply: HttpReply) -> Proof | None:
-        if reply.status not in ((200, 206) if question.ranged else (200,)):
+        if reply.status not in question.statuses:
             return None
         seen = Fingerprint.of(reply)
         if any(seen.same_page(stranger) for stranger in self.strangers):
             return None
         return question.signature(reply)
-
-    async def _actuator_access(self, proof: Proof) -> list[tuple[str, str]]:
-        """Ask by HEAD whether sensitive endpoints are answered. Not heapdump: even HEAD makes Spring write the dump."""
-        listed = dict(proof.details)["endpoints"].split(", ")
-        opened: list[str] = []
-        for name in _ACTUATOR_READABLE:
-            path = "/actuator/gateway/routes" if name == "gateway" else f"/actuator/{name}"
-            if name in listed and (reply := await self.ask(path, method="HEAD")) and reply.status == 200:
-                opened.append(name)
-        return [("open", ", ".join(opened))]
 
     async def _ask_stranger(self, question: WellKnown) -> HttpReply | None:
         """Ask for a path that can't exist beside the question's; one is enough for all that ask alike."""
@@ -296,6 +318,37 @@ class _Site:
     ) -> HttpReply | None:
         """Return the reply; None when none came, which leaves the look incomplete.
 
+        What a limiter turns away is asked once more, after a pause and from then on slowly. Turned away again it is not
+        answered.
+        """
+        for again in (False, True):
+            reply = await self._ask(path, method=method, headers=headers, limit=limit)
+            if reply is None or not self._is_limited(reply):
+                break
+            if not again:
+                await asyncio.sleep(LIMITED_PAUSE)
+                self.session.slow_down()
+            elif self.baselines:
+                self.blocked = self.in_a_row + 1 >= UNANSWERED_LIMIT
+                self._unanswered(path, "The web server turned our requests away.")
+                return None
+        self.in_a_row = 0 if reply is not None else self.in_a_row
+        return reply
+
+    def _is_limited(self, reply: HttpReply) -> bool:
+        """Tell whether a reply is a limiter's, and not how the site answers anything of the kind."""
+        usual = {each.status for each in (self.root, *self.baselines) if each is not None}
+        return reply.status in _LIMITS and reply.status not in usual
+
+    def _unanswered(self, path: str, why: str) -> None:
+        self.unanswered.append(path)
+        self.in_a_row += 1
+        if self.in_a_row >= UNANSWERED_LIMIT:
+            raise _GivenUp(why)
+
+    async def _ask(self, path: str, *, method: str, headers: Mapping[str, str] | None, limit: int) -> HttpReply | None:
+        """Return the reply; None when none came.
+
         A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE
         or OPTIONS, or leaving it unanswered, is a way to refuse the method, and leaves nothing open.
         """
@@ -310,19 +363,15 @@ class _Site:
                 if not isinstance(error, ConnectionLost):
                     break
                 continue
-            self.in_a_row = 0
             return reply
         if refused and method in ("TRACE", "OPTIONS"):
             return None
-        self.unanswered.append(path)
-        self.in_a_row += 1
-        if self.in_a_row >= UNANSWERED_LIMIT:
-            raise _GivenUp("The web server stopped answering.")
+        self._unanswered(path, "The web server stopped answering.")
         return None
 
     def _note(self, kind: str, reply: HttpReply, proof: Proof | None) -> None:
         if proof is not None:
-            self.exposed.append(ExposedPath(kind, replace(_kept(reply), body=proof.excerpt), proof.details))
+            self.exposed.append(ExposedPath(kind, replace(kept(reply), body=proof.excerpt), proof.details))
 
     def facts(self) -> HttpFacts:
         ended = self.ended
@@ -347,42 +396,3 @@ class _Site:
             ended=ended,
             requests=self.session.requests,
         )
-
-
-def _methods(reply: HttpReply) -> tuple[str, ...]:
-    listed = ",".join((*reply.all_headers("allow"), *reply.all_headers("public")))
-    names = re.findall(r"[A-Z]{2,20}", listed)
-    if reply.header("dav"):
-        names.append("DAV")
-    return tuple(dict.fromkeys(names))[:20]
-
-
-def _kept(reply: HttpReply, *, excerpt_length: int | None = None) -> HttpReply:
-    """Return the reply as it is stored: few and short headers, no cookie values, an excerpt without secrets."""
-    headers: list[tuple[str, str]] = []
-    room = _HEADER_CHARACTERS
-    for name, value in reply.headers[:_KEPT_HEADERS]:
-        masked = _cookie_without_value(value) if name == "set-cookie" else mask_secrets(value)
-        masked = masked if name == "content-security-policy" else masked[:_KEPT_HEADER_LENGTH]
-        room -= len(name) + len(masked)
-        if room < 0:
-            break
-        headers.append((name[:100], masked))
-    body = excerpt(reply.body) if excerpt_length is None else mask_secrets(_flat(reply.body[:excerpt_length]))
-    return replace(reply, path=_without_parameters(reply.path), headers=tuple(headers), body=body)
-
-
-def _without_parameters(path: str) -> str:
-    """Return the path alone: what a redirect puts behind it may name a session."""
-    return line(re.split(r"[?;]", path, maxsplit=1)[0])
-
-
-def _flat(text: str) -> str:
-    return line(text, len(text))
-
-
-def _cookie_without_value(header: str) -> str:
-    pair, _, attributes = header.partition(";")
-    name, equals, value = pair.partition("=")
-    shown = "****" if value.strip() else ""
-    return f"{name.strip()[:100]}{equals}{shown};{attributes}"

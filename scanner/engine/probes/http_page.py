@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
-from scanner.engine.facts.http import Page, ScriptLibrary
+from scanner.engine.facts.http import TEXT_OF_A_PAGE, Page, ScriptLibrary
 from scanner.engine.hostile import line
 from scanner.engine.probes import http_page_marks as marks
 
@@ -37,6 +37,16 @@ _TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])([^<>]{0,2000})>|<!-
 _ATTRIBUTE = re.compile(r"""([a-zA-Z][-\w:]{0,40})(?:\s{0,5}=\s{0,5}(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?""")
 _SCRIPT_MOVE = re.compile(r"""location(?:\.href|\.replace\(|\.assign\()?\s{0,3}=?\s{0,3}["']([^"'\s]{1,300})["']""")
 _SCRIPT_TO_HTTPS = re.compile(r"""["']https:(?://)?["']""")
+# Scripts that count visits compare the location's scheme to fetch their own parts; only a new location moves anyone.
+_SCRIPT_SETS_LOCATION = re.compile(
+    r"(?<![\w$])location(?:\.(?:href|protocol))?\s{0,3}=(?!=)|(?<![\w$])location\.(?:replace|assign)\s{0,3}\("
+)
+_DELAY = re.compile(r"\s{0,5}(\d{0,3})(?:\.\d{0,3})?\s{0,5}[;,]?\s{0,5}(?:url\s{0,5}=\s{0,5})?(.*)", re.IGNORECASE)
+_AT_ONCE = 10
+"""Seconds up to which a meta refresh to another page is a redirect, rather than a page that renews itself."""
+
+_UNREADABLE = 20
+"""Characters that could not be decoded from which a page's text counts as not read."""
 _PLAIN_FOLDER = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,40}/){1,3}")
 
 # W3C Mixed Content, section 3: what a browser upgrades or shows with a warning is passive, the rest is blocked.
@@ -51,17 +61,22 @@ _TRUSTWORTHY = {"localhost", "127.0.0.1", "[::1]"}
 
 @dataclass(slots=True)
 class _Reading:
+    page: str
+    """The URL of the page; ``base`` is what its relative links are relative to, until a base element says otherwise."""
     base: str
+    has_base: bool = False
     title: str = ""
     generator: str = ""
     policy: str = ""
     referrer: str = ""
     refresh: str = ""
+    moved: str = ""
     form: str | None = None
     password_actions: list[str] = field(default_factory=list)
     plain_active: list[str] = field(default_factory=list)
     plain_passive: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    asset_folders: list[str] = field(default_factory=list)
     libraries: list[ScriptLibrary] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)
     hidden_links: list[str] = field(default_factory=list)
@@ -76,10 +91,13 @@ class _Reading:
         return self.hidden_by_script or (bool(self.open) and self.open[-1][1])
 
 
-def read_page(text: str, base: str) -> Page:
-    """Return what the page at the URL ``base`` says. Never raises; what is malformed is passed over."""
-    text = text[:PAGE_LIMIT]
-    seen = _Reading(base)
+def read_page(whole: str, base: str, *, cut: bool = False) -> Page:
+    """Return what the page at the URL ``base`` says. Never raises; what is malformed is passed over.
+
+    ``cut`` tells that the page goes on behind ``whole``.
+    """
+    text = whole[:PAGE_LIMIT]
+    seen = _Reading(base, base)
     for name, attributes, content, before in _tags(text):
         seen.text_length += before
         if name == "title" and not seen.title:
@@ -93,18 +111,25 @@ def read_page(text: str, base: str) -> Page:
         generator=seen.generator,
         policy=seen.policy,
         referrer=seen.referrer,
-        refresh=seen.refresh,
+        refresh=seen.refresh or _moved(seen, base),
         password_actions=_few(seen.password_actions),
         plain_active=_few(seen.plain_active),
         plain_passive=_few(seen.plain_passive),
-        folders=_few(seen.folders),
+        folders=_few([*seen.folders, *seen.asset_folders]),  # what visitors are led to is looked into first
         libraries=tuple(dict.fromkeys(seen.libraries))[:_MANY],
         keywords=line(" ".join(seen.keywords), 400),
         hidden_links=tuple(dict.fromkeys(seen.hidden_links))[:_HIDDEN_LINKS],
         internal_urls=_few(seen.internal_urls),
-        registration=marks.registration_number(text),
+        registration=_registration(whole, cut=cut),
         text_length=seen.text_length,
     )
+
+
+def _registration(whole: str, *, cut: bool) -> str | None:
+    """Return the registration number, which stands at a page's foot; None where that, or its script, can't be read."""
+    number = marks.registration_number(whole)
+    unreadable = cut or whole.count("\ufffd") > _UNREADABLE
+    return None if not number and unreadable else number
 
 
 def _tags(text: str) -> Iterator[tuple[str, str, str, int]]:
@@ -137,8 +162,9 @@ def _attributes(text: str) -> dict[str, str]:
 
 
 def _read_script(content: str, seen: _Reading) -> None:
-    if not seen.refresh:
-        seen.refresh = _script_move(content, seen.base)
+    if not seen.moved:
+        seen.moved = _script_move(content, seen.base)
+    seen.internal_urls.extend(marks.internal_urls(content))
     if library := marks.library_in(content):
         seen.libraries.append(library)
     if "document.write" in content:
@@ -160,6 +186,9 @@ def _read_tag(name: str, attributes: dict[str, str], content: str, seen: _Readin
         _nest(name, attributes, seen)
     if name == "meta":
         _read_meta(attributes, seen)
+    elif name == "base" and not seen.has_base and attributes.get("href"):
+        there = _absolute(attributes["href"], seen.base)
+        seen.base, seen.has_base = (there, True) if there.startswith(("http:", "https:")) else (seen.base, True)
     elif name == "form":
         seen.form = _absolute(attributes.get("action", ""), seen.base)
     elif name == "/form":
@@ -184,9 +213,7 @@ def _read_meta(attributes: dict[str, str], seen: _Reading) -> None:
         case _, "content-security-policy":
             seen.policy = line(content, 1000)
         case _, "refresh":
-            _, _, target = content.partition(";")
-            target = re.sub(r"(?i)^\s{0,5}url\s{0,5}=\s{0,5}", "", target).strip("'\" ")
-            seen.refresh = _absolute(target, seen.base)
+            seen.refresh = refresh_target(content, seen.base) or seen.refresh
 
 
 def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
@@ -204,26 +231,45 @@ def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
             seen.plain_active.append(url)
         elif name in _PASSIVE:
             seen.plain_passive.append(url)
-    here = urlsplit(seen.base)
+    here = urlsplit(seen.page)
     there = urlsplit(url)
     folder = there.path.rpartition("/")[0] + "/"
     if there.netloc == here.netloc and _PLAIN_FOLDER.fullmatch(folder):
-        seen.folders.append(folder)
+        (seen.folders if name == "a" else seen.asset_folders).append(folder)
 
 
 def _read_hidden_link(href: str, text: str, seen: _Reading) -> None:
     host = urlsplit(_absolute(href, seen.base)).netloc
-    if host and host != urlsplit(seen.base).netloc and len(seen.hidden_links) < _HIDDEN_LINKS:
+    if host and host != urlsplit(seen.page).netloc and len(seen.hidden_links) < _HIDDEN_LINKS:
         seen.hidden_links.append(f"{line(html.unescape(text), 40)} ({host})")
+
+
+def refresh_target(content: str, base: str) -> str:
+    """Return where a meta refresh, or the header of that name, sends visitors at once; empty for nowhere."""
+    found = _DELAY.match(content)
+    target = found[2].strip("'\" ") if found else ""
+    return _absolute(target, base) if found and target and int(found[1] or 0) <= _AT_ONCE else ""
 
 
 def _script_move(content: str, base: str) -> str:
     """Return where a script sends the browser; a script that puts ``https:`` before the location counts too."""
     if "location" not in content:
         return ""
-    if moved := _SCRIPT_MOVE.search(content[:4000]):
+    script = content[:4000]
+    moved = _SCRIPT_MOVE.search(script)
+    if moved and not moved[1].endswith((":", "://")):
         return _absolute(moved[1], base)
-    return base.replace("http:", "https:", 1) if _SCRIPT_TO_HTTPS.search(content[:4000]) else ""
+    to_https = _SCRIPT_SETS_LOCATION.search(script) and _SCRIPT_TO_HTTPS.search(script)
+    return base.replace("http:", "https:", 1) if to_https else ""
+
+
+def _moved(seen: _Reading, base: str) -> str:
+    """Return where a script moves visitors at once: to the same host from any page, elsewhere only from an empty one.
+
+    A page with text of its own names other sites in scripts that wait for a click.
+    """
+    same_host = urlsplit(seen.moved).hostname == urlsplit(base).hostname
+    return seen.moved if same_host or seen.text_length < TEXT_OF_A_PAGE else ""
 
 
 def _absolute(target: str, base: str) -> str:

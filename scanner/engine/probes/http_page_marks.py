@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from scanner.engine.facts.http import ScriptLibrary
 from scanner.engine.hostile import line
@@ -45,11 +45,19 @@ _IN_FILE_NAME = re.compile(
     rf"(?i)(?:^|/)({_NAME})[-._]?{_VERSION}(?:[.-](?:min|slim|prod|full|bundle|all|custom|core|global)){{0,3}}\.js"
 )
 _IN_FOLDER = re.compile(rf"(?i)/({_NAME})[/@]{_VERSION}/")
+_WITHOUT_VERSION = re.compile(
+    r"(?i)/(?:jquery|jquery-ui|bootstrap|angular|vue)(?:\.bundle|\.global|\.prod)?(?:\.min)?\.js$"
+)
+_SCRIPT_SOURCE = re.compile(r"""(?i)<script\s[^<>]{0,200}?src\s{0,3}=\s{0,3}["']?([^\s"'<>]{1,200})""")
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]{1,200}")
 _IN_COMMENT = re.compile(
     r"(?i)/\*!?[\s*]{0,10}+(?:@license )?(jQuery UI|jQuery|AngularJS|Bootstrap|Vue|Lodash|Moment|Underscore|axios)"
     r"(?:\.js)?(?: JavaScript Library)?(?: -)? {0,2}v?(\d{1,2}\.\d{1,3}\.\d{1,3})"
 )
 _COMMENT_WITHIN = 400
+_SCRIPTS_WITHIN = 128 * 1024
+_READ = 2
+"""Libraries whose first lines are asked for."""
 
 _HIDES = re.compile(
     r"(?i)display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|font-size\s{0,3}:\s{0,3}0(?![.\d])|"
@@ -63,6 +71,7 @@ _ICP = re.compile(
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤川青藏琼宁]\s{0,3}ICP\s{0,3}[备证][^\d<>]{0,8}\d{5,12}(?:号(?:-\d{1,4})?)?",
     re.IGNORECASE,
 )
+_PRIVATE_URL = re.compile(r"""(?i)(?<=["'])(?:https?|wss?)://(?:10|172|192)\.[\d.]{5,12}(?::\d{1,5})?(?=[/"'])""")
 _INTERNAL = tuple(ipaddress.ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
@@ -71,6 +80,20 @@ def library_of(source: str) -> ScriptLibrary | None:
     path = source.partition("?")[0][-300:]
     found = _IN_FILE_NAME.search(path) or _IN_FOLDER.search(path)
     return ScriptLibrary(_NAMES[found[1].lower()], found[2], line(path, 120)) if found else None
+
+
+def libraries_to_read(text: str, base: str) -> tuple[str, ...]:
+    """Return the paths, on the same site as the page at ``base``, of libraries whose file names tell no version."""
+    found: dict[str, None] = {}
+    for source in _SCRIPT_SOURCE.findall(text[:_SCRIPTS_WITHIN]):
+        try:
+            there, here = urlsplit(urljoin(base, source)), urlsplit(base)
+        except ValueError:
+            continue
+        named = _WITHOUT_VERSION.search(there.path) and not library_of(there.path)
+        if named and (there.scheme, there.netloc) == (here.scheme, here.netloc) and _PLAIN_PATH.fullmatch(there.path):
+            found.setdefault(there.path)
+    return tuple(found)[:_READ]
 
 
 def library_in(script: str) -> ScriptLibrary | None:
@@ -99,6 +122,11 @@ def registration_number(text: str) -> str:
     """Return the ICP registration number that a page shows; empty when there is none."""
     found = _ICP.search(html.unescape(text))
     return line(found[0], 60) if found else ""
+
+
+def internal_urls(script: str) -> list[str]:
+    """Return the URLs in a script of the page itself whose host is an address for private networks."""
+    return [line(url, 120) for url in _PRIVATE_URL.findall(script)[:10] if is_internal(url)]
 
 
 def is_internal(url: str) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from scanner.engine.probes import http_products as products
 from scanner.engine.probes import http_signatures as signatures
+from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_signatures import Signature
 
 SNIFF = 32 * 1024
@@ -25,6 +27,13 @@ class WellKnown:
     limit: int = SNIFF
     ranged: bool = False
     also: tuple[str, Signature] | None = None
+    moves: bool = False
+    """Whether a redirect may prove it, too."""
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """The status codes with which ``signature`` may hold."""
+        return (200, *((206,) if self.ranged else ()), *((301, 302, 303, 307, 308) if self.moves else ()))
 
 
 def _archive(name: str) -> WellKnown:
@@ -41,13 +50,7 @@ _ALWAYS = (
     WellKnown(
         "svn", "/.svn/wc.db", signatures.starts_with("SQLite format 3\x00"), "/.svn/{random}.db", 16, ranged=True
     ),
-    WellKnown(
-        "hg",
-        "/.hg/requires",
-        signatures.starts_with("revlogv1", "dotencode", "fncache", "generaldelta", "share-safe"),
-        "/.hg/{random}",
-        64,
-    ),
+    WellKnown("hg", "/.hg/requires", signatures.hg_requires, "/.hg/{random}", limit=512),
     WellKnown("bzr", "/.bzr/branch-format", signatures.starts_with("Bazaar-NG meta directory"), "/.bzr/{random}", 64),
     WellKnown("ds-store", "/.DS_Store", signatures.starts_with("\x00\x00\x00\x01Bud1"), "/.{random}", 16, ranged=True),
     _archive("backup.zip"),
@@ -78,8 +81,37 @@ _ALWAYS = (
     WellKnown("installer", "/install/index.php", products.installer, "/install/{random}.php"),
     WellKnown("cross-domain", "/crossdomain.xml", signatures.cross_domain, "/{random}.xml", limit=4096),
     WellKnown("robots", "/robots.txt", signatures.robots, "/{random}.txt"),
-    WellKnown("security-txt", "/.well-known/security.txt", signatures.security_txt, "/.well-known/{random}.txt", 4096),
+    WellKnown(
+        "security-txt",
+        "/.well-known/security.txt",
+        signatures.security_txt,
+        "/.well-known/{random}.txt",
+        limit=4096,
+        moves=True,
+    ),
 )
+
+_BY_SIGN = (
+    (
+        re.compile(r"(?i)asp\.net|__viewstate|\.aspx\b|microsoft-iis"),
+        WellKnown("config", "/trace.axd", signatures.application_trace, "/{random}.axd"),
+    ),
+    (
+        re.compile(r"(?i)asp\.net|__viewstate|\.aspx\b|microsoft-iis"),
+        WellKnown("config", "/elmah.axd", signatures.error_log, "/{random}.axd"),
+    ),
+    (
+        re.compile(r"(?i)x-application-context"),  # which Spring Boot 1 sends with everything
+        WellKnown("actuator", "/env", signatures.actuator_1, "/{random}", limit=64),
+    ),
+    (re.compile(r"(?i)\bphp"), WellKnown("config", "/composer.json", signatures.composer, "/{random}.json")),
+)
+"""Paths of one framework each, and what its pages and headers say."""
+
+
+def by_sign(said: str | None) -> tuple[WellKnown, ...]:
+    """Return the paths of the frameworks that speak from ``said``, headers and page of a site; None stands for all."""
+    return tuple(question for sign, question in _BY_SIGN if said is None or sign.search(said))
 
 
 def well_known(name: str | None) -> tuple[WellKnown, ...]:
@@ -89,4 +121,4 @@ def well_known(name: str | None) -> tuple[WellKnown, ...]:
 
 def folder(path: str) -> WellKnown:
     """Return the question whether the directory ``path`` lists its files."""
-    return WellKnown("listing", path, signatures.listing, "/{random}/")
+    return WellKnown("listing", path, listing, "/{random}/")

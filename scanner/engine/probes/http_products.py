@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from scanner.engine.facts.http import HttpReply
@@ -11,7 +12,7 @@ from scanner.engine.probes.http_signatures import Proof, is_html
 _TITLE = re.compile(r"(?i)<title[^<>]{0,100}>([^<]{0,200})")
 
 _PANELS = (
-    ("phpMyAdmin", r"phpMyAdmin", r'name="pma_username"'),
+    ("phpMyAdmin", r"phpMyAdmin", r'name="pma_username"|id="pma_navigation"'),
     ("Adminer", r"Adminer", r"""name=['"]auth\[driver\]"""),
     ("Webmin", r"Login to Webmin|Webmin", r"""action=["']/?session_login\.cgi|name=["']?user["']?"""),
     ("宝塔", r"宝塔(?:Linux)?面板", r"<form|<input|<div"),
@@ -24,14 +25,20 @@ _INSTALLERS = (
     ("WordPress", r"WordPress", r'name="weblog_title"|install\.php\?step=\d|id="language-continue"'),
     ("WordPress", r"WordPress", r"setup-config\.php\?step=\d"),
     ("Discuz!", r"Discuz!.{0,20}安装向导|Discuz!.{0,20}Installation", r"<form|step="),
+    ("Drupal", r"\| Drupal", r'value="install_(?:select_language|select_profile|settings)_form"'),
+    ("Joomla!", r"Joomla!?\W{1,3}(?:Web )?Installer|Joomla! Web Installer", r"<form"),
+    ("phpMyAdmin", r"phpMyAdmin setup", r"<form|<a\s"),
     ("Nextcloud", r"Nextcloud|ownCloud", r'(?s)name="adminlogin".{0,4000}name="adminpass"'),
 )
+_ANY_INSTALLER = (("-", r"安装向导|安装程序|(?i:\binstall(?:er|ation)?\b.{0,20}\bwizard\b)", r"(?i)<form|[?&]step=\d"),)
+"""A set-up wizard whose product is not known, where one is at home: elsewhere people write about them."""
+
 _INSTALLED = re.compile(r"(?i)already installed|already exists|install\.lock|已经?安装过|已安装")
 
 
 def _title(reply: HttpReply) -> str:
     found = _TITLE.search(reply.body)
-    return line(found[1], 120) if found else ""
+    return line(html.unescape(found[1]), 120) if found else ""
 
 
 def admin_panel(reply: HttpReply) -> Proof | None:
@@ -41,7 +48,10 @@ def admin_panel(reply: HttpReply) -> Proof | None:
 
 def installer(reply: HttpReply) -> Proof | None:
     """Return the proof of a set-up wizard that would still run; one that says it is done doesn't count."""
-    return None if _INSTALLED.search(reply.body) else _by_title_and_mark(reply, _INSTALLERS)
+    if _INSTALLED.search(reply.body):
+        return None
+    at_home = _ANY_INSTALLER if "/install" in reply.path.lower() else ()
+    return _by_title_and_mark(reply, (*_INSTALLERS, *at_home))
 
 
 def _by_title_and_mark(reply: HttpReply, products: tuple[tuple[str, str, str], ...]) -> Proof | None:
@@ -54,22 +64,29 @@ def _by_title_and_mark(reply: HttpReply, products: tuple[tuple[str, str, str], .
     return None
 
 
+_PHP_LEVEL = "(?:Fatal error|Parse error|Warning|Notice|Deprecated)"
+_PHP_UNCAUGHT = r"(?:PHP )?Uncaught [^\n]{1,300}\nStack trace:"
+_FILE = r"(?:/|[A-Z]:\\)"
+"""How the path of a file begins, on Unix or Windows."""
+_PHP_MESSAGE = rf"{_PHP_LEVEL}(?:</b>)?:\s[^\n]{{1,300}} in (?:<b>)?{_FILE}[^\n<]{{1,200}}(?:</b>)? on line"
+
 # Framework, severity, and what its page of a development setting holds. The first that matches names the page.
 _TRACES = (
     ("Django", "high", r"You(?:'|&#x27;|&#39;|’)re seeing this error because you have <code>DEBUG = True</code>"),
     ("Laravel Ignition", "high", r"window\.ignite\s*[=(]|Ignition\\|<title>[^<]{0,200}🧨|laravel-ignition"),
     ("Whoops", "high", r"Whoops! There was an error\.|Whoops\\Exception\\"),
     ("Werkzeug", "high", r"<title>[^<]{0,200}// Werkzeug Debugger|EVALEX\s*=\s*(?:true|false)"),
+    ("ThinkPHP", "medium", r'<a class="toggle" title="[^"<>]{1,200}\.php line \d{1,6}">'),
     ("Symfony", "medium", r"Symfony Exception|Symfony\\Component\\\w+\\Exception\\"),
     ("Spring", "medium", r"(?s)Whitelabel Error Page.{0,3000}\bat (?:org|java|com)\.[\w.$]+\("),
     ("ASP.NET", "medium", r"(?s)Server Error in '[^']{0,100}' Application\..{0,20000}<b>Stack Trace:</b>"),
     ("Rails", "medium", r"<h1>Routing Error</h1>|Rails\.root:|Action Controller: Exception caught"),
     ("Python", "medium", r"Traceback \(most recent call last\):"),
-    ("Java", "medium", r"\bat [a-z][\w.$]{3,120}\.[\w$<>]{1,60}\([\w$]{1,60}\.java:\d{1,6}\)"),
+    ("Java", "medium", r"(?:\b|\\t)at [a-z][\w.$]{3,120}\.[\w$<>]{1,60}\([\w$]{1,60}\.java:\d{1,6}\)"),
     (
         "PHP",
         "medium",
-        r"(?:Fatal error|Parse error|Warning)(?:</b>)?:\s[^\n]{1,300} in (?:<b>)?/[^\s<]{1,200}(?:</b>)? on line",
+        rf"Fatal error(?:</b>)?:\s{{1,3}}{_PHP_UNCAUGHT}|{_PHP_MESSAGE}",
     ),
     ("Node.js", "medium", r"\bat [^\n<]{1,120} \(?(?:/|[A-Z]:\\)[^\n<]{1,200}\.js:\d{1,6}:\d{1,6}\)?"),
 )
@@ -81,10 +98,20 @@ def debug_console(reply: HttpReply) -> Proof | None:
     return Proof("Console // Werkzeug Debugger", (("framework", "Werkzeug"), ("severity", "high"))) if found else None
 
 
+# PHP puts its messages into the page, whose status stays 200, with the mark-up of html_errors: in a text about them it
+# would be escaped.
+_IN_THE_PAGE = re.compile(
+    rf"<b>Fatal error</b>:\s{{1,3}}{_PHP_UNCAUGHT}|"
+    rf"<b>{_PHP_LEVEL}</b>:\s[^\n]{{1,300}} in <b>{_FILE}[^\n<]{{1,200}}</b> on line <b>\d"
+)
+
+
 def stack_trace(reply: HttpReply) -> Proof | None:
-    """Return the proof of a debug page or stack trace in an error reply (status 400 and above)."""
+    """Return the proof of a debug page or stack trace in an error reply (status 400 and above), or of PHP's messages in
+    any page."""
     if reply.status < 400:
-        return None
+        found = _IN_THE_PAGE.search(reply.body)
+        return Proof(line(found[0], 100), (("framework", "PHP"), ("severity", "medium"))) if found else None
     for framework, severity, pattern in _TRACES:
         if found := re.search(pattern, reply.body):
             return Proof(line(found[0], 100), (("framework", framework), ("severity", severity)))

@@ -7,7 +7,9 @@ sites that ask for one before they show anything would else look like a loop.
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -46,9 +48,33 @@ class Trail:
         return self.replies[-1]
 
 
-async def follow(session: HttpSession, first: HttpReply) -> Trail:
-    """Follow the redirects of ``first`` on its own site, three at most. An unanswered one ends the way; never raises
-    ``ProbeError``."""
+Onward = Callable[[HttpReply], str]
+"""Returns the URL to which a page sends its visitors at once by itself, or an empty string."""
+
+
+async def follow(session: HttpSession, first: HttpReply, onward: Onward = lambda _: "") -> Trail:
+    """Follow the redirects of ``first`` on its own site, three at most, and then a page that sends on by itself. An
+    unanswered redirect ends the way; never raises ``ProbeError``."""
+    trail = await _follow_redirects(session, first)
+    if trail.end is RedirectEnd.ARRIVED and len(trail.replies) <= HOP_LIMIT:
+        await _follow_page(session, trail, onward(trail.shown))
+    return trail
+
+
+async def _follow_page(session: HttpSession, trail: Trail, target: str) -> None:
+    """Add the page of this site that the last one sends its visitors to; one that is not there leaves the last."""
+    path = same_site_path(session, target) if target else None
+    if path is None or path in {reply.path for reply in trail.replies}:
+        return
+    _keep_cookies(trail)
+    with contextlib.suppress(ProbeError):
+        further = await _follow_redirects(session, await session.get(path, headers=_cookie_header(trail)))
+        if further.shown.status < 400:
+            trail.replies += further.replies
+            trail.end, trail.failed = further.end, further.failed
+
+
+async def _follow_redirects(session: HttpSession, first: HttpReply) -> Trail:
     trail = Trail([first])
     asked: set[tuple[str, tuple[tuple[str, str], ...]]] = {(first.path, ())}
     while target := redirect_target(session, trail.shown):

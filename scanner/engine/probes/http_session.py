@@ -53,8 +53,8 @@ PRODUCT_SHARE = 8
 LEAST_SHARE = 3
 """The same where nothing speaks for a product: an answer to OPTIONS may still show one."""
 
-BURST, RATE = 40, 5.0
-"""A site gets at most ``BURST`` requests at once, then ``RATE`` a second."""
+BURST, RATE, SLOW_RATE = 40, 5.0, 2.0
+"""A site gets at most ``BURST`` requests at once, then ``RATE`` a second; one that limits us, ``SLOW_RATE``."""
 
 READ_SIZE = 32 * 1024
 """Bytes asked of the socket at a time."""
@@ -93,7 +93,7 @@ class HttpSession:
         self.requests = 0
         self._limit = limit
         self._sni = host
-        self._tokens, self._refilled = float(BURST), time.monotonic()
+        self._tokens, self._refilled, self._rate = float(BURST), time.monotonic(), RATE
         self._turn = asyncio.Lock()
         self._idle: _Connection | None = None
 
@@ -151,6 +151,10 @@ class HttpSession:
     def leave(self, requests: int) -> None:
         """Send so many requests less than the limit: they are kept for what comes later."""
         self._limit -= requests
+
+    def slow_down(self) -> None:
+        """Send nothing in bursts any more, and less in a second: the site turned away what came faster."""
+        self._tokens, self._rate = min(self._tokens, 0.0), SLOW_RATE
 
     async def _count(self) -> None:
         if self.requests >= self._limit:
@@ -222,11 +226,12 @@ class HttpSession:
 
     async def _pace(self) -> None:
         now = time.monotonic()
-        self._tokens = min(BURST, self._tokens + (now - self._refilled) * RATE)
+        most = BURST if self._rate == RATE else 1
+        self._tokens = min(most, self._tokens + (now - self._refilled) * self._rate)
         self._refilled = now
         self._tokens -= 1
         if self._tokens < 0:
-            await asyncio.sleep(-self._tokens / RATE)
+            await asyncio.sleep(-self._tokens / self._rate)
 
 
 async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:
@@ -293,6 +298,35 @@ def _unpacked(response: h11.Response, body: bytes) -> bytes:
         return body
 
 
+_DECLARED = re.compile(rb"""(?i)charset\s{0,3}=\s{0,3}["']?([\w-]{2,20})""")
+_DECLARED_WITHIN = 1024
+"""Bytes of a page in which its meta element may name how it is written (HTML standard, 13.2.3.2)."""
+
+_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_WRITTEN = {
+    **dict.fromkeys(("gb2312", "gbk", "gb18030", "x-gbk", "gb_2312-80", "cp936"), "gb18030"),
+    **dict.fromkeys(("big5", "big5-hkscs"), "big5hkscs"),
+    **dict.fromkeys(("utf-16", "utf-16le"), "utf-16-le"),
+    "utf-16be": "utf-16-be",
+}
+"""Charsets, by their labels, that are not read as UTF-8: those of the West have the same letters where it matters."""
+
+
+def _decoded(response: h11.Response, body: bytes) -> str:
+    """Return the body as text, by its mark or by the charset that a text or page declares, else as UTF-8."""
+    content_type = dict(response.headers).get(b"content-type", b"")
+    encoding = next((name for mark, name in _MARKS if body.startswith(mark)), "")
+    if not encoding and _TEXT.match(content_type or b"text/html"):
+        declared = _DECLARED.search(content_type) or _DECLARED.search(body[:_DECLARED_WITHIN])
+        encoding = _WRITTEN.get(declared[1].decode("ascii", "replace").lower(), "") if declared else ""
+    return body.decode(encoding or "utf-8", errors="replace").removeprefix("\ufeff")
+
+
+def _header_value(name: bytes, value: bytes) -> str:
+    """Return a header's value as one line; a cookie's attributes stand behind a value of any length."""
+    return line(value.decode("utf-8", "replace"), HEAD_LIMIT if name == b"set-cookie" else HEADER_LENGTH)
+
+
 def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpReply:
     kept = response.headers.raw_items()[:HEADER_LIMIT]
     body = _unpacked(response, body)
@@ -301,10 +335,9 @@ def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpR
         path=path,
         status=response.status_code,
         headers=tuple(
-            (name.decode("ascii", "replace").lower(), line(value.decode("utf-8", "replace"), HEADER_LENGTH))
-            for name, value in kept
+            (name.decode("ascii", "replace").lower(), _header_value(name.lower(), value)) for name, value in kept
         ),
-        body=body.decode("utf-8", errors="replace"),
+        body=_decoded(response, body),
         body_bytes=len(body),
         at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
     )

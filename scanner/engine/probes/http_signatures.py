@@ -37,16 +37,22 @@ def is_html(reply: HttpReply) -> bool:
     return "html" in reply.content_type or reply.body[:200].lstrip().lower().startswith(("<!doctype html", "<html"))
 
 
+def _has_tags(reply: HttpReply) -> bool:
+    """Tell whether the reply is written as a page. Servers call files that they don't know pages, too, so that only
+    what stands in them tells."""
+    return "<" in reply.body
+
+
 def git_head(reply: HttpReply) -> Proof | None:
     first = reply.body.strip()
-    if is_html(reply) or not re.fullmatch(r"ref: refs/[\w./-]{1,200}|[0-9a-f]{40}|[0-9a-f]{64}", first):
+    if not re.fullmatch(r"ref: refs/[\w./-]{1,200}|[0-9a-f]{40}|[0-9a-f]{64}", first):
         return None
     return Proof(first)
 
 
 def git_config(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if is_html(reply) or not re.search(r"(?m)^[ \t]*+\[core\]\s*$", text) or "repositoryformatversion" not in text:
+    if _has_tags(reply) or not re.search(r"(?m)^[ \t]*+\[core\]\s*$", text) or "repositoryformatversion" not in text:
         return None
     remote = re.search(r"(?m)^[ \t]*+url\s*=\s*(\S{1,300})", text)
     url = line(re.sub(r"//[^/@\s]+@", "//****@", remote[1])) if remote else "-"
@@ -57,12 +63,34 @@ def starts_with(*beginnings: str) -> Signature:
     """Return the signature of a file that begins with one of these (bytes that aren't UTF-8 stand as U+FFFD)."""
 
     def signature(reply: HttpReply) -> Proof | None:
-        if is_html(reply):
-            return None
         magic = next((beginning for beginning in beginnings if reply.body.startswith(beginning)), None)
         return Proof(printable(magic), (("size", _size(reply)),)) if magic else None
 
     return signature
+
+
+_HG_FORMATS = frozenset(
+    {
+        "revlogv1",
+        "revlogv2",
+        "dotencode",
+        "fncache",
+        "generaldelta",
+        "share-safe",
+        "sparserevlog",
+        "store",
+        "dirstate-v2",
+    }
+)
+
+
+def hg_requires(reply: HttpReply) -> Proof | None:
+    """Mercurial's list of the formats that a repository needs, one a line."""
+    lines = reply.body.splitlines()
+    formats = _HG_FORMATS.intersection(lines)
+    if not formats or not all(re.fullmatch(r"[a-z0-9.=-]{3,60}", each) for each in lines[:30]):
+        return None
+    return Proof(", ".join(sorted(formats)), (("size", _size(reply)),))
 
 
 def _size(reply: HttpReply) -> str:
@@ -75,10 +103,12 @@ archive = starts_with("PK\x03\x04", "PK\x05\x06", "\x1f\ufffd\x08", "Rar!\x1a\x0
 
 
 def sql_dump(reply: HttpReply) -> Proof | None:
+    """Dumps of MySQL, MariaDB (whose first line may be for its sandbox), PostgreSQL, SQLite and of usual programs."""
     dump = re.match(
-        r"\s*(?:/\*!\S{0,40}[^\n]{0,80}\n)?(?:--\s*)?"
+        r"(?i)\s*(?:/\*M?!\S{0,40}[^\n]{0,80}\n)?(?:-{2,80}\s*)?"
         r"(-- (?:MySQL|MariaDB) dump|-- PostgreSQL database dump|-- phpMyAdmin SQL Dump|-- Dump(?:ed|ing) [^\n]{0,40}|"
-        r"CREATE (?:TABLE|DATABASE)|DROP TABLE|INSERT INTO)",
+        r"/\*\s{0,5}(?:Navicat|SQLyog) [^\n]{0,40}|-- Host:|PRAGMA foreign_keys=OFF;|"
+        r"SET (?:NAMES|FOREIGN_KEY_CHECKS|SQL_MODE)\b|CREATE (?:TABLE|DATABASE)|DROP TABLE|INSERT INTO)",
         reply.body,
     )
     return Proof(printable(dump[1]), (("size", _size(reply)),)) if dump and not is_html(reply) else None
@@ -94,7 +124,7 @@ _ENV_GRAVE = re.compile(
 
 def env_file(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if "<" in text or is_html(reply) or reply.content_type.startswith(("image/", "application/json")):
+    if _has_tags(reply) or reply.content_type.startswith(("image/", "application/json")):
         return None
     pairs = [(found[1], found[2].strip().strip("'\"")) for found in _ENV_LINE.finditer(text)]
     secrets = [name for name, value in pairs if value and _ENV_SECRET.search(name)]
@@ -126,7 +156,9 @@ def server_status(reply: HttpReply) -> Proof | None:
 
 
 def nginx_status(reply: HttpReply) -> Proof | None:
-    status = re.match(r"Active connections: \d{1,9}\s*\nserver accepts handled requests\s*\n[ \d]{5,60}", reply.body)
+    status = re.match(
+        r"Active connections: \d{1,9}\s*\nserver accepts handled requests(?: request_time)?\s*\n[ \d]{5,60}", reply.body
+    )
     return Proof(printable(status[0])) if status else None
 
 
@@ -179,9 +211,11 @@ def introspection(reply: HttpReply) -> Proof | None:
 
 _DISALLOWED = re.compile(r"(?im)^[ \t]*+disallow[ \t]*+:[ \t]*+(/[!-~]{1,100})")
 _TELLING = re.compile(
-    r"(?i)admin(?!-ajax)|manage|console|backend|back-?office|houtai|guanli|login|backup|database|\bdb\b|config|private|"
-    r"internal|secret|install|upload|\.git|\.svn|\.bak|test|druid|actuator|swagger"
+    r"(?i)(?<![a-z])(?:[a-z]{0,10}admin(?!istrati[vo]|-ajax)[a-z]{0,12}|(?<![a-z]-)manage(?:r|ment)?s?|consoles?|backend|"
+    r"back-?office|houtai|guanli|[a-z]{0,10}login|backups?|databases?|db|configs?|configuration|private|internal|secrets?|"
+    r"install(?:er)?|uploads?|git|svn|bak|tests?|druid|actuator|swagger)(?![a-z])"
 )
+"""Words of a path that tell, whole ones: ``/latest/`` and ``/waste-management/`` tell nothing."""
 _WORDPRESS_DEFAULT = frozenset({"/wp-admin/", "/wp-admin"})
 
 
@@ -211,6 +245,40 @@ def web_config(reply: HttpReply) -> Proof | None:
     holds = ", ".join(dict.fromkeys(sections))
     severity = "high" if "connectionStrings" in sections else "medium"
     return Proof(f"<configuration>: {holds}", (("severity", severity), ("holds", holds)))
+
+
+def application_trace(reply: HttpReply) -> Proof | None:
+    """ASP.NET's trace of the last requests: headers, cookies and forms of everyone."""
+    found = re.search(r"(?i)<h1>\s{0,5}Application Trace\s{0,5}</h1>", reply.body)
+    shown = found and re.search(r"(?i)Requests to this Application", reply.body)
+    return Proof("Application Trace", (("severity", "high"), ("holds", "trace.axd"))) if shown else None
+
+
+def error_log(reply: HttpReply) -> Proof | None:
+    """ELMAH's log of an ASP.NET application's errors, cookies and server variables included."""
+    found = re.search(r"(?i)<title>\s{0,5}Error log for [^<]{1,200}", reply.body)
+    return Proof("ELMAH", (("severity", "high"), ("holds", "ELMAH"))) if found and "ELMAH" in reply.body else None
+
+
+def composer(reply: HttpReply) -> Proof | None:
+    """PHP's list of the packages that an application is made of."""
+    settings = _object(reply)
+    if not isinstance(settings.get("require"), dict) or not {"name", "autoload", "type"} & settings.keys():
+        return None
+    return Proof("composer.json", (("severity", "low"), ("holds", "composer.json")))
+
+
+_SPRING_1 = re.compile(r'\{"profiles":\[[^\]]{0,100}\],"')
+
+
+def actuator_1(reply: HttpReply) -> Proof | None:
+    """Spring Boot 1's environment, by its beginning; what comes after is not read (its documentation, "Endpoints")."""
+    typed = reply.content_type.startswith("application/vnd.spring-boot.actuator.v1") or bool(
+        reply.header("x-application-context")
+    )
+    if not typed or not _SPRING_1.match(reply.body):
+        return None
+    return Proof("profiles", (("endpoints", "env"), ("open", "env")))
 
 
 _SECRET_FIELD = re.compile(r"(?i)(?:password|passwd|pwd|secret|secret_?key|private_?key|access_?key(?:_?secret)?)$")
@@ -250,62 +318,18 @@ def private_key(reply: HttpReply) -> Proof | None:
 
 
 def security_txt(reply: HttpReply) -> Proof | None:
+    """The file, or a redirect to where it is (RFC 9116 section 3)."""
+    if reply.status >= 300:
+        there = re.fullmatch(r"\S{0,200}/security\.txt", reply.header("location") or "")
+        return Proof(line(there[0])) if there else None
     contact = re.search(r"(?mi)^Contact:\s*(\S{3,200})", reply.body)
     return Proof(line(contact[0])) if contact and not is_html(reply) else None
 
 
 def cross_domain(reply: HttpReply) -> Proof | None:
-    policy = re.search(r"""<allow-access-from\b[^<>]{0,200}\bdomain=["']\*["'][^<>]{0,100}>""", reply.body)
-    return Proof(line(policy[0])) if policy and "<cross-domain-policy" in reply.body else None
-
-
-# Apache, nginx, Python and others; mini_httpd ("Index of ./"); Jetty; Express's serve-index; IIS; Tomcat; webfs.
-_LISTING = re.compile(
-    r"(?i)<title>\s*(Index of \.?/[^<]{0,120}|Directory listing for /[^<]{0,120}|Directory: /[^<]{0,120}|"
-    r"listing directory /[^<]{0,120})|(\[To Parent Directory\])|"
-    r"<h1>\s*(Directory Listing For [^<]{0,120}|listing:)\s"
-)
-_LISTED = re.compile(r"""(?i)<a\s[^<>]{0,100}?href\s*=\s*["']([^"'?#<>]{1,120})["']""")
-
-# The whole of what Go's http.FileServer writes, up to its version 1.21 and since.
-_GO_LISTING = re.compile(
-    r'(?:<!doctype html>\n<meta name="viewport" content="width=device-width">\n)?'
-    r'<pre>\n(?:<a href="[^"<>]{1,300}">|</pre>)'
-)
-# nginx's autoindex_format json and xml, whose replies are no pages.
-_NGINX_LISTING = (
-    (
-        re.compile(r'\[\s{0,9}\{ "name":"[^"]{1,300}", "type":"(?:file|directory|other)", "mtime":"'),
-        '"name":"([^"]{1,120})"',
-    ),
-    (
-        re.compile(r'<\?xml version="1\.0"\?>\s{0,9}<list>\s{0,9}<(?:file|directory|other) mtime="'),
-        '">([^<>]{1,120})</',
-    ),
-)
-
-
-def listing(reply: HttpReply) -> Proof | None:
-    if is_html(reply):
-        found = _LISTING.search(reply.body)
-        title = line(next(filter(None, found.groups())), 120) if found else ""
-        title = title or ("http.FileServer" if _GO_LISTING.match(reply.body) else "")
-        names = [
-            name for name in _LISTED.findall(reply.body) if name.strip("./") and not name.startswith(("/", "http"))
-        ]
-    else:
-        form = next((name for begins, name in _NGINX_LISTING if begins.match(reply.body)), None)
-        title, names = ("autoindex", re.findall(form, reply.body)) if form else ("", [])
-    if not title:
-        return None
-    shown = list(dict.fromkeys(line(name, 60) for name in names))
-    # Names that tell of backups or settings come first: they make the listing worse.
-    shown.sort(key=lambda name: not _GRAVE_NAME.search(name))
-    grave = "yes" if any(_GRAVE_NAME.search(name) for name in shown) else "no"
-    return Proof(title, (("title", title), ("names", ", ".join(shown[:5])), ("grave", grave)))
-
-
-_GRAVE_NAME = re.compile(r"(?i)backup|\.bak$|\.sql|\.dump$|config|passw|\.env|\.key$|\.pem$|\.pfx$|\.mdb$|id_rsa")
+    text = re.sub(r"(?s)<!--.{0,4000}?-->", " ", reply.body)
+    policy = re.search(r"""<allow-access-from\b[^<>]{0,200}\bdomain\s{0,3}=\s{0,3}["']\*["'][^<>]{0,100}>""", text)
+    return Proof(line(policy[0])) if policy and "<cross-domain-policy" in text else None
 
 
 def _object(reply: HttpReply) -> dict[str, object]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from scanner.engine.errors import NameRefused, ProbeError, ToolError
+from scanner.engine.errors import ConnectionLost, NameRefused, ProbeError, ToolError, UnexpectedReply
 from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
@@ -61,6 +61,9 @@ _OURS = {
 }
 """nmap's names of protocols that go by another name here. Under a name that none of our probes has, a service that was
 slow to answer us would count as looked at though it was never asked what the checks want to know."""
+
+_PAUSE = 1.0
+"""Seconds between connections to a server that takes few."""
 
 _SERVER = re.compile(r"^([A-Za-z][A-Za-z0-9 _.-]{1,40}?)/(\d[\w.+~-]{0,30})")
 _SSH_SOFTWARE = re.compile(r"^SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d\S{0,30})")
@@ -129,7 +132,7 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
         case "ssh":
             service = await _look_at_ssh(known, inner, notes)
         case _ if found.probe is not None:
-            facts = await notes.dialogue(found.probe.look(inner))
+            facts = await notes.dialogue(_patient(found.probe.look, inner))
             service = with_facts(known, facts)
     upgradable = not known.tls and known.protocol in starttls.STARTTLS and _offers_tls(service)
     if upgradable:
@@ -140,6 +143,18 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
     elif known.protocol != "unknown":
         _note_what_does_not_apply(notes, tls_tried=known.tls or upgradable, is_http=known.protocol == "http")
     return replace(service, tls_facts=tls_facts)
+
+
+async def _patient(look: Callable[[Contact], Awaitable[T]], contact: Contact) -> T:
+    """Look once more, with pauses, where a service that was just recognised hangs up on us or turns us away.
+
+    Some take one connection of an address at a time (OpenSSH's ``PerSourceMaxStartups``, vsftpd's ``max_per_ip``), and
+    need a moment to notice that the one before has ended.
+    """
+    try:
+        return await look(contact)
+    except (ConnectionLost, UnexpectedReply):
+        return await look(replace(contact, pause=_PAUSE))
 
 
 def _note_what_does_not_apply(notes: PortNotes, *, tls_tried: bool, is_http: bool) -> None:
@@ -292,7 +307,7 @@ def _worth_trying(probe: WebServiceProbe, contact: Contact, roots: Sequence[Http
 
 
 async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Service:
-    facts = await notes.attempt(Facet.SERVICE, ssh.look(contact))
+    facts = await notes.attempt(Facet.SERVICE, _patient(ssh.look, contact))
     if facts is None:
         return known
     if facts.ended and contact.level.at_least(Level.CREDENTIAL):

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from scanner.engine.facts.tls import AcceptedSuite, Answer, TlsFacts, TlsVersion
 from scanner.engine.probes.tls_ask import Asker
-from scanner.engine.probes.tls_flight import HANDSHAKE_FAILURE, UNRECOGNIZED_NAME, ServerFlight, group_label
+from scanner.engine.probes.tls_flight import (
+    HANDSHAKE_FAILURE,
+    INTERNAL_ERROR,
+    UNRECOGNIZED_NAME,
+    ServerFlight,
+    group_label,
+)
 from scanner.engine.probes.tls_suites import GROUPS, group_name, name_of
 from scanner.engine.probes.tls_wire import EXTENDED_MASTER_SECRET, OLD, RENEGOTIATION_INFO
 
@@ -80,7 +86,10 @@ class Seen:
     def facts(self, asker: Asker, trouble: str) -> TlsFacts:
         """Return what has been learned; ``trouble`` says why the sweep ended early, or is empty."""
         alerts = asker.alerts
-        wants_name = UNRECOGNIZED_NAME in alerts or (asker.control is None and alerts == {HANDSHAKE_FAILURE})
+        # Go's servers choose a version, and then find no certificate to show to who names nobody.
+        no_certificate = not self.chains and INTERNAL_ERROR in alerts
+        wants_name = UNRECOGNIZED_NAME in alerts or no_certificate
+        wants_name = wants_name or (asker.control is None and alerts == {HANDSHAKE_FAILURE})
         return TlsFacts(
             sni=asker.name,
             starttls=asker.starttls,

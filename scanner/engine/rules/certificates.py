@@ -9,7 +9,6 @@ from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.intel.distrust import distrusted_roots
@@ -19,7 +18,7 @@ from scanner.engine.rules.base import Context, Rule, TrustAnchor, rule
 from scanner.engine.rules.certificate_path import Path, Trust, find_path
 from scanner.engine.rules.ocsp_view import find_revocation
 from scanner.engine.rules.tls_base import policy_params, s_client_options
-from scanner.engine.rules.x509_view import View, is_signed_by, may_be_signed_by, names_host, view
+from scanner.engine.rules.x509_view import View, has_roca, is_signed_by, may_be_signed_by, names_host, view
 
 # Longest lifetime of a public certificate by date of issue: CA/Browser Forum Baseline Requirements 6.3.2, SC-081v3.
 _LIFETIMES = (
@@ -48,7 +47,8 @@ _DEFAULTS = re.compile(
     r"|Plesk|Parallels Panel|FortiGate|Fortinet|SonicWALL|Default Company Ltd|snakeoil|localhost\.localdomain"
     r"|cPanel, Inc\. Default|Ubiquiti|pfSense webConfigurator Self-Signed|VMware Installer|Hikvision|HTTPS-Self-Signed"
     r"|DrayTek|Zyxel|QNAP NAS|Synology Inc|iDRAC|iLO default|Self-Signed-Certificate-\d|Cisco-Self-Signed"
-    r"|IOS-Self-Signed|TP-LINK|MikroTik|OPNsense|WebLogic|CertGenCA|Huawei.*Default",
+    r"|IOS-Self-Signed|TP-LINK|MikroTik|OPNsense|WebLogic|CertGenCA|Huawei.*Default|O=Acme Co(?![\w ])"
+    r"|Webmin Webserver on|Proxmox Virtual Environment|VMware default certificate|CN=WMSvc-|O=Unspecified(?![\w ])",
     re.IGNORECASE,
 )
 _SM2_SIGNATURE = "1.2.156.10197.1.501"
@@ -126,7 +126,7 @@ def validity(service: Service, context: Context) -> Iterator[Finding]:
                 facts,
                 certificate,
                 severity=severity,
-                days=str(abs(left.days)),
+                days=str(abs(left).days),
                 step=str(step),
                 not_before=_day(certificate.not_before),
                 not_after=_day(certificate.not_after),
@@ -242,7 +242,11 @@ def trust(service: Service, context: Context) -> Iterator[Finding]:
 
 
 def _disorder(sent: tuple[View, ...]) -> list[str]:
-    """Name what is untidy about a chain as sent: ``duplicate``, ``root``, ``unrelated``, ``order``."""
+    """Name what is untidy about a chain as sent: ``duplicate``, ``root``, ``unrelated``, ``order``.
+
+    Each certificate must stand above one before it, not above the last one: an issuer that two roots signed is sent
+    twice, for old clients and new ones (RFC 8446 section 4.4.2).
+    """
     problems: list[str] = []
     unique = list({seen.certificate: seen for seen in sent}.values())
     if len(unique) < len(sent):
@@ -253,7 +257,7 @@ def _disorder(sent: tuple[View, ...]) -> list[str]:
     if strangers:
         problems.append("unrelated")
     kin = [seen.certificate for seen in unique if seen not in strangers]
-    if any(child.issuer != parent.subject for child, parent in pairwise(kin)):
+    if any(all(child.issuer != parent.subject for child in kin[:at]) for at, parent in enumerate(kin) if at):
         problems.append("order")
     return problems
 
@@ -283,8 +287,9 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
                 continue
             yield from _weak_signature(service, context, facts, certificate)
             yield from _weak_key(service, context, facts, certificate)
-            if certificate.exponent == 1:
-                yield _finding("CERT-EXP-1", service, context, facts, certificate)
+            flaw = "e = 1" if certificate.exponent == 1 else "ROCA, CVE-2017-15361" if has_roca(certificate) else ""
+            if flaw:
+                yield _finding("CERT-EXP-1", service, context, facts, certificate, flaw=flaw)
 
 
 def _weak_signature(service: Service, context: Context, facts: TlsFacts, certificate: View) -> Iterator[Finding]:
@@ -337,7 +342,7 @@ def practice(service: Service, context: Context) -> Iterator[Finding]:
             severity = Severity.MEDIUM if leaf.must_staple else Severity.INFO
             responder = leaf.ocsp[0] if leaf.ocsp else "-"
             yield _finding("CERT-OCSP-STAPLE", service, context, facts, leaf, severity=severity, responder=responder)
-        if _DEFAULTS.search(f"{leaf.subject} {leaf.issuer}"):
+        if not public and _DEFAULTS.search(f"{leaf.subject} {leaf.issuer}"):  # vendors have sites of their own
             yield _finding("CERT-DEFAULT", service, context, facts, leaf)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from scanner.engine.facts.http import HttpFacts
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, asked, exposed, listed, pages, quote, quote_first_page
+from scanner.engine.rules.web_site import answering, asked, exposed, is_site, listed, pages, quote, quote_first_page
 
 _WRITING = ("PUT", "DELETE", "DAV", "PROPFIND", "MKCOL", "COPY", "MOVE", "PROPPATCH")
 _DEFAULT_TITLES = (
@@ -14,7 +16,14 @@ _DEFAULT_TITLES = (
     "Apache2 Default Page", "Test Page for the Apache HTTP Server", "HTTP Server Test Page", "IIS Windows Server",
     "IIS Windows", "IIS7", "Welcome to OpenResty", "Welcome to tengine", "Apache Tomcat/", "WAMPSERVER Homepage",
     "Welcome to XAMPP", "Welcome to CentOS", "恭喜，站点创建成功", "没有找到站点", "Domain Default page",
+    "It works! Apache httpd", "Test Page for the HTTP Server", "Apache HTTP Server Test Page", "Caddy works!",
+    "Microsoft Internet Information Services 8", "GlassFish Server - Server Running", "Payara Server - Server Running",
+    "Welcome to WildFly", "站点创建成功-phpstudy",
 )  # fmt: skip
+_DEFAULT_PAGES = (("Apache Tomcat", "It works !"), ("Welcome page", "Placeholder page"))
+"""Titles of default pages that others may have too, with the heading that tells: Debian's Tomcat and lighttpd."""
+_IT_WORKS = re.compile(r"<html>\s?<body>\s?<h1>It works!</h1>\s?</body>\s?</html>")
+"""The whole of Apache's own page, which has no title."""
 
 
 @rule("WEB-CORS")
@@ -87,12 +96,23 @@ def error_stack(service: Service, context: Context) -> Iterator[Finding]:
 
 @rule("WEB-DEFAULT-PAGE")
 def default_page(service: Service, context: Context) -> Iterator[Finding]:
-    for site in pages(service):
-        title = site.page.title if site.page else ""
-        if title.startswith(_DEFAULT_TITLES):
+    """Distributions answer with their test page where there is none of the site's own, with status 403."""
+    for site in answering(service) if is_site(service) else ():
+        title = _default_title(site)
+        if title and site.shown is not None and (200 <= site.shown.status < 300 or site.shown.status == 403):
             yield context.finding(
                 "WEB-DEFAULT-PAGE", service, exchanges=quote_first_page(site), site=site.url, title=title
             )
+
+
+def _default_title(site: HttpFacts) -> str:
+    """Return what a page that came with the server's software is called; empty for any other page."""
+    if site.page is None or site.shown is None:
+        return ""
+    title, body = site.page.title, site.shown.body
+    if any(title == name and mark in body for name, mark in _DEFAULT_PAGES) or title.startswith(_DEFAULT_TITLES):
+        return title
+    return "It works!" if not title and _IT_WORKS.match(body) else ""
 
 
 @rule("WEB-SECURITYTXT")

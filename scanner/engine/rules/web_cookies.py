@@ -17,7 +17,7 @@ _ANTI_FORGERY = re.compile(r"(?i)csrf|xsrf|antiforgery|requestverification")
 _ANALYTICS = re.compile(
     r"^(?:_ga|_gid|_gat|__utm|_pk_|_hj|_fbp|_clck|_clsk|Hm_l|HMACCOUNT|UM_distinctid|CNZZDATA|sensorsdata)"
 )
-_DELETED = re.compile(r"(?i)max-age=(?:0|-\d+)\b|expires=[^;]*\b(?:1970|1969|1900)\b")
+_DELETED = re.compile(r"(?i)max-age\s{0,3}=\s{0,3}(?:0|-\d+)\b|expires\s{0,3}=[^;]*[ -](?:19\d\d|2000)\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from scanner.engine.facts.http import HttpFacts
+from scanner.engine.facts.http import HttpFacts, HttpReply
 from scanner.engine.hostile import remembering
 from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
@@ -51,6 +51,10 @@ def hsts(service: Service, context: Context) -> Iterator[Finding]:
             )
 
 
+_ANYONE = frozenset({"*", "http:", "https:", "http://*", "https://*"})
+"""Sources of frame-ancestors that stand for every site."""
+
+
 @rule("WEB-CSP", "WEB-XFO", "WEB-XCTO", "WEB-REFERRER", "WEB-PERMISSIONS")
 def missing(service: Service, context: Context) -> Iterator[Finding]:
     """Headers that a page for browsers should send; replies that are no page are passed over."""
@@ -69,8 +73,7 @@ def _missing_headers(site: HttpFacts) -> Iterator[str]:
     policies = ", ".join(shown.all_headers("content-security-policy"))
     if not policies and not page.policy:
         yield "WEB-CSP"
-    # CSP Level 3, 6.4.2: frame-ancestors replaces X-Frame-Options, but not from a meta element.
-    if shown.header("x-frame-options") is None and "frame-ancestors" not in policies.lower():
+    if not _keeps_from_frames(shown, policies):
         yield "WEB-XFO"
     if "nosniff" not in (shown.header("x-content-type-options") or "").lower():
         yield "WEB-XCTO"
@@ -78,6 +81,18 @@ def _missing_headers(site: HttpFacts) -> Iterator[str]:
         yield "WEB-REFERRER"
     if shown.header("permissions-policy") is None:
         yield "WEB-PERMISSIONS"
+
+
+def _keeps_from_frames(shown: HttpReply, policies: str) -> bool:
+    """CSP Level 3, 6.4.2: frame-ancestors replaces X-Frame-Options, but not from a meta element.
+
+    One that names everyone keeps nobody out, and neither does a value that RFC 7034 doesn't know, such as ALLOWALL.
+    """
+    ancestors = re.findall(r"(?i)(?:^|[;,])\s{0,9}frame-ancestors(?=[\s;,]|$)([^;,]{0,4000})", policies)
+    if ancestors:
+        return any(not _ANYONE & set(sources.lower().split()) for sources in ancestors)
+    options = ",".join(shown.all_headers("x-frame-options")).lower()
+    return any(option.strip().startswith(("deny", "sameorigin", "allow-from")) for option in options.split(","))
 
 
 @rule("WEB-VERSION")
@@ -101,13 +116,17 @@ def version(service: Service, context: Context) -> Iterator[Finding]:
 
 @rule("WEB-INTERNAL-IP")
 def internal_address(service: Service, context: Context) -> Iterator[Finding]:
-    """An internal address in headers or links of a host that is itself reached by another kind of address."""
+    """An internal address in headers, links or scripts of a host that is itself reached by another kind of address, or
+    in what it says to a request without a name."""
     if _is_internal(service.endpoint.address):
         return
     for site in answering(service):
         replies = (*site.first_page, *([site.nameless] if site.nameless else []))
         links = site.page.internal_urls if site.page else ()
-        text = " ".join((*(value for reply in replies for _, value in reply.headers), *links))
+        # Versions may have four numbers too: WebLogic Server 10.3.6.0.
+        headers = (value for reply in replies for name, value in reply.headers if name not in _VERSION_HEADERS)
+        error = site.nameless.body if site.nameless is not None and site.nameless.status >= 300 else ""
+        text = " ".join((*headers, *links, error))
         told = [found for found in _ADDRESS.findall(text) if _is_internal(found)]
         if told:
             yield context.finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from scanner.engine.facts.http import HttpFacts, Page
+from scanner.engine.facts.http import TEXT_OF_A_PAGE, HttpFacts, Page
 from scanner.engine.model import Confidence, Finding, Service
 from scanner.engine.rules.base import Context, rule
 from scanner.engine.rules.web_site import listed, pages, quote_first_page
@@ -18,9 +18,6 @@ _DARK = re.compile(
     r"娱乐城|博天堂|bet365|棋牌娱乐|捕鱼游戏|色情|裸聊|成人视频|成人电影|黄色视频|约炮|一夜情|迷药|代开发票|刻章办证|"
     r"传奇私服|(?<![a-z])(?:casino|slot gacor|togel|judi online|viagra|cialis)(?![a-z])"
 )
-
-TEXT_OF_A_PAGE = 200
-"""Characters of text from which a page is one by itself, rather than a frame that a script fills."""
 
 
 @rule("WEB-TAMPER")

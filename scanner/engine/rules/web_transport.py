@@ -75,7 +75,8 @@ def _preloaded(context: Context) -> bool:
 def _https_is_absent(context: Context) -> bool:
     """Tell whether port 443 was inspected and, with no TLS service that stayed unread, nothing there speaks HTTPS."""
     services = context.host.services
-    unread = any(one.tls and one.facts is None and one.protocol in ("http", "unknown") for one in services)
+    # What wants a client's certificate or a name that was not given may be a site, too.
+    unread = any(one.tls and one.facts is None and one.protocol in ("http", "tls", "unknown") for one in services)
     return not unread and context.host.coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
 
 
@@ -112,7 +113,7 @@ def mixed(service: Service, context: Context) -> Iterator[Finding]:
         page, shown = site.page, site.shown
         if page is None or shown is None:
             continue
-        policies = f"{shown.header('content-security-policy') or ''} {page.policy}".lower()
+        policies = " ".join((*shown.all_headers("content-security-policy"), page.policy)).lower()
         urls = page.plain_active or page.plain_passive
         if urls and "upgrade-insecure-requests" not in policies:
             severity = Severity.MEDIUM if page.plain_active else Severity.LOW

@@ -80,6 +80,34 @@ def covers(pattern: str, name: str) -> bool:
     return pattern == name
 
 
+def _powers(prime: int) -> frozenset[int]:
+    """Return every power of 65537 modulo ``prime``."""
+    found, power = set(), 1
+    while power not in found:
+        found.add(power)
+        power = power * 65537 % prime
+    return frozenset(found)
+
+
+_ROCA_PRIMES = (
+    *(3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109),
+    *(113, 127, 131, 137, 139, 149, 151, 157, 163, 167),
+)
+_ROCA = tuple((prime, _powers(prime)) for prime in _ROCA_PRIMES)
+
+
+def has_roca(certificate: View) -> bool:
+    """Tell whether an RSA key was made by Infineon's flawed library (CVE-2017-15361).
+
+    Its moduli are powers of 65537 modulo each small prime (Nemec et al. 2017, section 3.2), others are by a chance of
+    1 in 2**27.
+    """
+    if certificate.key != "RSA" or certificate.exponent != 65537:
+        return False
+    numbers = certificate.certificate.public_key().public_numbers()  # type: ignore[union-attr]  # an RSA key
+    return isinstance(numbers, rsa.RSAPublicNumbers) and all(numbers.n % prime in powers for prime, powers in _ROCA)
+
+
 def is_signed_by(child: View, parent: View) -> bool:
     """Tell whether ``parent`` issued ``child``: by name and by signature, old hashes included."""
     return child.certificate.issuer == parent.certificate.subject and _verifies(child.certificate, parent.certificate)

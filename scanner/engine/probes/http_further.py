@@ -1,0 +1,41 @@
+"""What is asked of a site because of something that it answered before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any
+
+from scanner.engine.facts.http import HttpReply, Page
+from scanner.engine.probes.http_page_marks import library_in
+from scanner.engine.probes.http_signatures import Proof
+
+LIBRARY_HEAD = 512
+"""Bytes of a script library in which its comment names it."""
+
+_ACTUATOR_READABLE = ("env", "jolokia", "gateway")
+
+Ask = Callable[..., Coroutine[Any, Any, HttpReply | None]]
+"""Asks the site for a path; None when nothing came."""
+
+
+async def with_libraries(ask: Ask, paths: Iterable[str], page: Page) -> Page:
+    """Return the page with the libraries at ``paths``, whose names tell no version, by the first lines of each."""
+    for path in paths:
+        reply = await ask(path, headers={"Range": f"bytes=0-{LIBRARY_HEAD - 1}"}, limit=LIBRARY_HEAD)
+        library = library_in(reply.body) if reply is not None and reply.status in (200, 206) else None
+        if library is not None:
+            found = replace(library, source=f"{path}: {library.source}"[:120])
+            page = replace(page, libraries=(*page.libraries, found))
+    return page
+
+
+async def actuator_access(ask: Ask, proof: Proof) -> list[tuple[str, str]]:
+    """Ask by HEAD whether sensitive endpoints are answered. Not heapdump: even HEAD makes Spring write the dump."""
+    listed = dict(proof.details)["endpoints"].split(", ")
+    opened: list[str] = []
+    for name in _ACTUATOR_READABLE:
+        path = "/actuator/gateway/routes" if name == "gateway" else f"/actuator/{name}"
+        if name in listed and (reply := await ask(path, method="HEAD")) and reply.status == 200:
+            opened.append(name)
+    return [("open", ", ".join(opened))]

@@ -1,0 +1,16 @@
+"""How often a process that runs for months looks for garbage that refers to itself."""
+
+from __future__ import annotations
+
+import gc
+
+_YOUNG = 20_000
+"""Objects that come up, more than go, before the young ones are looked through. Python's 700 are the facts of one host:
+a tenth of a round's time went into looking through what was still in use."""
+
+
+def settle() -> None:
+    """Leave out, from now on, what was loaded at the start and stays, and look through the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
