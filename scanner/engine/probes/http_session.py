@@ -29,6 +29,9 @@ BODY_LIMIT = 256 * 1024
 PIECE_LIMIT = 4_000
 """Pieces of a body that are put together. Chunks of one octet would keep the processor busy for half a minute."""
 
+INTERIM_LIMIT = 50
+"""Responses with status 1xx that may come before one answer (RFC 9110 section 15.2)."""
+
 HEAD_LIMIT = 100 * 1024
 """Bytes of a status line and headers beyond which a reply is no HTTP worth reading."""
 
@@ -268,26 +271,33 @@ async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, b
     """Return the response, at most ``limit`` bytes and ``PIECE_LIMIT`` pieces of its body, and whether that was all."""
     response: h11.Response | None = None
     body = bytearray()
-    pieces = 0
-    while True:
-        event = connection.http.next_event()
-        if event is h11.NEED_DATA:
-            data = await connection.conversation.receive(READ_SIZE)
-            if not data and response is None:
-                raise ConnectionLost("The web server closed the connection without an answer.")
-            connection.http.receive_data(data)
+    pieces = interim = 0
+    while (event := await _next_event(connection, begun=response is not None)) is not None:
+        if isinstance(event, h11.InformationalResponse):
+            interim += 1
+            if interim > INTERIM_LIMIT:
+                raise UnexpectedReply("The web server announces an answer again and again.")
         elif isinstance(event, h11.Response):
             response = event
         elif isinstance(event, h11.Data):
             body += event.data[: limit - len(body)]
             pieces += 1
-        elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed) or event is h11.PAUSED:
-            break
         if response is not None and (len(body) >= limit or pieces >= PIECE_LIMIT):
             return response, bytes(body), _has_ended(connection.http)
     if response is None:
         raise ConnectionLost("The web server closed the connection without an answer.")
     return response, bytes(body), True
+
+
+async def _next_event(connection: _Connection, *, begun: bool) -> h11.Event | None:
+    """Return what comes next of a reply, of which there was something if it has ``begun``; None at its end."""
+    while (event := connection.http.next_event()) is h11.NEED_DATA:
+        data = await connection.conversation.receive(READ_SIZE)
+        if not data and not begun:
+            raise ConnectionLost("The web server closed the connection without an answer.")
+        connection.http.receive_data(data)
+    over = isinstance(event, h11.EndOfMessage | h11.ConnectionClosed)
+    return event if isinstance(event, h11.Event) and not over else None
 
 
 def _has_ended(http: h11.Connection) -> bool:
