@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo test test-postgres check accuracy compare-tls compare-exposure oracle-tls bench endure lock clean
+.PHONY: help setup demo test test-postgres check accuracy compare-tls compare-exposure oracle-tls bench bench-scale endure lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 18
@@ -42,6 +42,10 @@ oracle-tls: setup ## Our TLS hello sweep held against sslyze, over 300 random se
 
 bench: setup ## Speed and memory beside nmap and testssl.sh, reports and pages as they grow, and a simulated year of rounds (takes some hours)
 	@$(PYTHON) -m tests.bench.run
+
+bench-scale: setup # Replay stored facts through the whole product on PostgreSQL: 1,000 to 100,000 hosts (about an hour)
+	@$(PYTHON) -m tests.bench.scale
+	@$(PYTHON) -m tests.bench.scale --sweep
 
 endure: setup ## An hour of simulated faults: every round done once, every finding right, every mail there once
 	@$(PYTHON) -m tests.endurance.run

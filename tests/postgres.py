@@ -11,9 +11,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Server:
 
     folder: Path
     process: subprocess.Popen[bytes] | None = None
+    configuration: Mapping[str, str] = field(default_factory=lambda: CONFIGURATION)
 
     def url(self, database: str, user: str = OWNER) -> str:
         """Return the connection URI of a database."""
@@ -64,14 +65,31 @@ class Server:
         """Remove a database, if there is one, whoever uses it."""
         self.tell(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
+    def has(self, database: str) -> bool:
+        """Tell whether there is a database of that name."""
+        with closing(psycopg.connect(self.url("postgres"), autocommit=True)) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database])
+            return found.fetchone() is not None
+
     def tell(self, statement: str) -> None:
         """Run a statement on the server."""
         with closing(psycopg.connect(self.url("postgres"), autocommit=True)) as connection:
             connection.execute(statement)
 
+    def make_files(self) -> None:
+        """Make the server's files, unless they are there, in its folder, which exists."""
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+        self.folder.chmod(0o755)
+        (self.folder / "log").touch()
+        if not (self.folder / "data").exists():
+            initdb = [program("initdb"), "-D", f"{self.folder}/data", "-U", OWNER, "-A", "trust", "--no-sync"]
+            settings = ["--encoding=UTF8", "--locale=C.UTF-8"]
+            subprocess.run([*initdb, *settings], check=True, stdout=subprocess.DEVNULL, **_unprivileged())
+
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        options = [word for name, value in CONFIGURATION.items() for word in ("-c", f"{name}={value}")]
+        options = [word for name, value in self.configuration.items() for word in ("-c", f"{name}={value}")]
         command = [program("postgres"), "-D", f"{self.folder}/data", "-k", str(self.folder), *options]
         with (self.folder / "log").open("ab") as log:
             started = self.process = subprocess.Popen(command, **_unprivileged(), stdout=log, stderr=log)
@@ -92,7 +110,9 @@ class Server:
 
 
 @contextmanager
-def server(*, shared: bool = True, files: Path | None = None) -> Iterator[Server]:
+def server(
+    *, shared: bool = True, files: Path | None = None, configuration: Mapping[str, str] = CONFIGURATION
+) -> Iterator[Server]:
     """Yield the server that ``VARIABLE`` names, if it may be shared, or one that lives as long as the block.
 
     ``files`` are those of a server that was ended, to be copied; without them it has no database yet.
@@ -101,27 +121,16 @@ def server(*, shared: bool = True, files: Path | None = None) -> Iterator[Server
         yield Server(Path(os.environ[VARIABLE]))
         return
     folder = Path(tempfile.mkdtemp(prefix="roundsman-pg-"))
-    own = Server(folder)
+    own = Server(folder, configuration=configuration)
     try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres", "postgres")
-        folder.chmod(0o755)
-        (folder / "log").touch()
-        if files is None:
-            _make_files(folder / "data")
-        else:
+        if files is not None:
             subprocess.run(["cp", "-a", files, folder / "data"], check=True)
+        own.make_files()
         own.start()
         yield own
     finally:
         own.end(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_files(folder: Path) -> None:
-    initdb = [program("initdb"), "-D", str(folder), "-U", OWNER, "-A", "trust", "--no-sync"]
-    settings = ["--encoding=UTF8", "--locale=C.UTF-8"]
-    subprocess.run([*initdb, *settings], check=True, stdout=subprocess.DEVNULL, **_unprivileged())
 
 
 def _unprivileged() -> dict[str, Any]:

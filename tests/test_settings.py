@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import pytest
 
@@ -95,6 +98,20 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(
         load()
 
 
+def test_every_zone_of_the_machine_is_known_and_neither_folders_nor_other_names_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = sorted(available_timezones())
+    for name in known[::9]:
+        monkeypatch.setenv("ROUNDSMAN_TIME_ZONE", name)
+        assert load().time_zone == name
+    for name in ("Etc/Nowhere", "Asia", "posix/Asia/Shanghai", "right/UTC", "posixrules", "../UTC"):
+        assert name not in known
+        monkeypatch.setenv("ROUNDSMAN_TIME_ZONE", name)
+        with pytest.raises(InputError, match="ROUNDSMAN_TIME_ZONE"):
+            load()
+
+
 class TestSecrets:
     KEY = "a-secret-that-is-long-enough-to-be-a-key"
 
@@ -125,34 +142,34 @@ class TestSecrets:
 
 
 class TestPrepare:
-    def test_the_data_directory_is_private_and_the_key_is_kept(self, tmp_path: Path) -> None:
+    @pytest.mark.sqlite
+    def test_the_directory_is_private_the_key_is_kept_and_the_database_migrated_and_tuned_for_many_processes(
+        self, tmp_path: Path
+    ) -> None:
         data = tmp_path / "state" / "roundsman"
-        code = SETTINGS_CODE + "print(settings.SECRET_KEY)"
-        keys = {run_python(code, ROUNDSMAN_DATA_DIR=str(data)).stdout for _ in range(2)}
-        assert keys == {(data / "secret-key").read_text(encoding="ascii") + "\n"}
+        code = SETTINGS_CODE + (
+            "from django.db import connection as c; cursor = c.cursor();"
+            "print([cursor.execute('PRAGMA ' + p).fetchone()[0]"
+            " for p in ('journal_mode', 'synchronous', 'foreign_keys', 'busy_timeout')], settings.DEBUG);"
+            "print(settings.SECRET_KEY)"
+        )
+        results = [run_python(code, ROUNDSMAN_DATA_DIR=str(data)) for _ in range(2)]
+        key = (data / "secret-key").read_text(encoding="ascii")
+        said = (f"['wal', 1, 1, 20000] False\n{key}\n", "")
+        assert [(each.stdout, each.stderr) for each in results] == [said, said]
+        with closing(sqlite3.connect(data / "roundsman.sqlite3")) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        assert "targets_organisation" in tables
         assert stat.S_IMODE(data.stat().st_mode) == 0o700
         assert stat.S_IMODE((data / "secret-key").stat().st_mode) == 0o600
         assert sorted(path.name for path in data.glob("secret-key*")) == ["secret-key"]
 
-    def test_a_given_key_is_used_and_not_stored(self, tmp_path: Path) -> None:
+    def test_a_given_key_is_used_and_not_stored(self, fresh_installation: Path, tmp_path: Path) -> None:
+        data = shutil.copytree(fresh_installation, tmp_path / "data", ignore=shutil.ignore_patterns("secret-key"))
         code = SETTINGS_CODE + "print(settings.SECRET_KEY)"
-        result = run_python(code, ROUNDSMAN_DATA_DIR=str(tmp_path / "data"), ROUNDSMAN_SECRET_KEY=TestSecrets.KEY)
+        result = run_python(code, ROUNDSMAN_DATA_DIR=str(data), ROUNDSMAN_SECRET_KEY=TestSecrets.KEY)
         assert result.stdout == f"{TestSecrets.KEY}\n"
-        assert not (tmp_path / "data" / "secret-key").exists()
-
-    @pytest.mark.sqlite
-    def test_the_database_is_migrated_and_tuned_for_many_processes(self, tmp_path: Path) -> None:
-        code = SETTINGS_CODE + (
-            "from django.db import connection as c; cursor = c.cursor();"
-            "print([cursor.execute('PRAGMA ' + p).fetchone()[0]"
-            " for p in ('journal_mode', 'synchronous', 'foreign_keys', 'busy_timeout')], settings.DEBUG)"
-        )
-        result = run_python(code, ROUNDSMAN_DATA_DIR=str(tmp_path / "data"))
-        assert (result.stdout, result.stderr) == ("['wal', 1, 1, 20000] False\n", "")
-        with sqlite3.connect(tmp_path / "data" / "roundsman.sqlite3") as database:
-            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        database.close()
-        assert "targets_organisation" in tables
+        assert not (data / "secret-key").exists()
 
     def test_several_processes_may_prepare_at_once(self, tmp_path: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "scanner.settings"}

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from scanner.engine.errors import RoundsmanError
+from scanner.loading import loading
 
 _COMMANDS = {
     "init": ("scanner.cli.init", "Make the first account, which lets everybody else in."),
@@ -101,12 +102,14 @@ def main() -> None:
 
 def _run(name: str, arguments: list[str]) -> None:
     module, _ = _COMMANDS[name]
-    if not {"--help", "-h"} & set(arguments):
-        if name not in _WITHOUT_DATABASE:
-            import_module("scanner.settings").prepare()
-        if name not in _WITHOUT_PLUGINS:
-            import_module("scanner.cli.plugins").announce()
-    import_module(module).app(arguments, prog_name=f"roundsman {name}")
+    with loading():
+        if not {"--help", "-h"} & set(arguments):
+            if name not in _WITHOUT_DATABASE:
+                import_module("scanner.settings").prepare()
+            if name not in _WITHOUT_PLUGINS:
+                import_module("scanner.cli.plugins").announce()
+        command = import_module(module).app
+    command(arguments, prog_name=f"roundsman {name}")
 
 
 def _list_commands() -> None:

@@ -9,6 +9,7 @@ does, the pipe closes that it holds at the standard input of the pages, and they
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -94,6 +95,8 @@ def main() -> None:
     number, level, how = sys.argv[1:]
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: None)  # whoever ends everything at once tells the service, too
+    ready, ended = threading.Event(), threading.Event()
+    threading.Thread(target=_wait_for_the_end, args=[ready, ended], name="end", daemon=True).start()
     from scanner.engine.plugins.load import leave_out
     from scanner.settings import installation, set_up
 
@@ -103,7 +106,17 @@ def main() -> None:
     from scanner.console.server import serving
 
     with serving(socket.socket(fileno=int(number))):
-        sys.stdin.buffer.read()
+        ready.set()
+        ended.wait()
+
+
+def _wait_for_the_end(ready: threading.Event, ended: threading.Event) -> None:
+    """Set ``ended`` once standard input ends; before the pages are ``ready``, there is nothing to finish."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    if not ready.is_set():
+        os._exit(0)
+    ended.set()
 
 
 if __name__ == "__main__":

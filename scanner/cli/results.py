@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Self
 
 from scanner.cli.asked import Asked
 from scanner.engine.catalogue.load import Language
-from scanner.engine.known_keys import KnownKeys, OrganisationKeys, Sighting, sightings
+from scanner.engine.known_keys import Key, KnownKeys, OrganisationKeys, Sighting, sightings
 from scanner.engine.model import GapReason, HostInspection, Outcome, Severity
 from scanner.engine.rules.base import Basis
 from scanner.reports.inspection_report import (
@@ -25,7 +25,6 @@ from scanner.reports.inspection_report import (
     render_inspection_html,
     target_text,
 )
-from scanner.reports.sarif import render_inspection_sarif
 
 Document = dict[str, Any]
 
@@ -54,7 +53,7 @@ class Results:
     a thousand hosts take no more memory than ten. Use as a context manager; leaving it deletes the file.
 
     Of what showed a public key the facts are put aside in a second file: when all hosts are in, those that turn out to
-    share a key are judged once more.
+    share a key are judged, once more if they were the first to show it.
     """
 
     def __init__(self, asked: list[Asked], language: Language, basis: Basis) -> None:
@@ -66,6 +65,7 @@ class Results:
         self._facts = tempfile.TemporaryFile(prefix="roundsman-")  # noqa: SIM115
         self._kept = 0
         self._keyed: dict[int, _Keyed] = {}
+        self._shown: dict[Key, tuple[str, int]] = {}
         self._head: Document = {}
         self.severities: set[Severity] = set()
         self.complete = True
@@ -113,6 +113,8 @@ class Results:
             case Format.HTML:
                 yield render_inspection_html(self._document(), self._language)
             case Format.SARIF:
+                from scanner.reports.sarif import render_inspection_sarif  # here, because few ask for it
+
                 yield json.dumps(render_inspection_sarif(self._document()), ensure_ascii=False, indent=1)
 
     def _judge(self, label: str, hosts: list[HostInspection]) -> None:
@@ -120,7 +122,18 @@ class Results:
         if seen:
             self._keyed[self._kept] = _Keyed(label, self._facts.tell(), seen)
             pickle.dump(hosts, self._facts)
+        if self._shows_known(seen):
+            self._write("")  # its place, until all keys are known
+            return
         self._keep(inspection_target(label, hosts, self._language, self._basis))
+
+    def _shows_known(self, seen: frozenset[Sighting]) -> bool:
+        """Tell whether one of the keys was seen at another endpoint before."""
+        places = [
+            ((place.address, place.port), self._shown.setdefault(key, (place.address, place.port)))
+            for key, place in seen
+        ]
+        return any(here != first for here, first in places)
 
     def _judge_sharers(self) -> None:
         """Judge again the targets with a key that was seen elsewhere too, and put that in the place of the first."""
@@ -146,7 +159,10 @@ class Results:
     def _keep(self, target: Document) -> None:
         self.complete &= target["outcome"] == Outcome.INSPECTED
         self.severities.update(Severity(finding["severity"]) for finding in target["findings"])
-        self._spool.write(json.dumps(target, ensure_ascii=False) + "\n")
+        self._write(json.dumps(target, ensure_ascii=False))
+
+    def _write(self, text: str) -> None:
+        self._spool.write(text + "\n")
         self._kept += 1
 
     def _lines(self) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -48,21 +48,27 @@ def serve(
     from django.conf import settings
 
     from scanner import garbage
-    from scanner.cli.pages import Pages
-    from scanner.console.server import listening
     from scanner.unattended import Service
 
     log_to_standard_error(log_level, log_format)
     with clear_errors():
         ended = ended_by_signal()
         service = Service(workers or settings.WORKERS, outdated=lambda _: ended.set())
-        pages = Pages(listening, log_level, log_format) if settings.INSTALLATION.web else nullcontext()
+        pages = _pages(log_level, log_format) if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
         garbage.settle()
         with in_time(ended), service.running(), pages:
             ended.wait()
     typer.echo("Ended.", err=True)
+
+
+def _pages(level: LogLevel, how: LogFormat) -> AbstractContextManager[object]:
+    """Serve the pages; what listens for them is loaded only where they are served."""
+    from scanner.cli.pages import Pages
+    from scanner.console.server import listening
+
+    return Pages(listening, level, how)
 
 
 def _what_runs(workers: int) -> Iterator[str]:

@@ -58,11 +58,12 @@ def notices_due(this: Round) -> list[Due]:
     if this.plan is None or not this.plan.notice_from:
         return []
     served = Notice.objects.filter(round=this).values("organisation")
-    seen = set(FindingEvent.objects.filter(round=this, kind__in=_SEEN).values_list("finding", flat=True))
+    told = FindingEvent.objects.filter(round=this, kind__in=_SEEN)
     least = Severity(this.plan.notice_from)
     found = []
     for organisation in this.organisations.filter(retired_at=None).exclude(pk__in=served).order_by("slug"):
         due = due_for(organisation, least)
+        seen = set(told.filter(finding__organisation=organisation).values_list("finding", flat=True))
         findings, to_check = ([each for each in part if each.pk in seen] for part in (due.findings, due.to_check))
         if findings:
             found.append(Due(organisation, tuple(findings), tuple(to_check)))

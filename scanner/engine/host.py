@@ -253,6 +253,7 @@ def _conclude(
         datagrams=tools.dialer.datagrams.pop(target.address, 0),
         requests=tools.dialer.requests.pop(target.address, 0),
     )
+    tools.dialer.forget(target.address)
     inspection = HostInspection(
         target=target,
         outcome=outcome_of(gaps, scanned=found.scan is not None),

@@ -247,7 +247,8 @@ def _view(this: Round, organisation: Organisation, results: Iterable[HostResult]
 
 def _follow_organisation(this: Round, organisation: Organisation, view: RoundView, now: dt.datetime) -> None:
     part, register, terms = Part(this, organisation), Register(organisation), terms_for(this, organisation)
-    begun = set(FindingEvent.objects.filter(round=this, kind__in=BEGUN).values_list("finding", flat=True))
+    ours = FindingEvent.objects.filter(round=this, kind__in=BEGUN, finding__organisation=organisation)
+    begun = set(ours.values_list("finding", flat=True))
     seen = view.seen()
     known: set[Identity] = set()
     steps = Steps(this, terms)

@@ -75,6 +75,10 @@ class Happened(StrEnum):
     RENAMED = "renamed"
 
 
+MERELY_SEEN = (Happened.SEEN, Happened.NOT_INSPECTED, Happened.NOT_SEEN)
+"""What nearly every round tells of every finding, and no report needs."""
+
+
 SAME_LIFE = timedelta(days=90)
 """A finding that comes back within this time was never really gone: it keeps its first-seen date."""
 

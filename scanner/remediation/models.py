@@ -11,6 +11,7 @@ from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import (
     EXEMPT,
+    MERELY_SEEN,
     Claimed,
     Exempt,
     Fixed,
@@ -156,7 +157,10 @@ class FindingEvent(models.Model):
     """
 
     finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="events")
-    round = models.ForeignKey("rounds.Round", on_delete=models.PROTECT, null=True, related_name="finding_events")
+    # Every round adds a row for each finding, so indexes are most of the table; the constraint's begins with the round.
+    round = models.ForeignKey(
+        "rounds.Round", on_delete=models.PROTECT, null=True, related_name="finding_events", db_index=False
+    )
     kind = models.CharField(max_length=16, choices=[(each, each) for each in Happened])
     at = models.DateTimeField()
     actor = models.CharField(max_length=200, blank=True)
@@ -165,10 +169,13 @@ class FindingEvent(models.Model):
     class Meta:
         ordering = ("pk",)
         constraints = (
-            models.UniqueConstraint(fields=("finding", "round", "kind"), name="event_happens_once_a_round"),
+            models.UniqueConstraint(fields=("round", "kind", "finding"), name="event_happens_once_a_round"),
             models.CheckConstraint(condition=models.Q(kind__in=list(Happened)), name="event_kind_is_known"),
         )
-        indexes = (models.Index(fields=("round", "kind", "finding"), name="event_by_round"),)
+        indexes = (
+            # The history that reports tell, without the rows of most rounds.
+            models.Index(fields=("finding",), condition=~models.Q(kind__in=list(MERELY_SEEN)), name="event_that_tells"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.finding}"

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from scanner.engine.model import Confidence, Outcome, Severity, Vantage
 from scanner.remediation.keys import LOOKED
@@ -68,9 +68,10 @@ def never_answered(this: Round, organisation: Organisation) -> set[int]:
     inspection ended early is missed, as nobody knows what is there.
     """
     results = HostResult.objects.filter(organisation=organisation, look=LookNumber.FIRST)
-    answered = results.filter(outcome__in=LOOKED, round__lte=this.pk).values("address")
+    answered = results.filter(outcome__in=LOOKED, round__lte=this.pk, address=OuterRef("address"))
     silent = results.filter(round=this, outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
-    return set(silent.exclude(address__in=answered).values_list("pk", flat=True))
+    # Asked address by address, so that nobody reads all that the organisation ever showed.
+    return set(silent.filter(~Exists(answered)).values_list("pk", flat=True))
 
 
 def _score(this: Round, organisation: Organisation) -> OrganisationScore:

@@ -5,9 +5,12 @@ The same page gives the same bytes on a machine with the same fonts.
 
 from __future__ import annotations
 
+import ctypes.util
 import hashlib
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -56,10 +59,11 @@ def pdf_of(page: str) -> bytes:
 
     Raises ``LibraryMissingError`` where the system can't make any.
     """
-    # Imported here, as it takes half a second and libraries of the system that other forms don't need.
+    # Imported here, as it takes time and libraries of the system that other forms don't need.
     try:
-        from weasyprint import HTML
-        from weasyprint.urls import URLFetcher
+        with _libraries_found_by_the_loader():
+            from weasyprint import HTML
+            from weasyprint.urls import URLFetcher
     except OSError as error:
         raise LibraryMissingError(
             f"PDF can't be made here: {error}. Install libpango-1.0-0 and libpangoft2-1.0-0."
@@ -72,6 +76,24 @@ def pdf_of(page: str) -> bytes:
     document.fonts = _Fonts()
     identifier = hashlib.sha256(page.encode()).digest()[:16]
     return cast("bytes", document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier))
+
+
+@contextmanager
+def _libraries_found_by_the_loader() -> Iterator[None]:
+    """Let no compiler and linker be asked for libraries, as ``ctypes`` does twenty times for names of other systems.
+
+    Among the names that WeasyPrint tries are those by which the loader of Linux knows them.
+    """
+
+    def nowhere(name: str) -> str | None:
+        del name
+        return None
+
+    find, ctypes.util.find_library = ctypes.util.find_library, nowhere
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = find
 
 
 class _Fonts(dict[Any, Any]):

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 
 from scanner.engine.errors import Refused
 from scanner.engine.model import Level, Severity, Vantage
-from scanner.remediation.lifecycle import Happened
+from scanner.remediation.lifecycle import MERELY_SEEN, Happened
 from scanner.remediation.models import Exemption, ExemptionState, FindingEvent, RoundScore
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.part import Register
@@ -27,9 +27,6 @@ from scanner.reports.risky import risky_services
 from scanner.reports.trend import trend_of
 from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
 from targets.models import Authorisation, Contact, Organisation
-
-_MERELY_SEEN = (Happened.SEEN, Happened.NOT_INSPECTED, Happened.NOT_SEEN)
-"""What nearly every round tells of every finding, and no history needs."""
 
 _SHOWN = (
     "address",
@@ -175,7 +172,7 @@ def _events(organisation: Organisation, this: Round) -> Mapping[int, Events]:
 
 def _history(organisation: Organisation) -> Mapping[int, Sequence[model.Event]]:
     """Return what happened to each finding, the oldest first."""
-    rows = FindingEvent.objects.filter(finding__organisation=organisation).exclude(kind__in=_MERELY_SEEN)
+    rows = FindingEvent.objects.filter(finding__organisation=organisation).exclude(kind__in=MERELY_SEEN)
     history: dict[int, list[model.Event]] = defaultdict(list)
     for number, kind, at, told_by, detail in rows.order_by("at", "pk").values_list(
         "finding", "kind", "at", "round", "detail"

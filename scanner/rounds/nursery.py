@@ -25,6 +25,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from scanner.loading import loading
+
 PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 _OURS = ("ROUNDSMAN_", "DJANGO_")
@@ -204,10 +206,11 @@ def prctl(option: int, value: int) -> None:
 
 def main() -> None:
     """Load the engine, then fork a child whenever one is asked for."""
-    from scanner.engine import domain
-    from scanner.engine.catalogue.load import catalogue
-    from scanner.engine.serialize import warm_up
-    from scanner.rounds import child
+    with loading():
+        from scanner.engine import domain
+        from scanner.engine.catalogue.load import catalogue
+        from scanner.engine.serialize import warm_up
+        from scanner.rounds import child
 
     del domain, child  # imported for the children
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ from scanner.remediation.keys import LOOKED
 from scanner.reports.models import Bulletin, Report, ReportFile
 from scanner.rounds.models import ENDED, HostResult, Job, JobState, LookNumber, Round, RoundState, whole
 from scanner.upkeep import space
+from targets.models import Organisation
 
 Item = TypeVar("Item")
 
@@ -148,26 +150,33 @@ class _Sweep:
     done: Pruned = field(default_factory=Pruned)
 
     def results(self) -> None:
-        """Newest rounds first, so that what a host is remembered by is met before what it makes superfluous."""
+        """One organisation after the other, so that what is remembered of hosts stays small however many there are."""
         has_results = Exists(HostResult.objects.filter(round=OuterRef("pk")))
         old = Round.objects.filter(has_results, _followed(), finished__lt=self.now - self.policy.facts)
+        numbers = list(old.order_by("-pk").values_list("pk", flat=True))
         kept_rounds = _last_whole_rounds()
+        for organisation in Organisation.objects.order_by("pk").values_list("pk", flat=True) if numbers else ():
+            self._results_of(organisation, numbers, kept_rounds)
+
+    def _results_of(self, organisation: int, numbers: Sequence[int], kept_rounds: Set[tuple[int, int]]) -> None:
+        """Newest rounds first, so that what a host is remembered by is met before what it makes superfluous."""
+        rows = HostResult.objects.filter(organisation=organisation, round__in=numbers).order_by("-round", "pk")
+        told = rows.values_list("round", "pk", Length("facts"), "address", "hostname", "look", "outcome")
         newest: set[_Host] = set()
         looked: set[_Host] = set()
-        for number in list(old.order_by("-pk").values_list("pk", flat=True)):
-            rows = HostResult.objects.filter(round=number).annotate(size=Length("facts"))
+        # All at once: a read that goes on while rows are removed would keep SQLite from writing.
+        for number, results in groupby(list(told), lambda row: row[0]):
             unneeded: list[tuple[int, int]] = []
-            for row in rows.only("organisation", "address", "hostname", "look", "outcome"):
-                host = (row.organisation_id, row.address, row.hostname)
-                needed = (row.organisation_id, number) in kept_rounds
-                if row.look == LookNumber.FIRST:
-                    needed |= host not in newest
-                    newest.add(host)
-                    if row.outcome in LOOKED:
-                        needed |= host not in looked
-                        looked.add(host)
+            for _, pk, size, address, hostname, look, outcome in results:
+                needed = (organisation, number) in kept_rounds
+                if look == LookNumber.FIRST:
+                    needed |= (address, hostname) not in newest
+                    newest.add((address, hostname))
+                    if outcome in LOOKED:
+                        needed |= (address, hostname) not in looked
+                        looked.add((address, hostname))
                 if not needed:
-                    unneeded.append((row.pk, row.size + _RESULT_BYTES))
+                    unneeded.append((pk, size + _RESULT_BYTES))
             for batch in _batches(unneeded):
                 self._step(What.RESULTS, batch, partial(self._remove_results, number))
 
@@ -243,8 +252,8 @@ class _Sweep:
             raise _Ended
 
 
-_Host = tuple[int, str, str]
-"""Organisation, address and registered name."""
+_Host = tuple[str, str]
+"""Address and registered name."""
 
 
 def _followed() -> Q:

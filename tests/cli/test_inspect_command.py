@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,13 +47,6 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [program("redis-server"), "--bind", ADDRESS, "--port", str(PORT), "--save", "", "--protected-mode", "no"]
     with process(command, folder=folder, wait_for=(ADDRESS, PORT)):
         yield ADDRESS
-
-
-def test_without_an_authorisation_it_refuses_and_says_why() -> None:
-    ran = roundsman(ADDRESS)
-    assert ran.returncode == 2
-    assert "authorisation" in ran.stderr
-    assert ran.stdout == ""
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +124,23 @@ def test_bad_input_ends_with_status_2_and_says_what_is_wrong(
     arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["roundsman", "inspect", *ALLOWED, *arguments])
+    assert says in refused(capsys)
+
+
+def test_without_an_authorisation_it_refuses_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["roundsman", "inspect", ADDRESS])
+    assert "authorisation" in refused(capsys)
+
+
+def refused(capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the command, see that it ends with status 2 and prints no result, and return what it says."""
     with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr()
-    assert ended.value.code == 2
-    assert says in said.err
-    assert said.out == ""
+    assert (ended.value.code, said.out) == (2, "")
+    return said.err
 
 
 def test_an_unknown_host_is_reported_as_not_inspected_while_the_others_are_inspected(redis: str) -> None:
@@ -216,7 +222,7 @@ def test_many_hosts_are_shared_by_processes_and_what_one_leaves_is_not_inspected
     redis: str, hit: signal.Signals, status: int
 ) -> None:
     closed = [f"127.11.3.{number}" for number in range(1, 48)]
-    command = [ROUNDSMAN, "inspect", redis, *closed, *ALLOWED, "--ports", "1-20000", "--format", "json"]
+    command = [ROUNDSMAN, "inspect", redis, *closed, *ALLOWED, "--ports", "1-7000", "--format", "json"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         this = psutil.Process(child.pid)
@@ -271,11 +277,32 @@ def test_without_raw_sockets_it_works_by_full_connections_and_says_so(redis: str
     assert json.loads(ran.stdout)["targets"][0]["findings"]
 
 
-def test_a_file_without_a_root_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file a capability")
+def test_an_nmap_that_may_use_raw_sockets_by_its_file_does_so_for_who_has_no_capability(
+    redis: str, tmp_path: Path
+) -> None:
+    nmap = Path(shutil.copy(program("nmap"), tmp_path / "nmap"))
+    capability = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)  # vfs_cap_data: version 2, effective; CAP_NET_RAW
+    os.setxattr(nmap, "security.capability", capability)
+    command = ["setpriv", "--securebits=+noroot", "--inh-caps=-all", ROUNDSMAN, "inspect", redis, *ALLOWED]
+    methods = {}
+    for folder in ("/none", tmp_path):
+        environment = {**os.environ, "PATH": f"{folder}:/usr/bin:/bin"}
+        asked = [*command, "--ports", "6379", "--format", "json"]
+        ran = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        methods[folder] = json.loads(ran.stdout)["targets"][0]["coverage"]["scans"][0]["method"]
+        assert ("No raw sockets" in ran.stderr) == (folder == "/none")
+    assert methods == {"/none": "connect", tmp_path: "syn"}
+
+
+def test_a_file_without_a_root_is_refused_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "notes.pem").write_text("no certificate here")
-    ran = roundsman(ADDRESS, *ALLOWED, "--trust", str(tmp_path / "notes.pem"))
-    assert ran.returncode == 2
-    assert "no certificate in PEM form" in ran.stderr
+    asked = ["inspect", ADDRESS, *ALLOWED, "--trust", str(tmp_path / "notes.pem")]
+    monkeypatch.setattr(sys, "argv", ["roundsman", *asked])
+    assert "no certificate in PEM form" in refused(capsys)
 
 
 def test_a_private_root_that_is_named_is_trusted_and_a_policy_that_is_named_is_held_to(tmp_path: Path) -> None:

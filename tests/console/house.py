@@ -117,14 +117,15 @@ def build() -> House:
         "last_seen": now,
         "last_inspected": now,
         "reported": now,
+        "deadline": now + dt.timedelta(days=2),
     }
-    found = finding(water, seen_in=this, **fresh, deadline=now - dt.timedelta(hours=1))
+    found = finding(water, seen_in=this, **{**fresh, "deadline": now - dt.timedelta(hours=1)})
     later = now + dt.timedelta(days=90)
     asked = finding(water, host="192.0.2.11", **fresh)
     acts.request_exemption(asked, ExemptionKind.ACCEPTED, "Director", "A new server is ordered.", "", later, "li", now)
     exempt = finding(water, host="192.0.2.12", **fresh)
     acts.grant(exempt, ExemptionKind.ACCEPTED, "Director", "Behind a firewall.", "", later, "ops", now)
-    other = finding(library, seen_in=this, **fresh, deadline=now + dt.timedelta(days=2))
+    other = finding(library, seen_in=this, **fresh)
     for owner in (water, library):
         store_score(this, owner)
     kept = {"html": zlib.compress(b"<p>report</p>"), "json": zlib.compress(b"{}"), "digest": "0" * 64}

@@ -322,7 +322,7 @@ def test_a_supervisor_compares_its_units_with_and_without_names(house: House, mo
         {"organisation": ""},
         {"organisation": "water"},
         {"since": "2026-12-01"},
-        {"since": "2027-01-01", "until": "2199-12-31"},
+        {"since": "2199-01-01", "until": "2199-12-31"},
     ],
 )
 def test_a_bulletin_is_about_units_that_are_all_in_sight_and_days_that_were(

@@ -19,7 +19,7 @@ SENT = {
     "kind": "routine",
     "schedule": "30 2 * * sun",
     "time_zone": "Asia/Shanghai",
-    "until": "2027-06-30",
+    "until": "2099-06-30",
     "organisations": "water, library",
     "profile": "deep",
     "ports": "",
@@ -43,7 +43,7 @@ def test_a_plan_is_added_as_the_form_says(house: House) -> None:
     plan = Plan.objects.get(name="weekly")
     assert answer.headers["Location"] == f"/plans/{plan.pk}/"
     assert (plan.profile, plan.ports, plan.jitter, plan.deadlines) == ("deep", "top1000", 1800, {"critical": 1})
-    assert plan.until == dt.datetime(2027, 6, 30, 16, tzinfo=dt.UTC)
+    assert plan.until == dt.datetime(2099, 6, 30, 16, tzinfo=dt.UTC)
     assert {each.slug for each in plan.organisations.all()} == {"water", "library"}
     assert plan.next_due is not None
     assert plan.next_due.astimezone(SHANGHAI).strftime("%a %H:%M") == "Sun 02:30"
@@ -75,18 +75,18 @@ def test_what_is_no_plan_is_told(house: House, change: dict[str, str], said: str
 
 def test_a_plan_is_changed_and_keeps_its_name_kind_and_maker(house: House) -> None:
     plan = house.plan
-    Plan.objects.filter(pk=plan.pk).update(jitter=45, until=dt.datetime(2027, 1, 1, 1, 2, tzinfo=dt.UTC))
+    Plan.objects.filter(pk=plan.pk).update(jitter=45, until=dt.datetime(2099, 1, 1, 1, 2, tzinfo=dt.UTC))
     browser, where = house.browser(Role.OPERATOR), f"/plans/{plan.pk}/change/"
     html = browser.get(where).content.decode()
-    assert 'value="2027-01-01"' in html
-    sent = {**SENT, "name": "other", "kind": "campaign", "until": "2027-01-01", "jitter": "0", "organisations": ""}
+    assert 'value="2099-01-01"' in html
+    sent = {**SENT, "name": "other", "kind": "campaign", "until": "2099-01-01", "jitter": "0", "organisations": ""}
     answer = browser.post(where, sent)
     assert errors(answer.content.decode()) == []
 
     plan.refresh_from_db()
     assert (plan.name, plan.kind, plan.created_by, plan.schedule) == ("nightly", "routine", "li", "30 2 * * sun")
     assert plan.jitter == 45, "nobody touched it"
-    assert plan.until == dt.datetime(2027, 1, 1, 1, 2, tzinfo=dt.UTC)
+    assert plan.until == dt.datetime(2099, 1, 1, 1, 2, tzinfo=dt.UTC)
     assert not plan.organisations.exists()
     detail = Entry.objects.get(action="plan-changed", actor=WHO).detail
     assert detail["schedule"] == ["0 3 * * *", "30 2 * * sun"]

@@ -127,6 +127,11 @@ def test_a_proxy_with_tls_lets_it_be_reached_from_elsewhere(monkeypatch: pytest.
     assert load().second_factor == ()
 
 
+def health(installation: Installation) -> int:
+    command = [sys.executable, "-m", "scanner.console.health"]
+    return subprocess.run(command, env=installation._variables(), stderr=subprocess.DEVNULL, check=False).returncode
+
+
 @pytest.mark.slow
 def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(installation: Installation) -> None:
     with served(installation, ROUNDSMAN_WEB_URL=URL) as (process, port):
@@ -135,6 +140,7 @@ def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(inst
         assert (plain.status, plain.headers["Location"]) == (301, f"{URL}/account/sign-in/")
         behind = ask(port, "/account/sign-in/", Host=host, X_Forwarded_Proto="https", X_Forwarded_For="192.0.2.7")
         assert behind.status == 200
+        assert health(installation) == 0
         assert "max-age=63072000" in behind.headers["Strict-Transport-Security"]
         cookie = behind.headers["Set-Cookie"]
         assert cookie.startswith("__Host-csrf=")
@@ -144,6 +150,7 @@ def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(inst
         for cookie, status in (("", 413), ("__Host-session=nobodys", 413)):
             assert announce(port, host, 1_000_000, cookie) == status, "without the body"
         assert process.poll() is None
+    assert health(installation) == 1
 
 
 def pages_of(service: int) -> psutil.Process:

@@ -29,8 +29,15 @@ CHINESE = re.compile(r"[一-鿿]")
 
 TARGET = {"organisation": "water", "addresses": "192.0.2.99", "zone": "internet", "criticality": "ordinary"}
 PLAN = {
-    **{"name": "p", "kind": "routine", "schedule": "every 1d", "time_zone": "UTC", "profile": "standard", "ports": ""},
-    **{"jitter": "0", "rate": "0", "priority": "0"},
+    "name": "p",
+    "kind": "routine",
+    "schedule": "every 1d",
+    "time_zone": "UTC",
+    "profile": "standard",
+    "ports": "",
+    "jitter": "0",
+    "rate": "0",
+    "priority": "0",
 }
 REGISTER = """
 organisations:

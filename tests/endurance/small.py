@@ -67,8 +67,8 @@ class Small:
 
 
 @contextmanager
-def small(installation: Installation, begin: datetime | None = None, **settings: str) -> Iterator[Small]:
-    """Run the mail server until the block ends; what else ran is ended with it."""
+def small(installation: Installation, *, steps: bool = False, **settings: str) -> Iterator[Small]:
+    """Run the mail server until the block ends; what else ran is ended with it. ``steps`` if its clock is to step."""
     folder = installation.path.parent
     post = folder / "post"
     post.mkdir()
@@ -81,7 +81,9 @@ def small(installation: Installation, begin: datetime | None = None, **settings:
     }
     with ExitStack() as ending:
         ending.callback(office.close)
-        site = ending.enter_context(Site(folder, begin or datetime.now(UTC), {**office.settings(), **variables}))
+        site = ending.enter_context(
+            Site(folder, datetime.now(UTC) if steps else None, {**office.settings(), **variables})
+        )
         yield Small(site, office, folder)
 
 

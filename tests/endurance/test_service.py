@@ -81,7 +81,7 @@ def test_a_clock_that_steps_two_hours_either_way_and_a_machine_that_sleeps_doubl
 ) -> None:
     """About forty seconds. The service's wall clock steps while it works; its plan is due every minute."""
     two_hours = timedelta(hours=2)
-    with small(installation) as here:
+    with small(installation, steps=True) as here:
         here.apply(harbour())
         here.add_plan("T:7380-7383", "--schedule", "every 1m")
         here.site.start()

@@ -63,7 +63,7 @@ def test_no_packet_goes_to_the_stopped_the_unauthorised_the_excluded_or_into_a_b
     installation: Installation, tmp_path: Path
 ) -> None:
     """About forty seconds. A round by each plan, a claim with its re-inspection, a look between rounds, and a stop."""
-    with small(installation) as here, redis(HOST, PORT, tmp_path):
+    with small(installation, steps=True) as here, redis(HOST, PORT, tmp_path):
         capture = Capture([PORT])
         began = time.monotonic()
         try:

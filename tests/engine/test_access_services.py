@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import string
+import struct
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +43,7 @@ from scanner.engine.probes.services import (
     pop3,
     rdp,
     registry,
+    rpcbind,
     rsync,
     smb,
     smtp,
@@ -63,6 +65,7 @@ from tests.engine.data_service_replies import Respond, look
 from tests.lab.access_cases import CASES
 from tests.lab.check import run_case
 from tests.lab.scripted import scripted
+from tests.lab.sharing_cases import portmap_and_mountd
 
 ADDRESS = "127.10.9.201"
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
@@ -155,6 +158,57 @@ def test_an_rsync_module_whose_verdict_broke_off_is_not_taken_for_a_closed_one(t
 
     with scripted(4327, daemon, banner=b"@RSYNCD: 31.0\n")(ADDRESS, tmp_path), pytest.raises(ProbeError):
         asyncio.run(rsync.look(contact(4327)))
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        b"\r\nlogin: \xff\xf9",
+        b"\x1b[1;32mUsername:\x1b[0m ",
+        b"\r\nUser: ",
+        "\r\n用户名：".encode(),
+        "密码:".encode("gb18030"),
+        b"\r\nBenutzername: ",
+    ],
+)
+def test_a_log_in_prompt_is_recognised_in_what_surrounds_it(prompt: bytes) -> None:
+    assert telnet.recognises(prompt)
+
+
+@pytest.mark.parametrize("banner", [b"user: unknown\r\n", b"login: see below\n", "时间：12:00".encode()])
+def test_a_line_about_users_is_no_prompt(banner: bytes) -> None:
+    assert not telnet.recognises(banner)
+
+
+def test_of_an_rsync_server_with_very_many_modules_the_last_are_not_called_closed(tmp_path: Path) -> None:
+    names = [b"m%d" % number for number in range(rsync.MODULE_LIMIT + 1)]
+
+    def daemon(request: bytes) -> bytes | None:
+        if request == rsync.HELLO:
+            return b""
+        listed = b"".join(b"%-15s\tall of it\n" % name for name in names) + b"@RSYNCD: EXIT\n"
+        return listed if b"#list" in request else b"@RSYNCD: AUTHREQD challenge\n"
+
+    with scripted(4327, daemon, banner=b"@RSYNCD: 31.0\n")(ADDRESS, tmp_path):
+        facts = asyncio.run(rsync.look(contact(4327)))
+    assert facts.attribute("open_modules") == ""
+    assert facts.ended
+
+
+@pytest.mark.parametrize(
+    ("client", "everyone"),
+    [(b"*", "yes"), (b"0.0.0.0/0", "yes"), (b"::/0", "yes"), (b"10.0.0.0/8", "no"), (b"*.lab.example", "no")],
+)
+def test_an_export_to_every_address_is_one_for_everyone(client: bytes, everyone: str, tmp_path: Path) -> None:
+    export = _xdr(b"/srv") + _xdr(client) + bytes(8)
+    with portmap_and_mountd(export)(ADDRESS, tmp_path):
+        facts = asyncio.run(rpcbind.look(contact(111)))
+    assert facts.attribute("everyone") == everyone
+
+
+def _xdr(text: bytes) -> bytes:
+    """One element of a list (RFC 4506 section 4.19): here it is, its length, its bytes in whole words."""
+    return struct.pack(">II", 1, len(text)) + text + bytes(-len(text) % 4)
 
 
 @given(st.binary(max_size=200))
@@ -291,6 +345,7 @@ def test_a_log_in_by_another_name_does_not_count_as_relaying(tmp_path: Path) -> 
     with scripted(4325, answer, banner=b"220 mx ESMTP\r\n")(ADDRESS, tmp_path):
         facts = asyncio.run(smtp.look(contact(4325, Level.CREDENTIAL)))
     assert facts.attribute("relay") == "deferred"
+    assert facts.ended
     assert not any(request.upper().startswith(b"DATA") for request in sent)
 
 
@@ -300,7 +355,7 @@ def test_nothing_that_needs_permission_is_sent_without_it(tmp_path: Path, level:
 
     def answer(request: bytes) -> bytes | None:
         sent.append(request)
-        return b"500 no\r\n"
+        return b"250 mx\r\n" if request.startswith(b"HELO") else b"500 no\r\n"
 
     with scripted(4326, answer, banner=b"220 FTP ESMTP\r\n")(ADDRESS, tmp_path):
         asyncio.run(ftp.look(contact(4326, level)))
@@ -329,6 +384,7 @@ def test_cannot_verify_gives_addresses_away_where_unknown_ones_are_refused() -> 
 def test_challenge_response_before_tls_is_low_and_a_plain_password_high() -> None:
     assert judged("SMTP", ("auth_clear", "CRAM-MD5"))["SMTP-AUTH-CLEAR"].severity is Severity.LOW
     assert judged("SMTP", ("auth_clear", "CRAM-MD5 LOGIN"))["SMTP-AUTH-CLEAR"].severity is Severity.HIGH
+    assert judged("SMTP", ("auth_clear", "GSSAPI EXTERNAL")) == {}
 
 
 def test_missing_starttls_weighs_more_where_mail_is_handed_in() -> None:

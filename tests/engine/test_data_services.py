@@ -147,10 +147,24 @@ def test_redis_gets_no_more_than_a_ping_at_the_level_of_greetings() -> None:
     assert (facts.access, sent) == (Access.UNKNOWN, [b"PING\r\n"])
 
 
-def test_valkey_is_named_as_what_it_is() -> None:
-    body = b"# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n"
+@pytest.mark.parametrize(
+    ("more", "product", "version"),
+    [
+        (b"server_name:valkey\r\nvalkey_version:8.0.1\r\n", "Valkey", "8.0.1"),
+        (b"dragonfly_version:df-v1.13.0\r\n", "Dragonfly", "1.13.0"),
+        (b"os:Linux\r\nexecutable:/usr/bin/keydb-server\r\n", "KeyDB", "7.2.4"),
+        (b"os:Linux\r\nexecutable:/usr/bin/redis-server\r\n", "Redis", "7.2.4"),
+    ],
+)
+def test_what_descends_from_redis_is_named_as_what_it_is(more: bytes, product: str, version: str) -> None:
+    body = b"# Server\r\nredis_version:7.2.4\r\n" + more
     facts = look(redis.PROBE, lambda _: b"$%d\r\n%s\r\n" % (len(body), body))
-    assert (facts.access, facts.product, facts.version) == (Access.OPEN, "Valkey", "8.0.1")
+    assert (facts.access, facts.product, facts.version) == (Access.OPEN, product, version)
+
+
+def test_redis_that_keeps_info_and_all_else_from_strangers_is_restricted() -> None:
+    facts = look(redis.PROBE, lambda _: b"-NOPERM this user has no permissions to run the command\r\n")
+    assert (facts.access, facts.attribute("refusal")) == (Access.RESTRICTED, "credentials")
 
 
 def test_the_names_of_databases_are_counted_and_not_kept() -> None:
@@ -241,8 +255,9 @@ def test_postgresql_without_a_rule_for_us_is_restricted() -> None:
 
 def test_postgresql_with_no_connection_to_spare_is_a_gap_and_not_a_verdict() -> None:
     busy = _postgresql_error(b"53300", b"sorry, too many clients already")
-    with pytest.raises(UnexpectedReply):
-        look(postgresql.PROBE, lambda request: b"N" if request == postgresql.SSL_REQUEST else busy)
+    facts = look(postgresql.PROBE, lambda request: b"N" if request == postgresql.SSL_REQUEST else busy)
+    assert facts.access is Access.UNKNOWN
+    assert facts.ended
 
 
 def test_no_log_in_is_begun_at_postgresql_at_the_level_of_greetings() -> None:

@@ -122,6 +122,23 @@ def test_a_question_without_an_answer_is_neither_a_finding_nor_a_sign_of_health(
     assert checks.isdisjoint(found(facts))
 
 
+@pytest.mark.parametrize(
+    ("records", "anyone_may"),
+    [
+        (('0 issue "ca.example"', '0 iodef "mailto:a@example.org"'), False),
+        (('0 issue ";"',), False),
+        (('0 iodef "mailto:a@example.org"',), True),
+        (('0 issuewild "ca.example"',), True),
+        (('128 future "x"',), False),
+        (('0 future "x"',), True),
+    ],
+)
+def test_only_records_that_name_who_may_issue_restrict_the_authorities(
+    records: tuple[str, ...], anyone_may: bool
+) -> None:
+    assert ("DOM-CAA" in found(domain({f"{NAME} CAA": records}))) is anyone_may
+
+
 def test_a_zone_that_was_not_told_says_nothing_about_its_signatures() -> None:
     facts = domain()
     untold = tuple(replace(answer, zone="") for answer in facts.answers)

@@ -211,6 +211,36 @@ def test_what_a_limiter_turns_away_twice_is_not_inspected(tmp_path: Path, monkey
     assert "/backup.zip" in facts.ended
 
 
+def test_a_limiter_behind_the_first_page_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield answer(status="200 OK" if request.startswith(b"GET / ") else "429 Too Many Requests")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.blocked
+    assert facts.requests < 10
+
+
+def test_a_limiter_that_stays_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
+    count = 0
+
+    def reply(_: bytes) -> Iterator[bytes]:
+        nonlocal count
+        count += 1
+        yield answer(status="404 Not Found" if count < 12 else "429 Too Many Requests")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.blocked
+    assert not facts.complete
+    assert facts.requests < 25
+
+
 def test_a_rule_against_dotfiles_is_no_block(tmp_path: Path) -> None:
     def reply(request: bytes) -> Iterator[bytes]:
         yield answer(status="403 Forbidden" if b"/." in request.split(b"\r\n")[0] else "404 Not Found")
@@ -320,6 +350,14 @@ def test_a_page_that_only_sends_its_visitors_on_leads_to_the_one_that_is_judged(
     assert facts.page is not None
     assert facts.page.title == "Log in"
     assert facts.redirect_end is RedirectEnd.ARRIVED
+
+
+def test_a_refresh_header_sends_on_like_the_element_of_that_name(tmp_path: Path) -> None:
+    headers = "Content-Type: text/html\r\nRefresh: 0; url=https://portal.lab.test/"
+    with serving(lambda _: iter([answer(headers=headers)]), tmp_path):
+        facts = look(level=Level.GREETING)
+    assert facts.page is not None
+    assert facts.page.refresh == "https://portal.lab.test/"
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_a_server_that_calls_every_file_a_page_hides_nothing(signature: Signatur
             '<A HREF="/backup.sql">backup.sql</A><br></pre></body></html>'
         ),
         "<html><title>Directory Listing For [&#47;]</title><a href='/backup.sql'>backup.sql</a></html>",
-        '<!DOCTYPE html><title>/</title><a href="./backup.sql">\n<span>x</span></a>',
+        '<!DOCTYPE html><title>sub</title><span class="meta-item">1</span><a href="./backup.sql">\n<span>x</span></a>',
     ],
 )
 def test_the_listings_of_iis_tomcat_and_caddy_are_recognised(body: str) -> None:
@@ -251,6 +251,9 @@ def test_an_installer_that_says_it_is_done_is_none() -> None:
     open_ = '<html><title>WordPress &rsaquo; Installation</title><input name="weblog_title"></html>'
     done = "<html><title>WordPress &rsaquo; Installation</title><h1>Already Installed</h1></html>"
     assert products.installer(reply(open_, "text/html")) is not None
+    unknown = "<html><title>某系统安装向导</title><form action='?step=2'>"
+    assert products.installer(reply(unknown, "text/html", path="/install/index.php")) is not None
+    assert products.installer(reply(unknown, "text/html", path="/")) is None
     assert products.installer(reply(done, "text/html")) is None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scanner.engine.catalogue.load import catalogue
-from scanner.engine.errors import ProbeError
+from scanner.engine.errors import ProbeError, UnexpectedReply
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.model import (
     Confidence,
@@ -28,6 +28,7 @@ from scanner.engine.model import (
 from scanner.engine.probes import ssh
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes.ssh_kex import GroupExchange
 from scanner.engine.rules.base import Context
 from scanner.engine.rules.ssh import RULES
 from tests.lab.scripted import scripted
@@ -68,6 +69,12 @@ def judged(facts: SshFacts, vantage: Vantage = Vantage.INTERNET) -> dict[str, Fi
         ("diffie-hellman-group14-sha1", "aes128-ctr", "hmac-sha2-256"),
         ("diffie-hellman-group1-sha1", "aes128-gcm@openssh.com", "hmac-sha2-256-etm@openssh.com"),
         ("curve25519-sha256", "aes256-gcm@openssh.com", "umac-128-etm@openssh.com"),
+        ("ecdh-sha2-nistp384", "chacha20-poly1305@openssh.com", "umac-64@openssh.com"),
+        ("ecdh-sha2-nistp521", "aes256-ctr", "hmac-sha2-512-etm@openssh.com"),
+        ("diffie-hellman-group16-sha512", "aes256-cbc", "hmac-md5"),
+        ("diffie-hellman-group18-sha512", "aes128-cbc", "hmac-sha2-256-etm@openssh.com"),
+        ("diffie-hellman-group-exchange-sha256", "3des-cbc", "hmac-sha1-etm@openssh.com"),
+        ("diffie-hellman-group-exchange-sha1", "3des-cbc", "hmac-sha1"),
     ],
 )
 def test_log_in_methods_are_told_over_every_key_exchange_we_know(
@@ -98,10 +105,10 @@ def _lists(kex: str, cipher: str, host_key: str = "ssh-rsa") -> bytes:
 
 
 def test_a_server_that_shares_no_key_exchange_still_shows_its_lists(tmp_path: Path) -> None:
-    packet = _lists("diffie-hellman-group-exchange-sha1", "3des-cbc")
+    packet = _lists("sntrup761x25519-sha512", "3des-cbc")
     with scripted(22, lambda _: packet, banner=b"SSH-2.0-Old\r\n")(ADDRESS, tmp_path):
         facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
-    assert (facts.kex, facts.ciphers) == (("diffie-hellman-group-exchange-sha1",), ("3des-cbc",))
+    assert (facts.kex, facts.ciphers) == (("sntrup761x25519-sha512",), ("3des-cbc",))
     assert (facts.host_keys, facts.auth_methods, facts.ended) == ((), None, "")
 
 
@@ -149,10 +156,18 @@ def test_another_key_counts_only_when_the_first_choice_breaks_off_twice(
 
 @pytest.mark.lab
 def test_a_host_key_is_seen_though_no_cipher_is_shared(tmp_path: Path) -> None:
-    with sshd("KexAlgorithms=diffie-hellman-group1-sha1", "Ciphers=chacha20-poly1305@openssh.com")(ADDRESS, tmp_path):
+    with sshd("KexAlgorithms=diffie-hellman-group1-sha1", "Ciphers=aes128-ctr", "MACs=umac-64@openssh.com")(
+        ADDRESS, tmp_path
+    ):
         facts = asyncio.run(ssh.look(contact(ADDRESS, 22)))
     assert [key.algorithm for key in facts.host_keys] == ["ssh-ed25519"]
     assert (facts.auth_methods, facts.ended) == (None, "")
+
+
+@pytest.mark.parametrize("prime", [b"\x0d", b"\xff" * 64 + b"\xfe", b"\xff" * 1025, b""])
+def test_a_group_that_is_none_is_not_worked_with(prime: bytes) -> None:
+    with pytest.raises(UnexpectedReply):
+        GroupExchange().within(prime, b"\x02")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,15 @@ def _mongodb(databases: bytes) -> Answer:
     return answer
 
 
+_NOT_PRIMARY = _bson(_double("ok", 0.0), _text("errmsg", "not primary and secondaryOk=false"), _integer("code", 13435))
+
+
+def mongodb_secondary(request: bytes) -> bytes | None:
+    """An open replica set's secondary, which lists its databases to clients that say they read from such."""
+    willing = b"$readPreference\0" in request and b"secondaryPreferred\0" in request
+    return _mongodb(_DATABASES if willing else _NOT_PRIMARY)(request)
+
+
 def _sql_server(encryption: int) -> Answer:
     """SQL Server 2019 (15.0.4153): PRELOGIN with version, encryption, instance and thread id."""
 

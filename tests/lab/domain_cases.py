@@ -42,6 +42,8 @@ post IN CNAME www
 @ IN TXT "v=spf1 include:senders.loose.test -all"
 senders IN TXT "v=spf1 +all"
 _dmarc IN TXT "v=DMARC1; p=none"
+@ IN CAA 0 iodef "mailto:pki@loose.test"
+@ IN CAA 0 issuewild "ca.example"
 """
 
 _TWICE = f"""
@@ -109,6 +111,7 @@ CASES = (
         expected=frozenset(
             {
                 ("dns", "DOM-SPF-OPEN"),
+                ("dns", "DOM-CAA"),
                 ("dns", "DOM-DMARC-WEAK"),
                 ("dns", "DOM-DMARC-REPORTS"),
                 ("dns", "DOM-MX"),

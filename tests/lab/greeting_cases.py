@@ -17,14 +17,18 @@ def _long(text: bytes) -> bytes:
     return struct.pack(">I", len(text)) + text
 
 
-def _connection_start(mechanisms: bytes) -> bytes:
+def connection_start(mechanisms: bytes) -> bytes:
     """A broker's first frame (AMQP 0-9-1 section 1.4.2.1), with no properties of its own."""
     method = b"\x00\x0a\x00\x0a\x00\x09" + _long(b"") + _long(mechanisms) + _long(b"en_US")
     return b"\x01\x00\x00" + _long(method) + b"\xce"
 
 
 def _broker_for_anyone(request: bytes) -> bytes | None:
-    return _connection_start(b"ANONYMOUS PLAIN") if request == b"AMQP\x00\x00\x09\x01" else None
+    """Start, and go on to Connection.Tune with whoever names a mechanism."""
+    if request == b"AMQP\x00\x00\x09\x01":
+        return connection_start(b"ANONYMOUS PLAIN")
+    tune = b"\x00\x0a\x00\x1e" + struct.pack(">HIH", 2047, 131072, 60)
+    return b"\x01\x00\x00" + _long(tune) + b"\xce" if request[7:11] == b"\x00\x0a\x00\x0b" else None
 
 
 def _tns_refusal(request: bytes) -> bytes | None:

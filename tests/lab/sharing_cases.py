@@ -15,7 +15,9 @@ from tests.lab.scripted import scripted
 _OWN_CERTIFICATE = frozenset({"CERT-SELFSIGNED", "CERT-UNTRUSTED"})
 
 
-def rsyncd(port: int, modules: str) -> Start:
+def rsyncd(port: int, modules: str, *, message: str = "") -> Start:
+    """Run an rsync daemon with these modules and this message of the day."""
+
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         (folder / "data").mkdir()
@@ -23,7 +25,11 @@ def rsyncd(port: int, modules: str) -> Start:
         secrets.write_text("lab:only-for-the-lab\n")
         secrets.chmod(0o600)
         configuration = folder / "rsyncd.conf"
-        configuration.write_text(f"use chroot = no\nlog file = {folder}/rsyncd.log\n" + modules.format(folder=folder))
+        configuration.write_text(
+            f"use chroot = no\nlog file = {folder}/rsyncd.log\nmotd file = {folder}/message\n"
+            + modules.format(folder=folder)
+        )
+        (folder / "message").write_text(message)
         command = [program("rsync"), "--daemon", "--no-detach", "--config", str(configuration)]
         with process([*command, "--address", address, "--port", str(port)], folder=folder, wait_for=(address, port)):
             yield
@@ -40,7 +46,7 @@ include /etc/ldap/schema/core.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {folder}/slapd.pid
-{tls}
+{settings}
 database mdb
 suffix "dc=lab,dc=example"
 rootdn "cn=admin,dc=lab,dc=example"
@@ -51,16 +57,16 @@ directory {folder}/db
 _ENTRY = "dn: dc=lab,dc=example\nobjectClass: dcObject\nobjectClass: organization\ndc: lab\no: Lab\n"
 
 
-def _slapd(*, access: str = "", tls: bool = False) -> Start:
+def slapd(*, access: str = "", settings: str = "", tls: bool = False) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         (folder / "db").mkdir()
-        settings = ""
+        more = settings
         if tls:
             certificate, key = self_signed(folder, address)
-            settings = f"TLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}"
+            more += f"\nTLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}"
         configuration = folder / "slapd.conf"
-        configuration.write_text(_DIRECTORY.format(folder=folder, access=access, tls=settings))
+        configuration.write_text(_DIRECTORY.format(folder=folder, access=access, settings=more))
         add = [program("slapadd"), "-f", str(configuration)]
         subprocess.run(add, input=_ENTRY.encode(), check=True, capture_output=True)
         command = [program("slapd"), "-f", str(configuration), "-h", f"ldap://{address}:389", "-d", "0"]
@@ -122,7 +128,7 @@ def _text(value: bytes) -> bytes:
     return struct.pack(">I", len(value)) + value + bytes(-len(value) % 4)
 
 
-def _portmap_and_mountd(export: bytes) -> Start:
+def portmap_and_mountd(export: bytes) -> Start:
     """A port mapper that is the mount daemon too, so that both answer on one port (RFC 1833, RFC 1813)."""
 
     def answer(request: bytes) -> bytes | None:
@@ -166,7 +172,7 @@ CASES = (
         name="nfs-for-everyone",
         address="127.10.10.3",
         ports="T:111",
-        start=_portmap_and_mountd(_FOR_EVERYONE),
+        start=portmap_and_mountd(_FOR_EVERYONE),
         expected=frozenset({(111, "CLR-RPCBIND"), (111, "NFS-EXPORT")}),
         services=frozenset({(111, "rpcbind")}),
     ),
@@ -174,14 +180,14 @@ CASES = (
         name="nfs-for-one-host",
         address="127.10.10.4",
         ports="T:111",
-        start=_portmap_and_mountd(_FOR_ONE_HOST),
+        start=portmap_and_mountd(_FOR_ONE_HOST),
         expected=frozenset({(111, "CLR-RPCBIND"), (111, "NFS-EXPORT")}),
     ),
     LabCase(
         name="ldap-default",
         address="127.10.10.5",
         ports="389",
-        start=_slapd(),
+        start=slapd(),
         expected=frozenset({(389, "SVC-LDAP-EXPOSED"), (389, "LDAP-CLEAR"), (389, "LDAP-ANON")}),
         silent=frozenset({"SVC-LDAP-UNAUTH", "DB-CLEARTEXT"}),
         services=frozenset({(389, "ldap")}),
@@ -191,7 +197,7 @@ CASES = (
         name="ldap-anonymous-reads",
         address="127.10.10.6",
         ports="389",
-        start=_slapd(),
+        start=slapd(),
         expected=frozenset({(389, "SVC-LDAP-UNAUTH"), (389, "LDAP-CLEAR"), (389, "LDAP-ANON")}),
         level=2,
         needs=("slapd",),
@@ -200,7 +206,7 @@ CASES = (
         name="ldap-anonymous-reads-nothing",
         address="127.10.10.7",
         ports="389",
-        start=_slapd(access="access to * by anonymous auth by users read", tls=True),
+        start=slapd(access="access to * by anonymous auth by users read", tls=True),
         expected=frozenset({(389, check) for check in ("SVC-LDAP-EXPOSED", "LDAP-ANON", "TLS-V10", "TLS-V11")}),
         tolerated=_OWN_CERTIFICATE | {"TLS-CBC", "TLS-RENEG-DOS", "TLS-SIGHASH"},
         silent=frozenset({"SVC-LDAP-UNAUTH", "LDAP-CLEAR"}),

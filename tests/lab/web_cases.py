@@ -476,6 +476,13 @@ CASES = (
         ports="8001",
         needs=("php",),
     ),
+    _case(
+        "limiter-behind-the-first-page",
+        62,
+        answers(80, {"GET /": _html(sites.html("Portal"))}, text("slow down", 429)),
+        _on(80, *BARE_PAGE),
+        outcome="partial",
+    ),
     _case("stack-trace-in-json", 60, sends(80, _trace_in_json), _on(80, "WEB-ERROR-STACK")),
     _case(
         "interface-for-programs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -188,19 +189,20 @@ def readable(text: str) -> bool:
 
 def reads_as_blocked(text: str, moment: datetime) -> bool:
     """What a person would say who looks at the wall clock: the naive oracle, for one window and one minute."""
-    wall = f"{moment:%Y-%m-%dT%H:%M}"
     if "/" in text:
         first, _, last = text.partition("/")
-        return first <= wall < last
-    days, _, hours = text.partition(" ")
+        return first <= f"{moment:%Y-%m-%dT%H:%M}" < last
     minute = moment.weekday() * 1440 + moment.hour * 60 + moment.minute
-    return any(_reaches(days, hours, minute + week * 7 * 1440) for week in (0, 1))
+    return any(start <= minute + week * 7 * 1440 < end for start, end in _occurrences(text) for week in (0, 1))
 
 
-def _reaches(days: str, hours: str, minute: int) -> bool:
-    """Whether an occurrence that begins in a first week reaches a minute counted from that week's Monday."""
+@cache
+def _occurrences(text: str) -> list[tuple[int, int]]:
+    """When the occurrences that begin in a first week begin and end, in minutes from that week's Monday."""
+    days, _, hours = text.partition(" ")
     begins, _, until = hours.partition("-")
     weekday, _, until = until.rpartition(" ")
+    found = []
     for day in _named(days):
         start = day * 1440 + _minutes(begins)
         if weekday:
@@ -208,9 +210,8 @@ def _reaches(days: str, hours: str, minute: int) -> bool:
             end += 0 if end > start else 7 * 1440
         else:
             end = day * 1440 + _minutes(until) + (0 if _minutes(until) > _minutes(begins) else 1440)
-        if start <= minute < end:
-            return True
-    return False
+        found.append((start, end))
+    return found
 
 
 def _named(days: str) -> set[int]:

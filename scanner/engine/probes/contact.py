@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ssl
 from collections.abc import AsyncIterator
@@ -17,18 +18,22 @@ from scanner.engine.probes.dial import Conversation, Dialer
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One endpoint to talk to. ``tls`` tells that it speaks inside TLS from the first byte."""
+    """One endpoint to talk to. ``tls`` tells that it speaks inside TLS from the first byte; ``pause`` is for how many
+    seconds it is left alone before each connection."""
 
     dialer: Dialer
     target: Target
     endpoint: Endpoint
     level: Level
     tls: bool = False
+    pause: float = 0
 
     @asynccontextmanager
     async def open(self, timeout: float | None = None) -> AsyncIterator[Conversation]:
         """Open a conversation, inside TLS where the service wants it. ``timeout`` in seconds; errors as
         :meth:`Dialer.connect`."""
+        if self.pause:
+            await asyncio.sleep(self.pause)
         context = permissive_tls() if self.tls else None
         async with self.dialer.connect(
             self.endpoint, tls=context, server_name=self.target.hostname, timeout=timeout

@@ -1,7 +1,7 @@
 """The only door to a scanned host: every TCP connection and UDP datagram of our own goes through a ``Dialer``.
 
-It asks the gate, counts, keeps the caps (connections per host, overall rate), bounds bytes and time, and stops
-when the inspection is cancelled.
+It asks the gate, counts, keeps the caps (connections per host, overall rate), asks a host less that loses what it is
+sent, bounds bytes and time, and stops when the inspection is cancelled.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Self
 
 from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, NameRefused, ProbeError, RefusedByScope
 from scanner.engine.model import Endpoint, Transport
+from scanner.engine.probes.window import Turns, Window, way_of
 
 Gate = Callable[[Endpoint], str | None]
 """Answers why an endpoint may not be touched, or None when it may. Asked before every connection."""
@@ -40,7 +41,7 @@ _HIGH_WATER = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Politeness. ``per_host`` connections at once, ``connect_timeout`` and ``read_timeout`` in seconds.
+    """Politeness. ``per_host`` connections at once at most, ``connect_timeout`` and ``read_timeout`` in seconds.
 
     ``rate`` caps packets of the port scan and new connections and datagrams a second, over all hosts (0: no limit). As
     hosts are looked at while others are scanned, each of the two keeps to half of it.
@@ -186,7 +187,7 @@ class Dialer:
         self.datagrams: dict[str, int] = defaultdict(int)
         self.requests: dict[str, int] = defaultdict(int)
         self.pace = Pace(self.limits.rate / 2)
-        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._turns: dict[str, Turns] = {}
 
     def permits(self, endpoint: Endpoint) -> bool:
         """Tell whether the gate lets this endpoint be touched now."""
@@ -210,10 +211,28 @@ class Dialer:
 
         Raises ``RefusedByScope``. Whoever uses it must connect to ``endpoint.address`` and nowhere else.
         """
-        slots = self._slots.setdefault(endpoint.address, asyncio.Semaphore(self.limits.per_host))
-        async with slots:
+        async with self._turns_of(endpoint).turn():
             await self._admit(endpoint)
             yield
+
+    def _turns_of(self, endpoint: Endpoint) -> Turns:
+        turns = self._turns.get(endpoint.address)
+        if turns is None:
+            turns = self._turns[endpoint.address] = Turns(self.limits.per_host)
+        return turns
+
+    def has_room(self, endpoint: Endpoint) -> bool:
+        """Tell whether one more connection to the host would be opened at once."""
+        return self._turns_of(endpoint).room
+
+    def window_of(self, endpoint: Endpoint) -> Window:
+        """Return what was learnt of the host and the way to it."""
+        return self._turns_of(endpoint).window
+
+    def forget(self, address: str) -> None:
+        """Let go of what was learnt of a host that is done."""
+        if address in self._turns and self._turns[address].idle:
+            del self._turns[address]
 
     @contextlib.asynccontextmanager
     async def connect(
@@ -232,9 +251,20 @@ class Dialer:
         Raises ``RefusedByScope``, ``ConnectionRefused``, ``HostSilent``, ``ConnectionLost``.
         """
         async with self.slot(endpoint):
-            reader, writer = await self._open(endpoint, tls, server_name, timeout or self.limits.connect_timeout)
-            async with Conversation(reader, writer, timeout or self.limits.read_timeout, budget) as conversation:
-                yield conversation
+            turns = self._turns_of(endpoint)
+            losses = turns.window.losses
+            try:
+                reader, writer = await self._open(endpoint, tls, server_name, timeout or self.limits.connect_timeout)
+            except (ConnectionRefused, HostSilent):
+                turns.window.denied(endpoint.port, losses)
+                raise
+            turns.window.accepted(endpoint.port)
+            turns.wake()
+            try:
+                async with Conversation(reader, writer, timeout or self.limits.read_timeout, budget) as conversation:
+                    yield conversation
+            finally:
+                _learn(turns.window, writer, losses)
 
     async def _open(
         self, endpoint: Endpoint, tls: ssl.SSLContext | None, server_name: str | None, timeout: float
@@ -270,6 +300,12 @@ class Dialer:
             raise ValueError("ask() is for UDP endpoints; use connect() for TCP.")
         await self._admit(endpoint)
         return await _exchange_datagram(endpoint, request, timeout, any_port)
+
+
+def _learn(window: Window, writer: asyncio.StreamWriter, losses: int) -> None:
+    connection = writer.get_extra_info("socket")
+    if connection is not None and connection.fileno() >= 0:
+        window.ended(*way_of(connection), losses)
 
 
 class _Answer(asyncio.DatagramProtocol):

@@ -54,24 +54,26 @@ def as_ranges(ports: set[int]) -> str:
 
 
 RATE_PER_HOST, RATE_IN_ALL = 400, 4000
-"""Packets a second that discovery keeps up even where nothing answers, per host and for a group.
+"""Packets a second that discovery keeps up even where nothing answers, per host and for all groups at once.
 
 Without a floor nmap takes a filtering host for a congested network and spends minutes on it; a SYN is 60 bytes, so
 this is at most 2 Mbit/s in all.
 """
 
 
-async def discover(addresses: list[str], ranges: str, *, rate: float, host_deadline: float) -> dict[str, Discovered]:
+async def discover(
+    addresses: list[str], ranges: str, *, rate: float, host_deadline: float, at_once: int = 1
+) -> dict[str, Discovered]:
     """Scan ``addresses`` (all of one IP version) and return what was found, for each of them.
 
     ``rate`` caps what is sent a second, half of which is the scan's (0: nmap's own pace); ``host_deadline`` in seconds
-    ends a slow host alone.
+    ends a slow host alone. ``at_once`` groups share what is sent where nothing answers.
     A host that nmap gave up on, or that answered nothing at all, has a gap and no scan: it isn't "no ports".
     """
     options = ["-n", "-Pn", "-T4", "--max-retries", "2", "-p", ranges]
     options += ["-sS", "--privileged"] if is_privileged() else ["-sT", "--unprivileged"]
     options += ["--host-timeout", f"{max(1, int(host_deadline))}s", "--min-hostgroup", str(min(64, len(addresses)))]
-    floor = min(RATE_PER_HOST * len(addresses), RATE_IN_ALL)
+    floor = min(RATE_PER_HOST * len(addresses), RATE_IN_ALL // at_once)
     options += ["--max-rate", f"{rate / 2:g}"] if rate > 0 else ["--min-rate", str(floor)]
     if ":" in addresses[0]:
         options.append("-6")

@@ -26,11 +26,12 @@ from scanner.engine.facts.http import (
 from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.http_ahead import BATCH, Ahead
 from scanner.engine.probes.http_compare import Fingerprint
 from scanner.engine.probes.http_further import actuator_access, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
 from scanner.engine.probes.http_listings import listing
-from scanner.engine.probes.http_page import read_page
+from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
 from scanner.engine.probes.http_paths import SNIFF, WellKnown, by_sign, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
@@ -163,7 +164,11 @@ class _Site:
 
     def _read(self, reply: HttpReply) -> Page | None:
         base = f"{self.session.scheme}://{self.session.host}{reply.path}"
-        return read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT) if is_html(reply) else None
+        if not is_html(reply):
+            return None
+        page = read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT)
+        told = refresh_target(reply.header("refresh") or "", base)
+        return replace(page, refresh=told) if told else page
 
     def _onward(self, reply: HttpReply) -> str:
         """Return where a page without content of its own sends its visitors."""
@@ -179,19 +184,20 @@ class _Site:
                 self.strangers.append(Fingerprint.of(reply))
                 self._note("error-stack", reply, stack_trace(reply))
         statuses = {reply.status for reply in (self.root, *self.baselines) if reply is not None}
-        self.blocked = len(statuses) == 1 and statuses <= _REFUSALS
+        limited = bool(self.baselines) and all(reply.status in _LIMITS for reply in self.baselines)
+        self.blocked = limited or (len(statuses) == 1 and statuses <= _REFUSALS)
         if self.blocked:
             return
-        if again is None and self.page is not None:
-            self.page = await with_libraries(self.ask, self.libraries, self.page)
         if again is None or again.cross_origin:
             await self._ask_as_foreigner()
         if again is None or again.for_crawlers:
             await self._ask_as_crawler()
-        if self.name is None and (again is None or again.nameless):
-            await self._ask_nameless()
+        if again is None and self.page is not None:
+            self.page = await with_libraries(self.ask, self.libraries, self.page)
         if again is None or again.trace:
             await self._ask_trace()
+        if self.name is None and (again is None or again.nameless):  # on a connection of its own: many end with TRACE
+            await self._ask_nameless()
         if again is None or again.methods:
             options = await self.ask("/", method="OPTIONS")
             self.methods = advertised(options) if options else ()
@@ -245,17 +251,23 @@ class _Site:
         if again is not None:
             seen = {(path.kind, path.reply.path) for path in again.exposed}
             questions = [each for each in questions if (each.kind, without_parameters(each.path)) in seen]
+        ahead = Ahead(self.session)
         further: list[WellKnown] = []
-        for question in questions:
-            if any(path.kind == question.kind for path in self.exposed):
+        for at, question in enumerate(questions):
+            if at % BATCH == 0:
+                await ahead.ask([each for each in questions[at : at + BATCH] if not self._is_exposed(each.kind)])
+            if self._is_exposed(question.kind):
                 further.append(question)
             else:
-                await self._examine(question)
+                await self._examine(question, ahead)
         await self._notice_late_block()
         # Last, so that what is exposed in many places leaves requests for everything else.
         for question in further:
             if question.kind not in _ONE_IS_ENOUGH:
-                await self._examine(question)
+                await self._examine(question, ahead)
+
+    def _is_exposed(self, kind: str) -> bool:
+        return any(path.kind == kind for path in self.exposed)
 
     async def _notice_late_block(self) -> None:
         """A firewall that lost patience in the middle refuses random paths too, which it didn't at first."""
@@ -264,10 +276,11 @@ class _Site:
         reply = await self.ask(f"/{secrets.token_hex(8)}")
         self.blocked = reply is not None and reply.status in _REFUSALS
 
-    async def _examine(self, question: WellKnown) -> None:
-        reply = await self._ask_path(question, question.path)
+    async def _examine(self, question: WellKnown, ahead: Ahead) -> None:
+        reply = ahead.take(question) or await self._ask_path(question, question.path)
         if reply is None:
             return
+        self.in_a_row = 0
         self.refused = self.refused or reply.status in _REFUSALS
         proof = self._prove(question, reply)
         if proof is None:
@@ -306,8 +319,7 @@ class _Site:
         return self.siblings[alike]
 
     async def _ask_path(self, question: WellKnown, path: str) -> HttpReply | None:
-        headers = {"Range": f"bytes=0-{question.limit - 1}"} if question.ranged else None
-        return await self.ask(path, headers=headers, limit=question.limit)
+        return await self.ask(path, headers=question.headers, limit=question.limit)
 
     async def ask(
         self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, limit: int = SNIFF
@@ -325,6 +337,7 @@ class _Site:
                 await asyncio.sleep(LIMITED_PAUSE)
                 self.session.slow_down()
             elif self.baselines:
+                self.blocked = self.in_a_row + 1 >= UNANSWERED_LIMIT
                 self._unanswered(path, "The web server turned our requests away.")
                 return None
         self.in_a_row = 0 if reply is not None else self.in_a_row

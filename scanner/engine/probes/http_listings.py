@@ -19,9 +19,10 @@ _LISTING = re.compile(
 _IIS_LISTING = re.compile(
     r"(?i)<title>([^<]{1,100} - /[^<]{0,100})</title></head>\s?<body>\s?<h1>\1</h1><hr>\s{0,4}<pre>"
 )
-# Caddy's file_server, whose title is the folder's path alone; rclone serves the same page.
-_CADDY_TITLE = re.compile(r"<title>(/[^<]{0,120}|[^<]{1,120}/)</title>")
+# Caddy's file_server, whose title is the folder's name alone; rclone serves the same page.
+_CADDY_TITLE = re.compile(r"<title>([^<]{1,120})</title>")
 _CADDY_ENTRY = re.compile(r'<a href="\./[^"<>]{1,200}">\s')
+_CADDY_SUMMARY = '<span class="meta-item">'
 _LISTED = re.compile(r"""(?i)<a\s[^<>]{0,100}?href\s*=\s*["']([^"'?#<>]{1,120})["']""")
 
 # The whole of what Go's http.FileServer writes, up to its version 1.21 and since.
@@ -63,7 +64,7 @@ def _title(reply: HttpReply) -> str:
     if found := _LISTING.search(reply.body):
         return line(html.unescape(next(filter(None, found.groups()))), 120)
     other = _IIS_LISTING.search(reply.body)
-    if other is None and _CADDY_ENTRY.search(reply.body):
+    if other is None and _CADDY_SUMMARY in reply.body and _CADDY_ENTRY.search(reply.body):
         other = _CADDY_TITLE.search(reply.body)
     if other:
         return line(html.unescape(other[1]), 120)

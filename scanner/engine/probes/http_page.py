@@ -213,10 +213,7 @@ def _read_meta(attributes: dict[str, str], seen: _Reading) -> None:
         case _, "content-security-policy":
             seen.policy = line(content, 1000)
         case _, "refresh":
-            found = _DELAY.match(content)
-            target = found[2].strip("'\" ") if found else ""
-            if found and target and int(found[1] or 0) <= _AT_ONCE:
-                seen.refresh = _absolute(target, seen.base)
+            seen.refresh = refresh_target(content, seen.base) or seen.refresh
 
 
 def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
@@ -245,6 +242,13 @@ def _read_hidden_link(href: str, text: str, seen: _Reading) -> None:
     host = urlsplit(_absolute(href, seen.base)).netloc
     if host and host != urlsplit(seen.page).netloc and len(seen.hidden_links) < _HIDDEN_LINKS:
         seen.hidden_links.append(f"{line(html.unescape(text), 40)} ({host})")
+
+
+def refresh_target(content: str, base: str) -> str:
+    """Return where a meta refresh, or the header of that name, sends visitors at once; empty for nowhere."""
+    found = _DELAY.match(content)
+    target = found[2].strip("'\" ") if found else ""
+    return _absolute(target, base) if found and target and int(found[1] or 0) <= _AT_ONCE else ""
 
 
 def _script_move(content: str, base: str) -> str:

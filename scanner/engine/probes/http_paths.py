@@ -35,6 +35,11 @@ class WellKnown:
         """The status codes with which ``signature`` may hold."""
         return (200, *((206,) if self.ranged else ()), *((301, 302, 303, 307, 308) if self.moves else ()))
 
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """Headers of the request besides the usual ones."""
+        return {"Range": f"bytes=0-{self.limit - 1}"} if self.ranged else None
+
 
 def _archive(name: str) -> WellKnown:
     extension = name.partition(".")[2]

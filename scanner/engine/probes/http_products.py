@@ -25,12 +25,14 @@ _INSTALLERS = (
     ("WordPress", r"WordPress", r'name="weblog_title"|install\.php\?step=\d|id="language-continue"'),
     ("WordPress", r"WordPress", r"setup-config\.php\?step=\d"),
     ("Discuz!", r"Discuz!.{0,20}安装向导|Discuz!.{0,20}Installation", r"<form|step="),
-    ("安装向导", r"安装向导|安装程序", r"<form|[?&]step=\d"),
     ("Drupal", r"\| Drupal", r'value="install_(?:select_language|select_profile|settings)_form"'),
     ("Joomla!", r"Joomla!?\W{1,3}(?:Web )?Installer|Joomla! Web Installer", r"<form"),
     ("phpMyAdmin", r"phpMyAdmin setup", r"<form|<a\s"),
     ("Nextcloud", r"Nextcloud|ownCloud", r'(?s)name="adminlogin".{0,4000}name="adminpass"'),
 )
+_ANY_INSTALLER = (("-", r"安装向导|安装程序|(?i:\binstall(?:er|ation)?\b.{0,20}\bwizard\b)", r"(?i)<form|[?&]step=\d"),)
+"""A set-up wizard whose product is not known, where one is at home: elsewhere people write about them."""
+
 _INSTALLED = re.compile(r"(?i)already installed|already exists|install\.lock|已经?安装过|已安装")
 
 
@@ -46,7 +48,10 @@ def admin_panel(reply: HttpReply) -> Proof | None:
 
 def installer(reply: HttpReply) -> Proof | None:
     """Return the proof of a set-up wizard that would still run; one that says it is done doesn't count."""
-    return None if _INSTALLED.search(reply.body) else _by_title_and_mark(reply, _INSTALLERS)
+    if _INSTALLED.search(reply.body):
+        return None
+    at_home = _ANY_INSTALLER if "/install" in reply.path.lower() else ()
+    return _by_title_and_mark(reply, (*_INSTALLERS, *at_home))
 
 
 def _by_title_and_mark(reply: HttpReply, products: tuple[tuple[str, str, str], ...]) -> Proof | None:

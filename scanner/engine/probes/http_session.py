@@ -29,6 +29,9 @@ BODY_LIMIT = 256 * 1024
 PIECE_LIMIT = 4_000
 """Pieces of a body that are put together. Chunks of one octet would keep the processor busy for half a minute."""
 
+INTERIM_LIMIT = 50
+"""Responses with status 1xx that may come before one answer (RFC 9110 section 15.2)."""
+
 HEAD_LIMIT = 100 * 1024
 """Bytes of a status line and headers beyond which a reply is no HTTP worth reading."""
 
@@ -73,12 +76,15 @@ class _Connection:
     conversation: Conversation
     http: h11.Connection
     holder: AsyncExitStack
+    used: bool = False
 
 
 class HttpSession:
-    """Sends requests to one endpoint under one Host name, one at a time. Redirects are not followed.
+    """Sends requests to one endpoint under one Host name. Redirects are not followed.
 
-    Use as an async context manager. ``requests`` counts what was sent, ``limit`` at most.
+    Use as an async context manager. ``requests`` counts what was sent, ``limit`` at most. Requests made at the same
+    time travel side by side as far as the host has room for further connections; else they share those that the session
+    has. So a session that keeps one of the host's slots never waits for another, and no two wait for each other.
     """
 
     def __init__(self, contact: Contact, host: str | None = None, *, limit: int = REQUEST_LIMIT) -> None:
@@ -91,8 +97,9 @@ class HttpSession:
         self._limit = limit
         self._sni = host
         self._tokens, self._refilled, self._rate = float(BURST), time.monotonic(), RATE
-        self._turn = asyncio.Lock()
-        self._idle: _Connection | None = None
+        self._idle: list[_Connection] = []
+        self._held = 0
+        self._given_back = asyncio.Event()
 
     async def __aenter__(self) -> HttpSession:
         return self
@@ -100,10 +107,19 @@ class HttpSession:
     async def __aexit__(self, *_: object) -> None:
         await self._hang_up()
 
+    @property
+    def is_far(self) -> bool:
+        """Tell whether waiting for the site is what takes the time."""
+        return self.contact.dialer.window_of(self.contact.endpoint).is_far
+
+    @property
+    def left(self) -> int:
+        """How many requests may still be sent."""
+        return self._limit - self.requests
+
     async def _hang_up(self) -> None:
-        connection, self._idle = self._idle, None
-        if connection is not None:
-            await connection.holder.aclose()
+        while self._idle:
+            await self._close(self._idle.pop())
 
     async def get(
         self,
@@ -125,24 +141,21 @@ class HttpSession:
             *([h11.Data(data=content)] if content else []),
             h11.EndOfMessage(),
         ]
-        async with self._turn:
-            await self._count()
-            response, body = await self._exchange(request, limit, seconds)
+        await self._count()
+        response, body = await self._exchange(request, limit, seconds)
         return _reply(method, path, response, body)
 
     async def get_nameless(self, *, seconds: float = 8.0) -> HttpReply:
         """Ask for ``/`` in HTTP/1.0 without a Host header (RFC 1945), on a connection of its own; errors as
         :meth:`get`.
 
-        The idle connection is given up before: sessions that keep one of the host's slots while they wait for another
-        would wait for each other.
+        Connections that are kept are given up before, and no other request may be on its way.
         """
         request = [h11.Request(method="GET", target="/", headers=[("Host", self.host)]), h11.EndOfMessage()]
-        async with self._turn:
-            await self._count()
-            await self._hang_up()
-            sent = f"GET / HTTP/1.0\r\nUser-Agent: {USER_AGENT}\r\n\r\n".encode()
-            response, body = await self._talk(await self._open(), request, BODY_LIMIT, seconds, instead=sent)
+        await self._count()
+        await self._hang_up()
+        sent = f"GET / HTTP/1.0\r\nUser-Agent: {USER_AGENT}\r\n\r\n".encode()
+        response, body = await self._talk(await self._take(), request, BODY_LIMIT, seconds, instead=sent)
         return _reply("GET", "/", response, body)
 
     def leave(self, requests: int) -> None:
@@ -167,29 +180,49 @@ class HttpSession:
         return list(headers.items())
 
     async def _exchange(self, request: list[h11.Event], limit: int, seconds: float) -> tuple[h11.Response, bytes]:
-        """Use the idle connection; when the server has meanwhile closed it, use a new one.
+        """Use a kept connection; when the server has meanwhile closed it, use another one, a new one at last.
 
         Waiting for one of the host's connection slots is not the server's fault, so it is not on its time.
         """
-        connection, self._idle = self._idle, None
-        if connection is not None:
+        while True:
+            connection = await self._take()
             try:
                 return await self._talk(connection, request, limit, seconds)
             except ConnectionLost:
-                pass  # keep-alive ended between two requests, which is the server's right (RFC 9112 section 9.3)
-        return await self._talk(await self._open(), request, limit, seconds)
+                if not connection.used:
+                    raise  # keep-alive ending between two requests is the server's right (RFC 9112 section 9.3)
+
+    async def _take(self) -> _Connection:
+        """Return a connection that nobody uses: a kept one, else a new one, else the next that is given back."""
+        while not self._idle:
+            if not self._held or self.contact.dialer.has_room(self.contact.endpoint):
+                return await self._open()
+            self._given_back.clear()
+            await self._given_back.wait()
+        return self._idle.pop()
 
     async def _open(self) -> _Connection:
         holder = AsyncExitStack()
-        conversation = await holder.enter_async_context(
-            self.contact.dialer.connect(
-                self.contact.endpoint,
-                tls=permissive_tls() if self.contact.tls else None,
-                server_name=self._sni,
-                budget=CONNECTION_BUDGET,
+        self._held += 1
+        try:
+            conversation = await holder.enter_async_context(
+                self.contact.dialer.connect(
+                    self.contact.endpoint,
+                    tls=permissive_tls() if self.contact.tls else None,
+                    server_name=self._sni,
+                    budget=CONNECTION_BUDGET,
+                )
             )
-        )
+        except BaseException:
+            self._held -= 1
+            self._given_back.set()
+            raise
         return _Connection(conversation, h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT), holder)
+
+    async def _close(self, connection: _Connection) -> None:
+        self._held -= 1
+        self._given_back.set()
+        await connection.holder.aclose()
 
     async def _talk(
         self, connection: _Connection, request: list[h11.Event], limit: int, seconds: float, *, instead: bytes = b""
@@ -211,14 +244,17 @@ class HttpSession:
                 and connection.http.their_state is h11.DONE
             ):
                 connection.http.start_next_cycle()
-                self._idle, keep = connection, True
+                connection.used = keep = True
         except TimeoutError as error:
             raise HostSilent("The web server did not answer in time.") from error
         except h11.RemoteProtocolError as error:
             raise UnexpectedReply(f"The reply is not valid HTTP: {line(str(error))}") from error
         finally:
-            if not keep:
-                await connection.holder.aclose()
+            if keep:
+                self._idle.append(connection)
+                self._given_back.set()
+            else:
+                await self._close(connection)
         return response, body
 
     async def _pace(self) -> None:
@@ -235,26 +271,33 @@ async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, b
     """Return the response, at most ``limit`` bytes and ``PIECE_LIMIT`` pieces of its body, and whether that was all."""
     response: h11.Response | None = None
     body = bytearray()
-    pieces = 0
-    while True:
-        event = connection.http.next_event()
-        if event is h11.NEED_DATA:
-            data = await connection.conversation.receive(READ_SIZE)
-            if not data and response is None:
-                raise ConnectionLost("The web server closed the connection without an answer.")
-            connection.http.receive_data(data)
+    pieces = interim = 0
+    while (event := await _next_event(connection, begun=response is not None)) is not None:
+        if isinstance(event, h11.InformationalResponse):
+            interim += 1
+            if interim > INTERIM_LIMIT:
+                raise UnexpectedReply("The web server announces an answer again and again.")
         elif isinstance(event, h11.Response):
             response = event
         elif isinstance(event, h11.Data):
             body += event.data[: limit - len(body)]
             pieces += 1
-        elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed) or event is h11.PAUSED:
-            break
         if response is not None and (len(body) >= limit or pieces >= PIECE_LIMIT):
             return response, bytes(body), _has_ended(connection.http)
     if response is None:
         raise ConnectionLost("The web server closed the connection without an answer.")
     return response, bytes(body), True
+
+
+async def _next_event(connection: _Connection, *, begun: bool) -> h11.Event | None:
+    """Return what comes next of a reply, of which there was something if it has ``begun``; None at its end."""
+    while (event := connection.http.next_event()) is h11.NEED_DATA:
+        data = await connection.conversation.receive(READ_SIZE)
+        if not data and not begun:
+            raise ConnectionLost("The web server closed the connection without an answer.")
+        connection.http.receive_data(data)
+    over = isinstance(event, h11.EndOfMessage | h11.ConnectionClosed)
+    return event if isinstance(event, h11.Event) and not over else None
 
 
 def _has_ended(http: h11.Connection) -> bool:

@@ -213,7 +213,7 @@ _DISALLOWED = re.compile(r"(?im)^[ \t]*+disallow[ \t]*+:[ \t]*+(/[!-~]{1,100})")
 _TELLING = re.compile(
     r"(?i)(?<![a-z])(?:[a-z]{0,10}admin(?!istrati[vo]|-ajax)[a-z]{0,12}|(?<![a-z]-)manage(?:r|ment)?s?|consoles?|backend|"
     r"back-?office|houtai|guanli|[a-z]{0,10}login|backups?|databases?|db|configs?|configuration|private|internal|secrets?|"
-    r"install(?:er)?|uploads?|git|svn|bak|tests?|druid|actuator|swagger)(?![a-z])"
+    r"install(?:er)?|upload[a-z]{0,6}|git|svn|bak|tests?|druid|actuator|swagger)(?![a-z])"
 )
 """Words of a path that tell, whole ones: ``/latest/`` and ``/waste-management/`` tell nothing."""
 _WORDPRESS_DEFAULT = frozenset({"/wp-admin/", "/wp-admin"})

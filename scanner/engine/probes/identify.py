@@ -40,7 +40,8 @@ each question is a process more for servers such as OpenSSH's and rsync's."""
 SSH_PORTS = frozenset({22, 2222, 22222})
 
 SLOW_BANNER_WAIT = 12.0
-"""Seconds for ports whose usual service speaks first: mail servers delay their greeting to deter spam."""
+"""Seconds for ports whose usual service speaks first: mail servers delay their greeting to deter spam, and others look
+up the client's name first."""
 
 PIECES_WAIT = 0.3
 """Seconds that the rest of an answer may take on the protocol's own port: some services write theirs in pieces."""
@@ -148,7 +149,7 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     rest: list[Question] = [_greet(contact, probe) for probe in anywhere]
     if with_tls:
         rest.append(_ask_ssl2(contact))
-    if any(port in probe.ports for probe in _SPEAK_FIRST):
+    if port in SSH_PORTS or any(port in probe.ports for probe in _SPEAK_FIRST):
         rest.append(_wait_for_banner(contact, SLOW_BANNER_WAIT))
     if port in WEB_PORTS:
         rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))

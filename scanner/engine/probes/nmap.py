@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 from functools import cache
@@ -24,7 +25,7 @@ from scanner.engine.errors import ToolError
 OLDEST = (7, 80)
 """The oldest nmap whose options and XML are known to be right here."""
 
-_CAP_NET_RAW = 13  # linux/capability.h
+_CAP_NET_RAW, _EFFECTIVE = 13, 1  # linux/capability.h
 
 _INSTALL = "Install it (Debian: apt-get install nmap) and run again."
 
@@ -49,13 +50,31 @@ def find_nmap() -> str:
 
 @cache
 def is_privileged() -> bool:
-    """Tell whether this process, and so nmap, may use raw sockets (CAP_NET_RAW, capabilities(7)).
+    """Tell whether nmap may use raw sockets: as this process may (CAP_NET_RAW), or by its own file (capabilities(7)).
 
     Being root is not enough: containers and services often run as root without the capability.
     """
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
-    return effective is not None and bool(int(effective[1], 16) >> _CAP_NET_RAW & 1)
+    told = dict(re.findall(r"^(CapEff|CapBnd|NoNewPrivs):\s*([0-9a-f]+)$", status, re.MULTILINE))
+    if _has_net_raw(told.get("CapEff", "0")):
+        return True
+    return _has_net_raw(told.get("CapBnd", "0")) and told.get("NoNewPrivs") == "0" and _is_granted_by_file()
+
+
+def _has_net_raw(capabilities: str) -> bool:
+    return bool(int(capabilities, 16) >> _CAP_NET_RAW & 1)
+
+
+def _is_granted_by_file() -> bool:
+    """Tell whether nmap's file has the capability, permitted and effective, on a file system that lets it count."""
+    try:
+        path = find_nmap()
+        kept = os.getxattr(path, "security.capability")
+        flags, permitted = struct.unpack_from("<II", kept)  # vfs_cap_data, linux/capability.h
+        counts = not os.statvfs(path).f_flag & os.ST_NOSUID
+    except (OSError, ToolError, struct.error):
+        return False
+    return bool(counts and flags & _EFFECTIVE and permitted >> _CAP_NET_RAW & 1)
 
 
 @cache

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
-from scanner.engine.errors import NameRefused, ProbeError, ToolError
+from scanner.engine.errors import ConnectionLost, NameRefused, ProbeError, ToolError, UnexpectedReply
 from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
@@ -25,7 +24,6 @@ from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.base import DeviceProbe
 from scanner.engine.probes.services.devices.registry import own_question
 from scanner.engine.probes.services.registry import PROBES
-from scanner.engine.probes.services.web.base import WebServiceProbe
 from scanner.engine.probes.services.web.registry import WEB_PROBES
 from scanner.engine.probes.version_scan import VersionScanner
 
@@ -61,6 +59,9 @@ _OURS = {
 }
 """nmap's names of protocols that go by another name here. Under a name that none of our probes has, a service that was
 slow to answer us would count as looked at though it was never asked what the checks want to know."""
+
+_PAUSE = 1.0
+"""Seconds between connections to a server that takes few."""
 
 _SERVER = re.compile(r"^([A-Za-z][A-Za-z0-9 _.-]{1,40}?)/(\d[\w.+~-]{0,30})")
 _SSH_SOFTWARE = re.compile(r"^SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d\S{0,30})")
@@ -129,7 +130,7 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
         case "ssh":
             service = await _look_at_ssh(known, inner, notes)
         case _ if found.probe is not None:
-            facts = await notes.dialogue(found.probe.look(inner))
+            facts = await notes.dialogue(_patient(found.probe.look, inner))
             service = with_facts(known, facts)
     upgradable = not known.tls and known.protocol in starttls.STARTTLS and _offers_tls(service)
     if upgradable:
@@ -140,6 +141,18 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
     elif known.protocol != "unknown":
         _note_what_does_not_apply(notes, tls_tried=known.tls or upgradable, is_http=known.protocol == "http")
     return replace(service, tls_facts=tls_facts)
+
+
+async def _patient(look: Callable[[Contact], Awaitable[T]], contact: Contact) -> T:
+    """Look once more, with pauses, where a service that was just recognised hangs up on us or turns us away.
+
+    Some take one connection of an address at a time (OpenSSH's ``PerSourceMaxStartups``, vsftpd's ``max_per_ip``), and
+    need a moment to notice that the one before has ended.
+    """
+    try:
+        return await look(contact)
+    except (ConnectionLost, UnexpectedReply):
+        return await look(replace(contact, pause=_PAUSE))
 
 
 def _note_what_does_not_apply(notes: PortNotes, *, tls_tried: bool, is_http: bool) -> None:
@@ -209,12 +222,13 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
         contact = replace(contact, level=Level.GREETING)
     names = dict.fromkeys((contact.target.hostname, None))
     before = {facts.host: facts for facts in known.http}
+    suspects = _Suspects(contact)
     sites: list[HttpFacts] = []
     unseen = 0
     for name in names:
         again = next((facts for host, facts in before.items() if host.startswith(name or _literal(contact))), None)
         try:
-            facts = await http.look(contact, host=name, again=again, may_be_product=partial(_may_be_product, contact))
+            facts = await http.look(contact, host=name, again=again, may_be_product=suspects.any_by)
         except ProbeError as error:
             if sites and isinstance(error, NameRefused):
                 continue  # under the bare address there is no site at all
@@ -234,7 +248,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     service = replace(known, http=tuple(sites))
     if product:
         service = replace(service, product=product[1], version=product[2])
-    recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known))
+    recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known, suspects))
     if recognised is None and (unseen or any(_page_unseen(site) for site in sites)):
         notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR)  # a product may hide behind the page that was not seen
     return with_facts(service, recognised)
@@ -261,14 +275,38 @@ def _note_content(facts: HttpFacts, contact: Contact, notes: PortNotes) -> None:
         notes.looked(Facet.CONTENT)
 
 
-async def _recognise_web_service(contact: Contact, sites: list[HttpFacts], known: Service) -> ServiceFacts | None:
-    roots = [reply for site in sites for reply in site.first_page]
+class _Suspects:
+    """Which products a site may be, by its port and its first pages; each page is looked at once."""
+
+    def __init__(self, contact: Contact) -> None:
+        self._usual = {probe.service for probe in WEB_PROBES if contact.endpoint.port in probe.ports}
+        self._by_page: list[tuple[HttpReply, set[str]]] = []
+
+    def any_by(self, pages: Sequence[HttpReply]) -> bool:
+        """Tell whether there are any."""
+        return bool(self.by(pages))
+
+    def by(self, pages: Sequence[HttpReply]) -> set[str]:
+        """Return the products by the names of their services."""
+        return self._usual.union(*(self._of(page) for page in pages))
+
+    def _of(self, page: HttpReply) -> set[str]:
+        for seen, services in self._by_page:
+            if seen is page:
+                return services
+        services = {probe.service for probe in WEB_PROBES if probe.suspects(page)}
+        self._by_page.append((page, services))
+        return services
+
+
+async def _recognise_web_service(
+    contact: Contact, sites: list[HttpFacts], known: Service, suspects: _Suspects
+) -> ServiceFacts | None:
     before = known.facts.service if known.facts else ""
     methods = {method for site in sites for method in site.methods}
+    likely = {before} if before else suspects.by([reply for site in sites for reply in site.first_page])
     candidates = [
-        probe
-        for probe in WEB_PROBES
-        if (probe.service == before if before else _worth_trying(probe, contact, roots, methods))
+        probe for probe in WEB_PROBES if probe.service in likely or (not before and bool(probe.methods & methods))
     ]
     if not candidates:
         return None
@@ -282,17 +320,8 @@ async def _recognise_web_service(contact: Contact, sites: list[HttpFacts], known
     return None
 
 
-def _may_be_product(contact: Contact, roots: Sequence[HttpReply]) -> bool:
-    return any(_worth_trying(probe, contact, roots, set()) for probe in WEB_PROBES)
-
-
-def _worth_trying(probe: WebServiceProbe, contact: Contact, roots: Sequence[HttpReply], methods: set[str]) -> bool:
-    usual = contact.endpoint.port in probe.ports or bool(probe.methods & methods)
-    return usual or any(probe.suspects(root) for root in roots)
-
-
 async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Service:
-    facts = await notes.attempt(Facet.SERVICE, ssh.look(contact))
+    facts = await notes.attempt(Facet.SERVICE, _patient(ssh.look, contact))
     if facts is None:
         return known
     if facts.ended and contact.level.at_least(Level.CREDENTIAL):

@@ -19,13 +19,26 @@ from scanner.engine.hostile import line_bytes, printable
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.dial import Conversation
-from scanner.engine.probes.ssh_kex import METHODS, KeyExchange
-from scanner.engine.probes.ssh_transport import CTR, GCM, MACS, Packets, name_list, string, take_name_list, take_string
+from scanner.engine.probes.ssh_kex import METHODS, GroupExchange, KeyExchange
+from scanner.engine.probes.ssh_transport import (
+    AUTHENTIC,
+    CBC,
+    CTR,
+    MACS,
+    Packets,
+    name_list,
+    string,
+    take_name_list,
+    take_string,
+)
 from scanner.engine.probes.wire import Fields
 
 CLIENT_BANNER = b"SSH-2.0-Roundsman"
 BANNER_LIMIT = 8192
 """Bytes of lines that a server may send before its identification string (RFC 4253 section 4.2 sets no limit)."""
+
+BANNER_TIMEOUT = 15.0
+"""Seconds that a server may take to identify itself; with TCP wrappers it looks up the client's name first."""
 
 _KEXINIT, _NEWKEYS = 20, 21
 _IGNORABLE = {2, 4}  # MSG_IGNORE, MSG_DEBUG
@@ -118,7 +131,7 @@ async def _look(contact: Contact, host_key_algorithms: tuple[str, ...]) -> SshFa
 
 async def _banner(conversation: Conversation) -> tuple[bytes, bytes]:
     """Return the identification string and what came after it."""
-    data = await conversation.receive_until(_has_identification, limit=BANNER_LIMIT)
+    data = await conversation.receive_until(_has_identification, limit=BANNER_LIMIT, timeout=BANNER_TIMEOUT)
     while b"\n" in data:
         text, _, data = data.partition(b"\n")
         if text.startswith(b"SSH-"):
@@ -175,7 +188,7 @@ class _Secured:
     @property
     def speakable(self) -> bool:
         """Whether we could go on under these keys. The host key comes before them, and needs no cipher of ours."""
-        return self.cipher in GCM or (self.cipher in CTR and self.mac in MACS)
+        return self.cipher in AUTHENTIC or (self.cipher in (*CTR, *CBC) and self.mac in MACS)
 
 
 async def _exchange_keys(
@@ -186,13 +199,13 @@ async def _exchange_keys(
     if kex is None or host_key is None or not (offer.ciphers and offer.macs):
         return None
     mac = _first_common(tuple(MACS), offer.macs)
-    speakable = (*CTR, *GCM) if mac else tuple(GCM)
+    speakable = (*CTR, *AUTHENTIC, *CBC) if mac else AUTHENTIC
     cipher = _first_common(speakable, offer.ciphers) or offer.ciphers[0]
     mac = mac or offer.macs[0]
     names = (kex, host_key, cipher, cipher, mac, mac, "none", "none", "", "")
     ours = bytes([_KEXINIT]) + os.urandom(16) + b"".join(name_list(name) for name in names) + bytes(5)
     await packets.send(ours)
-    method: KeyExchange = METHODS[kex]()
+    method = await _settled(packets, METHODS[kex]())
     await packets.send(bytes([method.request]) + method.public)
     reply = Fields(await _next(packets))
     if reply.unsigned(1) != method.reply:
@@ -200,9 +213,8 @@ async def _exchange_keys(
     blob, theirs = take_string(reply), take_string(reply)
     secret = method.secret(theirs)
     texts = (CLIENT_BANNER, server_banner, ours, offer.payload, blob)
-    hashed = hashlib.new(
-        method.hash_name, b"".join(map(string, texts)) + method.public + string(theirs) + secret
-    ).digest()
+    values = method.agreed + method.public + string(theirs) + secret
+    hashed = hashlib.new(method.hash_name, b"".join(map(string, texts)) + values).digest()
 
     def derive(letter: bytes, size: int) -> bytes:
         key = hashlib.new(method.hash_name, secret + hashed + letter + hashed).digest()
@@ -211,6 +223,17 @@ async def _exchange_keys(
         return key[:size]
 
     return _Secured(blob, cipher, mac, derive)
+
+
+async def _settled(packets: Packets, method: KeyExchange | GroupExchange) -> KeyExchange:
+    """Return the exchange itself, after the server has chosen a group where the method leaves it to it."""
+    if not isinstance(method, GroupExchange):
+        return method
+    await packets.send(bytes([method.request]) + method.wish)
+    group = Fields(await _next(packets))
+    if group.unsigned(1) != method.reply:
+        raise UnexpectedReply("The server refused the key exchange.")
+    return method.within(take_string(group), take_string(group))
 
 
 def _host_key(blob: bytes) -> SshHostKey:

@@ -6,11 +6,14 @@ import hashlib
 import hmac
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from scanner.engine.errors import UnexpectedReply
 from scanner.engine.probes.dial import Conversation
@@ -25,12 +28,28 @@ GCM = {"aes128-gcm@openssh.com": 16, "aes256-gcm@openssh.com": 32}
 CTR = {"aes128-ctr": 16, "aes192-ctr": 24, "aes256-ctr": 32}
 """Key sizes in bytes (RFC 4344)."""
 
+CBC = {"aes128-cbc": 16, "aes192-cbc": 24, "aes256-cbc": 32, "3des-cbc": 24}
+"""Key sizes in bytes (RFC 4253 section 6.3)."""
+
+CHACHA = "chacha20-poly1305@openssh.com"
+"""Needs no MAC beside it either (OpenSSH's PROTOCOL.chacha20poly1305)."""
+
+AUTHENTIC = (*GCM, CHACHA)
+"""The ciphers that need no MAC beside them."""
+
 MACS: dict[str, tuple[Callable[[], Any], int]] = {
     "hmac-sha2-256": (hashlib.sha256, 32),
     "hmac-sha2-512": (hashlib.sha512, 64),
+    "hmac-sha2-256-etm@openssh.com": (hashlib.sha256, 32),
+    "hmac-sha2-512-etm@openssh.com": (hashlib.sha512, 64),
     "hmac-sha1": (hashlib.sha1, 20),
+    "hmac-sha1-etm@openssh.com": (hashlib.sha1, 20),
+    "hmac-md5": (hashlib.md5, 16),
 }
 """Hash and key size in bytes (RFC 6668, RFC 4253 section 6.4)."""
+
+_AFTER = "-etm@openssh.com"
+"""What ends the names of the MACs over the enciphered packet, whose length stays in the clear."""
 
 
 def string(data: bytes) -> bytes:
@@ -88,29 +107,97 @@ class _Plain:
         return head + await take(_length(head))
 
 
-class _CtrAndMac:
-    """A cipher stream and a MAC over the sequence number and the plain packet."""
+@dataclass(frozen=True, slots=True)
+class _Mac:
+    """A MAC over the sequence number and a packet."""
 
-    block, outside = 16, 0
+    name: str
+    key: bytes
 
-    def __init__(self, stream: CipherContext, mac: str, key: bytes) -> None:
+    @property
+    def size(self) -> int:
+        return MACS[self.name][1]
+
+    def over(self, sequence: int, data: bytes) -> bytes:
+        return hmac.digest(self.key, sequence.to_bytes(4, "big") + data, MACS[self.name][0]().name)
+
+    async def check(self, sequence: int, data: bytes, take: Take) -> None:
+        if not hmac.compare_digest(await take(self.size), self.over(sequence, data)):
+            raise UnexpectedReply(_NOT_AUTHENTIC)
+
+
+class _MacOfPlain:
+    """A cipher stream, and a MAC over the plain packet."""
+
+    outside = 0
+
+    def __init__(self, stream: CipherContext, block: int, mac: _Mac) -> None:
         self._stream = stream
-        self._hash = MACS[mac][0]
-        self._key = key
+        self._mac = mac
+        self.block = block
 
     def close(self, sequence: int, packet: bytes) -> bytes:
-        return self._stream.update(packet) + self._tag(sequence, packet)
+        return self._stream.update(packet) + self._mac.over(sequence, packet)
 
     async def open(self, sequence: int, take: Take) -> bytes:
-        head = self._stream.update(await take(16))
-        plain = head + self._stream.update(await take(_length(head) + 4 - 16))
-        tag = self._tag(sequence, plain)
-        if not hmac.compare_digest(await take(len(tag)), tag):
-            raise UnexpectedReply(_NOT_AUTHENTIC)
+        head = self._stream.update(await take(self.block))
+        plain = head + self._stream.update(await take(_length(head) + 4 - self.block))
+        await self._mac.check(sequence, plain, take)
         return plain
 
-    def _tag(self, sequence: int, packet: bytes) -> bytes:
-        return hmac.digest(self._key, sequence.to_bytes(4, "big") + packet, self._hash().name)
+
+class _MacOfSealed:
+    """A cipher stream over all but the length, and a MAC over what it makes (OpenSSH's encrypt-then-MAC)."""
+
+    outside = 4
+
+    def __init__(self, stream: CipherContext, block: int, mac: _Mac) -> None:
+        self._stream = stream
+        self._mac = mac
+        self.block = block
+
+    def close(self, sequence: int, packet: bytes) -> bytes:
+        sealed = packet[:4] + self._stream.update(packet[4:])
+        return sealed + self._mac.over(sequence, sealed)
+
+    async def open(self, sequence: int, take: Take) -> bytes:
+        head = await take(4)
+        sealed = await take(_length(head))
+        await self._mac.check(sequence, head + sealed, take)
+        return head + self._stream.update(sealed)
+
+
+class _Chacha:
+    """One key for the packet and its tag, another for the length; the nonce is the sequence number."""
+
+    block, outside = 8, 4
+
+    def __init__(self, key: bytes) -> None:
+        self._packet, self._length = key[:32], key[32:]
+
+    def close(self, sequence: int, packet: bytes) -> bytes:
+        sealed = self._stream(self._length, sequence, 0, packet[:4]) + self._packets(sequence, packet[4:])
+        return sealed + Poly1305.generate_tag(self._tag_key(sequence), sealed)
+
+    async def open(self, sequence: int, take: Take) -> bytes:
+        sealed_head = await take(4)
+        head = self._stream(self._length, sequence, 0, sealed_head)
+        sealed = await take(_length(head))
+        try:
+            Poly1305.verify_tag(self._tag_key(sequence), sealed_head + sealed, await take(16))
+        except InvalidSignature as error:
+            raise UnexpectedReply(_NOT_AUTHENTIC) from error
+        return head + self._packets(sequence, sealed)
+
+    def _packets(self, sequence: int, data: bytes) -> bytes:
+        return self._stream(self._packet, sequence, 1, data)
+
+    def _tag_key(self, sequence: int) -> bytes:
+        return self._stream(self._packet, sequence, 0, bytes(32))
+
+    def _stream(self, key: bytes, sequence: int, counter: int, data: bytes) -> bytes:
+        start = counter.to_bytes(8, "little") + sequence.to_bytes(8, "big")
+        return Cipher(algorithms.ChaCha20(key, start), mode=None).encryptor().update(data)
 
 
 class _Gcm:
@@ -149,6 +236,15 @@ def _length(head: bytes) -> int:
     return length
 
 
+def _cipher(name: str, derive: Callable[[bytes, int], bytes], iv: bytes, key: bytes) -> Cipher[modes.CTR | modes.CBC]:
+    """Return the cipher whose vector and key are derived by these letters."""
+    if name in CTR:
+        return Cipher(algorithms.AES(derive(key, CTR[name])), modes.CTR(derive(iv, 16)))
+    if name == "3des-cbc":
+        return Cipher(TripleDES(derive(key, CBC[name])), modes.CBC(derive(iv, 8)))
+    return Cipher(algorithms.AES(derive(key, CBC[name])), modes.CBC(derive(iv, 16)))
+
+
 class Packets:
     """Reads and writes packets of one conversation. ``received`` is what had already arrived."""
 
@@ -160,18 +256,18 @@ class Packets:
         self._in: _Seal = _Plain()
 
     def secure(self, cipher: str, mac: str, derive: Callable[[bytes, int], bytes]) -> None:
-        """Use keys from now on in both directions (RFC 4253 section 7.2); with a cipher of ``GCM`` there is no MAC."""
+        """Use keys from now on in both directions (RFC 4253 section 7.2); ``AUTHENTIC`` ciphers need no MAC."""
         if cipher in GCM:
             self._out = _Gcm(derive(b"C", GCM[cipher]), derive(b"A", 12))
             self._in = _Gcm(derive(b"D", GCM[cipher]), derive(b"B", 12))
-            return
-        size, mac_size = CTR[cipher], MACS[mac][1]
-
-        def aes(iv: bytes, key: bytes) -> Cipher[modes.CTR]:
-            return Cipher(algorithms.AES(derive(key, size)), modes.CTR(derive(iv, 16)))
-
-        self._out = _CtrAndMac(aes(b"A", b"C").encryptor(), mac, derive(b"E", mac_size))
-        self._in = _CtrAndMac(aes(b"B", b"D").decryptor(), mac, derive(b"F", mac_size))
+        elif cipher == CHACHA:
+            self._out, self._in = _Chacha(derive(b"C", 64)), _Chacha(derive(b"D", 64))
+        else:
+            seal = _MacOfSealed if mac.endswith(_AFTER) else _MacOfPlain
+            ours, theirs = _cipher(cipher, derive, b"A", b"C"), _cipher(cipher, derive, b"B", b"D")
+            block = 8 if cipher == "3des-cbc" else 16
+            self._out = seal(ours.encryptor(), block, _Mac(mac, derive(b"E", MACS[mac][1])))
+            self._in = seal(theirs.decryptor(), block, _Mac(mac, derive(b"F", MACS[mac][1])))
 
     async def send(self, payload: bytes) -> None:
         """Send one message."""

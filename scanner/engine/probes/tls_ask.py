@@ -68,6 +68,11 @@ class Asker:
         self.plain: set[TlsVersion] = set()
         self._lanes = asyncio.Semaphore(LANES)
 
+    @property
+    def is_far(self) -> bool:
+        """Tell whether waiting for the server is what takes the time."""
+        return self.contact.dialer.window_of(self.contact.endpoint).is_far
+
     def hello(self, version: TlsVersion, suites: Sequence[int], **options: object) -> Hello:
         """Return a hello for exactly ``version`` under the server's name; ``options`` are fields of ``ClientHello``."""
         if version is TlsVersion.SSL2:
@@ -92,9 +97,13 @@ class Asker:
                 flight = await self._ask_once(hello)
         if flight.alert is not None:
             self.alerts.add(flight.alert)
-        if accepted(flight, hello.version) and self.control is None:
+        if accepted(flight, hello.version) and (self.control is None or self._is_cheap(hello)):
             self.control = hello
         return flight
+
+    def _is_cheap(self, hello: Hello) -> bool:
+        """Tell whether the answer costs the server no signature: without a key share it asks for one, and no more."""
+        return isinstance(hello, ClientHello) and hello.version is TlsVersion.TLS13 and not hello.shares
 
     async def _ask_once(self, hello: Hello) -> ServerFlight:
         if self.connections >= CONNECTION_LIMIT:

@@ -13,13 +13,16 @@ from scanner.engine.probes.tls_ask import Asker, accepted
 from scanner.engine.probes.tls_seen import Seen
 from scanner.engine.probes.tls_suites import GROUPS, GROUPS_TLS13, name_of
 from scanner.engine.probes.tls_wire import OLD
+from scanner.engine.probes.together import all_of
 
 
 async def find_modern_groups(asker: Asker, seen: Seen) -> None:
     """Find the groups of TLS 1.3."""
     if seen.accepts(TlsVersion.TLS13):
         suites = seen.accepted_suites(TlsVersion.TLS13)
-        await _eliminate(asker, seen, TlsVersion.TLS13, suites, list(GROUPS_TLS13), [])
+        parts = 2 if asker.is_far else 1  # side by side, at the cost of one refusal more
+        offers = [list(GROUPS_TLS13[at::parts]) for at in range(parts)]
+        await all_of(_eliminate(asker, seen, TlsVersion.TLS13, suites, offer, []) for offer in offers)
 
 
 async def find_curves(asker: Asker, seen: Seen, among: Sequence[int]) -> None:

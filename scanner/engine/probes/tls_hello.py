@@ -34,6 +34,10 @@ from scanner.engine.probes.tls_wire import HELLO, OLD, SSL2_HELLO, recognises
 
 __all__ = ["HELLO", "SSL2_HELLO", "look", "recognises"]
 
+PARTS = 3
+"""Into how many parts the suites of TLS 1.2 are split where a server is far: each is found by elimination, side by side
+with the others, and costs one refusal more."""
+
 SECONDS = 60.0
 """The longest that one look may take; what was found by then still counts."""
 _REFUSALS = (HANDSHAKE_FAILURE, PROTOCOL_VERSION, INAPPROPRIATE_FALLBACK, MISSING_EXTENSION, UNRECOGNIZED_NAME)
@@ -83,12 +87,19 @@ class Sweep:
         hello, flight = await first_answer(asker)
         self._chunked = is_short(hello)
         opened = {} if self._chunked else {hello.version: flight}
-        await self._each([self._version(version, opened.get(version)) for version in TlsVersion])
+        others = [version for version in TlsVersion if version is not TlsVersion.TLS13]
+        await self._each(
+            [
+                *(self._version(version, opened.get(version)) for version in others),
+                self._modern(opened.get(TlsVersion.TLS13)),
+            ]
+        )
         await self._behind_failures()
         order = {version: seen.accepted_suites(version) for version in TlsVersion}
         await self._each(
             [
-                self._groups_and_modern_chain(),
+                find_curves(asker, seen, GROUPS_TLS12),
+                self._modern_chain(),
                 ask_preference(asker, seen, order),
                 ask_compression(asker, seen),
                 ask_fallback(asker, seen),
@@ -134,6 +145,11 @@ class Sweep:
 
     # --- versions and suites
 
+    async def _modern(self, opened: ServerFlight | None) -> None:
+        """Ask for TLS 1.3 and then for its groups, beside the other versions."""
+        await self._each([self._version(TlsVersion.TLS13, opened)])
+        await find_modern_groups(self.asker, self.seen)
+
     async def _version(self, version: TlsVersion, opened: ServerFlight | None) -> None:
         self.seen.versions[version] = Answer.UNTESTED
         suites = offer(version)
@@ -145,9 +161,12 @@ class Sweep:
             self.seen.versions[version] = Answer.NO  # after an upgrade, some servers refuse its version in plain text
             return
         if accepted(flight, version):
-            await self._eliminate(version, list(suites), flight)
+            far = self.asker.is_far and version is TlsVersion.TLS12
+            await (self._eliminate_in_parts if far else self._eliminate)(version, list(suites), flight)
             return
-        first, flight = flight, await self.asker.settle(plainer(self.asker, version))
+        first = flight
+        if flight.version or version not in (TlsVersion.SSL2, TlsVersion.TLCP):  # whose hellos are as plain as can be
+            flight = await self.asker.settle(plainer(self.asker, version))
         if accepted(flight, version):
             self.asker.plain.add(version)
             self.seen.note(version, flight, deflate=False)
@@ -177,6 +196,19 @@ class Sweep:
             flight = await self.asker.settle(self.asker.hello(version, remaining))
         if self._fails_on(version, flight):
             self._choked.append((version, remaining))
+
+    async def _eliminate_in_parts(self, version: TlsVersion, remaining: list[int], flight: ServerFlight) -> None:
+        """Do the same with less waiting. What the server likes best is known by the first answer, and comes first."""
+        self.seen.note(version, flight)
+        if flight.suite not in remaining:
+            return
+        remaining.remove(flight.suite)
+
+        async def part(suites: list[int]) -> None:
+            await self._eliminate(version, suites, await self.asker.settle(self.asker.hello(version, suites)))
+
+        await self._each([part(remaining[at::PARTS]) for at in range(PARTS)])
+        self.seen.sort(version, (flight.suite, *remaining))
 
     def _fails_on(self, version: TlsVersion, flight: ServerFlight) -> bool:
         """Tell whether a refusal looks like a failure over a suite that was picked but can't be served.
@@ -217,11 +249,6 @@ class Sweep:
             self.seen.note(version, flight, deflate=False)
         else:
             self._refused(version, flight)
-
-    async def _groups_and_modern_chain(self) -> None:
-        """Find groups and curves, then read the certificate that TLS 1.3 encrypts with one of them."""
-        await find_modern_groups(self.asker, self.seen)
-        await self._each([find_curves(self.asker, self.seen, GROUPS_TLS12), self._modern_chain()])
 
     async def _modern_chain(self) -> None:
         """Read the certificates that only a handshake of TLS 1.3 shows: those of key types not seen in clear text."""

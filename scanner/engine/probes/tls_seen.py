@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.facts.tls import AcceptedSuite, Answer, TlsFacts, TlsVersion
@@ -82,6 +83,13 @@ class Seen:
     def accepted_suites(self, version: TlsVersion) -> list[int]:
         """Return the suites accepted under ``version``, in the order in which the server picked them."""
         return [suite for found, suite in self.suites if found is version]
+
+    def sort(self, version: TlsVersion, order: Sequence[int]) -> None:
+        """Bring the suites of ``version``, found side by side, into an order that is the same in each look."""
+        place = {suite: at for at, suite in enumerate(order)}
+        found = sorted(self.accepted_suites(version), key=lambda suite: place.get(suite, len(place)))
+        flights = {suite: self.suites.pop((version, suite)) for suite in found}
+        self.suites.update({(version, suite): flight for suite, flight in flights.items()})
 
     def facts(self, asker: Asker, trouble: str) -> TlsFacts:
         """Return what has been learned; ``trouble`` says why the sweep ended early, or is empty."""

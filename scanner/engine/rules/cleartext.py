@@ -114,8 +114,9 @@ def ldap(service: Service, context: Context) -> Iterator[Finding]:
         return
     if facts.attribute("tls") == "refused":
         yield context.finding("LDAP-CLEAR", service, exchanges=facts.exchanges)
-    if facts.attribute("bind") == "accepted":
-        read = facts.attribute("read") or "-"
+    unbound = facts.attribute("unbound")
+    if facts.attribute("bind") == "accepted" or unbound == "entry":
+        read = unbound or facts.attribute("read") or "-"
         finding = context.finding("LDAP-ANON", service, exchanges=facts.exchanges, read=read)
         yield worse(Severity.MEDIUM, finding) if read == "entry" else finding
 

@@ -17,6 +17,10 @@ _PRIVATE = tuple(
 )
 """RFC 1918, RFC 6598 and RFC 4193."""
 
+_CAA_CRITICAL = 0x80
+_CAA_KINDS = frozenset({"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"})
+"""RFC 8659 section 4, and IANA's registry of CAA properties."""
+
 _SAME_IPV4, _SAME_IPV6 = 24, 48
 """Prefix lengths, in bits, of what the Internet routes as one at the least (RFC 7454 section 6.1.3)."""
 
@@ -45,12 +49,26 @@ def dnssec(read: Reader) -> Iterator[Verdict]:
 
 
 def issuers(read: Reader) -> Iterator[Verdict]:
-    """Hint at a domain for which every certificate authority may issue (RFC 8659 section 3)."""
+    """Hint at a domain for which every certificate authority may issue (RFC 8659 section 3).
+
+    Records that only tell where to report restrict nobody, nor do those for wildcards alone (section 4.2).
+    """
     for name in upwards(read.name, 1):
         records = read.records(name, "CAA")
-        if records is None or records:
+        if records is None:
             return
+        if records:
+            if any(_restricts(record) for record in records):
+                return
+            break
     yield Verdict("DOM-CAA")
+
+
+def _restricts(record: str) -> bool:
+    """Tell whether a CAA record says who may issue; a critical one of an unknown kind keeps everyone from issuing."""
+    flags, kind = [*record.split(), "", ""][:2]
+    known = kind.lower() in _CAA_KINDS
+    return kind.lower() == "issue" or (not known and flags.isdigit() and int(flags) & _CAA_CRITICAL != 0)
 
 
 def name_servers(read: Reader) -> Iterator[Verdict]:

@@ -51,6 +51,7 @@ def _exposure(service: Service, context: Context) -> Iterator[Finding]:
         check,
         service,
         severity=_severity(facts),
+        confidence=Confidence.PROBABLE if facts.attribute("anonymous") == "listed" else Confidence.CONFIRMED,
         exchanges=facts.exchanges,
         protocol=service.protocol,
         product=" ".join(filter(None, (facts.product, facts.version))),

@@ -8,6 +8,8 @@ from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule, worse
 
 _READABLE = {"PLAIN", "LOGIN"}
+_NO_PASSWORD = {"GSSAPI", "GSS-SPNEGO", "KERBEROS_V4", "EXTERNAL", "ANONYMOUS"}
+"""Mechanisms that send nothing which a password could be learned or guessed from: tickets, certificates, nobody."""
 _CONFIRMED_ADDRESS = {"250", "251"}
 _NO_SUCH_MAILBOX = {"550", "551", "553"}
 """RFC 5321 section 3.5.3: what VRFY of an unknown name earns; 554 and others refuse the question itself."""
@@ -26,7 +28,7 @@ def encryption(service: Service, context: Context) -> Iterator[Finding]:
         finding = context.finding("SMTP-NOSTARTTLS", service, exchanges=facts.exchanges)
         yield worse(Severity.MEDIUM, finding) if facts.attribute("submission") else finding
     mechanisms = facts.attribute("auth_clear")
-    if mechanisms:
+    if set(mechanisms.split()) - _NO_PASSWORD:
         severity = None if set(mechanisms.split()) & _READABLE else Severity.LOW
         yield context.finding(
             "SMTP-AUTH-CLEAR", service, severity=severity, exchanges=facts.exchanges, mechanisms=mechanisms

@@ -11,7 +11,7 @@ from scanner.engine.rules.base import Context, rule
 # RFC 9142: SHOULD NOT and MUST NOT; group 14 with SHA-1 MAY be kept for old clients.
 _KEX_BAD = ("diffie-hellman-group1-sha1", "diffie-hellman-group-exchange-sha1", "rsa1024-sha1")
 _KEX_BAD_FAMILIES = ("gss-group1-sha1-", "gss-gex-sha1-")
-_KEX_OLD = {"diffie-hellman-group14-sha1"}
+_KEX_OLD = ("diffie-hellman-group14-sha1", "gss-group14-sha1-")
 _CIPHERS_BROKEN = {"none", "arcfour", "arcfour128", "arcfour256", "des-cbc", "des-cbc@ssh.com"}
 _CIPHERS_SHORT = {"3des-cbc", "blowfish-cbc", "cast128-cbc", "idea-cbc", "3des-ctr", "blowfish-ctr", "cast128-ctr"}
 _MACS_COMMON = {"hmac-sha1", "hmac-sha1-etm@openssh.com", "umac-64@openssh.com", "umac-64-etm@openssh.com"}
@@ -45,7 +45,7 @@ def key_exchange(service: Service, context: Context) -> Iterator[Finding]:
     if service.ssh is None:
         return
     bad = tuple(name for name in service.ssh.kex if name in _KEX_BAD or name.startswith(_KEX_BAD_FAMILIES))
-    old = tuple(name for name in service.ssh.kex if name in _KEX_OLD)
+    old = tuple(name for name in service.ssh.kex if name.startswith(_KEX_OLD))
     yield from _weak("SSH-KEX-WEAK", service, context, ((Severity.MEDIUM, bad), (Severity.LOW, old)))
 
 

@@ -16,7 +16,7 @@ _DEFAULT_TITLES = (
     "Apache2 Default Page", "Test Page for the Apache HTTP Server", "HTTP Server Test Page", "IIS Windows Server",
     "IIS Windows", "IIS7", "Welcome to OpenResty", "Welcome to tengine", "Apache Tomcat/", "WAMPSERVER Homepage",
     "Welcome to XAMPP", "Welcome to CentOS", "恭喜，站点创建成功", "没有找到站点", "Domain Default page",
-    "It works! Apache httpd", "Test Page for the HTTP Server", "Caddy works!",
+    "It works! Apache httpd", "Test Page for the HTTP Server", "Apache HTTP Server Test Page", "Caddy works!",
     "Microsoft Internet Information Services 8", "GlassFish Server - Server Running", "Payara Server - Server Running",
     "Welcome to WildFly", "站点创建成功-phpstudy",
 )  # fmt: skip

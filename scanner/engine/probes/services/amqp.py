@@ -1,16 +1,19 @@
 """AMQP brokers: the mechanisms of Connection.Start (AMQP 0-9-1 section 1.4.2), or the header of an AMQP 1.0 broker.
 
-Attributes: ``tls`` (see :mod:`.channel`), ``mechanisms``: SASL mechanisms; ``refusal``: ``credentials``.
+Attributes: ``tls`` (see :mod:`.channel`), ``mechanisms``: SASL mechanisms; ``refusal``: ``credentials``;
+``anonymous``: ``listed`` when the mechanism is, and whether it lets anyone in was not asked.
 """
 
 from __future__ import annotations
 
 import re
 
-from scanner.engine.errors import UnexpectedReply
-from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.hostile import line
+from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import clear_only
 from scanner.engine.probes.wire import Fields
@@ -26,6 +29,25 @@ _PRODUCT = re.compile(rb"\x07product" + _TEXT)
 _VERSION = re.compile(rb"\x07version" + _TEXT)
 
 
+_CONNECTION_CLOSE = b"\x00\x0a\x00\x32"
+_ACCESS_REFUSED = 403
+_ANONYMOUS = "ANONYMOUS"
+
+
+def _start_ok() -> bytes:
+    """Connection.Start-Ok with the anonymous mechanism (AMQP 0-9-1 section 1.4.2.2), from a client that wants to hear
+    of a refusal (RabbitMQ's ``authentication_failure_close``)."""
+    told = b"\x1cauthentication_failure_closet\x01"
+    properties = b"\x0ccapabilitiesF" + len(told).to_bytes(4, "big") + told
+    arguments = len(properties).to_bytes(4, "big") + properties
+    arguments += bytes([len(_ANONYMOUS)]) + _ANONYMOUS.encode() + bytes(4) + b"\x05en_US"
+    payload = b"\x00\x0a\x00\x0b" + arguments
+    return bytes([_METHOD_FRAME, 0, 0]) + len(payload).to_bytes(4, "big") + payload + _FRAME_END
+
+
+START_OK = _start_ok()
+
+
 def recognises(reply: bytes) -> bool:
     """Tell whether the reply is Connection.Start of protocol 0-9, or another version's header."""
     start = reply[:1] == bytes((_METHOD_FRAME,)) and reply[7:11] == _CONNECTION_START and reply[11:13] == b"\x00\x09"
@@ -38,23 +60,48 @@ def also_recognises(reply: bytes) -> bool:
 
 
 async def look(contact: Contact) -> ServiceFacts:
-    """Send the protocol header, read what the broker starts with, and hang up before any log-in."""
+    """Send the protocol header and read what the broker starts with. Nobody logs in.
+
+    Where the broker lists ``ANONYMOUS``, it is asked with permission whether that lets a stranger in: RabbitMQ 4 lists
+    it to all and may let in its own machine alone. What it doesn't refuse counts as open; nothing is opened.
+    """
     async with contact.open() as conversation:
         await conversation.send(HEADER)
         reply = await conversation.receive_until(_whole, limit=16 * 1024)
-    evidence, channel = (exchange(HEADER, reply),), clear_only(contact)
+        evidence: tuple[Exchange, ...] = (exchange(HEADER, reply),)
+        refused = tried = False
+        if recognises(reply) and _ANONYMOUS in _mechanisms(reply).split() and contact.level.at_least(Level.CREDENTIAL):
+            answer = await _anonymous(conversation)
+            evidence, refused, tried = (*evidence, exchange(START_OK, answer)), _refuses(answer), True
+    channel = clear_only(contact)
     if reply in _OTHER_HEADERS:
         return ServiceFacts("AMQP", Access.UNKNOWN, attributes=channel, exchanges=evidence)
     if not recognises(reply):
         raise UnexpectedReply("The AMQP broker answered its header with something else.")
     mechanisms = _mechanisms(reply)
-    open_to_all = "ANONYMOUS" in mechanisms.split()
+    open_to_all = _ANONYMOUS in mechanisms.split() and not refused
     access = Access.OPEN if open_to_all else Access.RESTRICTED
     attributes = (*channel, ("mechanisms", mechanisms))
-    if not open_to_all:
+    if open_to_all and not tried:
+        attributes = (*attributes, ("anonymous", "listed"))
+    elif not open_to_all:
         attributes = (*attributes, ("refusal", "credentials"))
     product, version = _property(_PRODUCT, reply), _property(_VERSION, reply)
     return ServiceFacts("AMQP", access, product, version, attributes, evidence)
+
+
+async def _anonymous(conversation: Conversation) -> bytes:
+    """Return what the broker answers to the anonymous mechanism; nothing when it hangs up or keeps silent."""
+    try:
+        await conversation.send(START_OK)
+        return await conversation.receive_until(_whole, limit=4096)
+    except ProbeError:
+        return b""
+
+
+def _refuses(answer: bytes) -> bool:
+    """Tell whether the answer is Connection.Close with the code of a refused log-in."""
+    return answer[7:11] == _CONNECTION_CLOSE and answer[11:13] == _ACCESS_REFUSED.to_bytes(2, "big")
 
 
 def _whole(data: bytes) -> bool:

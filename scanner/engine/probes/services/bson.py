@@ -1,12 +1,14 @@
-"""The little of BSON that a greeting needs (bsonspec.org, version 1.1): flat documents out, top-level fields in."""
+"""The little of BSON that a greeting needs (bsonspec.org, version 1.1): small documents out, top-level fields in."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from scanner.engine.errors import UnexpectedReply
 from scanner.engine.probes.wire import Fields
 
+Plain = bool | int | str
 Value = bool | int | float | str | bytes | None
 
 _FIXED = {0x07: 12, 0x09: 8, 0x11: 8, 0x13: 16}
@@ -14,13 +16,15 @@ _EMPTY = frozenset({0x06, 0x0A, 0x7F, 0xFF})
 _MAX_FIELDS = 200
 
 
-def encode(document: dict[str, bool | int | str]) -> bytes:
-    """Return a flat document of booleans, 32-bit integers and strings."""
+def encode(document: Mapping[str, Plain | Mapping[str, Plain]]) -> bytes:
+    """Return a document of booleans, 32-bit integers, strings and flat documents of these."""
     body = b"".join(_element(name.encode() + b"\0", value) for name, value in document.items())
     return struct.pack("<i", len(body) + 5) + body + b"\0"
 
 
-def _element(name: bytes, value: bool | int | str) -> bytes:
+def _element(name: bytes, value: Plain | Mapping[str, Plain]) -> bytes:
+    if isinstance(value, Mapping):
+        return b"\x03" + name + encode(value)
     if isinstance(value, bool):
         return b"\x08" + name + bytes((value,))
     if isinstance(value, int):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level, Target, Transport
 from scanner.engine.probes.contact import Contact, exchange
@@ -26,7 +26,7 @@ FOREIGN_NAME = "example.org"
 VERSION_BIND = dns.query(_VERSION_ID, "version.bind", dns.TXT, dns.CHAOS)
 FOREIGN_A = dns.query(_RECURSION_ID, FOREIGN_NAME, dns.A, flags=dns.RECURSION_DESIRED)
 ROOT_NS = dns.query(_ROOT_ID, ".", dns.NS)
-"""No recursion is asked for: who doesn't serve the root has no reason to answer."""
+"""No recursion is asked for: who doesn't serve the root has no reason to answer; most servers refuse."""
 RECURSION_TIMEOUT = 5.0
 
 Ask = Callable[[bytes], Awaitable[bytes]]
@@ -45,6 +45,14 @@ def recognises(reply: bytes) -> bool:
         return False
 
 
+def recognises_refusal(reply: bytes) -> bool:
+    """Tell whether the datagram is the response to our question for the root's servers, whatever it says."""
+    try:
+        return dns.parse(reply).number == _ROOT_ID
+    except UnexpectedReply:
+        return False
+
+
 def recognises_framed(reply: bytes) -> bool:
     """Tell whether the stream starts with the response to our question for the version."""
     return len(reply) == 2 + int.from_bytes(reply[:2], "big") and recognises(reply[2:])
@@ -59,9 +67,8 @@ async def look(contact: Contact) -> ServiceFacts:
             return await _stream(contact, message)
         return await contact.ask(message, timeout=RECURSION_TIMEOUT)
 
-    reply = await ask(VERSION_BIND)
-    evidence = [exchange(VERSION_BIND, reply)]
-    version = dns.text(dns.parse(reply))
+    evidence: list[Exchange] = []
+    version = await _version(ask, evidence)
     attributes: Attributes = (("version", version),) if version else ()
     recursion, ended = "", ""
     try:
@@ -79,16 +86,29 @@ async def look(contact: Contact) -> ServiceFacts:
     return ServiceFacts("DNS", access, product, version if product else "", attributes, tuple(evidence), ended)
 
 
+async def _version(ask: Ask, evidence: list[Exchange]) -> str:
+    """Ask for the version; a server that ignores the question, as some do and some firewalls see to, must answer
+    another."""
+    question = VERSION_BIND
+    try:
+        reply = await ask(question)
+    except HostSilent:
+        question = ROOT_NS
+        reply = await ask(question)
+    evidence.append(exchange(question, reply))
+    return dns.text(dns.parse(reply))
+
+
 async def _answer(ask: Ask, question: bytes) -> bytes | None:
     """Return the reply, or None from a server that leaves the question unanswered on purpose.
 
-    It was asked twice then, and still tells its version. Raises ``ProbeError`` when that is not answered any more
-    either: what got lost proves nothing.
+    It was asked twice then, and still answers another question. Raises ``ProbeError`` when it answers none any more:
+    what got lost proves nothing.
     """
     for _ in range(2):
         with contextlib.suppress(ProbeError):
             return await ask(question)
-    await ask(VERSION_BIND)
+    await _version(ask, [])
     return None
 
 
@@ -163,3 +183,23 @@ UDP_PROBE = ServiceProbe(
     look=look,
     transport=Transport.UDP,
 )
+TERSE_PROBES = (
+    ServiceProbe(
+        protocol="dns",
+        ports=frozenset({53}),
+        greeting=framed(ROOT_NS),
+        recognises=lambda reply: len(reply) == 2 + int.from_bytes(reply[:2], "big") and recognises_refusal(reply[2:]),
+        look=look,
+        own_ports_only=True,
+    ),
+    ServiceProbe(
+        protocol="dns",
+        ports=frozenset({53}),
+        greeting=ROOT_NS,
+        recognises=recognises_refusal,
+        look=look,
+        transport=Transport.UDP,
+        own_ports_only=True,
+    ),
+)
+"""For servers that are never asked for their version, on the port that is theirs."""

@@ -22,8 +22,14 @@ _TAGGED = re.compile(rb"^a1 [^\r\n]*\r?\n", re.MULTILINE)
 
 
 def recognises(banner: bytes) -> bool:
-    """Tell whether the banner is an untagged IMAP greeting (RFC 3501 section 7.1) that names IMAP or its state."""
-    return bool(_BANNER.match(banner)) and (b"IMAP" in banner.upper() or b"CAPABILITY" in banner.upper())
+    """Tell whether the banner is an untagged IMAP greeting (RFC 3501 section 7.1).
+
+    Its text may be anything. Cyrus's MUPDATE alone greets alike, and says so; a farewell must name IMAP.
+    """
+    said = banner.upper()
+    if not _BANNER.match(banner) or b"MUPDATE" in said:
+        return False
+    return not said.startswith(b"* BYE") or b"IMAP" in said or b"CAPABILITY" in said
 
 
 async def look(contact: Contact) -> ServiceFacts:

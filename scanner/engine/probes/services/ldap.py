@@ -1,7 +1,9 @@
 """LDAP over TCP: StartTLS, and what an anonymous bind may read.
 
 Attributes: ``tls`` (see :mod:`.channel`); ``bind``: ``accepted`` or ``refused`` for an anonymous bind; ``read``: what
-it then read: ``nothing``, ``rootDSE`` or (with permission to look further) ``entry``.
+it then read: ``nothing``, ``rootDSE`` or (with permission to look further) ``entry``. A server that refuses the bind
+may serve those who don't bind at all (RFC 4513 section 4; OpenLDAP's ``disallow bind_anon``); ``unbound`` is then what
+they read.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from scanner.engine.probes.services.channel import Attributes, upgrade
 BIND_RESPONSE, SEARCH_ENTRY, SEARCH_DONE, EXTENDED_RESPONSE = 0x61, 0x64, 0x65, 0x78
 _START_TLS_OID = b"1.3.6.1.4.1.1466.20037"
 _SUCCESS = 0
+_NOT_NOW = frozenset({51, 52})
+"""busy, unavailable (RFC 4511 section 4.1.9)."""
 
 BIND = ber.ldap_message(1, ber.tlv(0x60, ber.integer(3) + ber.octets(b"") + ber.tlv(0x80, b"")))
 """An anonymous simple bind (RFC 4513 section 5.1.1)."""
@@ -40,6 +44,9 @@ def search(message: int, base: bytes, *attributes: bytes) -> bytes:
     return ber.ldap_message(message, ber.tlv(0x63, body))
 
 
+CONTEXTS = 4
+"""Naming contexts that are read: a server keeps its own accounts and settings in contexts of their own."""
+
 ROOT_DSE = search(2, b"", b"namingContexts")
 
 
@@ -52,19 +59,29 @@ def recognises(reply: bytes) -> bool:
 
 
 async def look(contact: Contact) -> ServiceFacts:
-    """Bind anonymously and read the root DSE; with permission read one entry's name of a naming context."""
+    """Bind anonymously and read the root DSE; with permission read one entry's name of a naming context.
+
+    Where the bind is refused, the same is read without any.
+    """
     attributes, evidence = await _start_tls(contact)
     async with contact.open() as conversation:
         reply, said = await _ask(conversation, BIND)
         evidence.append(said)
         if not recognises(reply):
             raise UnexpectedReply("The LDAP server answered the bind with something else.")
-        bound = ber.result_code(reply) == _SUCCESS
+        code = ber.result_code(reply)
+        if code in _NOT_NOW:
+            raise UnexpectedReply(f"The LDAP server answered the bind with code {code}: it serves no one now.")
+        bound = code == _SUCCESS
         attributes = (*attributes, ("bind", "accepted" if bound else "refused"))
         if bound and contact.level.at_least(Level.READ):
             read = await _read(conversation, contact.level, evidence)
             attributes = (*attributes, ("read", read))
-    access = Access.OPEN if ("read", "entry") in attributes else Access.UNKNOWN if bound else Access.RESTRICTED
+    if not bound and contact.level.at_least(Level.CREDENTIAL):
+        async with contact.open() as conversation:
+            attributes = (*attributes, ("unbound", await _read(conversation, contact.level, evidence)))
+    opened = {("read", "entry"), ("unbound", "entry")}.intersection(attributes)
+    access = Access.OPEN if opened else Access.UNKNOWN if bound else Access.RESTRICTED
     return ServiceFacts("LDAP", access, attributes=attributes, exchanges=tuple(evidence))
 
 
@@ -85,12 +102,15 @@ async def _read(conversation: Conversation, level: Level, evidence: list[Exchang
     contexts = ber.attribute_values(reply, b"namingContexts")
     if not level.at_least(Level.CREDENTIAL) or not contexts:
         return "rootDSE"
-    try:
-        reply, said = await _ask(conversation, search(3, contexts[0], b"1.1"))
-    except ProbeError:
-        return "rootDSE"
-    evidence.append(said)
-    return "entry" if ber.operation(reply)[1] == SEARCH_ENTRY else "rootDSE"
+    for number, context in enumerate(contexts[:CONTEXTS], start=3):
+        try:
+            reply, said = await _ask(conversation, search(number, context, b"1.1"))
+        except ProbeError:
+            return "rootDSE"
+        evidence.append(said)
+        if ber.operation(reply)[1] == SEARCH_ENTRY:
+            return "entry"
+    return "rootDSE"
 
 
 async def _ask(conversation: Conversation, request: bytes) -> tuple[bytes, Exchange]:

@@ -61,7 +61,7 @@ async def look(contact: Contact) -> ServiceFacts:
         if contact.level.at_least(Level.READ):
             reply = await _line(conversation, STATS)
             evidence.append(exchange(STATS, reply))
-            access = Access.OPEN if reply.startswith(b"STAT pid ") else Access.UNKNOWN
+            access = Access.OPEN if reply.startswith(b"STAT ") else Access.UNKNOWN
     return _facts(contact, access, version[1].decode(), evidence)
 
 

@@ -24,6 +24,9 @@ _OP_REPLY, _OP_QUERY, _OP_MSG = 1, 2004, 2013
 _REQUEST_ID = 0x52444D4E
 _OP_MSG_SINCE = 6
 """The wire version (MongoDB 3.6) from which OP_MSG is understood."""
+_SECONDARY_OK = 4
+_FROM_ANY = {"mode": "secondaryPreferred"}
+"""Without one of these a replica set's secondary refuses to list its databases, whoever asks."""
 _UNAUTHORISED = frozenset({13, 18, 31, 8000})
 """Unauthorized, AuthenticationFailed, and what hosted services answer instead."""
 _LIMIT = 48 * 1024
@@ -32,12 +35,12 @@ _UNASKED: tuple[Access, Attributes] = (Access.UNKNOWN, ())
 
 def _query(command: dict[str, bool | int | str]) -> bytes:
     """A command as OP_QUERY: understood by every server for the first greeting, by old ones for all commands."""
-    body = struct.pack("<i", 0) + b"admin.$cmd\0" + struct.pack("<ii", 0, -1) + bson.encode(command)
+    body = struct.pack("<i", _SECONDARY_OK) + b"admin.$cmd\0" + struct.pack("<ii", 0, -1) + bson.encode(command)
     return _HEADER.pack(_HEADER.size + len(body), _REQUEST_ID, 0, _OP_QUERY) + body
 
 
 def _message(command: dict[str, bool | int | str]) -> bytes:
-    body = struct.pack("<i", 0) + b"\0" + bson.encode(command | {"$db": "admin"})
+    body = struct.pack("<i", 0) + b"\0" + bson.encode({**command, "$db": "admin", "$readPreference": _FROM_ANY})
     return _HEADER.pack(_HEADER.size + len(body), _REQUEST_ID, 0, _OP_MSG) + body
 
 
@@ -65,17 +68,20 @@ async def look(contact: Contact) -> ServiceFacts:
         wire_version = hello.get("maxWireVersion", 0)
         modern = isinstance(wire_version, int) and wire_version >= _OP_MSG_SINCE
         evidence = [exchange(HELLO, raw)]
-        version = ""
+        product, version = "MongoDB", ""
         access, attributes = _UNASKED
         if contact.level.at_least(Level.READ):
             encode = _message if modern else _query
             build, _ = await _ask(conversation, encode({"buildInfo": 1}))
-            version = line(str(build.get("version", "")), 32)
+            if any(name.lower().startswith("ferretdb") for name in build):
+                product = "FerretDB"  # the version that it gives is the MongoDB that it stands in for
+            else:
+                version = line(str(build.get("version", "")), 32)
             request = encode({"listDatabases": 1, "nameOnly": True})
             access, attributes, summary = _judge(await _ask(conversation, request))
             evidence.append(exchange(request, summary))
     attributes = (*await same_port(contact), *attributes)
-    return ServiceFacts("MONGODB", access, "MongoDB", version, attributes, tuple(evidence))
+    return ServiceFacts("MONGODB", access, product, version, attributes, tuple(evidence))
 
 
 def _judge(answer: tuple[dict[str, bson.Value], bytes]) -> tuple[Access, Attributes, bytes]:

@@ -20,6 +20,9 @@ from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes, upgrade
 from scanner.engine.probes.wire import Fields
 
+BANNER_TIMEOUT = 15.0
+"""Seconds that a server may take to greet; without ``skip_name_resolve`` it looks up the client's name first."""
+
 _PROTOCOL_10 = 0x0A
 _CLIENT_SSL = 0x0800
 _ERROR = 0xFF
@@ -56,7 +59,7 @@ def recognises(banner: bytes) -> bool:
 
 async def look(contact: Contact) -> ServiceFacts:
     """Read the first packet: version, capabilities, or why this address is turned away."""
-    async with contact.open() as conversation:
+    async with contact.open(timeout=BANNER_TIMEOUT) as conversation:
         banner = await conversation.receive_until(_whole, limit=1024)
     evidence = (exchange(b"", banner),)
     if banner.startswith(_X_PROTOCOL_HELLO):

@@ -71,7 +71,7 @@ async def look(contact: Contact) -> ServiceFacts:
     if _no_rule(reply) and offered and not contact.tls:
         evidence = (*evidence, exchange(startup(), reply))
         inside, reply = True, await _begin(contact, upgraded=True)
-    access, attributes = _judge(reply, inside=inside)
+    access, attributes, ended = _judge(reply, inside=inside)
     found = _VERSION.search(reply)
     product, version = "PostgreSQL", found[1].decode() if found else ""
     if _GAUSS_METHOD.match(reply) or (version == _GAUSS_VERSION and await _refuses_like_gauss(contact)):
@@ -83,6 +83,7 @@ async def look(contact: Contact) -> ServiceFacts:
         version,
         (*channel, *attributes),
         (*evidence, exchange(startup(), reply)),
+        ended,
     )
 
 
@@ -138,17 +139,23 @@ def _no_rule(reply: bytes) -> bool:
     return reply.startswith(b"E") and _NO_RULE in reply.split(b"\0")
 
 
-def _judge(reply: bytes, *, inside: bool) -> tuple[Access, Attributes]:
+def _judge(reply: bytes, *, inside: bool) -> tuple[Access, Attributes, str]:
+    """Return the access, its attributes, and why it could not be told.
+
+    Poolers that don't know the database, and servers that are starting or full, answer with an error of their own.
+    """
     tried = (("user", USER), ("database", DATABASE))
     if _no_rule(reply):
-        return Access.RESTRICTED, (("refusal", "no-rule"), *tried)
+        return Access.RESTRICTED, (("refusal", "no-rule"), *tried), ""
+    if reply.startswith(b"E") and _whole(reply):
+        return Access.UNKNOWN, tried, "PostgreSQL answered with an error instead of how to log in."
     if not reply.startswith(b"R") or not _whole(reply):
         raise UnexpectedReply("PostgreSQL did not say how to log in.")
     code = int.from_bytes(reply[5:9], "big")
     auth = (("auth", _METHODS.get(code, str(code))), ("auth_channel", "tls" if inside else "clear"))
     if code == 0:
-        return Access.OPEN, (*auth, *tried)
-    return Access.RESTRICTED, (("refusal", "credentials"), *auth, *tried)
+        return Access.OPEN, (*auth, *tried), ""
+    return Access.RESTRICTED, (("refusal", "credentials"), *auth, *tried), ""
 
 
 PROBE = ServiceProbe(

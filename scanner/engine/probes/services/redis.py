@@ -22,10 +22,20 @@ COUNT = b"DBSIZE\r\n"
 # Errors that only this protocol words this way (redis/src/server.c, acl.c, networking.c).
 _REFUSALS = (b"-NOAUTH", b"-DENIED Redis", b"-NOPERM", b"-WRONGPASS", b"-ERR operation not permitted")
 _UNKNOWN = b"-ERR unknown command"
+_NOT_PERMITTED = b"-NOPERM"
+_NUMBER = rb"([0-9][0-9A-Za-z.+~-]{0,31})"
 _VERSIONS = (
-    ("Valkey", re.compile(rb"^valkey_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
-    ("Redis", re.compile(rb"^redis_version:([0-9][0-9A-Za-z.+~-]{0,31})", re.MULTILINE)),
+    *(
+        (product, re.compile(rb"^%s_version:(?:df-)?v?%s" % (product.lower().encode(), _NUMBER), re.MULTILINE))
+        for product in ("Valkey", "Dragonfly", "Kvrocks", "Garnet", "Pika")
+    ),
+    (
+        "KeyDB",
+        re.compile(rb"^redis_version:%s\r\n(?:[^\n]*\n)*?executable:[^\r\n]*keydb-server" % _NUMBER, re.MULTILINE),
+    ),
+    ("Redis", re.compile(rb"^redis_version:" + _NUMBER, re.MULTILINE)),
 )
+"""Relatives call themselves a version of Redis too, for its clients' sake, which says nothing of their age."""
 _BULK = re.compile(rb"\A\$(\d{1,7})\r\n")
 
 
@@ -41,7 +51,8 @@ def also_recognises(reply: bytes) -> bool:
 
 async def look(contact: Contact) -> ServiceFacts:
     """Ask for the server section of ``INFO``, which needs credentials wherever any are set, or for the number of keys
-    where ``INFO`` was given another name.
+    where ``INFO`` was given another name or is kept from everyone: it is one of the dangerous commands, which an ACL
+    may leave out of all that strangers may do.
 
     ``PING`` proves nothing: an ACL may let strangers ping and no more. It is all that is sent at the level of
     greetings.
@@ -51,7 +62,7 @@ async def look(contact: Contact) -> ServiceFacts:
         await conversation.send(request)
         reply = await conversation.receive_until(_whole, limit=4096)
         evidence = [exchange(request, reply)]
-        if request == INFO and reply.startswith(_UNKNOWN):
+        if request == INFO and reply.startswith((_UNKNOWN, _NOT_PERMITTED)):
             await conversation.send(COUNT)
             reply = await conversation.receive_until(_whole, limit=4096)
             evidence.append(exchange(COUNT, reply))

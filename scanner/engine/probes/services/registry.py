@@ -129,6 +129,7 @@ PROBES: tuple[ServiceProbe, ...] = (
     rpcbind.PROBE,
     dns.TCP_PROBE,
     dns.UDP_PROBE,
+    *dns.TERSE_PROBES,
     udp_snmp.PROBE,
     *udp_snmp.OLD_PROBES,
     udp_ntp.PROBE,

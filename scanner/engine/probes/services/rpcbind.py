@@ -1,7 +1,8 @@
 """The port mapper over TCP: which programs does it tell of, and to whom does NFS export?
 
 Attributes: ``programs``: names or numbers, joined by commas; ``exports``: exported paths and their clients, such as
-``/srv (*)``, joined by semicolons; ``everyone``: ``yes`` when at least one export has no client list or ``*``.
+``/srv (*)``, joined by semicolons; ``everyone``: ``yes`` when at least one export has no client list, ``*``, or a
+network that holds every address.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _NAMES = {
     100000: "portmapper", 100003: "nfs", 100005: "mountd", 100021: "nlockmgr", 100024: "status", 100227: "nfs_acl",
     100011: "rquotad", 100004: "ypserv", 100007: "ypbind", 100001: "rstatd", 100002: "rusersd",
 }  # fmt: skip
+
+
+_EVERYONE = frozenset({"*", "(everyone)", "0.0.0.0/0", "0.0.0.0/0.0.0.0", "::/0", "0/0"})
 
 
 def call(program: int, version: int, procedure: int) -> bytes:
@@ -113,7 +117,7 @@ def _exports(fields: Fields) -> Attributes:
         path, groups = _text(fields), []
         while fields.unsigned(4) == 1:
             groups.append(_text(fields))
-        everyone = everyone or not groups or "*" in groups or "(everyone)" in groups
+        everyone = everyone or not groups or bool(_EVERYONE.intersection(groups))
         texts.append(f"{path} ({', '.join(groups) or '*'})")
     if not texts:
         return ()

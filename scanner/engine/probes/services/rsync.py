@@ -18,11 +18,16 @@ from scanner.engine.probes.services.base import ServiceProbe
 
 HELLO = b"@RSYNCD: 31.0\n"
 LIST = b"#list\n"
-MODULE_LIMIT = 8
+MODULE_LIMIT = 32
+"""Modules that are asked, each on a connection of its own; of a server with more, not all is known."""
 
 _BANNER = re.compile(rb"\A@RSYNCD: (\d{1,3}\.\d{1,3})[^\n]{0,200}\n")
 _MODULE = re.compile(rb"^([^\s@#\n][^\t\n]{0,63}?)[ ]*\t", re.MULTILINE)
-_VERDICT = re.compile(rb"^(@RSYNCD: OK|@RSYNCD: AUTHREQD|@ERROR)", re.MULTILINE)
+_NO_MODULE = b"@ERROR: Unknown module"
+"""Said of a line of the message of the day that looks like a module's."""
+_FULL = b"@ERROR: max connections"
+"""A module that others use at the moment; who may use it is not told."""
+_VERDICT = re.compile(rb"^(@RSYNCD: OK|@RSYNCD: AUTHREQD|%s|@ERROR)" % _NO_MODULE, re.MULTILINE)
 
 
 def recognises(banner: bytes) -> bool:
@@ -46,9 +51,12 @@ async def look(contact: Contact) -> ServiceFacts:
         verdict, said = await _open_module(contact, module)
         evidence.append(said)
         opened += [module] if verdict == b"@RSYNCD: OK" else []
+        if verdict == _NO_MODULE:
+            modules.remove(module)
+    ended = f"Only {MODULE_LIMIT} of its modules were asked." if len(modules) > MODULE_LIMIT else ""
     attributes = (("modules", _names(modules)), ("open_modules", _names(opened)))
     access = Access.OPEN if opened else Access.RESTRICTED
-    return ServiceFacts("RSYNC", access, "rsync", attributes=attributes, exchanges=tuple(evidence))
+    return ServiceFacts("RSYNC", access, "rsync", attributes=attributes, exchanges=tuple(evidence), ended=ended)
 
 
 async def _greet(conversation: Conversation) -> bytes:
@@ -72,7 +80,7 @@ async def _open_module(contact: Contact, module: bytes) -> tuple[bytes, Exchange
         await conversation.send(request)
         reply = await conversation.receive_until(lambda data: bool(_VERDICT.search(data)), limit=4096)
     verdict = _VERDICT.search(reply)
-    if verdict is None:
+    if verdict is None or _FULL in reply:
         raise UnexpectedReply("The rsync daemon did not say whether the module needs a password.")
     return verdict[1], exchange(request, reply)
 

@@ -3,7 +3,8 @@
 Attributes: ``tls`` (see :mod:`.channel`); ``auth_clear``: mechanisms offered before TLS, joined by spaces;
 ``submission``: ``yes`` when mail is handed in here (port 587, or AUTH is offered); ``vrfy`` and
 ``vrfy_unknown``: the codes for ``postmaster`` and for a name that nobody has;
-``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when the sender itself was refused.
+``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when the sender itself was refused; the last two
+leave open what the server would do.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ HELO_NAME = b"inspection.example.org"
 SENDER = b"<inspection@example.org>"
 RECIPIENT = b"<relay-test@example.net>"
 """Names reserved for documentation (RFC 2606): nobody's mail, and no message is ever sent."""
+
+_NO_EHLO = frozenset({500, 501, 502, 504})
+"""What EHLO earns from servers that don't know it (RFC 5321 section 3.2); other codes refuse who asks."""
+
+_UNDECIDED = {
+    "deferred": "The mail server put the recipient off; whether it relays for strangers is not known.",
+    "no-sender": "The mail server refused the sender; whether it relays for strangers is not known.",
+}
+_RELAYING = re.compile(r"(?i)relay")
+"""In a refusal for now (Postfix's ``defer_unauth_destination``), it names what is refused; greylisting names time."""
 
 _BANNER = re.compile(rb"\A220[ -][^\n]*?(?:\bE?SMTP\b|\bLMTP\b)", re.IGNORECASE)
 _PRODUCTS = (
@@ -54,8 +65,10 @@ async def look(contact: Contact) -> ServiceFacts:
         if greeting.code != 220:
             raise UnexpectedReply(f"The mail server greeted with code {greeting.code}; it takes no one now.")
         hello = await replies.ask(b"EHLO " + HELO_NAME)
-        if hello.code != 250:
+        if hello.code in _NO_EHLO:
             hello = await replies.ask(b"HELO " + HELO_NAME)
+        if hello.code != 250:
+            raise UnexpectedReply(f"The mail server answered our name with code {hello.code}; it does not talk to us.")
         attributes = _offered(contact, hello)
         relay, ended = "", ""
         try:
@@ -64,6 +77,7 @@ async def look(contact: Contact) -> ServiceFacts:
             if contact.level.at_least(Level.CREDENTIAL):
                 relay = await _relay(replies)
                 attributes = (*attributes, ("relay", relay))
+                ended = _UNDECIDED.get(relay, "")
             await _quit(replies)
         except ProbeError as error:
             ended = str(error.args[0])
@@ -102,7 +116,8 @@ async def _relay(replies: ReplyReader) -> str:
     await replies.ask(b"RSET")
     if recipient.code in (250, 251):
         return "accepted"
-    return "deferred" if 400 <= recipient.code < 500 else "refused"
+    for_good = recipient.code >= 500 or _RELAYING.search(recipient.text)
+    return "refused" if for_good else "deferred"
 
 
 async def _quit(replies: ReplyReader) -> None:

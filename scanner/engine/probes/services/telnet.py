@@ -23,7 +23,32 @@ _WILL, _WONT, _DO, _DONT = 0xFB, 0xFC, 0xFD, 0xFE
 _NEGOTIATION = re.compile(rb"\xff([\xfb-\xfe])(.)", re.DOTALL)
 # Options of the IANA registry: 0 to 49, and 200 upwards for what games added.
 _STARTS = re.compile(rb"\A\xff[\xfb-\xfe][\x00-\x31]")
-_PROMPT = re.compile(rb"(?i)(?:login|user ?name|account|password)[^\n:]{0,20}: ?\Z")
+_NOISE = re.compile(rb"\xff[\xf0-\xf9]|\x1b\[[0-9;?]*[A-Za-z]|\x00")
+"""Commands of one octet, such as "go ahead" after a prompt where options were refused (RFC 854), and colours."""
+_WORDS = (
+    *(
+        "用户名",
+        "用户",
+        "账号",
+        "帐号",
+        "登录",
+        "密码",
+        "口令",
+        "使用者",
+        "密碼",
+        "ユーザー名",
+        "パスワード",
+        "사용자",
+        "암호",
+    ),
+    *("Benutzer", "Anmeldename", "Passwort", "Kennwort", "utilisateur", "identifiant", "mot de passe", "usuario"),
+    *("contraseña", "usuário", "senha", "utente", "логин", "Логин", "пользователя", "пароль", "Пароль"),
+)
+_PROMPT = re.compile(
+    rb"(?i)(?:login|user(?: ?name| ?id)?|account|password|%s)[^\n:]{0,20}(?::|\xef\xbc\x9a|\xa3\xba) ?\Z"
+    % b"|".join({re.escape(word.encode(code, "ignore")) for word in _WORDS for code in ("utf-8", "gb18030")})
+)
+"""A word that asks for a name or a password, in the encodings that consoles have, and a colon, which may be wide."""
 
 
 def recognises(banner: bytes) -> bool:
@@ -67,7 +92,7 @@ def _refuse(wanted: re.Match[bytes]) -> bytes:
 
 
 def _text(data: bytes) -> bytes:
-    return _NEGOTIATION.sub(b"", data)[-200:]
+    return _NOISE.sub(b"", _NEGOTIATION.sub(b"", data))[-200:]
 
 
 PROBE = ServiceProbe(protocol="telnet", ports=frozenset({23, 2323}), greeting=b"", recognises=recognises, look=look)

@@ -18,6 +18,7 @@ from scanner.engine.probes.services.web.dialogue import (
 _ELASTIC_TAGLINES = {
     "You Know, for Search": "Elasticsearch",
     "The OpenSearch Project: https://opensearch.org/": "OpenSearch",
+    "You Know, For Easy Search!": "Easysearch",
 }
 
 
