@@ -46,6 +46,7 @@ def serve(
     Exit status: 0 ended as told, 2 bad input, or another service runs.
     """
     from django.conf import settings
+    from django.db import connections
 
     from scanner import garbage
     from scanner.unattended import Service
@@ -57,6 +58,7 @@ def serve(
         pages = _pages(log_level, log_format) if settings.INSTALLATION.web else nullcontext()
         for line in _what_runs(service.workers):
             typer.echo(line, err=True)
+        connections.close_all()  # what is frozen open is not closed at the end, and its WAL stays behind
         garbage.settle()
         with in_time(ended), service.running(), pages:
             ended.wait()
