@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,11 +50,12 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let each worker begin with its share of the long tests, so that none runs on alone when all others are done.
 
-    Workers get parts of equal length to begin with, and what is left of them is shared out anew.
+    Workers get parts of equal length to begin with, and what is left of them is shared out anew. In each part are as
+    many of the lab's cases, which mostly wait for servers, so that the processors have something to do meanwhile.
     """
     workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
     slow = [item for item in items if item.get_closest_marker("slow")]
-    rest = [item for item in items if not item.get_closest_marker("slow")]
+    rest = _mixed([item for item in items if not item.get_closest_marker("slow")])
     part = -(-len(items) // workers)
     ordered: list[pytest.Item] = []
     for number in range(workers):
@@ -61,6 +63,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ordered += mine + rest[: part - len(mine)]
         del rest[: part - len(mine)]
     items[:] = ordered + rest
+
+
+def _mixed(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Spread the lab's cases evenly over the modules of the other tests, which stay whole."""
+    cases = [item for item in items if item.path.name == "test_lab.py"]
+    others = [item for item in items if item.path.name != "test_lab.py"]
+    mixed: list[pytest.Item] = []
+    passed = spread = 0
+    for _, module in groupby(others, key=lambda item: item.path):
+        tests = list(module)
+        passed += len(tests)
+        due = len(cases) * passed // len(others)
+        mixed += [*tests, *cases[spread:due]]
+        spread = due
+    return mixed + cases[spread:]
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,7 @@ def test_a_report_goes_as_it_would_and_a_look_at_it_writes_nothing(house: House,
 def test_a_mail_whose_content_is_gone_or_whose_address_is_none_says_so(house: House) -> None:
     browser = house.browser(Role.AUDITOR)
     Message.objects.filter(pk=house.mail.pk).update(recipient="nobody")
-    assert "can&#39;t be sent: nobody is no mail address" in said(browser.get(f"/mails/{house.mail.pk}/files/"))
+    assert "can&#39;t be sent: “nobody” is no mail address" in said(browser.get(f"/mails/{house.mail.pk}/files/"))
     assert "can't be sent" in said(browser.get(f"/mails/{house.mail.pk}/content/html/"))
     assert browser.get(f"/mails/{house.mail.pk}/files/0/").status_code == 404
     Message.objects.filter(pk=house.mail.pk).update(text="", html="")
