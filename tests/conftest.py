@@ -8,8 +8,8 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
-from itertools import groupby
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
