@@ -21,6 +21,7 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from playwright.sync_api import BrowserContext, Page
 
+from scanner.accounts.roles import Role
 from tests.console.house import PASSWORD
 from tests.console.test_production import served
 from tests.delivery.post_office import Office, open_office
@@ -74,6 +75,15 @@ OTHERS = [
 ]
 """Pages that the journey does not come by."""
 
+WALKS = {
+    Role.OPERATOR: ("/findings/", "/findings/1/", "/rounds/", "/mails/"),
+    Role.AUDITOR: ("/findings/", "/findings/1/", "/system/", "/system/audit/"),
+    Role.SUPERVISOR: ("/findings/", "/findings/1/", "/bulletins/"),
+    Role.UNIT_MANAGER: ("/findings/", "/findings/1/", "/findings/1/compare/", "/reports/"),
+    Role.UNIT_MEMBER: ("/findings/", "/findings/1/", "/notices/"),
+}
+"""What each role comes by from its first page, link by link."""
+
 
 class Tab:
     """A page of somebody, and what was wrong with what it showed."""
@@ -97,6 +107,10 @@ class Tab:
 
     def link(self, text: str) -> None:
         self.page.get_by_role("link", name=text, exact=True).first.click()
+
+    def follow(self, path: str) -> None:
+        """Click the first link to a path that is to be seen."""
+        self.page.locator(f'a[href="{path}"]:visible').first.click()
 
     def look(self, name: str) -> None:
         """Keep a picture of the page, and note what keeps people out, or runs over the screen."""
@@ -186,6 +200,27 @@ def take_the_first_steps(tab: Tab, redis: int, mail: int) -> None:
     tab.look("progress")
 
 
+def walk_in_both_languages(tab: Tab, role: Role, link: str) -> None:
+    """Somebody of a role comes in by a link, walks, takes the other language, and walks once more."""
+    tab.go(link)
+    tab.fill(password=PASSWORD, again=PASSWORD)
+    tab.page.locator("main form button").first.click()
+    if tab.page.locator("#id_code").count():
+        tab.fill(code=code_of(tab.page.locator("code").inner_text()))
+        tab.page.locator("main form button").first.click()
+    for language in ("zh-Hans", "en"):
+        tab.go("/")
+        if tab.page.locator("html").get_attribute("lang") != language:
+            tab.page.locator("form.language button").click()
+        tab.look(f"{role}-{language}-first")
+        for number, path in enumerate(WALKS[role]):
+            tab.follow(path)
+            assert tab.page.locator("html").get_attribute("lang") == language
+            tab.look(f"{role}-{language}-{number}")
+            if role is Role.AUDITOR:
+                assert tab.page.locator("main form[method=post]").count() == 0, "who audits changes nothing"
+
+
 def test_from_nothing_to_a_mailed_report_and_to_a_finding_that_is_proven_closed(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -257,4 +292,20 @@ def test_from_nothing_to_a_mailed_report_and_to_a_finding_that_is_proven_closed(
         unit.look("closed")
         office.go("/findings/?state=fixed")
         assert "Redis serves anyone without credentials" in office.page.content()
-        assert office.wrong + unit.wrong == []
+
+        office.go("/add-organisation/")
+        office.fill(name_en="Example City", name_zh="示例市", slug="city", time_zone="Asia/Shanghai")
+        office.press("Add an organisation")
+        office.go("/organisations/water/change/")
+        office.fill(parent="city")
+        office.page.locator("main form[method=post] button").first.click()
+
+        wrong = office.wrong + unit.wrong
+        for role in WALKS:
+            within = {Role.OPERATOR: "", Role.AUDITOR: "", Role.SUPERVISOR: "city"}.get(role, "water")
+            who = [f"{role}@office.example", "--name", "Someone", "--role", role, "--organisation", within]
+            let_in = installation.roundsman("user", "invite", *who, "--link")
+            other = Tab(running.new_context(locale="zh-CN", bypass_csp=True), base, pictures)
+            walk_in_both_languages(other, role, link_of(let_in))
+            wrong += other.wrong
+        assert wrong == []
