@@ -49,7 +49,7 @@ OBSERVE = 5.0
 """Seconds between two looks for jobs whose worker was lost."""
 
 TRIES = 3
-"""Attempts after which a step that fails by itself is gone on without: only following is tried for ever."""
+"""Attempts after which a step that fails by itself is gone on without: following and telling are tried for ever."""
 
 _WITH = ("round__plan", "organisation__parent")
 """What is read with a job."""
@@ -119,9 +119,15 @@ class Hand:
             steps.prepare(lease, job, self.ways, self._now_and_then(lambda: self._check(lease)))
         elif kind is JobKind.DOUBT:
             steps.doubt(lease, job, self.hooks.doubt(job.round_id), self.ways)
-        else:
+        elif kind is JobKind.FOLLOW:
             self.hooks.follow(job.round_id)
             steps.follow(lease, job, self.ways.now())
+        elif kind is JobKind.TELL:
+            self.hooks.tell(job.round_id, job.terms["organisations"])
+            steps.end_job(lease, job, self.ways.now())
+        else:
+            self.hooks.close(job.round_id)
+            steps.close(lease, job, self.ways.now())
 
     def _look(self, lease: Lease, job: Job, *, cancelled: bool) -> None:
         def check() -> None:
@@ -154,7 +160,7 @@ class Hand:
             raise LeaseLost(f"job {lease.job_id} is no longer held by attempt {lease.attempt}")
         if job.round.state == RoundState.PAUSED:
             raise Ended("its round is paused")
-        if job.round.state == RoundState.CANCELLED and job.kind != JobKind.FOLLOW:
+        if job.round.state == RoundState.CANCELLED and job.kind in (JobKind.PREPARE, JobKind.LOOK, JobKind.DOUBT):
             raise Ended("its round was cancelled", cancelled=True)
         blocked = self._blocked(job)
         if blocked is not None:
