@@ -19,6 +19,7 @@ from scanner.engine.errors import Refused
 from scanner.engine.model import Gap, Target, Transport
 from scanner.engine.plan import PortSet, PortSpec, parse_ports
 from scanner.engine.probes.discovery import as_ranges
+from scanner.prepared import Given, Prepared
 from scanner.rounds.assignment import Assigned, look_jobs, not_inspected, store_gaps
 from scanner.rounds.expand import Host, expand, look_up, permit
 from scanner.rounds.lease import Lease
@@ -51,14 +52,17 @@ def begin(round_id: int, now: datetime) -> bool:
 
 def begin_planned(now: datetime) -> None:
     """Let every planned round begin."""
-    for round_id in list(Round.objects.filter(state=RoundState.PLANNED).values_list("pk", flat=True)):
+    for round_id in _PLANNED():
         begin(round_id, now)
+
+
+_PLANNED = Prepared(lambda: Round.objects.filter(state=RoundState.PLANNED).values_list("pk", flat=True))
 
 
 def advance(round_id: int, now: datetime) -> None:
     """Make the next step's job when nothing of the round is left to do. Call it in the transaction that ends a job."""
-    this = Round.objects.select_for_update().only("state", "finished", "priority").get(pk=round_id)
-    jobs = set(Job.objects.filter(round=this).order_by().values_list("kind", "state").distinct())
+    (this,) = _TO_ADVANCE(round=round_id)
+    jobs = set(_KINDS_AND_STATES(round=round_id))
     kinds = {kind for kind, _ in jobs}
     if JobKind.CLOSE in kinds or any(state in _OPEN for _, state in jobs):
         return
@@ -72,6 +76,12 @@ def advance(round_id: int, now: datetime) -> None:
         last = HostResult.objects.filter(round=this).aggregate(last=Max("finished"))["last"]
         Round.objects.filter(pk=round_id).update(finished=last or now)
     Job.objects.create(round=this, kind=kind, priority=this.priority, created=now)
+
+
+_TO_ADVANCE = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")))
+_KINDS_AND_STATES = Prepared(
+    lambda: Job.objects.filter(round=Given("round")).order_by().values_list("kind", "state").distinct()
+)
 
 
 def end_job(lease: Lease, job: Job, now: datetime, state: JobState = JobState.DONE) -> None:
