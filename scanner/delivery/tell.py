@@ -7,7 +7,6 @@ Rendering happens before the transaction begins.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -29,6 +28,7 @@ from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.locks import Turn, take_turn
+from scanner.packing import pack
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
@@ -165,8 +165,8 @@ def drafted(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page),
-        json=zlib.compress(render_json(told, indent=None).encode()),
+        html=pack(page),
+        json=pack(render_json(told, indent=None).encode()),
         digest=hashlib.sha256(page).hexdigest(),
     )
 
@@ -174,7 +174,7 @@ def drafted(this: Round, organisation: Organisation, model: ReportModel, languag
 def _files(model: ReportModel, forms: Iterable[ReportFormat]) -> dict[ReportFormat, bytes]:
     """Render the forms that are kept beside HTML and JSON; each is one file."""
     made = {form: rendered(model, (form,)) for form in forms if form is not ReportFormat.HTML}
-    return {form: zlib.compress(content) for form, files in made.items() for content in files.values()}
+    return {form: pack(content) for form, files in made.items() for content in files.values()}
 
 
 def translated(model: ReportModel, language: Language) -> ReportModel:
