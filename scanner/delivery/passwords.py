@@ -5,6 +5,7 @@ It lies in the database sealed (:mod:`scanner.sealing`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography.fernet import InvalidToken
@@ -49,6 +50,12 @@ def remove_password(organisation: Organisation, by: str, now: datetime) -> bool:
 def has_password(organisation: Organisation) -> bool:
     """Tell whether reports to the organisation are encrypted."""
     return ReportPassword.objects.filter(organisation=organisation).exists()
+
+
+def with_passwords(organisations: Iterable[Organisation]) -> set[int]:
+    """Return which of the organisations get their reports encrypted."""
+    rows = ReportPassword.objects.filter(organisation__in=organisations)
+    return set(rows.values_list("organisation", flat=True))
 
 
 def password_of(organisation: Organisation) -> str | None:

@@ -288,9 +288,11 @@ def claim(pk: int, attempt: int, now: datetime) -> Message | None:
     waiting = Message.objects.filter(pk=pk, attempt=attempt, state=MessageState.QUEUED)
     if waiting.update(state=MessageState.SENDING, attempt=attempt + 1, lease_until=now + LEASE) != 1:
         return None
-    return Message.objects.select_related("organisation__parent", "report__organisation", "bulletin__organisation").get(
-        pk=pk
-    )
+    message = Message.objects.select_related("organisation", "report").defer("report__json").get(pk=pk)
+    report, owner = message.report, message.organisation
+    if report is not None and owner is not None and report.organisation_id == owner.pk:
+        report.organisation = owner  # read already
+    return message
 
 
 def record(message: Message, answer: Answer, now: datetime) -> MessageState | None:
