@@ -91,6 +91,7 @@ def report_model(
     score, score_change = _scores(organisation, this, trail)
     register = together.register(organisation)
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
+    rows = rows.order_by("hostname", "address")
     looks = [seen(row, now.date()) for row in rows.only(*_SHOWN).select_related("target").iterator(chunk_size=100)]
     events = _events(organisation, this)
     past = Past(_history(organisation), together.exemptions)
@@ -153,7 +154,8 @@ def _scores(
     before = next((each.round for each in trail if each.round < this.pk), None)
     wanted = {this.pk} if before is None else {this.pk, before}
     rows = {
-        row.round_id: load_score(row) for row in RoundScore.objects.filter(organisation=organisation, round__in=wanted)
+        row.round_id: load_score(row)
+        for row in RoundScore.objects.filter(organisation=organisation, round__in=wanted).order_by()
     }
     if this.pk not in rows:
         raise Refused(
