@@ -7,7 +7,7 @@ notice is asked for anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -49,18 +49,20 @@ class Due:
     to_check: tuple[Finding, ...]
 
 
-def notices_due(this: Round) -> list[Due]:
-    """Return what the organisations of a followed round are to be asked for, as its plan says; often nothing.
+def notices_due(this: Round, only: Collection[int] | None = None) -> list[Due]:
+    """Return what the organisations of a followed round, or ``only`` these, are to be asked for, as its plan says.
 
-    Only what this round saw counts: a notice tells what was found, and when. An organisation that got the notice of
-    this round gets no second one, withdrawn or not.
+    That is often nothing. Only what this round saw counts: a notice tells what was found, and when. An organisation
+    that got the notice of this round gets no second one, withdrawn or not.
     """
     if this.plan is None or not this.plan.notice_from:
         return []
     served = Notice.objects.filter(round=this).values("organisation")
     told = FindingEvent.objects.filter(round=this, kind__in=_SEEN)
     least = Severity(this.plan.notice_from)
-    asked = _open(least).filter(Exists(told.filter(finding=OuterRef("pk"))), organisation__in=this.organisations.all())
+    asked = _open(least).filter(
+        Exists(told.filter(finding=OuterRef("pk"))), organisation__in=this.owners(only).order_by()
+    )
     fresh = asked.exclude(confidence=Confidence.POSSIBLE).exclude(Exists(_asking_for(OuterRef("pk"))))
     owners = set(fresh.exclude(organisation__in=served).order_by().values_list("organisation", flat=True))
     found = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -48,8 +48,8 @@ PER_LETTER = 20
 """Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
 
 
-def tell_round(round_id: int, now: datetime) -> int:
-    """Tell each organisation of a followed round what it found; return how many letters were put into the outbox.
+def tell_round(round_id: int, now: datetime, only: Collection[int] | None = None) -> int:
+    """Tell the organisations of a followed round, or ``only`` these, what it found; return how many letters that made.
 
     Rounds get a report, but for those that look again at hosts between rounds; re-inspections of findings get their
     result instead. What came back is alerted after every round. Organisations with nothing registered, such as those
@@ -59,7 +59,7 @@ def tell_round(round_id: int, now: datetime) -> int:
     this = Round.objects.select_related("plan").get(pk=round_id)
     if this.followed is None:
         raise InputError(f"Round {this.pk} was not followed yet, so there is nothing to tell of it.")
-    owners = list(this.organisations.filter(retired_at=None).select_related("parent").order_by("slug"))
+    owners = list(this.owners(only).filter(retired_at=None).select_related("parent"))
     telling = _Telling(this, owners, now)
     tell = [telling.recurrences]
     if this.findings:
