@@ -14,6 +14,7 @@ from django.db import transaction
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import ReportPassword
 from scanner.engine.errors import Refused
+from scanner.prepared import Given, Prepared
 from scanner.sealing import box
 from targets.models import Organisation
 
@@ -58,9 +59,12 @@ def with_passwords(organisations: Iterable[Organisation]) -> set[int]:
     return set(rows.values_list("organisation", flat=True))
 
 
+_PASSWORD = Prepared(lambda: ReportPassword.objects.filter(organisation=Given("organisation"))[:1])
+
+
 def password_of(organisation: Organisation) -> str | None:
     """Return the password, or None. Raises ``Refused`` when the secret key is not the one it was kept with."""
-    row = ReportPassword.objects.filter(organisation=organisation).first()
+    row = _PASSWORD.first(organisation=organisation)
     if row is None:
         return None
     try:

@@ -14,6 +14,7 @@ from django.conf import settings
 from scanner.delivery.letters import OPTIONAL, own_language
 from scanner.delivery.models import MessageKind
 from scanner.engine.catalogue.load import Language
+from scanner.prepared import Given, Prepared
 from targets.models import Contact, ContactRole, Organisation
 
 KINDS: Mapping[str, Set[MessageKind]] = {
@@ -65,7 +66,7 @@ def recipients(
     if organisation.retired_at is not None:
         return ()
     if contacts is None:
-        contacts = list(_contacts(organisation))
+        contacts = _contacts(organisation)
     if not contacts:
         return tuple(Recipient(each.address, each.language, instead=True) for each in operators())
     fitting = [contact for contact in contacts if kind in KINDS[contact.role]]
@@ -120,20 +121,27 @@ def may_read(organisation: Organisation, address: str) -> bool:
         return True
     # Nearly all mail is for an organisation's own contacts: those above are asked for last, one after the other.
     active = (owner for owner in organisation.upwards() if owner.retired_at is None)
-    return any(reader in {email.lower() for email in _addresses(owner)} for owner in active)
+    return any(reader in {email.lower() for email in _ADDRESSES(organisation=owner)} for owner in active)
 
 
 def _supervising_contacts(above: Organisation) -> Iterator[Contact]:
     return (contact for contact in _contacts(above) if contact.role in _SUPERVISING)
 
 
-def _contacts(organisation: Organisation) -> Iterable[Contact]:
-    return Contact.objects.filter(organisation=organisation, retired_at=None).order_by("email")
+_CONTACTS = Prepared(
+    lambda: Contact.objects.filter(organisation=Given("organisation"), retired_at=None).order_by("email")
+)
+_ADDRESSES = Prepared(
+    lambda: (
+        Contact.objects.filter(organisation=Given("organisation"), retired_at=None)
+        .order_by()
+        .values_list("email", flat=True)
+    )
+)
 
 
-def _addresses(organisation: Organisation) -> Iterable[str]:
-    rows = Contact.objects.filter(organisation=organisation, retired_at=None).order_by()
-    return rows.values_list("email", flat=True)
+def _contacts(organisation: Organisation) -> list[Contact]:
+    return _CONTACTS(organisation=organisation)
 
 
 def _declined(contact: Contact, kind: MessageKind) -> bool:

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, cast
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from scanner.engine.errors import Refused
 from scanner.engine.model import Severity, Vantage
+from scanner.prepared import Given, Prepared
 from scanner.remediation.lifecycle import MERELY_SEEN, Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent, RoundScore
@@ -68,6 +69,42 @@ _TOLD = (
 """What of a finding it is told from."""
 
 
+_LOOKS = Prepared(
+    lambda: (
+        HostResult.objects.filter(round=Given("round"), organisation=Given("organisation"), look=LookNumber.FIRST)
+        .order_by("hostname", "address")
+        .only(*_SHOWN)
+        .select_related("target")
+    )
+)
+_TRAIL = Prepared(
+    lambda: _finished_scores(Given("organisation")).filter(round__lte=Given("round")).values_list(*SCORED)[: ROUNDS + 1]
+)
+_EVENTS = Prepared(
+    lambda: (
+        FindingEvent.objects.filter(round=Given("round"), finding__organisation=Given("organisation"))
+        .order_by()
+        .values_list("finding", "kind", "detail")
+    )
+)
+_HISTORY = Prepared(
+    lambda: (
+        FindingEvent.objects.filter(finding__organisation=Given("organisation"))
+        .exclude(kind__in=MERELY_SEEN)
+        .order_by("at", "pk")
+        .values_list("finding", "kind", "at", "round", "detail")
+    )
+)
+_FINDINGS = Prepared(
+    lambda: FindingRow.objects.filter(organisation=Given("organisation")).order_by().values_list(*_TOLD, named=True)
+)
+_SCORES = Prepared(
+    lambda: RoundScore.objects.filter(
+        Q(round=Given("round")) | Q(round=Given("before")), organisation=Given("organisation")
+    ).order_by()
+)
+
+
 def latest_round(organisation: Organisation) -> Round | None:
     """Return the organisation's newest whole round that ran to its end and was followed, or None."""
     newest = _finished_scores(organisation).select_related("round").first()
@@ -90,9 +127,7 @@ def report_model(
     trail = _scored(organisation, this) if this.is_whole else ()
     score, score_change = _scores(organisation, this, trail)
     register = together.register(organisation)
-    rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
-    rows = rows.order_by("hostname", "address")
-    looks = [seen(row, now.date()) for row in rows.only(*_SHOWN).select_related("target").iterator(chunk_size=100)]
+    looks = [seen(row, now.date()) for row in _LOOKS.each(100, round=this, organisation=organisation)]
     events = _events(organisation, this)
     past = Past(_history(organisation), together.exemptions)
     services = {
@@ -131,7 +166,7 @@ def report_model(
     )
 
 
-def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
+def _finished_scores(organisation: Organisation | Given) -> QuerySet[RoundScore]:
     """The organisation's scores after whole rounds that ran to their end, newest first.
 
     That of a part (a cadence round, a campaign, a spot check) says nothing of the whole.
@@ -143,8 +178,7 @@ def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
 
 def _scored(organisation: Organisation, this: Round) -> list[Scored]:
     """Return the last whole rounds up to ``this`` that ran to their end, newest first, as far as a trend shows them."""
-    rows = _finished_scores(organisation).filter(round__lte=this.pk).values_list(*SCORED)
-    return [Scored(*row) for row in rows[: ROUNDS + 1]]
+    return [Scored(*row) for row in _TRAIL(organisation=organisation, round=this)]
 
 
 def _scores(
@@ -152,11 +186,8 @@ def _scores(
 ) -> tuple[OrganisationScore, model.ScoreChange | None]:
     """Return the score after the round, and how it compares with that of the whole one before."""
     before = next((each.round for each in trail if each.round < this.pk), None)
-    wanted = {this.pk} if before is None else {this.pk, before}
-    rows = {
-        row.round_id: load_score(row)
-        for row in RoundScore.objects.filter(organisation=organisation, round__in=wanted).order_by()
-    }
+    asked = _SCORES(organisation=organisation, round=this, before=this.pk if before is None else before)
+    rows = {row.round_id: load_score(row) for row in asked}
     if this.pk not in rows:
         raise Refused(
             f"Round {this.pk} has nothing to report on {organisation.slug}: it does not cover it, or it was not "
@@ -172,25 +203,20 @@ def _scores(
 
 def _findings(organisation: Organisation) -> Sequence[FindingRow]:
     """Return the findings as rows that read like them, but can't be saved: there may be thousands."""
-    rows = FindingRow.objects.filter(organisation=organisation).order_by().values_list(*_TOLD, named=True)
-    return cast("Sequence[FindingRow]", rows)
+    return cast("Sequence[FindingRow]", _FINDINGS(organisation=organisation))
 
 
 def _events(organisation: Organisation, this: Round) -> Mapping[int, Events]:
     events: dict[int, dict[Happened, Mapping[str, Any]]] = defaultdict(dict)
-    rows = FindingEvent.objects.filter(round=this, finding__organisation=organisation).order_by()
-    for number, kind, detail in rows.values_list("finding", "kind", "detail"):
+    for number, kind, detail in _EVENTS(round=this, organisation=organisation):
         events[number][Happened(kind)] = detail
     return events
 
 
 def _history(organisation: Organisation) -> Mapping[int, Sequence[model.Event]]:
     """Return what happened to each finding, the oldest first."""
-    rows = FindingEvent.objects.filter(finding__organisation=organisation).exclude(kind__in=MERELY_SEEN)
     history: dict[int, list[model.Event]] = defaultdict(list)
-    for number, kind, at, told_by, detail in rows.order_by("at", "pk").values_list(
-        "finding", "kind", "at", "round", "detail"
-    ):
+    for number, kind, at, told_by, detail in _HISTORY(organisation=organisation):
         before, after = (_severity(detail.get(name)) for name in ("severity_before", "severity"))
         history[number].append(model.Event(kind, at, told_by, before, after))
     return history
