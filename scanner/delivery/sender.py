@@ -34,6 +34,7 @@ from scanner.delivery.reports import Post, built, post
 from scanner.delivery.smtp import Answer, Conversation, Fate, NoServer, Server, Step
 from scanner.engine.errors import InputError
 from scanner.locks import Lock
+from scanner.prepared import Given, Prepared
 
 _log = logging.getLogger(__name__)
 
@@ -283,14 +284,21 @@ def due(now: datetime) -> list[tuple[int, int, str]]:
     return list(ready.order_by(rank, "created", "pk").values_list("pk", "attempt", "recipient"))
 
 
+_CLAIMED = Prepared(
+    lambda: Message.objects.filter(pk=Given("message")).select_related("organisation", "report").defer("report__json")
+)
+
+
 def claim(pk: int, attempt: int, now: datetime) -> Message | None:
     """Take a message for sending; None when another mailer was faster, or it was cancelled."""
     waiting = Message.objects.filter(pk=pk, attempt=attempt, state=MessageState.QUEUED)
     if waiting.update(state=MessageState.SENDING, attempt=attempt + 1, lease_until=now + LEASE) != 1:
         return None
-    return Message.objects.select_related("organisation__parent", "report__organisation", "bulletin__organisation").get(
-        pk=pk
-    )
+    (message,) = _CLAIMED(message=pk)
+    report, owner = message.report, message.organisation
+    if report is not None and owner is not None and report.organisation_id == owner.pk:
+        report.organisation = owner  # read already
+    return message
 
 
 def record(message: Message, answer: Answer, now: datetime) -> MessageState | None:

@@ -1,6 +1,6 @@
 """How an organisation did over its last rounds: its score, what was open, and how long repairs took.
 
-Everything comes from stored scores and the history of findings, in two queries however many rounds there were.
+Everything comes from stored scores and the history of findings.
 """
 
 from __future__ import annotations
@@ -9,18 +9,35 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-
-from django.db.models import QuerySet
+from typing import NamedTuple
 
 from scanner.engine.model import Severity
 from scanner.remediation.lifecycle import Happened
-from scanner.remediation.models import RoundScore
 from scanner.reports.model import Event, Finding, SeverityCount, TrendPoint
 
 ROUNDS = 30
 """Rounds that a trend shows at most."""
 
 _DAY = dt.timedelta(days=1)
+
+
+class Scored(NamedTuple):
+    """A round after which an organisation was scored: the columns :data:`SCORED`."""
+
+    round: int
+    finished: dt.datetime | None
+    followed: dt.datetime | None
+    created: dt.datetime
+    value: float | None
+    coverage: float
+
+    @property
+    def end(self) -> dt.datetime:
+        """When what the round saw was known."""
+        return self.followed or self.finished or self.created
+
+
+SCORED = ("round_id", "round__finished", "round__followed", "round__created", "value", "coverage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +64,27 @@ class _Life:
 
 
 def trend_of(
-    scores: QuerySet[RoundScore], findings: Iterable[Finding], history: Mapping[int, Sequence[Event]]
+    scored: Sequence[Scored], findings: Iterable[Finding], history: Mapping[int, Sequence[Event]]
 ) -> tuple[TrendPoint, ...]:
-    """Return the last rounds of ``scores`` (newest first), the oldest first; none when there is only one.
+    """Return the last rounds of ``scored`` (newest first), the oldest first; none when there is only one.
 
     ``history`` holds all events of each finding but those that merely saw it, oldest first.
     """
-    rows = list(
-        scores.values_list("round_id", "round__finished", "round__followed", "round__created", "value", "coverage")[
-            : ROUNDS + 1
-        ]
-    )
-    if len(rows) < 2:
+    if len(scored) < 2:
         return ()
     lives = [_life(each, history.get(each.number, ())) for each in findings]
-    rows.reverse()
-    ends = [followed or finished or created for _, finished, followed, created, _, _ in rows]
+    rows = scored[ROUNDS::-1]
+    ends = [each.end for each in rows]
     points = []
-    for place, (number, finished, _, created, value, coverage) in enumerate(rows):
+    for place, row in enumerate(rows):
         since = ends[place - 1] if place else None
         counts, days = _open(lives, ends[place]), _days(lives, since, ends[place])
         points.append(
             TrendPoint(
-                round=number,
-                at=finished or created,
-                score=value,
-                coverage=coverage,
+                round=row.round,
+                at=row.finished or row.created,
+                score=row.value,
+                coverage=row.coverage,
                 open=counts,
                 fixed=len(days),
                 median_days=median(days) if days else None,
