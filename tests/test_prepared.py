@@ -66,6 +66,16 @@ def test_a_value_may_stand_in_several_places_and_what_belongs_to_a_row_comes_wit
         assert len(asked) == 1
 
 
+def test_all_that_fields_hold_is_read_as_ordinary_querysets_read_it(owners: tuple[Organisation, Organisation]) -> None:
+    odd = ["é中", "\ud800", 2**70, 0.1, None, True, {"a": []}]
+    Organisation.objects.filter(pk=owners[0].pk).update(domains=odd, retired_at=day(1), is_key=True, weight=2.5)
+    asked = Prepared(lambda: Organisation.objects.filter(retired_at__gte=Given("since")))
+    (row,), (same,) = asked(since=day(1)), Organisation.objects.filter(retired_at__gte=day(1))
+    read, usual = ({name: vars(each)[name] for name in vars(each) if name != "_state"} for each in (row, same))
+    assert read == usual
+    assert (row.domains, row.retired_at) == (odd, day(1))
+
+
 def test_no_value_at_all_is_refused_as_nothing_equals_it() -> None:
     asked = Prepared(lambda: Organisation.objects.filter(parent=Given("parent")))
     with pytest.raises(ValueError, match="parent must not be None"):
