@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.sqlite3.operations import DatabaseOperations
 from django.db.models import Expression, JSONField, Model, QuerySet
+from django.db.models.sql import UpdateQuery
 from pydantic_core import from_json
 
 Row = TypeVar("Row", covariant=True)
@@ -80,7 +81,7 @@ class _Compiled(Generic[Row]):
         self._sql, self._values = compiler.as_sql()
         self._converters: dict[int, tuple[list[_Converter], Any]] | None = None
         self._compiler = compiler
-        compiler.as_sql = self._bound
+        compiler.as_sql = self._as_sql
         compiler.get_converters = self._get_converters
         compiler.apply_converters = self._convert
         rows.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]  # that is the point of it
@@ -112,18 +113,52 @@ class _Compiled(Generic[Row]):
                     row[column] = value
             yield row
 
-    def _bound(self, *_: Any, **__: Any) -> tuple[str, tuple[Any, ...]]:
+    def _as_sql(self, *_: Any, **__: Any) -> tuple[str, tuple[Any, ...]]:
         return self._sql, tuple(self._value(each) if isinstance(each, Given) else each for each in self._values)
 
     def _value(self, given: Given) -> Any:
         value = self._given[given.name]
         if value is None:
             raise ValueError(f"{given.name} must not be None: nothing equals NULL")
-        if isinstance(value, datetime):
-            return self.connection.ops.adapt_datetimefield_value(value)
-        if isinstance(value, Model):
-            return value.pk
-        return value.value if isinstance(value, Enum) else value
+        return _bound(value, self.connection)
+
+
+class PreparedUpdate:
+    """An UPDATE with :class:`Given` values in its conditions and among those that it writes, where None is one too.
+
+    ``build`` returns the rows that it writes ``values`` to; see :class:`Prepared`.
+    """
+
+    def __init__(self, build: Callable[[], QuerySet[Any, Any]], **values: Any) -> None:
+        self._build = build
+        self._written = values
+        self._here = threading.local()
+
+    def __call__(self, **given: Any) -> int:
+        """Write, and return how many rows that touched."""
+        connection, sql, values = self._compiled()
+        bound = [_bound(given[each.name], connection) if isinstance(each, Given) else each for each in values]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, bound)
+            return int(cursor.rowcount)
+
+    def _compiled(self) -> tuple[Any, str, Sequence[Any]]:
+        compiled: tuple[Any, str, Sequence[Any]] | None = getattr(self._here, "compiled", None)
+        if compiled is None or compiled[0] is not connections[DEFAULT_DB_ALIAS]:
+            query = cast("UpdateQuery", self._build().query.chain(UpdateQuery))
+            query.add_update_values(self._written)
+            sql, values = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
+            compiled = self._here.compiled = connections[DEFAULT_DB_ALIAS], sql, values
+        return compiled
+
+
+def _bound(value: Any, connection: Any) -> Any:
+    """Return a value as the database takes it."""
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, Model):
+        return value.pk
+    return value.value if isinstance(value, Enum) else value
 
 
 def _faster(converter: _Converter) -> _Converter:
