@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.models import Expression, JSONField, Model, QuerySet
 from django.db.models.sql import UpdateQuery
 from pydantic_core import from_json
@@ -164,7 +164,7 @@ def _bound(value: Any, connection: Any) -> Any:
 def _faster(converter: _Converter) -> _Converter:
     """Return what does the same as a converter of the database or of a field, in less time."""
     owner, function = getattr(converter, "__self__", None), getattr(converter, "__func__", None)
-    if function is DatabaseOperations.convert_datetimefield_value:
+    if function is DatabaseWrapper.ops_class.convert_datetimefield_value:
         return _moment
     if function is JSONField.from_db_value and isinstance(owner, JSONField) and owner.decoder is None:
         return _json
