@@ -6,6 +6,7 @@ Everything comes from stored scores and the history of findings.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -59,9 +60,6 @@ class _Life:
     def severity_at(self, moment: dt.datetime) -> Severity:
         return next((weight for at, weight in reversed(self.severities) if at <= moment), self.severities[0][1])
 
-    def open_at(self, moment: dt.datetime) -> bool:
-        return any(each.begin <= moment and (each.end is None or each.end > moment) for each in self.stretches)
-
 
 def trend_of(
     scored: Sequence[Scored], findings: Iterable[Finding], history: Mapping[int, Sequence[Event]]
@@ -76,9 +74,7 @@ def trend_of(
     rows = scored[ROUNDS::-1]
     ends = [each.end for each in rows]
     points = []
-    for place, row in enumerate(rows):
-        since = ends[place - 1] if place else None
-        counts, days = _open(lives, ends[place]), _days(lives, since, ends[place])
+    for row, counts, days in zip(rows, _open(lives, ends), _days(lives, ends), strict=True):
         points.append(
             TrendPoint(
                 round=row.round,
@@ -113,23 +109,34 @@ def _life(finding: Finding, events: Sequence[Event]) -> _Life:
     return life
 
 
-def _open(lives: Iterable[_Life], moment: dt.datetime) -> tuple[SeverityCount, ...]:
-    counts = dict.fromkeys(reversed(Severity), 0)
+def _open(lives: Iterable[_Life], moments: Sequence[dt.datetime]) -> list[tuple[SeverityCount, ...]]:
+    """Return what was open at each of the moments: most of what is open is so at many of them."""
+    order = sorted(range(len(moments)), key=moments.__getitem__)
+    ordered = [moments[place] for place in order]
+    counts = {severity: [0] * len(moments) for severity in reversed(Severity)}
     for life in lives:
-        if life.open_at(moment):
-            counts[life.severity_at(moment)] += 1
-    return tuple(SeverityCount(severity, number, 0) for severity, number in counts.items())
-
-
-def _days(lives: Iterable[_Life], since: dt.datetime | None, until: dt.datetime) -> list[float]:
-    """Return how many days each repair took that was proven after ``since`` up to ``until``. Hints are no work."""
+        constant = counts[life.severities[0][1]] if len(life.severities) == 1 else None
+        for stretch in life.stretches:
+            last = len(order) if stretch.end is None else bisect_left(ordered, stretch.end)
+            for place in order[bisect_left(ordered, stretch.begin) : last]:
+                (constant or counts[life.severity_at(moments[place])])[place] += 1
     return [
-        (each.end - each.begin) / _DAY
-        for life in lives
-        for each in life.stretches
-        if each.fixed
-        and each.end is not None
-        and (since is None or since < each.end)
-        and each.end <= until
-        and life.severity_at(each.end) is not Severity.INFO
+        tuple(SeverityCount(severity, each[place], 0) for severity, each in counts.items())
+        for place in range(len(moments))
     ]
+
+
+def _days(lives: Iterable[_Life], moments: Sequence[dt.datetime]) -> list[list[float]]:
+    """Return how many days each repair took that was proven up to each of the moments, but not up to the one before.
+
+    Hints are no work.
+    """
+    since = (dt.datetime.min.replace(tzinfo=dt.UTC), *moments)
+    days: list[list[float]] = [[] for _ in moments]
+    for life in lives:
+        for each in life.stretches:
+            if each.fixed and each.end is not None and life.severity_at(each.end) is not Severity.INFO:
+                for place, until in enumerate(moments):
+                    if since[place] < each.end <= until:
+                        days[place].append((each.end - each.begin) / _DAY)
+    return days
