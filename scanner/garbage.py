@@ -1,4 +1,4 @@
-"""How often a process that runs for months looks for garbage that refers to itself."""
+"""How often a process that looks at hosts, or runs for months, looks for garbage that refers to itself."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from functools import partial
 from types import TracebackType
 from typing import NoReturn, Self
 
+from scanner import garbage
 from scanner.engine.inspect import Observer, Progress, Stage, inspect
 from scanner.engine.model import HostInspection, Target
 from scanner.engine.plan import Plan
@@ -64,6 +65,7 @@ class Crew:
         self.lost = 0
 
     def __enter__(self) -> Self:
+        garbage.settle()  # before helpers share what was loaded
         count = helpers_for(self._plans)
         for number in range(count if count > 1 else 0):
             self._fork(share(self._plans, number, count))

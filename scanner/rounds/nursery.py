@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from scanner import garbage
 from scanner.loading import loading
 
 PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
@@ -218,6 +219,7 @@ def main() -> None:
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     catalogue()
     warm_up()
+    garbage.settle()
     _Server(socket.socket(fileno=os.dup(0))).run()
 
 

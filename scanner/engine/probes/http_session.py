@@ -169,6 +169,8 @@ class HttpSession:
     async def _count(self) -> None:
         if self.requests >= self._limit:
             raise RequestBudgetSpent(f"The limit of {REQUEST_LIMIT} requests for one site is used up.")
+        if not self.contact.tls:
+            await _let_others_go_first()
         await self._pace()
         self.requests += 1
         self.contact.dialer.requests[self.contact.endpoint.address] += 1
@@ -265,6 +267,15 @@ class HttpSession:
         self._tokens -= 1
         if self._tokens < 0:
             await asyncio.sleep(-self._tokens / self._rate)
+
+
+async def _let_others_go_first() -> None:
+    """Step back once, where the event loop has more to do.
+
+    A site behind TLS is asked after the sweep of its TLS, so it would end last of its host: with many hosts at once,
+    all would then wait for the pace of those sites, and nothing else be left to do meanwhile.
+    """
+    await asyncio.sleep(0)
 
 
 async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:
