@@ -56,6 +56,9 @@ LEAST_SHARE = 3
 BURST, RATE, SLOW_RATE = 40, 5.0, 2.0
 """A site gets at most ``BURST`` requests at once, then ``RATE`` a second; one that limits us, ``SLOW_RATE``."""
 
+STEPS_BACK = 2
+"""Turns of the event loop that a request to a site without TLS lets pass: a request takes about as many."""
+
 READ_SIZE = 32 * 1024
 """Bytes asked of the socket at a time."""
 
@@ -270,12 +273,13 @@ class HttpSession:
 
 
 async def _let_others_go_first() -> None:
-    """Step back once, where the event loop has more to do.
+    """Step back, where the event loop has more to do.
 
     A site behind TLS is asked after the sweep of its TLS, so it would end last of its host: with many hosts at once,
     all would then wait for the pace of those sites, and nothing else be left to do meanwhile.
     """
-    await asyncio.sleep(0)
+    for _ in range(STEPS_BACK):
+        await asyncio.sleep(0)
 
 
 async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:
