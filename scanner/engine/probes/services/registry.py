@@ -64,6 +64,7 @@ from scanner.engine.probes.services import (
     vnc,
     vpn,
     x11,
+    xmpp,
     zabbix,
     zookeeper,
 )
@@ -124,6 +125,7 @@ PROBES: tuple[ServiceProbe, ...] = (
     cisco_smi.PROBE,
     ldap.PROBE,
     x11.PROBE,
+    *xmpp.PROBES,
     rtsp.PROBE,
     socks.PROBE,
     rpcbind.PROBE,
