@@ -62,6 +62,9 @@ _OURS = {
 """nmap's names of protocols that go by another name here. Under a name that none of our probes has, a service that was
 slow to answer us would count as looked at though it was never asked what the checks want to know."""
 
+_FOLDER = re.compile(r"(/[A-Za-z0-9._-]{1,40})/")
+"""The folder at a path's beginning."""
+
 _PAUSE = 1.0
 """Seconds between connections to a server that takes few."""
 
@@ -320,6 +323,19 @@ async def _recognise_web_service(
             facts = await probe.look(session, contact.level)
             if facts is not None:
                 return facts
+        return await _recognise_in_folder(session, contact, sites)
+
+
+async def _recognise_in_folder(session: HttpSession, contact: Contact, sites: list[HttpFacts]) -> ServiceFacts | None:
+    """Look for a product where the first page leads: behind a proxy, many are set to live in a folder of their own."""
+    shown = next((site.first_page[-1] for site in sites if len(site.first_page) > 1), None)
+    folder = _FOLDER.match(shown.path) if shown else None
+    if shown is None or folder is None:
+        return None
+    session.under = folder[1]
+    for probe in WEB_PROBES:
+        if probe.suspects(shown) and (facts := await probe.look(session, contact.level)) is not None:
+            return facts
     return None
 
 
