@@ -133,7 +133,7 @@ def test_a_server_that_takes_no_more_connections_for_now_is_asked_later(monkeypa
 
 
 def jabber(connection: socket.socket, features: bytes) -> bool:
-    """Speak the opening of an XMPP server (RFC 6120 section 5.4); none is part of the lab. True when TLS is due."""
+    """Speak the opening of an XMPP server (RFC 6120 section 5.4). True when TLS is due."""
     connection.recv(4096)
     connection.sendall(
         b"<?xml version='1.0'?><stream:stream id='1' xmlns:stream='http://etherx.jabber.org/streams'>"
