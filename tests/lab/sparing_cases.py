@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.lab import web_replies as web
 from tests.lab.access import access_case, exposed, unauth
 from tests.lab.case import LabCase
-from tests.lab.http_answers import GO_NOT_FOUND, Reply, answers, data, page, redirect, together
+from tests.lab.http_answers import GO_NOT_FOUND, TOMCAT_NOT_FOUND, Reply, answers, data, page, redirect, together
 from tests.lab.scripted import scripted
 
 _JENKINS_IN_A_FOLDER: dict[str, Reply] = {
@@ -49,6 +49,9 @@ _RELATIVE: dict[str, Reply] = {
     "GET /api/v1/status/buildinfo": data({"status": "success", "data": {"version": "0.34.0"}}),
     "GET /api/v1/status/flags": data({"status": "success", "data": {"web.route-prefix": "/"}}),
 }
+_TOMCAT = {"GET /": page("Apache Tomcat/10.1.34", "If you're seeing this, you've successfully installed Tomcat.")}
+_MANAGER_ASKS = page("401 Unauthorized", "", 401, WWW_Authenticate='Basic realm="Tomcat Manager Application"')
+_MANAGER_REFUSES = page("403 Access Denied", "You are not authorized to view this page.", 403)
 _STREAM = (
     b"<?xml version='1.0'?><stream:stream xmlns='jabber:%s' id='%s' xmlns:stream='http://etherx.jabber.org/streams'>"
 )
@@ -85,16 +88,23 @@ CASES = (
             answers(8080, _JENKINS_IN_A_FOLDER, GO_NOT_FOUND),
             answers(9090, _PROMETHEUS, GO_NOT_FOUND),
             answers(9200, _ELASTIC, GO_NOT_FOUND),
+            answers(8081, {**_TOMCAT, "GET /manager/html": _MANAGER_ASKS}, TOMCAT_NOT_FOUND),
         ),
-        unauth(KIBANA=5601, K8S_API=6443, JENKINS=8080, PROMETHEUS=9090, ELASTIC=9200) | exposed(GRAFANA=3000),
+        unauth(KIBANA=5601, K8S_API=6443, JENKINS=8080, PROMETHEUS=9090, ELASTIC=9200)
+        | exposed(GRAFANA=3000)
+        | {(8081, "WEB-ADMIN-PANEL")},
     ),
     access_case(
         "web-pages-in-folders-of-a-products-name",
         47,
-        together(answers(3000, _SIMILAR, GO_NOT_FOUND), answers(9090, _RELATIVE, GO_NOT_FOUND)),
+        together(
+            answers(3000, _SIMILAR, GO_NOT_FOUND),
+            answers(9090, _RELATIVE, GO_NOT_FOUND),
+            answers(8081, {**_TOMCAT, "GET /manager/html": _MANAGER_REFUSES}, TOMCAT_NOT_FOUND),
+        ),
         frozenset(),
-        ports="3000,9090",
-        silent=frozenset({"SVC-GRAFANA-EXPOSED", "SVC-GRAFANA-UNAUTH", "SVC-PROMETHEUS-UNAUTH"}),
+        ports="3000,8081,9090",
+        silent=frozenset({"WEB-ADMIN-PANEL", "SVC-GRAFANA-EXPOSED", "SVC-GRAFANA-UNAUTH", "SVC-PROMETHEUS-UNAUTH"}),
     ),
     LabCase(
         name="chat-servers-that-wait-to-be-asked",
