@@ -79,6 +79,7 @@ def test_old_versions_weigh_less_between_mail_servers_than_at_submission() -> No
 def test_anonymous_suites_are_only_told_of_mail_servers() -> None:
     anonymous = AcceptedSuite(V12, "TLS_ECDH_anon_WITH_AES_128_CBC_SHA", "x25519", 255)
     assert findings(facts(GOOD, anonymous, starttls="smtp"), 25)["TLS-ANON"].severity is Severity.INFO
+    assert findings(facts(GOOD, anonymous, starttls="smtp"), 587)["TLS-ANON"].severity is Severity.HIGH
     assert findings(facts(GOOD, anonymous))["TLS-ANON"].severity is Severity.HIGH
 
 

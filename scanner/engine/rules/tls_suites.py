@@ -135,17 +135,17 @@ def weak_suites(service: Service, context: Context) -> Iterator[Finding]:
                 service,
                 context,
                 facts,
-                severity=_weak_severity(check, weak, suites, facts),
+                severity=_weak_severity(check, weak, suites, opportunistic=is_opportunistic(service, facts)),
                 verdict=_verdict(weak, context.basis.policy),
                 suites=listing(weak),
             )
 
 
 def _weak_severity(
-    check: str, weak: list[AcceptedSuite], suites: tuple[AcceptedSuite, ...], facts: TlsFacts
+    check: str, weak: list[AcceptedSuite], suites: tuple[AcceptedSuite, ...], *, opportunistic: bool
 ) -> Severity | None:
     """Return the severity where it differs from the catalogue's."""
-    if check == "TLS-ANON" and is_opportunistic(facts):
+    if check == "TLS-ANON" and opportunistic:
         return Severity.INFO
     if check == "TLS-RC4" and all(_is_broken(suite.suite) for suite in suites):
         return Severity.HIGH
