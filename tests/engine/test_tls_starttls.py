@@ -171,6 +171,21 @@ def test_xmpp_is_swept_after_its_upgrade() -> None:
     assert facts.chains
 
 
+def _sieve(answer: bytes) -> Speak:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(b'"IMPLEMENTATION" "Lab"\r\n"SASL" ""\r\n"STARTTLS"\r\nOK "Ready."\r\n')
+        assert connection.recv(4096) == b"STARTTLS\r\n"
+        connection.sendall(answer)
+
+    return behave
+
+
+def test_managesieve_is_upgraded_by_its_own_words() -> None:
+    try_upgrade(_sieve(b'OK "Begin TLS negotiation now."\r\n'), "sieve")
+    with pytest.raises(UnexpectedReply):
+        try_upgrade(_sieve(b'NO "Not now."\r\n'), "sieve")
+
+
 def test_xmpp_that_offers_no_tls_is_declined() -> None:
     def behave(connection: socket.socket) -> None:
         jabber(connection, b"")

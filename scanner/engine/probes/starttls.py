@@ -101,6 +101,18 @@ async def _pop3(conversation: Conversation, _: str) -> None:
         raise _declined("POP3")
 
 
+def sieve_told(data: bytes) -> bool:
+    """Tell whether a reply of ManageSieve has come to its end (RFC 5804 section 1.2)."""
+    return bool(re.search(rb"(?i)(?:^|\n)(?:OK|NO|BYE)\b[^\n]*\n", data))
+
+
+async def _sieve(conversation: Conversation, _: str) -> None:
+    await conversation.receive_until(sieve_told, limit=8192, timeout=REPLY_WAIT)
+    await conversation.send(b"STARTTLS\r\n")
+    if not (await conversation.receive_until(sieve_told)).upper().startswith(b"OK"):
+        raise _declined("ManageSieve")
+
+
 async def _ldap(conversation: Conversation, _: str) -> None:
     await conversation.send(_LDAP_REQUEST)
     reply = await conversation.receive_until(lambda data: bool(ber.whole_messages(data)))
@@ -167,6 +179,7 @@ _UPGRADES: dict[str, Callable[[Conversation, str], Awaitable[None]]] = {
     "ftp": _ftp,
     "imap": _imap,
     "pop3": _pop3,
+    "sieve": _sieve,
     "ldap": _ldap,
     "xmpp": _xmpp,
     "xmpp-server": partial(_xmpp, of_servers=True),
