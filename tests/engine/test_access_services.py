@@ -107,6 +107,8 @@ def judged(
         (b"220 welcome\r\n", ""),
         (b"* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n", "imap"),
         (b"+OK Dovecot (Debian) ready.\r\n", "pop3"),
+        (b'"IMPLEMENTATION" "Dovecot Pigeonhole"\r\n"SASL" ""\r\n"STARTTLS"\r\nOK "Dovecot ready."\r\n', "sieve"),
+        (b'"IMPLEMENTATION", as a word\r\n', ""),
         (b"+PONG\r\n", ""),
         (b"@RSYNCD: 32.0 sha512 sha256 md5\n", "rsync"),
         (b"RFB 003.008\n", "vnc"),

@@ -70,6 +70,18 @@ def test_the_same_facts_judge_by_the_time_of_the_inspection() -> None:
     assert "CERT-NOTYET" in findings(*CHAIN, at=NOW - 31 * DAY)
 
 
+def test_a_clock_that_is_minutes_behind_the_issuers_makes_no_certificate_early() -> None:
+    issued = NOW - 30 * DAY
+    assert "CERT-NOTYET" not in findings(*CHAIN, at=issued - dt.timedelta(minutes=4))
+    assert "CERT-NOTYET" in findings(*CHAIN, at=issued - dt.timedelta(minutes=6))
+
+
+def test_an_authority_of_ones_own_may_issue_for_years() -> None:
+    years = issue("www.lab", INTERMEDIATE, names=["www.lab"], since=NOW - DAY, until=NOW + 800 * DAY)
+    assert "CERT-LONG" in findings(years.der, INTERMEDIATE.der, anchors=())
+    assert "CERT-LONG" not in findings(years.der, INTERMEDIATE.der)
+
+
 YEAR = issue("www.lab", INTERMEDIATE, names=["www.lab"], since=NOW - DAY, until=NOW + 364 * DAY)
 
 

@@ -63,6 +63,7 @@ def test_subresources_by_http_are_told_apart_and_links_to_other_pages_are_none()
         '<meta http-equiv=refresh content="0; url=https://portal.lab.test/">',
         '<script>window.location.href = "https://portal.lab.test/"</script>',
         "<script>location.replace('https://portal.lab.test/')</script>",
+        """<body onload="top.location='https://portal.lab.test/'"></body>""",
     ],
 )
 def test_a_page_that_sends_the_browser_on_is_noticed(text: str) -> None:
@@ -75,6 +76,7 @@ def test_a_page_that_sends_the_browser_on_is_noticed(text: str) -> None:
         'if (location.protocol != "https:") { location.replace("https:" + location.href.substring(5)) }',
         "if (location.protocol !== 'https:') location.protocol = 'https:'",
         "window.location.href = 'https://' + window.location.host",
+        "location.replace(`https:${location.href.substring(location.protocol.length)}`)",
     ],
 )
 def test_a_script_that_takes_a_whole_page_to_https_is_noticed(script: str) -> None:

@@ -79,7 +79,17 @@ def test_old_versions_weigh_less_between_mail_servers_than_at_submission() -> No
 def test_anonymous_suites_are_only_told_of_mail_servers() -> None:
     anonymous = AcceptedSuite(V12, "TLS_ECDH_anon_WITH_AES_128_CBC_SHA", "x25519", 255)
     assert findings(facts(GOOD, anonymous, starttls="smtp"), 25)["TLS-ANON"].severity is Severity.INFO
+    assert findings(facts(GOOD, anonymous, starttls="smtp"), 587)["TLS-ANON"].severity is Severity.HIGH
     assert findings(facts(GOOD, anonymous))["TLS-ANON"].severity is Severity.HIGH
+
+
+def test_the_prime_of_anonymous_suites_alone_is_only_told_of_mail_servers() -> None:
+    anonymous = AcceptedSuite(V12, "TLS_DH_anon_WITH_AES_128_CBC_SHA", "dh", 1024)
+    named = AcceptedSuite(V12, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", "dh", 1536)
+    mail = findings(facts(GOOD, anonymous, starttls="smtp"), 25)
+    assert mail["TLS-DH-WEAK"].severity is Severity.INFO
+    assert findings(facts(GOOD, anonymous))["TLS-DH-WEAK"].severity is Severity.MEDIUM
+    assert findings(facts(named, anonymous, starttls="smtp"), 25)["TLS-DH-WEAK"].severity is Severity.LOW
 
 
 def test_dh_primes_are_judged_by_size() -> None:

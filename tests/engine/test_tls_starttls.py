@@ -133,7 +133,7 @@ def test_a_server_that_takes_no_more_connections_for_now_is_asked_later(monkeypa
 
 
 def jabber(connection: socket.socket, features: bytes) -> bool:
-    """Speak the opening of an XMPP server (RFC 6120 section 5.4); none is part of the lab. True when TLS is due."""
+    """Speak the opening of an XMPP server (RFC 6120 section 5.4). True when TLS is due."""
     connection.recv(4096)
     connection.sendall(
         b"<?xml version='1.0'?><stream:stream id='1' xmlns:stream='http://etherx.jabber.org/streams'>"
@@ -169,6 +169,21 @@ def test_xmpp_is_swept_after_its_upgrade() -> None:
     assert facts.complete, facts.ended
     assert facts.accepts(TlsVersion.TLS12) is Answer.YES
     assert facts.chains
+
+
+def _sieve(answer: bytes) -> Speak:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(b'"IMPLEMENTATION" "Lab"\r\n"SASL" ""\r\n"STARTTLS"\r\nOK "Ready."\r\n')
+        assert connection.recv(4096) == b"STARTTLS\r\n"
+        connection.sendall(answer)
+
+    return behave
+
+
+def test_managesieve_is_upgraded_by_its_own_words() -> None:
+    try_upgrade(_sieve(b'OK "Begin TLS negotiation now."\r\n'), "sieve")
+    with pytest.raises(UnexpectedReply):
+        try_upgrade(_sieve(b'NO "Not now."\r\n'), "sieve")
 
 
 def test_xmpp_that_offers_no_tls_is_declined() -> None:

@@ -181,7 +181,7 @@ CASES = (
     _case(16, "12-days-left-of-90", _leaf(since=NOW - 78 * DAY, until=NOW + 12 * DAY), "CERT-EXPIRING"),
     _case(17, "12-days-left-of-14", _leaf(since=NOW - 2 * DAY, until=NOW + 12 * DAY)),
     _case(18, "20-days-left-of-a-year", _leaf(since=NOW - 345 * DAY, until=NOW + 20 * DAY), "CERT-EXPIRING"),
-    _case(19, "800-days", _long, "CERT-LONG"),
+    _case(19, "800-days", _long, "CERT-LONG", "CERT-UNTRUSTED", anchors=()),
     _case(20, "address-as-name", _leaf(names=[], addresses=["127.10.3.20"]), hostname=None),
     _case(21, "wildcard", _leaf(names=["*.lab"])),
     _case(22, "wildcard-covers-one-label-only", _leaf(names=["*.lab"]), "CERT-HOSTNAME", hostname="a.b.lab"),

@@ -36,7 +36,7 @@ _END = {name: re.compile(f"(?i)</{name}") for name in ("title", "script", "style
 _TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])([^<>]{0,2000})>|<!--")
 _ATTRIBUTE = re.compile(r"""([a-zA-Z][-\w:]{0,40})(?:\s{0,5}=\s{0,5}(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?""")
 _SCRIPT_MOVE = re.compile(r"""location(?:\.href|\.replace\(|\.assign\()?\s{0,3}=?\s{0,3}["']([^"'\s]{1,300})["']""")
-_SCRIPT_TO_HTTPS = re.compile(r"""["']https:(?://)?["']""")
+_SCRIPT_TO_HTTPS = re.compile(r"""["']https:(?://)?["']|`https:(?://)?\$\{""")
 # Scripts that count visits compare the location's scheme to fetch their own parts; only a new location moves anyone.
 _SCRIPT_SETS_LOCATION = re.compile(
     r"(?<![\w$])location(?:\.(?:href|protocol))?\s{0,3}=(?!=)|(?<![\w$])location\.(?:replace|assign)\s{0,3}\("
@@ -186,6 +186,8 @@ def _read_tag(name: str, attributes: dict[str, str], content: str, seen: _Readin
         _nest(name, attributes, seen)
     if name == "meta":
         _read_meta(attributes, seen)
+    elif name == "body" and not seen.moved:
+        seen.moved = _script_move(attributes.get("onload", ""), seen.base)
     elif name == "base" and not seen.has_base and attributes.get("href"):
         there = _absolute(attributes["href"], seen.base)
         seen.base, seen.has_base = (there, True) if there.startswith(("http:", "https:")) else (seen.base, True)

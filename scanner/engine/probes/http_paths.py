@@ -29,11 +29,14 @@ class WellKnown:
     also: tuple[str, Signature] | None = None
     moves: bool = False
     """Whether a redirect may prove it, too."""
+    challenges: bool = False
+    """Whether a demand for credentials may, too."""
 
     @property
     def statuses(self) -> tuple[int, ...]:
         """The status codes with which ``signature`` may hold."""
-        return (200, *((206,) if self.ranged else ()), *((301, 302, 303, 307, 308) if self.moves else ()))
+        moved, challenged = (301, 302, 303, 307, 308) if self.moves else (), (401,) if self.challenges else ()
+        return (200, *((206,) if self.ranged else ()), *moved, *challenged)
 
     @property
     def headers(self) -> dict[str, str] | None:
@@ -108,6 +111,10 @@ _BY_SIGN = (
     (
         re.compile(r"(?i)x-application-context"),  # which Spring Boot 1 sends with everything
         WellKnown("actuator", "/env", signatures.actuator_1, "/{random}", limit=64),
+    ),
+    (
+        re.compile(r"Apache Tomcat|Apache-Coyote"),
+        WellKnown("admin-panel", "/manager/html", products.tomcat_manager, "/{random}/html", challenges=True),
     ),
     (re.compile(r"(?i)\bphp"), WellKnown("config", "/composer.json", signatures.composer, "/{random}.json")),
 )

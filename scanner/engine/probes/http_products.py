@@ -46,6 +46,18 @@ def admin_panel(reply: HttpReply) -> Proof | None:
     return _by_title_and_mark(reply, _PANELS)
 
 
+def tomcat_manager(reply: HttpReply) -> Proof | None:
+    """Return the proof of Tomcat's manager: it asks a stranger for a password, or shows its list of applications.
+
+    As it is shipped it refuses (403) whoever comes from another machine.
+    """
+    realm = 'realm="Tomcat Manager Application"' in " ".join(reply.all_headers("www-authenticate"))
+    opened = reply.status == 200 and _title(reply) == "/manager" and "Tomcat Web Application Manager" in reply.body
+    if not opened and not (reply.status == 401 and realm):
+        return None
+    return Proof("Tomcat Manager", (("product", "Apache Tomcat"), ("title", "Tomcat Manager")))
+
+
 def installer(reply: HttpReply) -> Proof | None:
     """Return the proof of a set-up wizard that would still run; one that says it is done doesn't count."""
     if _INSTALLED.search(reply.body):

@@ -88,6 +88,7 @@ class HttpSession:
     Use as an async context manager. ``requests`` counts what was sent, ``limit`` at most. Requests made at the same
     time travel side by side as far as the host has room for further connections; else they share those that the session
     has. So a session that keeps one of the host's slots never waits for another, and no two wait for each other.
+    ``under`` is a folder, as ``/grafana``, that paths outside it are put into: where a product was installed.
     """
 
     def __init__(self, contact: Contact, host: str | None = None, *, limit: int = REQUEST_LIMIT) -> None:
@@ -97,6 +98,7 @@ class HttpSession:
         self.name = host or (f"[{address}]" if ":" in address else address)
         self.host = self.name if port == (443 if contact.tls else 80) else f"{self.name}:{port}"
         self.requests = 0
+        self.under = ""
         self._limit = limit
         self._sni = host
         self._tokens, self._refilled, self._rate = float(BURST), time.monotonic(), RATE
@@ -139,6 +141,7 @@ class HttpSession:
         Raises ``HostSilent``, ``ConnectionRefused``, ``ConnectionLost``, ``UnexpectedReply`` (not HTTP),
         ``RequestBudgetSpent``, ``RefusedByScope``.
         """
+        path = path if path.startswith(f"{self.under}/") else f"{self.under}{path}"
         request = [
             h11.Request(method=method, target=path, headers=self._headers(headers or {}, content)),
             *([h11.Data(data=content)] if content else []),

@@ -56,9 +56,14 @@ _OURS = {
     "socks5": "socks",
     "ssl/http": "http",
     "svnserve": "svn",
+    "jabber": "xmpp",
+    "xmpp-client": "xmpp",
 }
 """nmap's names of protocols that go by another name here. Under a name that none of our probes has, a service that was
 slow to answer us would count as looked at though it was never asked what the checks want to know."""
+
+_FOLDER = re.compile(r"(/[A-Za-z0-9._-]{1,40})/")
+"""The folder at a path's beginning."""
 
 _PAUSE = 1.0
 """Seconds between connections to a server that takes few."""
@@ -96,7 +101,7 @@ async def _ask_device(question: DeviceProbe, contact: Contact, found: Identifica
     except ProbeError as error:
         notes.missed(Facet.SERVICE, GapReason.NOT_IDENTIFIED, str(error.args[0]))
         return Service(contact.endpoint, "unknown", banner=found.banner)
-    _note_what_does_not_apply(notes, tls_tried=False, is_http=False)
+    _note_what_does_not_apply(notes, may_have_tls=False, is_http=False)
     return with_facts(Service(contact.endpoint, question.protocol), facts)
 
 
@@ -139,7 +144,8 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
         asks_us = tls_facts is not None and tls_facts.client_certificate is Answer.YES
         notes.missed(Facet.SERVICE, GapReason.CLIENT_CERTIFICATE if asks_us else GapReason.UNNAMED_INSIDE_TLS)
     elif known.protocol != "unknown":
-        _note_what_does_not_apply(notes, tls_tried=known.tls or upgradable, is_http=known.protocol == "http")
+        may_have_tls = known.tls or upgradable or _leaves_tls_open(service)
+        _note_what_does_not_apply(notes, may_have_tls=may_have_tls, is_http=known.protocol == "http")
     return replace(service, tls_facts=tls_facts)
 
 
@@ -155,11 +161,11 @@ async def _patient(look: Callable[[Contact], Awaitable[T]], contact: Contact) ->
         return await look(replace(contact, pause=_PAUSE))
 
 
-def _note_what_does_not_apply(notes: PortNotes, *, tls_tried: bool, is_http: bool) -> None:
+def _note_what_does_not_apply(notes: PortNotes, *, may_have_tls: bool, is_http: bool) -> None:
     """A port that was named has every facet covered that its protocol doesn't have: nothing of it is there."""
     missed = {gap.facet for gap in notes.gaps}
     covered = {Facet.PORT, Facet.SERVICE}
-    covered.update(() if tls_tried else (Facet.TLS, Facet.CERTIFICATE))
+    covered.update(() if may_have_tls else (Facet.TLS, Facet.CERTIFICATE))
     covered.update(() if is_http else (Facet.HTTP, Facet.CONTENT))
     notes.looked(*(covered - missed))
 
@@ -317,6 +323,19 @@ async def _recognise_web_service(
             facts = await probe.look(session, contact.level)
             if facts is not None:
                 return facts
+        return await _recognise_in_folder(session, contact, sites)
+
+
+async def _recognise_in_folder(session: HttpSession, contact: Contact, sites: list[HttpFacts]) -> ServiceFacts | None:
+    """Look for a product where the first page leads: behind a proxy, many are set to live in a folder of their own."""
+    shown = next((site.first_page[-1] for site in sites if len(site.first_page) > 1), None)
+    folder = _FOLDER.match(shown.path) if shown else None
+    if shown is None or folder is None:
+        return None
+    session.under = folder[1]
+    for probe in WEB_PROBES:
+        if probe.suspects(shown) and (facts := await probe.look(session, contact.level)) is not None:
+            return facts
     return None
 
 
@@ -329,6 +348,12 @@ async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Se
     software = _SSH_SOFTWARE.match(facts.banner)
     product, version = (software[1], software[2]) if software else (known.product, known.version)
     return replace(known, ssh=facts, product=product, version=version)
+
+
+def _leaves_tls_open(service: Service) -> bool:
+    """Tell whether the service may offer an upgrade to TLS that it did not come to speak of: it hung up on us, say."""
+    told = service.facts is not None and service.facts.attribute("tls")
+    return service.protocol in starttls.STARTTLS and not told
 
 
 def _offers_tls(service: Service) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from scanner.engine.errors import ConnectionLost, UnexpectedReply
 from scanner.engine.probes.dial import Conversation
@@ -100,6 +101,18 @@ async def _pop3(conversation: Conversation, _: str) -> None:
         raise _declined("POP3")
 
 
+def sieve_told(data: bytes) -> bool:
+    """Tell whether a reply of ManageSieve has come to its end (RFC 5804 section 1.2)."""
+    return bool(re.search(rb"(?i)(?:^|\n)(?:OK|NO|BYE)\b[^\n]*\n", data))
+
+
+async def _sieve(conversation: Conversation, _: str) -> None:
+    await conversation.receive_until(sieve_told, limit=8192, timeout=REPLY_WAIT)
+    await conversation.send(b"STARTTLS\r\n")
+    if not (await conversation.receive_until(sieve_told)).upper().startswith(b"OK"):
+        raise _declined("ManageSieve")
+
+
 async def _ldap(conversation: Conversation, _: str) -> None:
     await conversation.send(_LDAP_REQUEST)
     reply = await conversation.receive_until(lambda data: bool(ber.whole_messages(data)))
@@ -107,14 +120,24 @@ async def _ldap(conversation: Conversation, _: str) -> None:
         raise _declined("LDAP")
 
 
-async def _xmpp(conversation: Conversation, name: str) -> None:
-    quoted = re.sub(r"[^A-Za-z0-9.:-]", "", name)
-    await conversation.send(
-        f"<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+def xmpp_stream(name: str, *, of_servers: bool = False) -> bytes:
+    """Return what opens a stream to the domain ``name`` (RFC 6120 section 4.2), as a client or as another server."""
+    quoted, side = re.sub(r"[^A-Za-z0-9.:-]", "", name), "server" if of_servers else "client"
+    return (
+        f"<?xml version='1.0'?><stream:stream xmlns='jabber:{side}' xmlns:stream='http://etherx.jabber.org/streams' "
         f"to='{quoted}' version='1.0'>".encode()
     )
+
+
+def xmpp_offers_tls(features: bytes) -> bool:
+    """Tell whether a server's stream features hold STARTTLS (RFC 6120 section 5.3.1)."""
+    return b"urn:ietf:params:xml:ns:xmpp-tls" in features
+
+
+async def _xmpp(conversation: Conversation, name: str, *, of_servers: bool = False) -> None:
+    await conversation.send(xmpp_stream(name, of_servers=of_servers))
     features = await conversation.receive_until(lambda data: b"</stream:features>" in data, limit=16_384)
-    if b"urn:ietf:params:xml:ns:xmpp-tls" not in features:
+    if not xmpp_offers_tls(features):
         raise _declined("XMPP")
     await conversation.send(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
     if b"<proceed" not in await conversation.receive_until(lambda data: data.rstrip().endswith(b">")):
@@ -156,8 +179,10 @@ _UPGRADES: dict[str, Callable[[Conversation, str], Awaitable[None]]] = {
     "ftp": _ftp,
     "imap": _imap,
     "pop3": _pop3,
+    "sieve": _sieve,
     "ldap": _ldap,
     "xmpp": _xmpp,
+    "xmpp-server": partial(_xmpp, of_servers=True),
     "postgresql": _postgresql,
     "mysql": _mysql,
     "rdp": _rdp,

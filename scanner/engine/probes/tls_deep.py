@@ -30,6 +30,7 @@ STARTTLS = {
     "ftp": "FTP",
     "ldap": "LDAP",
     "xmpp": "XMPP",
+    "xmpp-server": "XMPP_SERVER",
     "rdp": "RDP",
     "postgresql": "POSTGRES",
 }

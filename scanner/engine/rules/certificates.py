@@ -39,6 +39,8 @@ _FULL_LIFE = dt.timedelta(days=90)
 _SHORT_LIFE = dt.timedelta(days=100)
 """Certificates of at most this life are renewed by programs, on a day that such a program chose."""
 _DAY = dt.timedelta(days=1)
+_SKEW = dt.timedelta(minutes=5)
+"""By how much this machine's clock may be behind the issuer's: a certificate may be put to use at once."""
 _RENEWAL = _DAY
 """Time that such a program has for it: it runs once a day or oftener."""
 
@@ -113,7 +115,7 @@ def validity(service: Service, context: Context) -> Iterator[Finding]:
             step, severity = _step(left, life)
             if left < dt.timedelta(0):
                 check, severity = "CERT-EXPIRED", None
-            elif certificate.not_before > context.now:
+            elif certificate.not_before - context.now > _SKEW:
                 check, severity = "CERT-NOTYET", None
             elif severity is not None:
                 check = "CERT-EXPIRING"
@@ -331,7 +333,7 @@ def practice(service: Service, context: Context) -> Iterator[Finding]:
         leaf = chain.leaf
         public = chain.path.verdict is Trust.PUBLIC
         days, limit = (leaf.not_after - leaf.not_before).days, _longest_life(leaf.not_before)
-        if limit and days > limit and chain.path.verdict is not Trust.SELF_SIGNED:
+        if limit and days > limit and chain.path.verdict not in (Trust.SELF_SIGNED, Trust.PRIVATE):
             severity = Severity.LOW if public else Severity.INFO
             yield _finding(
                 "CERT-LONG", service, context, facts, leaf, severity=severity, days=str(days), limit=str(limit)

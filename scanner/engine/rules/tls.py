@@ -31,7 +31,7 @@ def accepted_versions(service: Service, context: Context) -> Iterator[Finding]:
         is_only_told = version is TlsVersion.TLCP
         if facts.accepts(version) is not Answer.YES or not (is_only_told or verdict.grade.is_objection):
             continue
-        old_mail = is_opportunistic(facts) and service.endpoint.port != 587
+        old_mail = is_opportunistic(service, facts)
         lower = old_mail and version in (TlsVersion.TLS10, TlsVersion.TLS11)
         yield tls_finding(
             check,

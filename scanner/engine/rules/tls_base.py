@@ -65,6 +65,10 @@ def listing(suites: Iterable[AcceptedSuite]) -> str:
     return "; ".join(parts)
 
 
-def is_opportunistic(facts: TlsFacts) -> bool:
+_SUBMISSION = 587
+"""Where users hand in mail and their passwords (RFC 6409 section 3.1)."""
+
+
+def is_opportunistic(service: Service, facts: TlsFacts) -> bool:
     """Tell whether the alternative is plain text: mail between servers (RFC 7435), not submission by users."""
-    return facts.starttls == "smtp"
+    return facts.starttls == "smtp" and service.endpoint.port != _SUBMISSION

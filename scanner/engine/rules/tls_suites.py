@@ -135,17 +135,17 @@ def weak_suites(service: Service, context: Context) -> Iterator[Finding]:
                 service,
                 context,
                 facts,
-                severity=_weak_severity(check, weak, suites, facts),
+                severity=_weak_severity(check, weak, suites, opportunistic=is_opportunistic(service, facts)),
                 verdict=_verdict(weak, context.basis.policy),
                 suites=listing(weak),
             )
 
 
 def _weak_severity(
-    check: str, weak: list[AcceptedSuite], suites: tuple[AcceptedSuite, ...], facts: TlsFacts
+    check: str, weak: list[AcceptedSuite], suites: tuple[AcceptedSuite, ...], *, opportunistic: bool
 ) -> Severity | None:
     """Return the severity where it differs from the catalogue's."""
-    if check == "TLS-ANON" and is_opportunistic(facts):
+    if check == "TLS-ANON" and opportunistic:
         return Severity.INFO
     if check == "TLS-RC4" and all(_is_broken(suite.suite) for suite in suites):
         return Severity.HIGH
@@ -224,12 +224,19 @@ def key_exchange(service: Service, context: Context) -> Iterator[Finding]:
 
 @rule("TLS-DH-WEAK", "TLS-DH-COMMON")
 def primes(service: Service, context: Context) -> Iterator[Finding]:
-    """Diffie-Hellman primes that are too small (Logjam, CVE-2015-4000), or that the policy doesn't accept."""
+    """Diffie-Hellman primes that are too small (Logjam, CVE-2015-4000), or that the policy doesn't accept.
+
+    That of anonymous suites alone weighs as little as those do where mail servers talk to each other: Postfix has one
+    of 1024 bits for them.
+    """
     facts = service.tls_facts
     if facts is None:
         return
     graded = {suite: _graded_prime(suite, context.basis.policy) for suite in facts.suites if suite.group == "dh"}
     weak = [suite for suite, verdict in graded.items() if suite.group_bits > 0 and verdict.grade.is_objection]
+    authenticated = [suite for suite in weak if not _is_anonymous(suite.suite)]
+    hint = is_opportunistic(service, facts) and not authenticated
+    weak = authenticated if authenticated and is_opportunistic(service, facts) else weak
     if weak:
         bits = min(suite.group_bits for suite in weak)
         smallest = [suite for suite in weak if suite.group_bits == bits]
@@ -239,7 +246,7 @@ def primes(service: Service, context: Context) -> Iterator[Finding]:
             service,
             context,
             facts,
-            severity=_prime_severity(bits, verdict),
+            severity=Severity.INFO if hint else _prime_severity(bits, verdict),
             verdict=verdict,
             bits=str(bits),
             suites=listing(smallest),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ _ANTI_FORGERY = re.compile(r"(?i)csrf|xsrf|antiforgery|requestverification")
 _ANALYTICS = re.compile(
     r"^(?:_ga|_gid|_gat|__utm|_pk_|_hj|_fbp|_clck|_clsk|Hm_l|HMACCOUNT|UM_distinctid|CNZZDATA|sensorsdata)"
 )
-_DELETED = re.compile(r"(?i)max-age\s{0,3}=\s{0,3}(?:0|-\d+)\b|expires\s{0,3}=[^;]*[ -](?:19\d\d|2000)\b")
+_DELETED = re.compile(r"(?i)max-age\s{0,3}=\s{0,3}(?:0|-\d+)\b")
+# "Wed, 21 Oct 2015 07:28:00 GMT", with dashes from older servers (RFC 6265 section 5.1.1).
+_EXPIRES = re.compile(r"(?i)expires\s{0,3}=\s{0,3}\w{3,9},? (\d{1,2})[ -]([a-z]{3})[ -](\d{4}) (\d\d:\d\d:\d\d)")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,21 @@ class _Cookie:
         return bool(_SESSION.search(self.name)) and not _ANTI_FORGERY.search(self.name)
 
 
-def _cookies(replies: tuple[HttpReply, ...]) -> tuple[_Cookie, ...]:
+def _is_deleted(attributes: str, now: dt.datetime) -> bool:
+    """Tell whether the cookie is set to have ended by ``now``; Max-Age outweighs the date (RFC 6265 section 5.3)."""
+    if "max-age" in attributes.lower():
+        return _DELETED.search(attributes) is not None
+    found = _EXPIRES.search(attributes)
+    if found is None or found[2].lower() not in _MONTHS:
+        return False
+    date = f"{found[3]}-{_MONTHS.index(found[2].lower()) + 1:02}-{int(found[1]):02}T{found[4]}+00:00"
+    try:
+        return dt.datetime.fromisoformat(date) <= now
+    except ValueError:
+        return False
+
+
+def _cookies(replies: tuple[HttpReply, ...], now: dt.datetime) -> tuple[_Cookie, ...]:
     """Return the cookies that these replies leave set, each as it was set last.
 
     Those that are deleted, and those of known analytics, don't count.
@@ -48,7 +66,7 @@ def _cookies(replies: tuple[HttpReply, ...]) -> tuple[_Cookie, ...]:
         pair, _, attributes = header.partition(";")
         name, _, value = pair.partition("=")
         left.pop(name, None)
-        if value and not _DELETED.search(attributes) and not _ANALYTICS.match(name):
+        if value and not _is_deleted(attributes, now) and not _ANALYTICS.match(name):
             left[name] = _Cookie(name, attributes)
     return tuple(left.values())
 
@@ -63,7 +81,7 @@ def cookies(service: Service, context: Context) -> Iterator[Finding]:
         "WEB-COOKIE-SAMESITE": lambda cookie: _lets_others_send(cookie),
     }
     for site in answering(service):
-        left = _cookies(site.first_page)
+        left = _cookies(site.first_page, context.now)
         for check, is_weak in judgements.items():
             weak = [cookie for cookie in left if is_weak(cookie)]
             if weak:

@@ -1,4 +1,7 @@
-"""Services that speak first: chargen, daytime, systat and netstat from before firewalls, IRC, BGP. Nothing is sent."""
+"""Services that speak first: chargen, daytime, systat and netstat from before firewalls, IRC, BGP.
+
+Nothing is sent but one word to IRC servers, some of which keep silent until they hear one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,13 @@ _DAYTIME = re.compile(
     rb"\A(?:\w{3,9},? +)?(?:\w{3,9} +\d{1,2}|\d{1,2} +\w{3,9})[, ]+"
     rb"(?:\d{4} +)?\d{2}:\d{2}:\d{2}(?: +\d{4})?[^\n]{0,20}\r?\n\Z"
 )
-_IRC = re.compile(rb"\A(?::[\w.-]{1,64} )?NOTICE (?:AUTH|\*|Auth) :")
+# Its notice, or what it answers to those who speak before they have registered (RFC 1459 section 6.1, code 451; ngIRCd
+# has words of its own for web browsers).
+_IRC = re.compile(
+    rb"\A(?::[\w.-]{1,64} )?(?:NOTICE (?:AUTH|\*|Auth) :|451 [^\s:]{1,64} (?:[^\s:]{1,20} )?:"
+    rb'|ERROR :"?Oops, HTTP request received\? This is IRC)'
+)
+_IRC_WORD = b"PING roundsman\r\n"
 # The head of what inetd's usual programs for these two print: ps or w, and netstat.
 _SYSTAT = re.compile(
     rb"\A\s*(?:(?:USER|UID)[ \t]+PID[ \t]|PID[ \t]+TTY[ \t]|[^\n]{0,60} load averages?: [\d., ]+\r?\n)"
@@ -35,7 +44,7 @@ def is_daytime(banner: bytes) -> bool:
 
 
 def is_irc(banner: bytes) -> bool:
-    """Tell whether the banner is the notice with which IRC servers greet."""
+    """Tell whether this is the notice with which IRC servers greet, or their answer to whoever has not registered."""
     return bool(_IRC.match(banner))
 
 
@@ -62,19 +71,21 @@ def is_bgp(banner: bytes) -> bool:
 
 
 def _probe(
-    protocol: str, port: int, recognises: Callable[[bytes], bool], *, one_at_a_time: bool = False
+    protocol: str, port: int, recognises: Callable[[bytes], bool], *, word: bytes = b"", one_at_a_time: bool = False
 ) -> ServiceProbe:
     async def look(contact: Contact) -> ServiceFacts:
         banner = b""
         for pause in _PAUSES if one_at_a_time else _PAUSES[:1]:
             await asyncio.sleep(pause)
             async with contact.open() as conversation:
+                if word:
+                    await conversation.send(word)
                 banner = await conversation.receive(_BANNER_LIMIT)
             if banner:
                 break
         if not recognises(banner):
             raise UnexpectedReply(f"The {protocol} service greeted with something else than before.")
-        return ServiceFacts(protocol.upper(), Access.UNKNOWN, exchanges=(exchange(b"", banner),))
+        return ServiceFacts(protocol.upper(), Access.UNKNOWN, exchanges=(exchange(word, banner),))
 
     return ServiceProbe(protocol, frozenset({port}), b"", recognises, look, one_at_a_time=one_at_a_time)
 
@@ -82,7 +93,7 @@ def _probe(
 PROBES = (
     _probe("chargen", 19, is_chargen),
     _probe("daytime", 13, is_daytime),
-    _probe("irc", 6667, is_irc),
+    _probe("irc", 6667, is_irc, word=_IRC_WORD),
     _probe("systat", 11, is_systat),
     _probe("netstat", 15, is_netstat),
     _probe("bgp", 179, is_bgp, one_at_a_time=True),

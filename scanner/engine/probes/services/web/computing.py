@@ -58,7 +58,7 @@ async def _look_at_ray(session: HttpSession, level: Level) -> ServiceFacts | Non
         return None
     dialogue = Dialogue(session)
     version = await dialogue.ask("/api/version")
-    if not begins_json(version, "ray_version", "ray_commit"):
+    if not begins_json(version, "ray_version"):
         guarded = version.status in (401, 403) and _is_ray(await dialogue.ask("/", keep_body=False))
         return dialogue.facts("RAY", Access.RESTRICTED, "Ray") if guarded else None
     access = await dialogue.access("/api/jobs/", lambda r: r.body.lstrip().startswith("["))
@@ -70,13 +70,16 @@ async def _look_at_airflow(session: HttpSession, level: Level) -> ServiceFacts |
     if not level.at_least(Level.READ):
         return None
     dialogue = Dialogue(session)
-    health = await dialogue.ask("/health")
-    if not {"metadatabase", "scheduler"} <= json_object(health).keys():
-        health = await dialogue.ask("/api/v2/monitor/health")
-        if not {"metadatabase", "scheduler"} <= json_object(health).keys():
-            return None
+    for path in _AIRFLOW_HEALTH:
+        if {"metadatabase", "scheduler"} <= json_object(await dialogue.ask(path)).keys():
+            break
+    else:
+        return None
     access = await dialogue.access("/home", lambda r: title(r).startswith("DAGs - "))
     return dialogue.facts("AIRFLOW", access, "Apache Airflow")
+
+
+_AIRFLOW_HEALTH = ("/health", "/api/v1/health", "/api/v2/monitor/health")
 
 
 def _may_be_airflow(root: HttpReply) -> bool:
@@ -108,7 +111,7 @@ async def _look_at_druid(session: HttpSession, level: Level) -> ServiceFacts | N
         return None
     dialogue = Dialogue(session)
     status = await dialogue.ask("/status", keep_body=False)
-    if status.status == 200 and begins_json(status, "version", "modules") and "org.apache.druid" in status.body:
+    if status.status == 200 and begins_json(status, "version", "modules"):
         return dialogue.facts("DRUID", Access.OPEN, "Apache Druid", json_text(status, "version"))
     if status.status in (401, 403) and title(await dialogue.ask(_DRUID_CONSOLE)).startswith("Apache Druid"):
         return dialogue.facts("DRUID", Access.RESTRICTED, "Apache Druid")

@@ -79,11 +79,15 @@ async def _look_at_eureka(session: HttpSession, level: Level) -> ServiceFacts | 
         return None
     dialogue = Dialogue(session)
     apps = await dialogue.ask("/eureka/apps", keep_body=False)
-    if apps.status == 200 and ("<apps__hashcode>" in apps.body or begins_json(apps, "apps__hashcode")):
+    if apps.status == 200 and ("<apps__hashcode>" in apps.body or "<versions__delta>" in apps.body or _is_eureka(apps)):
         return dialogue.facts("EUREKA", Access.OPEN, "Eureka")
     if apps.status in (401, 403) and title(await dialogue.ask("/", keep_body=False)) == "Eureka":
         return dialogue.facts("EUREKA", Access.RESTRICTED, "Eureka")
     return None
+
+
+def _is_eureka(apps: HttpReply) -> bool:
+    return begins_json(apps, "applications", "versions__delta") or begins_json(apps, "apps__hashcode")
 
 
 async def _look_at_consul(session: HttpSession, level: Level) -> ServiceFacts | None:
@@ -92,7 +96,7 @@ async def _look_at_consul(session: HttpSession, level: Level) -> ServiceFacts | 
         return None
     dialogue = Dialogue(session)
     agent = await dialogue.ask("/v1/agent/self", keep_body=False)
-    if agent.status == 200 and begins_json(agent, "Config", "Datacenter", "NodeName"):
+    if agent.status == 200 and begins_json(agent, "Config", "Datacenter"):
         scripts = re.search(r'"Enable(?:Remote)?ScriptChecks"\s*:\s*true', agent.body)
         attributes = {"script-checks": "enabled"} if scripts else {}
         return dialogue.facts("CONSUL", Access.OPEN, "Consul", json_text(agent, "Version"), **attributes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
@@ -44,7 +46,7 @@ async def _look_at_clickhouse(session: HttpSession, level: Level) -> ServiceFact
         return None
     dialogue = Dialogue(session)
     reply = await dialogue.ask("/?query=SELECT%20version()")
-    if reply.status == 200 and reply.header("x-clickhouse-format"):
+    if reply.status == 200 and (reply.header("x-clickhouse-format") or _CLICKHOUSE_VERSION.fullmatch(reply.body)):
         return dialogue.facts("CLICKHOUSE", Access.OPEN, "ClickHouse", reply.body)
     code = reply.header("x-clickhouse-exception-code") or ""
     if code or "DB::Exception" in reply.body:
@@ -53,6 +55,8 @@ async def _look_at_clickhouse(session: HttpSession, level: Level) -> ServiceFact
     return None
 
 
+# Nothing but the year, the month and two numbers more, for a query by that name; a proxy may leave headers out.
+_CLICKHOUSE_VERSION = re.compile(r"[12]\d\.\d{1,2}\.\d{1,4}\.\d{1,6}\s?")
 # REQUIRED_PASSWORD and AUTHENTICATION_FAILED (ClickHouse src/Common/ErrorCodes.cpp)
 _CLICKHOUSE_REFUSALS = frozenset({"194", "516"})
 

@@ -46,7 +46,7 @@ def _is_splunk(root: HttpReply) -> bool:
 
 
 def _is_graylog(root: HttpReply) -> bool:
-    return root.header("x-graylog-node-id") is not None
+    return root.header("x-graylog-node-id") is not None or title(root) == "Graylog Web Interface"
 
 
 def _is_pgadmin(root: HttpReply) -> bool:

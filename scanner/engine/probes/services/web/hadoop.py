@@ -24,9 +24,10 @@ async def _look_at_yarn(session: HttpSession, level: Level) -> ServiceFacts | No
         return None
     dialogue = Dialogue(session)
     info = await dialogue.ask("/ws/v1/cluster/info")
-    if info.status == 200 and begins_json(info, "clusterInfo", "resourceManagerVersion"):
+    if info.status == 200 and begins_json(info, "clusterInfo", "state"):
         access = Access.OPEN if json_text(info, "state") == "STARTED" else Access.UNKNOWN
-        return dialogue.facts("HADOOP-YARN", access, "Apache Hadoop YARN", json_text(info, "resourceManagerVersion"))
+        version = json_text(info, "resourceManagerVersion") or json_text(info, "hadoopVersion")
+        return dialogue.facts("HADOOP-YARN", access, "Apache Hadoop YARN", version)
     if dialogue.port in _YARN_PORTS and _asks_for_kerberos(info):
         return dialogue.facts("HADOOP-YARN", Access.RESTRICTED, "Apache Hadoop YARN")
     return None
@@ -37,7 +38,7 @@ async def _look_at_hdfs(session: HttpSession, level: Level) -> ServiceFacts | No
         return None
     dialogue = Dialogue(session)
     status = await dialogue.ask("/webhdfs/v1/?op=GETFILESTATUS")
-    if status.status == 200 and begins_json(status, "FileStatus", "pathSuffix"):
+    if status.status == 200 and begins_json(status, "FileStatus", "type"):
         return dialogue.facts("HDFS", Access.OPEN, "Apache Hadoop HDFS")
     if begins_json(status, "RemoteException", "javaClassName"):
         access = Access.RESTRICTED if status.status in (401, 403) else Access.UNKNOWN

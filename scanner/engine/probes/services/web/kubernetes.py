@@ -63,7 +63,7 @@ async def _look_at_api(session: HttpSession, level: Level) -> ServiceFacts | Non
         return None
     dialogue = Dialogue(session)
     version = await dialogue.ask("/version")
-    if not (begins_json(version, "gitVersion", "gitCommit", "major") or _is_api_status(version)):
+    if not (begins_json(version, "gitVersion", "major") or _is_api_status(version)):
         return None
     access = await dialogue.access("/api/v1/namespaces?limit=1", lambda r: json_text(r, "kind") == "NamespaceList")
     return dialogue.facts("K8S-API", access, "Kubernetes", json_text(version, "gitVersion"))

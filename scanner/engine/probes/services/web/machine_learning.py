@@ -26,9 +26,11 @@ async def _look_at_jupyter(session: HttpSession, level: Level) -> ServiceFacts |
     dialogue = Dialogue(session)
     api = await dialogue.ask("/api")
     tornado = (api.header("server") or "").startswith("TornadoServer/")
-    if not tornado or api.status != 200 or json_object(api).keys() != {"version"}:
+    if api.status != 200 or json_object(api).keys() != {"version"}:
         return None
     access = await dialogue.access("/api/status", lambda r: begins_json(r, "kernels", "last_activity"))
+    if not tornado and access is not Access.OPEN:
+        return None  # a proxy may have put its own name in the server's place; then only the kernels tell
     return dialogue.facts("JUPYTER", access, "Jupyter Server", json_text(api, "version"))
 
 
@@ -73,7 +75,7 @@ async def _look_at_comfyui(session: HttpSession, level: Level) -> ServiceFacts |
         return None
     dialogue = Dialogue(session)
     stats = await dialogue.ask("/system_stats", keep_body=False)
-    if stats.status != 200 or not begins_json(stats, "system", "python_version", "devices", "vram_total"):
+    if stats.status != 200 or not begins_json(stats, "system", "python_version", "devices"):
         return None
     return dialogue.facts("COMFYUI", Access.OPEN, "ComfyUI", json_text(stats, "comfyui_version"))
 

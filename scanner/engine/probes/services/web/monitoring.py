@@ -26,23 +26,30 @@ _EXPORTER_PORTS = frozenset(
 
 
 async def _look_at_prometheus(session: HttpSession, level: Level) -> ServiceFacts | None:
-    """Its relatives answer the build information too; only Prometheus itself has the admin API's flag."""
+    """Its relatives answer the build information too; only Prometheus itself has the admin API's flag.
+
+    Where the flags are not told, its page must tell it.
+    """
     if not level.at_least(Level.READ):
         return None
     dialogue = Dialogue(session)
     build = await dialogue.ask("/api/v1/status/buildinfo")
-    if build.status != 200 or not begins_json(build, "status", "version", "goVersion"):
+    if build.status != 200 or not begins_json(build, "status", "version"):
         return None
     flags = await dialogue.ask("/api/v1/status/flags", keep_body=False)
     admin = json_text(flags, "web.enable-admin-api")
-    if not admin:
+    if not admin and (flags.status == 200 or not any(map(_is_prometheus_page, await dialogue.first_page()))):
         return None
     attributes = {"admin-api": "enabled"} if admin == "true" else {}
     return dialogue.facts("PROMETHEUS", Access.OPEN, "Prometheus", json_text(build, "version"), **attributes)
 
 
 def _may_be_prometheus(root: HttpReply) -> bool:
-    return location(root).endswith(("/graph", "/query")) or title(root).startswith("Prometheus Time Series")
+    return location(root).endswith(("/graph", "/query")) or _is_prometheus_page(root)
+
+
+def _is_prometheus_page(reply: HttpReply) -> bool:
+    return reply.status == 200 and title(reply).startswith("Prometheus Time Series")
 
 
 async def _look_at_exporter(session: HttpSession, level: Level) -> ServiceFacts | None:
@@ -68,15 +75,22 @@ def _may_be_exporter(root: HttpReply) -> bool:
 
 
 async def _look_at_grafana(session: HttpSession, level: Level) -> ServiceFacts | None:
-    """Health is public by design; the organisation is shown to strangers only where anonymous access is on."""
+    """Health is public by design; the organisation is shown to strangers only where anonymous access is on.
+
+    With ``hide_version`` it tells of the database alone.
+    """
     dialogue = Dialogue(session)
     health = await dialogue.ask("/api/health")
-    if health.status not in (200, 503) or not {"database", "version", "commit"} <= json_object(health).keys():
+    told = json_object(health)
+    if health.status not in (200, 503) or told.get("database") not in ("ok", "failing") or told.keys() - _GRAFANA_TELLS:
         return None
     access = Access.UNKNOWN
     if level.at_least(Level.READ):
         access = await dialogue.access("/api/org", lambda r: begins_json(r, "id", "name"))
     return dialogue.facts("GRAFANA", access, "Grafana", json_text(health, "version"))
+
+
+_GRAFANA_TELLS = {"database", "version", "commit", "enterpriseCommit"}
 
 
 def _may_be_grafana(root: HttpReply) -> bool:

@@ -46,7 +46,7 @@ async def _look_at_elastic(session: HttpSession, level: Level) -> ServiceFacts |
         return None
     access = Access.RESTRICTED if root.status in (401, 403) else Access.UNKNOWN
     if level.at_least(Level.READ) and access is Access.UNKNOWN:
-        access = await dialogue.access("/_cluster/health", lambda r: begins_json(r, "cluster_name", "number_of_nodes"))
+        access = await dialogue.access("/_cluster/health", lambda r: begins_json(r, "cluster_name", "status"))
     return dialogue.facts("ELASTIC", access, product, json_text(root, "number"))
 
 
@@ -66,18 +66,24 @@ async def _look_at_kibana(session: HttpSession, level: Level) -> ServiceFacts | 
     dialogue = Dialogue(session)
     root = await dialogue.ask("/", keep_body=False)
     product = _kibana_product(root)
-    if not product:
+    # A proxy may leave its own headers out; the port's first page then leads into an application of Kibana's.
+    if not product and not (dialogue.port in KIBANA.ports and location(root).startswith(_KIBANA_PLACES)):
         return None
     access = Access.RESTRICTED if root.status == 401 or "/login" in location(root) else Access.UNKNOWN
     version = root.header("kbn-version") or root.header("osd-version") or ""
     if level.at_least(Level.READ):
         status = await dialogue.ask("/api/status", keep_body=False)
         version = version or json_text(status, "number")
+        if not product and json_text(status, "number") and begins_json(status, "version", "status"):
+            product = "Kibana"
         if access is Access.UNKNOWN:
             access = await dialogue.access("/app/home", is_html)
         if access is Access.OPEN and not (status.status == 200 and json_text(status, "number")):
             access = Access.UNKNOWN
-    return dialogue.facts("KIBANA", access, product, version)
+    return dialogue.facts("KIBANA", access, product, version) if product else None
+
+
+_KIBANA_PLACES = ("/app/", "/spaces/", "/login")
 
 
 async def _look_at_solr(session: HttpSession, level: Level) -> ServiceFacts | None:
