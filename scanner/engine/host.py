@@ -209,7 +209,8 @@ async def _again(service: Service, tools: Tools, notes: PortNotes) -> Service | 
         again = await look_at_udp_again(service, notes.contact, notes)
     else:
         again = await look_again(service, notes.contact, tools.plan.profile, notes)
-    return None if any(gap.reason not in _EXPECTED_GAPS for gap in notes.gaps) else again
+    broke_off = any(gap.reason not in _EXPECTED_GAPS and not gap.check for gap in notes.gaps)
+    return None if broke_off else again
 
 
 async def _gather(looks: list[Coroutine[Any, Any, Service | None]], into: list[Service]) -> None:

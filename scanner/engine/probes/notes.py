@@ -27,9 +27,10 @@ class PortNotes:
         endpoint = self.contact.endpoint
         self.looks.update(Look(endpoint.port, endpoint.transport, facet) for facet in facets)
 
-    def missed(self, facet: Facet, reason: GapReason, detail: str = "") -> None:
+    def missed(self, facet: Facet, reason: GapReason, detail: str = "", check: str = "") -> None:
+        """Note that ``facet`` was not inspected, or of it only what ``check`` would tell."""
         endpoint = self.contact.endpoint
-        self.gaps.append(Gap(reason, facet, endpoint.port, endpoint.transport, detail))
+        self.gaps.append(Gap(reason, facet, endpoint.port, endpoint.transport, detail, check))
 
     async def attempt(self, facet: Facet, look: Awaitable[T]) -> T | None:
         """Await a probe; a ``ProbeError`` becomes a gap of ``facet``, because what broke off proves nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -10,6 +11,7 @@ from typing import TypeVar
 from scanner.engine.errors import ConnectionLost, NameRefused, ProbeError, ToolError, UnexpectedReply
 from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
 from scanner.engine.facts.service import ServiceFacts
+from scanner.engine.facts.ssh import SshFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.model import Facet, GapReason, Level, Service
 from scanner.engine.plan import Profile
@@ -59,6 +61,9 @@ _OURS = {
 }
 """nmap's names of protocols that go by another name here. Under a name that none of our probes has, a service that was
 slow to answer us would count as looked at though it was never asked what the checks want to know."""
+
+_EXCHANGES_NAMED = 4
+"""Key exchanges of a server that a gap names."""
 
 _PAUSE = 1.0
 """Seconds between connections to a server that takes few."""
@@ -157,7 +162,7 @@ async def _patient(look: Callable[[Contact], Awaitable[T]], contact: Contact) ->
 
 def _note_what_does_not_apply(notes: PortNotes, *, tls_tried: bool, is_http: bool) -> None:
     """A port that was named has every facet covered that its protocol doesn't have: nothing of it is there."""
-    missed = {gap.facet for gap in notes.gaps}
+    missed = {gap.facet for gap in notes.gaps if not gap.check}
     covered = {Facet.PORT, Facet.SERVICE}
     covered.update(() if tls_tried else (Facet.TLS, Facet.CERTIFICATE))
     covered.update(() if is_http else (Facet.HTTP, Facet.CONTENT))
@@ -326,9 +331,19 @@ async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Se
         return known
     if facts.ended and contact.level.at_least(Level.CREDENTIAL):
         notes.missed(Facet.SERVICE, GapReason.CONNECTION_BROKEN, facts.ended)
+    elif facts.kex and not facts.host_keys and not facts.ended:
+        _note_what_the_key_would_tell(facts, contact, notes)
     software = _SSH_SOFTWARE.match(facts.banner)
     product, version = (software[1], software[2]) if software else (known.product, known.version)
     return replace(known, ssh=facts, product=product, version=version)
+
+
+def _note_what_the_key_would_tell(facts: SshFacts, contact: Contact, notes: PortNotes) -> None:
+    """Without a key exchange that we know there is neither a host key nor an answer about log-in methods."""
+    detail = shlex.join(["no-common-exchange", f"offered={', '.join(facts.kex[:_EXCHANGES_NAMED])}"])
+    by_credential = ("SSH-PASSWORD",) if contact.level.at_least(Level.CREDENTIAL) else ()
+    for check in ("SSH-HOSTKEY-WEAK", *by_credential):
+        notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR, detail, check)
 
 
 def _offers_tls(service: Service) -> bool:
