@@ -1,7 +1,8 @@
-"""Bounded HTTP/1.1 requests to one endpoint, pinned to its address, over as few connections as the server allows.
+"""Bounded HTTP requests to one endpoint, pinned to its address, over as few connections as the server allows.
 
-The protocol is h11's (RFC 9112); the connections are the dialer's, so that the gate, the caps and the counts hold for
-HTTP as for everything else. Nothing is followed or stored, and only text is unpacked.
+The protocol is h11's (RFC 9112), and that of :mod:`.http2` where a server speaks nothing older; the connections are
+the dialer's, so that the gate, the caps and the counts hold for HTTP as for everything else. Nothing is followed or
+stored, and only text is unpacked.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import h11
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.hostile import line
-from scanner.engine.probes.contact import Contact, permissive_tls
+from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.http2 import Http2
 
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are read."""
@@ -76,6 +78,7 @@ class _Connection:
     conversation: Conversation
     http: h11.Connection
     holder: AsyncExitStack
+    http2: Http2 | None = None
     used: bool = False
 
 
@@ -151,6 +154,8 @@ class HttpSession:
 
         Connections that are kept are given up before, and no other request may be on its way.
         """
+        if self.contact.http2:
+            raise UnexpectedReply("The web server speaks no HTTP/1.0.")
         request = [h11.Request(method="GET", target="/", headers=[("Host", self.host)]), h11.EndOfMessage()]
         await self._count()
         await self._hang_up()
@@ -208,7 +213,7 @@ class HttpSession:
             conversation = await holder.enter_async_context(
                 self.contact.dialer.connect(
                     self.contact.endpoint,
-                    tls=permissive_tls() if self.contact.tls else None,
+                    tls=self.contact.tls_context,
                     server_name=self._sni,
                     budget=CONNECTION_BUDGET,
                 )
@@ -217,7 +222,9 @@ class HttpSession:
             self._held -= 1
             self._given_back.set()
             raise
-        return _Connection(conversation, h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT), holder)
+        newer = Http2(conversation, self.scheme) if self.contact.http2 else None
+        older = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+        return _Connection(conversation, older, holder, newer)
 
     async def _close(self, connection: _Connection) -> None:
         self._held -= 1
@@ -233,18 +240,13 @@ class HttpSession:
         """
         keep = False
         try:
-            sent = b"".join(connection.http.send(event) or b"" for event in request)
             async with asyncio.timeout(seconds):
-                await connection.conversation.send(instead or sent)
-                response, body, whole = await _receive(connection, limit)
-            if (
-                whole
-                and not instead
-                and connection.http.our_state is h11.DONE
-                and connection.http.their_state is h11.DONE
-            ):
-                connection.http.start_next_cycle()
-                connection.used = keep = True
+                if connection.http2 is not None:
+                    response, body = await connection.http2.exchange(request, limit)
+                    keep = connection.http2.usable
+                else:
+                    response, body, keep = await _converse(connection, request, limit, instead)
+            connection.used = keep
         except TimeoutError as error:
             raise HostSilent("The web server did not answer in time.") from error
         except h11.RemoteProtocolError as error:
@@ -265,6 +267,20 @@ class HttpSession:
         self._tokens -= 1
         if self._tokens < 0:
             await asyncio.sleep(-self._tokens / self._rate)
+
+
+async def _converse(
+    connection: _Connection, request: list[h11.Event], limit: int, instead: bytes
+) -> tuple[h11.Response, bytes, bool]:
+    """Speak HTTP/1.1, and tell besides whether the connection may be used again."""
+    sent = b"".join(connection.http.send(event) or b"" for event in request)
+    await connection.conversation.send(instead or sent)
+    response, body, whole = await _receive(connection, limit)
+    both_done = connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE
+    if not whole or instead or not both_done:
+        return response, body, False
+    connection.http.start_next_cycle()
+    return response, body, True
 
 
 async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:

@@ -19,7 +19,7 @@ from typing import Any
 from scanner.engine.errors import ConnectionLost, ProbeError, RefusedByScope
 from scanner.engine.hostile import printable_bytes
 from scanner.engine.model import Transport
-from scanner.engine.probes import tls_hello
+from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services import code_220
@@ -60,6 +60,9 @@ TLS_GRACE = 0.4
 _REFUSED = re.compile(r"HTTP/\S+ 400\b")
 """How servers tell plain HTTP on a TLS port off (nginx, Apache, Tomcat, Go); their first handshake may take long."""
 
+_WANTS_HTTP2 = re.compile(rb"(?s)HTTP/1\.\d (?:426|505)\b|HTTP/1\.\d 403\b.{0,400}\bALPN\b.{0,40}\bh2\b")
+"""How servers of HTTP/2 alone turn HTTP/1.1 away: RFC 9110 sections 15.5.22 and 15.6.6, and Node.js."""
+
 _TCP_PROBES = tuple(probe for probe in PROBES if probe.transport is Transport.TCP)
 _SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
 _ANSWER = tuple(probe for probe in _TCP_PROBES if probe.greeting)
@@ -90,13 +93,14 @@ def manner(port: int, *, beside_a_printer: bool) -> Manner:
 @dataclass(frozen=True, slots=True)
 class Identification:
     """What a port is. ``protocol`` is ``unknown`` when nothing recognised it; ``closes_at_once`` tells that it accepts
-    connections only to drop them (an address rule, or a tarpit)."""
+    connections only to drop them (an address rule, or a tarpit), ``http2`` that of HTTP it speaks version 2 alone."""
 
     protocol: str
     tls: bool = False
     banner: str = ""
     probe: ServiceProbe | None = None
     closes_at_once: bool = False
+    http2: bool = False
 
     @property
     def known(self) -> bool:
@@ -146,7 +150,7 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     if first.known:
         return first
     anywhere = [probe for probe in allowed if probe not in likely and not probe.own_ports_only]
-    rest: list[Question] = [_greet(contact, probe) for probe in anywhere]
+    rest: list[Question] = [_ask_http2(contact), *(_greet(contact, probe) for probe in anywhere)]
     if with_tls:
         rest.append(_ask_ssl2(contact))
     if port in SSH_PORTS or any(port in probe.ports for probe in _SPEAK_FIRST):
@@ -282,8 +286,20 @@ async def _ask_http(contact: Contact, wait: float | None = None) -> Identificati
     reply, closed = await converse(contact, HTTP_REQUEST % host, wait or BANNER_WAIT)
     named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
-        return Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
+        named = Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
+        newer = await _ask_http2(contact) if _WANTS_HTTP2.match(reply) else UNKNOWN
+        return newer if newer.known else named
     return named
+
+
+async def _ask_http2(contact: Contact) -> Identification:
+    try:
+        spoken = await http2.is_spoken(contact)
+    except RefusedByScope:
+        raise
+    except ProbeError:
+        return UNKNOWN
+    return Identification("http", banner="HTTP/2", http2=True) if spoken else UNKNOWN
 
 
 def _may_want_tls(answer: Identification) -> bool:

@@ -86,7 +86,7 @@ async def look_at_port(
         notes.looked(Facet.PORT)
         notes.missed(Facet.SERVICE, GapReason.FRAGILE_PORT)
         return Service(contact.endpoint, found.protocol, banner=found.banner)
-    service = Service(contact.endpoint, found.protocol, tls=found.tls, banner=found.banner)
+    service = Service(contact.endpoint, found.protocol, tls=found.tls, banner=found.banner, http2=found.http2)
     if not found.known or found.protocol == "tls":
         service = await _ask_nmap(service, found, profile, versions, notes)
         found = replace(found, protocol=service.protocol, probe=_probe_of(service.protocol, contact))
@@ -125,7 +125,7 @@ def _probe_of(protocol: str, contact: Contact, *, spoken_with: bool = False) -> 
 
 
 async def _look(known: Service, found: Identification, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
-    inner = replace(contact, tls=known.tls)
+    inner = replace(contact, tls=known.tls, http2=known.http2)
     service, tls_facts = known, known.tls_facts
     if known.tls:
         tls_facts = await _look_at_tls(known, contact, profile, notes)
@@ -204,7 +204,9 @@ async def _look_at_tls(known: Service, contact: Contact, profile: Profile, notes
         notes.missed(Facet.CERTIFICATE, GapReason.PROTOCOL_ERROR)
         return None
     if profile is Profile.DEEP:
-        facts = await tls_deep.look_deeper(contact, facts, http=known.protocol == "http", again=before)
+        facts = await tls_deep.look_deeper(
+            contact, facts, http=known.protocol == "http" and not known.http2, again=before
+        )
     if facts.complete:
         notes.looked(Facet.TLS)
     elif facts.needs_name and not facts.chains:
