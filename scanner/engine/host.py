@@ -132,6 +132,8 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
     try:
         await _gather(looks, seen.services)
     finally:  # also when the deadline strikes: what was seen by then is judged
+        seen.services += [other for notes in seen.notes for other in notes.beside]
+        seen.services.sort(key=lambda service: service.endpoint)
         _set_decoys_aside(seen)
     await _look_again(target, tools, seen)
     if scan is not None:

@@ -18,8 +18,12 @@ from scanner.engine.probes.dial import Conversation, Dialer
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One endpoint to talk to. ``tls`` tells that it speaks inside TLS from the first byte, ``http2`` that of HTTP it
-    speaks version 2 alone; ``pause`` is for how many seconds it is left alone before each connection."""
+    """One endpoint to talk to.
+
+    ``tls`` tells that it speaks inside TLS from the first byte, ``http2`` that of HTTP it speaks version 2 alone,
+    ``shared`` that other services answer on the same port; ``pause`` is for how many seconds it is left alone before
+    each connection.
+    """
 
     dialer: Dialer
     target: Target
@@ -28,6 +32,7 @@ class Contact:
     tls: bool = False
     pause: float = 0
     http2: bool = False
+    shared: bool = False
 
     @property
     def tls_context(self) -> ssl.SSLContext | None:

@@ -17,11 +17,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class PortNotes:
-    """What was really looked at on one port, and what was not: it becomes coverage."""
+    """What was really looked at on one port, and what was not: it becomes coverage.
+
+    ``beside`` are the services behind the same port that a multiplexer hands other clients to.
+    """
 
     contact: Contact
     looks: set[Look] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
+    beside: list[Service] = field(default_factory=list)
 
     def looked(self, *facets: Facet) -> None:
         endpoint = self.contact.endpoint

@@ -75,7 +75,10 @@ _SSH_SOFTWARE = re.compile(r"^SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d\S{0,30}
 async def look_at_port(
     contact: Contact, how: Manner, profile: Profile, versions: VersionScanner, notes: PortNotes
 ) -> Service:
-    """Return what is on one open TCP port; coverage goes to ``notes``. Raises ``RefusedByScope`` only."""
+    """Return what is on one open TCP port; coverage goes to ``notes``, and so does what else is behind the port.
+
+    Raises ``RefusedByScope`` only.
+    """
     found = await identify(contact, how)
     if how is Manner.FREE:
         found = await ask_plugins(found, contact, notes)
@@ -90,6 +93,9 @@ async def look_at_port(
     if not found.known or found.protocol == "tls":
         service = await _ask_nmap(service, found, profile, versions, notes)
         found = replace(found, protocol=service.protocol, probe=_probe_of(service.protocol, contact))
+    for other in found.beside:
+        known = Service(contact.endpoint, other.protocol, banner=other.banner)
+        notes.beside.append(await _look(known, other, contact, profile, notes))
     return await _look(service, found, contact, profile, notes)
 
 
@@ -128,7 +134,7 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
     inner = replace(contact, tls=known.tls, http2=known.http2)
     service, tls_facts = known, known.tls_facts
     if known.tls:
-        tls_facts = await _look_at_tls(known, contact, profile, notes)
+        tls_facts = await _look_at_tls(known, replace(contact, shared=bool(found.beside)), profile, notes)
     match known.protocol:
         case "http":
             service = await _look_at_http(known, inner, profile, notes)
