@@ -28,7 +28,7 @@ from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_ahead import BATCH, Ahead
 from scanner.engine.probes.http_compare import Fingerprint
-from scanner.engine.probes.http_further import actuator_access, with_libraries
+from scanner.engine.probes.http_further import actuator_access, brokers, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
 from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_page import read_page, refresh_target
@@ -139,6 +139,7 @@ class _Site:
     cross_origin: list[CrossOrigin] = field(default_factory=list)
     trace: bool | None = None
     methods: tuple[str, ...] = ()
+    brokers: tuple[str, ...] | None = None
     blocked: bool = False
     refused: bool = False
     unanswered: list[str] = field(default_factory=list)
@@ -265,6 +266,8 @@ class _Site:
         for question in further:
             if question.kind not in _ONE_IS_ENOUGH:
                 await self._examine(question, ahead)
+        if again is None and self.session.left > 0:
+            self.brokers = await brokers(self.ask)
 
     def _is_exposed(self, kind: str) -> bool:
         return any(path.kind == kind for path in self.exposed)
@@ -357,10 +360,10 @@ class _Site:
     async def _ask(self, path: str, *, method: str, headers: Mapping[str, str] | None, limit: int) -> HttpReply | None:
         """Return the reply; None when none came.
 
-        A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE
-        or OPTIONS, or leaving it unanswered, is a way to refuse the method, and leaves nothing open.
+        A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE,
+        OPTIONS or an upgrade, or leaving it unanswered, is a way to refuse it, and leaves nothing open.
         """
-        refused = False
+        refused, optional = False, method in ("TRACE", "OPTIONS") or "Upgrade" in (headers or {})
         for _ in range(2):
             try:
                 reply = await self.session.get(path, method=method, headers=headers, limit=limit, seconds=PATH_SECONDS)
@@ -372,7 +375,7 @@ class _Site:
                     break
                 continue
             return reply
-        if refused and method in ("TRACE", "OPTIONS"):
+        if refused and optional:
             return None
         self._unanswered(path, "The web server stopped answering.")
         return None
@@ -399,6 +402,7 @@ class _Site:
             cross_origin=tuple(self.cross_origin),
             trace=self.trace,
             methods=self.methods,
+            brokers=self.brokers,
             blocked=self.blocked,
             complete=not ended,
             ended=ended,

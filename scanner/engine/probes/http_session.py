@@ -71,6 +71,13 @@ class RequestBudgetSpent(ProbeError):  # noqa: N818 - reads as the event it is
     """The site's request limit is used up; what was not asked is not inspected."""
 
 
+_SWITCHED = 101
+"""Another protocol follows on the connection (RFC 9110 section 15.2.2): nothing of HTTP, and nothing that is read."""
+
+Head = h11.Response | h11.InformationalResponse
+"""Status and headers; an informational one where it is the last."""
+
+
 @dataclass(slots=True)
 class _Connection:
     """One connection and the state of HTTP on it."""
@@ -184,7 +191,7 @@ class HttpSession:
             headers["Content-Length"] = str(len(content))
         return list(headers.items())
 
-    async def _exchange(self, request: list[h11.Event], limit: int, seconds: float) -> tuple[h11.Response, bytes]:
+    async def _exchange(self, request: list[h11.Event], limit: int, seconds: float) -> tuple[Head, bytes]:
         """Use a kept connection; when the server has meanwhile closed it, use another one, a new one at last.
 
         Waiting for one of the host's connection slots is not the server's fault, so it is not on its time.
@@ -233,12 +240,13 @@ class HttpSession:
 
     async def _talk(
         self, connection: _Connection, request: list[h11.Event], limit: int, seconds: float, *, instead: bytes = b""
-    ) -> tuple[h11.Response, bytes]:
+    ) -> tuple[Head, bytes]:
         """Send a request and read its reply; the connection is kept when both sides allow it, else closed.
 
         ``instead`` is sent in the request's place: h11 speaks HTTP/1.1 only, but understands any reply to a GET.
         """
         keep = False
+        response: Head
         try:
             async with asyncio.timeout(seconds):
                 if connection.http2 is not None:
@@ -271,7 +279,7 @@ class HttpSession:
 
 async def _converse(
     connection: _Connection, request: list[h11.Event], limit: int, instead: bytes
-) -> tuple[h11.Response, bytes, bool]:
+) -> tuple[Head, bytes, bool]:
     """Speak HTTP/1.1, and tell besides whether the connection may be used again."""
     sent = b"".join(connection.http.send(event) or b"" for event in request)
     await connection.conversation.send(instead or sent)
@@ -283,12 +291,14 @@ async def _converse(
     return response, body, True
 
 
-async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:
+async def _receive(connection: _Connection, limit: int) -> tuple[Head, bytes, bool]:
     """Return the response, at most ``limit`` bytes and ``PIECE_LIMIT`` pieces of its body, and whether that was all."""
     response: h11.Response | None = None
     body = bytearray()
     pieces = interim = 0
     while (event := await _next_event(connection, begun=response is not None)) is not None:
+        if isinstance(event, h11.InformationalResponse) and event.status_code == _SWITCHED:
+            return event, b"", False
         if isinstance(event, h11.InformationalResponse):
             interim += 1
             if interim > INTERIM_LIMIT:
@@ -331,7 +341,7 @@ def _has_ended(http: h11.Connection) -> bool:
 _TEXT = re.compile(rb"(?i)\s*(?:text/|application/(?:[\w.+-]{0,40}\+)?(?:json|xml|javascript|xhtml))")
 
 
-def _unpacked(response: h11.Response, body: bytes) -> bytes:
+def _unpacked(response: Head, body: bytes) -> bytes:
     """Return a text as it is meant. Devices that keep their pages packed send them so, whatever was asked for.
 
     At most ``BODY_LIMIT`` bytes are unpacked; what can't be is left as it came, and so are archives, which some servers
@@ -361,7 +371,7 @@ _WRITTEN = {
 """Charsets, by their labels, that are not read as UTF-8: those of the West have the same letters where it matters."""
 
 
-def _decoded(response: h11.Response, body: bytes) -> str:
+def _decoded(response: Head, body: bytes) -> str:
     """Return the body as text, by its mark or by the charset that a text or page declares, else as UTF-8."""
     content_type = dict(response.headers).get(b"content-type", b"")
     encoding = next((name for mark, name in _MARKS if body.startswith(mark)), "")
@@ -376,7 +386,7 @@ def _header_value(name: bytes, value: bytes) -> str:
     return line(value.decode("utf-8", "replace"), HEAD_LIMIT if name == b"set-cookie" else HEADER_LENGTH)
 
 
-def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpReply:
+def _reply(method: str, path: str, response: Head, body: bytes) -> HttpReply:
     kept = response.headers.raw_items()[:HEADER_LIMIT]
     body = _unpacked(response, body)
     return HttpReply(

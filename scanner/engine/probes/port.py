@@ -16,7 +16,7 @@ from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.model import Facet, GapReason, Level, Service
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import plugin_probes
-from scanner.engine.probes import http, ssh, starttls, tls_deep, tls_hello
+from scanner.engine.probes import http, mqtt_websocket, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
 from scanner.engine.probes.identify import Identification, Manner, identify
@@ -96,7 +96,23 @@ async def look_at_port(
     for other in found.beside:
         known = Service(contact.endpoint, other.protocol, banner=other.banner)
         notes.beside.append(await _look(known, other, contact, profile, notes))
-    return await _look(service, found, contact, profile, notes)
+    service = await _look(service, found, contact, profile, notes)
+    return await _with_broker(service, contact, profile, notes) if service.protocol == "http" else service
+
+
+async def _with_broker(web: Service, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
+    """Return the site, with the broker behind it noted; where there is only a broker, that is the service."""
+    if profile is Profile.QUICK:
+        return web
+    broker = await notes.attempt(Facet.SERVICE, mqtt_websocket.find(web, replace(contact, tls=web.tls)))
+    if broker is None:
+        return web
+    if web.http:
+        notes.beside.append(broker)
+        return web
+    notes.gaps = [gap for gap in notes.gaps if gap.facet not in (Facet.SERVICE, Facet.HTTP, Facet.CONTENT)]
+    notes.looked(Facet.SERVICE, Facet.HTTP, Facet.CONTENT)
+    return replace(broker, tls_facts=web.tls_facts)
 
 
 async def _ask_device(question: DeviceProbe, contact: Contact, found: Identification, notes: PortNotes) -> Service:
@@ -133,11 +149,13 @@ def _probe_of(protocol: str, contact: Contact, *, spoken_with: bool = False) -> 
 async def _look(known: Service, found: Identification, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
     inner = replace(contact, tls=known.tls, http2=known.http2)
     service, tls_facts = known, known.tls_facts
-    if known.tls:
+    if known.tls and (known.protocol != mqtt_websocket.PROTOCOL or tls_facts is not None):  # else the site's count
         tls_facts = await _look_at_tls(known, replace(contact, shared=bool(found.beside)), profile, notes)
     match known.protocol:
         case "http":
             service = await _look_at_http(known, inner, profile, notes)
+        case mqtt_websocket.PROTOCOL:
+            service = await _look_at_broker(known, inner, notes)
         case "ssh":
             service = await _look_at_ssh(known, inner, notes)
         case _ if found.probe is not None:
@@ -331,6 +349,12 @@ async def _recognise_web_service(
             if facts is not None:
                 return facts
     return None
+
+
+async def _look_at_broker(known: Service, contact: Contact, notes: PortNotes) -> Service:
+    path = known.facts.attribute("path") if known.facts else mqtt_websocket.PATH
+    facts = await notes.attempt(Facet.SERVICE, mqtt_websocket.look(contact, path))
+    return replace(known, facts=facts)
 
 
 async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Service:
