@@ -117,11 +117,12 @@ class ExposedPath:
 
 @dataclass(frozen=True, slots=True)
 class CrossOrigin:
-    """What a request from a foreign ``origin`` was told: Access-Control-Allow-Origin and -Credentials."""
+    """What a request for ``path`` from a foreign ``origin`` was told: Access-Control-Allow-Origin and -Credentials."""
 
     origin: str
     allowed: str
     credentials: bool
+    path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)

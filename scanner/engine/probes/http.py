@@ -204,15 +204,22 @@ class _Site:
             self.methods = advertised(options) if options else ()
 
     async def _ask_as_foreigner(self) -> None:
+        """Ask for the page that is shown, often a log-in page that the first one leads to, and where there is room for
+        it for the first one too."""
+        for path in dict.fromkeys((self.shown_path, *(["/"] if self.has_room else []))):
+            await self._ask_from_elsewhere(path)
+
+    async def _ask_from_elsewhere(self, path: str) -> None:
         """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins."""
         for origin in (f"https://{secrets.token_hex(8)}.invalid", "null"):
-            reply = await self.ask("/", headers={"Origin": origin})
+            reply = await self.ask(path, headers={"Origin": origin})
             if reply is None:
                 return
             allowed = reply.header("access-control-allow-origin")
             if allowed:
                 with_credentials = (reply.header("access-control-allow-credentials") or "").lower() == "true"
-                self.cross_origin.append(CrossOrigin(origin, line(allowed), with_credentials))
+                asked = without_parameters(path)
+                self.cross_origin.append(CrossOrigin(origin, line(allowed), with_credentials, asked))
             elif "origin" not in (reply.header("vary") or "").lower():
                 return
 
