@@ -4,7 +4,7 @@ rooms."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -28,25 +28,33 @@ JUDGED_AT_ONCE = 200
 
 def hooks(now: Callable[[], datetime]) -> Hooks:
     """Return what happens at the turning points of every round."""
-    return Hooks(doubt=would_be_fixed, follow=lambda round_id: follow(round_id, now()))
+    return Hooks(
+        doubt=would_be_fixed,
+        follow=lambda round_id: follow_round(round_id, now()),
+        tell=lambda round_id, organisations: tell(round_id, organisations, now()),
+        close=lambda round_id: close(round_id, now()),
+    )
 
 
-def follow(round_id: int, now: datetime) -> None:
-    """Follow the findings of a round whose looks are over, and put into the outbox what is to be told of them.
+def tell(round_id: int, organisations: Collection[int], now: datetime) -> None:
+    """Put into the outbox what these organisations of a followed round are to be told.
 
     Doing so again, after a crash anywhere in between, adds what is missing and tells nothing twice. What can't be told
     holds up nothing else, and is raised at the end.
     """
-    follow_round(round_id, now)
-    _log.info("round %d was followed", round_id)
     apart(
         (
-            (f"alert of round {round_id}", lambda: alert_urgent(urgent_of(round_id), now)),
-            (f"issue the notices of round {round_id}", partial(issue_for_round, round_id, now)),
-            (f"tell of round {round_id}", partial(tell_round, round_id, now)),
-            (f"sum up round {round_id}", partial(send_round_summary, round_id, now)),
+            (f"alert of round {round_id}", lambda: alert_urgent(urgent_of(round_id, organisations), now)),
+            (f"issue the notices of round {round_id}", partial(issue_for_round, round_id, now, organisations)),
+            (f"tell of round {round_id}", partial(tell_round, round_id, now, organisations)),
         )
     )
+
+
+def close(round_id: int, now: datetime) -> None:
+    """Tell the operators of a round that all of its organisations were told of; once, however often it is done."""
+    send_round_summary(round_id, now)
+    _log.info("round %d was followed, and all were told", round_id)
 
 
 class Sentinel:

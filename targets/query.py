@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from scanner.engine.errors import Refused
+from scanner.prepared import Given, Prepared
 from targets.addresses import Kind, Network, display_name, parse_target
 from targets.models import Authorisation, Exclusion, Organisation, Target
 from targets.ports import parse_ports
@@ -82,10 +83,16 @@ def active_organisations(slugs: Iterable[str] | None = None) -> list[Organisatio
 
 def registered_targets(organisation: Organisation) -> tuple[RegisteredTarget, ...]:
     """The active targets of an active organisation; none of a retired one."""
-    rows = Target.objects.filter(
-        organisation=organisation, retired_at=None, organisation__retired_at=None
-    ).select_related("zone")
-    return tuple(as_registered(row) for row in rows.order_by("value"))
+    return tuple(as_registered(row) for row in _REGISTERED(organisation=organisation))
+
+
+_REGISTERED = Prepared(
+    lambda: (
+        Target.objects.filter(organisation=Given("organisation"), retired_at=None, organisation__retired_at=None)
+        .select_related("zone")
+        .order_by("value")
+    )
+)
 
 
 def registered_domains(organisation: Organisation) -> tuple[RegisteredDomain, ...]:
@@ -99,7 +106,7 @@ def registered_domains(organisation: Organisation) -> tuple[RegisteredDomain, ..
 def scope_of(organisation: Organisation | str) -> Scope:
     """Everything that decides what of ``organisation`` (or its slug) may be touched, as the database has it now."""
     slug = organisation if isinstance(organisation, str) else organisation.slug
-    current = Organisation.objects.filter(slug=slug).first()
+    current = _BY_SLUG.first(slug=slug)
     if current is None:
         return Scope(slug, refuse_all=RefusalReason.UNKNOWN_ORGANISATION)
     if current.retired_at is not None:
@@ -112,16 +119,32 @@ def scope_of(organisation: Organisation | str) -> Scope:
 
 
 def _scope_in_database(organisation: Organisation) -> Scope:
-    values = Target.objects.filter(organisation=organisation, retired_at=None).values_list("value", flat=True)
-    authorisations = Authorisation.objects.filter(organisation=organisation, retired_at=None)
-    exclusions = Exclusion.objects.filter(Q(organisation=organisation) | Q(organisation=None), retired_at=None)
     return Scope(
         organisation=organisation.slug,
-        targets=Reach.of(values),
-        authorisations=tuple(_authorisation_terms(row) for row in authorisations),
-        exclusions=tuple(_exclusion_terms(row) for row in exclusions),
+        targets=Reach.of(active_values(organisation)),
+        authorisations=tuple(_authorisation_terms(row) for row in _AUTHORISATIONS(organisation=organisation)),
+        exclusions=tuple(_exclusion_terms(row) for row in _EXCLUSIONS(organisation=organisation)),
         domains=frozenset(organisation.domains),
     )
+
+
+def active_values(organisation: Organisation) -> list[str]:
+    """Return what the organisation has registered, as it was entered."""
+    return _VALUES(organisation=organisation)
+
+
+_BY_SLUG = Prepared(lambda: Organisation.objects.filter(slug=Given("slug"))[:1])
+_VALUES = Prepared(
+    lambda: (
+        Target.objects.filter(organisation=Given("organisation"), retired_at=None)
+        .order_by()
+        .values_list("value", flat=True)
+    )
+)
+_AUTHORISATIONS = Prepared(lambda: Authorisation.objects.filter(organisation=Given("organisation"), retired_at=None))
+_EXCLUSIONS = Prepared(
+    lambda: Exclusion.objects.filter(Q(organisation=Given("organisation")) | Q(organisation=None), retired_at=None)
+)
 
 
 def as_registered(row: Target) -> RegisteredTarget:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from scanner.delivery.duties import Duties
 from scanner.delivery.letters import Frame, Written
 from scanner.delivery.models import Message, MessageKind, Notice
 from scanner.delivery.notices import issue
-from scanner.flow import Sentinel, follow
+from scanner.flow import Sentinel, hooks
 from scanner.remediation import acts, cadence
 from scanner.remediation.cadence import make_cadence_rounds
 from scanner.remediation.models import Attention, ExemptionKind, Finding
@@ -68,6 +68,13 @@ def breaking(name: str, monkeypatch: pytest.MonkeyPatch, module: object = tell) 
         return write(told, *rest, **named)  # type: ignore[no-any-return]  # as the original
 
     monkeypatch.setattr(module, name, broken)
+
+
+def follow(this: int, now: datetime) -> None:
+    doing = hooks(lambda: now)
+    doing.follow(this)
+    doing.tell(this, list(Organisation.objects.values_list("pk", flat=True)))
+    doing.close(this)
 
 
 def told(kind: MessageKind) -> list[str]:

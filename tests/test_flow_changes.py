@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from html import unescape
@@ -15,6 +14,7 @@ import pytest
 from scanner.delivery.models import Message, MessageKind
 from scanner.engine.probes.nmap import is_privileged
 from scanner.flow import carry_out
+from scanner.packing import unpack
 from scanner.reports.models import Report
 from tests.delivery.office import installed, unit
 from tests.engine.test_filtered import firewall
@@ -58,7 +58,7 @@ def a_round() -> tuple[dict[str, str], dict[str, str]]:
     """Carry a round out; return what report and letter say of its changes, by heading."""
     number = planned("water", ports=f"T:{REDIS},{WEB}")
     carry_out(number)
-    page = zlib.decompress(Report.objects.get(round=number, language="en").html).decode()
+    page = unpack(Report.objects.get(round=number, language="en").html).decode()
     changes = page[page.index('<section id="changes"') :].partition("</section>")[0]
     (letter,) = Message.objects.filter(kind=MessageKind.ROUND_REPORT, report__round=number)
     written = letter.text.partition("== What changed")[2].partition("\n==")[0].split("\n\n")[2:]

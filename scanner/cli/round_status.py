@@ -25,6 +25,8 @@ _STAGES = {
     "look": "hosts are being inspected",
     "doubt": "what looks fixed is being singled out",
     "follow": "findings are being followed",
+    "tell": "organisations are being told",
+    "close": "the round is being summed up",
 }
 
 

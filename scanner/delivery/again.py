@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +18,7 @@ from scanner.delivery.round_letter import round_letter
 from scanner.delivery.tell import drafted, translated
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import Refused
+from scanner.packing import unpack
 from scanner.reports.models import Report
 from scanner.reports.reread import model_of
 from scanner.reports.stationery import stationery_of
@@ -44,7 +44,7 @@ def send_again(report: Report, known: int, by: str, now: datetime) -> tuple[Reci
         raise Refused(
             f"Nobody gets the reports of {owner.slug}: it is retired, or all its contacts declined them.", "nobody-gets"
         )
-    model = model_of(zlib.decompress(report.json))
+    model = model_of(unpack(report.json))
     part = None if this.is_whole else PlanKind(this.kind)
     sealed = has_password(owner)
     mailing = Mailing(MessageKind.ROUND_REPORT, owner, (this.pk, owner.pk, f"again-{known}"), now)
@@ -71,4 +71,4 @@ def _row(report: Report, language: Language) -> Report:
     if found is not None:
         return report if found.is_pruned else found
     with stationery_of(report.organisation):
-        return drafted(report.round, report.organisation, model_of(zlib.decompress(report.json)), language)
+        return drafted(report.round, report.organisation, model_of(unpack(report.json)), language)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from django.conf import settings
 from scanner.delivery.kept_pdf import kept_pdf
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import Refused
+from scanner.packing import pack, unpack
 from scanner.reports.bulletin_model import BulletinModel
 from scanner.reports.bulletin_render import render_bulletin, render_bulletin_json
 from scanner.reports.formats import ReportFormat
@@ -56,8 +56,8 @@ def row_of(wanted: Wanted, bulletin: BulletinModel, language: Language) -> Bulle
         nameless=wanted.nameless,
         language=str(language),
         generated=bulletin.generated,
-        html=zlib.compress(page, 9),
-        json=zlib.compress(render_bulletin_json(bulletin, language).encode(), 9),
+        html=pack(page),
+        json=pack(render_bulletin_json(bulletin, language).encode()),
         digest=hashlib.sha256(page).hexdigest(),
     )
 
@@ -77,10 +77,10 @@ def files_of(row: Bulletin, forms: Iterable[ReportFormat]) -> Mapping[str, bytes
         raise Refused(
             f"The content of bulletin {row.pk} was pruned, as its time was over; its digest proves a copy.", "pruned"
         )
-    page = zlib.decompress(row.html)
+    page = unpack(row.html)
     made = {
         ReportFormat.HTML: lambda: page,
-        ReportFormat.JSON: lambda: zlib.decompress(row.json),
+        ReportFormat.JSON: lambda: unpack(row.json),
         ReportFormat.PDF: lambda: kept_pdf(row),
     }
     return {str(form): made[form]() for form in forms}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 
 from scanner.delivery.models import Message, NoticeDocument
+from scanner.packing import pack, unpack
 from scanner.reports.models import Bulletin
 from scanner.reports.pdf import pdf_of
 
@@ -16,10 +16,10 @@ def kept_pdf(row: NoticeDocument | Bulletin, make: Callable[[str], bytes] = pdf_
     Raises ``LibraryMissingError`` where the system can't make any.
     """
     if row.pdf:
-        return zlib.decompress(row.pdf)
-    made = make(zlib.decompress(row.html).decode())
+        return unpack(row.pdf)
+    made = make(unpack(row.html).decode())
     unmade = type(row)._default_manager.filter(pk=row.pk, pdf=b"")  # noqa: SLF001 - documented by Django
-    unmade.exclude(html=b"").update(pdf=zlib.compress(made))
+    unmade.exclude(html=b"").update(pdf=pack(made))
     return made
 
 

@@ -84,7 +84,7 @@ class Message(models.Model):
 
 
 class Attachment(models.Model):
-    """A file that goes with a mail and is not a kept report; ``content`` is compressed with zlib."""
+    """A file that goes with a mail and is not a kept report; ``content`` is packed (:mod:`scanner.packing`)."""
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="attachments")
     name = models.CharField(max_length=200)
@@ -144,7 +144,7 @@ class Notice(models.Model):
 
 
 class NoticeDocument(models.Model):
-    """A notice as it was issued, in one language; ``html`` is UTF-8, compressed with zlib.
+    """A notice as it was issued, in one language; ``html`` is UTF-8, packed (:mod:`scanner.packing`).
 
     So is ``pdf``, the same as PDF; it is empty until somebody needed it.
     """

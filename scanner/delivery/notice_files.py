@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 
 from scanner.delivery.kept_pdf import kept_pdf
@@ -10,6 +9,7 @@ from scanner.delivery.models import NoticeDocument
 from scanner.delivery.notice_document import notice_model
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
+from scanner.packing import unpack
 from scanner.reports.pdf import pdf_of
 from scanner.reports.stationery import stationery_of
 
@@ -25,7 +25,7 @@ def notice_file(document: NoticeDocument, form: str, make_pdf: Callable[[str], b
     language, number = Language(document.language), document.notice.number
     page = file_name("form.document", number, language)
     if form == "html":
-        return page, zlib.decompress(document.html)
+        return page, unpack(document.html)
     if form == "pdf":
         return f"{page.removesuffix('.html')}.pdf", kept_pdf(document, make_pdf)
     with stationery_of(document.notice.organisation):

@@ -7,7 +7,7 @@ notice is asked for anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -49,11 +49,11 @@ class Due:
     to_check: tuple[Finding, ...]
 
 
-def notices_due(this: Round) -> list[Due]:
-    """Return what the organisations of a followed round are to be asked for, as its plan says; often nothing.
+def notices_due(this: Round, only: Collection[int] | None = None) -> list[Due]:
+    """Return what the organisations of a followed round, or ``only`` these, are to be asked for, as its plan says.
 
-    Only what this round saw counts: a notice tells what was found, and when. An organisation that got the notice of
-    this round gets no second one, withdrawn or not.
+    That is often nothing. Only what this round saw counts: a notice tells what was found, and when. An organisation
+    that got the notice of this round gets no second one, withdrawn or not.
     """
     if this.plan is None or not this.plan.notice_from:
         return []
@@ -61,7 +61,7 @@ def notices_due(this: Round) -> list[Due]:
     told = FindingEvent.objects.filter(round=this, kind__in=_SEEN)
     least = Severity(this.plan.notice_from)
     found = []
-    for organisation in this.organisations.filter(retired_at=None).exclude(pk__in=served).order_by("slug"):
+    for organisation in this.owners(only).filter(retired_at=None).exclude(pk__in=served):
         due = due_for(organisation, least)
         seen = set(told.filter(finding__organisation=organisation).values_list("finding", flat=True))
         findings, to_check = ([each for each in part if each.pk in seen] for part in (due.findings, due.to_check))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from django.utils.crypto import salted_hmac
 from scanner.audit.trail import Action, record
 from scanner.delivery.mail_server import mail_domain
 from scanner.delivery.models import Attachment, Message, MessageKind, MessageState
+from scanner.packing import pack
 from scanner.reports.models import Bulletin, Report
 from targets.models import Organisation
 
@@ -84,7 +84,7 @@ def enqueue(letter: Letter, now: datetime) -> bool:
     )
     if made:
         Attachment.objects.bulk_create(
-            Attachment(message=message, name=file.name, media_type=file.media_type, content=zlib.compress(file.content))
+            Attachment(message=message, name=file.name, media_type=file.media_type, content=pack(file.content))
             for file in letter.files
         )
     return made

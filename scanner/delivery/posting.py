@@ -5,8 +5,7 @@ The document goes as PDF, too, which is made when the mail leaves (:mod:`scanner
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -25,22 +24,24 @@ from scanner.delivery.passwords import has_password
 from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
+from scanner.packing import pack
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from scanner.rounds.clock import BY_PLAN
 from scanner.rounds.models import Round
 
 
-def issue_for_round(round_id: int, now: datetime) -> list[Notice]:
-    """Issue and mail what a followed round asks its organisations for; return its notices.
+def issue_for_round(round_id: int, now: datetime, only: Collection[int] | None = None) -> list[Notice]:
+    """Issue and mail what a followed round asks its organisations, or ``only`` these, for; return its notices.
 
     Doing it again adds nothing.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
-    for due in notices_due(this):
+    for due in notices_due(this, only):
         by = BY_PLAN.format(name=this.plan.name if this.plan else "")
         issue(due.organisation, this, due.findings, by=by, now=now, to_check=due.to_check)
-    notices = list(Notice.objects.filter(round=this).select_related("organisation"))
+    chosen = Notice.objects.filter(round=this, organisation__in=this.owners(only))
+    notices = list(chosen.select_related("organisation"))
     _post_each(notices, now)
     return notices
 
@@ -71,7 +72,7 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
         if not Notice.objects.filter(pk=notice.pk, posted=None, withdrawn=None).update(posted=now):
             return ()
         NoticeDocument.objects.bulk_create(
-            NoticeDocument(notice=notice, language=language, html=zlib.compress(content))
+            NoticeDocument(notice=notice, language=language, html=pack(content))
             for language, content in documents.items()
         )
         enqueue_all((replace(letter, files=files[letter.language]) for letter in letters), now)

@@ -3,7 +3,6 @@ or to be asked for."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +24,7 @@ from scanner.delivery.passwords import has_password, password_of
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import Refused
 from scanner.files import draft_of
+from scanner.packing import unpack
 from scanner.reports.formats import MEDIA_TYPES, ReportFormat
 from scanner.reports.identity import office_name
 from scanner.reports.models import Report
@@ -96,7 +96,7 @@ def _versions(message: Message, how: Post) -> Iterator[Mail]:
     if message.report is not None:
         versions = _report_versions(message.report, t, password, how)
     elif message.bulletin is not None:
-        content = zlib.decompress(message.bulletin.html)
+        content = unpack(message.bulletin.html)
         making = partial(kept_pdf, message.bulletin)
         versions = bulletin_versions(File(kept_name(message.bulletin), HTML, content), t, password, making)
     else:
@@ -120,7 +120,7 @@ def _report_versions(report: Report, t: Words, password: str | None, how: Post) 
     if password:
         yield (), _to_ask_for(report)
     else:
-        yield (), _linked(report, report_name(report), zlib.decompress(report.html), how)
+        yield (), _linked(report, report_name(report), unpack(report.html), how)
 
 
 def mailed_forms(organisation: Organisation) -> tuple[ReportFormat, ...]:
@@ -136,12 +136,12 @@ def _report_files(report: Report, password: str | None) -> tuple[File, ...]:
     stem = report_name(report).removesuffix(".html")
     mailed = mailed_forms(report.organisation)
     wanted = report.files.filter(form__in=mailed)
-    kept = {ReportFormat(each.form): zlib.decompress(each.content) for each in wanted}
+    kept = {ReportFormat(each.form): unpack(each.content) for each in wanted}
     if password:
         sealed = {form: _SEALS[form](content, password) for form, content in kept.items() if form in _SEALS}
         return tuple(File(f"{stem}.{form}", MEDIA_TYPES[form], content) for form, content in sealed.items())
     if ReportFormat.HTML in mailed or not kept:
-        kept = {ReportFormat.HTML: zlib.decompress(report.html), **kept}
+        kept = {ReportFormat.HTML: unpack(report.html), **kept}
     return tuple(File(f"{stem}.{form}", MEDIA_TYPES[form], content) for form, content in kept.items())
 
 
@@ -151,7 +151,7 @@ def report_name(report: Report) -> str:
 
 
 def _without_report(message: Message) -> Mail:
-    files = tuple(File(each.name, each.media_type, zlib.decompress(each.content)) for each in message.attachments.all())
+    files = tuple(File(each.name, each.media_type, unpack(each.content)) for each in message.attachments.all())
     optional = MessageKind(message.kind) in OPTIONAL and message.organisation is not None
     slug = message.organisation.slug if message.organisation else ""
     return Mail(

@@ -7,9 +7,8 @@ Rendering happens before the transaction begins.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -29,6 +28,7 @@ from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.locks import Turn, take_turn
+from scanner.packing import pack
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
@@ -48,8 +48,8 @@ PER_LETTER = 20
 """Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
 
 
-def tell_round(round_id: int, now: datetime) -> int:
-    """Tell each organisation of a followed round what it found; return how many letters were put into the outbox.
+def tell_round(round_id: int, now: datetime, only: Collection[int] | None = None) -> int:
+    """Tell the organisations of a followed round, or ``only`` these, what it found; return how many letters that made.
 
     Rounds get a report, but for those that look again at hosts between rounds; re-inspections of findings get their
     result instead. What came back is alerted after every round. Organisations with nothing registered, such as those
@@ -59,7 +59,7 @@ def tell_round(round_id: int, now: datetime) -> int:
     this = Round.objects.select_related("plan").get(pk=round_id)
     if this.followed is None:
         raise InputError(f"Round {this.pk} was not followed yet, so there is nothing to tell of it.")
-    owners = this.organisations.filter(retired_at=None).select_related("parent").order_by("slug")
+    owners = this.owners(only).filter(retired_at=None).select_related("parent")
     tellings = [_tell_recurrences]
     if this.findings:
         tellings.insert(0, _tell_reinspection)
@@ -165,8 +165,8 @@ def drafted(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=zlib.compress(page),
-        json=zlib.compress(render_json(told, indent=None).encode()),
+        html=pack(page),
+        json=pack(render_json(told, indent=None).encode()),
         digest=hashlib.sha256(page).hexdigest(),
     )
 
@@ -174,7 +174,7 @@ def drafted(this: Round, organisation: Organisation, model: ReportModel, languag
 def _files(model: ReportModel, forms: Iterable[ReportFormat]) -> dict[ReportFormat, bytes]:
     """Render the forms that are kept beside HTML and JSON; each is one file."""
     made = {form: rendered(model, (form,)) for form in forms if form is not ReportFormat.HTML}
-    return {form: zlib.compress(content) for form, files in made.items() for content in files.values()}
+    return {form: pack(content) for form, files in made.items() for content in files.values()}
 
 
 def translated(model: ReportModel, language: Language) -> ReportModel:

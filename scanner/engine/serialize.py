@@ -1,6 +1,6 @@
 """Facts to bytes and back, so that rules can be replayed on what was seen long ago.
 
-The form is zlib-compressed JSON in an envelope that names its version. A newer version, or a field that is not known
+The form is packed JSON in an envelope that names its version. A newer version, or a field that is not known
 here, is refused, never guessed: half-understood facts would turn "not inspected" into "not there".
 
 A new field with a default needs no new version: older facts load with the default. A field that is renamed, removed or
@@ -12,12 +12,12 @@ Form 1: the first. Form 2: a scan names its filtered ports, and datagrams are co
 from __future__ import annotations
 
 import json
-import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from scanner.engine.errors import InputError
 from scanner.engine.model import HostInspection
+from scanner.packing import pack, unpack
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -26,17 +26,11 @@ if TYPE_CHECKING:
 SCHEMA = "roundsman.host"
 VERSION = 2
 
-LIMIT = 256 * 1024 * 1024
-"""Bytes of JSON that one host may unfold to: what is read may come from a process that a host took over."""
-
-_COMPRESSION = 3
-"""zlib's level: facts get 3 % larger than at its default, 6, in two thirds of the time."""
-
 
 def dump_host(host: HostInspection) -> bytes:
-    """Return the facts and coverage of one host as compressed, versioned JSON."""
+    """Return the facts and coverage of one host as packed, versioned JSON."""
     head = json.dumps({"schema": SCHEMA, "version": VERSION}, separators=(",", ":")).removesuffix("}")
-    return zlib.compress(b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host)), _COMPRESSION)
+    return pack(b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host)))
 
 
 def load_host(data: bytes) -> HostInspection:
@@ -47,8 +41,8 @@ def load_host(data: bytes) -> HostInspection:
     from pydantic_core import ValidationError
 
     try:
-        text = _unfold(data)
-    except (zlib.error, ValueError) as error:
+        text = unpack(data)
+    except ValueError as error:
         raise _unreadable(error) from error
     try:
         host: HostInspection = _strict().validate_json(text)["host"]
@@ -60,14 +54,6 @@ def load_host(data: bytes) -> HostInspection:
 def warm_up() -> None:
     """Build what reading and writing need, which takes longer than using it."""
     _strict()
-
-
-def _unfold(data: bytes) -> bytes:
-    unfolding = zlib.decompressobj()
-    text = unfolding.decompress(data, LIMIT)
-    if not unfolding.eof:
-        raise ValueError("it is cut off or unfolds to too much")
-    return text
 
 
 def _refusal(text: bytes, error: ValidationError) -> InputError:

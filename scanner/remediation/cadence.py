@@ -11,7 +11,6 @@ An address that never answered earns nothing: rounds of whole networks look for 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,8 +21,10 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 
+from scanner import bulk
 from scanner.engine.errors import InputError
 from scanner.engine.model import Outcome, Severity
+from scanner.prepared import Given, Prepared
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Attention, Finding
@@ -102,7 +103,7 @@ def attend(organisation: Organisation, this: Round, now: datetime) -> None:
     """
     seen = _seen(organisation, this)
     earned = _earned(organisation, seen)
-    rows = {row.host: row for row in Attention.objects.filter(organisation=organisation) if row.host in seen}
+    rows = {row.host: row for row in _ATTENDED(organisation=organisation) if row.host in seen}
     new: list[Attention] = []
     for host, what in seen.items():
         row = rows.get(host)
@@ -120,6 +121,9 @@ def attend(organisation: Organisation, this: Round, now: datetime) -> None:
             row.due = now + timedelta(hours=row.hours)
     Attention.objects.bulk_create(new, batch_size=AT_ONCE)
     _store(rows.values())
+
+
+_ATTENDED = Prepared(lambda: Attention.objects.filter(organisation=Given("organisation")))
 
 
 def make_cadence_rounds(now: datetime, stop: Event | None = None) -> list[Round]:
@@ -196,22 +200,13 @@ def _make_round(organisation: Organisation, routine: _Routine, now: datetime, to
 
 
 def _store(rows: Iterable[Attention]) -> None:
-    """Update the rows; those of a round mostly become alike, so that a few statements do it."""
-    alike: dict[tuple[int, int, datetime], list[int]] = defaultdict(list)
-    for row in rows:
-        alike[row.hours, row.silent, row.due].append(row.pk)
-    for (hours, silent, due), numbers in alike.items():
-        for first in range(0, len(numbers), AT_ONCE):
-            some = Attention.objects.filter(pk__in=numbers[first : first + AT_ONCE])
-            some.update(hours=hours, silent=silent, due=due)
+    bulk.update(list(rows), ("hours", "silent", "due"))
 
 
 def _seen(organisation: Organisation, this: Round) -> dict[str, Seen]:
     """What the round learned about each host, the best of all its addresses."""
-    results = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
     found: dict[str, Seen] = {}
-    columns = results.values_list("hostname", "address", "outcome", "silent")
-    for hostname, address, outcome, silent in columns.iterator(chunk_size=2000):
+    for hostname, address, outcome, silent in _LOOKS.each(2000, round=this, organisation=organisation):
         host = hostname or address
         gone = silent or outcome == Outcome.REFUSED
         what = Seen.ANSWERED if outcome in LOOKED else Seen.GONE if gone else Seen.NOTHING
@@ -219,11 +214,22 @@ def _seen(organisation: Organisation, this: Round) -> dict[str, Seen]:
     return found
 
 
+_LOOKS = Prepared(
+    lambda: HostResult.objects.filter(
+        round=Given("round"), organisation=Given("organisation"), look=LookNumber.FIRST
+    ).values_list("hostname", "address", "outcome", "silent")
+)
+_IN_SIGHT_OF = Prepared(
+    lambda: Finding.objects.filter(organisation=Given("organisation"), state__in=_IN_SIGHT).values_list(
+        "host", "severity", "known_exploited"
+    )
+)
+
+
 def _earned(organisation: Organisation, hosts: Iterable[str]) -> dict[str, int]:
     """The interval that the open findings of each host earn it."""
     earned = dict.fromkeys(hosts, CLEAN)
-    rows = Finding.objects.filter(organisation=organisation, state__in=_IN_SIGHT)
-    for host, severity, exploited in rows.values_list("host", "severity", "known_exploited"):
+    for host, severity, exploited in _IN_SIGHT_OF(organisation=organisation):
         if host in earned:
             earned[host] = min(earned[host], interval(Severity(severity), known_exploited=exploited))
     return earned

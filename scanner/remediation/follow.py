@@ -18,6 +18,7 @@ from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
 from scanner.locks import Turn, take_turn
+from scanner.prepared import Given, Prepared
 from scanner.remediation.acts import end_exemptions
 from scanner.remediation.cadence import attend
 from scanner.remediation.keys import RoundKeys
@@ -52,6 +53,35 @@ _DOUBTED = ("addresses", "params", "profile", "level", "vantage")
 """What else of a finding tells whether a look would have seen it."""
 
 
+_ALIVE = Prepared(
+    lambda: (
+        Finding.objects.filter(organisation=Given("organisation"))
+        .exclude(state=State.FIXED)
+        .only(*PLACE, *_DOUBTED)
+        .order_by(*PLACE)
+    )
+)
+_ALL = Prepared(lambda: Finding.objects.select_for_update().filter(organisation=Given("organisation")).order_by(*PLACE))
+_BEGUN = Prepared(
+    lambda: FindingEvent.objects.filter(
+        round=Given("round"), kind__in=BEGUN, finding__organisation=Given("organisation")
+    ).values_list("finding", flat=True)
+)
+_RESULTS = Prepared(
+    lambda: (
+        HostResult.objects.filter(round=Given("round"), organisation=Given("organisation"))
+        .only(*READ)
+        .order_by("hostname", "address", "look")
+    )
+)
+_LOCKED = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")).values_list("pk", flat=True))
+_SCORED = Prepared(
+    lambda: RoundScore.objects.filter(round=Given("round"), organisation=Given("organisation")).values_list(
+        "pk", flat=True
+    )
+)
+
+
 def would_be_fixed(round_id: int) -> list[Again]:
     """Return the hosts and ports that a round has to look at once more before it may call findings fixed.
 
@@ -64,8 +94,7 @@ def would_be_fixed(round_id: int) -> list[Again]:
     for organisation in _to_follow(this):
         rename_checks(this, organisation)
         part = Part(this, organisation)
-        alive = Finding.objects.filter(organisation=organisation).exclude(state=State.FIXED).only(*PLACE, *_DOUBTED)
-        findings = [finding for finding in alive.order_by(*PLACE) if part.concerns(finding)]
+        findings = [finding for finding in _ALIVE(organisation=organisation) if part.concerns(finding)]
         hosts = {finding.host for finding in findings}
         results = (each for each in _results(this, organisation) if each.host in hosts)
         if not findings:
@@ -225,13 +254,12 @@ def _to_follow(this: Round) -> Iterable[Organisation]:
 
 def _is_followed(this: Round, organisation: Organisation) -> bool:
     """Tell whether the organisation was followed; until the transaction ends nobody else follows the round."""
-    Round.objects.select_for_update().get(pk=this.pk)
-    return RoundScore.objects.filter(round=this, organisation=organisation).exists()
+    _LOCKED(round=this)
+    return bool(_SCORED(round=this, organisation=organisation))
 
 
 def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
-    results = HostResult.objects.filter(round=this, organisation=organisation)
-    return results.only(*READ).order_by("hostname", "address", "look").iterator(chunk_size=50)
+    return _RESULTS.each(50, round=this, organisation=organisation)
 
 
 def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], keys: RoundKeys) -> RoundView:
@@ -247,12 +275,11 @@ def _view(this: Round, organisation: Organisation, results: Iterable[HostResult]
 
 def _follow_organisation(this: Round, organisation: Organisation, view: RoundView, now: dt.datetime) -> None:
     part, register, terms = Part(this, organisation), Register(organisation), terms_for(this, organisation)
-    ours = FindingEvent.objects.filter(round=this, kind__in=BEGUN, finding__organisation=organisation)
-    begun = set(ours.values_list("finding", flat=True))
+    begun = set(_BEGUN(round=this, organisation=organisation))
     seen = view.seen()
     known: set[Identity] = set()
     steps = Steps(this, terms)
-    for finding in Finding.objects.select_for_update().filter(organisation=organisation).order_by(*PLACE):
+    for finding in _ALL(organisation=organisation):
         identity = identity_of(finding)
         known.add(identity)
         observed = view.observe(finding, now)

@@ -11,6 +11,7 @@ from scanner.engine.plugins.load import current_name
 from scanner.remediation.models import Finding
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation, Target
+from targets.query import active_values
 from targets.scope import Reach, RefusalReason, Scope
 
 
@@ -104,8 +105,7 @@ def _active_scope(organisation: Organisation) -> Scope:
     """What the organisation has registered now, which is nothing once it is retired; nobody asks what it allowed."""
     if organisation.retired_at is not None:
         return Scope(organisation.slug, refuse_all=RefusalReason.RETIRED_ORGANISATION)
-    active = Target.objects.filter(organisation=organisation, retired_at=None).order_by()
-    return _scope(organisation, active.values_list("value", flat=True))
+    return _scope(organisation, active_values(organisation))
 
 
 def _scope(organisation: Organisation, values: Iterable[str]) -> Scope:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Exists, OuterRef, QuerySet
 
 from scanner.engine.model import Confidence, Outcome, Severity, Vantage
+from scanner.prepared import Given, Prepared
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import TO_FIX, age
 from scanner.remediation.models import Finding, RoundScore
@@ -67,16 +68,38 @@ def never_answered(this: Round, organisation: Organisation) -> set[int]:
     An unused address of a network is no host: it counts neither as inspected nor as missed. An address whose
     inspection ended early is missed, as nobody knows what is there.
     """
-    results = HostResult.objects.filter(organisation=organisation, look=LookNumber.FIRST)
-    answered = results.filter(outcome__in=LOOKED, round__lte=this.pk, address=OuterRef("address"))
-    silent = results.filter(round=this, outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
+    return set(_NEVER_ANSWERED(round=this, organisation=organisation))
+
+
+def _unused() -> QuerySet[HostResult, int]:
+    results = HostResult.objects.filter(organisation=Given("organisation"), look=LookNumber.FIRST)
+    answered = results.filter(outcome__in=LOOKED, round__lte=Given("round"), address=OuterRef("address"))
+    silent = results.filter(
+        round=Given("round"), outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR
+    )
     # Asked address by address, so that nobody reads all that the organisation ever showed.
-    return set(silent.filter(~Exists(answered)).values_list("pk", flat=True))
+    return silent.filter(~Exists(answered)).values_list("pk", flat=True)
+
+
+_NEVER_ANSWERED = Prepared(_unused)
+_COUNTED = Prepared(
+    lambda: (
+        HostResult.objects.filter(round=Given("round"), organisation=Given("organisation"), look=LookNumber.FIRST)
+        .order_by("pk")
+        .values_list("pk", "hostname", "address", "outcome", "key_target", "finished")
+    )
+)
+_TO_FIX = Prepared(
+    lambda: (
+        Finding.objects.filter(organisation=Given("organisation"), state__in=TO_FIX)
+        .order_by("host", "port", "transport", "check_id")
+        .values_list("host", "check_id", "severity", "confidence", "vantage", "known_exploited", "reported", "deadline")
+    )
+)
 
 
 def _score(this: Round, organisation: Organisation) -> OrganisationScore:
-    results = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST).order_by("pk")
-    columns = results.values_list("pk", "hostname", "address", "outcome", "key_target", "finished")
+    columns = _COUNTED(round=this, organisation=organisation)
     unused = never_answered(this, organisation)
     counted = [result for result in columns if result[0] not in unused]
     looked = [result for result in counted if result[3] in LOOKED]
@@ -93,11 +116,8 @@ def _score(this: Round, organisation: Organisation) -> OrganisationScore:
 def _to_fix(organisation: Organisation, at: datetime) -> Mapping[str, list[Scored]]:
     """Return what an organisation has to fix, by host, as it stands against its deadlines at that time."""
     found: dict[str, list[Scored]] = defaultdict(list)
-    rows = Finding.objects.filter(organisation=organisation, state__in=TO_FIX)
-    columns = ("host", "check_id", "severity", "confidence", "vantage", "known_exploited", "reported", "deadline")
-    for host, check, severity, confidence, vantage, exploited, reported, due in rows.order_by(
-        "host", "port", "transport", "check_id"
-    ).values_list(*columns):
+    rows = _TO_FIX(organisation=organisation)
+    for host, check, severity, confidence, vantage, exploited, reported, due in rows:
         found[host].append(
             Scored(
                 check=check,

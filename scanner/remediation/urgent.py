@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -56,12 +56,15 @@ def open_urgent(round_id: int, results: Iterable[int], now: datetime) -> list[Fi
     return found
 
 
-def urgent_of(round_id: int) -> list[Finding]:
-    """Return what is confirmed and urgent that a followed round opened, reopened, or judged anew.
+def urgent_of(round_id: int, organisations: Collection[int] | None = None) -> list[Finding]:
+    """Return what is confirmed and urgent that a followed round opened, reopened, or judged anew; of all its
+    organisations, or of these.
 
     Among that is what a person accepted when it weighed less.
     """
     turned = FindingEvent.objects.filter(round=round_id, kind__in=_NEWS)
+    if organisations is not None:
+        turned = turned.filter(finding__organisation__in=organisations)
     serious = Q(severity=Severity.CRITICAL) | Q(known_exploited=True)
     chosen = Finding.objects.filter(serious, pk__in=turned.values("finding"), state__in=_IN_FORCE)
     return list(chosen.filter(confidence=Confidence.CONFIRMED).select_related("organisation"))

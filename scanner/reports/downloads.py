@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
 
 from scanner.engine.errors import Refused
+from scanner.packing import pack, unpack
 from scanner.reports.formats import MEDIA_TYPES, ReportFormat, rendered
 from scanner.reports.model import ReportModel
 from scanner.reports.models import Report, ReportFile
@@ -50,10 +50,10 @@ def report_download(report: Report, form: ReportFormat) -> Download:
 
 def _content(report: Report, form: ReportFormat) -> bytes:
     if form in (ReportFormat.HTML, ReportFormat.JSON):
-        return zlib.decompress(report.html if form is ReportFormat.HTML else report.json)
+        return unpack(report.html if form is ReportFormat.HTML else report.json)
     kept = ReportFile.objects.filter(report=report, form=form).first()
     if kept is not None:
-        return zlib.decompress(kept.content)
+        return unpack(kept.content)
     made = _made(report, form)
     if form in _DEAR:
         _keep(report, form, made)
@@ -73,14 +73,14 @@ def _made(report: Report, form: ReportFormat) -> bytes:
 
 
 def _model(report: Report) -> ReportModel:
-    return model_of(zlib.decompress(report.json))
+    return model_of(unpack(report.json))
 
 
 def _keep(report: Report, form: ReportFormat, content: bytes) -> None:
     """Keep a form beside the report, unless that was pruned meanwhile."""
     with transaction.atomic():
         if Report.objects.filter(pk=report.pk).exclude(html=b"").exists():
-            ReportFile.objects.get_or_create(report=report, form=form, defaults={"content": zlib.compress(content)})
+            ReportFile.objects.get_or_create(report=report, form=form, defaults={"content": pack(content)})
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:

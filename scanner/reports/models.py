@@ -8,7 +8,7 @@ from django.db import models
 class Report(models.Model):
     """What one organisation was told of one round, in one language.
 
-    ``html`` and ``json`` are UTF-8, compressed with zlib; ``digest`` is the SHA-256 (hex) of the uncompressed HTML.
+    ``html`` and ``json`` are UTF-8, packed (:mod:`scanner.packing`); ``digest`` is the SHA-256 (hex) of the HTML.
     When its time is over both are emptied; the row stays, so that it isn't made anew, and proves a copy by its digest.
     """
 
@@ -36,7 +36,7 @@ class Report(models.Model):
 
 
 class ReportFile(models.Model):
-    """A kept report in a further form; ``content`` is compressed with zlib, ``form`` is a ``ReportFormat``.
+    """A kept report in a further form; ``content`` is packed (:mod:`scanner.packing`), ``form`` is a ``ReportFormat``.
 
     It is made with the report, of the same model, and goes when the report's content does.
     """
@@ -58,7 +58,7 @@ class Bulletin(models.Model):
 
     It is about the days from ``first`` to ``last``, with names or ``nameless``. Contents and ``digest`` are those of a
     :class:`Report`; sent again, to others, it is another row, as more may be known of the period by then. ``pdf`` is
-    the page as PDF, compressed with zlib; it is empty until somebody needed it.
+    the page as PDF, packed (:mod:`scanner.packing`); it is empty until somebody needed it.
     """
 
     organisation = models.ForeignKey(

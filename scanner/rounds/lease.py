@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from operator import or_
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from django.db.models import F, Q
 
 from scanner import locks
 from scanner.locks import Turn
+from scanner.prepared import Given, Prepared
 from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
 from scanner.rounds.switch import current_stop
 from targets.models import Organisation, Zone
@@ -62,6 +63,10 @@ class Lease:
         """The job's row, if it is still held."""
         return Job.objects.filter(pk=self.job_id, attempt=self.attempt, state=JobState.RUNNING)
 
+    def held(self) -> Job | None:
+        """Return the job with its round, plan and organisation, if it is still held."""
+        return _HELD.first(job=self.job_id, attempt=self.attempt)
+
     def write(self, **values: object) -> None:
         """Write to the job. Raises ``LeaseLost``."""
         if self.rows().update(**values) != 1:
@@ -90,6 +95,13 @@ class Lease:
         )
 
 
+_HELD = Prepared(
+    lambda: Job.objects.filter(pk=Given("job"), attempt=Given("attempt"), state=JobState.RUNNING).select_related(
+        "round__plan", "organisation"
+    )[:1]
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """The part of all work that a worker takes. ``round_id`` None is every round, no ``kinds`` are all.
@@ -112,17 +124,55 @@ class Share:
 
 EVERYTHING = Share()
 
+_WITH = ("round__plan", "organisation__parent")
+"""What is read with a job."""
+
 
 def due_jobs(now: datetime, share: Share = EVERYTHING) -> models.QuerySet[Job]:
     """The jobs that may be claimed, most important and oldest rounds first; none that would break a rate cap.
 
     What is in work under a cap is read at once.
     """
+    capped = _over_a_cap()
+    due = _due(share, now, _impossible(now))
+    return due.exclude(capped) if capped else due
+
+
+def first_due(now: datetime, share: Share) -> Job | None:
+    """Return the first of :func:`due_jobs` with its round, plan and organisation."""
+    capped = _over_a_cap()
+    if capped:
+        return _due(share, now, _impossible(now)).exclude(capped).select_related(*_WITH).first()
+    return _first_due(share).first(now=now, impossible=_impossible(now))
+
+
+def _due(share: Share, now: datetime | Given, impossible: datetime | Given) -> models.QuerySet[Job]:
+    """The jobs that wait for nothing but a cap; those that are put off until an ``impossible`` time are among them."""
     states = (RoundState.RUNNING, RoundState.CANCELLED)
     waiting = share.of(Job.objects.filter(state=JobState.WAITING, round__state__in=states))
-    due = Q(not_before=None) | Q(not_before__lte=now) | Q(not_before__gt=now + PUT_OFF + timedelta(minutes=1))
-    capped = _over_a_cap()
-    return (waiting.filter(due).exclude(capped) if capped else waiting.filter(due)).order_by("-priority", "round", "pk")
+    due = Q(not_before=None) | Q(not_before__lte=now) | Q(not_before__gt=impossible)
+    return waiting.filter(due).order_by("-priority", "round", "pk")
+
+
+def _impossible(now: datetime) -> datetime:
+    """Return a time up to which nobody puts a job off at ``now``."""
+    return now + PUT_OFF + timedelta(minutes=1)
+
+
+@lru_cache(maxsize=64)
+def _first_due(share: Share) -> Prepared[Job]:
+    return Prepared(lambda: _due(share, Given("now"), Given("impossible")).select_related(*_WITH)[:1])
+
+
+@lru_cache(maxsize=64)
+def _to_claim(share: Share) -> Prepared[Job]:
+    return Prepared(lambda: _locked(_due(share, Given("now"), Given("impossible"))))
+
+
+def _locked(jobs: models.QuerySet[Job]) -> models.QuerySet[Job]:
+    """Return the first of the jobs, locked, with what its claim needs."""
+    locked = jobs.select_for_update(skip_locked=True, of=("self",))
+    return locked.only("attempt", "organisation", "zone", "round")[:1]
 
 
 def claim(worker: str, now: datetime, share: Share = EVERYTHING) -> Lease | None:
@@ -133,12 +183,11 @@ def claim(worker: str, now: datetime, share: Share = EVERYTHING) -> Lease | None
     """
     for _ in range(_TRIES):
         with transaction.atomic():
-            job = (
-                due_jobs(now, share)
-                .select_for_update(skip_locked=True, of=("self",))
-                .only("attempt", "organisation", "zone", "round")
-                .first()
-            )
+            capped = _over_a_cap()
+            if capped:
+                job = _locked(_due(share, now, _impossible(now)).exclude(capped)).first()
+            else:
+                job = _to_claim(share).first(now=now, impossible=_impossible(now))
             if job is None or current_stop() is not None:
                 return None
             if _waited_for_others(job) and not due_jobs(now).filter(pk=job.pk).exists():
@@ -174,8 +223,7 @@ def _over_a_cap() -> Q:
 
     An empty condition where no cap is set, as mostly.
     """
-    running = Job.objects.filter(state=JobState.RUNNING, kind=JobKind.LOOK).order_by()
-    in_work = list(running.values_list("organisation", "organisation__rate", "round", "round__rate", "zone"))
+    in_work = _IN_WORK()
     zones = {zone for *_, zone in in_work if zone}
     capped = {
         "organisation__in": {organisation for organisation, rate, *_ in in_work if rate},
@@ -186,6 +234,15 @@ def _over_a_cap() -> Q:
     }
     shared = [Q((condition, values)) for condition, values in capped.items() if values]
     return Q(kind=JobKind.LOOK) & reduce(or_, shared) if shared else Q()
+
+
+_IN_WORK = Prepared(
+    lambda: (
+        Job.objects.filter(state=JobState.RUNNING, kind=JobKind.LOOK)
+        .order_by()
+        .values_list("organisation", "organisation__rate", "round", "round__rate", "zone")
+    )
+)
 
 
 def _waited_for_others(job: Job) -> bool:

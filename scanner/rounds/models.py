@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import models
 from django.db.models import Q
 
@@ -10,6 +12,7 @@ from scanner.engine.model import HostInspection, Outcome, Severity
 from scanner.engine.plan import Profile
 from scanner.engine.serialize import load_host
 from targets.addresses import display_name
+from targets.models import Organisation
 
 
 class PlanKind(models.TextChoices):
@@ -39,16 +42,18 @@ ENDED = (RoundState.DONE, RoundState.CANCELLED)
 
 
 class JobKind(models.TextChoices):
-    """The steps of a round, in order: hosts are listed, looked at, looked at again, and their findings followed.
+    """The steps of a round, in order: hosts are listed, looked at, looked at again, findings followed, people told.
 
-    ``PREPARE`` makes the ``LOOK`` jobs of an organisation, ``DOUBT`` those of the second look, ``FOLLOW`` ends the
-    round.
+    ``PREPARE`` makes the ``LOOK`` jobs of an organisation, ``DOUBT`` those of the second look, ``FOLLOW`` the ``TELL``
+    jobs, each for a few organisations. ``CLOSE`` ends the round.
     """
 
     PREPARE = "prepare"
     LOOK = "look"
     DOUBT = "doubt"
     FOLLOW = "follow"
+    TELL = "tell"
+    CLOSE = "close"
 
 
 class JobState(models.TextChoices):
@@ -170,6 +175,11 @@ class Round(models.Model):
         """Whether it is about everything that its organisations registered, so that it can be scored and compared."""
         return self.targets is None and self.hosts is None and not self.checks and not self.findings
 
+    def owners(self, only: Collection[int] | None = None) -> models.QuerySet[Organisation]:
+        """Return its organisations, by name; those of them alone whose primary keys are among ``only``."""
+        chosen = self.organisations.all() if only is None else self.organisations.filter(pk__in=only)
+        return chosen.order_by("slug")
+
     def need_facts(self) -> None:
         """Raise ``Refused`` when host results were removed, so that what is left would tell a wrong story."""
         if self.pruned is not None:
@@ -192,10 +202,11 @@ class Job(models.Model):
     """One step of a round for a worker: the unit that is leased, retried and cancelled.
 
     ``hosts`` and ``terms`` say what a ``LOOK`` job looks at and how (see :mod:`scanner.rounds.assignment`); a host that
-    has a result already is left alone. ``attempt`` counts how often it was claimed and fences: a worker writes only
-    while the row still has the attempt that it claimed. ``failures`` counts the attempts in which the process that ran
-    the probes died, ``losses`` how often in a row, without a new result, its worker was lost. ``beat`` grows with every
-    heartbeat; a running job whose beat stands still lost its worker. ``why`` tells people why it waits.
+    has a result already is left alone. The terms of a ``TELL`` job name the ``organisations`` to tell, by primary key.
+    ``attempt`` counts how often it was claimed and fences: a worker writes only while the row still has the attempt
+    that it claimed. ``failures`` counts the attempts in which the process that ran the probes died, ``losses`` how
+    often in a row, without a new result, its worker was lost. ``beat`` grows with every heartbeat; a running job whose
+    beat stands still lost its worker. ``why`` tells people why it waits.
     """
 
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="jobs")
@@ -226,8 +237,8 @@ class Job(models.Model):
             models.CheckConstraint(condition=Q(state__in=JobState.values), name="job_state_is_known"),
             models.UniqueConstraint(
                 fields=("round", "kind"),
-                condition=Q(kind__in=("doubt", "follow")),
-                name="round_has_one_doubt_and_follow",
+                condition=Q(kind__in=("doubt", "follow", "close")),
+                name="round_has_one_doubt_follow_and_close",
             ),
             models.UniqueConstraint(
                 fields=("round", "organisation"), condition=Q(kind="prepare"), name="round_prepares_organisation_once"

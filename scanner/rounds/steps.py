@@ -1,4 +1,4 @@
-"""The steps of a round and what follows what: PREPARE, LOOK, DOUBT, LOOK again, FOLLOW.
+"""The steps of a round and what follows what: PREPARE, LOOK, DOUBT, LOOK again, FOLLOW, TELL, CLOSE.
 
 Every step ends with one transaction that stores what it made, the jobs of the next step among it, and gives its own job
 back as done. So a round whose process was killed between any two of them is gone on with: a step is done again, or was
@@ -19,6 +19,7 @@ from scanner.engine.errors import Refused
 from scanner.engine.model import Gap, Target, Transport
 from scanner.engine.plan import PortSet, PortSpec, parse_ports
 from scanner.engine.probes.discovery import as_ranges
+from scanner.prepared import Given, Prepared
 from scanner.rounds.assignment import Assigned, look_jobs, not_inspected, store_gaps
 from scanner.rounds.expand import Host, expand, look_up, permit
 from scanner.rounds.lease import Lease
@@ -27,7 +28,11 @@ from scanner.rounds.ways import Again, Ways
 from targets.models import Organisation
 from targets.query import RegisteredTarget, registered_domains, registered_targets, scope_of
 
-_OPEN = (JobState.WAITING, JobState.RUNNING)
+_OPEN = frozenset({JobState.WAITING, JobState.RUNNING})
+
+TOLD_TOGETHER = 5
+"""Organisations that one job tells: few, so that all workers have a part in a large round, and urgent rounds come in
+between."""
 
 
 def begin(round_id: int, now: datetime) -> bool:
@@ -39,7 +44,7 @@ def begin(round_id: int, now: datetime) -> bool:
         this = Round.objects.get(pk=round_id)
         Job.objects.bulk_create(
             Job(round=this, organisation=owner, kind=JobKind.PREPARE, priority=this.priority, created=now)
-            for owner in this.organisations.order_by("slug")
+            for owner in this.owners()
         )
         advance(round_id, now)
     return True
@@ -47,22 +52,36 @@ def begin(round_id: int, now: datetime) -> bool:
 
 def begin_planned(now: datetime) -> None:
     """Let every planned round begin."""
-    for round_id in list(Round.objects.filter(state=RoundState.PLANNED).values_list("pk", flat=True)):
+    for round_id in _PLANNED():
         begin(round_id, now)
+
+
+_PLANNED = Prepared(lambda: Round.objects.filter(state=RoundState.PLANNED).values_list("pk", flat=True))
 
 
 def advance(round_id: int, now: datetime) -> None:
     """Make the next step's job when nothing of the round is left to do. Call it in the transaction that ends a job."""
-    this = Round.objects.select_for_update().get(pk=round_id)
-    jobs = Job.objects.filter(round=this)
-    if jobs.filter(state__in=_OPEN).exists() or jobs.filter(kind=JobKind.FOLLOW).exists():
+    (this,) = _TO_ADVANCE(round=round_id)
+    jobs = set(_KINDS_AND_STATES(round=round_id))
+    kinds = {kind for kind, _ in jobs}
+    if JobKind.CLOSE in kinds or any(state in _OPEN for _, state in jobs):
         return
-    doubted = jobs.filter(kind=JobKind.DOUBT).exists()
-    kind = JobKind.FOLLOW if doubted or this.state == RoundState.CANCELLED else JobKind.DOUBT
+    if JobKind.FOLLOW in kinds:
+        kind = JobKind.CLOSE
+    elif JobKind.DOUBT in kinds or this.state == RoundState.CANCELLED:
+        kind = JobKind.FOLLOW
+    else:
+        kind = JobKind.DOUBT
     if kind is JobKind.FOLLOW and this.finished is None:
         last = HostResult.objects.filter(round=this).aggregate(last=Max("finished"))["last"]
         Round.objects.filter(pk=round_id).update(finished=last or now)
     Job.objects.create(round=this, kind=kind, priority=this.priority, created=now)
+
+
+_TO_ADVANCE = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")))
+_KINDS_AND_STATES = Prepared(
+    lambda: Job.objects.filter(round=Given("round")).order_by().values_list("kind", "state").distinct()
+)
 
 
 def end_job(lease: Lease, job: Job, now: datetime, state: JobState = JobState.DONE) -> None:
@@ -94,7 +113,24 @@ def doubt(lease: Lease, job: Job, wanted: Iterable[Again], ways: Ways) -> None:
 
 
 def follow(lease: Lease, job: Job, now: datetime) -> None:
-    """Mark the round done, whose findings were followed; a cancelled one stays so. Raises ``LeaseLost``."""
+    """Make the jobs that tell the organisations of a round whose findings were followed. Raises ``LeaseLost``."""
+    owners = list(job.round.owners().values_list("pk", flat=True))
+    with transaction.atomic():
+        Job.objects.bulk_create(
+            Job(
+                round_id=job.round_id,
+                kind=JobKind.TELL,
+                terms={"organisations": owners[first : first + TOLD_TOGETHER]},
+                priority=job.priority,
+                created=now,
+            )
+            for first in range(0, len(owners), TOLD_TOGETHER)
+        )
+        end_job(lease, job, now)
+
+
+def close(lease: Lease, job: Job, now: datetime) -> None:
+    """Mark a round done that all were told of; a cancelled one stays so. Raises ``LeaseLost``."""
     with transaction.atomic():
         lease.finish(now)
         Round.objects.filter(pk=job.round_id).exclude(state=RoundState.CANCELLED).update(state=RoundState.DONE)

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from scanner.audit import trail
 from scanner.audit.trail import Action
 from scanner.engine.hostile import line
+from scanner.prepared import Prepared
 from scanner.rounds.models import Round, Stop
 from targets.models import Organisation
 from targets.windows import open_again, parse_windows
@@ -21,7 +22,10 @@ A_NIGHT, A_WEEK = timedelta(days=1), timedelta(weeks=1)
 
 def current_stop() -> Stop | None:
     """Return what holds everything up, or None while work goes on."""
-    return Stop.objects.filter(lifted_at=None).order_by("pk").first()
+    return _STANDING.first()
+
+
+_STANDING = Prepared(lambda: Stop.objects.filter(lifted_at=None).order_by("pk")[:1])
 
 
 def stop_all(by: str, reason: str, now: datetime) -> tuple[Stop, bool]:

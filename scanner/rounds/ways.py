@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,8 +52,11 @@ class Hooks:
     """What the rooms above do at the turning points of a round. Each may be called again after a crash.
 
     ``doubt`` is given a round whose first look is over and returns what to look at once more. ``follow`` is given a
-    round whose looks are over.
+    round whose looks are over, ``tell`` one that was followed and the primary keys of some of its organisations, and
+    ``close`` one that all of them were told of.
     """
 
     doubt: Callable[[int], list[Again]] = lambda _: []
     follow: Callable[[int], None] = lambda _: None
+    tell: Callable[[int, Collection[int]], None] = lambda *_: None
+    close: Callable[[int], None] = lambda _: None

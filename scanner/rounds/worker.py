@@ -18,6 +18,7 @@ from django.db import DatabaseError, connections
 
 from scanner.engine.inspect import Observer, Progress
 from scanner.engine.model import Gap, GapReason
+from scanner.prepared import Prepared
 from scanner.rounds import steps
 from scanner.rounds.assignment import windows_of
 from scanner.rounds.lease import (
@@ -28,7 +29,7 @@ from scanner.rounds.lease import (
     LeaseLost,
     Share,
     claim,
-    due_jobs,
+    first_due,
     put_off,
     worker_name,
 )
@@ -49,10 +50,9 @@ OBSERVE = 5.0
 """Seconds between two looks for jobs whose worker was lost."""
 
 TRIES = 3
-"""Attempts after which a step that fails by itself is gone on without: only following is tried for ever."""
+"""Attempts after which a step that fails by itself is gone on without: following and telling are tried for ever."""
 
-_WITH = ("round__plan", "organisation__parent")
-"""What is read with a job."""
+_WAITING = Prepared(lambda: Job.objects.filter(state=JobState.WAITING).order_by().values_list("pk", flat=True)[:1])
 
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=4)
 
@@ -119,9 +119,15 @@ class Hand:
             steps.prepare(lease, job, self.ways, self._now_and_then(lambda: self._check(lease)))
         elif kind is JobKind.DOUBT:
             steps.doubt(lease, job, self.hooks.doubt(job.round_id), self.ways)
-        else:
+        elif kind is JobKind.FOLLOW:
             self.hooks.follow(job.round_id)
             steps.follow(lease, job, self.ways.now())
+        elif kind is JobKind.TELL:
+            self.hooks.tell(job.round_id, job.terms["organisations"])
+            steps.end_job(lease, job, self.ways.now())
+        else:
+            self.hooks.close(job.round_id)
+            steps.close(lease, job, self.ways.now())
 
     def _look(self, lease: Lease, job: Job, *, cancelled: bool) -> None:
         def check() -> None:
@@ -149,12 +155,12 @@ class Hand:
         stop = current_stop()
         if stop is not None:
             raise Ended(f"stopped by {stop.by}")
-        job = lease.rows().select_related("round__plan", "organisation").first()
+        job = lease.held()
         if job is None:
             raise LeaseLost(f"job {lease.job_id} is no longer held by attempt {lease.attempt}")
         if job.round.state == RoundState.PAUSED:
             raise Ended("its round is paused")
-        if job.round.state == RoundState.CANCELLED and job.kind != JobKind.FOLLOW:
+        if job.round.state == RoundState.CANCELLED and job.kind in (JobKind.PREPARE, JobKind.LOOK, JobKind.DOUBT):
             raise Ended("its round was cancelled", cancelled=True)
         blocked = self._blocked(job)
         if blocked is not None:
@@ -189,7 +195,7 @@ class Hand:
 
     def _claim(self) -> tuple[Lease, Job] | None:
         """Claim the next job. Only what is due has to wait for its turn to write."""
-        if not Job.objects.filter(state=JobState.WAITING).exists():
+        if not _WAITING():
             return None  # spares an idle worker, once a second, the long question below
         first = self._first_due()
         lease = claim(self.name, self.ways.now(), self.share) if first is not None else None
@@ -197,13 +203,14 @@ class Hand:
             return None
         if (first.pk, first.attempt + 1) == (lease.job_id, lease.attempt):
             return lease, first
-        return lease, Job.objects.select_related(*_WITH).get(pk=lease.job_id)  # another one was faster
+        job = lease.held()  # another one was faster
+        return (lease, job) if job is not None else None
 
     def _first_due(self) -> Job | None:
         """Return the job to claim next, once the looks before it that a blackout holds are put off."""
         while True:
             now = self.ways.now()
-            job = due_jobs(now, self.share).select_related(*_WITH).first()
+            job = first_due(now, self.share)
             end = self._blocked(job) if job is not None and job.round.state == RoundState.RUNNING else None
             if job is None or end is None or end.not_before is None or end.left_out:
                 return job

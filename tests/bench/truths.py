@@ -7,7 +7,6 @@ host once; each mail that is due leaves once; and nothing that one unit is told 
 from __future__ import annotations
 
 import re
-import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from email.policy import default
 from pathlib import Path
 
 from scanner.delivery.models import Message, MessageKind, MessageState, Told
+from scanner.packing import unpack
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState
@@ -163,7 +163,7 @@ class Ledger:
     def read(self) -> None:
         """Read the mails and reports since: nothing in them names other units."""
         for units, kept, what in self._unread:
-            text = kept if isinstance(kept, str) else zlib.decompress(kept).decode()
+            text = kept if isinstance(kept, str) else unpack(kept).decode()
             for unit, network in _OF_A_UNIT.findall(text):
                 _hold(_slug(int(unit or network)) in units, f"{what} of {units} names unit {unit or network}")
         self._unread.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +18,7 @@ from scanner.delivery.models import Message, MessageKind, MessageState, Notice, 
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.engine.catalogue.load import Language
 from scanner.installation import ROOT
+from scanner.packing import pack
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding, ProofFile
 from scanner.remediation.proofs import keep_proof
@@ -128,7 +128,7 @@ def build() -> House:
     other = finding(library, seen_in=this, **fresh)
     for owner in (water, library):
         store_score(this, owner)
-    kept = {"html": zlib.compress(b"<p>report</p>"), "json": zlib.compress(b"{}"), "digest": "0" * 64}
+    kept = {"html": pack(b"<p>report</p>"), "json": pack(b"{}"), "digest": "0" * 64}
     report = Report.objects.create(organisation=water, round=this, language="en", generated=now, **kept)
     water.targets.update(tags=["dmz", "核心"])
     target = water.targets.get(value="192.0.2.10")
@@ -171,7 +171,7 @@ def noticed(about: Finding, now: dt.datetime) -> tuple[Notice, ProofFile]:
         posted=now,
     )
     NoticeItem.objects.create(notice=made, finding=about, deadline=about.deadline)
-    page = zlib.compress(b"<!doctype html><title>notice</title><p>notice</p>")
+    page = pack(b"<!doctype html><title>notice</title><p>notice</p>")
     NoticeDocument.objects.bulk_create(NoticeDocument(notice=made, language=each, html=page) for each in Language)
     keep_proof(about, read_document("before.pdf", b"%PDF-1.7 proof"), by="li", now=now)
     return made, about.proofs.get()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from scanner.delivery.bulletin_files import Wanted
 from scanner.delivery.bulletins import last_span, send_bulletin, send_due_bulletin
 from scanner.delivery.duties import Duties
 from scanner.delivery.models import Message, MessageKind
+from scanner.packing import unpack
 from targets.models import Organisation
 from tests.delivery.daily import ROOMY
 from tests.delivery.office import contact, installed
@@ -51,7 +51,7 @@ def letters() -> list[Message]:
 
 def page(message: Message) -> str:
     assert message.bulletin is not None
-    return zlib.decompress(message.bulletin.html).decode()
+    return unpack(message.bulletin.html).decode()
 
 
 def test_it_goes_to_the_security_and_leader_contacts_each_in_their_language(city: Organisation) -> None:

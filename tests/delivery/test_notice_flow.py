@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import zlib
 
 import pytest
 
@@ -16,6 +15,7 @@ from scanner.delivery.reply_form import Column, reply_form
 from scanner.delivery.reply_read import read_form
 from scanner.engine.catalogue.load import Language
 from scanner.flow import carry_out
+from scanner.packing import unpack
 from scanner.remediation.models import Finding
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import Plan, Round
@@ -56,7 +56,7 @@ def test_a_notice_is_issued_answered_verified_and_issued_anew_when_the_finding_i
         assert item.finding.check_id == "SVC-REDIS-UNAUTH"
         assert item.deadline == item.finding.deadline is not None
         assert Message.objects.filter(kind="notice").count() == 1
-        assert "Score of this round:" in zlib.decompress(notice.documents.get(language="en").html).decode()
+        assert "Score of this round:" in unpack(notice.documents.get(language="en").html).decode()
 
         due_round(owner, weekly, engine)
         assert Notice.objects.count() == 1, "it stands in a live notice"

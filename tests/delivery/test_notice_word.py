@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -23,6 +22,7 @@ from scanner.delivery.notice_word import render_notice_docx, render_slip_docx
 from scanner.delivery.posting import post
 from scanner.delivery.reports import Post, built
 from scanner.engine.catalogue.load import Language
+from scanner.packing import pack
 from scanner.remediation.models import Finding
 from scanner.reports.pdf import pdf_of
 from scanner.reports.stationery import stationery_of
@@ -177,7 +177,7 @@ def test_the_mail_brings_the_page_as_pdf_too_where_there_is_room(
 
     kept = notice.documents.get(language="en")
     assert kept.pdf, "it is made once"
-    made = zlib.compress(b"%PDF- as it was made first")
+    made = pack(b"%PDF- as it was made first")
     notice.documents.update(pdf=made)
     assert b"as it was made first" in attached_pdf(built(message, Post(tmp_path, 8_000_000)))
 

@@ -6,7 +6,6 @@ import datetime as dt
 import io
 import itertools
 import zipfile
-import zlib
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,6 +19,7 @@ from scanner.delivery.posting import issue_for_round, post, post_waiting
 from scanner.engine.errors import InputError
 from scanner.engine.model import Severity
 from scanner.installation import Settings
+from scanner.packing import unpack
 from scanner.remediation.lifecycle import Happened
 from tests.days import last_second
 from tests.delivery.office import NOW, contact, finding, followed_round, happened, installed, plan, unit
@@ -79,7 +79,7 @@ def test_what_is_merely_possible_is_never_in_the_order_and_alone_gives_no_notice
 
     checked = notice.items.get(finding=possible)
     assert (checked.to_check, checked.deadline) == (True, None)
-    html = zlib.decompress(notice.documents.get(language="en").html).decode()
+    html = unpack(notice.documents.get(language="en").html).decode()
     assert "Possible findings, to be checked (no deadline)" in html
     demands = html.partition("3. What we ask for")[2].partition("</section>")[0]
     assert f"Finding {possible.pk}" not in demands
@@ -193,7 +193,7 @@ def test_a_notice_never_takes_up_another_organisations_finding() -> None:
 
 
 def shown(file: Attachment) -> str:
-    content = zlib.decompress(file.content)
+    content = unpack(file.content)
     if not file.name.endswith(".docx"):
         return content.decode()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from scanner.delivery.models import Message, MessageKind, MessageState
 from scanner.delivery.reports import Post
 from scanner.delivery.sender import Mailer, claim, due, record, take_up_lost
 from scanner.delivery.smtp import Answer, Fate, Server
+from scanner.packing import pack
 from scanner.reports.models import Report
 from scanner.rounds.models import Round
 from tests.delivery.office import contact
@@ -372,7 +372,7 @@ def test_a_report_is_left_out_when_the_server_takes_less_than_the_setting_allows
     owner = organisation()
     contact(owner, email="contact1@water.example")
     this = Round.objects.create(profile="standard", ports="22", requested_by="ops", created=NOW)
-    page = zlib.compress(b"x" * 100_000)
+    page = pack(b"x" * 100_000)
     report = Report.objects.create(
         organisation=owner, round=this, language="en", generated=NOW, html=page, json=page, digest="0"
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from scanner.engine.catalogue.load import Language, catalogue
+from scanner.packing import unpack
 from tests.endurance.capture import packets_to
 from tests.endurance.faults import Record
 from tests.endurance.post import Taken
@@ -305,7 +305,7 @@ def _said(run: Evidence, thing: Thing, seen: Seen) -> str:
     numbers = run.ask(
         f"SELECT id FROM remediation_finding WHERE host = '{thing.address}' AND check_id = '{thing.check}'"
     )
-    for kind, entries in json.loads(zlib.decompress(raw))["changes"].items():
+    for kind, entries in json.loads(unpack(raw))["changes"].items():
         shown = {entry if isinstance(entry, int) else entry["finding"]["number"] for entry in entries}
         if shown & {number for (number,) in numbers}:
             return str(kind)

@@ -29,6 +29,7 @@ from scanner.engine.model import (
     Vantage,
 )
 from scanner.engine.serialize import SCHEMA, VERSION, dump_host, load_host
+from scanner.packing import pack, unpack
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -73,8 +74,8 @@ def test_the_types_come_back_too() -> None:
 
 
 def repack(**changes: object) -> bytes:
-    envelope = {**json.loads(zlib.decompress(dump_host(small_host()))), **changes}
-    return zlib.compress(json.dumps(envelope).encode())
+    envelope = {**json.loads(unpack(dump_host(small_host()))), **changes}
+    return pack(json.dumps(envelope).encode())
 
 
 def test_facts_of_a_newer_version_are_refused() -> None:
@@ -93,14 +94,14 @@ def test_something_else_is_refused() -> None:
         load_host(repack(schema="roundsman.lunch"))
 
 
-@pytest.mark.parametrize("data", [b"", b"not zlib", zlib.compress(b"not json"), zlib.compress(b"[]")])
+@pytest.mark.parametrize("data", [b"", b"not packed", pack(b"not json"), pack(b"[]"), zlib.compress(b"[]")])
 def test_damaged_facts_are_refused(data: bytes) -> None:
     with pytest.raises(InputError, match="can't be read"):
         load_host(data)
 
 
 def test_a_field_of_a_newer_roundsman_is_refused_by_its_name() -> None:
-    facts = json.loads(zlib.decompress(dump_host(small_host())))["host"]
+    facts = json.loads(unpack(dump_host(small_host())))["host"]
     facts["coverage"]["weather"] = "fine"
     with pytest.raises(InputError, match=r"coverage\.weather.*Upgrade"):
         load_host(repack(host=facts))
@@ -110,7 +111,7 @@ def test_a_field_of_a_newer_roundsman_is_refused_by_its_name() -> None:
 def test_facts_of_every_version_load_and_are_judged(version: int) -> None:
     """Each sample is a real look at a weak nginx and an open Redis, stored by the Roundsman of that time."""
     stored = (SAMPLES / f"host-{version}.json.z").read_bytes()
-    assert json.loads(zlib.decompress(stored))["version"] == version
+    assert json.loads(unpack(stored))["version"] == version
     host = load_host(stored)
     found = {(each.endpoint.port, each.check, each.confidence) for each in judge(host)}
     assert {

@@ -144,9 +144,13 @@ def test_names_stay_pinned_for_the_whole_round(engine: Engine) -> None:
 
 def test_every_step_may_be_done_again_after_a_crash(owner: Organisation, engine: Engine) -> None:
     followed: list[int] = []
+    told: list[tuple[int, list[int]]] = []
+    closed: list[int] = []
     hooks = Hooks(
         doubt=lambda _: [Again(HostResult.objects.get(address=HOSTS[0], look=1).pk, ((80, Transport.TCP),))],
         follow=followed.append,
+        tell=lambda number, owners: told.append((number, list(owners))),
+        close=closed.append,
     )
     steps.begin(planned(), NOW)
     crashes = 0
@@ -158,9 +162,10 @@ def test_every_step_may_be_done_again_after_a_crash(owner: Organisation, engine:
             assert lease.take_back(held.job_id, held.attempt, Job.objects.get(pk=held.job_id).beat)
         if not worker.work_one():
             break
-    assert crashes == 5
+    assert crashes == 7
     assert list(HostResult.objects.values_list("look").order_by("look")) == [(1,), (1,), (1,), (2,)]
-    assert (len(followed), Round.objects.get().state) == (1, "done")
+    this = Round.objects.get()
+    assert (followed, told, closed, this.state) == ([this.pk], [(this.pk, [owner.pk])], [this.pk], "done")
     kinds = list(Job.objects.order_by("pk").values_list("kind", "look", "state"))
     assert kinds == [
         ("prepare", 1, "done"),
@@ -168,6 +173,8 @@ def test_every_step_may_be_done_again_after_a_crash(owner: Organisation, engine:
         ("doubt", 1, "done"),
         ("look", 2, "done"),
         ("follow", 1, "done"),
+        ("tell", 1, "done"),
+        ("close", 1, "done"),
     ]
 
 
@@ -220,7 +227,7 @@ def test_an_organisation_whose_hosts_can_not_be_listed_is_accounted_for(owner: O
 
     worker = hand(replace(ways(engine), now=clock, resolve=broken))
     planned()
-    for _ in range(6):
+    for _ in range(8):
         worker.work_one()
         clock.time += dt.timedelta(minutes=5)
     assert set(HostResult.objects.values_list("address", "hostname")) == {

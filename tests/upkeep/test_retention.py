@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import zlib
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from scanner.delivery.models import Attachment, Message, MessageKind, MessageSta
 from scanner.delivery.outbox import File, Letter, enqueue, key_of
 from scanner.engine.errors import InputError
 from scanner.engine.model import Outcome
+from scanner.packing import pack
 from scanner.remediation.scores import never_answered
 from scanner.reports.models import Bulletin, Report
 from scanner.reports.query import report_model
@@ -177,7 +177,7 @@ def test_jobs_of_rounds_that_ended_go_after_thirty_days(owner: Organisation) -> 
 
 
 def a_report(owner: Organisation, days: float, language: str = "en") -> Report:
-    content = zlib.compress(b"<p>secret</p>")
+    content = pack(b"<p>secret</p>")
     generated = NOW - days * DAY
     return Report.objects.create(
         organisation=owner,
@@ -191,7 +191,7 @@ def a_report(owner: Organisation, days: float, language: str = "en") -> Report:
 
 
 def a_bulletin(owner: Organisation | None, days: float, *, nameless: bool = False) -> Bulletin:
-    content = zlib.compress(b"<p>secret</p>")
+    content = pack(b"<p>secret</p>")
     generated = NOW - days * DAY
     return Bulletin.objects.create(
         organisation=owner,

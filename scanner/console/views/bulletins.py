@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -25,6 +24,7 @@ from scanner.delivery.bulletin_files import FORMS, Wanted, files_of, kept_name, 
 from scanner.delivery.bulletins import audience, bulletin_on, send_bulletin
 from scanner.delivery.kept_pdf import kept_pdf
 from scanner.engine.errors import InputError
+from scanner.packing import unpack
 from scanner.reports.bulletin_query import period_of
 from scanner.reports.dates import Dates
 from scanner.reports.formats import ReportFormat
@@ -146,7 +146,7 @@ def made(request: PageRequest, form: str) -> HttpResponse:
 
 def _handed_out(request: PageRequest, row: Bulletin, form: str, key: str, back: str) -> HttpResponse:
     if form == "view":
-        return papers.looked_at(zlib.decompress(row.html))
+        return papers.looked_at(unpack(row.html))
     if form not in FORMS:
         raise Http404
     name = kept_name(row, form)

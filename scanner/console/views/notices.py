@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +28,7 @@ from scanner.delivery.recipients import recipients
 from scanner.delivery.replies import unanswered
 from scanner.engine.errors import InputError
 from scanner.engine.model import Severity
+from scanner.packing import unpack
 from scanner.remediation.lifecycle import TO_FIX
 from scanner.reports.press import PRESS
 from targets.models import Organisation
@@ -104,7 +104,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
 
 def view(request: PageRequest, number: int, language: str) -> HttpResponse:
     """Show a notice as it was issued."""
-    return papers.looked_at(zlib.decompress(_document(request, number, language).html))
+    return papers.looked_at(unpack(_document(request, number, language).html))
 
 
 def download(request: PageRequest, number: int, language: str, form: str) -> HttpResponse:

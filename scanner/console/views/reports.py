@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -21,6 +19,7 @@ from scanner.delivery.again import mails_about, send_again
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.recipients import recipients
 from scanner.engine.errors import InputError
+from scanner.packing import unpack
 from scanner.reports.downloads import report_download
 from scanner.reports.formats import ReportFormat
 from scanner.reports.models import Report
@@ -75,7 +74,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
 
 def view(request: PageRequest, number: int) -> HttpResponse:
     """Show the report itself."""
-    return papers.looked_at(zlib.decompress(_kept(request, number).html))
+    return papers.looked_at(unpack(_kept(request, number).html))
 
 
 def download(request: PageRequest, number: int, form: str) -> HttpResponse:
