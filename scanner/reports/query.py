@@ -88,8 +88,10 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
     looks = [seen(row, now.date()) for row in rows.only(*_SHOWN).select_related("target").iterator(chunk_size=100)]
     events = _events(organisation, this)
     past = Past(_history(organisation), _exemptions(organisation))
-    services = {
-        (look.row.host, service.port, service.transport): service for look in looks for service in look.services
+    services = {  # of several behind one port, the first: it is the one with TLS
+        (look.row.host, service.port, service.transport): service
+        for look in looks
+        for service in reversed(look.services)
     }
     findings = {
         row.pk: report_finding(row, services, events.get(row.pk, {}), now, past)
