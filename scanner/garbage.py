@@ -1,4 +1,4 @@
-"""How often a process that runs for months looks for garbage that refers to itself."""
+"""How often a process that looks at hosts, or runs for months, looks for garbage that refers to itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ _YOUNG = 20_000
 a tenth of a round's time went into looking through what was still in use."""
 
 
-def settle() -> None:
-    """Leave out, from now on, what was loaded at the start and stays, and look through the rest less often."""
-    gc.collect()
+def settle(*, cleaned: bool = True) -> None:
+    """Leave out, from now on, what was loaded at the start and stays, and look through the rest less often.
+
+    What is garbage by then is ``cleaned`` away before, which takes longer than it is worth to a process that soon ends.
+    """
+    if cleaned:
+        gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

@@ -7,13 +7,13 @@ import threading
 
 import pytest
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Q
 from django.test.utils import CaptureQueriesContext
 
-from scanner.prepared import Given, Prepared
+from scanner.prepared import Given, Prepared, PreparedUpdate
 from scanner.remediation.models import Attention
 from scanner.rounds.models import Round, RoundState
-from targets.models import Organisation
+from targets.models import Organisation, TlsPolicy
 from tests.delivery.office import unit
 from tests.remediation.looks import a_round, day
 
@@ -64,6 +64,34 @@ def test_a_value_may_stand_in_several_places_and_what_belongs_to_a_row_comes_wit
         ) as asked:
             assert [each.parent for each in family(one=owners[0])] == [None, owners[0]]
         assert len(asked) == 1
+
+
+def test_all_that_fields_hold_is_read_as_ordinary_querysets_read_it(owners: tuple[Organisation, Organisation]) -> None:
+    odd = ["é中", "\ud800", 2**70, 0.1, None, True, {"a": []}]
+    Organisation.objects.filter(pk=owners[0].pk).update(domains=odd, retired_at=day(1), is_key=True, weight=2.5)
+    asked = Prepared(lambda: Organisation.objects.filter(retired_at__gte=Given("since")))
+    (row,), (same,) = asked(since=day(1)), Organisation.objects.filter(retired_at__gte=day(1))
+    read, usual = ({name: vars(each)[name] for name in vars(each) if name != "_state"} for each in (row, same))
+    assert read == usual
+    assert (row.domains[2:], row.retired_at) == (odd[2:], day(1))
+
+
+def test_rows_are_written_with_the_values_that_were_given_none_among_them(
+    owners: tuple[Organisation, Organisation],
+) -> None:
+    retire = PreparedUpdate(
+        lambda: Organisation.objects.filter(slug=Given("slug")),
+        retired_at=Given("at"),
+        tls_policy=Given("policy"),
+        weight=F("weight") + 1,
+    )
+    assert retire(slug="power", at=day(1), policy=TlsPolicy.NCSC_NL_2025) == 1
+    assert retire(slug="nobody", at=None, policy="") == 0
+    power, water = Organisation.objects.order_by("slug")
+    assert (power.retired_at, power.tls_policy, power.weight) == (day(1), TlsPolicy.NCSC_NL_2025, 2)
+    assert (water.retired_at, water.weight) == (None, 1)
+    assert retire(slug="power", at=None, policy="") == 1
+    assert Organisation.objects.get(slug="power").retired_at is None
 
 
 def test_no_value_at_all_is_refused_as_nothing_equals_it() -> None:

@@ -21,7 +21,11 @@ from functools import partial
 from types import TracebackType
 from typing import NoReturn, Self
 
+import uvloop
+
+from scanner import garbage
 from scanner.engine.inspect import Observer, Progress, Stage, inspect
+from scanner.engine.judge import warm_up
 from scanner.engine.model import HostInspection, Target
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
@@ -65,6 +69,9 @@ class Crew:
 
     def __enter__(self) -> Self:
         count = helpers_for(self._plans)
+        if count > 1:
+            warm_up()
+        garbage.settle(cleaned=False)
         for number in range(count if count > 1 else 0):
             self._fork(share(self._plans, number, count))
         return self
@@ -166,7 +173,7 @@ def _help(plans: Sequence[Plan], gate_of: Callable[[Plan], Gate], channel: socke
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who began the helpers ends them
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        asyncio.run(_look(plans, gate_of, channel))
+        uvloop.run(_look(plans, gate_of, channel))
     except asyncio.CancelledError:
         pass
     except BaseException:  # noqa: BLE001 - whatever it was, a forked process must not go on as its parent would

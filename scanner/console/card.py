@@ -22,7 +22,7 @@ from scanner.reports.dates import Dates
 from scanner.reports.findings import report_finding
 from scanner.reports.model import Action, NextRound
 from scanner.reports.priorities import fix_first
-from scanner.reports.query import next_round_of
+from scanner.reports.together import next_rounds
 from targets.models import Organisation
 
 READ = 500
@@ -79,7 +79,7 @@ def card_of(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> C
         actions=fix_first(report_finding(each, {}, {}, now) for each in findings),
         findings=findings,
         due=_due(findings, dates, now),
-        next_round=next_round_of(owner) if owner.retired_at is None else None,
+        next_round=next_rounds([owner.pk]).get(owner.pk) if owner.retired_at is None else None,
         notices=tuple(waiting[:NOTICES]),
     )
 

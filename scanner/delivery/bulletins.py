@@ -55,6 +55,14 @@ def send_bulletin(wanted: Wanted, now: datetime) -> tuple[Recipient, ...]:
     return tuple(left)
 
 
+def with_bulletins(organisations: Iterable[Organisation]) -> set[int]:
+    """Return which of the organisations get bulletins by themselves: those that supervise others, where it is set."""
+    if settings.INSTALLATION.bulletin == "off":
+        return set()
+    below = Organisation.objects.filter(retired_at=None, parent__in=organisations).order_by()
+    return {parent for parent in below.values_list("parent", flat=True) if parent is not None}
+
+
 def send_due_bulletin(organisation: Organisation, now: datetime) -> int:
     """Send a supervising organisation its bulletin on the month or quarter that is over; return how many letters.
 

@@ -6,7 +6,7 @@ refuses line breaks on top of that.
 
 from __future__ import annotations
 
-from base64 import encodebytes
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from email.generator import BytesGenerator
@@ -114,4 +114,10 @@ def _attach(message: EmailMessage, file: File) -> None:
         b"", maintype=main, subtype=sub or "octet-stream", filename=line(file.name, 150), params=said
     )
     *_, part = message.iter_parts()
-    part.set_payload(encodebytes(file.content).decode("ascii"))  # as the library does, but at once
+    part.set_payload(_lines_of_base64(file.content))  # as the library does, but at once
+
+
+def _lines_of_base64(content: bytes) -> str:
+    """Return the content in lines of 76 characters (RFC 2045 section 6.8)."""
+    text = b64encode(content).decode("ascii")
+    return "".join([f"{text[first : first + 76]}\n" for first in range(0, len(text), 76)])

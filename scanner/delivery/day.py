@@ -16,6 +16,9 @@ from targets.models import Organisation
 MORNING = time(8)
 """Nobody is written to earlier in the day, by the clock on their wall; what is urgent doesn't wait for it."""
 
+KEYS_AT_ONCE = 10_000
+"""Keys that one question is about: databases take no more than some ten thousand values."""
+
 
 def due_day(zone: ZoneInfo, now: datetime) -> date | None:
     """Return the local day once its morning has come, else None."""
@@ -26,7 +29,11 @@ def due_day(zone: ZoneInfo, now: datetime) -> date | None:
 def untold(keys: Iterable[str]) -> set[str]:
     """Return those of ``keys`` that were not told yet."""
     wanted = set(keys)
-    return wanted - set(Told.objects.filter(key__in=wanted).values_list("key", flat=True))
+    listed = sorted(wanted)
+    for first in range(0, len(listed), KEYS_AT_ONCE):
+        told = Told.objects.filter(key__in=listed[first : first + KEYS_AT_ONCE])
+        wanted.difference_update(told.values_list("key", flat=True))
+    return wanted
 
 
 def mailing_of(kind: MessageKind, organisation: Organisation | None, day: date, now: datetime) -> Mailing:

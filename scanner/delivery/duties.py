@@ -7,25 +7,34 @@ nothing. What went wrong at one organisation is logged and keeps nobody else fro
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from threading import Event
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from scanner.delivery.bulletins import send_due_bulletin
+from django.db.models import QuerySet
+
+from scanner.delivery.bulletins import send_due_bulletin, with_bulletins
 from scanner.delivery.day import due_day
 from scanner.delivery.digest import Space, send_digest
-from scanner.delivery.endings import announce_authorisations, announce_exemptions
+from scanner.delivery.endings import announce_authorisations, announce_exemptions, with_authorisations_ending
 from scanner.delivery.models import Notice
 from scanner.delivery.posting import post_waiting
-from scanner.delivery.reminders import escalate, remind
-from scanner.delivery.replies import settle
+from scanner.delivery.reminders import escalate, pressing, remind
+from scanner.delivery.replies import all_answered, settle
 from targets.models import Organisation
 from targets.query import active_organisations
 
+AT_ONCE = 50
+"""Organisations that one question is about, so that memory holds the findings of no more."""
+
 _log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+_Duty = Callable[[Organisation, datetime], int]
 
 
 @dataclass(slots=True)
@@ -43,18 +52,29 @@ class Duties:
     def run(self, now: datetime) -> int:
         """Do what is due at ``now``; return how many letters that put into the outbox. To be run often."""
         told = _done("post notices", partial(post_waiting, now)) or 0
-        for organisation in active_organisations():
-            if self.stop.is_set():
-                return told
-            told += _done(f"do the duties of {organisation.slug}", partial(self._of, organisation, now)) or 0
+        due = [(each, today) for each in active_organisations() if (today := self._day_of(each, now))]
+        for first in range(0, len(due), AT_ONCE):
+            part = due[first : first + AT_ONCE]
+            concerned = _concerned([each for each, _ in part], now)
+            for organisation, today in part:
+                if self.stop.is_set():
+                    return told
+                told += self._of(organisation, today, concerned, now)
+        if self.stop.is_set():
+            return told
         told += _done("announce exemptions", partial(announce_exemptions, now)) or 0
         return told + (_done("send the digest", lambda: send_digest(now, self.space())) or 0)
 
-    def _of(self, organisation: Organisation, now: datetime) -> int:
-        today = due_day(ZoneInfo(organisation.time_zone), now)
-        if today is None or self._looked_at.get(organisation.pk) == today:
-            return 0
-        duties = (settle_notices, remind, escalate, announce_authorisations, send_due_bulletin)
+    def _day_of(self, organisation: Organisation, now: datetime) -> date | None:
+        """Return the organisation's day when its duties are due; None before its morning, and once they were done."""
+        name = f"tell the day of {organisation.slug}"
+        today = _done(name, lambda: due_day(ZoneInfo(organisation.time_zone), now))
+        return None if self._looked_at.get(organisation.pk) == today else today
+
+    def _of(
+        self, organisation: Organisation, today: date, concerned: Sequence[tuple[_Duty, Container[int]]], now: datetime
+    ) -> int:
+        duties = [duty for duty, whom in concerned if organisation.pk in whom]
         done = [_done(f"{each.__name__} {organisation.slug}", partial(each, organisation, now)) for each in duties]
         if None not in done:
             self._looked_at[organisation.pk] = today
@@ -63,12 +83,38 @@ class Duties:
 
 def settle_notices(organisation: Organisation, now: datetime) -> int:
     """Mark the notices that have been answered otherwise than by a form."""
-    for notice in Notice.objects.filter(organisation=organisation, answered=None, withdrawn=None):
+    for notice in all_answered(_waiting_notices([organisation])):
         settle(notice, now)
     return 0
 
 
-def _done(name: str, duty: Callable[[], int]) -> int | None:
+def _concerned(due: Sequence[Organisation], now: datetime) -> list[tuple[_Duty, Container[int]]]:
+    """Return the duties in their order, each with whom it may concern; that is asked of all at once, as few are."""
+    everybody = {each.pk for each in due}
+    pressed = _done("find pressing findings", partial(pressing, due, now))
+    to_remind, to_escalate = pressed or (everybody, everybody)
+    answered = _done("find answered notices", partial(_with_answered_notices, due))
+    ending = _done("find authorisations that end", partial(with_authorisations_ending, due, now))
+    supervising = _done("find whom bulletins go to", partial(with_bulletins, due))
+    return [
+        (settle_notices, everybody if answered is None else answered),
+        (remind, to_remind),
+        (escalate, to_escalate),
+        (announce_authorisations, everybody if ending is None else ending),
+        (send_due_bulletin, everybody if supervising is None else supervising),
+    ]
+
+
+def _waiting_notices(organisations: Iterable[Organisation]) -> QuerySet[Notice]:
+    return Notice.objects.filter(organisation__in=organisations, answered=None, withdrawn=None)
+
+
+def _with_answered_notices(organisations: Iterable[Organisation]) -> set[int]:
+    rows = all_answered(_waiting_notices(organisations)).order_by()
+    return set(rows.values_list("organisation", flat=True))
+
+
+def _done(name: str, duty: Callable[[], _Result]) -> _Result | None:
     """Return what the duty told, or None when it failed."""
     try:
         return duty()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -42,6 +42,13 @@ def authorisations_ending(organisation: Organisation, now: datetime) -> list[Aut
     return [each for each in soon if not any(_takes_over(other, each) for other in rows)]
 
 
+def with_authorisations_ending(organisations: Iterable[Organisation], now: datetime) -> set[int]:
+    """Return which of the organisations have an authorisation that ends within 30 days."""
+    soon = now + timedelta(days=max(STEPS))
+    rows = Authorisation.objects.filter(retired_at=None, valid_until__gt=now, valid_until__lte=soon)
+    return set(rows.filter(organisation__in=organisations).order_by().values_list("organisation", flat=True))
+
+
 def announce_authorisations(organisation: Organisation, now: datetime) -> int:
     """Announce the ends of authorisations to those who answer for security there, and to the operators."""
     zone = ZoneInfo(organisation.time_zone)
@@ -50,11 +57,13 @@ def announce_authorisations(organisation: Organisation, now: datetime) -> int:
         return 0
     ending = authorisations_ending(organisation, now)
     new = untold(_key(each, today, zone) for each in ending)
+    if not new:
+        return 0
     own = recipients(organisation, MessageKind.AUTHORISATION_ENDING)
     told = {each.address.lower() for each in own}
     copies = [each for each in operators() if each.address.lower() not in told]
     day_key = f"authorisations:{organisation.pk}:{today}"
-    if not new or not (own or copies) or not untold([day_key]):
+    if not (own or copies) or not untold([day_key]):
         return 0
     ending.sort(key=lambda each: (each.valid_until, each.document))
     mailing = mailing_of(MessageKind.AUTHORISATION_ENDING, organisation, today, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,10 +30,14 @@ class Mailing:
     about: tuple[object, ...]
     now: datetime
 
-    def untold(self, chosen: Iterable[Recipient]) -> list[Recipient]:
-        """Return those who were not written to yet, each once."""
+    def untold(self, chosen: Iterable[Recipient], told: Container[str] | None = None) -> list[Recipient]:
+        """Return those who were not written to yet, each once.
+
+        ``told`` are the keys of letters that were written, for a caller who has read those of many mailings at once.
+        """
         keys = {self._key(each): each for each in chosen}
-        told = set(Message.objects.filter(key__in=keys).values_list("key", flat=True))
+        if told is None:
+            told = set(Message.objects.filter(key__in=keys).values_list("key", flat=True))
         return [each for key, each in keys.items() if key not in told]
 
     def letters(self, chosen: Iterable[Recipient], writing: Writing) -> list[Letter]:

@@ -26,7 +26,8 @@ from scanner.reports.findings import count, report_finding, worst_first
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.page import fill
 from scanner.reports.priorities import fix_first
-from scanner.reports.query import authorisations_during, latest_round
+from scanner.reports.query import latest_round
+from scanner.reports.together import authorisations_during
 from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation
@@ -158,7 +159,7 @@ def _inspected(organisation: Organisation, this: Round) -> Inspected:
     return Inspected(
         started=this.started or this.created,
         finished=this.finished,
-        authorisations=authorisations_during(organisation, this),
+        authorisations=tuple(authorisations_during([organisation.pk], this).get(organisation.pk, ())),
         hosts=len(outcomes),
         inspected=outcomes.count(Outcome.INSPECTED),
         partial=outcomes.count(Outcome.PARTIAL),

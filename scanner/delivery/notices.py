@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Message, MessageKind, Notice, NoticeItem
@@ -22,7 +22,7 @@ from scanner.delivery.outbox import cancel, key_of
 from scanner.engine.errors import Refused
 from scanner.engine.model import Confidence, Severity
 from scanner.remediation.follow import terms_for
-from scanner.remediation.lifecycle import Happened, State, Terms, report
+from scanner.remediation.lifecycle import MERELY_SEEN, Happened, State, Terms, report
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.part import in_register
 from scanner.rounds.models import Round
@@ -60,8 +60,13 @@ def notices_due(this: Round, only: Collection[int] | None = None) -> list[Due]:
     served = Notice.objects.filter(round=this).values("organisation")
     told = FindingEvent.objects.filter(round=this, kind__in=_SEEN)
     least = Severity(this.plan.notice_from)
+    asked = _open(least).filter(
+        Exists(told.filter(finding=OuterRef("pk"))), organisation__in=this.owners(only).order_by()
+    )
+    fresh = asked.exclude(confidence=Confidence.POSSIBLE).exclude(Exists(_asking_for(OuterRef("pk"))))
+    owners = set(fresh.exclude(organisation__in=served).order_by().values_list("organisation", flat=True))
     found = []
-    for organisation in this.owners(only).filter(retired_at=None).exclude(pk__in=served):
+    for organisation in Organisation.objects.filter(pk__in=owners, retired_at=None).order_by("slug"):
         due = due_for(organisation, least)
         seen = set(told.filter(finding__organisation=organisation).values_list("finding", flat=True))
         findings, to_check = ([each for each in part if each.pk in seen] for part in (due.findings, due.to_check))
@@ -72,13 +77,15 @@ def notices_due(this: Round, only: Collection[int] | None = None) -> list[Due]:
 
 def due_for(organisation: Organisation, least: Severity) -> Due:
     """Return the organisation's open findings, at least as severe as ``least``, that stand in no live notice."""
-    severe = [each for each in Severity if each.at_least(least) and each is not Severity.INFO]
-    rows = Finding.objects.filter(organisation=organisation, state=State.OPEN, severity__in=severe)
-    findings = sorted(in_register(rows.select_related("organisation")), key=_worst_first)
-    standing = _standing_in_notices(organisation)
+    rows = _open(least).filter(organisation=organisation)
+    standing = Exists(_asking_for(OuterRef("pk")))
+    due = list(rows.exclude(~Q(confidence=Confidence.POSSIBLE), standing))
+    for each in due:
+        each.organisation = organisation
+    findings = sorted(in_register(due), key=_worst_first)
     return Due(
         organisation,
-        tuple(each for each in findings if each.confidence != Confidence.POSSIBLE and each.pk not in standing),
+        tuple(each for each in findings if each.confidence != Confidence.POSSIBLE),
         tuple(each for each in findings if each.confidence == Confidence.POSSIBLE),
     )
 
@@ -192,13 +199,19 @@ def _told(finding: Finding, now: datetime, terms: Terms) -> Finding:
     return row
 
 
-def _standing_in_notices(organisation: Organisation) -> set[int]:
-    """Return the findings that a live notice asks for, and that did not come back since it was issued."""
-    items = NoticeItem.objects.filter(notice__organisation=organisation, notice__withdrawn=None, to_check=False)
-    issued = dict(items.values("finding").annotate(last=Max("notice__issued")).values_list("finding", "last"))
-    events = FindingEvent.objects.filter(finding__in=list(issued), kind__in=_OPEN_AGAIN)
-    came_back = dict(events.values("finding").annotate(last=Max("at")).values_list("finding", "last"))
-    return {number for number, at in issued.items() if number not in came_back or came_back[number] <= at}
+def _open(least: Severity) -> QuerySet[Finding]:
+    """Return the open findings that are at least so severe; hints are asked of nobody."""
+    severe = [each for each in Severity if each.at_least(least) and each is not Severity.INFO]
+    return Finding.objects.filter(state=State.OPEN, severity__in=severe)
+
+
+def _asking_for(finding: OuterRef) -> QuerySet[NoticeItem]:
+    """Return where a live notice asks for a finding that did not come back since it was issued."""
+    # What merely saw a finding is left out twice, so that the index without it, which is short, is read.
+    back = FindingEvent.objects.exclude(kind__in=MERELY_SEEN).filter(kind__in=_OPEN_AGAIN)
+    came_back = back.filter(finding=OuterRef("finding"), at__gt=OuterRef("notice__issued"))
+    items = NoticeItem.objects.filter(finding=finding, notice__withdrawn=None, to_check=False)
+    return items.exclude(Exists(came_back))
 
 
 def _worst_first(finding: Finding) -> tuple[object, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
@@ -59,30 +60,9 @@ def told_alike(message: Message) -> Q:
 
 
 def enqueue(letter: Letter, now: datetime) -> bool:
-    """Put a letter into the outbox; return False when its key was used before. Belongs into a transaction.
-
-    The Message-ID follows from the key and the installation, so that the same letter has it whenever it is made. That
-    of another installation of the office, which has a round 1 as well, must differ: mail systems show one of the two.
-    """
-    digest = salted_hmac("roundsman.message-id", letter.key, algorithm="sha256").hexdigest()[:40]
-    message, made = Message.objects.get_or_create(
-        key=letter.key,
-        defaults={
-            "kind": letter.kind,
-            "organisation": letter.organisation,
-            "recipient": letter.recipient,
-            "language": letter.language,
-            "message_id": f"<{digest}@{mail_domain()}>",
-            "subject": letter.subject,
-            "text": letter.text,
-            "html": letter.html,
-            "report": letter.report,
-            "bulletin": letter.bulletin,
-            "created": now,
-            "not_before": now,
-        },
-    )
-    if made:
+    """Put a letter into the outbox; return False when its key was used before. Belongs into a transaction."""
+    message, made = Message.objects.get_or_create(key=letter.key, defaults=_columns(letter, now))
+    if made and letter.files:
         Attachment.objects.bulk_create(
             Attachment(message=message, name=file.name, media_type=file.media_type, content=pack(file.content))
             for file in letter.files
@@ -92,7 +72,40 @@ def enqueue(letter: Letter, now: datetime) -> bool:
 
 def enqueue_all(letters: Iterable[Letter], now: datetime) -> int:
     """Put letters into the outbox; return how many are new. Belongs into a transaction."""
-    return sum(enqueue(letter, now) for letter in letters)
+    wanted = {letter.key: letter for letter in letters}
+    told = set(Message.objects.filter(key__in=wanted).values_list("key", flat=True))
+    new = [letter for key, letter in wanted.items() if key not in told]
+    if any(letter.files for letter in new):
+        return sum(enqueue(letter, now) for letter in new)
+    try:
+        with transaction.atomic():
+            Message.objects.bulk_create(Message(key=letter.key, **_columns(letter, now)) for letter in new)
+    except IntegrityError:  # somebody else has put one there at this moment
+        return sum(enqueue(letter, now) for letter in new)
+    return len(new)
+
+
+def _columns(letter: Letter, now: datetime) -> dict[str, Any]:
+    """Return what a letter's row holds beside its key.
+
+    The Message-ID follows from the key and the installation, so that the same letter has it whenever it is made. That
+    of another installation of the office, which has a round 1 as well, must differ: mail systems show one of the two.
+    """
+    digest = salted_hmac("roundsman.message-id", letter.key, algorithm="sha256").hexdigest()[:40]
+    return {
+        "kind": letter.kind,
+        "organisation": letter.organisation,
+        "recipient": letter.recipient,
+        "language": letter.language,
+        "message_id": f"<{digest}@{mail_domain()}>",
+        "subject": letter.subject,
+        "text": letter.text,
+        "html": letter.html,
+        "report": letter.report,
+        "bulletin": letter.bulletin,
+        "created": now,
+        "not_before": now,
+    }
 
 
 def make_due(numbers: Iterable[int], by: str, now: datetime) -> list[int]:

@@ -5,6 +5,7 @@ It lies in the database sealed (:mod:`scanner.sealing`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography.fernet import InvalidToken
@@ -13,6 +14,7 @@ from django.db import transaction
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import ReportPassword
 from scanner.engine.errors import Refused
+from scanner.prepared import Given, Prepared
 from scanner.sealing import box
 from targets.models import Organisation
 
@@ -51,9 +53,18 @@ def has_password(organisation: Organisation) -> bool:
     return ReportPassword.objects.filter(organisation=organisation).exists()
 
 
+def with_passwords(organisations: Iterable[Organisation]) -> set[int]:
+    """Return which of the organisations get their reports encrypted."""
+    rows = ReportPassword.objects.filter(organisation__in=organisations)
+    return set(rows.values_list("organisation", flat=True))
+
+
+_PASSWORD = Prepared(lambda: ReportPassword.objects.filter(organisation=Given("organisation"))[:1])
+
+
 def password_of(organisation: Organisation) -> str | None:
     """Return the password, or None. Raises ``Refused`` when the secret key is not the one it was kept with."""
-    row = ReportPassword.objects.filter(organisation=organisation).first()
+    row = _PASSWORD.first(organisation=organisation)
     if row is None:
         return None
     try:

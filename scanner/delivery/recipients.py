@@ -6,7 +6,7 @@ each, so that no mail speaks of two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.conf import settings
 from scanner.delivery.letters import OPTIONAL, own_language
 from scanner.delivery.models import MessageKind
 from scanner.engine.catalogue.load import Language
+from scanner.prepared import Given, Prepared
 from targets.models import Contact, ContactRole, Organisation
 
 KINDS: Mapping[str, Set[MessageKind]] = {
@@ -43,8 +44,20 @@ class Recipient:
     instead: bool = False
 
 
-def recipients(organisation: Organisation, kind: MessageKind) -> tuple[Recipient, ...]:
+def contacts_of(organisations: Iterable[Organisation]) -> Mapping[int, Sequence[Contact]]:
+    """Return the contacts of each organisation, by its primary key, in one question."""
+    found: dict[int, list[Contact]] = {each.pk: [] for each in organisations}
+    for contact in Contact.objects.filter(organisation__in=found, retired_at=None).order_by("email"):
+        found[contact.organisation_id].append(contact)
+    return found
+
+
+def recipients(
+    organisation: Organisation, kind: MessageKind, contacts: Sequence[Contact] | None = None
+) -> tuple[Recipient, ...]:
     """Return who is told ``kind`` about their own organisation.
+
+    ``contacts`` are its own, by their addresses, for a caller who has read those of many organisations at once.
 
     Where no contact has a role for it, all contacts are told; where there is no contact at all, the operators. Only
     :data:`OPTIONAL` kinds may be declined; a kind that all have declined goes to nobody. A retired organisation is
@@ -52,7 +65,8 @@ def recipients(organisation: Organisation, kind: MessageKind) -> tuple[Recipient
     """
     if organisation.retired_at is not None:
         return ()
-    contacts = list(_contacts(organisation))
+    if contacts is None:
+        contacts = _contacts(organisation)
     if not contacts:
         return tuple(Recipient(each.address, each.language, instead=True) for each in operators())
     fitting = [contact for contact in contacts if kind in KINDS[contact.role]]
@@ -102,21 +116,32 @@ def may_read(organisation: Organisation, address: str) -> bool:
     operator's. Of a retired organisation nothing goes to anybody."""
     if organisation.retired_at is not None:
         return False
-    readers = {each.address.lower() for each in operators()}
-    owner: Organisation | None = organisation
-    while owner is not None:
-        if owner.retired_at is None:
-            readers.update(each.email.lower() for each in _contacts(owner))
-        owner = owner.parent
-    return address.lower() in readers
+    reader = address.lower()
+    if any(each.address.lower() == reader for each in operators()):
+        return True
+    # Nearly all mail is for an organisation's own contacts: those above are asked for last, one after the other.
+    active = (owner for owner in organisation.upwards() if owner.retired_at is None)
+    return any(reader in {email.lower() for email in _ADDRESSES(organisation=owner)} for owner in active)
 
 
 def _supervising_contacts(above: Organisation) -> Iterator[Contact]:
     return (contact for contact in _contacts(above) if contact.role in _SUPERVISING)
 
 
-def _contacts(organisation: Organisation) -> Iterable[Contact]:
-    return Contact.objects.filter(organisation=organisation, retired_at=None).order_by("email")
+_CONTACTS = Prepared(
+    lambda: Contact.objects.filter(organisation=Given("organisation"), retired_at=None).order_by("email")
+)
+_ADDRESSES = Prepared(
+    lambda: (
+        Contact.objects.filter(organisation=Given("organisation"), retired_at=None)
+        .order_by()
+        .values_list("email", flat=True)
+    )
+)
+
+
+def _contacts(organisation: Organisation) -> list[Contact]:
+    return _CONTACTS(organisation=organisation)
 
 
 def _declined(contact: Contact, kind: MessageKind) -> bool:

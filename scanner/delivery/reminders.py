@@ -40,7 +40,7 @@ AGAIN_DAYS = 7
 
 _Step = TypeVar("_Step")
 
-_STEPS_NEED = ("pk", "confidence", "deadline", "first_seen", "reported", "severity")
+_STEPS_NEED = ("pk", "confidence", "deadline", "first_seen", "organisation_id", "reported", "severity")
 
 
 def remind(organisation: Organisation, now: datetime) -> int:
@@ -53,7 +53,7 @@ def remind(organisation: Organisation, now: datetime) -> int:
     if today is None:
         return 0
     soon = now + timedelta(days=AHEAD_DAYS + 1)
-    steps = {each: step for each in _due_before(organisation, soon) if (step := _step(each, today, now, zone))}
+    steps = {each: step for each in _due_before([organisation.pk], soon) if (step := _step(each, today, now, zone))}
     day_key = f"reminder:{organisation.pk}:{today}"
     if not untold(_key(each, step) for each, step in steps.items()) or not untold([day_key]):
         return 0  # the register, which takes longer to read, makes no more of it
@@ -68,6 +68,27 @@ def remind(organisation: Organisation, now: datetime) -> int:
     mailing = mailing_of(MessageKind.REMINDER, organisation, today, now)
     letters = mailing.letters(chosen, partial(reminder_letter, late, ahead, to_check))
     return tell_once(day_key, new, letters, now)
+
+
+def pressing(organisations: Iterable[Organisation], now: datetime) -> tuple[set[int], set[int]]:
+    """Return which of the organisations are to be reminded, and of which their supervisors are to be told.
+
+    Some of them need not be, as the register, which takes longer to read, may make less of it.
+    """
+    owners = {each.pk: each for each in organisations}
+    to_remind: dict[str, int] = {}
+    to_escalate: dict[str, int] = {}
+    soon = now + timedelta(days=AHEAD_DAYS + 1)
+    for finding in _due_before(owners, soon):
+        owner = owners[finding.organisation_id]
+        zone = ZoneInfo(owner.time_zone)
+        if step := _step(finding, now.astimezone(zone).date(), now, zone):
+            to_remind[_key(finding, step)] = owner.pk
+        if finding.confidence != Confidence.POSSIBLE:
+            to_escalate |= {_key(finding, step): owner.pk for step in _late_steps(finding, now)}
+    new = untold({*to_remind, *to_escalate})
+    reminded, escalated = ({steps[key] for key in steps.keys() & new} for steps in (to_remind, to_escalate))
+    return reminded, escalated
 
 
 def escalate(organisation: Organisation, now: datetime) -> int:
@@ -99,9 +120,9 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     return tell_once(day_key, new, letters, now)
 
 
-def _due_before(organisation: Organisation, moment: datetime) -> Sequence[Finding]:
+def _due_before(owners: Iterable[int], moment: datetime) -> Sequence[Finding]:
     """Return rows that tell no more of findings than what steps they have reached: most have been told before."""
-    rows = Finding.objects.filter(organisation=organisation, state=State.OPEN, deadline__lt=moment)
+    rows = Finding.objects.filter(organisation__in=owners, state=State.OPEN, deadline__lt=moment)
     due = rows.exclude(severity=Severity.INFO).order_by().values_list(*_STEPS_NEED, named=True)
     return cast("Sequence[Finding]", due)
 
@@ -122,7 +143,7 @@ def _to_escalate(organisation: Organisation, now: datetime) -> list[Finding]:
             "finding", flat=True
         )
     )
-    sure = (each for each in _due_before(organisation, now) if each.confidence != Confidence.POSSIBLE)
+    sure = (each for each in _due_before([organisation.pk], now) if each.confidence != Confidence.POSSIBLE)
     return [each for each in sure if each.pk not in asked]
 
 

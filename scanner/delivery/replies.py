@@ -14,6 +14,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Answer, Notice, NoticeItem, Reply
@@ -23,7 +24,7 @@ from scanner.engine.errors import InputError, Refused, RoundsmanError
 from scanner.engine.hostile import line
 from scanner.engine.sentence import Sentence
 from scanner.remediation.acts import claim, request_exemption
-from scanner.remediation.lifecycle import EXEMPT, Happened, State
+from scanner.remediation.lifecycle import EXEMPT, MERELY_SEEN, Happened, State
 from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
 from scanner.remediation.reinspection import request_reinspection
 from targets.registry.times import end_of_day
@@ -128,12 +129,23 @@ def unanswered(notice: Notice) -> set[int]:
 
     By their primary keys: most notices wait for long, and are asked about every day.
     """
-    items = dict(notice.items.filter(to_check=False, replies=None).values_list("pk", "finding"))
-    findings = list(items.values())
-    events = FindingEvent.objects.filter(kind__in=ANSWERED_BY, at__gte=notice.issued, finding__in=findings)
-    requests = Exemption.objects.filter(requested_at__gte=notice.issued, finding__in=findings)
-    acted = {*events.values_list("finding", flat=True), *requests.values_list("finding", flat=True)}
-    return {number for number, finding in items.items() if finding not in acted}
+    return set(_unanswered_items().filter(notice=notice).values_list("pk", flat=True))
+
+
+def all_answered(notices: QuerySet[Notice]) -> QuerySet[Notice]:
+    """Return those of ``notices`` of which every finding to be fixed has an answer."""
+    return notices.exclude(Exists(_unanswered_items().filter(notice=OuterRef("pk"))))
+
+
+def _unanswered_items() -> QuerySet[NoticeItem]:
+    of_it = {"finding": OuterRef("finding")}
+    # What merely saw a finding is left out twice, so that the index without it, which is short, is read.
+    events = FindingEvent.objects.exclude(kind__in=MERELY_SEEN).filter(kind__in=ANSWERED_BY, **of_it)
+    acted = events.filter(at__gte=OuterRef("notice__issued"))
+    requested = Exemption.objects.filter(requested_at__gte=OuterRef("notice__issued"), **of_it)
+    replied = Reply.objects.filter(item=OuterRef("pk"))
+    items = NoticeItem.objects.filter(to_check=False).order_by()
+    return items.exclude(Exists(replied)).exclude(Exists(requested)).exclude(Exists(acted))
 
 
 def _apply(planned: Import, by: str, now: datetime) -> list[RowError]:

@@ -20,7 +20,7 @@ from scanner.delivery.mail_server import sender_address
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import File
 from scanner.delivery.papers import HTML, Version, bulletin_versions, notice_versions
-from scanner.delivery.passwords import has_password, password_of
+from scanner.delivery.passwords import password_of
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import Refused
 from scanner.files import draft_of
@@ -31,7 +31,6 @@ from scanner.reports.models import Report
 from scanner.reports.sealed import sealed_office, sealed_pdf
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import Words, words
-from targets.models import Organisation
 
 PRUNED = "its content was pruned, as its time was over"
 
@@ -87,7 +86,7 @@ def built(message: Message, how: Post) -> bytes:
 
 def _versions(message: Message, how: Post) -> Iterator[Mail]:
     """Yield how the mail may leave, from the one with most attached to the one that leaves however large it is."""
-    mail = _without_report(message)
+    mail = _without_papers(message)
     if not (message.report or message.bulletin or (message.kind == MessageKind.NOTICE and mail.files)):
         yield mail
         return
@@ -123,10 +122,10 @@ def _report_versions(report: Report, t: Words, password: str | None, how: Post) 
         yield (), _linked(report, report_name(report), unpack(report.html), how)
 
 
-def mailed_forms(organisation: Organisation) -> tuple[ReportFormat, ...]:
+def mailed_forms(*, sealed: bool) -> tuple[ReportFormat, ...]:
     """Return the forms in which reports are mailed: those of the settings; encrypted ones are never HTML."""
     chosen = tuple(ReportFormat(form) for form in settings.INSTALLATION.report_formats)
-    if not has_password(organisation):
+    if not sealed:
         return chosen
     return tuple(form for form in chosen if form in _SEALS) or (ReportFormat.PDF,)
 
@@ -134,8 +133,8 @@ def mailed_forms(organisation: Organisation) -> tuple[ReportFormat, ...]:
 def _report_files(report: Report, password: str | None) -> tuple[File, ...]:
     """Return the report as it is attached. With a password there is nothing that isn't encrypted with it."""
     stem = report_name(report).removesuffix(".html")
-    mailed = mailed_forms(report.organisation)
-    wanted = report.files.filter(form__in=mailed)
+    mailed = mailed_forms(sealed=password is not None)
+    wanted = report.files.filter(form__in=set(mailed) - {ReportFormat.HTML})  # not asked for when there is nothing
     kept = {ReportFormat(each.form): unpack(each.content) for each in wanted}
     if password:
         sealed = {form: _SEALS[form](content, password) for form, content in kept.items() if form in _SEALS}
@@ -150,8 +149,10 @@ def report_name(report: Report) -> str:
     return f"{report.organisation.slug}-{report.round_id}.html"
 
 
-def _without_report(message: Message) -> Mail:
-    files = tuple(File(each.name, each.media_type, unpack(each.content)) for each in message.attachments.all())
+def _without_papers(message: Message) -> Mail:
+    """Return the mail without what it is about; what is kept beside it is the whole of it where that is no report."""
+    kept = () if message.report_id or message.bulletin_id else message.attachments.all()
+    files = tuple(File(each.name, each.media_type, unpack(each.content)) for each in kept)
     optional = MessageKind(message.kind) in OPTIONAL and message.organisation is not None
     slug = message.organisation.slug if message.organisation else ""
     return Mail(

@@ -20,7 +20,7 @@ from threading import Event
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, transaction
-from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from scanner import locks
 from scanner.audit import trail
@@ -34,6 +34,7 @@ from scanner.delivery.reports import Post, built, post
 from scanner.delivery.smtp import Answer, Conversation, Fate, NoServer, Server, Step
 from scanner.engine.errors import InputError
 from scanner.locks import Lock
+from scanner.prepared import Given, Prepared, PreparedUpdate
 
 _log = logging.getLogger(__name__)
 
@@ -283,14 +284,34 @@ def due(now: datetime) -> list[tuple[int, int, str]]:
     return list(ready.order_by(rank, "created", "pk").values_list("pk", "attempt", "recipient"))
 
 
+_CLAIM = PreparedUpdate(
+    lambda: Message.objects.filter(pk=Given("message"), attempt=Given("attempt"), state=MessageState.QUEUED),
+    state=MessageState.SENDING,
+    attempt=F("attempt") + 1,
+    lease_until=Given("until"),
+)
+_RECORD = PreparedUpdate(
+    lambda: Message.objects.filter(pk=Given("message"), attempt=Given("attempt"), state=MessageState.SENDING),
+    state=Given("became"),
+    reply=Given("reply"),
+    lease_until=None,
+    finished=Given("finished"),
+    not_before=Given("not_before"),
+)
+_CLAIMED = Prepared(
+    lambda: Message.objects.filter(pk=Given("message")).select_related("organisation", "report").defer("report__json")
+)
+
+
 def claim(pk: int, attempt: int, now: datetime) -> Message | None:
     """Take a message for sending; None when another mailer was faster, or it was cancelled."""
-    waiting = Message.objects.filter(pk=pk, attempt=attempt, state=MessageState.QUEUED)
-    if waiting.update(state=MessageState.SENDING, attempt=attempt + 1, lease_until=now + LEASE) != 1:
+    if _CLAIM(message=pk, attempt=attempt, until=now + LEASE) != 1:
         return None
-    return Message.objects.select_related("organisation__parent", "report__organisation", "bulletin__organisation").get(
-        pk=pk
-    )
+    (message,) = _CLAIMED(message=pk)
+    report, owner = message.report, message.organisation
+    if report is not None and owner is not None and report.organisation_id == owner.pk:
+        report.organisation = owner  # read already
+    return message
 
 
 def record(message: Message, answer: Answer, now: datetime) -> MessageState | None:
@@ -305,12 +326,12 @@ def record(message: Message, answer: Answer, now: datetime) -> MessageState | No
             state = MessageState.DEAD if over else MessageState.QUEUED
     urgent = message.kind == MessageKind.URGENT_ALERT
     waiting = state is MessageState.QUEUED
-    mine = Message.objects.filter(pk=message.pk, attempt=message.attempt, state=MessageState.SENDING)
     with transaction.atomic():
-        written = mine.update(
-            state=state,
+        written = _RECORD(
+            message=message,
+            attempt=message.attempt,
+            became=state,
             reply=answer.reply[:REPLY_LIMIT],
-            lease_until=None,
             finished=None if waiting else now,
             not_before=now + retry.wait(message.key, message.attempt, urgent=urgent) if waiting else message.not_before,
         )

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from scanner.delivery.apart import apart
 from scanner.delivery.finding_letters import Result, recurrence_letter, reinspection_letter, urgent_letter
 from scanner.delivery.mailing import Mailing
-from scanner.delivery.models import MessageKind, Told
+from scanner.delivery.models import Message, MessageKind, Told
 from scanner.delivery.outbox import Letter, enqueue_all
-from scanner.delivery.passwords import has_password
-from scanner.delivery.recipients import recipients
+from scanner.delivery.passwords import with_passwords
+from scanner.delivery.recipients import Recipient, contacts_of, recipients
 from scanner.delivery.reports import mailed_forms
 from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
@@ -35,14 +35,14 @@ from scanner.remediation.models import FindingEvent
 from scanner.remediation.reinspection import Verdict, verdicts
 from scanner.reports.findings import report_finding, worst_first
 from scanner.reports.formats import ReportFormat, rendered
-from scanner.reports.model import Finding, Reason, ReportModel
+from scanner.reports.model import Reason, ReportModel
 from scanner.reports.models import Report, ReportFile
 from scanner.reports.query import report_model
 from scanner.reports.render import render_html, render_json
 from scanner.reports.stationery import stationery_of
+from scanner.reports.together import Together
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round
 from targets.models import Organisation
-from targets.query import registered_domains, registered_targets
 
 PER_LETTER = 20
 """Findings that one urgent alert shows at most, so that mail programs don't cut it; more make more letters."""
@@ -59,17 +59,18 @@ def tell_round(round_id: int, now: datetime, only: Collection[int] | None = None
     this = Round.objects.select_related("plan").get(pk=round_id)
     if this.followed is None:
         raise InputError(f"Round {this.pk} was not followed yet, so there is nothing to tell of it.")
-    owners = this.owners(only).filter(retired_at=None).select_related("parent")
-    tellings = [_tell_recurrences]
+    owners = list(this.owners(only).filter(retired_at=None).select_related("parent"))
+    telling = _Telling(this, owners, now)
+    tell = [telling.recurrences]
     if this.findings:
-        tellings.insert(0, _tell_reinspection)
+        tell.insert(0, telling.reinspection)
     elif this.kind != PlanKind.CADENCE:
-        tellings.insert(0, _tell_report)
+        tell.insert(0, telling.report)
     return sum(
         apart(
-            (f"tell {owner.slug} of {this} ({tell.__name__})", partial(tell, this, owner, now))
+            (f"tell {owner.slug} of {this} ({each.__name__})", partial(each, owner))
             for owner in owners
-            for tell in tellings
+            for each in tell
         )
     )
 
@@ -118,42 +119,123 @@ def _alert_key(finding: FindingRow, *, exploited: bool) -> str:
     return f"{why}:{finding.pk}:{finding.first_seen.isoformat()}:{finding.recurrences}"
 
 
-def _tell_report(this: Round, organisation: Organisation, now: datetime) -> int:
-    """Keep the report in its organisation's language and those of whom it goes to, and write to them."""
-    if not (registered_targets(organisation) or registered_domains(organisation)):
-        return 0
-    mailing = Mailing(MessageKind.ROUND_REPORT, organisation, (this.pk, organisation.pk), now)
-    left = mailing.untold(recipients(organisation, mailing.kind))
-    languages = {Language(organisation.language), *(each.language for each in left)}
-    kept = {each.language: each for each in Report.objects.filter(round=this, organisation=organisation)}
-    if not left and languages <= kept.keys():
-        return 0
-    model = report_model(organisation, this, now)
-    part = None if this.is_whole else PlanKind(this.kind)
-    # Only what is mailed needs further forms; the report in the organisation's language is kept all the same.
-    forms = {each.language: mailed_forms(organisation) for each in left}
-    missing = sorted(languages - kept.keys())
-    with stationery_of(organisation):
-        drafts = [
-            (drafted(this, organisation, model, each), _files(translated(model, each), forms.get(each, ())))
-            for each in missing
+class _Telling:
+    """Tells the organisations of a round of it, one by one; what can be is asked for all of them at once."""
+
+    def __init__(self, this: Round, owners: Sequence[Organisation], now: datetime) -> None:
+        self._this = this
+        self._owners = owners
+        self._now = now
+        self._contacts = contacts_of(owners)
+        self._together = Together(owners, this)
+
+    def report(self, organisation: Organisation) -> int:
+        """Keep the report in its organisation's language and those of whom it goes to, and write to them."""
+        if not self._together.registers_anything(organisation):
+            return 0
+        mailing = self._mailing(MessageKind.ROUND_REPORT, organisation)
+        left = mailing.untold(self._recipients(mailing.kind, organisation), self._told)
+        languages = {Language(organisation.language), *(each.language for each in left)}
+        kept = dict(self._kept.get(organisation.pk, {}))
+        if not left and languages <= kept.keys():
+            return 0
+        model = report_model(organisation, self._this, self._now, self._together)
+        part = None if self._this.is_whole else PlanKind(self._this.kind)
+        sealed = organisation.pk in self._sealed
+        # Only what is mailed needs further forms; the report in the organisation's language is kept all the same.
+        forms = {each.language: mailed_forms(sealed=sealed) for each in left}
+        with stationery_of(organisation):
+            drafts = [
+                (drafted(self._this, organisation, model, each), _files(translated(model, each), forms.get(each, ())))
+                for each in sorted(languages - kept.keys())
+            ]
+        letters = mailing.letters(
+            left, lambda frame: round_letter(translated(model, frame.language), frame, part, sealed=sealed)
+        )
+        with transaction.atomic():
+            kept |= {Language(draft.language): _keep(draft, files) for draft, files in drafts}
+            return enqueue_all((replace(each, report=kept[Language(each.language)]) for each in letters), self._now)
+
+    def reinspection(self, organisation: Organisation) -> int:
+        """Write how the inspection of single findings went."""
+        mailing = self._mailing(MessageKind.REINSPECTION, organisation)
+        ours = [(each, verdict) for each, verdict in self._verdicts if each.organisation_id == organisation.pk]
+        if not ours:
+            return 0
+        left = mailing.untold(self._recipients(mailing.kind, organisation))
+        if not left:
+            return 0
+        results = [_result(self._this, each, verdict, self._now) for each, verdict in ours]
+        results.sort(key=lambda each: worst_first(each.finding))
+        when = self._this.finished or self._now
+        letters = mailing.letters(left, partial(reinspection_letter, results, when))
+        with transaction.atomic():
+            return enqueue_all(letters, self._now)
+
+    def recurrences(self, organisation: Organisation) -> int:
+        """Alert what is back within the same life; what comes back after a long absence is new, and in the report."""
+        back = [
+            (report_finding(event.finding, {}, {}, self._now), datetime.fromisoformat(event.detail["fixed"]))
+            for event in self._back.get(organisation.pk, ())
+            if event.finding.first_seen < event.at and "fixed" in event.detail
         ]
-    sealed = has_password(organisation)
-    letters = mailing.letters(
-        left, lambda frame: round_letter(translated(model, frame.language), frame, part, sealed=sealed)
-    )
-    with transaction.atomic():
-        for draft, files in drafts:
-            kept[draft.language], made = Report.objects.get_or_create(
-                organisation=organisation,
-                round=this,
-                language=draft.language,
-                defaults={name: getattr(draft, name) for name in ("generated", "html", "json", "digest")},
-            )
-            if made:
-                report = kept[draft.language]
-                ReportFile.objects.bulk_create(ReportFile(report=report, form=f, content=c) for f, c in files.items())
-        return enqueue_all((replace(each, report=kept[each.language]) for each in letters), now)
+        if not back:
+            return 0
+        back.sort(key=lambda pair: worst_first(pair[0]))
+        mailing = self._mailing(MessageKind.RECURRENCE, organisation)
+        left = mailing.untold(self._recipients(mailing.kind, organisation))
+        letters = mailing.letters(left, partial(recurrence_letter, back))
+        with transaction.atomic():
+            return enqueue_all(letters, self._now)
+
+    def _mailing(self, kind: MessageKind, organisation: Organisation) -> Mailing:
+        return Mailing(kind, organisation, (self._this.pk, organisation.pk), self._now)
+
+    def _recipients(self, kind: MessageKind, organisation: Organisation) -> tuple[Recipient, ...]:
+        return recipients(organisation, kind, self._contacts[organisation.pk])
+
+    @cached_property
+    def _sealed(self) -> Container[int]:
+        return with_passwords(self._owners)
+
+    @cached_property
+    def _kept(self) -> Mapping[int, Mapping[Language, Report]]:
+        """The reports that were kept before, without their contents."""
+        found: dict[int, dict[Language, Report]] = defaultdict(dict)
+        rows = Report.objects.filter(round=self._this, organisation__in=self._owners)
+        for each in rows.only("organisation", "language"):
+            found[each.organisation_id][Language(each.language)] = each
+        return found
+
+    @cached_property
+    def _told(self) -> Container[str]:
+        """The keys of the letters that went with them: none goes without."""
+        reports = [report.pk for of_one in self._kept.values() for report in of_one.values()]
+        return set(Message.objects.filter(report__in=reports).values_list("key", flat=True))
+
+    @cached_property
+    def _verdicts(self) -> Sequence[tuple[FindingRow, Verdict]]:
+        return verdicts(self._this)
+
+    @cached_property
+    def _back(self) -> Mapping[int, Sequence[FindingEvent]]:
+        """What the round opened again, by organisation."""
+        found = defaultdict(list)
+        events = FindingEvent.objects.filter(round=self._this, kind=Happened.REOPENED)
+        for event in events.select_related("finding"):
+            found[event.finding.organisation_id].append(event)
+        return found
+
+
+def _keep(draft: Report, files: Mapping[ReportFormat, bytes]) -> Report:
+    """Save a report with its files, and return it; or the one that somebody else has kept at this moment."""
+    try:
+        with transaction.atomic():
+            draft.save(force_insert=True)
+    except IntegrityError:
+        return Report.objects.get(organisation=draft.organisation, round=draft.round, language=draft.language)
+    ReportFile.objects.bulk_create(ReportFile(report=draft, form=f, content=c) for f, c in files.items())
+    return draft
 
 
 def drafted(this: Round, organisation: Organisation, model: ReportModel, language: Language) -> Report:
@@ -182,20 +264,6 @@ def translated(model: ReportModel, language: Language) -> ReportModel:
     return replace(model, organisation=replace(model.organisation, language=str(language)))
 
 
-def _tell_reinspection(this: Round, organisation: Organisation, now: datetime) -> int:
-    mailing = Mailing(MessageKind.REINSPECTION, organisation, (this.pk, organisation.pk), now)
-    left = mailing.untold(recipients(organisation, mailing.kind))
-    ours = [(each, verdict) for each, verdict in verdicts(this) if each.organisation_id == organisation.pk]
-    if not left or not ours:
-        return 0
-    results = [_result(this, each, verdict, now) for each, verdict in ours]
-    results.sort(key=lambda each: worst_first(each.finding))
-    when = this.finished or now
-    letters = mailing.letters(left, partial(reinspection_letter, results, when))
-    with transaction.atomic():
-        return enqueue_all(letters, now)
-
-
 def _result(this: Round, row: FindingRow, verdict: Verdict, now: datetime) -> Result:
     finding = report_finding(row, {}, {}, now)
     if verdict is Verdict.FIXED:
@@ -216,21 +284,3 @@ def _reasons(this: Round, finding: FindingRow) -> tuple[Reason, ...]:
     ours = [gap for gap in gaps if gap.port in (None, finding.port)]
     ours.sort(key=lambda gap: gap.port is not None)
     return tuple(Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in ours)
-
-
-def _tell_recurrences(this: Round, organisation: Organisation, now: datetime) -> int:
-    """Alert what is back within the same life; what comes back after a long absence is new, and in the report."""
-    events = FindingEvent.objects.filter(round=this, kind=Happened.REOPENED, finding__organisation=organisation)
-    back: list[tuple[Finding, datetime]] = []
-    for event in events.select_related("finding"):
-        if event.finding.first_seen < event.at and "fixed" in event.detail:
-            shown = report_finding(event.finding, {}, {}, now)
-            back.append((shown, datetime.fromisoformat(event.detail["fixed"])))
-    if not back:
-        return 0
-    back.sort(key=lambda pair: worst_first(pair[0]))
-    mailing = Mailing(MessageKind.RECURRENCE, organisation, (this.pk, organisation.pk), now)
-    left = mailing.untold(recipients(organisation, mailing.kind))
-    letters = mailing.letters(left, partial(recurrence_letter, back))
-    with transaction.atomic():
-        return enqueue_all(letters, now)

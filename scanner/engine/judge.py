@@ -9,6 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.catalogue.load import Catalogue
+from scanner.engine.intel.distributions import distributions
+from scanner.engine.intel.lifecycles import as_of
+from scanner.engine.intel.products import products
+from scanner.engine.intel.roots import trusted_roots
 from scanner.engine.model import (
     Confidence,
     Endpoint,
@@ -136,6 +140,14 @@ def with_unjudged(host: HostInspection, failed: Iterable[Gap]) -> HostInspection
         return host
     outcome = Outcome.PARTIAL if host.outcome is Outcome.INSPECTED else host.outcome
     return replace(host, outcome=outcome, coverage=replace(host.coverage, gaps=(*gaps, *new)))
+
+
+def warm_up() -> None:
+    """Read what rules look things up in, for processes that are forked from this one."""
+    as_of()
+    products()
+    distributions()
+    trusted_roots()
 
 
 def doubtful(host: HostInspection, policy: TlsPolicy) -> frozenset[Endpoint]:

@@ -62,6 +62,9 @@ _ALIVE = Prepared(
     )
 )
 _ALL = Prepared(lambda: Finding.objects.select_for_update().filter(organisation=Given("organisation")).order_by(*PLACE))
+_NUMBERS = Prepared(
+    lambda: Finding.objects.filter(organisation=Given("organisation")).order_by().values_list("pk", *PLACE)
+)
 _BEGUN = Prepared(
     lambda: FindingEvent.objects.filter(
         round=Given("round"), kind__in=BEGUN, finding__organisation=Given("organisation")
@@ -213,12 +216,21 @@ class Steps:
 
     def store(self) -> None:
         """Store the findings that moved, then what happened to them. Belongs into the transaction that read them."""
-        Finding.objects.bulk_create(self.new)
+        self._store_new()
         for names, findings in self.moved.items():
             bulk.update(findings, names)
         for event in self.events:
             event.finding_id = event.finding.pk  # a new finding was given its number just now
         bulk.insert_missing(self.events)
+
+    def _store_new(self) -> None:
+        """Insert the new findings, which are of one organisation, and give them their numbers."""
+        bulk.insert_missing(self.new)
+        if self.new:
+            known = _NUMBERS(organisation=self.new[0].organisation_id)
+            numbers = {tuple(place): number for number, *place in known}
+            for finding in self.new:
+                finding.pk = numbers[identity_of(finding)]
 
     def _move(self, finding: Finding, was: tuple[object, ...]) -> None:
         if finding.pk is None:

@@ -32,7 +32,8 @@ def written(day: date, language: Language) -> str:
 @lru_cache(maxsize=4096)
 def utc(moment: datetime) -> str:
     """Return the moment as programs read it: UTC, ISO 8601, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return there.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 class Dates:

@@ -10,11 +10,11 @@ from typing import Any, cast
 from django.db.models import Q, QuerySet
 
 from scanner.engine.errors import Refused
-from scanner.engine.model import Level, Severity, Vantage
+from scanner.engine.model import Severity, Vantage
+from scanner.prepared import Given, Prepared
 from scanner.remediation.lifecycle import MERELY_SEEN, Happened
-from scanner.remediation.models import Exemption, ExemptionState, FindingEvent, RoundScore
 from scanner.remediation.models import Finding as FindingRow
-from scanner.remediation.part import Register
+from scanner.remediation.models import FindingEvent, RoundScore
 from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model
@@ -24,9 +24,10 @@ from scanner.reports.gauges import gauges_of
 from scanner.reports.inventory import Seen, certificates_of, inventory_of, products_of, seen
 from scanner.reports.priorities import fix_first
 from scanner.reports.risky import risky_services
-from scanner.reports.trend import trend_of
-from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
-from targets.models import Authorisation, Contact, Organisation
+from scanner.reports.together import Together
+from scanner.reports.trend import ROUNDS, SCORED, Scored, trend_of
+from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, whole
+from targets.models import Organisation
 
 _SHOWN = (
     "address",
@@ -68,26 +69,67 @@ _TOLD = (
 """What of a finding it is told from."""
 
 
+_LOOKS = Prepared(
+    lambda: (
+        HostResult.objects.filter(round=Given("round"), organisation=Given("organisation"), look=LookNumber.FIRST)
+        .order_by("hostname", "address")
+        .only(*_SHOWN)
+        .select_related("target")
+    )
+)
+_TRAIL = Prepared(
+    lambda: _finished_scores(Given("organisation")).filter(round__lte=Given("round")).values_list(*SCORED)[: ROUNDS + 1]
+)
+_EVENTS = Prepared(
+    lambda: (
+        FindingEvent.objects.filter(round=Given("round"), finding__organisation=Given("organisation"))
+        .order_by()
+        .values_list("finding", "kind", "detail")
+    )
+)
+_HISTORY = Prepared(
+    lambda: (
+        FindingEvent.objects.filter(finding__organisation=Given("organisation"))
+        .exclude(kind__in=MERELY_SEEN)
+        .order_by("at", "pk")
+        .values_list("finding", "kind", "at", "round", "detail")
+    )
+)
+_FINDINGS = Prepared(
+    lambda: FindingRow.objects.filter(organisation=Given("organisation")).order_by().values_list(*_TOLD, named=True)
+)
+_SCORES = Prepared(
+    lambda: RoundScore.objects.filter(
+        Q(round=Given("round")) | Q(round=Given("before")), organisation=Given("organisation")
+    ).order_by()
+)
+
+
 def latest_round(organisation: Organisation) -> Round | None:
     """Return the organisation's newest whole round that ran to its end and was followed, or None."""
     newest = _finished_scores(organisation).select_related("round").first()
     return newest.round if newest else None
 
 
-def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> model.ReportModel:
+def report_model(
+    organisation: Organisation, this: Round, now: dt.datetime, together: Together | None = None
+) -> model.ReportModel:
     """Return all that the report says. Findings stand as they do at ``now``; what changed is what the round changed.
+
+    ``together`` reads for several organisations of the round, for a caller who reports on more than one.
 
     Findings of hosts that are not registered any more are left out, unless they are fixed.
     Raises ``Refused`` when the round does not cover the organisation, its findings were not followed yet, or what
     it saw was pruned.
     """
     this.need_facts()
-    score = _score(organisation, this)
-    register = Register(organisation)
-    rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
-    looks = [seen(row, now.date()) for row in rows.only(*_SHOWN).select_related("target").iterator(chunk_size=100)]
+    together = together or Together((organisation,), this)
+    trail = _scored(organisation, this) if this.is_whole else ()
+    score, score_change = _scores(organisation, this, trail)
+    register = together.register(organisation)
+    looks = [seen(row, now.date()) for row in _LOOKS.each(100, round=this, organisation=organisation)]
     events = _events(organisation, this)
-    past = Past(_history(organisation), _exemptions(organisation))
+    past = Past(_history(organisation), together.exemptions)
     services = {  # of several behind one port, the first: it is the one with TLS
         (look.row.host, service.port, service.transport): service
         for look in looks
@@ -106,9 +148,9 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         organisation=organisation_of(organisation),
         round=_round(this, looks),
         generated=now,
-        authorisations=authorisations_during(organisation, this),
+        authorisations=together.authorisations(organisation),
         score=score,
-        score_change=_score_change(organisation, this, score),
+        score_change=score_change,
         counts=count(open_ones),
         fix_first=fix_first(open_ones),
         changes=changes,
@@ -118,15 +160,15 @@ def report_model(organisation: Organisation, this: Round, now: dt.datetime) -> m
         method=_method(this, looks),
         gauges=gauges_of(open_ones, now),
         risky=risky_services(listed, {each.number for each in (*changes.new, *changes.reopened)}),
-        next_round=next_round_of(organisation),
-        trend=_trend(organisation, this, findings.values(), past),
-        contacts=_contacts(organisation),
+        next_round=together.next_round(organisation),
+        trend=() if this.state == RoundState.CANCELLED else trend_of(trail, findings.values(), past.history),
+        contacts=together.contacts(organisation),
         certificates=certificates_of(inventory),
         products=products_of(looks),
     )
 
 
-def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
+def _finished_scores(organisation: Organisation | Given) -> QuerySet[RoundScore]:
     """The organisation's scores after whole rounds that ran to their end, newest first.
 
     That of a part (a cadence round, a campaign, a spot check) says nothing of the whole.
@@ -136,49 +178,47 @@ def _finished_scores(organisation: Organisation) -> QuerySet[RoundScore]:
     return finished.order_by("-round")
 
 
-def _score(organisation: Organisation, this: Round) -> OrganisationScore:
-    row = RoundScore.objects.filter(organisation=organisation, round=this).first()
-    if row is None:
+def _scored(organisation: Organisation, this: Round) -> list[Scored]:
+    """Return the last whole rounds up to ``this`` that ran to their end, newest first, as far as a trend shows them."""
+    return [Scored(*row) for row in _TRAIL(organisation=organisation, round=this)]
+
+
+def _scores(
+    organisation: Organisation, this: Round, trail: Iterable[Scored]
+) -> tuple[OrganisationScore, model.ScoreChange | None]:
+    """Return the score after the round, and how it compares with that of the whole one before."""
+    before = next((each.round for each in trail if each.round < this.pk), None)
+    asked = _SCORES(organisation=organisation, round=this, before=this.pk if before is None else before)
+    rows = {row.round_id: load_score(row) for row in asked}
+    if this.pk not in rows:
         raise Refused(
             f"Round {this.pk} has nothing to report on {organisation.slug}: it does not cover it, or it was not "
             f"finished. 'roundsman round show {this.pk}' tells which.",
             "nothing-to-report",
             number=this.pk,
         )
-    return load_score(row)
-
-
-def _score_change(organisation: Organisation, this: Round, now: OrganisationScore) -> model.ScoreChange | None:
-    if not this.is_whole:
-        return None
-    before = _finished_scores(organisation).filter(round__lt=this.pk).first()
-    values = compared(load_score(before), now) if before else None
+    values = compared(rows[before], rows[this.pk]) if before is not None else None
     if before is None or values is None:
-        return None
-    return model.ScoreChange(before=values[0], now=values[1], hosts=values[2], previous_round=before.round_id)
+        return rows[this.pk], None
+    return rows[this.pk], model.ScoreChange(before=values[0], now=values[1], hosts=values[2], previous_round=before)
 
 
 def _findings(organisation: Organisation) -> Sequence[FindingRow]:
     """Return the findings as rows that read like them, but can't be saved: there may be thousands."""
-    rows = FindingRow.objects.filter(organisation=organisation).order_by().values_list(*_TOLD, named=True)
-    return cast("Sequence[FindingRow]", rows)
+    return cast("Sequence[FindingRow]", _FINDINGS(organisation=organisation))
 
 
 def _events(organisation: Organisation, this: Round) -> Mapping[int, Events]:
     events: dict[int, dict[Happened, Mapping[str, Any]]] = defaultdict(dict)
-    rows = FindingEvent.objects.filter(round=this, finding__organisation=organisation).order_by()
-    for number, kind, detail in rows.values_list("finding", "kind", "detail"):
+    for number, kind, detail in _EVENTS(round=this, organisation=organisation):
         events[number][Happened(kind)] = detail
     return events
 
 
 def _history(organisation: Organisation) -> Mapping[int, Sequence[model.Event]]:
     """Return what happened to each finding, the oldest first."""
-    rows = FindingEvent.objects.filter(finding__organisation=organisation).exclude(kind__in=MERELY_SEEN)
     history: dict[int, list[model.Event]] = defaultdict(list)
-    for number, kind, at, told_by, detail in rows.order_by("at", "pk").values_list(
-        "finding", "kind", "at", "round", "detail"
-    ):
+    for number, kind, at, told_by, detail in _HISTORY(organisation=organisation):
         before, after = (_severity(detail.get(name)) for name in ("severity_before", "severity"))
         history[number].append(model.Event(kind, at, told_by, before, after))
     return history
@@ -186,46 +226,6 @@ def _history(organisation: Organisation) -> Mapping[int, Sequence[model.Event]]:
 
 def _severity(value: str | None) -> Severity | None:
     return Severity(value) if value else None
-
-
-def _exemptions(organisation: Organisation) -> Mapping[int, model.Exemption]:
-    """Return the exemption of each finding that holds or is asked for."""
-    alive = (ExemptionState.GRANTED, ExemptionState.REQUESTED)
-    return {
-        row.finding_id: model.Exemption(
-            kind=row.kind,
-            state=row.state,
-            owner=row.owner,
-            reason=row.reason,
-            proof=row.proof,
-            until=row.until,
-            requested=row.requested_at,
-            decided=row.decided_at,
-        )
-        for row in Exemption.objects.filter(finding__organisation=organisation, state__in=alive)
-    }
-
-
-def _trend(
-    organisation: Organisation, this: Round, findings: Iterable[model.Finding], past: Past
-) -> tuple[model.TrendPoint, ...]:
-    """A round about a part is in no trend, nor is one that was broken off."""
-    if not this.is_whole or this.state == RoundState.CANCELLED:
-        return ()
-    return trend_of(_finished_scores(organisation).filter(round__lte=this.pk), findings, past.history)
-
-
-def next_round_of(organisation: Organisation) -> model.NextRound | None:
-    """Return the next round of a routine plan that covers the organisation; None when none is planned."""
-    ours = Q(organisations=organisation) | Q(organisations=None)
-    plans = Plan.objects.filter(ours, kind=PlanKind.ROUTINE, retired_at=None, paused=False, next_due__isnull=False)
-    plan = plans.order_by("next_due", "pk").first()
-    return model.NextRound(plan.name, plan.next_due) if plan and plan.next_due else None
-
-
-def _contacts(organisation: Organisation) -> tuple[model.Contact, ...]:
-    rows = Contact.objects.filter(organisation=organisation, retired_at=None).order_by("role", "name", "pk")
-    return tuple(model.Contact(row.name, row.role) for row in rows)
 
 
 def organisation_of(row: Organisation) -> model.Organisation:
@@ -248,17 +248,6 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
         profile=this.profile,
         ports=this.ports,
         vantages=tuple(sorted({look.inspection.vantage for look in looks}, key=list(Vantage).index)),
-    )
-
-
-def authorisations_during(organisation: Organisation, this: Round) -> tuple[model.Authorisation, ...]:
-    """Return the authorisations that were valid at any time of the round, retired since or not."""
-    begun, ended = this.started or this.created, this.finished or this.created
-    rows = Authorisation.objects.filter(organisation=organisation, valid_from__lte=ended, valid_until__gt=begun)
-    return tuple(
-        model.Authorisation(row.document, row.allowed_by, Level(str(row.level)), row.valid_from, row.valid_until)
-        for row in rows
-        if row.retired_at is None or row.retired_at > begun
     )
 
 

@@ -1,26 +1,44 @@
 """How an organisation did over its last rounds: its score, what was open, and how long repairs took.
 
-Everything comes from stored scores and the history of findings, in two queries however many rounds there were.
+Everything comes from stored scores and the history of findings.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-
-from django.db.models import QuerySet
+from typing import NamedTuple
 
 from scanner.engine.model import Severity
 from scanner.remediation.lifecycle import Happened
-from scanner.remediation.models import RoundScore
 from scanner.reports.model import Event, Finding, SeverityCount, TrendPoint
 
 ROUNDS = 30
 """Rounds that a trend shows at most."""
 
 _DAY = dt.timedelta(days=1)
+
+
+class Scored(NamedTuple):
+    """A round after which an organisation was scored: the columns :data:`SCORED`."""
+
+    round: int
+    finished: dt.datetime | None
+    followed: dt.datetime | None
+    created: dt.datetime
+    value: float | None
+    coverage: float
+
+    @property
+    def end(self) -> dt.datetime:
+        """When what the round saw was known."""
+        return self.followed or self.finished or self.created
+
+
+SCORED = ("round_id", "round__finished", "round__followed", "round__created", "value", "coverage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +60,27 @@ class _Life:
     def severity_at(self, moment: dt.datetime) -> Severity:
         return next((weight for at, weight in reversed(self.severities) if at <= moment), self.severities[0][1])
 
-    def open_at(self, moment: dt.datetime) -> bool:
-        return any(each.begin <= moment and (each.end is None or each.end > moment) for each in self.stretches)
-
 
 def trend_of(
-    scores: QuerySet[RoundScore], findings: Iterable[Finding], history: Mapping[int, Sequence[Event]]
+    scored: Sequence[Scored], findings: Iterable[Finding], history: Mapping[int, Sequence[Event]]
 ) -> tuple[TrendPoint, ...]:
-    """Return the last rounds of ``scores`` (newest first), the oldest first; none when there is only one.
+    """Return the last rounds of ``scored`` (newest first), the oldest first; none when there is only one.
 
     ``history`` holds all events of each finding but those that merely saw it, oldest first.
     """
-    rows = list(
-        scores.values_list("round_id", "round__finished", "round__followed", "round__created", "value", "coverage")[
-            : ROUNDS + 1
-        ]
-    )
-    if len(rows) < 2:
+    if len(scored) < 2:
         return ()
     lives = [_life(each, history.get(each.number, ())) for each in findings]
-    rows.reverse()
-    ends = [followed or finished or created for _, finished, followed, created, _, _ in rows]
+    rows = scored[ROUNDS::-1]
+    ends = [each.end for each in rows]
     points = []
-    for place, (number, finished, _, created, value, coverage) in enumerate(rows):
-        since = ends[place - 1] if place else None
-        counts, days = _open(lives, ends[place]), _days(lives, since, ends[place])
+    for row, counts, days in zip(rows, _open(lives, ends), _days(lives, ends), strict=True):
         points.append(
             TrendPoint(
-                round=number,
-                at=finished or created,
-                score=value,
-                coverage=coverage,
+                round=row.round,
+                at=row.finished or row.created,
+                score=row.value,
+                coverage=row.coverage,
                 open=counts,
                 fixed=len(days),
                 median_days=median(days) if days else None,
@@ -101,23 +109,34 @@ def _life(finding: Finding, events: Sequence[Event]) -> _Life:
     return life
 
 
-def _open(lives: Iterable[_Life], moment: dt.datetime) -> tuple[SeverityCount, ...]:
-    counts = dict.fromkeys(reversed(Severity), 0)
+def _open(lives: Iterable[_Life], moments: Sequence[dt.datetime]) -> list[tuple[SeverityCount, ...]]:
+    """Return what was open at each of the moments: most of what is open is so at many of them."""
+    order = sorted(range(len(moments)), key=moments.__getitem__)
+    ordered = [moments[place] for place in order]
+    counts = {severity: [0] * len(moments) for severity in reversed(Severity)}
     for life in lives:
-        if life.open_at(moment):
-            counts[life.severity_at(moment)] += 1
-    return tuple(SeverityCount(severity, number, 0) for severity, number in counts.items())
-
-
-def _days(lives: Iterable[_Life], since: dt.datetime | None, until: dt.datetime) -> list[float]:
-    """Return how many days each repair took that was proven after ``since`` up to ``until``. Hints are no work."""
+        constant = counts[life.severities[0][1]] if len(life.severities) == 1 else None
+        for stretch in life.stretches:
+            last = len(order) if stretch.end is None else bisect_left(ordered, stretch.end)
+            for place in order[bisect_left(ordered, stretch.begin) : last]:
+                (constant or counts[life.severity_at(moments[place])])[place] += 1
     return [
-        (each.end - each.begin) / _DAY
-        for life in lives
-        for each in life.stretches
-        if each.fixed
-        and each.end is not None
-        and (since is None or since < each.end)
-        and each.end <= until
-        and life.severity_at(each.end) is not Severity.INFO
+        tuple(SeverityCount(severity, each[place], 0) for severity, each in counts.items())
+        for place in range(len(moments))
     ]
+
+
+def _days(lives: Iterable[_Life], moments: Sequence[dt.datetime]) -> list[list[float]]:
+    """Return how many days each repair took that was proven up to each of the moments, but not up to the one before.
+
+    Hints are no work.
+    """
+    since = (dt.datetime.min.replace(tzinfo=dt.UTC), *moments)
+    days: list[list[float]] = [[] for _ in moments]
+    for life in lives:
+        for each in life.stretches:
+            if each.fixed and each.end is not None and life.severity_at(each.end) is not Severity.INFO:
+                for place, until in enumerate(moments):
+                    if since[place] < each.end <= until:
+                        days[place].append((each.end - each.begin) / _DAY)
+    return days

@@ -15,6 +15,8 @@ import signal
 import socket
 from pathlib import Path
 
+import uvloop
+
 from scanner.engine.inspect import Progress, Stage, inspect
 from scanner.engine.plugins.load import leave_out
 from scanner.engine.serialize import dump_host
@@ -41,7 +43,7 @@ def serve(channel: socket.socket) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
     try:
-        asyncio.run(_serve(channel))
+        uvloop.run(_serve(channel))
     finally:
         os._exit(0)  # a thread that still waits for something must not keep the process
 

@@ -30,7 +30,7 @@ from django.db.models import F, Q
 
 from scanner import locks
 from scanner.locks import Turn
-from scanner.prepared import Given, Prepared
+from scanner.prepared import Given, Prepared, PreparedUpdate
 from scanner.rounds.models import Job, JobKind, JobState, Round, RoundState
 from scanner.rounds.switch import current_stop
 from targets.models import Organisation, Zone
@@ -69,20 +69,23 @@ class Lease:
 
     def write(self, **values: object) -> None:
         """Write to the job. Raises ``LeaseLost``."""
-        if self.rows().update(**values) != 1:
+        self._wrote(self.rows().update(**values))
+
+    def _wrote(self, touched: int) -> None:
+        if touched != 1:
             raise LeaseLost(f"job {self.job_id} is no longer held by attempt {self.attempt}")
 
     def beat(self, now: datetime) -> None:
         """Tell that the job is in work. Raises ``LeaseLost``."""
-        self.write(beat=F("beat") + 1, lease_until=now + timedelta(seconds=LEASE))
+        self._wrote(_BEAT(job=self.job_id, attempt=self.attempt, until=now + timedelta(seconds=LEASE)))
 
     def progress(self) -> None:
         """Fence a result, in the transaction that stores it: a result is a beat too. Raises ``LeaseLost``."""
-        self.write(beat=F("beat") + 1, losses=0)
+        self._wrote(_PROGRESS(job=self.job_id, attempt=self.attempt))
 
     def finish(self, now: datetime, state: JobState = JobState.DONE) -> None:
         """Give the job back for good. Raises ``LeaseLost``."""
-        self.write(state=state, finished=now, lease_until=None, why="")
+        self._wrote(_FINISH(job=self.job_id, attempt=self.attempt, state=state, now=now))
 
     def put_back(self, why: str = "", not_before: datetime | None = None, *, failed: bool = False) -> None:
         """Let anyone claim the job, at once or from ``not_before`` on. Raises ``LeaseLost``."""
@@ -95,11 +98,14 @@ class Lease:
         )
 
 
-_HELD = Prepared(
-    lambda: Job.objects.filter(pk=Given("job"), attempt=Given("attempt"), state=JobState.RUNNING).select_related(
-        "round__plan", "organisation"
-    )[:1]
-)
+def _one_held() -> models.QuerySet[Job]:
+    return Job.objects.filter(pk=Given("job"), attempt=Given("attempt"), state=JobState.RUNNING)
+
+
+_BEAT = PreparedUpdate(_one_held, beat=F("beat") + 1, lease_until=Given("until"))
+_PROGRESS = PreparedUpdate(_one_held, beat=F("beat") + 1, losses=0)
+_FINISH = PreparedUpdate(_one_held, state=Given("state"), finished=Given("now"), lease_until=None, why="")
+_HELD = Prepared(lambda: _one_held().select_related("round__plan", "organisation")[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +204,21 @@ def claim(worker: str, now: datetime, share: Share = EVERYTHING) -> Lease | None
 
 
 def _taken(job: Job, worker: str, now: datetime) -> bool:
-    waiting = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.WAITING)
-    claimed = waiting.update(
-        state=JobState.RUNNING,
-        attempt=F("attempt") + 1,
-        beat=F("beat") + 1,
-        worker=worker,
-        lease_until=now + timedelta(seconds=LEASE),
-        not_before=None,
-        why="",
-        started=now,
-    )
-    return claimed == 1
+    until = now + timedelta(seconds=LEASE)
+    return _CLAIM(job=job.pk, attempt=job.attempt, worker=worker, until=until, now=now) == 1
+
+
+_CLAIM = PreparedUpdate(
+    lambda: Job.objects.filter(pk=Given("job"), attempt=Given("attempt"), state=JobState.WAITING),
+    state=JobState.RUNNING,
+    attempt=F("attempt") + 1,
+    beat=F("beat") + 1,
+    worker=Given("worker"),
+    lease_until=Given("until"),
+    not_before=None,
+    why="",
+    started=Given("now"),
+)
 
 
 def put_off(job_id: int, attempt: int, until: datetime, now: datetime, why: str) -> bool:

@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from scanner import garbage
 from scanner.loading import loading
 
 PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
@@ -207,9 +208,8 @@ def prctl(option: int, value: int) -> None:
 def main() -> None:
     """Load the engine, then fork a child whenever one is asked for."""
     with loading():
-        from scanner.engine import domain
+        from scanner.engine import domain, judge, serialize
         from scanner.engine.catalogue.load import catalogue
-        from scanner.engine.serialize import warm_up
         from scanner.rounds import child
 
     del domain, child  # imported for the children
@@ -217,7 +217,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     catalogue()
-    warm_up()
+    serialize.warm_up()
+    judge.warm_up()
+    garbage.settle()
     _Server(socket.socket(fileno=os.dup(0))).run()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
+import uvloop
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from scanner.engine.inspect import inspect
@@ -63,7 +63,7 @@ def run_case(case: LabCase) -> Verdict:
     folder = case_folder(case.name)
     try:
         with case.start(case.address, folder), _beside(case.partner, folder), _public(case):
-            return compare(case, *asyncio.run(_inspect(case)))
+            return compare(case, *uvloop.run(_inspect(case)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -71,7 +71,7 @@ def run_case(case: LabCase) -> Verdict:
 def inspected(case: LabCase, *, profile: Profile) -> Verdict:
     """Return what a case shows whose server runs already, looked at as deep as ``profile`` says."""
     with _public(case):
-        host, *_ = asyncio.run(_inspect(replace(case, profile=profile)))
+        host, *_ = uvloop.run(_inspect(replace(case, profile=profile)))
         return compare(case, host)
 
 

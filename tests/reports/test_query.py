@@ -31,6 +31,7 @@ from scanner.reports.inventory import certificate_of
 from scanner.reports.places import Place
 from scanner.reports.priorities import fix_first
 from scanner.reports.query import latest_round, report_model
+from scanner.reports.together import Together
 from scanner.rounds.models import PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
 from targets.models import Contact, Organisation
@@ -385,6 +386,31 @@ def test_a_finding_tells_its_history_and_its_exemption(owner: Organisation, engi
     assert (finding.exemption.owner, finding.exemption.reason) == ("Head of IT", "No replacement yet")
     assert (finding.exemption.state, finding.exemption.until) == ("granted", until)
     assert finding.products == ("redis",)
+
+
+def test_what_is_read_for_several_organisations_together_tells_the_same_of_each(
+    owner: Organisation, engine: Engine
+) -> None:
+    other = organisation("power", name_en="Power Office")
+    register(other, "192.0.2.10")
+    authorise(other, "192.0.2.0/24", document="Order 2")
+    for each in (owner, other):
+        Contact.objects.create(
+            organisation=each, name=f"Zhang of {each.slug}", email="zhang@example.org", language="en"
+        )
+    for name, covered, hour in (("theirs", "power", 3), ("ours", "water", 5)):
+        make_plan(PlanRequest(name, PlanKind.ROUTINE, "alice", (covered,), schedule=f"0 {hour} * * *"), NOW)
+    make_plan(PlanRequest("all", PlanKind.ROUTINE, "alice", schedule="0 4 * * *"), NOW)
+    number = planned("water", "power")
+    carry_out(number, ways(engine))
+    this = Round.objects.get(pk=number)
+    together = Together((owner, other), this)
+    for each in (owner, other):
+        alone = report_model(each, this, NOW)
+        assert alone.next_round is not None
+        assert (alone.contacts[0].name, len(alone.authorisations)) == (f"Zhang of {each.slug}", 1)
+        assert report_model(each, this, NOW, together) == alone
+    assert (together.registers_anything(other), together.registers_anything(organisation("new"))) == (True, False)
 
 
 def test_the_next_round_is_the_first_that_a_routine_plan_makes(owner: Organisation, engine: Engine) -> None:
