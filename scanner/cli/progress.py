@@ -86,5 +86,5 @@ class _Bar:
 def _summary(inspection: HostInspection) -> str:
     if inspection.target.is_domain:
         return f"{inspection.target.address}: {inspection.outcome}"
-    services = len(inspection.services)
-    return f"{inspection.target.address}: {inspection.outcome}, {services} open {'port' if services == 1 else 'ports'}"
+    ports = len({service.endpoint for service in inspection.services})  # several services may share one
+    return f"{inspection.target.address}: {inspection.outcome}, {ports} open {'port' if ports == 1 else 'ports'}"

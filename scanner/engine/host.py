@@ -132,6 +132,8 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
     try:
         await _gather(looks, seen.services)
     finally:  # also when the deadline strikes: what was seen by then is judged
+        seen.services += [other for notes in seen.notes for other in notes.beside]
+        seen.services.sort(key=lambda service: service.endpoint)
         _set_decoys_aside(seen)
     await _look_again(target, tools, seen)
     if scan is not None:
@@ -209,7 +211,8 @@ async def _again(service: Service, tools: Tools, notes: PortNotes) -> Service | 
         again = await look_at_udp_again(service, notes.contact, notes)
     else:
         again = await look_again(service, notes.contact, tools.plan.profile, notes)
-    return None if any(gap.reason not in _EXPECTED_GAPS for gap in notes.gaps) else again
+    broke_off = any(gap.reason not in _EXPECTED_GAPS and not gap.check for gap in notes.gaps)
+    return None if broke_off else again
 
 
 async def _gather(looks: list[Coroutine[Any, Any, Service | None]], into: list[Service]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -102,7 +102,7 @@ def judge_whole(host: HostInspection, basis: Basis | None = None, *, checks: Cat
     context = _context(host, basis, checks)
     first = _judge(host.services, context)
     second = _judge(host.second_looks, context, awaited=_awaited(first))
-    looked_again = {service.endpoint for service in host.second_looks}
+    looked_again = _looked_again(host)
 
     def settled(identity: Identity, finding: Finding) -> Finding:
         contradicted = finding.endpoint in looked_again and (finding.endpoint, finding.check) not in second.undecided
@@ -110,6 +110,13 @@ def judge_whole(host: HostInspection, basis: Basis | None = None, *, checks: Cat
 
     findings = sorted((settled(*item) for item in first.found.items()), key=_worst_first)
     return Judgement(tuple(findings), tuple(first.unjudged))
+
+
+def _looked_again(host: HostInspection) -> set[Endpoint]:
+    """Return the endpoints of which every service was looked at again: a multiplexer has several behind one port."""
+    first = Counter(service.endpoint for service in host.services)
+    again = Counter(service.endpoint for service in host.second_looks)
+    return {endpoint for endpoint, looks in again.items() if looks >= first[endpoint]}
 
 
 def ruleset() -> tuple[object, ...]:

@@ -209,7 +209,7 @@ class Service:
 
     ``protocol`` is what was recognised by what it said (``redis``, ``http``, ``ssh``, …) or ``unknown``;
     ``tls`` tells whether it speaks inside TLS from the first byte. ``product`` and ``version`` are empty
-    when nothing authoritative named them.
+    when nothing authoritative named them. ``http2`` tells that of HTTP it speaks version 2 alone.
     """
 
     endpoint: Endpoint
@@ -224,6 +224,7 @@ class Service:
     http: tuple[HttpFacts, ...] = ()
     ssh: SshFacts | None = None
     domain: DomainFacts | None = None
+    http2: bool = False
 
 
 @dataclass(frozen=True, slots=True)

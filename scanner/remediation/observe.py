@@ -307,6 +307,9 @@ def _judged(
     services = [((each.endpoint.port, each.endpoint.transport), each) for each in inspection.services]
     unanswered = {(*port, check) for port, each in services for check in untested_checks(each, basis.intel)}
     unjudged = {(gap.port or NO_PORT, gap.transport, gap.check) for gap in judgement.unjudged if gap.check}
+    shown_by: dict[tuple[int, Transport], Shown] = {}
+    for port, each in services:
+        shown_by[port] = shown(each, basis.anchors, inspection.finished).beside(shown_by.get(port, Shown()))
     objections = {each.name: judge(inspection, replace(basis, policy=each)) for each in former}
     return Looked(
         result_id=result.pk,
@@ -316,7 +319,7 @@ def _judged(
         inspection=replace(with_unjudged(inspection, judgement.unjudged), services=(), second_looks=()),
         found=_by_identity(result.host, judgement.findings),
         untested=frozenset(unanswered | unjudged),
-        shown={port: shown(each, basis.anchors, inspection.finished) for port, each in services},
+        shown=shown_by,
         policy=basis.policy.name,
         objections={name: frozenset(_by_identity(result.host, found)) for name, found in objections.items()},
     )

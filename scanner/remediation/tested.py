@@ -95,6 +95,16 @@ class Shown:
     hides_rsa: bool = False
     answers: frozenset[str] = frozenset()
 
+    def beside(self, other: Shown) -> Shown:
+        """Return what both showed, where several services are behind one port."""
+        return Shown(
+            products=self.products | other.products,
+            serials=self.serials | other.serials,
+            rootless=self.rootless | other.rootless,
+            hides_rsa=self.hides_rsa or other.hides_rsa,
+            answers=self.answers | other.answers,
+        )
+
 
 def shown(service: Service, anchors: tuple[bytes, ...], now: dt.datetime) -> Shown:
     """Return what the look at ``service`` was shown; paths are built as of ``now``, to ``anchors`` too."""

@@ -143,7 +143,8 @@ def _text_lines(target: Document, vocabulary: Words) -> Iterator[str]:
     if target["reason"]:
         yield target["reason"]
     if target["services"]:
-        yield vocabulary("inspect.services", n=len(target["services"]))
+        places = {(each["address"], each["port"], each["transport"]) for each in target["services"]}
+        yield vocabulary("inspect.services", n=len(places))
     if target["outcome"] in (Outcome.INSPECTED, Outcome.PARTIAL):
         yield vocabulary("inspect.findings", n=len(findings)) if findings else vocabulary("inspect.no_findings")
     for finding in findings:

@@ -130,8 +130,10 @@ def report_model(
     looks = [seen(row, now.date()) for row in _LOOKS.each(100, round=this, organisation=organisation)]
     events = _events(organisation, this)
     past = Past(_history(organisation), together.exemptions)
-    services = {
-        (look.row.host, service.port, service.transport): service for look in looks for service in look.services
+    services = {  # of several behind one port, the first: it is the one with TLS
+        (look.row.host, service.port, service.transport): service
+        for look in looks
+        for service in reversed(look.services)
     }
     findings = {
         row.pk: report_finding(row, services, events.get(row.pk, {}), now, past)

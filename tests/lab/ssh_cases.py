@@ -11,13 +11,13 @@ from tests.lab.case import LabCase, Start, process, program
 from tests.lab.scripted import Answer, scripted
 
 
-def _ssh_lists(cipher: str) -> Answer:
+def _ssh_lists(cipher: str, kex: str = "curve25519-sha256") -> Answer:
     """The algorithm lists of an SSH server that offers one cipher and no countermeasure to CVE-2023-48795.
 
     Debian's servers all have it by now, so the lists are written out (RFC 4253 section 7.1); no key is exchanged.
     """
     lists = [
-        "curve25519-sha256",
+        kex,
         "ssh-ed25519",
         cipher,
         cipher,
@@ -67,6 +67,7 @@ _WEAK_SSH = (
     "HostKeyAlgorithms=ssh-rsa",
     "RequiredRSASize=1024",
 )
+_QUANTUM_SAFE = ("KexAlgorithms=sntrup761x25519-sha512@openssh.com", "MACs=hmac-sha2-256")
 _WEAK_CHECKS = ("SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-MAC-WEAK", "SSH-HOSTKEY-WEAK")
 
 CASES = (
@@ -127,5 +128,32 @@ CASES = (
         ports="22",
         start=scripted(22, _ssh_lists("aes256-gcm@openssh.com"), banner=b"SSH-2.0-lab_1.0\r\n"),
         silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-CIPHER-WEAK"}),
+    ),
+    LabCase(
+        name="ssh-quantum-safe-exchange-alone-and-a-short-key",
+        address="127.10.90.1",
+        ports="22",
+        start=sshd(*_QUANTUM_SAFE, "RequiredRSASize=1024", key=_RSA_1024),
+        expected=frozenset({(22, "SSH-HOSTKEY-WEAK"), (22, "SSH-PASSWORD")}),
+        silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-MAC-WEAK"}),
+        level=2,
+    ),
+    LabCase(
+        name="ssh-quantum-safe-exchange-alone",
+        address="127.10.90.2",
+        ports="2222",
+        start=sshd(*_QUANTUM_SAFE, "PasswordAuthentication=no", "KbdInteractiveAuthentication=no", port=2222),
+        silent=frozenset({"SSH-HOSTKEY-WEAK", "SSH-PASSWORD", "SSH-KEX-WEAK", "SSH-MAC-WEAK"}),
+        services=frozenset({(2222, "ssh")}),
+        level=2,
+    ),
+    LabCase(
+        name="ssh-exchange-that-nobody-knows",
+        address="127.10.90.3",
+        ports="22",
+        start=scripted(22, _ssh_lists("aes256-gcm@openssh.com", "sm2kep-sha2-nistp256"), banner=b"SSH-2.0-lab\r\n"),
+        silent=frozenset({"SSH-HOSTKEY-WEAK", "SSH-PASSWORD", "SSH-KEX-WEAK"}),
+        outcome="partial",
+        level=2,
     ),
 )

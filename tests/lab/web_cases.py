@@ -366,9 +366,10 @@ CASES = (
         39,
         "redirect-to-a-careless-login",
         "location = / { return 302 /app/login?next=%2F; }"
-        f'location = /app/login {{ add_header Set-Cookie "PHPSESSID={sites.SECRET}"; try_files /index.html =404; }}',
+        f'location = /app/login {{ add_header Set-Cookie "PHPSESSID={sites.SECRET}"; try_files /index.html =404;'
+        " add_header Access-Control-Allow-Origin $http_origin; add_header Access-Control-Allow-Credentials true; }",
         sites.LOGIN,
-        expected=_on(80, "WEB-COOKIE-HTTPONLY", "WEB-COOKIE-SAMESITE", "CLR-HTTP-LOGIN", *BARE_PAGE),
+        expected=_on(80, "WEB-COOKIE-HTTPONLY", "WEB-COOKIE-SAMESITE", "WEB-CORS", "CLR-HTTP-LOGIN", *BARE_PAGE),
     ),
     _nginx(
         41,

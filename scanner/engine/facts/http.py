@@ -117,11 +117,12 @@ class ExposedPath:
 
 @dataclass(frozen=True, slots=True)
 class CrossOrigin:
-    """What a request from a foreign ``origin`` was told: Access-Control-Allow-Origin and -Credentials."""
+    """What a request for ``path`` from a foreign ``origin`` was told: Access-Control-Allow-Origin and -Credentials."""
 
     origin: str
     allowed: str
     credentials: bool
+    path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class HttpFacts:
     WAF page): the content checks then show nothing either way. ``complete`` is False when the look ended early
     (``ended`` says why), in which case absences prove nothing. ``for_crawlers`` is the page that a search engine's
     crawler is shown, where it differs from ``page``. ``nameless`` is the reply to a request without a Host header.
+    ``brokers`` are paths at which a WebSocket to an MQTT broker was opened; None when it was not asked.
     """
 
     scheme: str
@@ -155,6 +157,7 @@ class HttpFacts:
     redirect_end: RedirectEnd = RedirectEnd.UNASKED
     for_crawlers: Page | None = None
     nameless: HttpReply | None = None
+    brokers: tuple[str, ...] | None = None
 
     @property
     def first_page(self) -> tuple[HttpReply, ...]:

@@ -18,8 +18,12 @@ from scanner.engine.probes.dial import Conversation, Dialer
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One endpoint to talk to. ``tls`` tells that it speaks inside TLS from the first byte; ``pause`` is for how many
-    seconds it is left alone before each connection."""
+    """One endpoint to talk to.
+
+    ``tls`` tells that it speaks inside TLS from the first byte, ``http2`` that of HTTP it speaks version 2 alone,
+    ``shared`` that other services answer on the same port; ``pause`` is for how many seconds it is left alone before
+    each connection.
+    """
 
     dialer: Dialer
     target: Target
@@ -27,6 +31,13 @@ class Contact:
     level: Level
     tls: bool = False
     pause: float = 0
+    http2: bool = False
+    shared: bool = False
+
+    @property
+    def tls_context(self) -> ssl.SSLContext | None:
+        """What a connection's handshake is made with; None in clear text."""
+        return permissive_tls("h2" if self.http2 else "") if self.tls else None
 
     @asynccontextmanager
     async def open(self, timeout: float | None = None) -> AsyncIterator[Conversation]:
@@ -34,9 +45,8 @@ class Contact:
         :meth:`Dialer.connect`."""
         if self.pause:
             await asyncio.sleep(self.pause)
-        context = permissive_tls() if self.tls else None
         async with self.dialer.connect(
-            self.endpoint, tls=context, server_name=self.target.hostname, timeout=timeout
+            self.endpoint, tls=self.tls_context, server_name=self.target.hostname, timeout=timeout
         ) as conversation:
             yield conversation
 
@@ -46,9 +56,10 @@ class Contact:
 
 
 @cache
-def permissive_tls() -> ssl.SSLContext:
+def permissive_tls(offered: str = "") -> ssl.SSLContext:
     """Return a client context that completes a handshake with almost anything; one for all, as making one is slow.
 
+    ``offered`` is the one protocol to be spoken inside (RFC 7301); empty leaves that to the server.
     It verifies nothing on purpose: the certificate is a fact to be judged later, and nothing secret is ever
     sent through the connection. Security level 0 and TLS 1.0 are needed to reach the servers worth reporting.
     """
@@ -57,6 +68,8 @@ def permissive_tls() -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    if offered:
+        context.set_alpn_protocols([offered])
     context.options |= ssl.OP_LEGACY_SERVER_CONNECT if hasattr(ssl, "OP_LEGACY_SERVER_CONNECT") else 0x4
     return context
 

@@ -28,7 +28,7 @@ from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_ahead import BATCH, Ahead
 from scanner.engine.probes.http_compare import Fingerprint
-from scanner.engine.probes.http_further import actuator_access, with_libraries
+from scanner.engine.probes.http_further import actuator_access, brokers, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
 from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_page import read_page, refresh_target
@@ -139,6 +139,7 @@ class _Site:
     cross_origin: list[CrossOrigin] = field(default_factory=list)
     trace: bool | None = None
     methods: tuple[str, ...] = ()
+    brokers: tuple[str, ...] | None = None
     blocked: bool = False
     refused: bool = False
     unanswered: list[str] = field(default_factory=list)
@@ -203,15 +204,22 @@ class _Site:
             self.methods = advertised(options) if options else ()
 
     async def _ask_as_foreigner(self) -> None:
+        """Ask for the page that is shown, often a log-in page that the first one leads to, and where there is room for
+        it for the first one too."""
+        for path in dict.fromkeys((self.shown_path, *(["/"] if self.has_room else []))):
+            await self._ask_from_elsewhere(path)
+
+    async def _ask_from_elsewhere(self, path: str) -> None:
         """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins."""
         for origin in (f"https://{secrets.token_hex(8)}.invalid", "null"):
-            reply = await self.ask("/", headers={"Origin": origin})
+            reply = await self.ask(path, headers={"Origin": origin})
             if reply is None:
                 return
             allowed = reply.header("access-control-allow-origin")
             if allowed:
                 with_credentials = (reply.header("access-control-allow-credentials") or "").lower() == "true"
-                self.cross_origin.append(CrossOrigin(origin, line(allowed), with_credentials))
+                asked = without_parameters(path)
+                self.cross_origin.append(CrossOrigin(origin, line(allowed), with_credentials, asked))
             elif "origin" not in (reply.header("vary") or "").lower():
                 return
 
@@ -265,6 +273,8 @@ class _Site:
         for question in further:
             if question.kind not in _ONE_IS_ENOUGH:
                 await self._examine(question, ahead)
+        if again is None and self.session.left > 0:
+            self.brokers = await brokers(self.ask)
 
     def _is_exposed(self, kind: str) -> bool:
         return any(path.kind == kind for path in self.exposed)
@@ -357,10 +367,10 @@ class _Site:
     async def _ask(self, path: str, *, method: str, headers: Mapping[str, str] | None, limit: int) -> HttpReply | None:
         """Return the reply; None when none came.
 
-        A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE
-        or OPTIONS, or leaving it unanswered, is a way to refuse the method, and leaves nothing open.
+        A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE,
+        OPTIONS or an upgrade, or leaving it unanswered, is a way to refuse it, and leaves nothing open.
         """
-        refused = False
+        refused, optional = False, method in ("TRACE", "OPTIONS") or "Upgrade" in (headers or {})
         for _ in range(2):
             try:
                 reply = await self.session.get(path, method=method, headers=headers, limit=limit, seconds=PATH_SECONDS)
@@ -372,7 +382,7 @@ class _Site:
                     break
                 continue
             return reply
-        if refused and method in ("TRACE", "OPTIONS"):
+        if refused and optional:
             return None
         self._unanswered(path, "The web server stopped answering.")
         return None
@@ -399,6 +409,7 @@ class _Site:
             cross_origin=tuple(self.cross_origin),
             trace=self.trace,
             methods=self.methods,
+            brokers=self.brokers,
             blocked=self.blocked,
             complete=not ended,
             ended=ended,

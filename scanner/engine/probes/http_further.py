@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from scanner.engine.facts.http import HttpReply, Page
+from scanner.engine.probes import mqtt_websocket
 from scanner.engine.probes.http_page_marks import library_in
 from scanner.engine.probes.http_signatures import Proof
 
@@ -28,6 +29,12 @@ async def with_libraries(ask: Ask, paths: Iterable[str], page: Page) -> Page:
             found = replace(library, source=f"{path}: {library.source}"[:120])
             page = replace(page, libraries=(*page.libraries, found))
     return page
+
+
+async def brokers(ask: Ask) -> tuple[str, ...]:
+    """Return where a WebSocket to an MQTT broker is opened; it is closed again without a word to the broker."""
+    reply = await ask(mqtt_websocket.PATH, headers=mqtt_websocket.upgrade_headers())
+    return (mqtt_websocket.PATH,) if reply is not None and mqtt_websocket.opens(reply) else ()
 
 
 async def actuator_access(ask: Ask, proof: Proof) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
-"""Bounded HTTP/1.1 requests to one endpoint, pinned to its address, over as few connections as the server allows.
+"""Bounded HTTP requests to one endpoint, pinned to its address, over as few connections as the server allows.
 
-The protocol is h11's (RFC 9112); the connections are the dialer's, so that the gate, the caps and the counts hold for
-HTTP as for everything else. Nothing is followed or stored, and only text is unpacked.
+The protocol is h11's (RFC 9112), and that of :mod:`.http2` where a server speaks nothing older; the connections are
+the dialer's, so that the gate, the caps and the counts hold for HTTP as for everything else. Nothing is followed or
+stored, and only text is unpacked.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import h11
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.hostile import line
-from scanner.engine.probes.contact import Contact, permissive_tls
+from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.http2 import Http2
 
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are read."""
@@ -72,6 +74,13 @@ class RequestBudgetSpent(ProbeError):  # noqa: N818 - reads as the event it is
     """The site's request limit is used up; what was not asked is not inspected."""
 
 
+_SWITCHED = 101
+"""Another protocol follows on the connection (RFC 9110 section 15.2.2): nothing of HTTP, and nothing that is read."""
+
+Head = h11.Response | h11.InformationalResponse
+"""Status and headers; an informational one where it is the last."""
+
+
 @dataclass(slots=True)
 class _Connection:
     """One connection and the state of HTTP on it."""
@@ -79,6 +88,7 @@ class _Connection:
     conversation: Conversation
     http: h11.Connection
     holder: AsyncExitStack
+    http2: Http2 | None = None
     used: bool = False
 
 
@@ -157,6 +167,8 @@ class HttpSession:
 
         Connections that are kept are given up before, and no other request may be on its way.
         """
+        if self.contact.http2:
+            raise UnexpectedReply("The web server speaks no HTTP/1.0.")
         request = [h11.Request(method="GET", target="/", headers=[("Host", self.host)]), h11.EndOfMessage()]
         await self._count()
         await self._hang_up()
@@ -187,7 +199,7 @@ class HttpSession:
             headers["Content-Length"] = str(len(content))
         return list(headers.items())
 
-    async def _exchange(self, request: list[h11.Event], limit: int, seconds: float) -> tuple[h11.Response, bytes]:
+    async def _exchange(self, request: list[h11.Event], limit: int, seconds: float) -> tuple[Head, bytes]:
         """Use a kept connection; when the server has meanwhile closed it, use another one, a new one at last.
 
         Waiting for one of the host's connection slots is not the server's fault, so it is not on its time.
@@ -216,7 +228,7 @@ class HttpSession:
             conversation = await holder.enter_async_context(
                 self.contact.dialer.connect(
                     self.contact.endpoint,
-                    tls=permissive_tls() if self.contact.tls else None,
+                    tls=self.contact.tls_context,
                     server_name=self._sni,
                     budget=CONNECTION_BUDGET,
                 )
@@ -225,7 +237,9 @@ class HttpSession:
             self._held -= 1
             self._given_back.set()
             raise
-        return _Connection(conversation, h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT), holder)
+        newer = Http2(conversation, self.scheme) if self.contact.http2 else None
+        older = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+        return _Connection(conversation, older, holder, newer)
 
     async def _close(self, connection: _Connection) -> None:
         self._held -= 1
@@ -234,25 +248,21 @@ class HttpSession:
 
     async def _talk(
         self, connection: _Connection, request: list[h11.Event], limit: int, seconds: float, *, instead: bytes = b""
-    ) -> tuple[h11.Response, bytes]:
+    ) -> tuple[Head, bytes]:
         """Send a request and read its reply; the connection is kept when both sides allow it, else closed.
 
         ``instead`` is sent in the request's place: h11 speaks HTTP/1.1 only, but understands any reply to a GET.
         """
         keep = False
+        response: Head
         try:
-            sent = b"".join(connection.http.send(event) or b"" for event in request)
             async with asyncio.timeout(seconds):
-                await connection.conversation.send(instead or sent)
-                response, body, whole = await _receive(connection, limit)
-            if (
-                whole
-                and not instead
-                and connection.http.our_state is h11.DONE
-                and connection.http.their_state is h11.DONE
-            ):
-                connection.http.start_next_cycle()
-                connection.used = keep = True
+                if connection.http2 is not None:
+                    response, body = await connection.http2.exchange(request, limit)
+                    keep = connection.http2.usable
+                else:
+                    response, body, keep = await _converse(connection, request, limit, instead)
+            connection.used = keep
         except TimeoutError as error:
             raise HostSilent("The web server did not answer in time.") from error
         except h11.RemoteProtocolError as error:
@@ -275,6 +285,20 @@ class HttpSession:
             await asyncio.sleep(-self._tokens / self._rate)
 
 
+async def _converse(
+    connection: _Connection, request: list[h11.Event], limit: int, instead: bytes
+) -> tuple[Head, bytes, bool]:
+    """Speak HTTP/1.1, and tell besides whether the connection may be used again."""
+    sent = b"".join(connection.http.send(event) or b"" for event in request)
+    await connection.conversation.send(instead or sent)
+    response, body, whole = await _receive(connection, limit)
+    both_done = connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE
+    if not whole or instead or not both_done:
+        return response, body, False
+    connection.http.start_next_cycle()
+    return response, body, True
+
+
 async def _let_others_go_first() -> None:
     """Step back, where the event loop has more to do.
 
@@ -285,12 +309,14 @@ async def _let_others_go_first() -> None:
         await asyncio.sleep(0)
 
 
-async def _receive(connection: _Connection, limit: int) -> tuple[h11.Response, bytes, bool]:
+async def _receive(connection: _Connection, limit: int) -> tuple[Head, bytes, bool]:
     """Return the response, at most ``limit`` bytes and ``PIECE_LIMIT`` pieces of its body, and whether that was all."""
     response: h11.Response | None = None
     body = bytearray()
     pieces = interim = 0
     while (event := await _next_event(connection, begun=response is not None)) is not None:
+        if isinstance(event, h11.InformationalResponse) and event.status_code == _SWITCHED:
+            return event, b"", False
         if isinstance(event, h11.InformationalResponse):
             interim += 1
             if interim > INTERIM_LIMIT:
@@ -333,7 +359,7 @@ def _has_ended(http: h11.Connection) -> bool:
 _TEXT = re.compile(rb"(?i)\s*(?:text/|application/(?:[\w.+-]{0,40}\+)?(?:json|xml|javascript|xhtml))")
 
 
-def _unpacked(response: h11.Response, body: bytes) -> bytes:
+def _unpacked(response: Head, body: bytes) -> bytes:
     """Return a text as it is meant. Devices that keep their pages packed send them so, whatever was asked for.
 
     At most ``BODY_LIMIT`` bytes are unpacked; what can't be is left as it came, and so are archives, which some servers
@@ -363,7 +389,7 @@ _WRITTEN = {
 """Charsets, by their labels, that are not read as UTF-8: those of the West have the same letters where it matters."""
 
 
-def _decoded(response: h11.Response, body: bytes) -> str:
+def _decoded(response: Head, body: bytes) -> str:
     """Return the body as text, by its mark or by the charset that a text or page declares, else as UTF-8."""
     content_type = dict(response.headers).get(b"content-type", b"")
     encoding = next((name for mark, name in _MARKS if body.startswith(mark)), "")
@@ -378,7 +404,7 @@ def _header_value(name: bytes, value: bytes) -> str:
     return line(value.decode("utf-8", "replace"), HEAD_LIMIT if name == b"set-cookie" else HEADER_LENGTH)
 
 
-def _reply(method: str, path: str, response: h11.Response, body: bytes) -> HttpReply:
+def _reply(method: str, path: str, response: Head, body: bytes) -> HttpReply:
     kept = response.headers.raw_items()[:HEADER_LIMIT]
     body = _unpacked(response, body)
     return HttpReply(

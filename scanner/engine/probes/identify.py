@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -19,14 +19,14 @@ from typing import Any
 from scanner.engine.errors import ConnectionLost, ProbeError, RefusedByScope
 from scanner.engine.hostile import printable_bytes
 from scanner.engine.model import Transport
-from scanner.engine.probes import tls_hello
+from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services import code_220
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 from scanner.engine.probes.services.registry import PROBES
-from scanner.engine.probes.ssh import recognises_ssh
+from scanner.engine.probes.ssh import CLIENT_BANNER, recognises_ssh
 
 HTTP_REQUEST = b"GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: Roundsman/0.1\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 
@@ -36,6 +36,8 @@ BANNER_WAIT = 1.5
 HEAD_START = 0.3
 """Seconds for which ports whose usual service speaks first are only listened to: most then need no other question, and
 each question is a process more for servers such as OpenSSH's and rsync's."""
+
+_SSH_CLIENT = CLIENT_BANNER + b"\r\n"
 
 SSH_PORTS = frozenset({22, 2222, 22222})
 
@@ -57,8 +59,21 @@ WEB_PORTS = frozenset(
 TLS_GRACE = 0.4
 """Seconds that a port which has answered HTTP gets to say that it wanted TLS; one that refused HTTP gets more."""
 
+SHARED_PORTS = frozenset({443, 8443})
+"""Ports that SSH is hidden behind, for networks that let nothing but the web through: a multiplexer reads what a client
+says first, and hands the connection on. There it is said what an SSH client would, in place of listening."""
+
+_SHARE_A_PORT = frozenset({"tls", "http", "ssh"})
+"""Protocols that multiplexers (sslh, HAProxy, nginx's ssl_preread) tell apart; one that answers may not be alone."""
+
+_HTTP_OF_ITS_OWN = re.compile(r"HTTP/\S+ (?:2\d\d|401)\b(?! Bad)")
+"""A page in clear text on a port that speaks TLS too; other answers, and Webmin's "200 Bad Request", only say so."""
+
 _REFUSED = re.compile(r"HTTP/\S+ 400\b")
 """How servers tell plain HTTP on a TLS port off (nginx, Apache, Tomcat, Go); their first handshake may take long."""
+
+_WANTS_HTTP2 = re.compile(rb"(?s)HTTP/1\.\d (?:426|505)\b|HTTP/1\.\d 403\b.{0,400}\bALPN\b.{0,40}\bh2\b")
+"""How servers of HTTP/2 alone turn HTTP/1.1 away: RFC 9110 sections 15.5.22 and 15.6.6, and Node.js."""
 
 _TCP_PROBES = tuple(probe for probe in PROBES if probe.transport is Transport.TCP)
 _SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
@@ -90,13 +105,17 @@ def manner(port: int, *, beside_a_printer: bool) -> Manner:
 @dataclass(frozen=True, slots=True)
 class Identification:
     """What a port is. ``protocol`` is ``unknown`` when nothing recognised it; ``closes_at_once`` tells that it accepts
-    connections only to drop them (an address rule, or a tarpit)."""
+    connections only to drop them (an address rule, or a tarpit), ``http2`` that of HTTP it speaks version 2 alone.
+    ``beside`` is what else answers on the same port.
+    """
 
     protocol: str
     tls: bool = False
     banner: str = ""
     probe: ServiceProbe | None = None
     closes_at_once: bool = False
+    http2: bool = False
+    beside: tuple[Identification, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -126,7 +145,7 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
     if found.protocol != "tls":
         return found
     inside = await _first_look(replace(contact, tls=True), with_tls=False)
-    return replace(inside if inside.known else found, tls=True)
+    return replace(inside if inside.known else found, tls=True, beside=found.beside)
 
 
 async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
@@ -140,20 +159,23 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     if wait and (alone := await _wait_for_banner(contact, wait)).known:
         return alone
     # Silence comes last: a server that takes one connection at a time would make the others wait for it to end.
+    shared = with_tls and port in SHARED_PORTS
+    listening = _listen_as(_SSH_CLIENT if shared else b"", contact, BANNER_WAIT)
     questions: list[Question] = [_ask_http(contact), *([_ask_tls(contact)] if with_tls else [])]
-    questions += [*(_greet(contact, probe) for probe in likely), _wait_for_banner(contact, BANNER_WAIT)]
-    first = await _first_certain(questions, prefer_tls=with_tls)
+    telling = [*questions, *([listening] if shared else [])]
+    questions += [*(_greet(contact, probe) for probe in likely), listening]
+    first = await _first_certain(questions, telling if with_tls else ())
     if first.known:
-        return first
+        return first if shared else await _with_ssh_beside(contact, first)
     anywhere = [probe for probe in allowed if probe not in likely and not probe.own_ports_only]
-    rest: list[Question] = [_greet(contact, probe) for probe in anywhere]
+    rest: list[Question] = [_ask_http2(contact), *(_greet(contact, probe) for probe in anywhere)]
     if with_tls:
         rest.append(_ask_ssl2(contact))
     if port in SSH_PORTS or any(port in probe.ports for probe in _SPEAK_FIRST):
         rest.append(_wait_for_banner(contact, SLOW_BANNER_WAIT))
     if port in WEB_PORTS:
         rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))
-    second = await _first_certain(rest, prefer_tls=False)
+    second = await _first_certain(rest)
     if second.known or first.closes_at_once:
         return second if second.known else first
     alone = await _one_by_one(contact, likely, with_tls=with_tls)
@@ -182,34 +204,51 @@ async def _one_by_one(contact: Contact, likely: list[ServiceProbe], *, with_tls:
     return UNKNOWN
 
 
-async def _first_certain(questions: Iterable[Question], *, prefer_tls: bool) -> Identification:
+async def _first_certain(questions: Sequence[Question], telling: Sequence[Question] = ()) -> Identification:
     """Return the first answer that names the port; the others are cancelled.
 
-    An HTTP answer waits a moment for TLS: servers tell plain HTTP on a TLS port off in plain HTTP.
+    What may share a port waits a moment for the answers to the ``telling`` ones of the questions: servers tell plain
+    HTTP on a TLS port off in plain HTTP, and multiplexers answer each in its own way.
     """
-    tasks = {asyncio.create_task(question) for question in questions}
+    tasks = {asyncio.create_task(question): question for question in questions}
+    awaited = {task for task, question in tasks.items() if question in telling}
     unnamed: list[Identification] = []
-    held: Identification | None = None
+    held: list[Identification] = []
     try:
         pending = set(tasks)
-        while pending:
+        while pending and not (held and awaited.isdisjoint(pending)):
             done, pending = await asyncio.wait(
                 pending, timeout=TLS_GRACE if held else None, return_when=asyncio.FIRST_COMPLETED
             )
             if not done:
                 break
             for answer in (task.result() for task in done):
-                if answer.protocol == "http" and prefer_tls and pending:
-                    held = held or answer
-                elif answer.known:
+                if answer.known and not (awaited and answer.protocol in _SHARE_A_PORT):
                     return answer
-                else:
-                    unnamed.append(answer)
+                (held if answer.known else unnamed).append(answer)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return held or _summary(unnamed)
+    return _together(held) if held else _summary(unnamed)
+
+
+def _together(answers: list[Identification]) -> Identification:
+    """Return what a port is that answered so, TLS before all else, with what else is behind it."""
+    by_protocol = {answer.protocol: answer for answer in reversed(answers)}
+    tls, http, ssh = (by_protocol.get(protocol) for protocol in ("tls", "http", "ssh"))
+    if tls is not None and http is not None and not _HTTP_OF_ITS_OWN.match(http.banner):
+        http = None
+    main, *others = filter(None, (tls, http, ssh))
+    return replace(main, beside=tuple(others))
+
+
+async def _with_ssh_beside(contact: Contact, found: Identification) -> Identification:
+    """Look for SSH where HTTP and TLS share a port, which little else than a multiplexer makes them do."""
+    if {each.protocol for each in found.beside} != {"http"}:
+        return found
+    ssh = await _listen_as(_SSH_CLIENT, contact, BANNER_WAIT)
+    return replace(found, beside=(*found.beside, ssh)) if ssh.protocol == "ssh" else found
 
 
 def _summary(unnamed: list[Identification]) -> Identification:
@@ -262,14 +301,19 @@ def _by_reply(reply: bytes, closed: bool) -> Identification:
     return Identification("unknown", banner=banner, closes_at_once=closed)
 
 
-async def _listen(contact: Contact, wait: float) -> tuple[Identification, bytes]:
-    """Return what the port is by what it says by itself, and what that was; nothing is sent."""
-    reply, closed = await converse(contact, b"", wait)
+async def _listen(contact: Contact, wait: float, said: bytes = b"") -> tuple[Identification, bytes]:
+    """Return what the port is by what it says by itself, or to what is ``said``, and what that was."""
+    reply, closed = await converse(contact, said, wait)
     return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed), reply
 
 
 async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
-    found, reply = await _listen(contact, wait)
+    return await _listen_as(b"", contact, wait)
+
+
+async def _listen_as(client: bytes, contact: Contact, wait: float) -> Identification:
+    """Wait for what the port says to a client that says this first."""
+    found, reply = await _listen(contact, wait, client)
     if not found.known and reply.startswith((b"220 ", b"220-")):
         probe = await code_220.tell_apart(contact)
         return replace(found, protocol=probe.protocol, probe=probe) if probe else found
@@ -282,8 +326,20 @@ async def _ask_http(contact: Contact, wait: float | None = None) -> Identificati
     reply, closed = await converse(contact, HTTP_REQUEST % host, wait or BANNER_WAIT)
     named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
-        return Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
+        named = Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
+        newer = await _ask_http2(contact) if _WANTS_HTTP2.match(reply) else UNKNOWN
+        return newer if newer.known else named
     return named
+
+
+async def _ask_http2(contact: Contact) -> Identification:
+    try:
+        spoken = await http2.is_spoken(contact)
+    except RefusedByScope:
+        raise
+    except ProbeError:
+        return UNKNOWN
+    return Identification("http", banner="HTTP/2", http2=True) if spoken else UNKNOWN
 
 
 def _may_want_tls(answer: Identification) -> bool:

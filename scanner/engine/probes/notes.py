@@ -17,19 +17,24 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class PortNotes:
-    """What was really looked at on one port, and what was not: it becomes coverage."""
+    """What was really looked at on one port, and what was not: it becomes coverage.
+
+    ``beside`` are the services behind the same port that a multiplexer hands other clients to.
+    """
 
     contact: Contact
     looks: set[Look] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
+    beside: list[Service] = field(default_factory=list)
 
     def looked(self, *facets: Facet) -> None:
         endpoint = self.contact.endpoint
         self.looks.update(Look(endpoint.port, endpoint.transport, facet) for facet in facets)
 
-    def missed(self, facet: Facet, reason: GapReason, detail: str = "") -> None:
+    def missed(self, facet: Facet, reason: GapReason, detail: str = "", check: str = "") -> None:
+        """Note that ``facet`` was not inspected, or of it only what ``check`` would tell."""
         endpoint = self.contact.endpoint
-        self.gaps.append(Gap(reason, facet, endpoint.port, endpoint.transport, detail))
+        self.gaps.append(Gap(reason, facet, endpoint.port, endpoint.transport, detail, check))
 
     async def attempt(self, facet: Facet, look: Awaitable[T]) -> T | None:
         """Await a probe; a ``ProbeError`` becomes a gap of ``facet``, because what broke off proves nothing."""

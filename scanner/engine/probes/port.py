@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -10,11 +11,12 @@ from typing import TypeVar
 from scanner.engine.errors import ConnectionLost, NameRefused, ProbeError, ToolError, UnexpectedReply
 from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
 from scanner.engine.facts.service import ServiceFacts
+from scanner.engine.facts.ssh import SshFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.model import Facet, GapReason, Level, Service
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import plugin_probes
-from scanner.engine.probes import http, ssh, starttls, tls_deep, tls_hello
+from scanner.engine.probes import http, mqtt_websocket, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
 from scanner.engine.probes.identify import Identification, Manner, identify
@@ -65,6 +67,9 @@ slow to answer us would count as looked at though it was never asked what the ch
 _FOLDER = re.compile(r"(/[A-Za-z0-9._-]{1,40})/")
 """The folder at a path's beginning."""
 
+_EXCHANGES_NAMED = 4
+"""Key exchanges of a server that a gap names."""
+
 _PAUSE = 1.0
 """Seconds between connections to a server that takes few."""
 
@@ -75,7 +80,10 @@ _SSH_SOFTWARE = re.compile(r"^SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d\S{0,30}
 async def look_at_port(
     contact: Contact, how: Manner, profile: Profile, versions: VersionScanner, notes: PortNotes
 ) -> Service:
-    """Return what is on one open TCP port; coverage goes to ``notes``. Raises ``RefusedByScope`` only."""
+    """Return what is on one open TCP port; coverage goes to ``notes``, and so does what else is behind the port.
+
+    Raises ``RefusedByScope`` only.
+    """
     found = await identify(contact, how)
     if how is Manner.FREE:
         found = await ask_plugins(found, contact, notes)
@@ -86,11 +94,30 @@ async def look_at_port(
         notes.looked(Facet.PORT)
         notes.missed(Facet.SERVICE, GapReason.FRAGILE_PORT)
         return Service(contact.endpoint, found.protocol, banner=found.banner)
-    service = Service(contact.endpoint, found.protocol, tls=found.tls, banner=found.banner)
+    service = Service(contact.endpoint, found.protocol, tls=found.tls, banner=found.banner, http2=found.http2)
     if not found.known or found.protocol == "tls":
         service = await _ask_nmap(service, found, profile, versions, notes)
         found = replace(found, protocol=service.protocol, probe=_probe_of(service.protocol, contact))
-    return await _look(service, found, contact, profile, notes)
+    for other in found.beside:
+        known = Service(contact.endpoint, other.protocol, banner=other.banner)
+        notes.beside.append(await _look(known, other, contact, profile, notes))
+    service = await _look(service, found, contact, profile, notes)
+    return await _with_broker(service, contact, profile, notes) if service.protocol == "http" else service
+
+
+async def _with_broker(web: Service, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
+    """Return the site, with the broker behind it noted; where there is only a broker, that is the service."""
+    if profile is Profile.QUICK:
+        return web
+    broker = await notes.attempt(Facet.SERVICE, mqtt_websocket.find(web, replace(contact, tls=web.tls)))
+    if broker is None:
+        return web
+    if web.http:
+        notes.beside.append(broker)
+        return web
+    notes.gaps = [gap for gap in notes.gaps if gap.facet not in (Facet.SERVICE, Facet.HTTP, Facet.CONTENT)]
+    notes.looked(Facet.SERVICE, Facet.HTTP, Facet.CONTENT)
+    return replace(broker, tls_facts=web.tls_facts)
 
 
 async def _ask_device(question: DeviceProbe, contact: Contact, found: Identification, notes: PortNotes) -> Service:
@@ -125,13 +152,15 @@ def _probe_of(protocol: str, contact: Contact, *, spoken_with: bool = False) -> 
 
 
 async def _look(known: Service, found: Identification, contact: Contact, profile: Profile, notes: PortNotes) -> Service:
-    inner = replace(contact, tls=known.tls)
+    inner = replace(contact, tls=known.tls, http2=known.http2)
     service, tls_facts = known, known.tls_facts
-    if known.tls:
-        tls_facts = await _look_at_tls(known, contact, profile, notes)
+    if known.tls and (known.protocol != mqtt_websocket.PROTOCOL or tls_facts is not None):  # else the site's count
+        tls_facts = await _look_at_tls(known, replace(contact, shared=bool(found.beside)), profile, notes)
     match known.protocol:
         case "http":
             service = await _look_at_http(known, inner, profile, notes)
+        case mqtt_websocket.PROTOCOL:
+            service = await _look_at_broker(known, inner, notes)
         case "ssh":
             service = await _look_at_ssh(known, inner, notes)
         case _ if found.probe is not None:
@@ -163,7 +192,7 @@ async def _patient(look: Callable[[Contact], Awaitable[T]], contact: Contact) ->
 
 def _note_what_does_not_apply(notes: PortNotes, *, may_have_tls: bool, is_http: bool) -> None:
     """A port that was named has every facet covered that its protocol doesn't have: nothing of it is there."""
-    missed = {gap.facet for gap in notes.gaps}
+    missed = {gap.facet for gap in notes.gaps if not gap.check}
     covered = {Facet.PORT, Facet.SERVICE}
     covered.update(() if may_have_tls else (Facet.TLS, Facet.CERTIFICATE))
     covered.update(() if is_http else (Facet.HTTP, Facet.CONTENT))
@@ -205,7 +234,9 @@ async def _look_at_tls(known: Service, contact: Contact, profile: Profile, notes
         notes.missed(Facet.CERTIFICATE, GapReason.PROTOCOL_ERROR)
         return None
     if profile is Profile.DEEP:
-        facts = await tls_deep.look_deeper(contact, facts, http=known.protocol == "http", again=before)
+        facts = await tls_deep.look_deeper(
+            contact, facts, http=known.protocol == "http" and not known.http2, again=before
+        )
     if facts.complete:
         notes.looked(Facet.TLS)
     elif facts.needs_name and not facts.chains:
@@ -339,12 +370,20 @@ async def _recognise_in_folder(session: HttpSession, contact: Contact, sites: li
     return None
 
 
+async def _look_at_broker(known: Service, contact: Contact, notes: PortNotes) -> Service:
+    path = known.facts.attribute("path") if known.facts else mqtt_websocket.PATH
+    facts = await notes.attempt(Facet.SERVICE, mqtt_websocket.look(contact, path))
+    return replace(known, facts=facts)
+
+
 async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Service:
     facts = await notes.attempt(Facet.SERVICE, _patient(ssh.look, contact))
     if facts is None:
         return known
     if facts.ended and contact.level.at_least(Level.CREDENTIAL):
         notes.missed(Facet.SERVICE, GapReason.CONNECTION_BROKEN, facts.ended)
+    elif facts.kex and not facts.host_keys and not facts.ended:
+        _note_what_the_key_would_tell(facts, contact, notes)
     software = _SSH_SOFTWARE.match(facts.banner)
     product, version = (software[1], software[2]) if software else (known.product, known.version)
     return replace(known, ssh=facts, product=product, version=version)
@@ -354,6 +393,14 @@ def _leaves_tls_open(service: Service) -> bool:
     """Tell whether the service may offer an upgrade to TLS that it did not come to speak of: it hung up on us, say."""
     told = service.facts is not None and service.facts.attribute("tls")
     return service.protocol in starttls.STARTTLS and not told
+
+
+def _note_what_the_key_would_tell(facts: SshFacts, contact: Contact, notes: PortNotes) -> None:
+    """Without a key exchange that we know there is neither a host key nor an answer about log-in methods."""
+    detail = shlex.join(["no-common-exchange", f"offered={', '.join(facts.kex[:_EXCHANGES_NAMED])}"])
+    by_credential = ("SSH-PASSWORD",) if contact.level.at_least(Level.CREDENTIAL) else ()
+    for check in ("SSH-HOSTKEY-WEAK", *by_credential):
+        notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR, detail, check)
 
 
 def _offers_tls(service: Service) -> bool:

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.errors import HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Exchange
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.hostile import line_bytes, printable
@@ -39,6 +39,9 @@ BANNER_LIMIT = 8192
 
 BANNER_TIMEOUT = 15.0
 """Seconds that a server may take to identify itself; with TCP wrappers it looks up the client's name first."""
+
+BANNER_HEAD_START = 1.0
+"""Seconds for which the server is left to begin."""
 
 _KEXINIT, _NEWKEYS = 20, 21
 _IGNORABLE = {2, 4}  # MSG_IGNORE, MSG_DEBUG
@@ -93,12 +96,13 @@ async def look(contact: Contact) -> SshFacts:
 
 async def _look(contact: Contact, host_key_algorithms: tuple[str, ...]) -> SshFacts:
     async with contact.open() as conversation:
-        banner, rest = await _banner(conversation)
+        banner, rest, introduced = await _banner(conversation)
         evidence = [exchange(b"", banner)]
         text = line_bytes(banner, 255)
         if not banner.startswith((b"SSH-2.", b"SSH-1.99-")):
             return SshFacts(text, exchanges=tuple(evidence))
-        await conversation.send(CLIENT_BANNER + b"\r\n")
+        if not introduced:
+            await conversation.send(CLIENT_BANNER + b"\r\n")
         packets = Packets(conversation, rest)
         offer = _parse(await _next(packets))
         evidence.append(_lists(offer, evidence[0].at))
@@ -129,13 +133,26 @@ async def _look(contact: Contact, host_key_algorithms: tuple[str, ...]) -> SshFa
     )
 
 
-async def _banner(conversation: Conversation) -> tuple[bytes, bytes]:
-    """Return the identification string and what came after it."""
-    data = await conversation.receive_until(_has_identification, limit=BANNER_LIMIT, timeout=BANNER_TIMEOUT)
+async def _banner(conversation: Conversation) -> tuple[bytes, bytes, bool]:
+    """Return the identification string, what came after it, and whether we had to identify ourselves first.
+
+    A multiplexer waits for what its client says before it connects anyone (RFC 4253 section 4.2 lets either begin).
+    """
+    introduced = False
+    try:
+        data = await conversation.receive_until(_has_identification, limit=BANNER_LIMIT, timeout=BANNER_HEAD_START)
+    except HostSilent as silence:
+        begun: bytes = silence.args[1]
+        introduced = not begun
+        if introduced:
+            await conversation.send(CLIENT_BANNER + b"\r\n")
+        data = begun + await conversation.receive_until(
+            lambda more: _has_identification(begun + more), limit=BANNER_LIMIT, timeout=BANNER_TIMEOUT
+        )
     while b"\n" in data:
         text, _, data = data.partition(b"\n")
         if text.startswith(b"SSH-"):
-            return text.rstrip(b"\r"), data
+            return text.rstrip(b"\r"), data, introduced
     raise UnexpectedReply("The server sent no SSH identification string.")
 
 

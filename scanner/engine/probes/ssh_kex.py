@@ -1,4 +1,7 @@
-"""The key exchanges that our side of SSH can do: X25519, NIST's curves, the named groups and those a server chooses."""
+"""The key exchanges that our side of SSH can do: X25519, NIST's curves, the named groups and those a server chooses.
+
+Last, as they take more, come those of :mod:`.ssh_hybrid`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scanner.engine.errors import UnexpectedReply
+from scanner.engine.probes.ssh_hybrid import mlkem768_nistp256, mlkem768_x25519, mlkem1024_nistp384, sntrup761_x25519
 from scanner.engine.probes.ssh_transport import mpint, string
 
 # RFC 2409 section 6.2: the only group of many old devices, whose host keys are as short.
@@ -178,4 +182,9 @@ METHODS: dict[str, Callable[[], KeyExchange | GroupExchange]] = {
     "diffie-hellman-group-exchange-sha256": GroupExchange,
     "diffie-hellman-group-exchange-sha1": lambda: GroupExchange(_Sha1),
     "diffie-hellman-group1-sha1": lambda: _Sha1(_GROUP1),
+    "mlkem768x25519-sha256": mlkem768_x25519,
+    "sntrup761x25519-sha512": sntrup761_x25519,
+    "sntrup761x25519-sha512@openssh.com": sntrup761_x25519,
+    "mlkem768nistp256-sha256": mlkem768_nistp256,
+    "mlkem1024nistp384-sha384": mlkem1024_nistp384,
 }

@@ -43,6 +43,9 @@ SECONDS = 60.0
 _REFUSALS = (HANDSHAKE_FAILURE, PROTOCOL_VERSION, INAPPROPRIATE_FALLBACK, MISSING_EXTENSION, UNRECOGNIZED_NAME)
 """Alerts that are meant; any other one may be a mishap."""
 
+_UNKNOWN_TO_MULTIPLEXERS = frozenset({TlsVersion.SSL2, TlsVersion.SSL3})
+"""Versions whose hellos a multiplexer does not know for TLS, and hands to another service: TLS never hears of them."""
+
 
 async def look(
     contact: Contact, *, server_name: str | None, starttls: str = "", again: TlsFacts | None = None
@@ -156,9 +159,12 @@ class Sweep:
         try:
             flight = opened or await self.asker.settle(self.asker.hello(version, suites))
         except UnexpectedReply:
-            if version is not TlsVersion.TLCP:
+            # After an upgrade, some servers refuse TLCP's version in plain text.
+            if version is not TlsVersion.TLCP and not (
+                self.asker.contact.shared and version in _UNKNOWN_TO_MULTIPLEXERS
+            ):
                 raise
-            self.seen.versions[version] = Answer.NO  # after an upgrade, some servers refuse its version in plain text
+            self.seen.versions[version] = Answer.NO
             return
         if accepted(flight, version):
             far = self.asker.is_far and version is TlsVersion.TLS12

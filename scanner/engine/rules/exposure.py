@@ -97,6 +97,8 @@ def _printer(facts: ServiceFacts) -> str:
 def _severity(facts: ServiceFacts) -> Severity | None:
     """Return what to weigh instead of the catalogue's severity, if anything."""
     if facts.access is not Access.OPEN:
+        if facts.service == "MQTT" and facts.attribute("path"):  # by WebSocket: meant for browsers, from anywhere
+            return Severity.LOW
         return _TURNED_AWAY.get(facts.attribute("refusal"))
     marks = ((facts.service, name, value) for name, value in facts.attributes)
     return next((_WEIGHED_BY[mark] for mark in marks if mark in _WEIGHED_BY), None)

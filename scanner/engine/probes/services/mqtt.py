@@ -55,7 +55,7 @@ async def look(contact: Contact) -> ServiceFacts:
             await conversation.send(DISCONNECT)
     if not recognises(reply):
         raise UnexpectedReply("The MQTT broker answered CONNECT with something else.")
-    access, refusal = _judge(reply[3])
+    access, refusal = judge_code(reply[3])
     attributes = (*channel, *refusal, ("code", str(reply[3])))
     return ServiceFacts("MQTT", access, attributes=attributes, exchanges=(exchange(CONNECT, reply),))
 
@@ -64,7 +64,8 @@ def _whole(data: bytes) -> bool:
     return len(data) >= 2 and len(data) >= data[1] + 2
 
 
-def _judge(code: int) -> tuple[Access, Attributes]:
+def judge_code(code: int) -> tuple[Access, Attributes]:
+    """Return what the return code of a CONNACK says of a client without credentials, and how it was refused."""
     if code == _ACCEPTED:
         return Access.OPEN, ()
     if code in _REFUSED:
