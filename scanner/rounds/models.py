@@ -10,7 +10,7 @@ from django.db.models import Q
 from scanner.engine.errors import Refused
 from scanner.engine.model import HostInspection, Outcome, Severity
 from scanner.engine.plan import Profile
-from scanner.engine.serialize import load_host
+from scanner.rounds.unpacked import Unpacked
 from targets.addresses import display_name
 from targets.models import Organisation
 
@@ -347,4 +347,7 @@ class HostResult(models.Model):
 
     def inspection(self) -> HostInspection:
         """The stored facts. Raises ``InputError`` when a newer Roundsman wrote them."""
-        return load_host(bytes(self.facts))
+        return _UNPACKED.read(bytes(self.facts))
+
+
+_UNPACKED = Unpacked()
