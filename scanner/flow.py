@@ -14,7 +14,7 @@ from scanner.delivery.apart import apart
 from scanner.delivery.posting import issue_for_round
 from scanner.delivery.summary_letter import send_round_summary
 from scanner.delivery.tell import alert_urgent, tell_round
-from scanner.remediation.follow import follow_round, would_be_fixed
+from scanner.remediation.follow import count_keys, follow_some, would_be_fixed
 from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.rounds.execute import execute
 from scanner.rounds.models import HostResult, LookNumber, Round
@@ -30,7 +30,8 @@ def hooks(now: Callable[[], datetime]) -> Hooks:
     """Return what happens at the turning points of every round."""
     return Hooks(
         doubt=would_be_fixed,
-        follow=lambda round_id: follow_round(round_id, now()),
+        keys=lambda round_id: count_keys(round_id, now()),
+        follow=lambda round_id, organisations: follow_some(round_id, organisations, now()),
         tell=lambda round_id, organisations: tell(round_id, organisations, now()),
         close=lambda round_id: close(round_id, now()),
     )

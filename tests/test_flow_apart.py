@@ -72,8 +72,11 @@ def breaking(name: str, monkeypatch: pytest.MonkeyPatch, module: object = tell) 
 
 def follow(this: int, now: datetime) -> None:
     doing = hooks(lambda: now)
-    doing.follow(this)
-    doing.tell(this, list(Organisation.objects.values_list("pk", flat=True)))
+    owners = list(Organisation.objects.values_list("pk", flat=True))
+    doing.keys(this)
+    doing.follow(this, owners)
+    Round.objects.filter(pk=this).update(followed=now)
+    doing.tell(this, owners)
     doing.close(this)
 
 

@@ -24,6 +24,7 @@ _STAGES = {
     "prepare": "hosts are being listed",
     "look": "hosts are being inspected",
     "doubt": "what looks fixed is being singled out",
+    "keys": "keys that hosts share are being counted",
     "follow": "findings are being followed",
     "tell": "organisations are being told",
     "close": "the round is being summed up",

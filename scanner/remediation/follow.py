@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from scanner import bulk
+from scanner.engine.known_keys import KnownKeys
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
@@ -21,7 +23,7 @@ from scanner.locks import Turn, take_turn
 from scanner.prepared import Given, Prepared
 from scanner.remediation.acts import end_exemptions
 from scanner.remediation.cadence import attend
-from scanner.remediation.keys import RoundKeys
+from scanner.remediation.keys import RoundKeys, counted_keys
 from scanner.remediation.lifecycle import (
     SAME_LIFE,
     Happened,
@@ -93,7 +95,7 @@ def would_be_fixed(round_id: int) -> list[Again]:
     """
     this = Round.objects.get(pk=round_id)
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
-    keys: RoundKeys | None = None
+    known: KnownKeys | None = None
     for organisation in _to_follow(this):
         rename_checks(this, organisation)
         part = Part(this, organisation)
@@ -102,8 +104,8 @@ def would_be_fixed(round_id: int) -> list[Again]:
         results = (each for each in _results(this, organisation) if each.host in hosts)
         if not findings:
             continue
-        keys = keys or RoundKeys(this)
-        view = _view(this, organisation, results, keys)
+        known = known or RoundKeys(this).known
+        view = _view(this, organisation, results, known)
         for finding in findings:
             for looked in view.doubtful(finding):
                 again[looked.result_id].add((finding.port, Transport(finding.transport)))
@@ -114,32 +116,43 @@ def would_be_fixed(round_id: int) -> list[Again]:
 
 
 def follow_round(round_id: int, now: dt.datetime) -> None:
-    """Let every finding that the round is about take its step, score its organisations, and mark the round followed.
+    """Let every finding that the round is about take its step, score its organisations, and mark the round followed."""
+    count_keys(round_id, now)
+    follow_some(round_id, list(Round.objects.get(pk=round_id).owners().values_list("pk", flat=True)), now)
+    Round.objects.filter(pk=round_id, followed=None).update(followed=now)
 
-    With that its organisations count as told of what is open, and the time to fix it begins; of what a round between
-    rounds saw they are told only what can't wait and what came back. Exemptions whose time was
-    over at ``now`` are ended first.
+
+def count_keys(round_id: int, now: dt.datetime) -> None:
+    """Store which keys stand where once a round's looks are counted in, for :func:`follow_some`.
+
+    Exemptions whose time was over at ``now`` are ended first.
+    """
+    this = Round.objects.get(pk=round_id)
+    if _to_follow(this).exists():
+        end_exemptions(now)
+        RoundKeys(this).keep()
+
+
+def follow_some(round_id: int, organisations: Collection[int], now: dt.datetime) -> None:
+    """Let the findings of some of a round's organisations take their step, and score these, once keys were counted.
+
+    With that they count as told of what is open, and the time to fix it begins; of what a round between rounds saw they
+    are told only what can't wait and what came back.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
-    left = list(_to_follow(this))
-    if left:
-        end_exemptions(now)
-        keys = RoundKeys(this)
-        keys.keep()
-        for organisation in left:
-            rename_checks(this, organisation)
-            # Judging takes longest, so nobody waits for it to write.
-            view = _view(this, organisation, _results(this, organisation), keys)
-            with transaction.atomic():
-                take_turn(Turn.FINDINGS, organisation.pk)
-                if _is_followed(this, organisation):
-                    continue  # by somebody who was faster, and told people since
-                _follow_organisation(this, organisation, view, now)
-                store_score(this, organisation)
-                attend(organisation, this, now)
-    if this.followed is None:
-        this.followed = now
-        this.save(update_fields=["followed"])
+    left = list(_to_follow(this).filter(pk__in=organisations))
+    known = counted_keys([each.pk for each in left])
+    for organisation in left:
+        rename_checks(this, organisation)
+        # Judging takes longest, so nobody waits for it to write.
+        view = _view(this, organisation, _results(this, organisation), known)
+        with transaction.atomic():
+            take_turn(Turn.FINDINGS, organisation.pk)
+            if _is_followed(this, organisation):
+                continue  # by somebody who was faster, and told people since
+            _follow_organisation(this, organisation, view, now)
+            store_score(this, organisation)
+            attend(organisation, this, now)
 
 
 def rename_checks(this: Round, organisation: Organisation) -> None:
@@ -259,7 +272,7 @@ def terms_for(this: Round | None, organisation: Organisation) -> Terms:
     return terms_of(plan.deadlines if plan else {}, ZoneInfo(organisation.time_zone))
 
 
-def _to_follow(this: Round) -> Iterable[Organisation]:
+def _to_follow(this: Round) -> QuerySet[Organisation]:
     followed = RoundScore.objects.filter(round=this).values("organisation")
     return this.organisations.exclude(pk__in=followed).select_related("parent").order_by("slug")
 
@@ -274,12 +287,12 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
     return _RESULTS.each(50, round=this, organisation=organisation)
 
 
-def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], keys: RoundKeys) -> RoundView:
+def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], known: KnownKeys) -> RoundView:
     return RoundView(
         results,
         Profile(this.profile),
         organisation,
-        keys.known,
+        known,
         policies_of_open(organisation),
         Moves(this, organisation),
     )

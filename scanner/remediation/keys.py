@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from django.db import transaction
@@ -96,11 +96,7 @@ class RoundKeys:
                 yield sighting
         for rows in before.values():
             yield from (row.sighting for row in rows if row.sighting[0] in shown)
-        fingerprints = sorted({key.fingerprint for key in shown})
-        for at in range(0, len(fingerprints), _BATCH):
-            elsewhere = SeenKey.objects.exclude(organisation__in=this.organisations.all())
-            for rows in _rows(elsewhere.filter(fingerprint__in=fingerprints[at : at + _BATCH])).values():
-                yield from (row.sighting for row in rows if row.sighting[0] in shown)
+        yield from _among(SeenKey.objects.exclude(organisation__in=this.organisations.all()), shown)
 
     def _after(self, results: list[HostResult], slug: str, rows: list[_Row]) -> Iterator[Sighting]:
         """Yield what stands at one host of the organisation ``slug`` after the looks at it, and note what to store."""
@@ -125,6 +121,23 @@ class RoundKeys:
             if target is not None and (key.kind, port) not in later:
                 self._seen.append(_Seen(results[0].organisation_id, target, seen, at))
                 yield seen
+
+
+def counted_keys(organisations: Collection[int]) -> KnownKeys:
+    """Return the keys of these organisations' places, and wherever else they are, as :meth:`RoundKeys.keep` stored."""
+    own = [
+        row.sighting for rows in _rows(SeenKey.objects.filter(organisation__in=organisations)).values() for row in rows
+    ]
+    elsewhere = SeenKey.objects.exclude(organisation__in=organisations)
+    return KnownKeys(chain(own, _among(elsewhere, {key for key, _ in own})))
+
+
+def _among(chosen: QuerySet[SeenKey], keys: Collection[Key]) -> Iterator[Sighting]:
+    """Yield where these keys are among the chosen."""
+    fingerprints = sorted({key.fingerprint for key in keys})
+    for at in range(0, len(fingerprints), _BATCH):
+        for rows in _rows(chosen.filter(fingerprint__in=fingerprints[at : at + _BATCH])).values():
+            yield from (row.sighting for row in rows if row.sighting[0] in keys)
 
 
 def _rows(chosen: QuerySet[SeenKey]) -> dict[_Where, list[_Row]]:

@@ -77,7 +77,7 @@ def _work_off(round_id: int, hand: Hand) -> None:
 
 
 def _cancel(round_id: int, hand: Hand) -> None:
-    if not Job.objects.filter(round=round_id, kind=JobKind.FOLLOW).exists():
+    if not Job.objects.filter(round=round_id, kind=JobKind.KEYS).exists():
         asked = Round.objects.values_list("requested_by", flat=True).get(pk=round_id)
         steps.cancel(round_id, asked, hand.ways.now())
     if current_stop() is None:

@@ -44,13 +44,15 @@ ENDED = (RoundState.DONE, RoundState.CANCELLED)
 class JobKind(models.TextChoices):
     """The steps of a round, in order: hosts are listed, looked at, looked at again, findings followed, people told.
 
-    ``PREPARE`` makes the ``LOOK`` jobs of an organisation, ``DOUBT`` those of the second look, ``FOLLOW`` the ``TELL``
-    jobs, each for a few organisations. ``CLOSE`` ends the round.
+    ``PREPARE`` makes the ``LOOK`` jobs of an organisation, ``DOUBT`` those of the second look. ``KEYS`` counts the keys
+    that hosts share, of whatever organisation; then ``FOLLOW`` and ``TELL`` jobs are about a few organisations each.
+    ``CLOSE`` ends the round.
     """
 
     PREPARE = "prepare"
     LOOK = "look"
     DOUBT = "doubt"
+    KEYS = "keys"
     FOLLOW = "follow"
     TELL = "tell"
     CLOSE = "close"
@@ -202,7 +204,7 @@ class Job(models.Model):
     """One step of a round for a worker: the unit that is leased, retried and cancelled.
 
     ``hosts`` and ``terms`` say what a ``LOOK`` job looks at and how (see :mod:`scanner.rounds.assignment`); a host that
-    has a result already is left alone. The terms of a ``TELL`` job name the ``organisations`` to tell, by primary key.
+    has a result already is left alone. The terms of ``FOLLOW`` and ``TELL`` jobs name their ``organisations``.
     ``attempt`` counts how often it was claimed and fences: a worker writes only while the row still has the attempt
     that it claimed. ``failures`` counts the attempts in which the process that ran the probes died, ``losses`` how
     often in a row, without a new result, its worker was lost. ``beat`` grows with every heartbeat; a running job whose
@@ -237,8 +239,8 @@ class Job(models.Model):
             models.CheckConstraint(condition=Q(state__in=JobState.values), name="job_state_is_known"),
             models.UniqueConstraint(
                 fields=("round", "kind"),
-                condition=Q(kind__in=("doubt", "follow", "close")),
-                name="round_has_one_doubt_follow_and_close",
+                condition=Q(kind__in=("doubt", "keys", "close")),
+                name="round_has_one_doubt_keys_and_close",
             ),
             models.UniqueConstraint(
                 fields=("round", "organisation"), condition=Q(kind="prepare"), name="round_prepares_organisation_once"

@@ -1,4 +1,4 @@
-"""The steps of a round and what follows what: PREPARE, LOOK, DOUBT, LOOK again, FOLLOW, TELL, CLOSE.
+"""The steps of a round and what follows what: PREPARE, LOOK, DOUBT, LOOK again, KEYS, FOLLOW, TELL, CLOSE.
 
 Every step ends with one transaction that stores what it made, the jobs of the next step among it, and gives its own job
 back as done. So a round whose process was killed between any two of them is gone on with: a step is done again, or was
@@ -7,8 +7,9 @@ done, never both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Max
@@ -30,9 +31,9 @@ from targets.query import RegisteredTarget, registered_domains, registered_targe
 
 _OPEN = frozenset({JobState.WAITING, JobState.RUNNING})
 
-TOLD_TOGETHER = 5
-"""Organisations that one job tells: few, so that all workers have a part in a large round, and urgent rounds come in
-between."""
+TOGETHER = 5
+"""Organisations that one job follows, or tells: few, so that all workers have a part in a large round, and urgent
+rounds come in between."""
 
 
 def begin(round_id: int, now: datetime) -> bool:
@@ -66,16 +67,34 @@ def advance(round_id: int, now: datetime) -> None:
     kinds = {kind for kind, _ in jobs}
     if JobKind.CLOSE in kinds or any(state in _OPEN for _, state in jobs):
         return
-    if JobKind.FOLLOW in kinds:
-        kind = JobKind.CLOSE
-    elif JobKind.DOUBT in kinds or this.state == RoundState.CANCELLED:
-        kind = JobKind.FOLLOW
-    else:
-        kind = JobKind.DOUBT
-    if kind is JobKind.FOLLOW and this.finished is None:
+    step = _next(this, kinds)
+    if step is JobKind.KEYS and this.finished is None:
         last = HostResult.objects.filter(round=this).aggregate(last=Max("finished"))["last"]
         Round.objects.filter(pk=round_id).update(finished=last or now)
-    Job.objects.create(round=this, kind=kind, priority=this.priority, created=now)
+    elif step is JobKind.TELL:
+        Round.objects.filter(pk=round_id, followed=None).update(followed=now)
+    Job.objects.bulk_create(_jobs(this, step, now))
+
+
+def _next(this: Round, kinds: Container[str]) -> JobKind:
+    """Return what follows the steps of these kinds, none of which has anything left to do."""
+    if JobKind.TELL in kinds:
+        return JobKind.CLOSE
+    if JobKind.FOLLOW in kinds:
+        return JobKind.TELL
+    if JobKind.KEYS in kinds:
+        return JobKind.FOLLOW
+    return JobKind.KEYS if JobKind.DOUBT in kinds or this.state == RoundState.CANCELLED else JobKind.DOUBT
+
+
+def _jobs(this: Round, kind: JobKind, now: datetime) -> list[Job]:
+    """Return the jobs of a step, not stored: one, or one for a few organisations each."""
+    job = partial(Job, round=this, kind=kind, priority=this.priority, created=now)
+    if kind not in (JobKind.FOLLOW, JobKind.TELL):
+        return [job()]
+    owners = list(this.owners().values_list("pk", flat=True))
+    parts = [owners[first : first + TOGETHER] for first in range(0, len(owners), TOGETHER)]
+    return [job(terms={"organisations": part}) for part in parts or [[]]]
 
 
 _TO_ADVANCE = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")))
@@ -112,21 +131,9 @@ def doubt(lease: Lease, job: Job, wanted: Iterable[Again], ways: Ways) -> None:
     _make_look_jobs(lease, job, hosts, LookNumber.AGAIN, ways.now())
 
 
-def follow(lease: Lease, job: Job, now: datetime) -> None:
-    """Make the jobs that tell the organisations of a round whose findings were followed. Raises ``LeaseLost``."""
-    owners = list(job.round.owners().values_list("pk", flat=True))
-    with transaction.atomic():
-        Job.objects.bulk_create(
-            Job(
-                round_id=job.round_id,
-                kind=JobKind.TELL,
-                terms={"organisations": owners[first : first + TOLD_TOGETHER]},
-                priority=job.priority,
-                created=now,
-            )
-            for first in range(0, len(owners), TOLD_TOGETHER)
-        )
-        end_job(lease, job, now)
+def organisations_of(job: Job) -> list[int]:
+    """Return the primary keys of those that a ``FOLLOW`` or ``TELL`` job is about; without terms it is about all."""
+    return list(job.terms["organisations"] if job.terms else job.round.owners().values_list("pk", flat=True))
 
 
 def close(lease: Lease, job: Job, now: datetime) -> None:
@@ -159,7 +166,7 @@ def cancel(round_id: int, by: str, now: datetime) -> None:
     """
     with transaction.atomic():
         this = Round.objects.select_for_update().get(pk=round_id)
-        over = this.state == RoundState.DONE or Job.objects.filter(round=this, kind=JobKind.FOLLOW).exists()
+        over = this.state == RoundState.DONE or Job.objects.filter(round=this, kind=JobKind.KEYS).exists()
         if over or this.state == RoundState.CANCELLED:
             raise Refused(f"Round {round_id} is over; there is nothing to cancel.", "round-over")
         Round.objects.filter(pk=round_id, started=None).update(state=RoundState.PLANNED)

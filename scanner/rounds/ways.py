@@ -51,12 +51,13 @@ class Ways:
 class Hooks:
     """What the rooms above do at the turning points of a round. Each may be called again after a crash.
 
-    ``doubt`` is given a round whose first look is over and returns what to look at once more. ``follow`` is given a
-    round whose looks are over, ``tell`` one that was followed and the primary keys of some of its organisations, and
-    ``close`` one that all of them were told of.
+    ``doubt`` is given a round whose first look is over and returns what to look at once more, ``keys`` a round whose
+    looks are over. Then ``follow`` is given it, and the primary keys of some of its organisations, until all were
+    followed; ``tell`` in the same way; and ``close`` when all were told.
     """
 
     doubt: Callable[[int], list[Again]] = lambda _: []
-    follow: Callable[[int], None] = lambda _: None
+    keys: Callable[[int], None] = lambda _: None
+    follow: Callable[[int, Collection[int]], None] = lambda *_: None
     tell: Callable[[int, Collection[int]], None] = lambda *_: None
     close: Callable[[int], None] = lambda _: None

@@ -119,15 +119,23 @@ class Hand:
             steps.prepare(lease, job, self.ways, self._now_and_then(lambda: self._check(lease)))
         elif kind is JobKind.DOUBT:
             steps.doubt(lease, job, self.hooks.doubt(job.round_id), self.ways)
-        elif kind is JobKind.FOLLOW:
-            self.hooks.follow(job.round_id)
-            steps.follow(lease, job, self.ways.now())
-        elif kind is JobKind.TELL:
-            self.hooks.tell(job.round_id, job.terms["organisations"])
-            steps.end_job(lease, job, self.ways.now())
-        else:
+        elif kind is JobKind.CLOSE:
             self.hooks.close(job.round_id)
             steps.close(lease, job, self.ways.now())
+        else:
+            self._do_together(kind, job)
+            steps.end_job(lease, job, self.ways.now())
+
+    def _do_together(self, kind: JobKind, job: Job) -> None:
+        """Do what concerns all organisations of a round, or a few of them, once its looks are over."""
+        if kind is JobKind.KEYS:
+            self.hooks.keys(job.round_id)
+        elif kind is JobKind.FOLLOW:
+            if not job.terms:  # an older Roundsman made it: for all, and with all that belongs to it
+                self.hooks.keys(job.round_id)
+            self.hooks.follow(job.round_id, steps.organisations_of(job))
+        else:
+            self.hooks.tell(job.round_id, steps.organisations_of(job))
 
     def _look(self, lease: Lease, job: Job, *, cancelled: bool) -> None:
         def check() -> None:

@@ -273,7 +273,7 @@ def _read_off(figures: Figures, leader: _Leader) -> None:
     figures.hosts = HostResult.objects.filter(round=leader.first, look=1).count()
     figures.seconds = leader.ended - leader.began
     figures.mails = Message.objects.filter(report__round=leader.first, state="sent").count()
-    for kind, look in (("prepare", 1), ("look", 1), ("doubt", 1), ("look", 2), ("follow", 1), ("tell", 1)):
+    for kind, look in (("prepare", 1), ("look", 1), ("doubt", 1), ("look", 2), ("keys", 1), ("follow", 1), ("tell", 1)):
         jobs = Job.objects.filter(round=leader.first, kind=kind, look=look)
         took = jobs.aggregate(took=Max("finished") - Min("started"))["took"]
         if took is not None:

@@ -20,6 +20,6 @@ def test_a_round_goes_through_the_whole_product_over_a_database_that_was_filled(
     assert run.returncode == 0, run.stderr[-3000:]
     figures = json.loads(told.read_text(encoding="ascii"))
     assert (figures["hosts"], figures["mails"]) == (100, 1)
-    assert set(figures["stages"]) == {"prepare", "look", "doubt", "look again", "follow", "tell"}
+    assert set(figures["stages"]) == {"prepare", "look", "doubt", "look again", "keys", "follow", "tell"}
     assert figures["server"] > 0
     assert run.stdout.splitlines()[-1].split()[:3] == ["200", "2", "100"]

@@ -55,7 +55,7 @@ def test_a_service_killed_at_twenty_points_of_rounds_does_and_tells_each_once(
         rounds = here.number("SELECT count(*) FROM rounds_round")
         steps = here.site.ask("SELECT kind, count(*), count(DISTINCT round_id) FROM rounds_job GROUP BY kind")
         assert {row for row in steps if row[0] != "look"} == {
-            (kind, rounds, rounds) for kind in ("prepare", "doubt", "follow", "tell", "close")
+            (kind, rounds, rounds) for kind in ("prepare", "doubt", "keys", "follow", "tell", "close")
         }
         looks = here.site.ask("SELECT count(*) FROM rounds_hostresult WHERE look = 1 GROUP BY round_id")
         assert looks == [(HOSTS,)] * rounds

@@ -72,7 +72,7 @@ def test_a_cancelled_round_accounts_for_everything_and_is_followed(
     owner: Organisation, engine: Engine, steps_done: int
 ) -> None:
     followed: list[int] = []
-    worker = hand(ways(engine), Hooks(follow=followed.append))
+    worker = hand(ways(engine), Hooks(close=followed.append))
     number = planned()
     steps.begin(number, NOW)
     for _ in range(steps_done):

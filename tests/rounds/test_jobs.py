@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 
 import pytest
@@ -143,14 +143,13 @@ def test_names_stay_pinned_for_the_whole_round(engine: Engine) -> None:
 
 
 def test_every_step_may_be_done_again_after_a_crash(owner: Organisation, engine: Engine) -> None:
-    followed: list[int] = []
-    told: list[tuple[int, list[int]]] = []
-    closed: list[int] = []
+    done: list[tuple[str, int, list[int]]] = []
     hooks = Hooks(
         doubt=lambda _: [Again(HostResult.objects.get(address=HOSTS[0], look=1).pk, ((80, Transport.TCP),))],
-        follow=followed.append,
-        tell=lambda number, owners: told.append((number, list(owners))),
-        close=closed.append,
+        keys=lambda number: done.append(("keys", number, [])),
+        follow=lambda number, owners: done.append(("follow", number, list(owners))),
+        tell=lambda number, owners: done.append(("tell", number, list(owners))),
+        close=lambda number: done.append(("close", number, [])),
     )
     steps.begin(planned(), NOW)
     crashes = 0
@@ -162,16 +161,19 @@ def test_every_step_may_be_done_again_after_a_crash(owner: Organisation, engine:
             assert lease.take_back(held.job_id, held.attempt, Job.objects.get(pk=held.job_id).beat)
         if not worker.work_one():
             break
-    assert crashes == 7
+    assert crashes == 8
     assert list(HostResult.objects.values_list("look").order_by("look")) == [(1,), (1,), (1,), (2,)]
     this = Round.objects.get()
-    assert (followed, told, closed, this.state) == ([this.pk], [(this.pk, [owner.pk])], [this.pk], "done")
+    about = {"keys": [], "follow": [owner.pk], "tell": [owner.pk], "close": []}
+    assert (done, this.state) == ([(step, this.pk, owners) for step, owners in about.items()], "done")
+    assert this.followed is not None
     kinds = list(Job.objects.order_by("pk").values_list("kind", "look", "state"))
     assert kinds == [
         ("prepare", 1, "done"),
         ("look", 1, "done"),
         ("doubt", 1, "done"),
         ("look", 2, "done"),
+        ("keys", 1, "done"),
         ("follow", 1, "done"),
         ("tell", 1, "done"),
         ("close", 1, "done"),
@@ -241,24 +243,47 @@ def test_what_follows_a_round_is_tried_until_it_succeeds(owner: Organisation, en
     clock = Clock()
     tries: list[int] = []
 
-    def follow(number: int) -> None:
+    def follow(number: int, owners: Collection[int]) -> None:
+        assert list(owners) == [owner.pk]
         tries.append(number)
         if len(tries) < 6:
             raise OSError("disk full")
 
     worker = hand(replace(ways(engine), now=clock), Hooks(follow=follow))
     planned()
-    for _ in range(12):
+    for _ in range(14):
         worker.work_one()
         clock.time += dt.timedelta(minutes=5)
     assert (len(tries), Round.objects.get().state) == (6, "done")
+
+
+def test_a_round_that_an_older_roundsman_was_about_to_follow_is_followed_as_a_whole(
+    owner: Organisation, engine: Engine
+) -> None:
+    done: list[tuple[str, list[int]]] = []
+    worker = hand(
+        ways(engine),
+        Hooks(
+            keys=lambda _: done.append(("keys", [])),
+            follow=lambda _, owners: done.append(("follow", list(owners))),
+            tell=lambda _, owners: done.append(("tell", list(owners))),
+        ),
+    )
+    number = planned()
+    while JobKind.KEYS not in set(Job.objects.values_list("kind", flat=True)):
+        worker.work_one()
+    Job.objects.filter(kind=JobKind.KEYS).update(kind=JobKind.FOLLOW)
+    while worker.work_one():
+        pass
+    assert done == [("keys", []), ("follow", [owner.pk]), ("tell", [owner.pk])]
+    assert Round.objects.get(pk=number).state == "done"
 
 
 def test_older_rounds_are_finished_first_but_for_more_important_ones(owner: Organisation, engine: Engine) -> None:
     first, second, urgent = planned(), planned(), planned()
     Round.objects.filter(pk=urgent).update(priority=5)
     order: list[int] = []
-    worker = hand(ways(engine), Hooks(follow=order.append))
+    worker = hand(ways(engine), Hooks(close=order.append))
     while worker.work_one():
         pass
     assert order == [urgent, first, second]

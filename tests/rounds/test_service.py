@@ -68,7 +68,7 @@ def test_a_service_that_is_killed_at_any_point_does_the_round_once(brief: Prepar
     assert brief.results() == HOSTS
     jobs = brief.ask("SELECT kind, look, count(*) FROM rounds_job GROUP BY kind, look ORDER BY kind, look")
     assert [job for job in jobs if job[0] != "look"] == [
-        (kind, 1, 1) for kind in ("close", "doubt", "follow", "prepare", "tell")
+        (kind, 1, 1) for kind in ("close", "doubt", "follow", "keys", "prepare", "tell")
     ]
     assert brief.ask("SELECT DISTINCT state FROM rounds_job") == [("done",)]
     assert brief.ask("SELECT max(failures) FROM rounds_job") == [(0,)], "a worker's death is no host's fault"
