@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 from unittest.mock import patch
 
 import uvloop
@@ -23,6 +26,8 @@ from scanner.engine.probes.dial import Gate
 from scanner.engine.rules.base import Basis
 from scanner.engine.rules.x509_view import view
 from tests.lab.case import LabCase, Partner, case_folder
+
+T = TypeVar("T")
 
 ORGANISATION = "lab"
 """Whose hosts the cases are."""
@@ -63,7 +68,7 @@ def run_case(case: LabCase) -> Verdict:
     folder = case_folder(case.name)
     try:
         with case.start(case.address, folder), _beside(case.partner, folder), _public(case):
-            return compare(case, *uvloop.run(_inspect(case)))
+            return compare(case, *_run(_inspect(case)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -71,8 +76,14 @@ def run_case(case: LabCase) -> Verdict:
 def inspected(case: LabCase, *, profile: Profile) -> Verdict:
     """Return what a case shows whose server runs already, looked at as deep as ``profile`` says."""
     with _public(case):
-        host, *_ = uvloop.run(_inspect(replace(case, profile=profile)))
+        host, *_ = _run(_inspect(replace(case, profile=profile)))
         return compare(case, host)
+
+
+def _run(inspection: Coroutine[None, None, T]) -> T:
+    """Run it by uvloop, as the processes that probe do; not in one thread of several, where that can't start nmap."""
+    alone = threading.current_thread() is threading.main_thread()
+    return uvloop.run(inspection) if alone else asyncio.run(inspection)
 
 
 @contextlib.contextmanager
