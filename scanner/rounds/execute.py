@@ -22,6 +22,9 @@ from scanner.rounds.worker import Hand, Workers
 
 _log = logging.getLogger(__name__)
 
+SOON = 0.1
+"""Seconds after which a helper looks again for hosts to look at, while somebody waits for the round."""
+
 WAIT = 0.5
 """Seconds between two looks at a round that others work at, or that waits."""
 
@@ -44,7 +47,7 @@ def execute(round_id: int, ways: Ways | None = None, hooks: Hooks | None = None,
         own = Share(round_id, zones=settings.ZONES)
         hand = Hand(worker_name("run"), ways, hooks, lost, patient=False, watch=watching.of, share=own)
         try:
-            with Workers(helpers if ways.engine is None else 0, helper):
+            with Workers(helpers if ways.engine is None else 0, helper, SOON):
                 _work_off(round_id, hand)
         except KeyboardInterrupt:
             if Round.objects.filter(pk=round_id, state__in=(RoundState.PLANNED, RoundState.RUNNING)).exists():

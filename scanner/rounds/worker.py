@@ -291,9 +291,13 @@ def _unwatched(progress: Progress) -> None:
 
 
 class Workers:
-    """The worker threads of a process, from :meth:`start` to :meth:`stop`; ``make`` makes a hand that they drain."""
+    """The worker threads of a process, from :meth:`start` to :meth:`stop`; ``make`` makes a hand that they drain.
 
-    def __init__(self, count: int, make: Callable[[threading.Event], Hand]) -> None:
+    They look for work again after ``idle`` seconds when there was none.
+    """
+
+    def __init__(self, count: int, make: Callable[[threading.Event], Hand], idle: float = IDLE) -> None:
+        self._idle = idle
         self._drain = threading.Event()
         hands = [make(self._drain) for _ in range(count)]
         self._threads = [threading.Thread(target=self._run, args=[hand], name=hand.name) for hand in hands]
@@ -324,12 +328,12 @@ class Workers:
         self.stop()
 
     def _run(self, hand: Hand) -> None:
-        pause = IDLE
+        pause = self._idle
         try:
             while not self._drain.is_set():
                 try:
                     worked = hand.work_one()
-                    pause = IDLE
+                    pause = self._idle
                 except Exception:  # noqa: BLE001 - a worker ends when it is told to, and never by itself
                     _log.exception("%s could not work; it tries again in %.0f s", hand.name, pause)
                     worked, pause = False, min(pause * 2, 60.0)
