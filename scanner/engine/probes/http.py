@@ -253,9 +253,10 @@ class _Site:
             return
         replies = self.facts().first_page
         said = " ".join(f"{reply.headers} {reply.body}" for reply in replies)
-        questions = [*well_known(self.name), *by_sign(None if self.has_room else said)]
+        questions = list(well_known(self.name))
         if self.page is not None:
             questions += [folder(path) for path in self.page.folders[:FOLDER_LIMIT]]
+        questions += by_sign(None if self.has_room else said)  # the rarest last, should requests run out
         if again is not None:
             seen = {(path.kind, path.reply.path) for path in again.exposed}
             questions = [each for each in questions if (each.kind, without_parameters(each.path)) in seen]
