@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.judge import judge
@@ -67,7 +68,7 @@ def named(start: Start, folder: Path, port: int = PORT) -> tuple[Identification,
     """Return what the port is, and how many connections it took to tell."""
     there = contact(port)
     with start(ADDRESS, folder):
-        return asyncio.run(identify(there)), there.dialer.connections[ADDRESS]
+        return uvloop.run(identify(there)), there.dialer.connections[ADDRESS]
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,8 @@ _FOLDER = re.compile(r"(/[A-Za-z0-9._-]{1,40})/")
 _EXCHANGES_NAMED = 4
 """Key exchanges of a server that a gap names."""
 
-_PAUSE = 1.0
-"""Seconds between connections to a server that takes few."""
+_PAUSE, _LONGER_PAUSE = 1.0, 3.0
+"""Seconds between connections to a server that takes few, and to one that even so turned us away."""
 
 _SERVER = re.compile(r"^([A-Za-z][A-Za-z0-9 _.-]{1,40}?)/(\d[\w.+~-]{0,30})")
 _SSH_SOFTWARE = re.compile(r"^SSH-[\d.]+-([A-Za-z][A-Za-z0-9.]*?)[_-](\d\S{0,30})")
@@ -182,12 +182,14 @@ async def _patient(look: Callable[[Contact], Awaitable[T]], contact: Contact) ->
     """Look once more, with pauses, where a service that was just recognised hangs up on us or turns us away.
 
     Some take one connection of an address at a time (OpenSSH's ``PerSourceMaxStartups``, vsftpd's ``max_per_ip``), and
-    need a moment to notice that the one before has ended.
+    need a moment to notice that the one before has ended; the longer, the busier they are.
     """
-    try:
-        return await look(contact)
-    except (ConnectionLost, UnexpectedReply):
-        return await look(replace(contact, pause=_PAUSE))
+    for pause in (contact.pause, _PAUSE):
+        try:
+            return await look(replace(contact, pause=pause))
+        except (ConnectionLost, UnexpectedReply):
+            continue
+    return await look(replace(contact, pause=_LONGER_PAUSE))
 
 
 def _note_what_does_not_apply(notes: PortNotes, *, may_have_tls: bool, is_http: bool) -> None:
