@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import Field, Model
 
 
@@ -65,10 +65,12 @@ def _prepared(field: Field[Any, Any], rows: Sequence[Model]) -> list[Any]:
     """Return a column as the database takes it. What neighbours share (mostly a time, or a state) is prepared once."""
     found: list[Any] = []
     last: object = _NOTHING
+    own = connections[connection.alias]  # what stands for it looks it up anew each time
+    prepare, name = field.get_db_prep_save, field.attname
     for row in rows:
-        value = getattr(row, field.attname)
+        value = getattr(row, name)
         if value is not last:
-            prepared, last = field.get_db_prep_save(value, connection), value
+            prepared, last = prepare(value, own), value
         found.append(prepared)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -14,8 +15,10 @@ from scanner.delivery.apart import apart
 from scanner.delivery.posting import issue_for_round
 from scanner.delivery.summary_letter import send_round_summary
 from scanner.delivery.tell import alert_urgent, tell_round
+from scanner.remediation.ahead import Ahead
 from scanner.remediation.follow import count_keys, follow_some, would_be_fixed
 from scanner.remediation.urgent import open_urgent, urgent_of
+from scanner.reports.render import warm_up
 from scanner.rounds.execute import execute
 from scanner.rounds.models import HostResult, LookNumber, Round
 from scanner.rounds.ways import Hooks, Ways
@@ -104,7 +107,8 @@ def carry_out(round_id: int, ways: Ways | None = None, helpers: int = 0) -> None
 
     Carrying out a round again goes on where it stopped, and changes nothing once it is whole. After Ctrl-C what
     was seen until then is followed too, but without a second look nothing is fixed; the interrupt goes on. ``helpers``
-    are threads that look at hosts beside the calling one.
+    are threads that look at hosts beside the calling one; where there are any, results are judged beside them, too.
     """
     ways = ways or Ways()
-    execute(round_id, ways, hooks(ways.now), helpers)
+    with Ahead(round_id, warm_up) if helpers else nullcontext():
+        execute(round_id, ways, hooks(ways.now), helpers)

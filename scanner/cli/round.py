@@ -221,11 +221,16 @@ def _do_or_watch(number: int) -> None:
     from django.conf import settings
 
     from scanner.cli.round_status import watch
-    from scanner.flow import carry_out
-    from scanner.rounds import steps, ways
+    from scanner.rounds import steps
     from scanner.rounds.service import is_served
 
     if not is_served(settings.DATA_DIR):
+        from scanner.rounds.nursery import NURSERY
+
+        NURSERY.begin()  # it loads the engine while this process loads all rooms
+        from scanner.flow import carry_out
+        from scanner.rounds import ways
+
         carry_out(number, ways.Ways(watch=_watch), settings.WORKERS - 1)
         return
     typer.echo("The running service carries it out.", err=True)

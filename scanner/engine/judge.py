@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.catalogue.load import Catalogue
@@ -99,9 +99,17 @@ def judge_whole(host: HostInspection, basis: Basis | None = None, *, checks: Cat
     A finding claimed as confirmed keeps that only when the second look at its endpoint shows it again. Seen
     once and then not again it is possible; never looked at again, it is probable.
     """
-    context = _context(host, basis, checks)
-    first = _judge(host.services, context)
-    second = _judge(host.second_looks, context, awaited=_awaited(first))
+    return _whole(host, _context(host, basis, checks))
+
+
+def judge_sharing(host: HostInspection, basis: Basis) -> Judgement:
+    """Judge only what our own rules make of keys that other hosts show too: the rest is as if the host were alone."""
+    return _whole(host, _context(host, basis), shared_keys.RULES)
+
+
+def _whole(host: HostInspection, context: Context, rules: Sequence[Rule] | None = None) -> Judgement:
+    first = _judge(host.services, context, rules)
+    second = _judge(host.second_looks, context, rules, _awaited(first))
     looked_again = _looked_again(host)
 
     def settled(identity: Identity, finding: Finding) -> Finding:
@@ -177,7 +185,7 @@ def _awaited(first: _Judged) -> Mapping[Endpoint, set[str]]:
 def _judge(
     services: Iterable[Service],
     context: Context,
-    rules: Iterable[Rule] | None = None,
+    rules: Sequence[Rule] | None = None,
     awaited: Mapping[Endpoint, set[str]] | None = None,
 ) -> _Judged:
     """Judge by ``rules`` (None: all our own) and by those of the plugins.

@@ -11,13 +11,13 @@ from django.conf import settings
 
 from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
-from scanner.engine.judge import judge, judge_whole, ruleset, with_unjudged
+from scanner.engine.judge import judge, judge_sharing, judge_whole, ruleset, with_unjudged
 from scanner.engine.known_keys import Key, KnownKeys, OrganisationKeys, sightings
 from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
 from scanner.engine.plugins.form import owner_of
-from scanner.engine.plugins.load import all_checks
+from scanner.engine.plugins.load import all_checks, plugin_rules
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
 from scanner.remediation.keys import LOOKED
@@ -263,26 +263,47 @@ def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[Tl
     """Load one stored look and judge its facts, by the policy that counts and by those that counted before.
 
     A round is read for what can't wait, for what to look at again, and in the end. What was judged last is remembered
-    for that; but not where a key is shared, as that rests on what other hosts show.
+    for that, as if its host were alone; where a key is shared, what that makes of it is judged anew.
     """
+    chosen = tuple(former)
+    alone = replace(basis, keys=_ALONE)
     of = (
         digest_of(result),
         result.host,
         result.key_target,
         profile,
-        replace(basis, keys=_ALONE),
-        tuple(former),
+        alone,
+        chosen,
         ruleset(),
     )
-    remembered = _LAST.get(result.pk, of)
-    if remembered is not None and not any(key in basis.keys.known for key in remembered.keys):
+    remembered, inspection = _LAST.get(result.pk, of), None
+    if remembered is None:
+        inspection = result.inspection()
+        keys = frozenset(key for key, _ in sightings(inspection))
+        remembered = _Remembered(keys, _judged(result, inspection, profile, alone, chosen))
+        _LAST.put(result.pk, of, remembered)
+    if not any(key in basis.keys.known for key in remembered.keys):
         return remembered.looked
-    inspection = result.inspection()
-    keys = frozenset(key for key, _ in sightings(inspection))
-    looked = _judged(result, inspection, profile, basis, former)
-    if not any(key in basis.keys.known for key in keys):
-        _LAST.put(result.pk, of, _Remembered(keys, looked))
-    return looked
+    inspection = inspection or result.inspection()
+    if plugin_rules():  # which may ask for the keys, too
+        return _judged(result, inspection, profile, basis, chosen)
+    return _with_sharing(remembered.looked, inspection, basis, chosen)
+
+
+def _with_sharing(alone: Looked, inspection: HostInspection, basis: Basis, former: Iterable[TlsPolicy]) -> Looked:
+    """Return a look that was judged as if its host were alone with what the keys of other hosts add: our rules about
+    these find nothing at a host alone, and no other rule asks for them."""
+    judgement = judge_sharing(inspection, basis)
+    objections = {
+        each.name: frozenset(_by_identity(alone.host, judge_sharing(inspection, replace(basis, policy=each)).findings))
+        for each in former
+    }
+    return replace(
+        alone,
+        inspection=with_unjudged(alone.inspection, judgement.unjudged),
+        found={**alone.found, **_by_identity(alone.host, judgement.findings)},
+        objections={name: found | objections[name] for name, found in alone.objections.items()},
+    )
 
 
 _ALONE = OrganisationKeys()
@@ -296,8 +317,10 @@ class _Remembered:
     looked: Looked
 
 
-_LAST = Last[_Remembered](1024)
-"""Some twenty kilobytes for each look."""
+REMEMBERED = 1024
+"""Looks that are remembered as they were judged, some twenty kilobytes each."""
+
+_LAST = Last[_Remembered](REMEMBERED)
 
 
 def _judged(

@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, nodes
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, meta, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.loaders import split_template_path
 from markupsafe import Markup, escape
@@ -176,6 +176,18 @@ class _OwnEnvironment(Environment):
 def environment(folder: str) -> Environment:
     """Return what renders the shipped templates of ``folder``. Values are escaped for HTML, their controls too."""
     return _OwnEnvironment(loader=_Loader(folder), auto_reload=False, **_OPTIONS)
+
+
+def warm_up(folder: str, template: str) -> None:
+    """Compile a shipped template of ``folder`` and all that it refers to."""
+    own, waiting, known = environment(folder), [template], {template}
+    while waiting:
+        name = waiting.pop()
+        own.get_template(name)
+        source, _, _ = _Loader(folder).get_source(own, name)
+        found = {each for each in meta.find_referenced_templates(own.parse(source)) if each is not None} - known
+        known |= found
+        waiting += found
 
 
 @lru_cache(maxsize=32)

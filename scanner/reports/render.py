@@ -119,6 +119,11 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
     )
 
 
+def warm_up() -> None:
+    """Compile the shipped templates of the page, for who is about to render one."""
+    page.warm_up("report", "report.html")
+
+
 def render_json(model: ReportModel, *, indent: int | None = 2) -> str:
     """Return the report as JSON with sorted keys; texts are in the organisation's language, times in UTC.
 

@@ -42,12 +42,18 @@ class ChildRefused(Exception):  # noqa: N818 - reads as the event it is
 
 
 class Nursery:
-    """The worker's side: starts the process when a child is first wanted, and again should it have died."""
+    """The worker's side: starts the process when a child is first wanted, or sooner, and again should it have died."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+
+    def begin(self) -> None:
+        """Start the process, if there is none, without waiting for it. What goes wrong is told who wants a child."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._control is None:
+                self._start()
 
     def child(self) -> tuple[socket.socket, int]:
         """Start a child; return the channel to it and its pidfd, which the caller closes. Raises ``ChildRefused``."""
