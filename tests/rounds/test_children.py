@@ -119,6 +119,21 @@ def test_a_child_is_not_told_the_settings(monkeypatch: pytest.MonkeyPatch) -> No
         nursery.close()
 
 
+def test_a_nursery_that_was_begun_is_the_one_that_has_the_children() -> None:
+    before = {each.pid for each in psutil.Process().children()}
+    nursery = Nursery()
+    try:
+        nursery.begin()
+        (begun,) = [each for each in psutil.Process().children() if each.pid not in before]
+        channel, pidfd = nursery.child()
+        channel.close()
+        os.close(pidfd)
+        nursery.begin()
+        assert [each.pid for each in psutil.Process().children() if each.pid not in before] == [begun.pid]
+    finally:
+        nursery.close()
+
+
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, FrameReader]]:
     ours, theirs = socket.socketpair()
