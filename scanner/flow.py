@@ -110,5 +110,5 @@ def carry_out(round_id: int, ways: Ways | None = None, helpers: int = 0) -> None
     are threads that look at hosts beside the calling one; where there are any, results are judged beside them, too.
     """
     ways = ways or Ways()
-    with Ahead(round_id, warm_up) if helpers else nullcontext():
+    with Ahead(round_id, warm_up) if helpers and ways.engine is None else nullcontext():
         execute(round_id, ways, hooks(ways.now), helpers)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner import garbage
 from scanner.cli.actor import actor
 from scanner.cli.errors import clear_errors
 from scanner.cli.formats import SummaryFormat
@@ -20,6 +21,7 @@ from scanner.cli.prompts import Yes, agree
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.engine.plan import Profile
+from scanner.loading import loading
 
 if TYPE_CHECKING:
     from scanner.engine.inspect import Observer
@@ -228,9 +230,10 @@ def _do_or_watch(number: int) -> None:
         from scanner.rounds.nursery import NURSERY
 
         NURSERY.begin()  # it loads the engine while this process loads all rooms
-        from scanner.flow import carry_out
-        from scanner.rounds import ways
-
+        with loading():
+            from scanner.flow import carry_out
+            from scanner.rounds import ways
+        garbage.settle(cleaned=False)
         carry_out(number, ways.Ways(watch=_watch), settings.WORKERS - 1)
         return
     typer.echo("The running service carries it out.", err=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -215,7 +215,7 @@ class Steps:
         moved = after if told_at is None else report(after, told_at, self.terms)
         was_exploited = finding.known_exploited
         if moved != before:
-            was = _movable(finding)
+            was = _movable(finding) if before is not None else ()
             finding.standing = moved
             if after != before:
                 _keep_evidence(finding, before, observed)
@@ -357,7 +357,9 @@ def _keep_evidence(finding: Finding, before: Standing | None, observed: Observed
     alive = before is not None and before.state is not State.FIXED
     finding.addresses = sorted({*(finding.addresses if alive else ()), *observed.addresses})
     finding.params = [list(pair) for pair in observed.judged.params]
-    finding.exchanges = [asdict(exchange) for exchange in observed.judged.exchanges]
+    finding.exchanges = [
+        {"sent": each.sent, "received": each.received, "at": each.at} for each in observed.judged.exchanges
+    ]
     finding.known_exploited = observed.judged.known_exploited
     finding.profile = observed.looked.profile
     finding.level = observed.looked.inspection.level

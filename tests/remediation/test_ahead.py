@@ -86,8 +86,10 @@ def test_results_are_judged_as_they_come_in(
 def test_what_goes_wrong_ahead_is_logged_and_holds_up_nothing(
     owner: Organisation, caplog: pytest.LogCaptureFixture
 ) -> None:
-    this = a_round(owner)
-    with Ahead(this.pk, lambda: 1 // 0):
+    def broken() -> None:
+        raise LookupError
+
+    with Ahead(a_round(owner).pk, broken):
         pass
     assert "is judged when its looks are over" in caplog.text
 
