@@ -36,6 +36,23 @@ def test_a_usual_port_of_the_web_gets_time_to_answer(
         assert asyncio.run(identify.identify(contact)).protocol == protocol
 
 
+@pytest.mark.parametrize(("port", "is_told"), [(993, True), (7777, False)])
+def test_a_usual_port_of_tls_gets_time_for_its_half_of_a_handshake(
+    port: int, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
+    monkeypatch.setattr(identify, "SLOW_ANSWER_WAIT", 2.0)
+
+    def long_key(connection: socket.socket) -> None:
+        if connection.recv(2048).startswith(b"\x16"):
+            time.sleep(0.6)
+            connection.sendall(_HANDSHAKE_FAILURE)
+
+    contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, port), Level.READ)
+    with speaks(port, long_key)(ADDRESS, tmp_path):
+        assert asyncio.run(identify.identify(contact)).tls is is_told
+
+
 _REFUSAL = b"HTTP/1.1 400 \r\nConnection: close\r\n\r\nThis combination of host and port requires TLS."
 _HANDSHAKE_FAILURE = b"\x15\x03\x03\x00\x02\x02\x28"
 
