@@ -22,7 +22,7 @@ from scanner.engine.model import Transport
 from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
-from scanner.engine.probes.services import code_220
+from scanner.engine.probes.services import code_220, smtp
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 from scanner.engine.probes.services.registry import PROBES
@@ -42,8 +42,8 @@ _SSH_CLIENT = CLIENT_BANNER + b"\r\n"
 SSH_PORTS = frozenset({22, 2222, 22222})
 
 SLOW_BANNER_WAIT = 12.0
-"""Seconds for ports whose usual service speaks first: mail servers delay their greeting to deter spam, and others look
-up the client's name first."""
+"""Seconds for ports whose usual service speaks first: some look up the client's name before. Those of mail servers get
+what :mod:`.services.smtp` allows for a greeting, which is held back to deter spam."""
 
 PIECES_WAIT = 0.3
 """Seconds that the rest of an answer may take on the protocol's own port: some services write theirs in pieces."""
@@ -177,7 +177,8 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
         rest.append(_ask_ssl2(contact))
         rest += [_ask_tls(contact, SLOW_ANSWER_WAIT)] if port in TLS_PORTS else []
     if port in SSH_PORTS or any(port in probe.ports for probe in _SPEAK_FIRST):
-        rest.append(_wait_for_banner(contact, SLOW_BANNER_WAIT))
+        is_mail = port in smtp.PROBE.ports
+        rest.append(_wait_for_banner(contact, smtp.BANNER_TIMEOUT if is_mail else SLOW_BANNER_WAIT))
     if port in WEB_PORTS:
         rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))
     second = await _first_certain(rest)
