@@ -20,7 +20,7 @@ from scanner.engine.facts.http import HttpFacts
 from scanner.engine.inspect import inspect
 from scanner.engine.model import HostInspection, Target
 from scanner.engine.plan import Plan, Profile, parse_ports
-from scanner.engine.probes import http, http_session
+from scanner.engine.probes import http, http_asking, http_session
 from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT
 from tests.engine.test_http_look import ADDRESS, PORT, answer, look, redirect
 from tests.lab import web_sites as sites
@@ -181,7 +181,7 @@ def _texts(value: object) -> Iterator[str]:
 
 def test_a_site_that_drips_is_left_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One octet in a while keeps every single read alive, but neither a request nor the look."""
-    monkeypatch.setattr(http, "PATH_SECONDS", 0.5)
+    monkeypatch.setattr(http_asking, "PATH_SECONDS", 0.5)
 
     def drip(request: bytes) -> Iterator[bytes]:
         if request.startswith(b"GET / "):

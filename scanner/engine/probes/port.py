@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from scanner.engine.errors import ConnectionLost, NameRefused, ProbeError, ToolError, UnexpectedReply
-from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
+from scanner.engine.facts.http import HttpFacts, HttpReply
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.facts.ssh import SshFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
@@ -66,6 +66,10 @@ slow to answer us would count as looked at though it was never asked what the ch
 
 _FOLDER = re.compile(r"(/[A-Za-z0-9._-]{1,40})/")
 """The folder at a path's beginning."""
+
+_WITHOUT_NAME = frozenset({400, 421})
+"""What sites answer everything with that want to be asked for by a name of theirs (RFC 9110 section 15.5.20; 400 by
+many frameworks)."""
 
 _EXCHANGES_NAMED = 4
 """Key exchanges of a server that a gap names."""
@@ -275,11 +279,10 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
             notes.missed(Facet.HTTP, reason_of(error))
             notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
             continue
+        if sites and facts.blocked and facts.root is not None and facts.root.status in _WITHOUT_NAME:
+            continue
         sites.append(facts)
-        if _page_unseen(facts):
-            notes.missed(Facet.HTTP, GapReason.TIMED_OUT, facts.ended)
-        else:
-            notes.looked(Facet.HTTP)
+        _note_page(facts, again, notes)
         if again is None or not ((again.blocked and facts.blocked) or contact.level is Level.GREETING):
             _note_content(facts, contact, notes)  # a second look that sees as little as the first is whole
     root = next((site.root for site in sites if site.root is not None), None)
@@ -288,19 +291,25 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     if product:
         service = replace(service, product=product[1], version=product[2])
     recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known, suspects))
-    if recognised is None and (unseen or any(_page_unseen(site) for site in sites)):
-        notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR)  # a product may hide behind the page that was not seen
+    if recognised is None and (unseen or any(site.unseen for site in sites)):
+        # A product may hide behind the page that was not seen.
+        notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR if unseen else GapReason.PAGE_UNSEEN)
     return with_facts(service, recognised)
-
-
-def _page_unseen(site: HttpFacts) -> bool:
-    """Tell whether what visitors see was not seen: the last redirect to it was not answered."""
-    return site.redirect_end is RedirectEnd.UNANSWERED
 
 
 def _literal(contact: Contact) -> str:
     address = contact.endpoint.address
     return f"[{address}]" if ":" in address else address
+
+
+def _note_page(facts: HttpFacts, again: HttpFacts | None, notes: PortNotes) -> None:
+    as_before = again is not None and (again.blocked, bool(again.unseen)) == (facts.blocked, bool(facts.unseen))
+    if facts.blocked and not as_before:
+        notes.missed(Facet.HTTP, GapReason.PROBE_BLOCKED, facts.unseen)
+    elif facts.unseen and not as_before:
+        notes.missed(Facet.HTTP, GapReason.PAGE_UNSEEN, facts.unseen)
+    else:
+        notes.looked(Facet.HTTP)
 
 
 def _note_content(facts: HttpFacts, contact: Contact, notes: PortNotes) -> None:
