@@ -43,7 +43,7 @@ oracle-tls: setup ## Our TLS hello sweep held against sslyze, over 300 random se
 bench: setup ## Speed and memory beside nmap and testssl.sh, reports and pages as they grow, and a simulated year of rounds (takes some hours)
 	@$(PYTHON) -m tests.bench.run
 
-bench-scale: setup ## Replay stored facts through the whole product on PostgreSQL: 1,000 to 100,000 hosts (about an hour)
+bench-scale: setup ## Replay stored facts through the whole product on PostgreSQL: 1,000 to 100,000 hosts (about ten minutes)
 	@$(PYTHON) -m tests.bench.scale
 	@$(PYTHON) -m tests.bench.scale --sweep
 

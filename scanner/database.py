@@ -74,7 +74,7 @@ def configured(url: str, password: str, data_dir: Path) -> dict[str, Any]:
     """
     if not url:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "scanner.sqlite3",
             "NAME": data_dir / FILE,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",

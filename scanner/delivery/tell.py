@@ -248,7 +248,7 @@ def drafted(this: Round, organisation: Organisation, model: ReportModel, languag
         language=str(language),
         generated=model.generated,
         html=pack(page),
-        json=pack(render_json(told, indent=None).encode()),
+        json=pack(render_json(told, indented=False).encode()),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

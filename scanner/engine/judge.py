@@ -124,6 +124,11 @@ def ruleset() -> tuple[object, ...]:
     return RULES, plugin_rules()
 
 
+def may_rest_on_other_hosts(check: str) -> bool:
+    """Tell whether a check's rule may ask for the keys of other hosts: where keys are shared, or in a plugin."""
+    return any(check in rule.checks for rule in (*shared_keys.RULES, *(rule for _, rule in plugin_rules())))
+
+
 def unjudged_by_plugins(host: HostInspection, basis: Basis) -> tuple[Gap, ...]:
     """Return what plugins' rules failed to tell of one host, check by check."""
     if not plugin_rules():

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from scanner import bulk
+from scanner.engine.judge import may_rest_on_other_hosts
 from scanner.engine.known_keys import KnownKeys
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
@@ -91,7 +92,7 @@ def would_be_fixed(round_id: int) -> list[Again]:
     """Return the hosts and ports that a round has to look at once more before it may call findings fixed.
 
     Each host gets one further port that answered, so that a filtered port can be told from a host that is down. Only
-    hosts that have something to fix are judged for it.
+    hosts that have something to fix are judged for it, and each alone unless something may rest on other hosts' keys.
     """
     this = Round.objects.get(pk=round_id)
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
@@ -104,7 +105,8 @@ def would_be_fixed(round_id: int) -> list[Again]:
         results = (each for each in _results(this, organisation) if each.host in hosts)
         if not findings:
             continue
-        known = known or RoundKeys(this).known
+        if known is None and any(map(may_rest_on_other_hosts, {finding.check_id for finding in findings})):
+            known = RoundKeys(this).known
         view = _view(this, organisation, results, known)
         for finding in findings:
             for looked in view.doubtful(finding):
@@ -287,7 +289,7 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
     return _RESULTS.each(50, round=this, organisation=organisation)
 
 
-def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], known: KnownKeys) -> RoundView:
+def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], known: KnownKeys | None) -> RoundView:
     return RoundView(
         results,
         Profile(this.profile),

@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 
 from scanner import bulk
 from scanner.engine.known_keys import Key, KeyKind, KnownKeys, Place, Sighting, sightings
-from scanner.engine.model import Coverage, Facet, Outcome, Transport, port_in
+from scanner.engine.model import Coverage, Facet, HostInspection, Outcome, Transport, port_in
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.models import SeenKey
 from scanner.remediation.tested import unread_keys
@@ -101,7 +101,7 @@ class RoundKeys:
     def _after(self, results: list[HostResult], slug: str, rows: list[_Row]) -> Iterator[Sighting]:
         """Yield what stands at one host of the organisation ``slug`` after the looks at it, and note what to store."""
         target = results[0].target_id  # none for a domain, which shows no keys
-        looks = [_look(result, slug) for result in results]
+        looks = [key_look(result, slug) for result in results]
         at = max(result.finished for result in results)
         shown = _merged(seen for look in looks for seen in look.sightings)
         later = {(row.sighting[0].kind, row.sighting[1].port) for row in rows if row.seen > at}
@@ -165,7 +165,7 @@ def _merged(seen: Iterable[Sighting]) -> dict[tuple[Key, int], Sighting]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class KeyLook:
     """What one look says of keys. ``unread`` are those kinds that its host has and did not show, by port."""
 
     number: int
@@ -174,25 +174,32 @@ class _Look:
     sightings: frozenset[Sighting]
     unread: frozenset[tuple[int, KeyKind]]
 
+    @property
+    def keys(self) -> frozenset[Key]:
+        return frozenset(key for key, _ in self.sightings)
 
-_LAST = Last[_Look](4096)
+
+_LAST = Last[KeyLook](4096)
 """Some two kilobytes for each look."""
 
 
-def _look(result: HostResult, slug: str) -> _Look:
-    """Read a look at a host of the organisation ``slug``; a round asks twice."""
+def key_look(result: HostResult, slug: str, seen: HostInspection | None = None) -> KeyLook:
+    """Return what a look at a host of the organisation ``slug`` says of keys; ``seen`` are its facts, if at hand.
+
+    What was made last is remembered, as a round asks several times.
+    """
     of = (digest_of(result), slug)
     known = _LAST.get(result.pk, of)
     if known is not None:
         return known
-    seen = result.inspection()
+    seen = seen or result.inspection()
     unread = frozenset((each.endpoint.port, kind) for each in seen.services for kind in unread_keys(each))
-    look = _Look(result.look, seen.outcome, seen.coverage, sightings(seen, slug), unread)
+    look = KeyLook(result.look, seen.outcome, seen.coverage, sightings(seen, slug), unread)
     _LAST.put(result.pk, of, look)
     return look
 
 
-def _would_show(sighting: Sighting, look: _Look) -> bool:
+def _would_show(sighting: Sighting, look: KeyLook) -> bool:
     """Tell whether a look would have shown the key where it was; a second look is not asked about other ports."""
     key, place = sighting
     scans = look.coverage.scans

@@ -12,7 +12,7 @@ from django.conf import settings
 from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
 from scanner.engine.judge import judge, judge_whole, ruleset, with_unjudged
-from scanner.engine.known_keys import Key, KnownKeys, OrganisationKeys, sightings
+from scanner.engine.known_keys import Key, KnownKeys, OrganisationKeys
 from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
@@ -20,7 +20,7 @@ from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
-from scanner.remediation.keys import LOOKED
+from scanner.remediation.keys import LOOKED, key_look
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.lifecycle import Look, Observation, State
 from scanner.remediation.models import Finding
@@ -278,7 +278,7 @@ def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[Tl
     if remembered is not None and not any(key in basis.keys.known for key in remembered.keys):
         return remembered.looked
     inspection = result.inspection()
-    keys = frozenset(key for key, _ in sightings(inspection))
+    keys = key_look(result, basis.keys.organisation, inspection).keys
     looked = _judged(result, inspection, profile, basis, former)
     if not any(key in basis.keys.known for key in keys):
         _LAST.put(result.pk, of, _Remembered(keys, looked))

@@ -141,19 +141,22 @@ def _quoted(value: str, before: str, nested: bool) -> str:
     with a plus or an at sign, would be read as an option: such values are left out, and so is what an interactive shell
     expands between double quotes.
     """
-    quote = _open_quote(before)
-    starts_word = not before or before[-1].isspace() or (bool(quote) and before[-2:-1].isspace())
-    if starts_word and value.startswith(("-", "+", "@")):
+    if value.startswith(("-", "+", "@")) and _starts_word(before):
         return MISSING
     if _SAFE.fullmatch(value):
         return value
     if nested:
         return value if _SAFE_NESTED.fullmatch(value) else MISSING
+    quote = _open_quote(before)
     if quote == "'":
         return value.replace("'", "'\\''")
     if quote == '"':
         return MISSING if "!" in value else re.sub(r'([\\"$`])', r"\\\1", value)
     return shlex.quote(value)
+
+
+def _starts_word(before: str) -> bool:
+    return not before or before[-1].isspace() or (bool(_open_quote(before)) and before[-2:-1].isspace())
 
 
 def _open_quote(shell: str) -> str:

@@ -1,9 +1,9 @@
-"""A year in an afternoon's half hour: plans, workers, letters and upkeep over a world that lives, with its clock.
+"""A year in half an hour: plans, workers, letters and upkeep over a world that lives, with its clock.
 
 The rooms are the real ones: the clock's tick, cadence, leased jobs, follow, letters, duties, the mailer into its quiet
 folder, pruning. Only the engine is replaced, by one that finds the hosts of :mod:`tests.bench.living`; what must be
-true is held against that world after every step (:mod:`tests.bench.truths`). Workers are processes of their own, so
-that judging uses all cores.
+true at the end of every step is held against that world while the next goes on (:mod:`tests.bench.accounts`). Workers
+are processes of their own, so that judging uses all cores.
 
 ``python -m tests.bench.soak`` needs ``ROUNDSMAN_DATA_DIR`` and prints its figures as JSON.
 """
@@ -19,7 +19,7 @@ import statistics
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -103,8 +103,8 @@ def soak(size: Size) -> Figures:
     from django.db import connections
 
     from scanner import garbage
+    from tests.bench.accounts import Accounts
     from tests.bench.living import START, STEPS, World
-    from tests.bench.truths import Ledger
 
     world = World(SEED, size.units, size.hosts)
     _register(world)
@@ -112,35 +112,30 @@ def soak(size: Size) -> Figures:
     clock, stop, written = Clock(), mp.Event(), mp.Array("d", size.days * size.workers)
     began = time.monotonic()
     figures = Figures(days=size.days)
-    ledger = Ledger(world)
+    accounts = Accounts(world, settings.DATA_DIR / "mail")
     with _workers(size, clock, stop, written) as workers:
         service = _Service(clock, settings.DATA_DIR)
         figures.database_mb[0] = _size(settings.DATA_DIR)
         garbage.settle()  # as serve does
         for step in range(size.days * STEPS):
-            at = START + timedelta(days=step / STEPS)
-            world.walk_to(step)
-            clock.set(step, at)
-            service.step(workers, ledger.read)
-            ledger.account()
-            ledger.findings()
-            ledger.letters(settings.DATA_DIR / "mail")
-            if step % STEPS == STEPS - 1:
-                day = (step + 1) // STEPS
+            clock.set(step, START + timedelta(days=step / STEPS))
+            service.step(workers)
+            day = (step + 1) // STEPS
+            is_evening = step % STEPS == STEPS - 1
+            looks_back = is_evening and (day % 30 == 0 or day == size.days)
+            accounts.hold(step, day if looks_back else None)
+            if is_evening:
                 service.prune()
                 figures.wal_mb = max(figures.wal_mb, _size(settings.DATA_DIR, "-wal"))
                 if day % 10 == 0 or day == size.days or day == 1:
                     figures.memory_mb[day] = _memory(workers)
                     figures.database_mb[day] = _size(settings.DATA_DIR)
-                if day % 30 == 0 or day == size.days:
-                    ledger.rounds(day)
-                    figures.opened, figures.fixed, figures.recurred = ledger.histories()
-                    ledger.urgent()
                 print(_line(day, began, figures, written, size), file=sys.stderr, flush=True)
-    ledger.read()
+        accounts.end()
     figures.seconds = time.monotonic() - began
     figures.cpu_seconds = _cpu()
-    figures.mails = ledger.mails
+    figures.mails = accounts.mails
+    figures.opened, figures.fixed, figures.recurred = accounts.histories
     figures.results, figures.rounds = service.counted()
     figures.written_ms = {day: _median(written, day, size) for day in range(1, size.days + 1)}
     return figures
@@ -189,8 +184,8 @@ class _Service:
         self._duties = Duties(lambda: Space(10**9, 10**10))
         self._mailer = Mailer(clock.now)
 
-    def step(self, workers: list[Any], meanwhile: Callable[[], None]) -> None:
-        """Make what is due, do ``meanwhile``, wait until all is done, and let every mail leave."""
+    def step(self, workers: list[Any]) -> None:
+        """Make what is due, wait until all is done, and let every mail leave."""
         from scanner.remediation.cadence import make_cadence_rounds
         from scanner.rounds.clock import tick
         from scanner.rounds.models import ENDED, Round
@@ -199,7 +194,6 @@ class _Service:
         tick(now)
         make_cadence_rounds(now)
         self._duties.run(now)
-        meanwhile()
         while Round.objects.exclude(state__in=ENDED).exists():
             if not self._mailer.send_due().tried:
                 time.sleep(WAIT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -24,7 +25,11 @@ from tests.bench.living import Host, World, told_of, truth
 SAME_LIFE = timedelta(days=90)
 """What comes back within this time is the same life: it recurs."""
 
-_OF_A_UNIT = re.compile(r"unit-?([0-9]{2})\b|\b10\.([0-9]{1,3})\.[0-9]{1,3}\.[0-9]{1,3}\b")
+_OF_A_UNIT = (
+    re.compile(r"unit-?([0-9]{2})\b"),
+    re.compile(r"10\.(?<!\w10\.)([0-9]{1,3})\.[0-9]{1,3}\.[0-9]{1,3}\b"),
+)
+"""What names a unit. Each begins with what it begins with: so most of a text is passed over quickly."""
 
 _Item = tuple[int, str]
 """Port and check."""
@@ -134,8 +139,11 @@ class Ledger:
                 times, wanted = told[str(number)], 1 + known.reopened
                 _hold(times == wanted, f"{check} on {host} was told {times} times, and there were {wanted} reasons")
 
-    def letters(self, folder: Path) -> None:
-        """Compare the mails since: all sent, each once, and to whom they are for. :meth:`read` reads them."""
+    def letters(self, files: Iterable[Path]) -> None:
+        """Compare the mails since, and the files they left as: all sent, each once, and to whom they are for.
+
+        :meth:`read` reads them.
+        """
         new = Message.objects.filter(pk__gt=self._message).select_related("organisation__parent").order_by("pk")
         numbers: set[str] = set()
         reports: Counter[tuple[int | None, int | None, str]] = Counter()
@@ -158,14 +166,14 @@ class Ledger:
                 reports[int(each.key.split(":")[1]), owner.pk, each.recipient] += 1
         _hold(set(reports.values()) <= {1}, "a report was mailed twice")
         self._reports(reports)
-        self._files(folder, numbers)
+        self._files(files, numbers)
 
     def read(self) -> None:
         """Read the mails and reports since: nothing in them names other units."""
         for units, kept, what in self._unread:
             text = kept if isinstance(kept, str) else unpack(kept).decode()
-            for unit, network in _OF_A_UNIT.findall(text):
-                _hold(_slug(int(unit or network)) in units, f"{what} of {units} names unit {unit or network}")
+            for unit in {unit for names in _OF_A_UNIT for unit in names.findall(text)}:
+                _hold(_slug(int(unit)) in units, f"{what} of {units} names unit {unit}")
         self._unread.clear()
 
     def _reports(self, mailed: Counter[tuple[int | None, int | None, str]]) -> None:
@@ -181,10 +189,10 @@ class Ledger:
                 wanted.add((each.round_id, owner.pk, contact.email))
         _hold(wanted == set(mailed), "reports were not mailed to exactly those whom they are for")
 
-    def _files(self, folder: Path, numbers: set[str]) -> None:
-        """Each mail is a file, with the same Message-ID, in the quiet folder; they are taken away."""
+    def _files(self, files: Iterable[Path], numbers: set[str]) -> None:
+        """Each mail is a file, with the same Message-ID; they are taken away."""
         found: Counter[str] = Counter()
-        for path in folder.glob("*.eml"):
+        for path in files:
             head = path.read_bytes()[:4096].partition(b"\r\n\r\n")[0]
             found[str(message_from_bytes(head, policy=default)["Message-ID"])] += 1
             path.unlink()

@@ -16,7 +16,7 @@ from tests.reports.sample import busy, clean, crowded, unreachable
 def test_the_model_comes_back_as_it_was(sample: object) -> None:
     assert callable(sample)
     model = sample()
-    again = model_of(render_json(model, indent=None).encode())
+    again = model_of(render_json(model, indented=False).encode())
     assert again == model
     assert render_html(again) == render_html(model)
 

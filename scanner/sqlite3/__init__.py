@@ -1,0 +1,1 @@
+"""Django's backend for SQLite, whose writers wait no longer for each other than they must."""
