@@ -57,7 +57,7 @@ PLAUSIBLE: dict[str, tuple[str, str]] = {
     "/id_rsa": ("-----BEGIN RSA PRIVATE KEY-----\n", TEXT),
     "/.vscode/sftp.json": (json.dumps({"host": "lab", "username": "lab", "remotePath": "/"}), JSON),
     "/phpinfo.php": ("<html><title>phpinfo()</title>PHP Version 8.2.7", HTML),
-    "/server-status": ("Apache Server Status for lab\nServer Version: x\n", TEXT),
+    "/server-status": ("<h1>Apache Server Status for lab</h1>\nServer Version: x\nServer uptime: 9 s\n", TEXT),
     "/nginx_status": ("Active connections: 1 \nserver accepts handled requests\n 1 1 1 \n", TEXT),
     "/actuator": (json.dumps({"_links": {"self": {}, "env": {}, "gateway": {}, "jolokia": {}}}), JSON),
     "/druid/index.html": ("<html><title>Druid Stat Index</title>", HTML),

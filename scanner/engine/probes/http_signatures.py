@@ -152,7 +152,7 @@ def php_info(reply: HttpReply) -> Proof | None:
 
 def server_status(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if "Apache Server Status for" not in text or "Server Version:" not in text:
+    if not re.search(r"(?i)<h1>\s{0,9}Apache Server Status for", text) or "Server uptime:" not in text:
         return None
     version = re.search(r"Server Version: ([^<\n]{1,120})", text)
     shown = line(version[1]) if version else "?"
