@@ -64,9 +64,9 @@ PLAUSIBLE: dict[str, tuple[str, str]] = {
     "/v3/api-docs": (json.dumps({"openapi": "3.0.1", "paths": {}}), JSON),
     "/robots.txt": ("User-agent: *\nDisallow: /admin/\n", TEXT),
     "/crossdomain.xml": ('<cross-domain-policy><allow-access-from domain="*"/></cross-domain-policy>', TEXT),
-    "/files/": ("<html><title>Index of /files/</title>", HTML),
-    "/data/": ("<html><title>Index of /data/</title>", HTML),
-    "/old/": ("<html><title>Index of /old/</title>", HTML),
+    "/files/": ('<html><title>Index of /files/</title><a href="../">../</a>', HTML),
+    "/data/": ('<html><title>Index of /data/</title><a href="../">../</a>', HTML),
+    "/old/": ('<html><title>Index of /old/</title><a href="../">../</a>', HTML),
 }
 FIRST = "<html><title>Portal</title><a href=/files/a><a href=/data/a><a href=/old/a><a href=/more/a></html>"
 GO = answer(b"404 page not found\n", "404 Not Found", TEXT)
