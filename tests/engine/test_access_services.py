@@ -104,6 +104,8 @@ def judged(
         (b"220 mail.example.org ESMTP Postfix (Debian/GNU)\r\n", "smtp"),
         (b"220 ftp.example.org ESMTP Exim 4.96\r\n", "smtp"),
         (b"220 mx Microsoft ESMTP MAIL Service ready\r\n", "smtp"),
+        (b"220 mail.example.org LMTP Cyrus 3.6.1 server ready\r\n", "lmtp"),
+        (b"220 mail.example.org ESMTP or LMTP, as you like\r\n", "smtp"),
         (b"220 welcome\r\n", ""),
         (b"* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n", "imap"),
         (b"+OK Dovecot (Debian) ready.\r\n", "pop3"),
@@ -408,6 +410,11 @@ def test_an_anonymous_bind_alone_is_a_hint() -> None:
 def test_recursion_that_resolves_nothing_is_not_open() -> None:
     assert "DNS-RECURSION" not in judged("DNS", ("recursion", "unproven"), udp=True)
     assert "DNS-RECURSION" in judged("DNS", ("recursion", "open"), access=Access.OPEN, udp=True)
+
+
+@pytest.mark.parametrize(("text", "told"), [("9.18.49", True), ("none", False), ("go away", False), ("", False)])
+def test_a_text_in_place_of_the_version_tells_no_version(text: str, told: bool) -> None:
+    assert ("DNS-VERSION" in judged("DNS", ("version", text), udp=True)) is told
 
 
 def test_telnet_without_a_prompt_is_only_possible() -> None:

@@ -14,6 +14,7 @@ from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes import identify
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes.services import smtp
 from tests.lab.scripted import speaks
 from tests.lab.web_servers import sends
 
@@ -33,6 +34,40 @@ def test_a_usual_port_of_the_web_gets_time_to_answer(
     monkeypatch.setattr(identify, "SLOW_ANSWER_WAIT", 2.0)
     contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, port), Level.READ)
     with sends(port, _answers_late)(ADDRESS, tmp_path):
+        assert asyncio.run(identify.identify(contact)).protocol == protocol
+
+
+@pytest.mark.parametrize(("port", "is_told"), [(993, True), (7777, False)])
+def test_a_usual_port_of_tls_gets_time_for_its_half_of_a_handshake(
+    port: int, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
+    monkeypatch.setattr(identify, "SLOW_ANSWER_WAIT", 2.0)
+
+    def long_key(connection: socket.socket) -> None:
+        if connection.recv(2048).startswith(b"\x16"):
+            time.sleep(0.6)
+            connection.sendall(_HANDSHAKE_FAILURE)
+
+    contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, port), Level.READ)
+    with speaks(port, long_key)(ADDRESS, tmp_path):
+        assert asyncio.run(identify.identify(contact)).tls is is_told
+
+
+@pytest.mark.parametrize(("port", "protocol"), [(25, "smtp"), (21, "unknown")])
+def test_a_mail_server_may_hold_its_greeting_back_for_longer_than_others(
+    port: int, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identify, "BANNER_WAIT", 0.2)
+    monkeypatch.setattr(identify, "SLOW_BANNER_WAIT", 0.4)
+    monkeypatch.setattr(smtp, "BANNER_TIMEOUT", 2.0)
+
+    def hold_back(connection: socket.socket) -> None:
+        time.sleep(0.9)
+        connection.sendall(b"220 mail.lab.example ESMTP\r\n")
+
+    contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, port), Level.READ)
+    with speaks(port, hold_back)(ADDRESS, tmp_path):
         assert asyncio.run(identify.identify(contact)).protocol == protocol
 
 

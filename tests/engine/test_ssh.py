@@ -184,6 +184,7 @@ def test_a_broken_packet_ends_the_look_instead_of_the_inspection(tmp_path: Path,
 
 
 def test_lines_before_the_identification_are_skipped() -> None:
+    assert ssh.recognises_ssh(b"Line of the terms of use\r\n" * 40 + b"SSH-2.0-x\r\n")
     assert ssh.recognises_ssh(b"Authorised use only\r\nSSH-2.0-x\r\n")
     assert not ssh.recognises_ssh(b"220 SSH-2.0 gateway\r\n")
 
@@ -233,6 +234,13 @@ def test_sha1_signatures_alone_are_low_and_beside_better_ones_nothing() -> None:
     beside = dataclasses.replace(SOUND, host_key_algorithms=("ssh-rsa", "rsa-sha2-256"))
     assert judged(only)["SSH-HOSTKEY-WEAK"].severity is Severity.LOW
     assert "SSH-HOSTKEY-WEAK" not in judged(beside)
+
+
+def test_an_algorithm_weighs_the_same_when_its_key_comes_in_a_certificate() -> None:
+    sha1 = dataclasses.replace(SOUND, host_key_algorithms=("ssh-rsa-cert-v01@openssh.com", "ssh-rsa"))
+    assert judged(sha1)["SSH-HOSTKEY-WEAK"].severity is Severity.LOW
+    both = dataclasses.replace(sha1, host_key_algorithms=("ssh-rsa-cert-v01@openssh.com", "rsa-sha2-512"))
+    assert "SSH-HOSTKEY-WEAK" not in judged(both)
 
 
 def test_keyboard_interactive_alone_may_be_a_second_factor() -> None:

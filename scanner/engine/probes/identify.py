@@ -22,7 +22,7 @@ from scanner.engine.model import Transport
 from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
-from scanner.engine.probes.services import code_220
+from scanner.engine.probes.services import code_220, smtp
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 from scanner.engine.probes.services.registry import PROBES
@@ -42,19 +42,23 @@ _SSH_CLIENT = CLIENT_BANNER + b"\r\n"
 SSH_PORTS = frozenset({22, 2222, 22222})
 
 SLOW_BANNER_WAIT = 12.0
-"""Seconds for ports whose usual service speaks first: mail servers delay their greeting to deter spam, and others look
-up the client's name first."""
+"""Seconds for ports whose usual service speaks first: some look up the client's name before. Those of mail servers get
+what :mod:`.services.smtp` allows for a greeting, which is held back to deter spam."""
 
 PIECES_WAIT = 0.3
 """Seconds that the rest of an answer may take on the protocol's own port: some services write theirs in pieces."""
 
 SLOW_ANSWER_WAIT = 6.0
-"""Seconds that a usual port of the web gets for its first page where nothing else was recognised: an application that
-was just started, or whose database is far, takes its time."""
+"""Seconds that a usual port of the web gets for its first page where nothing else was recognised, and one of TLS for
+its half of a handshake: an application that was just started, or whose database is far, takes its time, and so does a
+small device with a long key."""
 
 WEB_PORTS = frozenset(
     {80, 81, 443, 3000, 5000, 7001, 8000, 8001, 8008, 8080, 8081, 8088, 8090, 8443, 8888, 9000, 9080, 9090, 9443}
 )
+
+TLS_PORTS = WEB_PORTS | {465, 636, 853, 990, 992, 993, 995, 3269, 4433, 5061, 5671, 5986, 6443, 8883, 10443}
+"""Where TLS is usual from the first byte on, by IANA's registry and by custom."""
 
 TLS_GRACE = 0.4
 """Seconds that a port which has answered HTTP gets to say that it wanted TLS; one that refused HTTP gets more."""
@@ -171,8 +175,10 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     rest: list[Question] = [_ask_http2(contact), *(_greet(contact, probe) for probe in anywhere)]
     if with_tls:
         rest.append(_ask_ssl2(contact))
+        rest += [_ask_tls(contact, SLOW_ANSWER_WAIT)] if port in TLS_PORTS else []
     if port in SSH_PORTS or any(port in probe.ports for probe in _SPEAK_FIRST):
-        rest.append(_wait_for_banner(contact, SLOW_BANNER_WAIT))
+        is_mail = port in smtp.PROBE.ports
+        rest.append(_wait_for_banner(contact, smtp.BANNER_TIMEOUT if is_mail else SLOW_BANNER_WAIT))
     if port in WEB_PORTS:
         rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))
     second = await _first_certain(rest)

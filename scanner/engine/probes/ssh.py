@@ -53,13 +53,18 @@ _HOST_KEY_ALGORITHMS = (
     "rsa-sha2-512", "rsa-sha2-256", "ssh-rsa", "ssh-dss",
     "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-ed25519",
 )  # fmt: skip
+_CERTIFIED = "-cert-v01@openssh.com"
+"""Ends the name of a host key that comes in a certificate (OpenSSH's PROTOCOL.certkeys); some servers show no other."""
+
+_KEY_PARTS = {"ssh-dss": 4, "ssh-ed25519": 1}
+"""Fields of a public key after its algorithm; RSA has two, and so have the NIST curves."""
 
 _EC_BITS = {"ecdsa-sha2-nistp256": 256, "ecdsa-sha2-nistp384": 384, "ecdsa-sha2-nistp521": 521, "ssh-ed25519": 256}
 
 
 def recognises_ssh(banner: bytes) -> bool:
     """Tell whether the greeting holds an SSH identification string (RFC 4253 section 4.2)."""
-    return any(text.startswith((b"SSH-1.", b"SSH-2.0-")) for text in banner.split(b"\n")[:20])
+    return any(text.startswith((b"SSH-1.", b"SSH-2.0-")) for text in banner.split(b"\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ async def look(contact: Contact) -> SshFacts:
     algorithm with us, or when the conversation breaks off after the lists, which ``ended`` tells. Raises ``ProbeError``
     when not even the lists were seen.
     """
-    facts = await _look(contact, _HOST_KEY_ALGORITHMS)
+    certified = tuple(name + _CERTIFIED for name in _HOST_KEY_ALGORITHMS)
+    facts = await _look(contact, (*_HOST_KEY_ALGORITHMS, *certified))
     if not facts.ended or facts.host_keys:
         return facts
     # Some releases of Dropbear offer RSA without having such a key, and hang up when it is chosen.
@@ -257,11 +263,22 @@ def _host_key(blob: bytes) -> SshHostKey:
     """Read algorithm and size from a public key blob (RFC 4253 section 6.6, RFC 5656 section 3.1)."""
     fields = Fields(blob)
     algorithm = take_string(fields).decode("ascii", "replace")
+    if algorithm.endswith(_CERTIFIED):
+        blob = _key_in_certificate(algorithm.removesuffix(_CERTIFIED), fields)
+        fields = Fields(blob)
+        algorithm = take_string(fields).decode("ascii", "replace")
     if algorithm == "ssh-rsa":
         take_string(fields)
     bits = _EC_BITS.get(algorithm) or int.from_bytes(take_string(fields), "big").bit_length()
     fingerprint = b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return SshHostKey(printable(algorithm, 80), bits, fingerprint)
+
+
+def _key_in_certificate(algorithm: str, fields: Fields) -> bytes:
+    """Return the key of a certificate as it stands alone: between a nonce and what the authority says of it."""
+    take_string(fields)
+    parts = _KEY_PARTS.get(algorithm, 2)
+    return string(algorithm.encode()) + b"".join(string(take_string(fields)) for _ in range(parts))
 
 
 async def _auth_methods(packets: Packets, secured: _Secured) -> tuple[str, ...]:

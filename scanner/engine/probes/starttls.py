@@ -9,6 +9,7 @@ from functools import partial
 from scanner.engine.errors import ConnectionLost, UnexpectedReply
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services import ber
+from scanner.engine.probes.services.replies import REPLY_LIMIT
 
 EHLO_NAME = "roundsman.invalid"
 """A name under which the inspection greets mail servers; RFC 2606 keeps it from belonging to anyone."""
@@ -55,7 +56,7 @@ def _reply_whole(data: bytes) -> bool:
 
 
 async def _reply(conversation: Conversation) -> bytes:
-    return await conversation.receive_until(_reply_whole, limit=8192, timeout=REPLY_WAIT)
+    return await conversation.receive_until(_reply_whole, limit=REPLY_LIMIT, timeout=REPLY_WAIT)
 
 
 async def _greeted(conversation: Conversation, protocol: str) -> None:
@@ -67,14 +68,14 @@ async def _greeted(conversation: Conversation, protocol: str) -> None:
         raise _declined(protocol)
 
 
-async def _smtp(conversation: Conversation, _: str) -> None:
-    await _greeted(conversation, "SMTP")
-    await conversation.send(f"EHLO {EHLO_NAME}\r\n".encode())
+async def _smtp(conversation: Conversation, _: str, *, hello: str = "EHLO", protocol: str = "SMTP") -> None:
+    await _greeted(conversation, protocol)
+    await conversation.send(f"{hello} {EHLO_NAME}\r\n".encode())
     if b"STARTTLS" not in (await _reply(conversation)).upper():
-        raise _declined("SMTP")
+        raise _declined(protocol)
     await conversation.send(b"STARTTLS\r\n")
     if not (await _reply(conversation)).startswith(b"220"):
-        raise _declined("SMTP")
+        raise _declined(protocol)
 
 
 async def _ftp(conversation: Conversation, _: str) -> None:
@@ -176,6 +177,7 @@ async def _rdp(conversation: Conversation, _: str) -> None:
 
 _UPGRADES: dict[str, Callable[[Conversation, str], Awaitable[None]]] = {
     "smtp": _smtp,
+    "lmtp": partial(_smtp, hello="LHLO", protocol="LMTP"),
     "ftp": _ftp,
     "imap": _imap,
     "pop3": _pop3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from scanner.engine.facts.service import ServiceFacts
@@ -25,6 +26,7 @@ _AMPLIFIERS = {
     "ARD": "AMP-ARD",
     "UBIQUITI": "AMP-UBIQUITI",
 }
+_DIGIT = re.compile(r"\d")
 _GREAT_FACTOR = 50
 """From this factor on an amplifier is high; the UDP protocols of US-CERT TA14-017A above it are few."""
 
@@ -65,7 +67,8 @@ def dns(service: Service, context: Context) -> Iterator[Finding]:
     """Report open recursion (only what was resolved counts, not the flag), the version and transfers.
 
     Recursion is reported for UDP alone, where an answer can be sent to someone who never asked. Who resolves for
-    strangers answers for the root too, which is then nothing of its own.
+    strangers answers for the root too, which is then nothing of its own. A text without a digit ("none", "go away")
+    takes the version's place to hide it.
     """
     facts = _facts(service, "DNS")
     if facts is None:
@@ -76,7 +79,7 @@ def dns(service: Service, context: Context) -> Iterator[Finding]:
     elif facts.attribute("root_out"):
         sent, received = facts.attribute("root_in"), facts.attribute("root_out")
         yield context.finding("DNS-AMP-ANY", service, exchanges=facts.exchanges, bytes_in=sent, bytes_out=received)
-    if facts.attribute("version"):
+    if _DIGIT.search(facts.attribute("version")):
         yield context.finding("DNS-VERSION", service, exchanges=facts.exchanges, version=facts.attribute("version"))
     if facts.attribute("transfer"):
         yield context.finding("DNS-AXFR", service, exchanges=facts.exchanges, zone=facts.attribute("transfer"))

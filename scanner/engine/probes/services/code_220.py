@@ -1,10 +1,10 @@
-"""Telling FTP from SMTP where the greeting names neither: both start with code 220."""
+"""Telling FTP, SMTP and LMTP apart where the greeting names none of them: all start with code 220."""
 
 from __future__ import annotations
 
 from scanner.engine.errors import ProbeError
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.services import ftp, smtp
+from scanner.engine.probes.services import ftp, lmtp, smtp
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.replies import ReplyReader
 
@@ -12,17 +12,31 @@ _COMPLETED, _FEATURES = 250, 211
 
 
 async def tell_apart(contact: Contact) -> ServiceProbe | None:
-    """Ask EHLO, which only mail servers obey, then FEAT, which only file servers know; None when neither fits."""
-    try:
-        async with contact.open() as conversation:
-            replies = ReplyReader(conversation)
-            await replies.greeting(ftp.BANNER_TIMEOUT)
-            if (await replies.ask(b"EHLO " + smtp.HELO_NAME)).code == _COMPLETED:
-                return smtp.PROBE
-            features = await replies.ask(b"FEAT")
-            return ftp.PROBE if features.code == _FEATURES or await _knows_ftp(replies) else None
-    except ProbeError:
-        return None
+    """Ask EHLO and LHLO, which only mail servers obey, then FEAT, which only file servers know; None when none fits.
+
+    The two have a connection each: ProFTPD hangs up on whoever speaks to it as to a mail server.
+    """
+    for ask in (_as_mail, _as_ftp):
+        try:
+            async with contact.open() as conversation:
+                replies = ReplyReader(conversation)
+                await replies.greeting(ftp.BANNER_TIMEOUT)
+                if found := await ask(replies):
+                    return found
+        except ProbeError:
+            continue
+    return None
+
+
+async def _as_mail(replies: ReplyReader) -> ServiceProbe | None:
+    if (await replies.ask(b"EHLO " + smtp.HELO_NAME)).code == _COMPLETED:
+        return smtp.PROBE
+    return lmtp.PROBE if (await replies.ask(lmtp.HELLO)).code == _COMPLETED else None
+
+
+async def _as_ftp(replies: ReplyReader) -> ServiceProbe | None:
+    features = await replies.ask(b"FEAT")
+    return ftp.PROBE if features.code == _FEATURES or await _knows_ftp(replies) else None
 
 
 async def _knows_ftp(replies: ReplyReader) -> bool:

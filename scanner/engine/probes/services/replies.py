@@ -10,8 +10,8 @@ from scanner.engine.facts.service import Exchange
 from scanner.engine.probes.contact import exchange
 from scanner.engine.probes.dial import Conversation
 
-REPLY_LIMIT = 8192
-"""Bytes that one reply may have."""
+REPLY_LIMIT = 32 * 1024
+"""Bytes that one reply may have; some greet with pages of terms of use."""
 
 _LINE = re.compile(rb"\A(\d{3})([ -]|\Z)")
 

@@ -21,6 +21,9 @@ LIST = b"#list\n"
 MODULE_LIMIT = 32
 """Modules that are asked, each on a connection of its own; of a server with more, not all is known."""
 
+LIST_LIMIT = 32 * 1024
+"""Bytes of the message of the day and the list."""
+
 _BANNER = re.compile(rb"\A@RSYNCD: (\d{1,3}\.\d{1,3})[^\n]{0,200}\n")
 _MODULE = re.compile(rb"^([^\s@#\n][^\t\n]{0,63}?)[ ]*\t", re.MULTILINE)
 _NO_MODULE = b"@ERROR: Unknown module"
@@ -43,7 +46,7 @@ async def look(contact: Contact) -> ServiceFacts:
         if not contact.level.at_least(Level.READ):
             return ServiceFacts("RSYNC", Access.UNKNOWN, "rsync", exchanges=tuple(evidence))
         await conversation.send(LIST)
-        reply = await conversation.receive_until(_listed, limit=4096)
+        reply = await conversation.receive_until(_listed, limit=LIST_LIMIT)
     evidence.append(exchange(LIST, reply))
     modules = list(dict.fromkeys(match[1] for match in _MODULE.finditer(reply)))
     opened: list[bytes] = []

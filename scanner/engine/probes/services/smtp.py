@@ -4,7 +4,7 @@ Attributes: ``tls`` (see :mod:`.channel`); ``auth_clear``: mechanisms offered be
 ``submission``: ``yes`` when mail is handed in here (port 587, or AUTH is offered); ``vrfy`` and
 ``vrfy_unknown``: the codes for ``postmaster`` and for a name that nobody has;
 ``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when the sender itself was refused; the last two
-leave open what the server would do.
+leave open what the server would do. A server that wants TLS first (RFC 3207 section 4) is asked inside TLS.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import re
 from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
-from scanner.engine.probes.contact import Contact
+from scanner.engine.probes.contact import Contact, permissive_tls
+from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes, upgrade
 from scanner.engine.probes.services.replies import Reply, ReplyReader
@@ -28,6 +29,9 @@ SENDER = b"<inspection@example.org>"
 RECIPIENT = b"<relay-test@example.net>"
 """Names reserved for documentation (RFC 2606): nobody's mail, and no message is ever sent."""
 
+_OK, _WANTS_MORE = 250, 530
+"""530 wants TLS first (RFC 3207 section 4), or a log-in (RFC 4954 section 6)."""
+
 _NO_EHLO = frozenset({500, 501, 502, 504})
 """What EHLO earns from servers that don't know it (RFC 5321 section 3.2); other codes refuse who asks."""
 
@@ -38,7 +42,7 @@ _UNDECIDED = {
 _RELAYING = re.compile(r"(?i)relay")
 """In a refusal for now (Postfix's ``defer_unauth_destination``), it names what is refused; greylisting names time."""
 
-_BANNER = re.compile(rb"\A220[ -][^\n]*?(?:\bE?SMTP\b|\bLMTP\b)", re.IGNORECASE)
+_BANNER = re.compile(rb"\A220[ -][^\n]*?\bE?SMTP\b", re.IGNORECASE)
 _PRODUCTS = (
     ("Postfix", re.compile(r"\bPostfix()\b")),
     ("Exim", re.compile(r"\bExim (\d[\w.]{0,15})")),
@@ -75,7 +79,7 @@ async def look(contact: Contact) -> ServiceFacts:
             if contact.level.at_least(Level.READ):
                 attributes = (*attributes, *await _verify(replies))
             if contact.level.at_least(Level.CREDENTIAL):
-                relay = await _relay(replies)
+                relay = await _relay(contact, conversation, replies)
                 attributes = (*attributes, ("relay", relay))
                 ended = _UNDECIDED.get(relay, "")
             await _quit(replies)
@@ -106,11 +110,17 @@ async def _verify(replies: ReplyReader) -> Attributes:
     return (("vrfy", str(known.code)), ("vrfy_unknown", str(unknown.code)))
 
 
-async def _relay(replies: ReplyReader) -> str:
+async def _relay(contact: Contact, conversation: Conversation, replies: ReplyReader) -> str:
     sender = await replies.ask(b"MAIL FROM:" + SENDER)
-    if sender.code != 250:
+    if sender.code == _WANTS_MORE and not contact.tls and (await replies.ask(b"STARTTLS")).code == 220:
+        await conversation.start_tls(permissive_tls(), contact.target.hostname)
+        await replies.ask(b"EHLO " + HELO_NAME)
+        sender = await replies.ask(b"MAIL FROM:" + SENDER)
+    if sender.code == _WANTS_MORE:
+        return "refused"
+    if sender.code != _OK:
         sender = await replies.ask(b"MAIL FROM:<>")
-    if sender.code != 250:
+    if sender.code != _OK:
         return "no-sender"
     recipient = await replies.ask(b"RCPT TO:" + RECIPIENT)
     await replies.ask(b"RSET")

@@ -1,7 +1,7 @@
 """VNC (RFB, RFC 6143): which security types does the server offer to a stranger?
 
 Attributes: ``types``: names or numbers, joined by commas; ``encrypted``: ``yes`` when at least one offered type
-encrypts the session, else ``no``.
+encrypts the session, else ``no``; of VeNCrypt alone its sub-types decide, as not all of them encrypt.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ _NAMES = {
     1: "None", 2: "VNC password", 5: "RA2", 6: "RA2ne", 16: "Tight", 17: "Ultra", 18: "TLS", 19: "VeNCrypt",
     20: "SASL", 21: "MD5", 22: "xvp", 30: "Apple DH", 33: "Apple RSA", 35: "Apple Kerberos", 129: "RA2-256",
 }  # fmt: skip
-_ENCRYPTED = {5, 13, 18, 19, 129, 133}
+_ENCRYPTED = {5, 13, 18, 129, 133}
 _NONE, _VENCRYPT = 1, 19
 
-# VeNCrypt sub-types without a password, plain or inside TLS.
+# VeNCrypt sub-types: without a password, plain or inside TLS; and all that don't encrypt (Plain is a log-in in clear).
 _VENCRYPT_NAMES = {
     256: "Plain", 257: "TLSNone", 258: "TLSVnc", 259: "TLSPlain", 260: "X509None", 261: "X509Vnc", 262: "X509Plain",
 }  # fmt: skip
 _VENCRYPT_NONE = {1, 257, 260}
+_VENCRYPT_CLEAR = {1, 2, 6, 256}
 
 
 def recognises(banner: bytes) -> bool:
@@ -49,11 +50,13 @@ async def look(contact: Contact) -> ServiceFacts:
         raw, types = await _types(conversation, chosen_by_server=answer == b"RFB 003.003\n")
         names = [_NAMES.get(number, str(number)) for number in types]
         free = _NONE in types
+        sub_types: tuple[int, ...] = ()
         if _VENCRYPT in types and not free:
             sub_types = await _vencrypt(conversation)
             names += [_VENCRYPT_NAMES.get(number, str(number)) for number in sub_types]
             free = bool(_VENCRYPT_NONE & set(sub_types))
-    encrypted = contact.tls or bool(_ENCRYPTED & set(types))
+    by_vencrypt = _VENCRYPT in types and (not sub_types or not set(sub_types) <= _VENCRYPT_CLEAR)
+    encrypted = contact.tls or by_vencrypt or bool(_ENCRYPTED & set(types))
     attributes = (("types", ", ".join(names)), ("encrypted", "yes" if encrypted else "no"))
     evidence = (exchange(b"", banner), exchange(answer, raw))
     access = Access.OPEN if free else Access.RESTRICTED
