@@ -27,11 +27,11 @@ def _case(
     outcome: str = "inspected",
     hostname: str | None = None,
 ) -> LabCase:
-    """Return a case at 127.10.91.``last`` of which every web check that isn't expected must be silent; what any page
+    """Return a case at 127.10.94.``last`` of which every web check that isn't expected must be silent; what any page
     without further headers is told is no subject of these cases."""
     return LabCase(
         name=f"web-trap-{name}",
-        address=f"127.10.91.{last}",
+        address=f"127.10.94.{last}",
         ports=ports,
         start=start,
         expected=frozenset(checks),
