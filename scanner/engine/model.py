@@ -157,6 +157,7 @@ class GapReason(StrEnum):
     NOT_IDENTIFIED = "not-identified"
     ALL_PORTS_ANSWER = "all-ports-answer"
     PROBE_BLOCKED = "probe-blocked"
+    PAGE_UNSEEN = "page-unseen"
     CANCELLED = "cancelled"
     TOOL_FAILED = "tool-failed"
     NAME_NOT_RESOLVED = "name-not-resolved"

@@ -125,6 +125,12 @@ def _gives_up(http: H2Connection, stream: int, _: Mapping[bytes, bytes]) -> None
     http.reset_stream(stream)
 
 
+def _breaks_off(http: H2Connection, stream: int, _: Mapping[bytes, bytes]) -> None:
+    http.send_headers(stream, [(":status", "200")])
+    http.send_data(stream, b"<title>Portal")
+    http.reset_stream(stream)
+
+
 def _says_farewell(http: H2Connection, stream: int, _: Mapping[bytes, bytes]) -> None:
     http.close_connection(last_stream_id=stream - 1)
 
@@ -144,6 +150,7 @@ def _too_much_to_say(http: H2Connection, stream: int, _: Mapping[bytes, bytes]) 
     [
         (_without_status, UnexpectedReply),
         (_gives_up, ConnectionLost),
+        (_breaks_off, ConnectionLost),
         (_says_farewell, ConnectionLost),
         (_always_soon, UnexpectedReply),
         (_too_much_to_say, UnexpectedReply),

@@ -20,7 +20,7 @@ from scanner.engine.facts.http import HttpFacts
 from scanner.engine.inspect import inspect
 from scanner.engine.model import HostInspection, Target
 from scanner.engine.plan import Plan, Profile, parse_ports
-from scanner.engine.probes import http, http_session
+from scanner.engine.probes import http, http_asking, http_session
 from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT
 from tests.engine.test_http_look import ADDRESS, PORT, answer, look, redirect
 from tests.lab import web_sites as sites
@@ -57,16 +57,16 @@ PLAUSIBLE: dict[str, tuple[str, str]] = {
     "/id_rsa": ("-----BEGIN RSA PRIVATE KEY-----\n", TEXT),
     "/.vscode/sftp.json": (json.dumps({"host": "lab", "username": "lab", "remotePath": "/"}), JSON),
     "/phpinfo.php": ("<html><title>phpinfo()</title>PHP Version 8.2.7", HTML),
-    "/server-status": ("Apache Server Status for lab\nServer Version: x\n", TEXT),
+    "/server-status": ("<h1>Apache Server Status for lab</h1>\nServer Version: x\nServer uptime: 9 s\n", TEXT),
     "/nginx_status": ("Active connections: 1 \nserver accepts handled requests\n 1 1 1 \n", TEXT),
     "/actuator": (json.dumps({"_links": {"self": {}, "env": {}, "gateway": {}, "jolokia": {}}}), JSON),
     "/druid/index.html": ("<html><title>Druid Stat Index</title>", HTML),
     "/v3/api-docs": (json.dumps({"openapi": "3.0.1", "paths": {}}), JSON),
     "/robots.txt": ("User-agent: *\nDisallow: /admin/\n", TEXT),
     "/crossdomain.xml": ('<cross-domain-policy><allow-access-from domain="*"/></cross-domain-policy>', TEXT),
-    "/files/": ("<html><title>Index of /files/</title>", HTML),
-    "/data/": ("<html><title>Index of /data/</title>", HTML),
-    "/old/": ("<html><title>Index of /old/</title>", HTML),
+    "/files/": ('<html><title>Index of /files/</title><a href="../">../</a>', HTML),
+    "/data/": ('<html><title>Index of /data/</title><a href="../">../</a>', HTML),
+    "/old/": ('<html><title>Index of /old/</title><a href="../">../</a>', HTML),
 }
 FIRST = "<html><title>Portal</title><a href=/files/a><a href=/data/a><a href=/old/a><a href=/more/a></html>"
 GO = answer(b"404 page not found\n", "404 Not Found", TEXT)
@@ -181,7 +181,7 @@ def _texts(value: object) -> Iterator[str]:
 
 def test_a_site_that_drips_is_left_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One octet in a while keeps every single read alive, but neither a request nor the look."""
-    monkeypatch.setattr(http, "PATH_SECONDS", 0.5)
+    monkeypatch.setattr(http_asking, "PATH_SECONDS", 0.5)
 
     def drip(request: bytes) -> Iterator[bytes]:
         if request.startswith(b"GET / "):

@@ -14,10 +14,10 @@ import pytest
 from scanner.engine.errors import ProbeError
 from scanner.engine.facts.http import HttpFacts, RedirectEnd
 from scanner.engine.model import Endpoint, Level, Target
-from scanner.engine.probes import http, http_session
+from scanner.engine.probes import http, http_asking, http_session
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
-from scanner.engine.probes.http_session import BODY_LIMIT
+from scanner.engine.probes.http_reading import BODY_LIMIT
 from tests.lab import web_sites as sites
 from tests.lab.web_servers import nginx, sends
 
@@ -178,7 +178,7 @@ def test_a_firewall_that_loses_patience_is_noticed(tmp_path: Path) -> None:
 def test_what_a_limiter_turned_away_is_asked_again(
     tmp_path: Path, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
     monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
     turned_away: list[bytes] = []
 
@@ -198,7 +198,7 @@ def test_what_a_limiter_turned_away_is_asked_again(
 
 
 def test_what_a_limiter_turns_away_twice_is_not_inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
     monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
 
     def reply(request: bytes) -> Iterator[bytes]:
@@ -212,7 +212,7 @@ def test_what_a_limiter_turns_away_twice_is_not_inspected(tmp_path: Path, monkey
 
 
 def test_a_limiter_behind_the_first_page_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
     monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
 
     def reply(request: bytes) -> Iterator[bytes]:
@@ -225,7 +225,7 @@ def test_a_limiter_behind_the_first_page_is_a_block(tmp_path: Path, monkeypatch:
 
 
 def test_a_limiter_that_stays_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LIMITED_PAUSE", 0.01)
+    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
     monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
     count = 0
 

@@ -203,6 +203,17 @@ def test_the_listings_of_iis_tomcat_and_caddy_are_recognised(body: str) -> None:
 
 def test_an_article_about_listings_is_none() -> None:
     assert listing(reply("<html><title>How to stop Index of / pages</title></html>", "text/html")) is None
+    assert listing(reply("<title>Index of /pub</title><p>We write about pubs</p>", "text/html")) is None
+
+
+@pytest.mark.parametrize("inside", ['<a href="../">../</a>', "<ul>\n</ul>", '<a href="/">Parent Directory</a>'])
+def test_an_empty_folder_is_listed_too(inside: str) -> None:
+    assert listing(reply(f"<title>Index of /pub/</title>{inside}", "text/html")) is not None
+
+
+def test_an_article_about_apaches_status_is_none() -> None:
+    article = "How to read Apache Server Status for admins. Server Version: 2.4. Server uptime: long"
+    assert signatures.server_status(reply(article, "text/html")) is None
 
 
 @pytest.mark.parametrize(

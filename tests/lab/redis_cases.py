@@ -98,4 +98,16 @@ CASES = (
         services=frozenset({(6380, "redis")}),
         needs=("redis-server", "openssl"),
     ),
+    LabCase(
+        name="redis-that-has-lost-its-master",
+        address="127.10.1.11",
+        ports="6379",
+        start=redis_server(
+            *(6379, "--protected-mode", "no", "--replicaof", "127.10.1.11 1", "--replica-serve-stale-data", "no")
+        ),
+        expected=frozenset({(6379, _UNAUTH), (6379, _CLEAR)}),
+        silent=frozenset({_EXPOSED}),
+        services=frozenset({(6379, "redis")}),
+        needs=("redis-server",),
+    ),
 )

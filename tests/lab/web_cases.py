@@ -141,6 +141,7 @@ _OWN_PAGES = {
     8011: _html("<html><body><h1>It works! Our new portal</h1></body></html>\n"),
     8012: _html(sites.html("403 Forbidden"), "text/html", 403),
     8013: _html(sites.html("Apache Tomcat", "<p>A course in three days</p>")),
+    8014: _html(sites.html("Welcome to nginx! - A course in three days", "<p>Book now</p>")),
 }
 _LEFT_BY_FRAMEWORKS = {
     "GET /": _html(
@@ -466,8 +467,8 @@ CASES = (
             *(answers(port, {"GET /": reply}, _NOT_FOUND) for port, reply in (_DEFAULT_PAGES | _OWN_PAGES).items())
         ),
         frozenset((port, "WEB-DEFAULT-PAGE") for port in _DEFAULT_PAGES)
-        | frozenset((port, check) for port in (8001, 8003, 8004, 8011, 8013) for check in BARE_PAGE),
-        ports="8001-8004,8011-8013",
+        | frozenset((port, check) for port in (8001, 8003, 8004, 8011, 8013, 8014) for check in BARE_PAGE),
+        ports="8001-8004,8011-8014",
     ),
     _case(
         "php-that-shows-its-messages",

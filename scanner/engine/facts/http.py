@@ -99,6 +99,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class PageWithin:
+    """A page of the site that its first page shows in a frame, or leads to for logging in."""
+
+    reply: HttpReply
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
 class ExposedPath:
     """A well-known path whose content proved what it is.
 
@@ -137,7 +145,9 @@ class HttpFacts:
     WAF page): the content checks then show nothing either way. ``complete`` is False when the look ended early
     (``ended`` says why), in which case absences prove nothing. ``for_crawlers`` is the page that a search engine's
     crawler is shown, where it differs from ``page``. ``nameless`` is the reply to a request without a Host header.
-    ``brokers`` are paths at which a WebSocket to an MQTT broker was opened; None when it was not asked.
+    ``brokers`` are paths at which a WebSocket to an MQTT broker was opened; None when it was not asked. ``within`` are
+    the pages in frames of the first one, and the log-in page that it links to. ``unseen`` tells why what visitors see
+    was not seen, though the site answered; empty when it was.
     """
 
     scheme: str
@@ -158,11 +168,19 @@ class HttpFacts:
     for_crawlers: Page | None = None
     nameless: HttpReply | None = None
     brokers: tuple[str, ...] | None = None
+    within: tuple[PageWithin, ...] = ()
+    unseen: str = ""
 
     @property
     def first_page(self) -> tuple[HttpReply, ...]:
         """Every reply on the way to the page that is shown, the one to ``/`` first; empty when none came."""
         return (self.root, *self.hops) if self.root is not None else ()
+
+    @property
+    def pages(self) -> tuple[tuple[HttpReply, Page], ...]:
+        """The page that is shown and those within it, with the replies that they came in."""
+        first = [(self.shown, self.page)] if self.shown is not None and self.page is not None else []
+        return (*first, *((inner.reply, inner.page) for inner in self.within))
 
     @property
     def shown(self) -> HttpReply | None:

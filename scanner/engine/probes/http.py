@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
@@ -21,39 +21,35 @@ from scanner.engine.facts.http import (
     HttpFacts,
     HttpReply,
     Page,
+    PageWithin,
     RedirectEnd,
 )
 from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_ahead import BATCH, Ahead
+from scanner.engine.probes.http_asking import PATH_SECONDS, Asker, is_limit, is_out_of_order, is_refusal
 from scanner.engine.probes.http_compare import Fingerprint
-from scanner.engine.probes.http_further import actuator_access, brokers, with_libraries
+from scanner.engine.probes.http_further import Ask, actuator_access, brokers, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
 from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
-from scanner.engine.probes.http_paths import SNIFF, WellKnown, by_sign, folder, well_known
+from scanner.engine.probes.http_paths import WellKnown, by_sign, folder, well_known
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
-from scanner.engine.probes.http_redirects import Trail, follow
+from scanner.engine.probes.http_reading import BODY_LIMIT, is_unreadable
+from scanner.engine.probes.http_redirects import Trail, follow, same_site_path
 from scanner.engine.probes.http_session import (
-    BODY_LIMIT,
     CRAWLER_AGENT,
     LEAST_SHARE,
     PRODUCT_SHARE,
     HttpSession,
-    RequestBudgetSpent,
 )
 from scanner.engine.probes.http_signatures import Proof, is_html, php_info
+from scanner.engine.probes.http_within import pages_within
 
 LOOK_SECONDS = 45.0
 """A site is looked at for no longer than this; what was not asked by then is not inspected."""
-
-PATH_SECONDS = 5.0
-"""One path gets no longer than this."""
-
-UNANSWERED_LIMIT = 3
-"""Unanswered requests in a row after which a site is left alone."""
 
 FOLDER_LIMIT = 3
 """Directories, taken from the links of the first page, that are asked for a listing."""
@@ -69,25 +65,11 @@ _ON_THE_FIRST_PAGE = (
 )
 """What the first page itself may be that it should not."""
 
-_REFUSALS = frozenset({403, 406, 429, 503})
-"""How firewalls and limiters turn a probe away, whatever lies behind. A demand for credentials (401) is the site's own
-answer to strangers, and counts as one."""
-
-_LIMITS = frozenset({429, 503})
-"""How limiters turn away what comes too fast for them: 429 (RFC 6585), nginx's limit_req 503."""
-
-LIMITED_PAUSE = 1.0
-"""Seconds to wait before what a limiter turned away is asked again."""
-
 _ONE_IS_ENOUGH = frozenset({"phpinfo", "swagger"})
 """Kinds of which one exposed path is the whole finding; others of the kind are then not asked for."""
 
 MayBeProduct = Callable[[tuple[HttpReply, ...]], bool]
 """Tells by the replies that led to a site's first page whether it may be a product that we know."""
-
-
-class _GivenUp(ProbeError):  # noqa: N818 - reads as the event it is
-    """The site stopped answering; what was not asked is not inspected."""
 
 
 async def look(
@@ -117,6 +99,13 @@ async def look(
         return site.facts()
 
 
+def _why_unseen(shown: HttpReply) -> str:
+    """Say why a reply is not the page that visitors see at other times; empty when it is."""
+    if is_out_of_order(shown.status):
+        return f"The web server answered with status {shown.status}."
+    return "The page came packed in a way that can't be read here." if is_unreadable(shown) else ""
+
+
 @dataclass(slots=True)
 class _Site:
     """A look in progress: what was seen so far."""
@@ -129,6 +118,7 @@ class _Site:
     page: Page | None = None
     shown_path: str = "/"
     libraries: tuple[str, ...] = ()
+    leads_to: tuple[str, ...] = ()
     has_room: bool = False
     for_crawlers: Page | None = None
     nameless: HttpReply | None = None
@@ -142,9 +132,15 @@ class _Site:
     brokers: tuple[str, ...] | None = None
     blocked: bool = False
     refused: bool = False
-    unanswered: list[str] = field(default_factory=list)
-    in_a_row: int = 0
+    within: list[PageWithin] = field(default_factory=list)
+    unseen: str = ""
     ended: str = ""
+    asker: Asker = field(init=False)
+    ask: Ask = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.asker = Asker(self.session)
+        self.ask = self.asker.ask
 
     async def first_page(self) -> None:
         """Ask for ``/`` and for the pages of this site that it redirects to; the last is the one that is judged."""
@@ -155,21 +151,27 @@ class _Site:
         self.root, *hops = (kept(reply, excerpt_length=ROOT_EXCERPT) for reply in trail.replies)
         self.hops, self.redirect_end, self.ended = tuple(hops), trail.end, trail.failed
         shown = trail.shown
+        self.asker.usual.add(root.status)
+        self.unseen = trail.failed or _why_unseen(shown)
         self.shown_path = shown.path
         self.page = self._read(shown)
-        self.libraries = libraries_to_read(shown.body, f"{self.session.scheme}://{self.session.host}{shown.path}")
+        self.libraries = libraries_to_read(shown.body, self._url(shown))
+        self.leads_to = pages_within(shown.body, self._url(shown)) if self.page is not None else ()
         if shown.status == 200:
             for kind, signature in _ON_THE_FIRST_PAGE:
                 self._note(kind, shown, signature(shown))
         self._note("error-stack", shown, stack_trace(shown))
 
     def _read(self, reply: HttpReply) -> Page | None:
-        base = f"{self.session.scheme}://{self.session.host}{reply.path}"
+        base = self._url(reply)
         if not is_html(reply):
             return None
         page = read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT)
         told = refresh_target(reply.header("refresh") or "", base)
         return replace(page, refresh=told) if told else page
+
+    def _url(self, reply: HttpReply) -> str:
+        return f"{self.session.scheme}://{self.session.host}{reply.path}"
 
     def _onward(self, reply: HttpReply) -> str:
         """Return where a page without content of its own sends its visitors."""
@@ -182,19 +184,18 @@ class _Site:
         for path in (f"/{word}", f"/{word}/.git/config"):
             if reply := await self.ask(path):
                 self.baselines.append(kept(reply, excerpt_length=0))
+                self.asker.usual.add(reply.status)
+                self.asker.settled = True
                 self.strangers.append(Fingerprint.of(reply))
                 self._note("error-stack", reply, stack_trace(reply))
-        statuses = {reply.status for reply in (self.root, *self.baselines) if reply is not None}
-        limited = bool(self.baselines) and all(reply.status in _LIMITS for reply in self.baselines)
-        self.blocked = limited or (len(statuses) == 1 and statuses <= _REFUSALS)
+        self.blocked = self._refuses_everything()
         if self.blocked:
             return
+        await self._look_further(again)
         if again is None or again.cross_origin:
             await self._ask_as_foreigner()
         if again is None or again.for_crawlers:
             await self._ask_as_crawler()
-        if again is None and self.page is not None:
-            self.page = await with_libraries(self.ask, self.libraries, self.page)
         if again is None or again.trace:
             await self._ask_trace()
         if self.name is None and (again is None or again.nameless):  # on a connection of its own: many end with TRACE
@@ -202,6 +203,34 @@ class _Site:
         if again is None or again.methods:
             options = await self.ask("/", method="OPTIONS")
             self.methods = advertised(options) if options else ()
+
+    def _refuses_everything(self) -> bool:
+        """A page for people that calls every request a bad one wants a name or a client's certificate."""
+        statuses = {reply.status for reply in (self.root, *self.baselines) if reply is not None}
+        if statuses == {400}:
+            return self.page is not None
+        limited = bool(self.baselines) and all(is_limit(reply.status) for reply in self.baselines)
+        return limited or (len(statuses) == 1 and all(is_refusal(status) for status in statuses))
+
+    async def _look_further(self, again: HttpFacts | None) -> None:
+        """Read what belongs to the first page: its script libraries, its frames, the log-in page it leads to."""
+        if again is None and self.page is not None:
+            self.page = await with_libraries(self.ask, self.libraries, self.page)
+        if again is None or again.within:
+            await self._look_within()
+
+    async def _look_within(self) -> None:
+        """Look at the pages of this site in frames of the first page, and at the one that it leads to for logging in;
+        where the first page asks for a password itself there is no need of another."""
+        asks_already = self.page is not None and bool(self.page.password_actions)
+        paths = (same_site_path(self.session, url) for url in self.leads_to)
+        for path in () if asks_already else filter(None, paths):
+            reply = await self.ask(path, limit=BODY_LIMIT)
+            trail = await follow(self.session, reply) if reply is not None else None
+            if trail is None or trail.failed:
+                self.unseen = f"No valid answer for {without_parameters(path)}."
+            elif trail.shown.status == 200 and (page := self._read(trail.shown)) is not None:
+                self.within.append(PageWithin(kept(trail.shown), page))
 
     async def _ask_as_foreigner(self) -> None:
         """Ask for the page that is shown, often a log-in page that the first one leads to, and where there is room for
@@ -282,17 +311,17 @@ class _Site:
 
     async def _notice_late_block(self) -> None:
         """A firewall that lost patience in the middle refuses random paths too, which it didn't at first."""
-        if not self.refused or not self.baselines or self.baselines[0].status in _REFUSALS:
+        if not self.refused or not self.baselines or is_refusal(self.baselines[0].status):
             return
         reply = await self.ask(f"/{secrets.token_hex(8)}")
-        self.blocked = reply is not None and reply.status in _REFUSALS
+        self.blocked = reply is not None and is_refusal(reply.status)
 
     async def _examine(self, question: WellKnown, ahead: Ahead) -> None:
         reply = ahead.take(question) or await self._ask_path(question, question.path)
         if reply is None:
             return
-        self.in_a_row = 0
-        self.refused = self.refused or reply.status in _REFUSALS
+        self.asker.answered()
+        self.refused = self.refused or is_refusal(reply.status)
         proof = self._prove(question, reply)
         if proof is None:
             return
@@ -332,70 +361,14 @@ class _Site:
     async def _ask_path(self, question: WellKnown, path: str) -> HttpReply | None:
         return await self.ask(path, headers=question.headers, limit=question.limit)
 
-    async def ask(
-        self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, limit: int = SNIFF
-    ) -> HttpReply | None:
-        """Return the reply; None when none came, which leaves the look incomplete.
-
-        What a limiter turns away is asked once more, after a pause and from then on slowly. Turned away again it is not
-        answered.
-        """
-        for again in (False, True):
-            reply = await self._ask(path, method=method, headers=headers, limit=limit)
-            if reply is None or not self._is_limited(reply):
-                break
-            if not again:
-                await asyncio.sleep(LIMITED_PAUSE)
-                self.session.slow_down()
-            elif self.baselines:
-                self.blocked = self.in_a_row + 1 >= UNANSWERED_LIMIT
-                self._unanswered(path, "The web server turned our requests away.")
-                return None
-        self.in_a_row = 0 if reply is not None else self.in_a_row
-        return reply
-
-    def _is_limited(self, reply: HttpReply) -> bool:
-        """Tell whether a reply is a limiter's, and not how the site answers anything of the kind."""
-        usual = {each.status for each in (self.root, *self.baselines) if each is not None}
-        return reply.status in _LIMITS and reply.status not in usual
-
-    def _unanswered(self, path: str, why: str) -> None:
-        self.unanswered.append(path)
-        self.in_a_row += 1
-        if self.in_a_row >= UNANSWERED_LIMIT:
-            raise _GivenUp(why)
-
-    async def _ask(self, path: str, *, method: str, headers: Mapping[str, str] | None, limit: int) -> HttpReply | None:
-        """Return the reply; None when none came.
-
-        A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE,
-        OPTIONS or an upgrade, or leaving it unanswered, is a way to refuse it, and leaves nothing open.
-        """
-        refused, optional = False, method in ("TRACE", "OPTIONS") or "Upgrade" in (headers or {})
-        for _ in range(2):
-            try:
-                reply = await self.session.get(path, method=method, headers=headers, limit=limit, seconds=PATH_SECONDS)
-            except RequestBudgetSpent:
-                raise
-            except ProbeError as error:
-                refused = isinstance(error, ConnectionLost | HostSilent)
-                if not isinstance(error, ConnectionLost):
-                    break
-                continue
-            return reply
-        if refused and optional:
-            return None
-        self._unanswered(path, "The web server stopped answering.")
-        return None
-
     def _note(self, kind: str, reply: HttpReply, proof: Proof | None) -> None:
         if proof is not None:
             self.exposed.append(ExposedPath(kind, replace(kept(reply), body=proof.excerpt), proof.details))
 
     def facts(self) -> HttpFacts:
         ended = self.ended
-        if not ended and self.unanswered:
-            ended = f"No valid answer for {', '.join(self.unanswered[:5])}."
+        if not ended and self.asker.unanswered:
+            ended = f"No valid answer for {', '.join(map(without_parameters, self.asker.unanswered[:5]))}."
         return HttpFacts(
             scheme=self.session.scheme,
             host=self.session.host,
@@ -411,8 +384,10 @@ class _Site:
             trace=self.trace,
             methods=self.methods,
             brokers=self.brokers,
-            blocked=self.blocked,
+            blocked=self.blocked or self.asker.turned_away,
             complete=not ended,
             ended=ended,
             requests=self.session.requests,
+            within=tuple(self.within),
+            unseen=self.unseen,
         )

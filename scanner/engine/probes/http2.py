@@ -178,10 +178,8 @@ class _Reply:
                 self.body += event.data[: self.limit - len(self.body)]
             case StreamEnded():
                 self.ended = True
-            case StreamReset():
-                if not self.status:
-                    raise ConnectionLost("The web server gave the request up.")
-                self.ended = True
+            case StreamReset() if not self.ended and not self.is_full:
+                raise ConnectionLost("The web server gave the request up.")
 
     def response(self) -> h11.Response:
         """Return status and headers. Raises ``UnexpectedReply`` where they are none that HTTP has."""

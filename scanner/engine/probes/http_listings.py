@@ -15,6 +15,8 @@ _LISTING = re.compile(
     r"listing directory /[^<]{0,120})|(\[To Parent Directory\])|"
     r"<h1>\s*(Directory Listing For [^<]{0,120}|listing:)\s"
 )
+# What an article about listings doesn't have besides files: the folder above, or the list of an empty folder.
+_EMPTY = re.compile(r"""(?i)href\s{0,3}=\s{0,3}["']?\.\.?/|parent directory|<ul>\s{0,9}</ul>""")
 # IIS's own root has no parent to name: host and folder as title and heading, then the files.
 _IIS_LISTING = re.compile(
     r"(?i)<title>([^<]{1,100} - /[^<]{0,100})</title></head>\s?<body>\s?<h1>\1</h1><hr>\s{0,4}<pre>"
@@ -61,7 +63,8 @@ def listing(reply: HttpReply) -> Proof | None:
 
 def _title(reply: HttpReply) -> str:
     """Return what a page that lists files calls itself; empty for any other page."""
-    if found := _LISTING.search(reply.body):
+    found = _LISTING.search(reply.body)
+    if found and (_names(reply) or _EMPTY.search(reply.body)):
         return line(html.unescape(next(filter(None, found.groups()))), 120)
     other = _IIS_LISTING.search(reply.body)
     if other is None and _CADDY_SUMMARY in reply.body and _CADDY_ENTRY.search(reply.body):

@@ -1,7 +1,7 @@
 """Reads the few things that rules need from a hostile HTML page, in linear time.
 
 The standard library's parser is not used on purpose: 128 KiB of ``<a <a <a …`` keep it busy for minutes. Here a tag
-ends at the first ``>`` and never holds a ``<``, which costs attributes with such characters and nothing else.
+never holds a ``<``, which costs attributes with that character and nothing else.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scanner.engine.facts.http import TEXT_OF_A_PAGE, Page, ScriptLibrary
 from scanner.engine.hostile import line
 from scanner.engine.probes import http_page_marks as marks
 
-PAGE_LIMIT = 128 * 1024
-"""Characters of a page that are read."""
+PAGE_LIMIT = 256 * 1024
+"""Characters of a page that are read: all of a body, whose pictures often stand in it."""
 
 _MANY = 10
 """Things of one kind that are kept."""
@@ -33,7 +33,10 @@ _CLOSES_WITHIN = 20
 """Open elements that an end tag may close at once, as browsers do for forgotten ones."""
 
 _END = {name: re.compile(f"(?i)</{name}") for name in ("title", "script", "style", "textarea")}
-_TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])([^<>]{0,2000})>|<!--")
+# A ``>`` within quotes belongs to the attribute, unless the quotes don't close before the next tag.
+_TAG = re.compile(
+    r"""<(/?[a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])((?:[^<>"']|"[^"<]*+"|'[^'<]*+'){0,2000}+(?=>)|[^<>]{0,2000})>|<!--"""
+)
 _ATTRIBUTE = re.compile(r"""([a-zA-Z][-\w:]{0,40})(?:\s{0,5}=\s{0,5}(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?""")
 _SCRIPT_MOVE = re.compile(r"""location(?:\.href|\.replace\(|\.assign\()?\s{0,3}=?\s{0,3}["']([^"'\s]{1,300})["']""")
 _SCRIPT_TO_HTTPS = re.compile(r"""["']https:(?://)?["']|`https:(?://)?\$\{""")
@@ -98,14 +101,14 @@ def read_page(whole: str, base: str, *, cut: bool = False) -> Page:
     """
     text = whole[:PAGE_LIMIT]
     seen = _Reading(base, base)
-    for name, attributes, content, before in _tags(text):
+    for name, attributes, content, before in tags_of(text):
         seen.text_length += before
         if name == "title" and not seen.title:
             seen.title = line(html.unescape(content), 120)
         elif name == "script":
             _read_script(content, seen)
         if attributes or name in ("form", "/form") or name.removeprefix("/") in _BLOCKS:
-            _read_tag(name, _attributes(attributes), content, seen)
+            _read_tag(name, attributes_of(attributes), content, seen)
     return Page(
         title=seen.title,
         generator=seen.generator,
@@ -132,7 +135,7 @@ def _registration(whole: str, *, cut: bool) -> str | None:
     return None if not number and unreadable else number
 
 
-def _tags(text: str) -> Iterator[tuple[str, str, str, int]]:
+def tags_of(text: str) -> Iterator[tuple[str, str, str, int]]:
     """Yield (lower-case name, attributes, the text inside or right behind, characters of text before it).
 
     Comments are left out. The text inside is that of titles, scripts and styles; other tags have what follows them.
@@ -156,7 +159,8 @@ def _tags(text: str) -> Iterator[tuple[str, str, str, int]]:
         yield name, found[2], content, before
 
 
-def _attributes(text: str) -> dict[str, str]:
+def attributes_of(text: str) -> dict[str, str]:
+    """Return a tag's attributes by their lower-case names."""
     pairs = ((m[1].lower(), html.unescape(m[2] or m[3] or m[4] or "").strip()) for m in _ATTRIBUTE.finditer(text))
     return dict(reversed(list(pairs)))  # the first of a name counts
 
@@ -275,12 +279,17 @@ def _moved(seen: _Reading, base: str) -> str:
 
 
 def _absolute(target: str, base: str) -> str:
+    return line(resolved(target, base).partition("?")[0], _URL_LIMIT)
+
+
+def resolved(target: str, base: str) -> str:
+    """Return the URL that ``target`` means on the page at ``base``, without fragment; empty when it means none."""
     try:
         url = urljoin(base, target)
         urlsplit(url)
     except ValueError:
         return ""
-    return line(url.partition("?")[0].partition("#")[0], _URL_LIMIT)
+    return url.partition("#")[0]
 
 
 def _few(values: list[str]) -> tuple[str, ...]:

@@ -8,10 +8,7 @@ stored, and only text is unpacked.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import re
 import time
-import zlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -24,9 +21,7 @@ from scanner.engine.hostile import line
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.http2 import Http2
-
-BODY_LIMIT = 256 * 1024
-"""Bytes of a body that are read."""
+from scanner.engine.probes.http_reading import BODY_LIMIT, HEAD_LIMIT, Head, reply_of
 
 PIECE_LIMIT = 4_000
 """Pieces of a body that are put together. Chunks of one octet would keep the processor busy for half a minute."""
@@ -34,17 +29,8 @@ PIECE_LIMIT = 4_000
 INTERIM_LIMIT = 50
 """Responses with status 1xx that may come before one answer (RFC 9110 section 15.2)."""
 
-HEAD_LIMIT = 100 * 1024
-"""Bytes of a status line and headers beyond which a reply is no HTTP worth reading."""
-
 CONNECTION_BUDGET = 4 * 1024 * 1024
 """Bytes that one kept-alive connection may receive in all."""
-
-HEADER_LIMIT = 100
-"""Headers of a reply that are kept."""
-
-HEADER_LENGTH = 4096
-"""Characters of a header's value that are kept; content security policies are long."""
 
 REQUEST_LIMIT = 60
 """Requests that one site gets in one look, those for products on top of it included."""
@@ -76,9 +62,6 @@ class RequestBudgetSpent(ProbeError):  # noqa: N818 - reads as the event it is
 
 _SWITCHED = 101
 """Another protocol follows on the connection (RFC 9110 section 15.2.2): nothing of HTTP, and nothing that is read."""
-
-Head = h11.Response | h11.InformationalResponse
-"""Status and headers; an informational one where it is the last."""
 
 
 @dataclass(slots=True)
@@ -159,7 +142,7 @@ class HttpSession:
         ]
         await self._count()
         response, body = await self._exchange(request, limit, seconds)
-        return _reply(method, path, response, body)
+        return reply_of(method, path, response, body)
 
     async def get_nameless(self, *, seconds: float = 8.0) -> HttpReply:
         """Ask for ``/`` in HTTP/1.0 without a Host header (RFC 1945), on a connection of its own; errors as
@@ -174,7 +157,7 @@ class HttpSession:
         await self._hang_up()
         sent = f"GET / HTTP/1.0\r\nUser-Agent: {USER_AGENT}\r\n\r\n".encode()
         response, body = await self._talk(await self._take(), request, BODY_LIMIT, seconds, instead=sent)
-        return _reply("GET", "/", response, body)
+        return reply_of("GET", "/", response, body)
 
     def leave(self, requests: int) -> None:
         """Send so many requests less than the limit: they are kept for what comes later."""
@@ -354,67 +337,3 @@ def _has_ended(http: h11.Connection) -> bool:
         return isinstance(http.next_event() if isinstance(event, h11.Data) else event, h11.EndOfMessage)
     except h11.RemoteProtocolError:
         return False
-
-
-_TEXT = re.compile(rb"(?i)\s*(?:text/|application/(?:[\w.+-]{0,40}\+)?(?:json|xml|javascript|xhtml))")
-
-
-def _unpacked(response: Head, body: bytes) -> bytes:
-    """Return a text as it is meant. Devices that keep their pages packed send them so, whatever was asked for.
-
-    At most ``BODY_LIMIT`` bytes are unpacked; what can't be is left as it came, and so are archives, which some servers
-    call packed too.
-    """
-    headers = dict(response.headers)
-    packed = headers.get(b"content-encoding", b"").strip().lower() in (b"gzip", b"x-gzip", b"deflate")
-    if not packed or not _TEXT.match(headers.get(b"content-type", b"text/html")):
-        return body
-    try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, BODY_LIMIT)  # 32: either header
-    except zlib.error:
-        return body
-
-
-_DECLARED = re.compile(rb"""(?i)charset\s{0,3}=\s{0,3}["']?([\w-]{2,20})""")
-_DECLARED_WITHIN = 1024
-"""Bytes of a page in which its meta element may name how it is written (HTML standard, 13.2.3.2)."""
-
-_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_WRITTEN = {
-    **dict.fromkeys(("gb2312", "gbk", "gb18030", "x-gbk", "gb_2312-80", "cp936"), "gb18030"),
-    **dict.fromkeys(("big5", "big5-hkscs"), "big5hkscs"),
-    **dict.fromkeys(("utf-16", "utf-16le"), "utf-16-le"),
-    "utf-16be": "utf-16-be",
-}
-"""Charsets, by their labels, that are not read as UTF-8: those of the West have the same letters where it matters."""
-
-
-def _decoded(response: Head, body: bytes) -> str:
-    """Return the body as text, by its mark or by the charset that a text or page declares, else as UTF-8."""
-    content_type = dict(response.headers).get(b"content-type", b"")
-    encoding = next((name for mark, name in _MARKS if body.startswith(mark)), "")
-    if not encoding and _TEXT.match(content_type or b"text/html"):
-        declared = _DECLARED.search(content_type) or _DECLARED.search(body[:_DECLARED_WITHIN])
-        encoding = _WRITTEN.get(declared[1].decode("ascii", "replace").lower(), "") if declared else ""
-    return body.decode(encoding or "utf-8", errors="replace").removeprefix("\ufeff")
-
-
-def _header_value(name: bytes, value: bytes) -> str:
-    """Return a header's value as one line; a cookie's attributes stand behind a value of any length."""
-    return line(value.decode("utf-8", "replace"), HEAD_LIMIT if name == b"set-cookie" else HEADER_LENGTH)
-
-
-def _reply(method: str, path: str, response: Head, body: bytes) -> HttpReply:
-    kept = response.headers.raw_items()[:HEADER_LIMIT]
-    body = _unpacked(response, body)
-    return HttpReply(
-        method=method,
-        path=path,
-        status=response.status_code,
-        headers=tuple(
-            (name.decode("ascii", "replace").lower(), _header_value(name.lower(), value)) for name, value in kept
-        ),
-        body=_decoded(response, body),
-        body_bytes=len(body),
-        at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-    )

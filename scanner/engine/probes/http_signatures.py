@@ -37,10 +37,14 @@ def is_html(reply: HttpReply) -> bool:
     return "html" in reply.content_type or reply.body[:200].lstrip().lower().startswith(("<!doctype html", "<html"))
 
 
+_TAG = re.compile(r"(?i)<(?:!doctype|!--|\?xml|/?[a-z][a-z0-9]{0,15}[\s/>])")
+"""A mark of HTML. Senders' addresses stand in such brackets too: ``Portal <noreply@example.org>``."""
+
+
 def _has_tags(reply: HttpReply) -> bool:
     """Tell whether the reply is written as a page. Servers call files that they don't know pages, too, so that only
     what stands in them tells."""
-    return "<" in reply.body
+    return _TAG.search(reply.body) is not None
 
 
 def git_head(reply: HttpReply) -> Proof | None:
@@ -148,7 +152,7 @@ def php_info(reply: HttpReply) -> Proof | None:
 
 def server_status(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if "Apache Server Status for" not in text or "Server Version:" not in text:
+    if not re.search(r"(?i)<h1>\s{0,9}Apache Server Status for", text) or "Server uptime:" not in text:
         return None
     version = re.search(r"Server Version: ([^<\n]{1,120})", text)
     shown = line(version[1]) if version else "?"

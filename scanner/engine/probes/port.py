@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from scanner.engine.errors import ConnectionLost, NameRefused, ProbeError, ToolError, UnexpectedReply
-from scanner.engine.facts.http import HttpFacts, HttpReply, RedirectEnd
-from scanner.engine.facts.service import ServiceFacts
+from scanner.engine.facts.http import HttpFacts
 from scanner.engine.facts.ssh import SshFacts
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.model import Facet, GapReason, Level, Service
@@ -18,7 +17,7 @@ from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes import http, mqtt_websocket, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
+from scanner.engine.probes.http_recognition import Suspects, literal, recognise
 from scanner.engine.probes.identify import Identification, Manner, identify
 from scanner.engine.probes.identify_plugins import ask_plugins
 from scanner.engine.probes.notes import PortNotes, reason_of, with_facts
@@ -26,7 +25,6 @@ from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.base import DeviceProbe
 from scanner.engine.probes.services.devices.registry import own_question
 from scanner.engine.probes.services.registry import PROBES
-from scanner.engine.probes.services.web.registry import WEB_PROBES
 from scanner.engine.probes.version_scan import VersionScanner
 
 T = TypeVar("T")
@@ -64,8 +62,9 @@ _OURS = {
 """nmap's names of protocols that go by another name here. Under a name that none of our probes has, a service that was
 slow to answer us would count as looked at though it was never asked what the checks want to know."""
 
-_FOLDER = re.compile(r"(/[A-Za-z0-9._-]{1,40})/")
-"""The folder at a path's beginning."""
+_WITHOUT_NAME = frozenset({400, 421})
+"""What sites answer everything with that want to be asked for by a name of theirs (RFC 9110 section 15.5.20; 400 by
+many frameworks)."""
 
 _EXCHANGES_NAMED = 4
 """Key exchanges of a server that a gap names."""
@@ -261,11 +260,11 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
         contact = replace(contact, level=Level.GREETING)
     names = dict.fromkeys((contact.target.hostname, None))
     before = {facts.host: facts for facts in known.http}
-    suspects = _Suspects(contact)
+    suspects = Suspects(contact)
     sites: list[HttpFacts] = []
     unseen = 0
     for name in names:
-        again = next((facts for host, facts in before.items() if host.startswith(name or _literal(contact))), None)
+        again = next((facts for host, facts in before.items() if host.startswith(name or literal(contact))), None)
         try:
             facts = await http.look(contact, host=name, again=again, may_be_product=suspects.any_by)
         except ProbeError as error:
@@ -275,11 +274,10 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
             notes.missed(Facet.HTTP, reason_of(error))
             notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
             continue
+        if sites and facts.blocked and facts.root is not None and facts.root.status in _WITHOUT_NAME:
+            continue
         sites.append(facts)
-        if _page_unseen(facts):
-            notes.missed(Facet.HTTP, GapReason.TIMED_OUT, facts.ended)
-        else:
-            notes.looked(Facet.HTTP)
+        _note_page(facts, again, notes)
         if again is None or not ((again.blocked and facts.blocked) or contact.level is Level.GREETING):
             _note_content(facts, contact, notes)  # a second look that sees as little as the first is whole
     root = next((site.root for site in sites if site.root is not None), None)
@@ -287,20 +285,21 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     service = replace(known, http=tuple(sites))
     if product:
         service = replace(service, product=product[1], version=product[2])
-    recognised = await notes.attempt(Facet.SERVICE, _recognise_web_service(contact, sites, known, suspects))
-    if recognised is None and (unseen or any(_page_unseen(site) for site in sites)):
-        notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR)  # a product may hide behind the page that was not seen
+    recognised = await notes.attempt(Facet.SERVICE, recognise(contact, sites, known, suspects))
+    if recognised is None and (unseen or any(site.unseen for site in sites)):
+        # A product may hide behind the page that was not seen.
+        notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR if unseen else GapReason.PAGE_UNSEEN)
     return with_facts(service, recognised)
 
 
-def _page_unseen(site: HttpFacts) -> bool:
-    """Tell whether what visitors see was not seen: the last redirect to it was not answered."""
-    return site.redirect_end is RedirectEnd.UNANSWERED
-
-
-def _literal(contact: Contact) -> str:
-    address = contact.endpoint.address
-    return f"[{address}]" if ":" in address else address
+def _note_page(facts: HttpFacts, again: HttpFacts | None, notes: PortNotes) -> None:
+    as_before = again is not None and (again.blocked, bool(again.unseen)) == (facts.blocked, bool(facts.unseen))
+    if facts.blocked and not as_before:
+        notes.missed(Facet.HTTP, GapReason.PROBE_BLOCKED, facts.unseen)
+    elif facts.unseen and not as_before:
+        notes.missed(Facet.HTTP, GapReason.PAGE_UNSEEN, facts.unseen)
+    else:
+        notes.looked(Facet.HTTP)
 
 
 def _note_content(facts: HttpFacts, contact: Contact, notes: PortNotes) -> None:
@@ -312,64 +311,6 @@ def _note_content(facts: HttpFacts, contact: Contact, notes: PortNotes) -> None:
         notes.missed(Facet.CONTENT, GapReason.TIMED_OUT, facts.ended)
     else:
         notes.looked(Facet.CONTENT)
-
-
-class _Suspects:
-    """Which products a site may be, by its port and its first pages; each page is looked at once."""
-
-    def __init__(self, contact: Contact) -> None:
-        self._usual = {probe.service for probe in WEB_PROBES if contact.endpoint.port in probe.ports}
-        self._by_page: list[tuple[HttpReply, set[str]]] = []
-
-    def any_by(self, pages: Sequence[HttpReply]) -> bool:
-        """Tell whether there are any."""
-        return bool(self.by(pages))
-
-    def by(self, pages: Sequence[HttpReply]) -> set[str]:
-        """Return the products by the names of their services."""
-        return self._usual.union(*(self._of(page) for page in pages))
-
-    def _of(self, page: HttpReply) -> set[str]:
-        for seen, services in self._by_page:
-            if seen is page:
-                return services
-        services = {probe.service for probe in WEB_PROBES if probe.suspects(page)}
-        self._by_page.append((page, services))
-        return services
-
-
-async def _recognise_web_service(
-    contact: Contact, sites: list[HttpFacts], known: Service, suspects: _Suspects
-) -> ServiceFacts | None:
-    before = known.facts.service if known.facts else ""
-    methods = {method for site in sites for method in site.methods}
-    likely = {before} if before else suspects.by([reply for site in sites for reply in site.first_page])
-    candidates = [
-        probe for probe in WEB_PROBES if probe.service in likely or (not before and bool(probe.methods & methods))
-    ]
-    if not candidates:
-        return None
-    asked_for = contact.target.hostname or _literal(contact)
-    spent = next((site.requests for site in sites if site.host.startswith(asked_for)), 0)
-    async with HttpSession(contact, contact.target.hostname, limit=REQUEST_LIMIT - spent) as session:
-        for probe in candidates:
-            facts = await probe.look(session, contact.level)
-            if facts is not None:
-                return facts
-        return await _recognise_in_folder(session, contact, sites)
-
-
-async def _recognise_in_folder(session: HttpSession, contact: Contact, sites: list[HttpFacts]) -> ServiceFacts | None:
-    """Look for a product where the first page leads: behind a proxy, many are set to live in a folder of their own."""
-    shown = next((site.first_page[-1] for site in sites if len(site.first_page) > 1), None)
-    folder = _FOLDER.match(shown.path) if shown else None
-    if shown is None or folder is None:
-        return None
-    session.under = folder[1]
-    for probe in WEB_PROBES:
-        if probe.suspects(shown) and (facts := await probe.look(session, contact.level)) is not None:
-            return facts
-    return None
 
 
 async def _look_at_broker(known: Service, contact: Contact, notes: PortNotes) -> Service:

@@ -20,6 +20,8 @@ _DEFAULT_TITLES = (
     "Microsoft Internet Information Services 8", "GlassFish Server - Server Running", "Payara Server - Server Running",
     "Welcome to WildFly", "站点创建成功-phpstudy",
 )  # fmt: skip
+_NAMES_ANOTHER = re.compile(r"\s[-|–—·]\s")
+"""How a title goes on that names a site of its own: ``Welcome to nginx! - Our blog``."""
 _DEFAULT_PAGES = (("Apache Tomcat", "It works !"), ("Welcome page", "Placeholder page"))
 """Titles of default pages that others may have too, with the heading that tells: Debian's Tomcat and lighttpd."""
 _IT_WORKS = re.compile(r"<html>\s?<body>\s?<h1>It works!</h1>\s?</body>\s?</html>")
@@ -111,7 +113,9 @@ def _default_title(site: HttpFacts) -> str:
     if site.page is None or site.shown is None:
         return ""
     title, body = site.page.title, site.shown.body
-    if any(title == name and mark in body for name, mark in _DEFAULT_PAGES) or title.startswith(_DEFAULT_TITLES):
+    begins = next((known for known in _DEFAULT_TITLES if title.startswith(known)), None)
+    its_own = begins is not None and _NAMES_ANOTHER.search(title.removeprefix(begins))
+    if any(title == name and mark in body for name, mark in _DEFAULT_PAGES) or (begins is not None and not its_own):
         return title
     return "It works!" if not title and _IT_WORKS.match(body) else ""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.model import Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, is_site, listed, quote_first_page
+from scanner.engine.rules.web_site import answering, is_site, listed, quote, quote_first_page
 
 _SESSION = re.compile(r"(?i)sess|sid$|^sid|auth|token|jwt|login|remember|sso|satoken|ticket|\.aspxauth")
 # Double-submit cookies must be readable by the page's own script, and have no use for a thief without the session.
@@ -81,7 +81,8 @@ def cookies(service: Service, context: Context) -> Iterator[Finding]:
         "WEB-COOKIE-SAMESITE": lambda cookie: _lets_others_send(cookie),
     }
     for site in answering(service):
-        left = _cookies(site.first_page, context.now)
+        within = tuple(inner.reply for inner in site.within)
+        left = _cookies((*site.first_page, *within), context.now)
         for check, is_weak in judgements.items():
             weak = [cookie for cookie in left if is_weak(cookie)]
             if weak:
@@ -89,7 +90,7 @@ def cookies(service: Service, context: Context) -> Iterator[Finding]:
                     check,
                     service,
                     severity=_severity(check, weak),
-                    exchanges=quote_first_page(site),
+                    exchanges=(*quote_first_page(site), *(quote(site, reply) for reply in within)),
                     site=site.url,
                     cookies=listed([cookie.name for cookie in weak]),
                 )

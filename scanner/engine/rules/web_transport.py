@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from scanner.engine.facts.http import HttpFacts
 from scanner.engine.model import Facet, Finding, Service, Severity, Transport
 from scanner.engine.rules.base import Context, rule
-from scanner.engine.rules.web_site import answering, is_site, listed, pages, quote_first_page
+from scanner.engine.rules.web_site import answering, is_site, listed, pages, quote, quote_first_page
 
 HTTPS_PORT = 443
 
@@ -31,7 +31,7 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
                     "WEB-NO-REDIRECT", service, exchanges=quote_first_page(site), site=site.url, status=status
                 )
         elif _https_is_absent(context):
-            login = site.page is not None and bool(site.page.password_actions)
+            login = any(page.password_actions for _, page in site.pages)
             severity = Severity.HIGH if login else None
             yield context.finding(
                 "WEB-HTTP-ONLY",
@@ -82,13 +82,21 @@ def _https_is_absent(context: Context) -> bool:
 
 @rule("CLR-HTTP-LOGIN")
 def clear_login(service: Service, context: Context) -> Iterator[Finding]:
-    """A form with a password field that is sent by http."""
+    """A form with a password field that is sent by http: on the first page, in a frame of it, or where it leads to for
+    logging in."""
     for site in answering(service):
-        actions = [a for a in (site.page.password_actions if site.page else ()) if a.startswith("http:")]
-        if actions and not (site.page and site.page.refresh.startswith("https:")):
-            yield context.finding(
-                "CLR-HTTP-LOGIN", service, exchanges=quote_first_page(site), site=site.url, actions=listed(actions)
-            )
+        for reply, page in site.pages:
+            actions = [action for action in page.password_actions if action.startswith("http:")]
+            if actions and not page.refresh.startswith("https:"):
+                yield context.finding(
+                    "CLR-HTTP-LOGIN",
+                    service,
+                    exchanges=quote_first_page(site) if reply == site.shown else (quote(site, reply),),
+                    site=site.url,
+                    path="/" if reply == site.shown else reply.path,
+                    actions=listed(actions),
+                )
+                break
 
 
 @rule("CLR-BASIC")

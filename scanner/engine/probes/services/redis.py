@@ -21,6 +21,9 @@ COUNT = b"DBSIZE\r\n"
 
 # Errors that only this protocol words this way (redis/src/server.c, acl.c, networking.c).
 _REFUSALS = (b"-NOAUTH", b"-DENIED Redis", b"-NOPERM", b"-WRONGPASS", b"-ERR operation not permitted")
+_TROUBLED = (b"-MISCONF Redis ", b"-LOADING Redis ", b"-MASTERDOWN Link ")
+"""What even ``PING`` is answered with by a server that can't save, still loads, or has lost its master, though it
+answers ``INFO`` (redis/src/server.c, processCommand): a weak server in trouble is weak."""
 _UNKNOWN = b"-ERR unknown command"
 _NOT_PERMITTED = b"-NOPERM"
 _NUMBER = rb"([0-9][0-9A-Za-z.+~-]{0,31})"
@@ -40,8 +43,8 @@ _BULK = re.compile(rb"\A\$(\d{1,7})\r\n")
 
 
 def recognises(reply: bytes) -> bool:
-    """Tell whether the reply to ``PING`` is Redis's: a pong, or one of its refusals."""
-    return reply.startswith((b"+PONG\r\n", *_REFUSALS))
+    """Tell whether the reply to ``PING`` is Redis's: a pong, one of its refusals, or what troubles it."""
+    return reply.startswith((b"+PONG\r\n", *_REFUSALS, *_TROUBLED))
 
 
 def also_recognises(reply: bytes) -> bool:
@@ -83,7 +86,7 @@ def _facts(contact: Contact, reply: bytes, evidence: tuple[Exchange, ...]) -> Se
             return ServiceFacts("REDIS", Access.OPEN, product, version[1].decode(), channel, evidence)
     if re.fullmatch(rb":\d{1,20}\r\n", reply):
         return ServiceFacts("REDIS", Access.OPEN, "Redis", attributes=channel, exchanges=evidence)
-    if reply.startswith((b"+PONG\r\n", _UNKNOWN)):
+    if reply.startswith((b"+PONG\r\n", _UNKNOWN, *_TROUBLED)):
         return ServiceFacts("REDIS", Access.UNKNOWN, "Redis", attributes=channel, exchanges=evidence)
     raise UnexpectedReply("Redis answered INFO with neither its server section nor a refusal.")
 
