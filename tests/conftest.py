@@ -103,12 +103,17 @@ def data_directory_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(fresh_installation: Path, django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Leave the migrations out, as the tests' database is a copy of one that was migrated."""
+    """Leave the migrations out, as the tests' database is a copy of one that was migrated.
+
+    SQLite's is in memory. pytest-django names a file for each of its workers where the backend isn't Django's own.
+    """
     from django.db import connection
 
     connection.settings_dict["TEST"]["MIGRATE"] = False
     if on_server():
         connection.settings_dict["TEST"]["TEMPLATE"] = database_name(fresh_installation)
+    else:
+        connection.settings_dict["TEST"]["NAME"] = None
 
 
 @pytest.fixture(scope="session")

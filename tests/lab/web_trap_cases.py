@@ -80,7 +80,6 @@ _SENDER_IN_BRACKETS = {
 _REFUSALS = (
     page("502 Bad Gateway", "", 502),
     Reply(521, b"<html><script>document.cookie = 'a=b'</script></html>", (("Content-Type", "text/html"),)),
-    page("Bad Request (400)", "", 400),
     page("Misdirected Request", "", 421),
 )
 

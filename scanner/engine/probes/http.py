@@ -205,10 +205,7 @@ class _Site:
             self.methods = advertised(options) if options else ()
 
     def _refuses_everything(self) -> bool:
-        """A page for people that calls every request a bad one wants a name or a client's certificate."""
         statuses = {reply.status for reply in (self.root, *self.baselines) if reply is not None}
-        if statuses == {400}:
-            return self.page is not None
         limited = bool(self.baselines) and all(is_limit(reply.status) for reply in self.baselines)
         return limited or (len(statuses) == 1 and all(is_refusal(status) for status in statuses))
 

@@ -62,9 +62,8 @@ _OURS = {
 """nmap's names of protocols that go by another name here. Under a name that none of our probes has, a service that was
 slow to answer us would count as looked at though it was never asked what the checks want to know."""
 
-_WITHOUT_NAME = frozenset({400, 421})
-"""What sites answer everything with that want to be asked for by a name of theirs (RFC 9110 section 15.5.20; 400 by
-many frameworks)."""
+_MISDIRECTED = 421
+"""What sites answer everything with that want to be asked for by a name of theirs (RFC 9110 section 15.5.20)."""
 
 _EXCHANGES_NAMED = 4
 """Key exchanges of a server that a gap names."""
@@ -274,7 +273,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
             notes.missed(Facet.HTTP, reason_of(error))
             notes.missed(Facet.CONTENT, GapReason.PROTOCOL_ERROR)
             continue
-        if sites and facts.blocked and facts.root is not None and facts.root.status in _WITHOUT_NAME:
+        if sites and facts.blocked and facts.root is not None and facts.root.status == _MISDIRECTED:
             continue
         sites.append(facts)
         _note_page(facts, again, notes)
