@@ -15,6 +15,7 @@ from django.urls import get_resolver
 from scanner.accounts.models import User
 from scanner.accounts.roles import Role
 from scanner.api.models import Token
+from scanner.audit.models import Entry
 from scanner.console.middleware import POLICY
 from scanner.console.views.mails import FRAMING
 from scanner.installation import ROOT
@@ -110,7 +111,7 @@ def pages(house: House) -> dict[str, str]:
         "system": "/system/",
         "doctor": "/system/doctor/",
         "audit": "/system/audit/?actor=tests&action=account-added&subject=account&since=2020-01-01&until=2099-01-01",
-        "audit entry": "/system/audit/1/",
+        "audit entry": f"/system/audit/{Entry.objects.earliest('pk').pk}/",
         "verify": "/system/audit/verify/",
         "all tokens": "/system/tokens/?q=board",
         "webhooks": "/system/webhooks/",

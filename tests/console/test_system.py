@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from scanner.accounts.roles import Role
 from scanner.audit.models import Entry
@@ -21,6 +20,7 @@ from scanner.engine.intel.store import import_feeds
 from scanner.rounds.models import HostResult, Job
 from scanner.upkeep import doctor
 from scanner.upkeep.health import Check, Health
+from tests.audit.tampering import tamper
 from tests.console.house import House
 
 
@@ -105,8 +105,12 @@ def test_the_doctor_looks_when_asked_by_the_form_alone_and_says_what_to_do(
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("language", Language)
-def test_all_that_the_doctor_looks_at_has_a_name(language: Language) -> None:
+def test_all_that_the_doctor_looks_at_has_a_name(
+    language: Language, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "is_shared", lambda: shared)
     looks = [*doctor._machine(), *doctor._database(), *doctor._records(dt.datetime.now(dt.UTC))]
     known = texts(language)
     for name in (each.replace(" ", "_") for each in looks):
@@ -152,9 +156,8 @@ def test_the_trail_is_proven_whole_or_said_to_be_broken(house: House) -> None:
     assert "whole." in said(browser.post("/system/audit/verify/", {"expect": head().upper()}))
     assert "the end was cut off" in said(browser.post("/system/audit/verify/", {"expect": "0" * 64}))
     assert "64 hexadecimal digits" in said(browser.post("/system/audit/verify/", {"expect": "zz"}))
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER audit_entry_is_not_changed")
-        cursor.execute("UPDATE audit_entry SET actor = 'nobody' WHERE id = 3")
+    third = Entry.objects.order_by("pk")[2].pk
+    tamper("UPDATE audit_entry SET actor = 'nobody' WHERE id = %s", third)
     page = said(browser.post("/system/audit/verify/"))
-    assert "Entry 3 was changed." in page
+    assert f"Entry {third} was changed." in page
     assert "2 entries before it are right." in page
