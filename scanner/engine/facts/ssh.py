@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from scanner.engine.facts.service import Exchange
 
+CERTIFIED = "-cert-v01@openssh.com"
+"""Ends the name of a host key that comes in a certificate (OpenSSH's PROTOCOL.certkeys); its signature is the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class SshHostKey:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from scanner.engine.errors import HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Exchange
-from scanner.engine.facts.ssh import SshFacts, SshHostKey
+from scanner.engine.facts.ssh import CERTIFIED, SshFacts, SshHostKey
 from scanner.engine.hostile import line_bytes, printable
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
@@ -53,9 +53,6 @@ _HOST_KEY_ALGORITHMS = (
     "rsa-sha2-512", "rsa-sha2-256", "ssh-rsa", "ssh-dss",
     "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-ed25519",
 )  # fmt: skip
-_CERTIFIED = "-cert-v01@openssh.com"
-"""Ends the name of a host key that comes in a certificate (OpenSSH's PROTOCOL.certkeys); some servers show no other."""
-
 _KEY_PARTS = {"ssh-dss": 4, "ssh-ed25519": 1}
 """Fields of a public key after its algorithm; RSA has two, and so have the NIST curves."""
 
@@ -87,7 +84,7 @@ async def look(contact: Contact) -> SshFacts:
     algorithm with us, or when the conversation breaks off after the lists, which ``ended`` tells. Raises ``ProbeError``
     when not even the lists were seen.
     """
-    certified = tuple(name + _CERTIFIED for name in _HOST_KEY_ALGORITHMS)
+    certified = tuple(name + CERTIFIED for name in _HOST_KEY_ALGORITHMS)
     facts = await _look(contact, (*_HOST_KEY_ALGORITHMS, *certified))
     if not facts.ended or facts.host_keys:
         return facts
@@ -263,8 +260,8 @@ def _host_key(blob: bytes) -> SshHostKey:
     """Read algorithm and size from a public key blob (RFC 4253 section 6.6, RFC 5656 section 3.1)."""
     fields = Fields(blob)
     algorithm = take_string(fields).decode("ascii", "replace")
-    if algorithm.endswith(_CERTIFIED):
-        blob = _key_in_certificate(algorithm.removesuffix(_CERTIFIED), fields)
+    if algorithm.endswith(CERTIFIED):
+        blob = _key_in_certificate(algorithm.removesuffix(CERTIFIED), fields)
         fields = Fields(blob)
         algorithm = take_string(fields).decode("ascii", "replace")
     if algorithm == "ssh-rsa":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.engine.facts.ssh import SshFacts
+from scanner.engine.facts.ssh import CERTIFIED, SshFacts
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
 
@@ -18,8 +18,6 @@ _MACS_COMMON = {"hmac-sha1", "hmac-sha1-etm@openssh.com", "umac-64@openssh.com",
 _STRICT = "kex-strict-s-v00@openssh.com"
 _CHACHA = "chacha20-poly1305@openssh.com"
 _RSA_BITS = 2048
-_CERTIFIED = "-cert-v01@openssh.com"
-"""Ends the name of an algorithm whose key comes in a certificate; its signature is the same."""
 
 
 @rule("SSH-V1")
@@ -83,7 +81,7 @@ def host_key(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.ssh
     if facts is None:
         return
-    offered = tuple(name.removesuffix(_CERTIFIED) for name in facts.host_key_algorithms)
+    offered = tuple(name.removesuffix(CERTIFIED) for name in facts.host_key_algorithms)
     short = [key for key in facts.host_keys if key.algorithm == "ssh-rsa" and key.bits < _RSA_BITS]
     if short or "ssh-dss" in offered:
         severity = Severity.MEDIUM
