@@ -100,10 +100,10 @@ async def look(
 
 
 def _why_unseen(shown: HttpReply) -> str:
-    """Say why a reply is not the page that visitors see at other times; empty when it is."""
+    """Quote what tells that a reply is not the page that visitors see at other times; empty when it is."""
     if is_out_of_order(shown.status):
-        return f"The web server answered with status {shown.status}."
-    return "The page came packed in a way that can't be read here." if is_unreadable(shown) else ""
+        return f"HTTP {shown.status}"
+    return f"Content-Encoding: {line(shown.header('content-encoding') or '', 40)}" if is_unreadable(shown) else ""
 
 
 @dataclass(slots=True)
