@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from scanner.engine.model import Outcome
@@ -21,6 +20,7 @@ from scanner.flow import carry_out
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.rounds.models import HostResult
 from tests.lab.case import process, program
+from tests.processes import below, lives
 from tests.rounds.world import authorise, organisation, planned, register
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")]
@@ -89,7 +89,7 @@ def test_ctrl_c_ends_a_round_within_seconds_keeps_it_and_leaves_no_process(tmp_p
         child = subprocess.Popen(run, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             held = [mute.accept() for _ in range(2)]  # it accepts and never says a word, which keeps the round busy
-            children = psutil.Process(child.pid).children(recursive=True)
+            children = below(child.pid)
             started = time.monotonic()
             child.send_signal(signal.SIGINT)
             output = child.communicate(timeout=20)[0].decode()
@@ -101,7 +101,7 @@ def test_ctrl_c_ends_a_round_within_seconds_keeps_it_and_leaves_no_process(tmp_p
     assert took < 5
     assert child.returncode == 130, output
     assert "cancelled" in output
-    assert not [each for each in children if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert not [each for each in children if lives(each)]
     shown = subprocess.run(
         [*command, "round", "show", "1"], cwd=root, env=environment, check=True, timeout=60, capture_output=True
     ).stdout.decode()

@@ -19,6 +19,7 @@ import pytest
 from scanner.engine.errors import InputError
 from scanner.installation import ROOT, load
 from tests.installation import Installation
+from tests.processes import below, command_line, lives
 
 URL = "https://roundsman.example.org"
 
@@ -155,7 +156,7 @@ def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(inst
 
 def pages_of(service: int) -> psutil.Process:
     """Return the process that answers browsers for a service."""
-    [found] = [each for each in psutil.Process(service).children() if "scanner.cli.pages" in each.cmdline()]
+    [found] = [each for each in below(service, recursive=False) if "scanner.cli.pages" in command_line(each)]
     return found
 
 
@@ -172,7 +173,7 @@ def test_pages_come_from_a_process_that_is_begun_anew_when_it_dies_and_ends_with
         second = pages_of(process.pid)
         second.terminate()
         assert ask(port, "/healthz").status == 200, "only the service ends it"
-        assert second.is_running()
+        assert lives(second)
         process.kill()
         second.wait(8)
         raise InterruptedError("the service was killed, as it was to be")

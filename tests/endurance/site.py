@@ -19,6 +19,7 @@ import psutil
 
 from scanner.installation import ROOT
 from tests.endurance.warm import Begun, Warm
+from tests.processes import below, command_line
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """libfaketime, which lets a process tree live by another wall clock; its monotonic clock stays as it is."""
@@ -164,16 +165,12 @@ class Site:
 
     def processes(self, word: str) -> list[psutil.Process]:
         """Return the processes below the service whose command line has ``word``."""
-        try:
-            below = psutil.Process(self.pid).children(recursive=True)
-            return [each for each in below if any(word in part for part in each.cmdline()[:4])]
-        except psutil.NoSuchProcess:
-            return []
+        return [each for each in below(self.pid) if any(word in part for part in command_line(each)[:4])]
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
         """Let the service, and all below it, stand still until the block ends, as a machine does that sleeps."""
-        those = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
+        those = [psutil.Process(self.pid), *below(self.pid)]
         try:
             _signal(those, signal.SIGSTOP)
             yield

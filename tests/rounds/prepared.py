@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import psutil
-
 from tests.installation import opened, whereabouts
 
 ROOT = Path(__file__).parents[2]
@@ -25,14 +23,6 @@ def within(seconds: float, true: Callable[[], bool]) -> bool:
             return True
         time.sleep(0.02)
     return true()
-
-
-def scans(process: psutil.Process) -> bool:
-    """Tell whether it is an nmap that scans, and not one that is only asked for its version."""
-    try:
-        return process.name() == "nmap" and "-oX" in process.cmdline()
-    except psutil.NoSuchProcess:
-        return False
 
 
 class Prepared:

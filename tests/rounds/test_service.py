@@ -11,10 +11,10 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 from scanner.engine.probes.nmap import is_privileged
+from tests.processes import below, command_line, lives
 from tests.rounds.prepared import ROOT, Prepared, within
 from tests.rounds.service import HOSTS, JOBS
 
@@ -110,12 +110,12 @@ def test_when_an_authorisation_ends_a_scan_that_runs_ends_too_and_its_hosts_are_
 def test_a_service_that_is_told_to_end_puts_its_work_back_within_seconds(slow: Prepared) -> None:
     with slow.service() as process:
         assert within(30, lambda: ("look", "running") in slow.ask("SELECT kind, state FROM rounds_job"))
-        children = psutil.Process(process.pid).children(recursive=True)
+        children = below(process.pid)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(20)
         assert time.monotonic() - began < 5
-    assert not [each for each in children if each.is_running()]
+    assert not [each for each in children if lives(each)]
     jobs = slow.ask("SELECT state, failures, losses FROM rounds_job WHERE kind = 'look'")
     assert jobs == [("waiting", 0, 0)]
 
@@ -218,8 +218,8 @@ def test_an_nmap_that_hangs_holds_up_its_own_job_and_ends_with_the_round(brief: 
     with_nmap(brief, "time.sleep(3600)")
     with brief.service() as process:
         assert within(40, lambda: brief.results() == HOSTS - HOSTS // JOBS)
-        nmaps = [each for each in psutil.Process(process.pid).children(recursive=True) if "nmap" in each.cmdline()[1:2]]
+        nmaps = [each for each in below(process.pid) if "nmap" in command_line(each)[1:2]]
         assert brief.run("round", "cancel", "1", "--yes").returncode == 0
         assert within(20, lambda: brief.ask("SELECT followed IS NOT NULL FROM rounds_round") == [(1,)])
-        assert not [each for each in nmaps if each.is_running()]
+        assert not [each for each in nmaps if lives(each)]
     assert brief.results() == HOSTS
