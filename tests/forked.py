@@ -24,6 +24,7 @@ from contextlib import ExitStack
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import IO
 
 from scanner.installation import ROOT
 
@@ -44,7 +45,8 @@ def run(
     *arguments: str | Path, env: Mapping[str, str], cwd: Path, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python *arguments`` to its end, and return what it wrote."""
-    with Python(*arguments, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    with Python(*arguments, env=env, cwd=cwd, stdin=nothing, stdout=pipe, stderr=pipe) as process:
         try:
             output, errors = process.communicate(timeout=timeout)
         except BaseException:
@@ -63,7 +65,7 @@ class Python(subprocess.Popen[str]):
         cwd: Path,
         stdin: int | None = None,
         stdout: int | None = None,
-        stderr: int | None = None,
+        stderr: int | IO[bytes] | None = None,
     ) -> None:
         self._told, self._ended = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, *map(str, arguments)]

@@ -22,6 +22,8 @@ from scanner.cli.main import main
 from scanner.engine.model import Target
 from scanner.engine.plan import Plan, parse_ports
 from scanner.engine.probes.dial import Limits
+from tests import forked
+from tests.installation import COMMAND
 from tests.lab.case import process, program
 from tests.lab.lab_ca import issue
 from tests.processes import below, command_line, lives, scans
@@ -36,10 +38,7 @@ pytestmark = pytest.mark.lab
 
 
 def roundsman(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    command = [ROUNDSMAN, "inspect", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False
-    )
+    return forked.run("-c", COMMAND, "inspect", *arguments, env=os.environ, cwd=Path.cwd(), timeout=timeout)
 
 
 @pytest.fixture(scope="module")

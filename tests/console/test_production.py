@@ -18,7 +18,8 @@ import pytest
 
 from scanner.engine.errors import InputError
 from scanner.installation import ROOT, load
-from tests.installation import Installation
+from tests import forked
+from tests.installation import COMMAND, Installation
 from tests.processes import below, command_line, lives
 
 URL = "https://roundsman.example.org"
@@ -43,13 +44,8 @@ def served(installation: Installation, **settings: str) -> Iterator[tuple[subpro
     port = free_port()
     log = (installation.path.parent / "serve.log").open("ab")  # a pipe that nobody reads holds up whoever logs
     installation.environment.update({"ROUNDSMAN_WEB_PORT": str(port), "ROUNDSMAN_CADENCE": "off", **settings})
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from scanner.cli.main import main; main()", "serve", "--workers", "1"],
-        env=installation._variables(),
-        cwd=installation.path.parent,
-        text=True,
-        stderr=log,
-    )
+    command = ("-c", COMMAND, "serve", "--workers", "1")
+    process = forked.Python(*command, env=installation._variables(), cwd=installation.path.parent, stderr=log)
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:

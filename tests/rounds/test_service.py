@@ -8,12 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
 from scanner.engine.probes.nmap import is_privileged
+from tests import forked
+from tests.installation import COMMAND
 from tests.processes import below, command_line, lives
 from tests.rounds.prepared import ROOT, Prepared, within
 from tests.rounds.service import HOSTS, JOBS
@@ -140,10 +141,8 @@ def test_a_round_is_paused_and_cancelled_while_a_service_works_at_it(slow: Prepa
 
 
 def test_two_processes_that_carry_out_one_round_share_its_work(brief: Prepared) -> None:
-    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", "round", "resume", "1"]
-    both = [
-        subprocess.Popen(command, cwd=ROOT, env=brief.environment, stderr=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    command = ("-c", COMMAND, "round", "resume", "1")
+    both = [forked.Python(*command, env=brief.environment, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate(timeout=60)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert (brief.state(), brief.results()) == ("done", HOSTS)
@@ -152,15 +151,7 @@ def test_two_processes_that_carry_out_one_round_share_its_work(brief: Prepared) 
 
 def test_a_second_service_is_refused_and_a_round_is_handed_to_the_first(brief: Prepared) -> None:
     with brief.service():
-        again = subprocess.run(
-            [sys.executable, "-m", "tests.rounds.service"],
-            cwd=ROOT,
-            env=brief.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        again = forked.run("-m", "tests.rounds.service", env=brief.environment, cwd=ROOT)
         assert "already" in again.stderr
         result = brief.run("round", "run")
         assert (result.returncode, "running service carries it out" in result.stderr) == (0, True), result
