@@ -1,7 +1,8 @@
 """Python processes that begin in a quarter of the time: forks of one that has loaded what nearly all of them import.
 
 That one has loaded neither our settings nor Django's apps, so that a fork reads its environment, makes its connections
-and goes on as any other process. Each pytest process keeps one such, from the first use on.
+and goes on as any other process. Each pytest process keeps one such, from the first use on; one more for each set of
+settings of a library that is to be loaded before all others.
 
 ``python -m tests.forked DESCRIPTOR`` is that one: it begins what it is sent over a Unix socket.
 """
@@ -98,7 +99,7 @@ class Python(subprocess.Popen[str]):
         given = zip((p2cread, c2pwrite, errwrite), range(3), strict=True)
         ends = [own if end == -1 else end for end, own in given]
         try:
-            socket.send_fds(_loaded(), [request], [*ends, self._ended.fileno()])
+            socket.send_fds(_loaded(_at_start(env)), [request], [*ends, self._ended.fileno()])
         finally:
             self._ended.close()
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
@@ -126,13 +127,27 @@ class Python(subprocess.Popen[str]):
         return self.returncode
 
 
+def _at_start(env: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return the settings of a library that is loaded before all others, which only count when a program starts."""
+    if "LD_PRELOAD" not in env:
+        return frozenset()
+    names = [name for name in env if name.startswith(("LD_", "FAKETIME_", "NO_FAKE_", "PYTHONPATH"))]
+    return frozenset((name, env[name]) for name in names)
+
+
 @cache
-def _loaded() -> socket.socket:
-    """Start the process that has loaded everything; it ends with this one."""
+def _loaded(at_start: frozenset[tuple[str, str]]) -> socket.socket:
+    """Start the process that has loaded everything, with these settings besides; it ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, "-m", "tests.forked", str(theirs.fileno())]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        number = theirs.fileno()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.forked", str(number)],
+            cwd=ROOT,
+            env={**os.environ, **dict(at_start)},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[number],
+        )
 
     def end() -> None:
         ours.close()
