@@ -43,7 +43,7 @@ _LONGEST = 1 << 17
 
 
 def run(
-    *arguments: str | Path, env: Mapping[str, str], cwd: Path, timeout: float = 120
+    *arguments: str | Path, env: Mapping[str, str], cwd: Path, timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python *arguments`` to its end, and return what it wrote."""
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL

@@ -81,7 +81,7 @@ class Installation:
     def python(self, code: str) -> str:
         """Run code in a process that is ready for Django; return what it printed."""
         with self.start(code) as process:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
         return output
 

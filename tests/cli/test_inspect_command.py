@@ -37,8 +37,8 @@ ADDRESS, PORT = "127.11.2.1", 6379
 pytestmark = pytest.mark.lab
 
 
-def roundsman(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    return forked.run("-c", COMMAND, "inspect", *arguments, env=os.environ, cwd=Path.cwd(), timeout=timeout)
+def roundsman(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return forked.run("-c", COMMAND, "inspect", *arguments, env=os.environ, cwd=Path.cwd())
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_report(redis: str) -> None:
     with Path("/dev/full").open("w") as full:
         command = [ROUNDSMAN, "inspect", redis, *ALLOWED, "--ports", "6379"]
         buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=buffered)
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=240, env=buffered)
     assert ran.returncode == 2
     assert "could not be written" in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -230,7 +230,7 @@ def test_many_hosts_are_shared_by_processes_and_what_one_leaves_is_not_inspected
         assert within(60, lambda: bool(_scanning(this)))
         family = below(this)
         (this if hit is signal.SIGINT else _scanning(this)[0]).send_signal(hit)
-        printed, said = child.communicate(timeout=60)
+        printed, said = child.communicate(timeout=240)
     finally:
         child.kill()
         child.wait()

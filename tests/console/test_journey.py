@@ -33,7 +33,6 @@ from tests.pages.test_in_browser import AXE, LEVELS, VIOLATIONS
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.lab,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server"),
 ]
 

@@ -64,7 +64,7 @@ class Mailing:
 
     def run(self, code: str) -> str:
         process = self.start(code)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=240)
         assert process.returncode == 0
         return output
 

@@ -33,7 +33,7 @@ class Prepared:
         self.environment = {**os.environ, **whereabouts(folder)}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return forked.run("-c", COMMAND, *arguments, env=self.environment, cwd=ROOT, timeout=60)
+        return forked.run("-c", COMMAND, *arguments, env=self.environment, cwd=ROOT)
 
     @contextmanager
     def service(self) -> Iterator[subprocess.Popen[str]]:

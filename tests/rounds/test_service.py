@@ -143,7 +143,7 @@ def test_a_round_is_paused_and_cancelled_while_a_service_works_at_it(slow: Prepa
 def test_two_processes_that_carry_out_one_round_share_its_work(brief: Prepared) -> None:
     command = ("-c", COMMAND, "round", "resume", "1")
     both = [forked.Python(*command, env=brief.environment, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
-    said = [process.communicate(timeout=60)[1] for process in both]
+    said = [process.communicate(timeout=240)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert (brief.state(), brief.results()) == ("done", HOSTS)
     assert brief.ask("SELECT sum(attempt) - count(*) FROM rounds_job") == [(0,)], "no job was done twice"
