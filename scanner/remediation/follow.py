@@ -9,10 +9,11 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from scanner import bulk
 from scanner.engine.judge import may_rest_on_other_hosts
@@ -41,7 +42,7 @@ from scanner.remediation.moves import Moves
 from scanner.remediation.observe import READ, Identity, Observed, RoundView, identity_of, policies_of_open
 from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
-from scanner.rounds.models import HostResult, Plan, PlanKind, Round
+from scanner.rounds.models import TO_READ, HostResult, Plan, PlanKind, Round
 from scanner.rounds.ways import Again
 from targets.models import Organisation
 
@@ -80,6 +81,14 @@ _RESULTS = Prepared(
         .order_by("hostname", "address", "look")
     )
 )
+_TO_READ = Prepared(
+    lambda: (
+        HostResult.objects.filter(round=Given("round"), organisation=Given("organisation"))
+        .filter(TO_READ | Q(hostname__in=_named_to_read()))
+        .only(*READ)
+        .order_by("hostname", "address", "look")
+    )
+)
 _LOCKED = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")).values_list("pk", flat=True))
 _SCORED = Prepared(
     lambda: RoundScore.objects.filter(round=Given("round"), organisation=Given("organisation")).values_list(
@@ -92,19 +101,24 @@ def would_be_fixed(round_id: int) -> list[Again]:
     """Return the hosts and ports that a round has to look at once more before it may call findings fixed.
 
     Each host gets one further port that answered, so that a filtered port can be told from a host that is down. Only
-    hosts that have something to fix are judged for it, and each alone unless something may rest on other hosts' keys.
+    hosts that have something to fix are judged for it, unless they showed it all when they were looked at, and each
+    alone unless something may rest on other hosts' keys.
     """
     this = Round.objects.get(pk=round_id)
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
     known: KnownKeys | None = None
     for organisation in _to_follow(this):
         rename_checks(this, organisation)
+        to_read = _TO_READ.each(50, round=this, organisation=organisation)
+        first = next(to_read, None)
+        if first is None:
+            continue
         part = Part(this, organisation)
         findings = [finding for finding in _ALIVE(organisation=organisation) if part.concerns(finding)]
-        hosts = {finding.host for finding in findings}
-        results = (each for each in _results(this, organisation) if each.host in hosts)
         if not findings:
             continue
+        hosts = {finding.host for finding in findings}
+        results = (each for each in chain([first], to_read) if each.host in hosts)
         if known is None and any(map(may_rest_on_other_hosts, {finding.check_id for finding in findings})):
             known = RoundKeys(this).known
         view = _view(this, organisation, results, known)
@@ -283,6 +297,12 @@ def _is_followed(this: Round, organisation: Organisation) -> bool:
     """Tell whether the organisation was followed; until the transaction ends nobody else follows the round."""
     _LOCKED(round=this)
     return bool(_SCORED(round=this, organisation=organisation))
+
+
+def _named_to_read() -> QuerySet[HostResult, str]:
+    """The names of which an address is to be read: what was seen at another of theirs counts, too."""
+    named = HostResult.objects.filter(TO_READ, round=Given("round"), organisation=Given("organisation"))
+    return named.exclude(hostname="").order_by().values_list("hostname", flat=True)
 
 
 def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:

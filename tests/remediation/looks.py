@@ -8,6 +8,7 @@ from dataclasses import replace
 from scanner.engine.model import Level, Target, Vantage
 from scanner.engine.plan import Plan, PortSet, PortSpec, Profile
 from scanner.engine.serialize import dump_host
+from scanner.remediation.arrival import nothing_new
 from scanner.remediation.follow import follow_round, would_be_fixed
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
@@ -34,7 +35,10 @@ def a_round(owner: Organisation, when: float = 0, **about: object) -> Round:
 def look(
     this: Round, host: str, answer: Answer, when: float, number: LookNumber = LookNumber.FIRST, address: str = ""
 ) -> HostResult:
-    """Store what ``answer`` says of a registered host as a look that took the minute before ``when``, in days."""
+    """Store what ``answer`` says of a registered host as a look that took the minute before ``when``, in days.
+
+    As in a round, a first look is judged as it comes in.
+    """
     owner = this.organisations.get()
     parsed = parse_target(host)
     plan = Plan((), PortSpec(PortSet.LIST, PORTS), Level.READ, Profile.STANDARD, Vantage.INTERNET)
@@ -42,7 +46,7 @@ def look(
     finished = day(when)
     inspection = replace(answer(target, plan), started=finished - dt.timedelta(minutes=1), finished=finished)
     registered = TargetRow.objects.filter(organisation=owner, value=parsed.value).first()
-    return HostResult.objects.create(
+    result = HostResult(
         round=this,
         organisation=owner,
         target=registered,
@@ -56,6 +60,10 @@ def look(
         finished=inspection.finished,
         facts=dump_host(inspection),
     )
+    if number == LookNumber.FIRST:
+        result.nothing_new = nothing_new(this, owner, [(result, inspection)])[0] or None
+    result.save()
+    return result
 
 
 def looks(this: Round, host: str, answer: Answer, when: float) -> None:
