@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from scanner.engine.model import HostInspection
+from scanner.engine.model import HostInspection, Transport
 from scanner.engine.plan import Profile
+from scanner.prepared import AnyOf, Given, Prepared
 from scanner.remediation.follow import PLACE
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Finding
-from scanner.remediation.observe import Identity, Looked, basis_of, identity_of, read
+from scanner.remediation.observe import Identity, Looked, basis_of, read
 from scanner.remediation.part import is_urgent
 from scanner.remediation.urgent import becomes_urgent
 from scanner.rounds.models import HostResult, Round
@@ -43,17 +45,34 @@ def nothing_new(
         return [False] * len(arrived)
 
 
-def _known(organisation: Organisation, hosts: Collection[str]) -> Mapping[str, dict[Identity, Finding]]:
-    """Return the findings of these hosts that are not fixed."""
-    rows = Finding.objects.filter(organisation=organisation, host__in=hosts).exclude(state=State.FIXED)
-    known: defaultdict[str, dict[Identity, Finding]] = defaultdict(dict)
-    for finding in rows.only(*PLACE, *_NEWS).order_by():
-        known[finding.host][identity_of(finding)] = finding
+_HOSTS = AnyOf(16)
+_KNOWN = Prepared(
+    lambda: (
+        Finding.objects.filter(organisation=Given("organisation"), host__in=_HOSTS.places)
+        .exclude(state=State.FIXED)
+        .order_by()
+        .values_list(*PLACE, *_NEWS)
+    )
+)
+
+
+def _known(organisation: Organisation, hosts: Collection[str]) -> Mapping[str, dict[Identity, tuple[Any, ...]]]:
+    """Return the findings of these hosts that are not fixed, and what of each tells whether it becomes urgent."""
+    known: defaultdict[str, dict[Identity, tuple[Any, ...]]] = defaultdict(dict)
+    for part in _HOSTS.parts(hosts):
+        for row in _KNOWN(organisation=organisation, **part):
+            host, port, transport, check, *news = row
+            known[host][host, port, Transport(transport), check] = tuple(news)
     return known
 
 
-def _is_as_known(looked: Looked, known: Mapping[Identity, Finding]) -> bool:
-    urgent = {identity: judged for identity, judged in looked.found.items() if is_urgent(judged)}
+def _is_as_known(looked: Looked, known: Mapping[Identity, tuple[Any, ...]]) -> bool:
     return known.keys() <= looked.found.keys() and not any(
-        identity not in known or becomes_urgent(known[identity], judged) for identity, judged in urgent.items()
+        identity not in known or becomes_urgent(_finding(known[identity]), judged)
+        for identity, judged in looked.found.items()
+        if is_urgent(judged)
     )
+
+
+def _finding(news: tuple[Any, ...]) -> Finding:
+    return Finding(**dict(zip(_NEWS, news, strict=True)))
