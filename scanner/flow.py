@@ -15,7 +15,8 @@ from scanner.delivery.posting import issue_for_round
 from scanner.delivery.summary_letter import send_round_summary
 from scanner.delivery.tell import alert_urgent, tell_round
 from scanner.remediation.arrival import nothing_new
-from scanner.remediation.follow import count_keys, follow_some, would_be_fixed
+from scanner.remediation.doubt import would_be_fixed
+from scanner.remediation.follow import count_keys, follow_some
 from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.reports.render import warm_up
 from scanner.rounds.execute import execute

@@ -9,16 +9,13 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from scanner import bulk
-from scanner.engine.judge import may_rest_on_other_hosts
 from scanner.engine.known_keys import KnownKeys
-from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
 from scanner.locks import Turn, take_turn
@@ -42,8 +39,7 @@ from scanner.remediation.moves import Moves
 from scanner.remediation.observe import READ, Identity, Observed, RoundView, identity_of, policies_of_open
 from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
-from scanner.rounds.models import TO_READ, HostResult, Plan, PlanKind, Round
-from scanner.rounds.ways import Again
+from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from targets.models import Organisation
 
 BEGUN = (Happened.OPENED, Happened.REOPENED)
@@ -53,18 +49,6 @@ BEGUN = (Happened.OPENED, Happened.REOPENED)
 PLACE = ("host", "port", "transport", "check_id")
 """What a finding is known by within its organisation, in the order in which they are read."""
 
-_DOUBTED = ("addresses", "params", "profile", "level", "vantage")
-"""What else of a finding tells whether a look would have seen it."""
-
-
-_ALIVE = Prepared(
-    lambda: (
-        Finding.objects.filter(organisation=Given("organisation"))
-        .exclude(state=State.FIXED)
-        .only(*PLACE, *_DOUBTED)
-        .order_by(*PLACE)
-    )
-)
 _ALL = Prepared(lambda: Finding.objects.select_for_update().filter(organisation=Given("organisation")).order_by(*PLACE))
 _NUMBERS = Prepared(
     lambda: Finding.objects.filter(organisation=Given("organisation")).order_by().values_list("pk", *PLACE)
@@ -81,54 +65,12 @@ _RESULTS = Prepared(
         .order_by("hostname", "address", "look")
     )
 )
-_TO_READ = Prepared(
-    lambda: (
-        HostResult.objects.filter(round=Given("round"), organisation=Given("organisation"))
-        .filter(TO_READ | Q(hostname__in=_named_to_read()))
-        .only(*READ)
-        .order_by("hostname", "address", "look")
-    )
-)
 _LOCKED = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")).values_list("pk", flat=True))
 _SCORED = Prepared(
     lambda: RoundScore.objects.filter(round=Given("round"), organisation=Given("organisation")).values_list(
         "pk", flat=True
     )
 )
-
-
-def would_be_fixed(round_id: int) -> list[Again]:
-    """Return the hosts and ports that a round has to look at once more before it may call findings fixed.
-
-    Each host gets one further port that answered, so that a filtered port can be told from a host that is down. Only
-    hosts that have something to fix are judged for it, unless they showed it all when they were looked at, and each
-    alone unless something may rest on other hosts' keys.
-    """
-    this = Round.objects.get(pk=round_id)
-    again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
-    known: KnownKeys | None = None
-    for organisation in _to_follow(this):
-        rename_checks(this, organisation)
-        to_read = _TO_READ.each(50, round=this, organisation=organisation)
-        first = next(to_read, None)
-        if first is None:
-            continue
-        part = Part(this, organisation)
-        findings = [finding for finding in _ALIVE(organisation=organisation) if part.concerns(finding)]
-        if not findings:
-            continue
-        hosts = {finding.host for finding in findings}
-        results = (each for each in chain([first], to_read) if each.host in hosts)
-        if known is None and any(map(may_rest_on_other_hosts, {finding.check_id for finding in findings})):
-            known = RoundKeys(this).known
-        view = _view(this, organisation, results, known)
-        for finding in findings:
-            for looked in view.doubtful(finding):
-                again[looked.result_id].add((finding.port, Transport(finding.transport)))
-                witness = view.witness(looked)
-                if witness is not None:
-                    again[looked.result_id].add((witness, Transport.TCP))
-    return [Again(result_id, tuple(sorted(ports))) for result_id, ports in sorted(again.items())]
 
 
 def follow_round(round_id: int, now: dt.datetime) -> None:
@@ -144,7 +86,7 @@ def count_keys(round_id: int, now: dt.datetime) -> None:
     Exemptions whose time was over at ``now`` are ended first.
     """
     this = Round.objects.get(pk=round_id)
-    if _to_follow(this).exists():
+    if to_follow(this).exists():
         end_exemptions(now)
         RoundKeys(this).keep()
 
@@ -156,12 +98,12 @@ def follow_some(round_id: int, organisations: Collection[int], now: dt.datetime)
     are told only what can't wait and what came back.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
-    left = list(_to_follow(this).filter(pk__in=organisations))
+    left = list(to_follow(this).filter(pk__in=organisations))
     known = counted_keys([each.pk for each in left])
     for organisation in left:
         rename_checks(this, organisation)
         # Judging takes longest, so nobody waits for it to write.
-        view = _view(this, organisation, _results(this, organisation), known)
+        view = view_of(this, organisation, _results(this, organisation), known)
         with transaction.atomic():
             take_turn(Turn.FINDINGS, organisation.pk)
             if _is_followed(this, organisation):
@@ -288,7 +230,8 @@ def terms_for(this: Round | None, organisation: Organisation) -> Terms:
     return terms_of(plan.deadlines if plan else {}, ZoneInfo(organisation.time_zone))
 
 
-def _to_follow(this: Round) -> QuerySet[Organisation]:
+def to_follow(this: Round) -> QuerySet[Organisation]:
+    """Return the organisations of the round that were not followed yet."""
     followed = RoundScore.objects.filter(round=this).values("organisation")
     return this.organisations.exclude(pk__in=followed).select_related("parent").order_by("slug")
 
@@ -299,17 +242,14 @@ def _is_followed(this: Round, organisation: Organisation) -> bool:
     return bool(_SCORED(round=this, organisation=organisation))
 
 
-def _named_to_read() -> QuerySet[HostResult, str]:
-    """The names of which an address is to be read: what was seen at another of theirs counts, too."""
-    named = HostResult.objects.filter(TO_READ, round=Given("round"), organisation=Given("organisation"))
-    return named.exclude(hostname="").order_by().values_list("hostname", flat=True)
-
-
 def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
     return _RESULTS.each(50, round=this, organisation=organisation)
 
 
-def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], known: KnownKeys | None) -> RoundView:
+def view_of(
+    this: Round, organisation: Organisation, results: Iterable[HostResult], known: KnownKeys | None
+) -> RoundView:
+    """Return what these results of the round say of the organisation, with all that its open findings rest on."""
     return RoundView(
         results,
         Profile(this.profile),

@@ -9,7 +9,8 @@ from scanner.engine.model import Level, Target, Vantage
 from scanner.engine.plan import Plan, PortSet, PortSpec, Profile
 from scanner.engine.serialize import dump_host
 from scanner.remediation.arrival import nothing_new
-from scanner.remediation.follow import follow_round, would_be_fixed
+from scanner.remediation.doubt import would_be_fixed
+from scanner.remediation.follow import follow_round
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.addresses import parse_target

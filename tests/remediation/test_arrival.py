@@ -13,7 +13,8 @@ from scanner.engine.model import HostInspection
 from scanner.engine.rules.base import Basis
 from scanner.flow import Sentinel
 from scanner.remediation import acts, arrival, observe
-from scanner.remediation.follow import follow_round, would_be_fixed
+from scanner.remediation.doubt import would_be_fixed
+from scanner.remediation.follow import follow_round
 from scanner.remediation.keys import counted_keys
 from scanner.remediation.last import Last
 from scanner.remediation.models import ExemptionKind, Finding
