@@ -345,7 +345,7 @@ class HostResult(models.Model):
         indexes = (
             models.Index(fields=("round", "look", "outcome", "organisation", "id"), name="result_by_outcome"),
             models.Index(fields=("address", "organisation", "look", "outcome", "round"), name="result_by_address"),
-            models.Index(fields=("round", "organisation", "look"), name="result_to_read", condition=TO_READ),
+            models.Index(fields=("round", "look", "id"), name="result_to_read", condition=TO_READ),
         )
 
     def __str__(self) -> str:

@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='hostresult',
-            index=models.Index(condition=models.Q(('nothing_new', None)), fields=['round', 'organisation', 'look'], name='result_to_read'),
+            index=models.Index(condition=models.Q(('nothing_new', None)), fields=['round', 'look', 'id'], name='result_to_read'),
         ),
     ]
