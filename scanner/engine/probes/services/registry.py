@@ -124,7 +124,7 @@ PROBES: tuple[ServiceProbe, ...] = (
     *sip.PROBES,
     telnet.PROBE,
     rdp.PROBE,
-    smb.PROBE,
+    *smb.PROBES,
     *msrpc.PROBES,
     *remote_control.PROBES,
     *mikrotik.PROBES,
