@@ -306,6 +306,20 @@ def test_an_echo_is_no_debug_port() -> None:
     assert look(jdwp.PROBE, lambda _: jdwp.HANDSHAKE).access is Access.OPEN
 
 
+@pytest.mark.parametrize(
+    ("error", "access"), [(0, Access.OPEN), (31, Access.RESTRICTED), (42, Access.UNKNOWN), (None, Access.RESTRICTED)]
+)
+def test_a_controller_of_kafka_is_judged_by_what_it_tells_of_its_quorum(error: int | None, access: Access) -> None:
+    def answer(request: bytes) -> bytes | None:
+        head, is_quorum = request[8:12], request[4:6] == b"\0\x37"
+        if is_quorum and error is None:
+            return None
+        body = b"\0" + struct.pack(">h", error or 0) + b"\x01\0" if is_quorum else struct.pack(">hi3h", 0, 1, 55, 0, 1)
+        return struct.pack(">i", 4 + len(body)) + head + body
+
+    assert look(kafka.PROBE, answer).access is access
+
+
 def test_mqtt_codes_decide_between_open_closed_and_unknown() -> None:
     def access(code: int) -> Access:
         return look(mqtt.PROBE, lambda _: bytes((0x20, 2, 0, code))).access
