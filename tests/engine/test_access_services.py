@@ -285,6 +285,28 @@ def test_a_remote_desktop_refusal_is_recognised_too() -> None:
     assert not rdp.recognises(b"\x03\x00\x00\x0b\x06\xd0\x00\x00\x12\x34\x00")
 
 
+@pytest.mark.parametrize(
+    ("reply", "granted"),
+    [
+        (b"\x82\0\0\0", True),
+        (b"\x83\0\0\x01\x8f", True),
+        (b"\x83\0\0\x01\x00", False),
+        (b"\x82\0\0\0\0", False),
+        (b"\x83\0\0\x02\x8f\0", False),
+    ],
+)
+def test_a_session_of_netbios_is_granted_or_refused_in_few_bytes(reply: bytes, granted: bool) -> None:
+    assert smb.recognises_session(reply) is granted
+
+
+def test_an_rpc_service_without_the_program_is_no_port_mapper() -> None:
+    accepted = b"\x80\0\0\x18Rmap" + bytes((0, 0, 0, 1, 0, 0, 0, 0)) + bytes(8)
+    assert rpcbind.recognises(accepted + bytes(4))
+    assert rpcbind.recognises_other(accepted + b"\0\0\0\x01")
+    assert not rpcbind.recognises(accepted + b"\0\0\0\x01")
+    assert not rpcbind.recognises_other(accepted[:-8] + b"\0\0\0\0\xff\xff\xff\xff" + b"\0\0\0\x01")
+
+
 def test_an_ntp_answer_must_carry_our_own_time_back() -> None:
     answer = b"\x24" + bytes(23) + udp_ntp.CLIENT[40:48] + bytes(16)
     assert udp_ntp.recognises(answer)

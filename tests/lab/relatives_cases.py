@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 
-from tests.lab.access import exposed
+from scanner.engine.catalogue.load import catalogue
+from tests.lab.access import exposed, unauth
 from tests.lab.access_cases import smbd
 from tests.lab.case import LabCase
 from tests.lab.http_answers import together
-from tests.lab.scripted import Speak, hangs_up, scripted, speaks
+from tests.lab.scripted import Answer, Speak, hangs_up, scripted, speaks
+from tests.lab.sharing_cases import slapd
 
 _STAND_INS = {
     3306: b"5.6.29-mycat-1.6.7.4-release-20200105164103",
@@ -45,6 +48,55 @@ def _inside_a_session(behind: int) -> Speak:
             connection.sendall(server.recv(65536))
 
     return speak
+
+
+def _controller(*, authentication: bool = False) -> Answer:
+    """A controller of KRaft as of Kafka 3.7: it knows the quorum and the log-in, and nothing of topics."""
+
+    def answer(request: bytes) -> bytes | None:
+        if len(request) < 14 or struct.unpack_from(">i", request)[0] != len(request) - 4:
+            return None
+        api, _, correlation = struct.unpack_from(">hhi", request, 4)
+        if api == 18:
+            body = struct.pack(">hi9h", 0, 3, 17, 0, 1, 18, 0, 3, 55, 0, 1)
+        elif api == 55 and not authentication and request.endswith(b"__cluster_metadata\x02" + bytes(7)):
+            body = b"\0" + struct.pack(">h", 0) + b"\x01\0"
+        else:
+            return None
+        return struct.pack(">ii", 4 + len(body), correlation) + body
+
+    return answer
+
+
+def _other_rpc_service(request: bytes) -> bytes | None:
+    """NFS or a mount daemon: the program of the port mapper is not its own (RFC 5531 section 9, PROG_UNAVAIL)."""
+    if len(request) < 28 or request[8:12] != bytes(4):
+        return None
+    return b"\x80\0\0\x18" + request[4:8] + struct.pack(">5I", 1, 0, 0, 0, 1)
+
+
+def _octet_by_octet(banner: bytes, answer: Answer) -> Speak:
+    """Write as small devices do, whose programs send each letter by itself."""
+
+    def speak(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        said: bytes | None = banner
+        while said is not None:
+            for octet in said:
+                connection.sendall(bytes([octet]))
+                time.sleep(0.001)
+            request = connection.recv(4096)
+            said = answer(request) if request else None
+
+    return speak
+
+
+def _ftp(request: bytes) -> bytes:
+    return {b"FEAT": b"211 End\r\n", b"AUTH": b"502 No\r\n"}.get(request[:4], b"530 Please log in.\r\n")
+
+
+def _imap(request: bytes) -> bytes:
+    return b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\na1 OK\r\n" if request.startswith(b"a1 CAPABILITY") else b"* BAD\r\n"
 
 
 CASES = (
@@ -86,5 +138,45 @@ CASES = (
         ),
         expected=frozenset({(21, "CLR-FTP"), (2100, "CLR-FTP")}),
         services=frozenset({(21, "ftp"), (2100, "ftp")}),
+    ),
+    LabCase(
+        name="ldap-that-takes-a-bind-inside-tls-alone",
+        address="127.10.92.5",
+        ports="T:389",
+        start=slapd(settings="security tls=1", tls=True),
+        expected=frozenset({(389, "SVC-LDAP-UNAUTH"), (389, "LDAP-ANON")}),
+        silent=frozenset({"LDAP-CLEAR"}),
+        tolerated=frozenset(check for check in catalogue() if check.startswith(("TLS-", "CERT-"))),
+        level=2,
+        needs=("slapd",),
+    ),
+    LabCase(
+        name="kafka-controllers",
+        address="127.10.92.6",
+        ports="T:9093,T:9094",
+        start=together(scripted(9093, _controller()), scripted(9094, _controller(authentication=True))),
+        expected=unauth(KAFKA=9093) | exposed(KAFKA=9094) | {(9093, "DB-CLEARTEXT"), (9094, "DB-CLEARTEXT")},
+        services=frozenset({(9093, "kafka"), (9094, "kafka")}),
+    ),
+    LabCase(
+        name="rpc-services-that-are-no-port-mapper",
+        address="127.10.92.7",
+        ports="T:2049,T:20048",
+        start=together(scripted(2049, _other_rpc_service), scripted(20048, _other_rpc_service)),
+        silent=frozenset({"CLR-RPCBIND", "NFS-EXPORT"}),
+        services=frozenset({(2049, "rpc"), (20048, "rpc")}),
+    ),
+    LabCase(
+        name="servers-that-write-octet-by-octet",
+        address="127.10.92.8",
+        ports="T:21,T:143,T:3306",
+        start=together(
+            speaks(21, _octet_by_octet(b"220 FTP ready\r\n", _ftp)),
+            speaks(143, _octet_by_octet(b"* OK ready\r\n", _imap)),
+            speaks(3306, _octet_by_octet(_mysql_greeting(b"8.4.9"), hangs_up)),
+        ),
+        expected=frozenset({(21, "CLR-FTP"), (143, "IMAP-CLEAR"), (3306, "SVC-MYSQL-EXPOSED"), (3306, "DB-CLEARTEXT")}),
+        tolerated=frozenset({"SW-OUTDATED", "SW-EOL-APP", "SW-EOL-SOON"}),
+        services=frozenset({(21, "ftp"), (143, "imap"), (3306, "mysql")}),
     ),
 )

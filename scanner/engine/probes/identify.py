@@ -48,6 +48,12 @@ what :mod:`.services.smtp` allows for a greeting, which is held back to deter sp
 PIECES_WAIT = 0.3
 """Seconds that the rest of an answer may take on the protocol's own port: some services write theirs in pieces."""
 
+REPLY_LIMIT = 2048
+"""Bytes that are read to name a port."""
+
+PIECE = 8
+"""Bytes of an unknown answer up to which more is waited for: whoever writes octet by octet sends the first alone."""
+
 SLOW_ANSWER_WAIT = 6.0
 """Seconds that a usual port of the web gets for its first page where nothing else was recognised, and one of TLS for
 its half of a handshake: an application that was just started, or whose database is far, takes its time, and so does a
@@ -82,6 +88,11 @@ _WANTS_HTTP2 = re.compile(rb"(?s)HTTP/1\.\d (?:426|505)\b|HTTP/1\.\d 403\b.{0,40
 _TCP_PROBES = tuple(probe for probe in PROBES if probe.transport is Transport.TCP)
 _SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
 _ANSWER = tuple(probe for probe in _TCP_PROBES if probe.greeting)
+_BY_GREETING = {
+    greeting: tuple(probe for probe in _ANSWER if probe.greeting == greeting)
+    for greeting in {probe.greeting for probe in _ANSWER}
+}
+"""A greeting that several protocols answer, each in its own way, is said once."""
 
 
 class Manner(StrEnum):
@@ -171,8 +182,7 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     first = await _first_certain(questions, telling if with_tls else ())
     if first.known:
         return first if shared else await _with_ssh_beside(contact, first)
-    anywhere = [probe for probe in allowed if probe not in likely and not probe.own_ports_only]
-    rest: list[Question] = [_ask_http2(contact), *(_greet(contact, probe) for probe in anywhere)]
+    rest: list[Question] = [_ask_http2(contact), *(_greet(contact, probe) for probe in _anywhere(allowed, likely))]
     if with_tls:
         rest.append(_ask_ssl2(contact))
         rest += [_ask_tls(contact, SLOW_ANSWER_WAIT)] if port in TLS_PORTS else []
@@ -186,6 +196,16 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
         return second if second.known else first
     alone = await _one_by_one(contact, likely, with_tls=with_tls)
     return alone if alone.known else replace(first, banner=first.banner or second.banner)
+
+
+def _anywhere(allowed: Sequence[ServiceProbe], likely: Sequence[ServiceProbe]) -> list[ServiceProbe]:
+    """Return one probe for each greeting that may be said on any port and was not said on this one yet."""
+    said = {probe.greeting for probe in likely}
+    free: dict[bytes, ServiceProbe] = {}
+    for probe in allowed:
+        if probe.greeting not in said and not probe.own_ports_only:
+            free.setdefault(probe.greeting, probe)
+    return list(free.values())
 
 
 def _head_start(port: int) -> float:
@@ -263,19 +283,24 @@ def _summary(unnamed: list[Identification]) -> Identification:
 
 
 async def converse(
-    contact: Contact, request: bytes, wait: float, enough: Callable[[bytes], bool] | None = None
+    contact: Contact,
+    request: bytes,
+    wait: float,
+    enough: Callable[[bytes], bool] | None = None,
+    *,
+    piece: int = REPLY_LIMIT,
 ) -> tuple[bytes, bool]:
     """Send ``request`` (nothing when empty) and return the first reply and whether the peer just closed.
 
-    A reply that is not ``enough`` may have more pieces, which are waited for a moment. Raises
-    ``RefusedByScope`` only.
+    A reply that is not ``enough``, and has no more than ``piece`` bytes, may have more pieces, which are waited for a
+    moment. Raises ``RefusedByScope`` only.
     """
     try:
         async with contact.open() as conversation:
             if request:
                 await conversation.send(request)
-            reply = await conversation.receive(2048, timeout=wait)
-            if reply and enough is not None and not enough(reply):
+            reply = await conversation.receive(REPLY_LIMIT, timeout=wait)
+            if reply and enough is not None and len(reply) <= piece and not enough(reply):
                 reply += await _rest(conversation, reply, enough)
             return reply, not reply
     except RefusedByScope:
@@ -286,9 +311,21 @@ async def converse(
         return b"", False
 
 
+async def _hear(contact: Contact, said: bytes, wait: float) -> tuple[bytes, bool]:
+    """Return what anyone may say to this, of which the first octets may come alone."""
+    return await converse(contact, said, wait, _names_something, piece=PIECE)
+
+
+def _names_something(reply: bytes) -> bool:
+    named = _by_reply(reply, closed=False).known or tls_hello.recognises(reply)
+    return named or (reply.startswith(b"HTTP/") and b"\n" in reply)
+
+
 async def _rest(conversation: Conversation, begun: bytes, enough: Callable[[bytes], bool]) -> bytes:
     try:
-        return await conversation.receive_until(lambda more: enough(begun + more), limit=2048, timeout=PIECES_WAIT)
+        return await conversation.receive_until(
+            lambda more: enough(begun + more), limit=REPLY_LIMIT, timeout=PIECES_WAIT
+        )
     except ProbeError as error:
         return error.args[1] if len(error.args) > 1 else b""
 
@@ -309,7 +346,7 @@ def _by_reply(reply: bytes, closed: bool) -> Identification:
 
 async def _listen(contact: Contact, wait: float, said: bytes = b"") -> tuple[Identification, bytes]:
     """Return what the port is by what it says by itself, or to what is ``said``, and what that was."""
-    reply, closed = await converse(contact, said, wait)
+    reply, closed = await _hear(contact, said, wait)
     return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed), reply
 
 
@@ -329,7 +366,7 @@ async def _listen_as(client: bytes, contact: Contact, wait: float) -> Identifica
 async def _ask_http(contact: Contact, wait: float | None = None) -> Identification:
     host = (contact.target.hostname or contact.endpoint.address).encode("ascii", "ignore")
     contact.dialer.requests[contact.endpoint.address] += 1
-    reply, closed = await converse(contact, HTTP_REQUEST % host, wait or BANNER_WAIT)
+    reply, closed = await _hear(contact, HTTP_REQUEST % host, wait or BANNER_WAIT)
     named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
         named = Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
@@ -353,7 +390,7 @@ def _may_want_tls(answer: Identification) -> bool:
 
 
 async def _ask_tls(contact: Contact, wait: float | None = None) -> Identification:
-    reply, closed = await converse(contact, tls_hello.HELLO, wait or BANNER_WAIT)
+    reply, closed = await _hear(contact, tls_hello.HELLO, wait or BANNER_WAIT)
     if tls_hello.recognises(reply):
         return Identification("tls")
     return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
@@ -367,6 +404,7 @@ async def _ask_ssl2(contact: Contact) -> Identification:
 async def _greet(contact: Contact, probe: ServiceProbe) -> Identification:
     at_home = contact.endpoint.port in probe.ports
     reply, closed = await converse(contact, probe.greeting, BANNER_WAIT, probe.recognises if at_home else None)
-    if reply and probe.recognises(reply):
-        return Identification(probe.protocol, banner=printable_bytes(reply), probe=probe)
+    for named in _BY_GREETING[probe.greeting]:
+        if reply and named.recognises(reply):
+            return Identification(named.protocol, banner=printable_bytes(reply), probe=named)
     return replace(UNKNOWN, banner=printable_bytes(reply), closes_at_once=closed)

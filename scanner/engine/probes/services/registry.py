@@ -134,7 +134,7 @@ PROBES: tuple[ServiceProbe, ...] = (
     *xmpp.PROBES,
     rtsp.PROBE,
     socks.PROBE,
-    rpcbind.PROBE,
+    *rpcbind.PROBES,
     dns.TCP_PROBE,
     dns.UDP_PROBE,
     *dns.TERSE_PROBES,
