@@ -116,6 +116,8 @@ def judged(
         (b'"IMPLEMENTATION", as a word\r\n', ""),
         (b"+PONG\r\n", ""),
         (b"@RSYNCD: 32.0 sha512 sha256 md5\n", "rsync"),
+        (b"@RSYNCD: 29\n", "rsync"),
+        (b"@RSYNCD: soon\n", ""),
         (b"RFB 003.008\n", "vnc"),
         (b"\xff\xfd\x18\xff\xfd\x20", "telnet"),
         (b"\r\nUser Access Verification\r\n\r\nUsername: ", "telnet"),
@@ -247,6 +249,20 @@ def test_a_dns_server_that_ignores_strangers_is_closed_only_while_it_answers_oth
     gone = look(dns.TCP_PROBE, _tells_only_its_version(1))
     assert gone.attribute("recursion") == ""
     assert gone.ended
+
+
+@pytest.mark.parametrize(
+    ("flags", "recursion"), [(b"\x81\x80", "open"), (b"\x85\x80", "unproven"), (b"\x85\x00", "closed")]
+)
+def test_a_dns_server_that_answers_a_foreign_name_for_its_own_resolves_nothing(flags: bytes, recursion: str) -> None:
+    def respond(request: bytes) -> bytes:
+        message = request[2:]
+        record = b"\xc0\x0c\x00\x01\x00\x01" + bytes(4) + b"\x00\x04\x0a\x00\x00\x01"
+        asks = message[-4:] == b"\x00\x01\x00\x01"
+        reply = message[:2] + flags + bytes((0, 1, 0, asks, 0, 0, 0, 0)) + message[12:] + (record if asks else b"")
+        return dns.framed(reply)
+
+    assert look(dns.TCP_PROBE, respond).attribute("recursion") == recursion
 
 
 @given(st.binary(max_size=120))

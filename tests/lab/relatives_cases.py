@@ -7,12 +7,13 @@ import struct
 import time
 
 from scanner.engine.catalogue.load import catalogue
-from tests.lab.access import exposed, unauth
+from tests.lab.access import NOT_ABOUT_ACCESS, exposed, unauth
 from tests.lab.access_cases import smbd
 from tests.lab.case import LabCase
 from tests.lab.http_answers import together
 from tests.lab.scripted import Answer, Speak, hangs_up, scripted, speaks
 from tests.lab.sharing_cases import slapd
+from tests.lab.udp import scripted_udp
 
 _STAND_INS = {
     3306: b"5.6.29-mycat-1.6.7.4-release-20200105164103",
@@ -99,6 +100,27 @@ def _imap(request: bytes) -> bytes:
     return b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\na1 OK\r\n" if request.startswith(b"a1 CAPABILITY") else b"* BAD\r\n"
 
 
+def _proxy_without_a_name(tunnel: bytes) -> Answer:
+    """Turn requests for a path away and say nothing of itself, as Clash and v2ray do; ``tunnel`` answers CONNECT."""
+
+    def answer(request: bytes) -> bytes | None:
+        if request.startswith(b"CONNECT 192.0.2.1:443 "):
+            return tunnel
+        refused = request.startswith((b"GET ", b"OPTIONS ", b"TRACE "))
+        return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" if refused else None
+
+    return answer
+
+
+def _guests_resolver(request: bytes) -> bytes | None:
+    """Send everyone to the portal by answering every name for its own, as dnsmasq does with ``--address=/#/…``."""
+    if len(request) < 17:
+        return None
+    address = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04\x0a\x00\x00\x01"
+    asks = request[-4:] == b"\x00\x01\x00\x01"
+    return request[:2] + b"\x85\x80" + struct.pack(">4H", 1, asks, 0, 0) + request[12:] + (address if asks else b"")
+
+
 CASES = (
     LabCase(
         name="mysql-stand-ins-that-have-no-mysqls-age",
@@ -178,5 +200,28 @@ CASES = (
         expected=frozenset({(21, "CLR-FTP"), (143, "IMAP-CLEAR"), (3306, "SVC-MYSQL-EXPOSED"), (3306, "DB-CLEARTEXT")}),
         tolerated=frozenset({"SW-OUTDATED", "SW-EOL-APP", "SW-EOL-SOON"}),
         services=frozenset({(21, "ftp"), (143, "imap"), (3306, "mysql")}),
+    ),
+    LabCase(
+        name="http-proxies-without-a-name-on-ports-of-their-own",
+        address="127.10.92.9",
+        ports="T:7890,T:8899,T:8898",
+        start=together(
+            scripted(7890, _proxy_without_a_name(b"HTTP/1.1 200 Connection established\r\n\r\n")),
+            scripted(
+                8899,
+                _proxy_without_a_name(b"HTTP/1.1 502 Bad Gateway\r\nProxy-agent: lab\r\nContent-Length: 0\r\n\r\n"),
+            ),
+            scripted(8898, _proxy_without_a_name(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")),
+        ),
+        expected=unauth(HTTP_PROXY=7890) | unauth(HTTP_PROXY=8899),
+        tolerated=NOT_ABOUT_ACCESS,
+    ),
+    LabCase(
+        name="dns-that-sends-guests-to-a-portal",
+        address="127.10.92.10",
+        ports="U:53",
+        start=scripted_udp(53, _guests_resolver),
+        silent=frozenset({"DNS-RECURSION"}),
+        tolerated=frozenset({"DNS-AMP-ANY"}),
     ),
 )
