@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 import time
 
 from scanner.engine.catalogue.load import catalogue
@@ -90,6 +91,26 @@ def _octet_by_octet(banner: bytes, answer: Answer) -> Speak:
             said = answer(request) if request else None
 
     return speak
+
+
+def _one_at_a_time(answer: Answer) -> Speak:
+    """Close at once every connection but the one that is served."""
+    free = threading.Semaphore()
+
+    def speak(connection: socket.socket) -> None:
+        if not free.acquire(blocking=False):
+            return
+        try:
+            while (request := connection.recv(4096)) and (reply := answer(request)) is not None:
+                connection.sendall(reply)
+        finally:
+            free.release()
+
+    return speak
+
+
+def _broker(request: bytes) -> bytes | None:
+    return b"\x20\x02\0\0" if request.startswith(b"\x10") else None
 
 
 def _ftp(request: bytes) -> bytes:
@@ -223,5 +244,13 @@ CASES = (
         start=scripted_udp(53, _guests_resolver),
         silent=frozenset({"DNS-RECURSION"}),
         tolerated=frozenset({"DNS-AMP-ANY"}),
+    ),
+    LabCase(
+        name="mqtt-broker-for-one-client-at-a-time",
+        address="127.10.92.11",
+        ports="T:1883",
+        start=speaks(1883, _one_at_a_time(_broker)),
+        expected=unauth(MQTT=1883) | {(1883, "DB-CLEARTEXT")},
+        services=frozenset({(1883, "mqtt")}),
     ),
 )

@@ -192,7 +192,7 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     if port in WEB_PORTS:
         rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))
     second = await _first_certain(rest)
-    if second.known or first.closes_at_once:
+    if second.known or (first.closes_at_once and not likely):
         return second if second.known else first
     alone = await _one_by_one(contact, likely, with_tls=with_tls)
     return alone if alone.known else replace(first, banner=first.banner or second.banner)
@@ -219,7 +219,7 @@ def _head_start(port: int) -> float:
 async def _one_by_one(contact: Contact, likely: list[ServiceProbe], *, with_tls: bool) -> Identification:
     """Ask the likeliest questions again, each with the port to itself.
 
-    ``openssl s_server`` and small devices serve one connection and leave the next ones waiting.
+    ``openssl s_server`` and small devices serve one connection and leave the next ones waiting, or close them at once.
     """
     asks: list[Callable[[Contact], Question]] = [*([_ask_tls] if with_tls else []), _ask_http]
     asks += [partial(_greet, probe=probe) for probe in likely]
