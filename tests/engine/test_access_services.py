@@ -323,6 +323,13 @@ def test_an_rpc_service_without_the_program_is_no_port_mapper() -> None:
     assert not rpcbind.recognises_other(accepted[:-8] + b"\0\0\0\0\xff\xff\xff\xff" + b"\0\0\0\x01")
 
 
+def test_remote_desktop_from_before_it_negotiated_is_known_on_its_own_ports_alone() -> None:
+    confirm = b"\x03\0\0\x0b\x06\xd0\0\0\x12\x34\0"
+    assert rdp.recognises_old(confirm)
+    assert not rdp.recognises(confirm)
+    assert all(probe.own_ports_only for probe in rdp.PROBES if probe.recognises(confirm))
+
+
 def test_an_ntp_answer_must_carry_our_own_time_back() -> None:
     answer = b"\x24" + bytes(23) + udp_ntp.CLIENT[40:48] + bytes(16)
     assert udp_ntp.recognises(answer)

@@ -8,6 +8,7 @@ import threading
 import time
 
 from scanner.engine.catalogue.load import catalogue
+from scanner.engine.plan import Profile
 from tests.lab.access import NOT_ABOUT_ACCESS, exposed, unauth
 from tests.lab.access_cases import smbd
 from tests.lab.case import LabCase
@@ -91,6 +92,11 @@ def _octet_by_octet(banner: bytes, answer: Answer) -> Speak:
             said = answer(request) if request else None
 
     return speak
+
+
+def _windows_xp(request: bytes) -> bytes | None:
+    """Confirm the connection without a word about security; S7 controllers confirm alike on port 102."""
+    return b"\x03\0\0\x0b\x06\xd0\0\0\x12\x34\0" if request.startswith(b"\x03\0") else None
 
 
 def _one_at_a_time(answer: Answer) -> Speak:
@@ -252,5 +258,14 @@ CASES = (
         start=speaks(1883, _one_at_a_time(_broker)),
         expected=unauth(MQTT=1883) | {(1883, "DB-CLEARTEXT")},
         services=frozenset({(1883, "mqtt")}),
+    ),
+    LabCase(
+        name="rdp-from-before-it-negotiated",
+        address="127.10.92.12",
+        ports="T:102,T:3389",
+        start=together(scripted(102, _windows_xp), scripted(3389, _windows_xp)),
+        expected=frozenset({(3389, "SVC-RDP-EXPOSED"), (3389, "RDP-NLA-OFF")}),
+        services=frozenset({(3389, "rdp")}),
+        profile=Profile.QUICK,
     ),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -166,7 +166,7 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
 async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     port = contact.endpoint.port
     allowed = [probe for probe in _ANSWER if contact.level.at_least(probe.greeting_level)]
-    likely = [probe for probe in allowed if port in probe.ports]
+    likely = _one_for_each_greeting(probe for probe in allowed if port in probe.ports)
     for probe in likely:
         if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
             return alone
@@ -199,13 +199,16 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
 
 
 def _anywhere(allowed: Sequence[ServiceProbe], likely: Sequence[ServiceProbe]) -> list[ServiceProbe]:
-    """Return one probe for each greeting that may be said on any port and was not said on this one yet."""
+    """Return those whose greetings may be said on any port and were not said on this one yet."""
     said = {probe.greeting for probe in likely}
-    free: dict[bytes, ServiceProbe] = {}
-    for probe in allowed:
-        if probe.greeting not in said and not probe.own_ports_only:
-            free.setdefault(probe.greeting, probe)
-    return list(free.values())
+    return _one_for_each_greeting(p for p in allowed if p.greeting not in said and not p.own_ports_only)
+
+
+def _one_for_each_greeting(probes: Iterable[ServiceProbe]) -> list[ServiceProbe]:
+    by_greeting: dict[bytes, ServiceProbe] = {}
+    for probe in probes:
+        by_greeting.setdefault(probe.greeting, probe)
+    return list(by_greeting.values())
 
 
 def _head_start(port: int) -> float:
@@ -402,9 +405,11 @@ async def _ask_ssl2(contact: Contact) -> Identification:
 
 
 async def _greet(contact: Contact, probe: ServiceProbe) -> Identification:
-    at_home = contact.endpoint.port in probe.ports
-    reply, closed = await converse(contact, probe.greeting, BANNER_WAIT, probe.recognises if at_home else None)
+    port = contact.endpoint.port
+    enough = probe.recognises if port in probe.ports else None
+    reply, closed = await converse(contact, probe.greeting, BANNER_WAIT, enough)
     for named in _BY_GREETING[probe.greeting]:
-        if reply and named.recognises(reply):
+        may_be = port in named.ports or not named.own_ports_only
+        if reply and may_be and named.recognises(reply):
             return Identification(named.protocol, banner=printable_bytes(reply), probe=named)
     return replace(UNKNOWN, banner=printable_bytes(reply), closes_at_once=closed)

@@ -123,7 +123,7 @@ PROBES: tuple[ServiceProbe, ...] = (
     *vpn.PROBES,
     *sip.PROBES,
     telnet.PROBE,
-    rdp.PROBE,
+    *rdp.PROBES,
     *smb.PROBES,
     *msrpc.PROBES,
     *remote_control.PROBES,
