@@ -16,12 +16,12 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from scanner.engine.errors import ConnectionLost, ProbeError, RefusedByScope
+from scanner.engine.errors import ProbeError, RefusedByScope
 from scanner.engine.hostile import printable_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.first_reply import converse
 from scanner.engine.probes.services import code_220, smtp
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
@@ -44,12 +44,6 @@ SSH_PORTS = frozenset({22, 2222, 22222})
 SLOW_BANNER_WAIT = 12.0
 """Seconds for ports whose usual service speaks first: some look up the client's name before. Those of mail servers get
 what :mod:`.services.smtp` allows for a greeting, which is held back to deter spam."""
-
-PIECES_WAIT = 0.3
-"""Seconds that the rest of an answer may take on the protocol's own port: some services write theirs in pieces."""
-
-REPLY_LIMIT = 2048
-"""Bytes that are read to name a port."""
 
 PIECE = 8
 """Bytes of an unknown answer up to which more is waited for: whoever writes octet by octet sends the first alone."""
@@ -285,35 +279,6 @@ def _summary(unnamed: list[Identification]) -> Identification:
     return replace(UNKNOWN, banner=banner, closes_at_once=bool(unnamed) and all(a.closes_at_once for a in unnamed))
 
 
-async def converse(
-    contact: Contact,
-    request: bytes,
-    wait: float,
-    enough: Callable[[bytes], bool] | None = None,
-    *,
-    piece: int = REPLY_LIMIT,
-) -> tuple[bytes, bool]:
-    """Send ``request`` (nothing when empty) and return the first reply and whether the peer just closed.
-
-    A reply that is not ``enough``, and has no more than ``piece`` bytes, may have more pieces, which are waited for a
-    moment. Raises ``RefusedByScope`` only.
-    """
-    try:
-        async with contact.open() as conversation:
-            if request:
-                await conversation.send(request)
-            reply = await conversation.receive(REPLY_LIMIT, timeout=wait)
-            if reply and enough is not None and len(reply) <= piece and not enough(reply):
-                reply += await _rest(conversation, reply, enough)
-            return reply, not reply
-    except RefusedByScope:
-        raise
-    except ConnectionLost:
-        return b"", True
-    except ProbeError:
-        return b"", False
-
-
 async def _hear(contact: Contact, said: bytes, wait: float) -> tuple[bytes, bool]:
     """Return what anyone may say to this, of which the first octets may come alone."""
     return await converse(contact, said, wait, _names_something, piece=PIECE)
@@ -322,15 +287,6 @@ async def _hear(contact: Contact, said: bytes, wait: float) -> tuple[bytes, bool
 def _names_something(reply: bytes) -> bool:
     named = _by_reply(reply, closed=False).known or tls_hello.recognises(reply)
     return named or (reply.startswith(b"HTTP/") and b"\n" in reply)
-
-
-async def _rest(conversation: Conversation, begun: bytes, enough: Callable[[bytes], bool]) -> bytes:
-    try:
-        return await conversation.receive_until(
-            lambda more: enough(begun + more), limit=REPLY_LIMIT, timeout=PIECES_WAIT
-        )
-    except ProbeError as error:
-        return error.args[1] if len(error.args) > 1 else b""
 
 
 def _by_reply(reply: bytes, closed: bool) -> Identification:
