@@ -72,11 +72,12 @@ def main() -> int:
 
 
 def hold(what: str, holds: object, why: str = "") -> None:
-    """Print whether something holds, and remember it."""
+    """Print whether something holds, and remember it; of ``why``, what doesn't hold shows all."""
     checked.append(what)
     if not holds:
         failed.append(what)
-    print(f"{'ok    ' if holds else 'FAILED'} {what}{f': {why}' if why else ''}", flush=True)
+    shown = why.partition("\n")[0] if holds else why
+    print(f"{'ok    ' if holds else 'FAILED'} {what}{f': {shown}' if shown else ''}", flush=True)
 
 
 def run(*command: str | Path, user: str = "", folder: str | None = None, text: str = "") -> str:
