@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.packaging.common import TrialError, checkout, debian, need, own_folder, run, say, shown_in_guide, told
-from tests.packaging.inside import FORBIDDEN, NET_RAW, failed, hold, within
+from tests.packaging.inside import FORBIDDEN, NET_RAW, checked, failed, hold, within
 
 PROGRAMS = {"debootstrap": "debootstrap", "dockerd": "docker.io", "script": "bsdutils", "curl": "curl"}
 DATABASE = Path(__file__).with_name("database")
@@ -110,7 +110,7 @@ class _Composed:
     def tried(self) -> None:
         """Do what the guide shows, then look at everything."""
         say("Doing what the operator's guide says (the first time it takes some minutes) …")
-        for line in shown_in_guide(1):
+        for line in shown_in_guide(2):
             typed = line.replace("docker compose", shlex.join(self.command))
             run("script", "--quiet", "--return", "--command", typed, "/dev/null", folder=self.folder)
         self._they_run()
@@ -121,7 +121,7 @@ class _Composed:
         self._database_anew()
         self._drained()
         self._again()
-        say(f"{len(failed)} failed")
+        say(f"The trial of the containers is over: {len(checked)} checked, {len(failed)} failed")
 
     def state(self, service: str) -> dict[str, object]:
         """Return what the daemon says of a service's container."""
@@ -258,7 +258,7 @@ class _Composed:
         self("up", "--build", "--detach")
         hold("web, clock and worker are back", within(60, lambda: _or_none(self._works) == 3))
         hold("findings are still there", "SVC-POSTGRES-UNAUTH" in self.roundsman("finding", "list"))
-        for line in [line for line in shown_in_guide(2) if "backup" in line]:
+        for line in [line for line in shown_in_guide(3) if "backup" in line]:
             typed = line.replace("docker compose", shlex.join(self.command))
             run("script", "--quiet", "--return", "--command", typed, "/dev/null", folder=self.folder)
         hold("a backup is made and taken out", any(self.folder.glob("backup*.tar.gz")))

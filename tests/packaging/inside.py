@@ -16,6 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+AS_WEB = (
+    *("systemd-run", "--quiet", "--wait", "--pty", "--pipe", "--uid=roundsman"),
+    *("--property=EnvironmentFile=/etc/roundsman/web.env", "--setenv=ROUNDSMAN_DATA_DIR=/var/lib/roundsman-web"),
+)
+"""How the guide has commands typed where the settings are those of a unit."""
+
 ROUNDSMAN = "/opt/roundsman/.venv/bin/roundsman"
 SETTINGS = Path("/etc/roundsman")
 HOST = "127.77.0.1"
@@ -207,7 +213,7 @@ def _serve() -> None:
     hold("its pages answer", within(60, lambda: _answers(8440)))
     run(ROUNDSMAN, "targets", "apply", "--yes", "/srv/register.yaml", user="roundsman", folder=str(folder))
     with _weak_server():
-        _round(lambda *words, text="": run(ROUNDSMAN, *words, user="roundsman", folder=str(folder), text=text))
+        _round(lambda *words: run(ROUNDSMAN, *words, user="roundsman", folder=str(folder)))
     _mailed(Path("/var/lib/roundsman/mail"))
     doctor = _ran(ROUNDSMAN, "doctor", user="roundsman", folder=str(folder))
     hold("the doctor finds nothing broken", doctor.returncode in (0, 3), f"status {doctor.returncode}")
@@ -269,16 +275,17 @@ def _several() -> None:
     hold("its pages answer", within(60, lambda: _answers(8440)))
     run("systemctl", "start", clock)
 
-    def roundsman(*words: str, text: str = "") -> str:
-        lines = (SETTINGS / "web.env").read_text(encoding="ascii").split()
-        place = [*lines, "ROUNDSMAN_ZONES=none", "ROUNDSMAN_DATA_DIR=/var/lib/roundsman-web"]
-        return run("env", *place, ROUNDSMAN, *words, user="roundsman", folder="/var/lib/roundsman-web", text=text)
+    def roundsman(*words: str) -> str:
+        return run(*AS_WEB, ROUNDSMAN, *words)
 
     roundsman("targets", "apply", "--yes", "/srv/register.yaml")
     roundsman("workers", "grant", "roundsman_worker")
     _comes_up(clock, raw=False)
     _comes_up(worker, raw=True)
     hold("all three are known", within(60, lambda: roundsman("workers", "list").count("job(s)") == 3))
+    asked = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename LIKE 'roundsman%'"
+    told = run("psql", "--tuples-only", "--command", asked, "roundsman", user="postgres", folder="/")
+    hold("they speak to the database by TLS", told.split() == ["t"], told.strip())
     with _weak_server():
         _round(roundsman)
         _drains(worker, roundsman)
@@ -308,14 +315,14 @@ def _make_database() -> None:
         (SETTINGS / name).chmod(0o400)
         shutil.chown(SETTINGS / name, "roundsman", "roundsman")
     of_all = (
-        "ROUNDSMAN_DATABASE=postgresql://roundsman@127.0.0.1/roundsman\n"
+        "ROUNDSMAN_DATABASE=postgresql://roundsman@127.0.0.1/roundsman?sslmode=require\n"
         f"ROUNDSMAN_DATABASE_PASSWORD_FILE={SETTINGS}/database-password\n"
         f"ROUNDSMAN_SECRET_KEY_FILE={SETTINGS}/secret-key\nROUNDSMAN_REPORT_FORMATS=html,pdf\n"
     )
     (SETTINGS / "web.env").write_text(of_all, encoding="ascii")
     (SETTINGS / "clock.env").write_text(f"{of_all}ROUNDSMAN_WEB=off\n", encoding="ascii")
     (SETTINGS / "worker.env").write_text(
-        "ROUNDSMAN_DATABASE=postgresql://roundsman_worker@127.0.0.1/roundsman\n"
+        "ROUNDSMAN_DATABASE=postgresql://roundsman_worker@127.0.0.1/roundsman?sslmode=require\n"
         f"ROUNDSMAN_DATABASE_PASSWORD_FILE={SETTINGS}/worker-password\n",
         encoding="ascii",
     )
@@ -323,13 +330,8 @@ def _make_database() -> None:
 
 def _drains(worker: str, roundsman: Callable[..., str]) -> None:
     """The worker is ended in the middle of a round, and goes on with it when it is back."""
-    begun = subprocess.Popen(
-        ["systemd-run", "--quiet", "--wait", "--pipe", "--uid=roundsman", "--working-directory=/var/lib/roundsman-web",
-         *(f"--setenv={line}" for line in (SETTINGS / "web.env").read_text(encoding="ascii").split()),
-         "--setenv=ROUNDSMAN_ZONES=none", "--setenv=ROUNDSMAN_DATA_DIR=/var/lib/roundsman-web",
-         ROUNDSMAN, "round", "run", "--ports", "all"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command = [*AS_WEB, ROUNDSMAN, "round", "run", "--ports", "all"]
+    begun = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     hold("a round is at work", within(30, lambda: "at work: look" in roundsman("round", "status")))
     _ends(worker)
     hold("its job waits", within(10, lambda: "waiting:" in roundsman("round", "status")), roundsman("round", "status"))

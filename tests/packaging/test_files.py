@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.packaging.common import ROOT, shown_in_guide
+from tests.packaging.inside import AS_WEB
 
 UNITS = sorted((ROOT / "docs" / "examples").glob("*.service"))
 OURS = ("web", "clock", "rights", "worker")
@@ -54,7 +55,8 @@ def test_a_unit_hides_homes_as_empty_and_forbids_none(unit: Path) -> None:
 
 
 def test_the_guide_shows_what_the_trials_type() -> None:
-    install, start, backup = (shown_in_guide(number) for number in range(3))
+    install, units, start, backup = (shown_in_guide(number) for number in range(4))
     assert any("--require-hashes" in line for line in install)
+    assert " ".join(AS_WEB) in " ".join(" ".join(units).replace("\\", "").split())
     assert any("up --build" in line for line in start)
     assert any("backup" in line for line in backup)
