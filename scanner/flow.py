@@ -5,22 +5,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from threading import Event
+from threading import Event, Thread
 
 from scanner.delivery.apart import apart
 from scanner.delivery.posting import issue_for_round
 from scanner.delivery.summary_letter import send_round_summary
 from scanner.delivery.tell import alert_urgent, tell_round
-from scanner.remediation.ahead import Ahead
-from scanner.remediation.follow import count_keys, follow_some, would_be_fixed
+from scanner.remediation.arrival import nothing_new
+from scanner.remediation.doubt import would_be_fixed
+from scanner.remediation.follow import count_keys, follow_some
 from scanner.remediation.urgent import open_urgent, urgent_of
 from scanner.reports.render import warm_up
 from scanner.rounds.execute import execute
-from scanner.rounds.models import HostResult, LookNumber, Round
+from scanner.rounds.models import TO_READ, HostResult, LookNumber, Round
 from scanner.rounds.ways import Hooks, Ways
 
 _log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ JUDGED_AT_ONCE = 200
 def hooks(now: Callable[[], datetime]) -> Hooks:
     """Return what happens at the turning points of every round."""
     return Hooks(
+        arrived=nothing_new,
         doubt=would_be_fixed,
         keys=lambda round_id: count_keys(round_id, now()),
         follow=lambda round_id, organisations: follow_some(round_id, organisations, now()),
@@ -78,7 +79,7 @@ class Sentinel:
         What goes wrong with some results is logged, keeps no others from being told, and is tried again.
         """
         in_work = list(Round.objects.filter(followed=None).values_list("pk", flat=True))
-        rows = HostResult.objects.filter(round__in=in_work, look=LookNumber.FIRST)
+        rows = HostResult.objects.filter(TO_READ, round__in=in_work, look=LookNumber.FIRST)
         standing = list(rows.order_by("round", "pk").values_list("round", "pk"))
         self._judged &= {result for _, result in standing}
         letters = 0
@@ -107,8 +108,9 @@ def carry_out(round_id: int, ways: Ways | None = None, helpers: int = 0) -> None
 
     Carrying out a round again goes on where it stopped, and changes nothing once it is whole. After Ctrl-C what
     was seen until then is followed too, but without a second look nothing is fixed; the interrupt goes on. ``helpers``
-    are threads that look at hosts beside the calling one; where there are any, results are judged beside them, too.
+    are threads that look at hosts beside the calling one.
     """
     ways = ways or Ways()
-    with Ahead(round_id, warm_up) if helpers and ways.engine is None else nullcontext():
-        execute(round_id, ways, hooks(ways.now), helpers)
+    if helpers and ways.engine is None:
+        Thread(target=warm_up, name="warm-up", daemon=True).start()  # while hosts take their time
+    execute(round_id, ways, hooks(ways.now), helpers)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import chain, repeat
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -38,6 +39,25 @@ class Given(Expression):
         """Leave its place free."""
         del compiler, connection
         return "%s", [self]
+
+
+class AnyOf:
+    """Places for values in a condition that ends with ``__in``: for any number of them, ``most`` at once."""
+
+    def __init__(self, most: int) -> None:
+        self._names = [f"any {number}" for number in range(most)]
+
+    @property
+    def places(self) -> list[Any]:
+        """What stands in the condition."""
+        return [Given(name) for name in self._names]
+
+    def parts(self, values: Collection[Any]) -> Iterator[dict[str, Any]]:
+        """Yield what to ask with, one time after the other, until each value was asked for."""
+        left = list(values)
+        for at in range(0, len(left), len(self._names)):
+            part = left[at : at + len(self._names)]
+            yield dict(zip(self._names, chain(part, repeat(part[0])), strict=False))
 
 
 class Prepared(Generic[Row]):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from scanner.engine.plugins import load
 from scanner.remediation import keys, observe
@@ -24,6 +25,11 @@ from tests.shared import made_once
 
 if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker
+
+
+# A busy machine is no failure: neither a single example of a property nor making one has a deadline.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F, Q
 from django.test.utils import CaptureQueriesContext
 
-from scanner.prepared import Given, Prepared, PreparedUpdate
+from scanner.prepared import AnyOf, Given, Prepared, PreparedUpdate
 from scanner.remediation.models import Attention
 from scanner.rounds.models import Round, RoundState
 from targets.models import Organisation, TlsPolicy
@@ -45,6 +45,18 @@ def test_rows_moments_and_states_may_be_given(owners: tuple[Organisation, Organi
     this = a_round(owners[0], 0)
     states = Prepared(lambda: Round.objects.filter(state=Given("state")))
     assert (states(state=RoundState(this.state)), states(state=RoundState.PAUSED)) == ([this], [])
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_any_number_of_values_may_be_asked_for(owners: tuple[Organisation, Organisation], most: int) -> None:
+    some = AnyOf(most)
+    asked = Prepared(lambda: Organisation.objects.filter(slug__in=some.places).values_list("slug", flat=True))
+
+    def found(*slugs: str) -> list[str]:
+        return sorted(each for part in some.parts(slugs) for each in asked(**part))
+
+    assert [found(), found("water"), found("water", "nobody")] == [[], ["water"], ["water"]]
+    assert found("nobody", "water", "power") == sorted(each.slug for each in owners)
 
 
 def test_a_value_may_stand_in_several_places_and_what_belongs_to_a_row_comes_with_it(

@@ -15,9 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from scanner import bulk
-from scanner.engine.judge import may_rest_on_other_hosts
 from scanner.engine.known_keys import KnownKeys
-from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
 from scanner.locks import Turn, take_turn
@@ -42,7 +40,6 @@ from scanner.remediation.observe import READ, Identity, Observed, RoundView, ide
 from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
-from scanner.rounds.ways import Again
 from targets.models import Organisation
 
 BEGUN = (Happened.OPENED, Happened.REOPENED)
@@ -52,18 +49,6 @@ BEGUN = (Happened.OPENED, Happened.REOPENED)
 PLACE = ("host", "port", "transport", "check_id")
 """What a finding is known by within its organisation, in the order in which they are read."""
 
-_DOUBTED = ("addresses", "params", "profile", "level", "vantage")
-"""What else of a finding tells whether a look would have seen it."""
-
-
-_ALIVE = Prepared(
-    lambda: (
-        Finding.objects.filter(organisation=Given("organisation"))
-        .exclude(state=State.FIXED)
-        .only(*PLACE, *_DOUBTED)
-        .order_by(*PLACE)
-    )
-)
 _ALL = Prepared(lambda: Finding.objects.select_for_update().filter(organisation=Given("organisation")).order_by(*PLACE))
 _NUMBERS = Prepared(
     lambda: Finding.objects.filter(organisation=Given("organisation")).order_by().values_list("pk", *PLACE)
@@ -88,35 +73,6 @@ _SCORED = Prepared(
 )
 
 
-def would_be_fixed(round_id: int) -> list[Again]:
-    """Return the hosts and ports that a round has to look at once more before it may call findings fixed.
-
-    Each host gets one further port that answered, so that a filtered port can be told from a host that is down. Only
-    hosts that have something to fix are judged for it, and each alone unless something may rest on other hosts' keys.
-    """
-    this = Round.objects.get(pk=round_id)
-    again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
-    known: KnownKeys | None = None
-    for organisation in _to_follow(this):
-        rename_checks(this, organisation)
-        part = Part(this, organisation)
-        findings = [finding for finding in _ALIVE(organisation=organisation) if part.concerns(finding)]
-        hosts = {finding.host for finding in findings}
-        results = (each for each in _results(this, organisation) if each.host in hosts)
-        if not findings:
-            continue
-        if known is None and any(map(may_rest_on_other_hosts, {finding.check_id for finding in findings})):
-            known = RoundKeys(this).known
-        view = _view(this, organisation, results, known)
-        for finding in findings:
-            for looked in view.doubtful(finding):
-                again[looked.result_id].add((finding.port, Transport(finding.transport)))
-                witness = view.witness(looked)
-                if witness is not None:
-                    again[looked.result_id].add((witness, Transport.TCP))
-    return [Again(result_id, tuple(sorted(ports))) for result_id, ports in sorted(again.items())]
-
-
 def follow_round(round_id: int, now: dt.datetime) -> None:
     """Let every finding that the round is about take its step, score its organisations, and mark the round followed."""
     count_keys(round_id, now)
@@ -130,7 +86,7 @@ def count_keys(round_id: int, now: dt.datetime) -> None:
     Exemptions whose time was over at ``now`` are ended first.
     """
     this = Round.objects.get(pk=round_id)
-    if _to_follow(this).exists():
+    if to_follow(this).exists():
         end_exemptions(now)
         RoundKeys(this).keep()
 
@@ -142,12 +98,12 @@ def follow_some(round_id: int, organisations: Collection[int], now: dt.datetime)
     are told only what can't wait and what came back.
     """
     this = Round.objects.select_related("plan").get(pk=round_id)
-    left = list(_to_follow(this).filter(pk__in=organisations))
+    left = list(to_follow(this).filter(pk__in=organisations))
     known = counted_keys([each.pk for each in left])
     for organisation in left:
         rename_checks(this, organisation)
         # Judging takes longest, so nobody waits for it to write.
-        view = _view(this, organisation, _results(this, organisation), known)
+        view = view_of(this, organisation, _results(this, organisation), known)
         with transaction.atomic():
             take_turn(Turn.FINDINGS, organisation.pk)
             if _is_followed(this, organisation):
@@ -274,7 +230,8 @@ def terms_for(this: Round | None, organisation: Organisation) -> Terms:
     return terms_of(plan.deadlines if plan else {}, ZoneInfo(organisation.time_zone))
 
 
-def _to_follow(this: Round) -> QuerySet[Organisation]:
+def to_follow(this: Round) -> QuerySet[Organisation]:
+    """Return the organisations of the round that were not followed yet."""
     followed = RoundScore.objects.filter(round=this).values("organisation")
     return this.organisations.exclude(pk__in=followed).select_related("parent").order_by("slug")
 
@@ -289,7 +246,10 @@ def _results(this: Round, organisation: Organisation) -> Iterator[HostResult]:
     return _RESULTS.each(50, round=this, organisation=organisation)
 
 
-def _view(this: Round, organisation: Organisation, results: Iterable[HostResult], known: KnownKeys | None) -> RoundView:
+def view_of(
+    this: Round, organisation: Organisation, results: Iterable[HostResult], known: KnownKeys | None
+) -> RoundView:
+    """Return what these results of the round say of the organisation, with all that its open findings rest on."""
     return RoundView(
         results,
         Profile(this.profile),

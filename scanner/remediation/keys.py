@@ -188,14 +188,15 @@ def key_look(result: HostResult, slug: str, seen: HostInspection | None = None) 
 
     What was made last is remembered, as a round asks several times.
     """
-    of = (digest_of(result), slug)
-    known = _LAST.get(result.pk, of)
+    digest = digest_of(result)
+    of = (slug, result.look)
+    known = _LAST.get(digest, of)
     if known is not None:
         return known
     seen = seen or result.inspection()
     unread = frozenset((each.endpoint.port, kind) for each in seen.services for kind in unread_keys(each))
     look = KeyLook(result.look, seen.outcome, seen.coverage, sightings(seen, slug), unread)
-    _LAST.put(result.pk, of, look)
+    _LAST.put(digest, of, look)
     return look
 
 

@@ -18,26 +18,26 @@ def digest_of(result: HostResult) -> bytes:
 
 
 class Last(Generic[Made]):
-    """The last ``most`` that were made, by the numbers of their results; any number of threads may ask.
+    """The last ``most`` that were made, by the digests of their facts; any number of threads may ask.
 
-    ``of`` is what it was made of: it is found only where that is equal.
+    ``of`` is what else it was made of: it is found only where that is equal.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: OrderedDict[int, tuple[object, Made]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[object, Made]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, number: int, of: object) -> Made | None:
+    def get(self, digest: bytes, of: object) -> Made | None:
         """Return what was made of it; None where that is not remembered."""
         with self._lock:
-            found = self._known.get(number)
+            found = self._known.get(digest)
         return found[1] if found is not None and found[0] == of else None
 
-    def put(self, number: int, of: object, made: Made) -> None:
+    def put(self, digest: bytes, of: object, made: Made) -> None:
         """Remember it, and forget what was not put for longest."""
         with self._lock:
-            self._known[number] = of, made
-            self._known.move_to_end(number)
+            self._known[digest] = of, made
+            self._known.move_to_end(digest)
             while len(self._known) > self._most:
                 self._known.popitem(last=False)

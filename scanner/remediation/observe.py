@@ -174,12 +174,7 @@ class RoundView:
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
         self._seen: dict[Identity, list[Looked]] = defaultdict(list)
-        basis = Basis(
-            organisation.anchors,
-            load_intel(settings.INTEL_FILE),
-            policy(organisation.policy_name),
-            OrganisationKeys(keys or KnownKeys(), organisation.slug),
-        )
+        basis = basis_of(organisation, keys)
         names = {*former} - {basis.policy.name}
         others = [each for name, each in policies().items() if name in names]
         for result in results:
@@ -259,35 +254,41 @@ class RoundView:
         return sorted({*finding.addresses} - left | now) if left else list(finding.addresses)
 
 
+def basis_of(organisation: Organisation, keys: KnownKeys | None = None) -> Basis:
+    """Return what hosts of the organisation are judged by; without ``keys`` each is judged as if it were alone."""
+    return Basis(
+        organisation.anchors,
+        load_intel(settings.INTEL_FILE),
+        policy(organisation.policy_name),
+        OrganisationKeys(keys or KnownKeys(), organisation.slug),
+    )
+
+
 def read(result: HostResult, profile: Profile, basis: Basis, former: Iterable[TlsPolicy]) -> Looked:
     """Load one stored look and judge its facts, by the policy that counts and by those that counted before.
 
-    A round is read for what can't wait, for what to look at again, and in the end. What was judged last is remembered
-    for that, as if its host were alone; where a key is shared, what that makes of it is judged anew.
+    A look is read as it comes in, for what can't wait, for what to look at again, and in the end. What was judged last
+    is remembered for that, as if its host were alone; where a key is shared, what that makes of it is judged anew.
     """
     chosen = tuple(former)
     alone = replace(basis, keys=_ALONE)
-    of = (
-        digest_of(result),
-        result.host,
-        result.key_target,
-        profile,
-        alone,
-        chosen,
-        ruleset(),
-    )
-    remembered, inspection = _LAST.get(result.pk, of), None
+    digest = digest_of(result)
+    of = (result.host, result.key_target, profile, alone, chosen, ruleset())
+    remembered, inspection = _LAST.get(digest, of), None
     if remembered is None:
         inspection = result.inspection()
         keys = key_look(result, basis.keys.organisation, inspection).keys
         remembered = _Remembered(keys, _judged(result, inspection, profile, alone, chosen))
-        _LAST.put(result.pk, of, remembered)
+        _LAST.put(digest, of, remembered)
+    looked = remembered.looked
+    if looked.result_id != result.pk:  # it was judged before it was stored
+        looked = replace(looked, result_id=result.pk)
     if not any(key in basis.keys.known for key in remembered.keys):
-        return remembered.looked
+        return looked
     inspection = inspection or result.inspection()
     if plugin_rules():  # which may ask for the keys, too
         return _judged(result, inspection, profile, basis, chosen)
-    return _with_sharing(remembered.looked, inspection, basis, chosen)
+    return _with_sharing(looked, inspection, basis, chosen)
 
 
 def _with_sharing(alone: Looked, inspection: HostInspection, basis: Basis, former: Iterable[TlsPolicy]) -> Looked:

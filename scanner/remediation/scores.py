@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from scanner import bulk
 from scanner.engine.model import Confidence, Outcome, Severity, Vantage
 from scanner.prepared import Given, Prepared
 from scanner.remediation.keys import LOOKED
@@ -33,10 +34,10 @@ _DEFLATED = "deflated"
 def store_score(this: Round, organisation: Organisation) -> None:
     """Score the organisation as it stands after this round; a score that is already there stays."""
     kept = as_kept(_score(this, organisation))
-    RoundScore.objects.get_or_create(round=this, organisation=organisation, defaults=kept)
+    bulk.insert_missing([RoundScore(round=this, organisation=organisation, **kept)])
 
 
-def as_kept(score: OrganisationScore) -> dict[str, object]:
+def as_kept(score: OrganisationScore) -> dict[str, Any]:
     """Return the fields of a row that keeps a score, for :func:`load_score` to read."""
     terms = _adapter().dump_python(score, mode="json")
     deflated = zlib.compress(json.dumps(terms, separators=(",", ":")).encode(), 9)

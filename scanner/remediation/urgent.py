@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from scanner.engine.model import Confidence, Severity
+from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile
 from scanner.locks import Turn, take_turn
 from scanner.remediation.follow import BEGUN, Steps, new_finding, rename_checks, terms_for
@@ -87,7 +88,7 @@ def _open(this: Round, organisation: Organisation, urgent: dict[Identity, Observ
     for identity, observed in urgent.items():
         finding = known.setdefault(identity, new_finding(organisation, identity))
         is_new = finding.pk is None or finding.state == State.FIXED
-        if is_new or (part.concerns(finding) and _becomes_urgent(finding, observed)):
+        if observed.judged and (is_new or (part.concerns(finding) and becomes_urgent(finding, observed.judged))):
             steps.events += steps.take(finding, observed, None)
     steps.store()
     numbers = [known[identity].pk for identity in urgent]
@@ -95,10 +96,10 @@ def _open(this: Round, organisation: Organisation, urgent: dict[Identity, Observ
     return list(Finding.objects.filter(pk__in=news.values("finding")).select_related("organisation"))
 
 
-def _becomes_urgent(finding: Finding, observed: Observed) -> bool:
-    """Tell whether a known finding, observed as urgent, was not so before, or not known to be exploited."""
-    if finding.state not in _IN_FORCE or observed.judged is None:
+def becomes_urgent(finding: Finding, judged: Judged) -> bool:
+    """Tell whether a known finding, judged as urgent now, was not so before, or not known to be exploited."""
+    if finding.state not in _IN_FORCE:
         return False
     was = finding.severity == Severity.CRITICAL or finding.known_exploited
-    exploited = observed.judged.known_exploited and not finding.known_exploited
+    exploited = judged.known_exploited and not finding.known_exploited
     return exploited or not (was and finding.confidence == Confidence.CONFIRMED)

@@ -12,6 +12,7 @@ from scanner import bulk
 from scanner.engine.model import Coverage, Gap, GapReason, HostInspection, Level, Outcome, Target, Vantage
 from scanner.engine.plan import PortSet, PortSpec, count_ports
 from scanner.engine.serialize import dump_host
+from scanner.prepared import AnyOf, Given, Prepared
 from scanner.rounds.expand import Host
 from scanner.rounds.models import HostResult, Job, JobKind, LookNumber
 from targets.models import Target as TargetRow
@@ -86,18 +87,38 @@ def read_hosts(job: Job) -> list[Assigned]:
 def windows_of(job: Job) -> tuple[str, ...]:
     """Return the blackout windows that the job's targets have now, in the time zone of their organisation."""
     registered = {target_id for target_id, *_ in job.hosts if target_id is not None}
-    rows = TargetRow.objects.filter(pk__in=registered).exclude(blackouts=[]).values_list("blackouts", flat=True)
+    rows = (row for part in _ANY.parts(registered) for row in _BLACKOUTS(**part))
     return tuple(sorted({window for windows in rows for window in windows}))
+
+
+_ANY = AnyOf(HOSTS_PER_JOB)
+_BLACKOUTS = Prepared(
+    lambda: (
+        TargetRow.objects.filter(pk__in=_ANY.places)
+        .exclude(blackouts=[])
+        .order_by()
+        .values_list("blackouts", flat=True)
+    )
+)
 
 
 def hosts_left(job: Job) -> list[Assigned]:
     """Return the hosts of the job that have no result yet."""
-    results = HostResult.objects.filter(round=job.round_id, organisation=job.organisation_id, look=job.look)
-    hosts = read_hosts(job)
-    if len(hosts) <= HOSTS_PER_JOB:
-        results = results.filter(address__in={host.target.address for host in hosts})
-    done = set(results.values_list("address", "hostname"))
+    hosts, done = read_hosts(job), set[tuple[str, str]]()
+    for part in _ANY.parts({host.target.address for host in hosts}):
+        done.update(_DONE(round=job.round_id, organisation=job.organisation_id, look=job.look, **part))
     return [host for host in hosts if host.key not in done]
+
+
+_DONE = Prepared(
+    lambda: (
+        HostResult.objects.filter(
+            round=Given("round"), organisation=Given("organisation"), look=Given("look"), address__in=_ANY.places
+        )
+        .order_by()
+        .values_list("address", "hostname")
+    )
+)
 
 
 def look_jobs(

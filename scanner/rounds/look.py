@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -19,15 +18,12 @@ from django.db import DatabaseError, connection, transaction
 
 from scanner import bulk
 from scanner.engine.inspect import Observer, Progress, Stage
-from scanner.engine.model import Gap, GapReason, HostInspection, Level
-from scanner.engine.plan import Domain, Plan, Profile, count_ports, ports_of
-from scanner.engine.policy.load import policy
-from scanner.engine.probes.dial import Limits
+from scanner.engine.model import Gap, GapReason, HostInspection
+from scanner.engine.plan import Plan, ports_of
 from scanner.engine.probes.discovery import tcp_ranges
 from scanner.engine.serialize import dump_host
 from scanner.rounds.assignment import (
     Assigned,
-    Terms,
     hosts_left,
     not_inspected,
     one_host_jobs,
@@ -35,17 +31,16 @@ from scanner.rounds.assignment import (
     result_values,
     store_gaps,
 )
-from scanner.rounds.expand import domain_of
 from scanner.rounds.frames import Kind, Request
 from scanner.rounds.gate import Permits, ScopeGate
 from scanner.rounds.lease import BEAT, Lease, LeaseLost
-from scanner.rounds.models import HostResult, Job, JobState
+from scanner.rounds.look_plan import names_of, plan_of, scan_seconds
+from scanner.rounds.models import HostResult, Job, JobState, LookNumber
 from scanner.rounds.probing import ChildDied, Probes, Seen
 from scanner.rounds.run import run_engine
 from scanner.rounds.steps import advance, end_job
-from scanner.rounds.ways import Ways
-from targets.models import Organisation, Zone
-from targets.query import registered_domains, scope_of
+from scanner.rounds.ways import Hooks, Ways
+from targets.query import scope_of
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +69,7 @@ AT_ONCE = 16
 _MOMENT = 0.5
 """Seconds that whoever ends a whole service may take between its children and its workers."""
 
-_PACKETS_PER_PORT = 4
-"""Packets of the cap that one port takes: the scan has half of it, and asks some ports again."""
+_NO_HOOKS = Hooks()
 
 
 class Ended(Exception):  # noqa: N818 - reads as the event it is
@@ -103,6 +97,7 @@ class LookAt:
     ways: Ways
     observer: Observer
     check: Callable[[], None]
+    hooks: Hooks = _NO_HOOKS
 
     def carry_out(self) -> None:
         """Look at what the job has left, and end it. Raises ``Ended``, ``LeaseLost`` and ``DatabaseError``."""
@@ -141,7 +136,7 @@ class LookAt:
         gaps = [(host, not_inspected(host.target, gap, terms.level, terms.vantage, now)) for host in hosts]
         with transaction.atomic():
             self.lease.progress()
-            store_gaps(self.job.round_id, _organisation(self.job).pk, self.job.look, gaps)
+            store_gaps(self.job.round_id, self.job.owner.pk, self.job.look, gaps)
 
     def give_up(self) -> None:
         """End the job; what is left of it is set aside. Raises ``LeaseLost``."""
@@ -161,12 +156,12 @@ class LookAt:
             Job.objects.bulk_create(alone)
             end_job(self.lease, self.job, self.ways.now())
 
-    def store(self, results: Iterable[tuple[Assigned, Seen]]) -> None:
-        """Store hosts, all or none; a result that is already there stays. Raises ``LeaseLost``."""
-        owner = _organisation(self.job)
+    def judged(self, results: Sequence[tuple[Assigned, Seen]]) -> list[HostResult]:
+        """Return what is to be stored of hosts; of first looks it is known whether they show anything new."""
+        owner = self.job.owner
         rows = [
             HostResult(
-                round_id=self.job.round_id,
+                round=self.job.round,
                 organisation=owner,
                 address=host.key[0],
                 hostname=host.key[1],
@@ -175,6 +170,14 @@ class LookAt:
             )
             for host, seen in results
         ]
+        if self.job.look == LookNumber.FIRST:
+            arrived = [(row, seen.inspection) for row, (_, seen) in zip(rows, results, strict=True)]
+            for row, known in zip(rows, self.hooks.arrived(self.job.round, owner, arrived), strict=True):
+                row.nothing_new = known or None
+        return rows
+
+    def store(self, rows: Sequence[HostResult]) -> None:
+        """Store hosts, all or none; a result that is already there stays. Raises ``LeaseLost``."""
         with transaction.atomic():
             self.lease.progress()
             bulk.insert_missing(rows)
@@ -194,7 +197,7 @@ class LookAt:
         return False
 
     def _look(self, left: list[Assigned]) -> None:
-        plan = _plan(self.job, read_terms(self.job), left, self.ways)
+        plan = plan_of(self.job, read_terms(self.job), left, self.ways)
         waiting = {host.key: host for host in left}
         if self.ways.engine is None:
             _InChild(self, plan, waiting).run()
@@ -213,15 +216,15 @@ class _InProcess:
     waiting: dict[tuple[str, str], Assigned]
 
     def run(self) -> None:
-        look, owner = self.look, _organisation(self.look.job)
+        look, owner = self.look, self.look.job.owner
         engine = look.ways.engine
         assert engine is not None  # noqa: S101 - why this class was chosen
-        gate = ScopeGate(scope_of(owner), _names(self.plan), self.plan.level, look.ways.now())
+        gate = ScopeGate(scope_of(owner), names_of(self.plan), self.plan.level, look.ways.now())
         unstored: list[tuple[Assigned, Seen]] = []
 
         def store() -> None:
             if unstored:
-                look.store(unstored)
+                look.store(look.judged(unstored))
                 unstored.clear()
 
         def meanwhile() -> None:
@@ -262,15 +265,15 @@ class _InChild:
         self._look = look
         self._plan = plan
         self._waiting = waiting
-        self._owner = _organisation(look.job)
+        self._owner = look.job.owner
         self._unstored: list[tuple[Assigned, Seen]] = []
         self._since: float | None = None
         now = time.monotonic()
-        self._ends = now + JOB_DEADLINE + 2 * _scan_seconds(plan)
+        self._ends = now + JOB_DEADLINE + 2 * scan_seconds(plan)
         self._checked = self._renewed = self._beaten = now
 
     def run(self) -> None:
-        names, scope, now = _names(self._plan), scope_of(self._owner), self._look.ways.now()
+        names, scope, now = names_of(self._plan), scope_of(self._owner), self._look.ways.now()
         request = Request(self._plan, names, scope, settings.PLUGINS_OFF, now)
         scanned = ports_of(tcp_ranges(self._plan.ports)) if self._plan.targets else ()
         self._permits = Permits(scope, names, self._plan.level, scanned, now)
@@ -328,7 +331,10 @@ class _InChild:
         probes.go_on(scope, self._look.ways.now())
 
     def _store(self) -> None:
-        if self._unstored and self._write(lambda: self._look.store(self._unstored)):
+        if not self._unstored:
+            return
+        rows = self._look.judged(self._unstored)
+        if self._write(lambda: self._look.store(rows)):
             self._unstored.clear()
 
     def _write(self, writing: Callable[[], None]) -> bool:
@@ -358,51 +364,6 @@ def _short_waits() -> Iterator[None]:
         seconds = settings.DATABASES["default"]["OPTIONS"]["timeout"]
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-
-
-def _plan(job: Job, terms: Terms, hosts: list[Assigned], ways: Ways) -> Plan:
-    owner = _organisation(job)
-    if terms.domains:
-        known = {each.value: domain_of(each) for each in registered_domains(owner)}
-        domains = tuple(known.get(host.target.address) or Domain(host.target.address) for host in hosts)
-        return Plan(level=Level.GREETING, domains=domains, resolver=ways.resolver, limits=_limits(job, terms))
-    plan = Plan(
-        tuple(host.target for host in hosts),
-        terms.ports,
-        terms.level,
-        Profile(job.round.profile),
-        terms.vantage,
-        _limits(job, terms),
-        policy=policy(owner.policy_name),
-    )
-    return replace(plan, host_deadline=plan.host_deadline + _scan_seconds(plan))
-
-
-def _scan_seconds(plan: Plan) -> float:
-    """Return how long the port scan may take because of the rate cap, beside what it takes without one."""
-    if not plan.limits.rate:
-        return 0.0
-    return _PACKETS_PER_PORT * count_ports(tcp_ranges(plan.ports)) * len(plan.targets) / plan.limits.rate
-
-
-def _limits(job: Job, terms: Terms) -> Limits:
-    """Return the limits: of the rates of round, organisation and zone the least that is set."""
-    zone = Zone.objects.filter(name=terms.zone).values_list("rate", flat=True).first()
-    rates = (job.round.rate, _organisation(job).rate, zone or 0)
-    return Limits(rate=min((rate for rate in rates if rate > 0), default=0))
-
-
-def _names(plan: Plan) -> dict[str, list[str | None]]:
-    names: dict[str, list[str | None]] = defaultdict(list)
-    for target in plan.targets:
-        names[target.address].append(target.hostname)
-    return dict(names)
-
-
-def _organisation(job: Job) -> Organisation:
-    if job.organisation is None:
-        raise AssertionError("A job that looks belongs to an organisation.")
-    return job.organisation
 
 
 def _key(inspection: HostInspection) -> tuple[str, str]:

@@ -251,6 +251,13 @@ class Job(models.Model):
     def __str__(self) -> str:
         return f"job {self.pk} ({self.kind}) of {self.round}"
 
+    @property
+    def owner(self) -> Organisation:
+        """The organisation of a job that prepares or looks."""
+        if self.organisation is None:
+            raise AssertionError("A job that prepares or looks belongs to an organisation.")
+        return self.organisation
+
 
 class Worker(models.Model):
     """A process that works, where several machines share a database; see :mod:`scanner.rounds.fleet`.
@@ -293,13 +300,18 @@ class Stop(models.Model):
         return f"stopped at {self.at:%Y-%m-%d %H:%M}Z by {self.by}"
 
 
+TO_READ = Q(nothing_new=None)
+"""The results that are read before their round is followed."""
+
+
 class HostResult(models.Model):
     """One look of a round at one host, or domain, of one organisation: how it ended, and the facts.
 
     ``label`` is the registered target's value. ``address`` is empty when the name did not resolve, ``hostname``
     when the target is an address. A domain, which is no target, has its name in place of the address. ``silent`` marks
     a host that was asked to the end and answered nothing at all, which a host that ran out of time is not. ``facts``
-    holds :func:`scanner.engine.serialize.dump_host`.
+    holds :func:`scanner.engine.serialize.dump_host`. ``nothing_new`` is true where the result, judged as it came in,
+    showed all that was known of its host and nothing that can't wait; what nobody judged then has nothing there.
     """
 
     round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="results")
@@ -319,6 +331,7 @@ class HostResult(models.Model):
     connections = models.PositiveIntegerField(default=0)
     requests = models.PositiveIntegerField(default=0)
     facts = models.BinaryField()
+    nothing_new = models.BooleanField(null=True)
 
     class Meta:
         ordering = ("round", "organisation", "hostname", "address", "look")
@@ -332,6 +345,7 @@ class HostResult(models.Model):
         indexes = (
             models.Index(fields=("round", "look", "outcome", "organisation", "id"), name="result_by_outcome"),
             models.Index(fields=("address", "organisation", "look", "outcome", "round"), name="result_by_address"),
+            models.Index(fields=("round", "look", "id"), name="result_to_read", condition=TO_READ),
         )
 
     def __str__(self) -> str:
@@ -350,6 +364,10 @@ class HostResult(models.Model):
     def inspection(self) -> HostInspection:
         """The stored facts. Raises ``InputError`` when a newer Roundsman wrote them."""
         return _UNPACKED.read(bytes(self.facts))
+
+    def hold(self, inspection: HostInspection) -> None:
+        """Let those who read the facts soon find them unpacked: ``inspection`` is what they were made of."""
+        _UNPACKED.keep(bytes(self.facts), inspection)
 
 
 _UNPACKED = Unpacked()

@@ -115,7 +115,7 @@ def prepare(lease: Lease, job: Job, ways: Ways, go_on: Callable[[], None]) -> No
 
     Names are resolved here, once for the whole round. ``go_on`` is called before each and raises to break off.
     """
-    organisation = _owner(job)
+    organisation = job.owner
     hosts = _listed(job.round, organisation, ways, go_on)
     _make_look_jobs(lease, job, [(organisation, hosts)], LookNumber.FIRST, ways.now())
 
@@ -145,7 +145,7 @@ def close(lease: Lease, job: Job, now: datetime) -> None:
 
 def give_up_preparing(lease: Lease, job: Job, gap: Gap, now: datetime, state: JobState = JobState.DONE) -> None:
     """Account for every registered target of an organisation whose hosts could not be listed. Raises ``LeaseLost``."""
-    owner = _owner(job)
+    owner = job.owner
     hosts = []
     for registered in registered_targets(owner):
         if job.round.targets is None or registered.id in job.round.targets:
@@ -199,12 +199,6 @@ def unpause(round_id: int, by: str, now: datetime) -> bool:
             return False
         trail.record(Action.ROUND_RESUMED, f"round {round_id}", actor=by, at=now)
     return True
-
-
-def _owner(job: Job) -> Organisation:
-    if job.organisation is None:
-        raise AssertionError("A job that prepares or looks belongs to an organisation.")
-    return job.organisation
 
 
 def _make_look_jobs(

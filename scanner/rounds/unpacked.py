@@ -32,9 +32,13 @@ class Unpacked:
                 self._known.move_to_end(facts)
                 return known
         inspection = load_host(facts)
+        self.keep(facts, inspection)
+        return inspection
+
+    def keep(self, facts: bytes, inspection: HostInspection) -> None:
+        """Hold facts whose unpacked form is at hand."""
         with self._lock:
             self._held += 0 if facts in self._known else len(facts)
             self._known[facts] = inspection
             while self._held > self._most:
                 self._held -= len(self._known.popitem(last=False)[0])
-        return inspection

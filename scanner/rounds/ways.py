@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +15,8 @@ from scanner.engine.model import HostInspection, Transport
 from scanner.engine.plan import Plan, ResolverAddress
 from scanner.engine.probes.dial import Gate
 from scanner.rounds.expand import Resolve
+from scanner.rounds.models import HostResult, Round
+from targets.models import Organisation
 from targets.names import resolve_name
 
 
@@ -47,15 +49,21 @@ class Ways:
     now: Callable[[], datetime] = field(default=partial(datetime.now, UTC))
 
 
+Arrived = Sequence[tuple[HostResult, HostInspection]]
+"""First looks of one round at hosts of one organisation, about to be stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What the rooms above do at the turning points of a round. Each may be called again after a crash.
 
-    ``doubt`` is given a round whose first look is over and returns what to look at once more, ``keys`` a round whose
-    looks are over. Then ``follow`` is given it, and the primary keys of some of its organisations, until all were
-    followed; ``tell`` in the same way; and ``close`` when all were told.
+    ``arrived`` tells of each first look that is about to be stored whether it shows nothing new. ``doubt`` is given a
+    round whose first look is over and returns what to look at once more, ``keys`` a round whose looks are over. Then
+    ``follow`` is given it, and the primary keys of some of its organisations, until all were followed; ``tell`` in the
+    same way; and ``close`` when all were told.
     """
 
+    arrived: Callable[[Round, Organisation, Arrived], list[bool]] = lambda _this, _owner, looks: [False] * len(looks)
     doubt: Callable[[int], list[Again]] = lambda _: []
     keys: Callable[[int], None] = lambda _: None
     follow: Callable[[int, Collection[int]], None] = lambda *_: None

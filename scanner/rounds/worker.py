@@ -141,7 +141,7 @@ class Hand:
         def check() -> None:
             self._check(lease)
 
-        look = LookAt(lease, job, self.ways, self.watch(job), check)
+        look = LookAt(lease, job, self.ways, self.watch(job), check, self.hooks)
         if cancelled:
             look.cancel()
             return

@@ -11,8 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email import message_from_bytes
-from email.policy import default
 from pathlib import Path
 
 from scanner.delivery.models import Message, MessageKind, MessageState, Told
@@ -30,6 +28,8 @@ _OF_A_UNIT = (
     re.compile(r"10\.(?<!\w10\.)([0-9]{1,3})\.[0-9]{1,3}\.[0-9]{1,3}\b"),
 )
 """What names a unit. Each begins with what it begins with: so most of a text is passed over quickly."""
+
+_MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE)
 
 _Item = tuple[int, str]
 """Port and check."""
@@ -193,8 +193,9 @@ class Ledger:
         """Each mail is a file, with the same Message-ID; they are taken away."""
         found: Counter[str] = Counter()
         for path in files:
-            head = path.read_bytes()[:4096].partition(b"\r\n\r\n")[0]
-            found[str(message_from_bytes(head, policy=default)["Message-ID"])] += 1
+            with path.open("rb") as file:
+                head = file.read(4096).partition(b"\r\n\r\n")[0]
+            found.update(each.decode() for each in _MESSAGE_ID.findall(head))
             path.unlink()
         self.files += sum(found.values())
         _hold(set(found) == numbers and set(found.values()) <= {1}, "what left is not what was to leave, each once")

@@ -122,7 +122,8 @@ def questions() -> Iterator[tuple[str, Callable[[], object]]]:
     from scanner.audit import trail
     from scanner.delivery.sender import due
     from scanner.flow import Sentinel
-    from scanner.remediation.follow import follow_round, would_be_fixed
+    from scanner.remediation.doubt import would_be_fixed
+    from scanner.remediation.follow import follow_round
     from scanner.reports.query import report_model
     from scanner.rounds.assignment import hosts_left
     from scanner.rounds.lease import Observer, claim

@@ -8,7 +8,9 @@ from dataclasses import replace
 from scanner.engine.model import Level, Target, Vantage
 from scanner.engine.plan import Plan, PortSet, PortSpec, Profile
 from scanner.engine.serialize import dump_host
-from scanner.remediation.follow import follow_round, would_be_fixed
+from scanner.remediation.arrival import nothing_new
+from scanner.remediation.doubt import would_be_fixed
+from scanner.remediation.follow import follow_round
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.addresses import parse_target
@@ -34,7 +36,10 @@ def a_round(owner: Organisation, when: float = 0, **about: object) -> Round:
 def look(
     this: Round, host: str, answer: Answer, when: float, number: LookNumber = LookNumber.FIRST, address: str = ""
 ) -> HostResult:
-    """Store what ``answer`` says of a registered host as a look that took the minute before ``when``, in days."""
+    """Store what ``answer`` says of a registered host as a look that took the minute before ``when``, in days.
+
+    As in a round, a first look is judged as it comes in.
+    """
     owner = this.organisations.get()
     parsed = parse_target(host)
     plan = Plan((), PortSpec(PortSet.LIST, PORTS), Level.READ, Profile.STANDARD, Vantage.INTERNET)
@@ -42,7 +47,7 @@ def look(
     finished = day(when)
     inspection = replace(answer(target, plan), started=finished - dt.timedelta(minutes=1), finished=finished)
     registered = TargetRow.objects.filter(organisation=owner, value=parsed.value).first()
-    return HostResult.objects.create(
+    result = HostResult(
         round=this,
         organisation=owner,
         target=registered,
@@ -56,6 +61,10 @@ def look(
         finished=inspection.finished,
         facts=dump_host(inspection),
     )
+    if number == LookNumber.FIRST:
+        result.nothing_new = nothing_new(this, owner, [(result, inspection)])[0] or None
+    result.save()
+    return result
 
 
 def looks(this: Round, host: str, answer: Answer, when: float) -> None:

@@ -16,7 +16,8 @@ from hypothesis.extra.django import TestCase
 from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.plugins import load
 from scanner.remediation import acts
-from scanner.remediation.follow import follow_round, would_be_fixed
+from scanner.remediation.doubt import would_be_fixed
+from scanner.remediation.follow import follow_round
 from scanner.remediation.models import Exemption, ExemptionKind, Finding, FindingEvent, RoundScore
 from scanner.remediation.urgent import open_urgent
 from scanner.rounds.models import PlanKind, Round

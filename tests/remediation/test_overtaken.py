@@ -22,15 +22,15 @@ def test_who_was_overtaken_while_judging_follows_nothing_a_second_time(monkeypat
     followed(owner, open_redis, 0)
     this = a_round(owner, 1)
     looks(this, "192.0.2.10", open_web, 1)
-    judge = follow._view
+    judge = follow.view_of
 
     def overtaken(*given: object) -> RoundView:
         view = judge(*given)  # type: ignore[arg-type]  # as given
-        monkeypatch.setattr(follow, "_view", judge)
+        monkeypatch.setattr(follow, "view_of", judge)
         follow_round(this.pk, day(1.1))
         return view
 
-    monkeypatch.setattr(follow, "_view", overtaken)
+    monkeypatch.setattr(follow, "view_of", overtaken)
     follow_round(this.pk, day(1.2))
     assert Attention.objects.get().hours == 24, "better is one step a round"
     assert Attention.objects.get().due == day(2.1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scanner.engine.model import Confidence, Severity
-from scanner.remediation.follow import follow_round, would_be_fixed
+from scanner.remediation.doubt import would_be_fixed
+from scanner.remediation.follow import follow_round
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.rounds.models import PlanKind, Round

@@ -17,11 +17,9 @@ from scanner.engine.model import Endpoint, GapReason, HostInspection, Level, Out
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
 from scanner.rounds import look, run
-from scanner.rounds.assignment import Assigned
 from scanner.rounds.execute import execute
 from scanner.rounds.look import LookAt
 from scanner.rounds.models import HostResult, Round
-from scanner.rounds.probing import Seen
 from scanner.rounds.ways import Ways
 from targets.models import Exclusion, Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, ways
@@ -183,9 +181,9 @@ def test_what_the_register_forbids_during_a_round_is_no_longer_touched(owner: Or
     number = planned()
     original = LookAt.store
 
-    def store_and_forbid(self: LookAt, results: list[tuple[Assigned, Seen]]) -> None:
-        original(self, results)
-        if any(host.target.address == "192.0.2.10" for host, _ in results):
+    def store_and_forbid(self: LookAt, rows: list[HostResult]) -> None:
+        original(self, rows)
+        if any(row.address == "192.0.2.10" for row in rows):
             owner.authorisations.update(valid_until=dt.datetime.now(dt.UTC))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -247,10 +245,10 @@ def test_a_locked_database_loses_only_what_it_did_not_take_and_the_round_goes_on
     number = planned()
     store = LookAt.store
 
-    def locked(self: LookAt, results: list[tuple[Assigned, Seen]]) -> None:
-        if any(host.target.address == "192.0.2.11" for host, _ in results):
+    def locked(self: LookAt, rows: list[HostResult]) -> None:
+        if any(row.address == "192.0.2.11" for row in rows):
             raise OperationalError("database is locked")
-        store(self, results)
+        store(self, rows)
 
     with monkeypatch.context() as patch:
         patch.setattr(look, "AT_ONCE", 1)

@@ -324,7 +324,7 @@ def test_hosts_that_can_not_be_looked_at_for_a_bug_of_ours_are_set_aside(
     def broken(name: str) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr("scanner.rounds.look.policy", broken)
+    monkeypatch.setattr("scanner.rounds.look_plan.policy", broken)
     worker = hand(replace(ways(engine), now=clock))
     planned()
     for _ in range(12):
