@@ -3,7 +3,8 @@
 It starts a Docker daemon of its own, whose files, images and volumes go with its folder. The base images are made from
 Debian's archive and given the names that ``Containerfile`` and ``compose.yaml`` use; that of PostgreSQL has the same
 version, variables and folders as the official one, and does the same when it first starts. It needs root, and Debian's
-and Python's package archives (600 MB), and takes some four minutes on two cores. No other Docker daemon may run.
+and Python's package archives (600 MB), and takes some four minutes on two cores. No other Docker daemon may run. At its
+end the filter rules are what they were at its beginning.
 
 Exit status: 0 all held, 1 something did not, 2 the trial could not be made.
 """
@@ -27,11 +28,21 @@ from pathlib import Path
 from tests.packaging.common import TrialError, checkout, debian, need, own_folder, run, say, shown_in_guide, told
 from tests.packaging.inside import FORBIDDEN, NET_RAW, checked, failed, hold, within
 
-PROGRAMS = {"debootstrap": "debootstrap", "dockerd": "docker.io", "script": "bsdutils", "curl": "curl"}
+PROGRAMS = {
+    "debootstrap": "debootstrap",
+    "dockerd": "docker.io",
+    "script": "bsdutils",
+    "curl": "curl",
+    "iptables-save": "iptables",
+    "ip": "iproute2",
+}
 DATABASE = Path(__file__).with_name("database")
 SOCKET = Path("/var/run/docker.sock")
 POSTGRES = ("postgresql-17", "gosu")
 SITE = "roundsman.example.org"
+_BARE = "*nat\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
+"""Rules of a machine that has none: tables that Docker made are in no earlier list of them."""
+
 SERVICES = ("database", "web", "clock", "worker")
 
 
@@ -59,6 +70,7 @@ def _daemon(files: Path) -> Iterator[None]:
     files.mkdir()
     os.environ["DOCKER_HOST"] = f"unix://{files}/socket"
     places = [f"--{name}={files}/{name}" for name in ("data-root", "exec-root", "pidfile")]
+    before = {program: run(f"{program}-save") for program in ("iptables", "ip6tables")}
     with (files / "log").open("wb") as log:
         daemon = subprocess.Popen(["dockerd", *places, "--host", os.environ["DOCKER_HOST"]], stdout=log, stderr=log)
     try:
@@ -72,6 +84,9 @@ def _daemon(files: Path) -> Iterator[None]:
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(60)
+        subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
+        for program, rules in before.items():
+            run(f"{program}-restore", text=_BARE + rules)
         shutil.rmtree(files, ignore_errors=True)
 
 
