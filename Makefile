@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo test test-postgres check accuracy compare-tls compare-exposure oracle-tls bench bench-scale endure lock clean
+.PHONY: help setup demo test test-postgres check accuracy compare-tls compare-exposure oracle-tls bench bench-scale endure packaging lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 18
@@ -49,6 +49,10 @@ bench-scale: setup ## Replay stored facts through the whole product on PostgreSQ
 
 endure: setup ## An hour of simulated faults: every round done once, every finding right, every mail there once
 	@$(PYTHON) -m tests.endurance.run
+
+packaging: setup ## Install on a Debian that is booted, and run the containers, as the operator's guide says (root; ten minutes)
+	@$(PYTHON) -m tests.packaging.machine
+	@$(PYTHON) -m tests.packaging.containers
 
 lock: setup ## Renew the hashed requirements from pyproject.toml
 	@.tools/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header \

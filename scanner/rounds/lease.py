@@ -319,6 +319,8 @@ def take_back_from_former_service() -> int:
     return sum(take_back(*seen) for *seen, worker in rows if not _lives(worker))
 
 
+_PROC = Path("/proc")
+
 _number = itertools.count(1)
 
 
@@ -332,7 +334,7 @@ def worker_name(kind: str) -> str:
 
 def process_name(kind: str) -> str:
     """Return what the names of all workers of this process begin with, and those of no other process."""
-    return f"{kind}:{os.getpid()}:{_started(os.getpid())}:{_place()}"
+    return f"{kind}:{os.getpid()}:{_started(os.getpid()) or ''}:{_place()}"
 
 
 def is_gone(worker: str) -> bool:
@@ -345,17 +347,34 @@ def _lives(worker: str) -> bool:
     parts = worker.split(":")
     if len(parts) != 5 or parts[3] != _place() or not parts[1].isdigit():
         return False
-    return bool(parts[2]) and _started(int(parts[1])) == parts[2]
+    started = _started(int(parts[1]))
+    if started is None:
+        return _is_hidden(int(parts[1]))
+    return bool(started) and started == parts[2]
 
 
-def _started(pid: int) -> str:
-    """Return when a process started, in ticks since boot (proc_pid_stat(5), field 22); empty when there is none."""
+def _started(pid: int) -> str | None:
+    """Return when a process started, in ticks since boot (proc_pid_stat(5), field 22).
+
+    Empty when it has ended; None when the file system shows no such process.
+    """
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
+        return None
     fields = text.rpartition(")")[2].split()
     return "" if fields[0] in ("Z", "X") else fields[19]
+
+
+def _is_hidden(pid: int) -> bool:
+    """Tell whether a process that isn't shown is there: others may be hidden, see ``hidepid`` in proc(5)."""
+    try:
+        os.kill(pid, 0)  # asks, and does nothing to it
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 @cache

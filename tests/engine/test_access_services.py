@@ -103,6 +103,9 @@ def judged(
         (b"220-FileZilla Server 1.7.0\r\n", "ftp"),
         (b"220 mail.example.org ESMTP Postfix (Debian/GNU)\r\n", "smtp"),
         (b"220 ftp.example.org ESMTP Exim 4.96\r\n", "smtp"),
+        (b"220 smtp.example.org FTP server (Version 6.4) ready.\r\n", "ftp"),
+        (b"220 ftp server of the SMTP team\r\n", ""),
+        (b"220 smtp.example.org\r\n", ""),
         (b"220 mx Microsoft ESMTP MAIL Service ready\r\n", "smtp"),
         (b"220 mail.example.org LMTP Cyrus 3.6.1 server ready\r\n", "lmtp"),
         (b"220 mail.example.org ESMTP or LMTP, as you like\r\n", "smtp"),
@@ -113,6 +116,8 @@ def judged(
         (b'"IMPLEMENTATION", as a word\r\n', ""),
         (b"+PONG\r\n", ""),
         (b"@RSYNCD: 32.0 sha512 sha256 md5\n", "rsync"),
+        (b"@RSYNCD: 29\n", "rsync"),
+        (b"@RSYNCD: soon\n", ""),
         (b"RFB 003.008\n", "vnc"),
         (b"\xff\xfd\x18\xff\xfd\x20", "telnet"),
         (b"\r\nUser Access Verification\r\n\r\nUsername: ", "telnet"),
@@ -246,6 +251,20 @@ def test_a_dns_server_that_ignores_strangers_is_closed_only_while_it_answers_oth
     assert gone.ended
 
 
+@pytest.mark.parametrize(
+    ("flags", "recursion"), [(b"\x81\x80", "open"), (b"\x85\x80", "unproven"), (b"\x85\x00", "closed")]
+)
+def test_a_dns_server_that_answers_a_foreign_name_for_its_own_resolves_nothing(flags: bytes, recursion: str) -> None:
+    def respond(request: bytes) -> bytes:
+        message = request[2:]
+        record = b"\xc0\x0c\x00\x01\x00\x01" + bytes(4) + b"\x00\x04\x0a\x00\x00\x01"
+        asks = message[-4:] == b"\x00\x01\x00\x01"
+        reply = message[:2] + flags + bytes((0, 1, 0, asks, 0, 0, 0, 0)) + message[12:] + (record if asks else b"")
+        return dns.framed(reply)
+
+    assert look(dns.TCP_PROBE, respond).attribute("recursion") == recursion
+
+
 @given(st.binary(max_size=120))
 def test_random_bytes_after_our_dns_id_are_read_or_refused(reply: bytes) -> None:
     try:
@@ -280,6 +299,35 @@ def test_socks_is_recognised_by_exactly_two_bytes() -> None:
 def test_a_remote_desktop_refusal_is_recognised_too() -> None:
     assert rdp.recognises(b"\x03\x00\x00\x13\x0e\xd0\x00\x00\x12\x34\x00\x03\x00\x08\x00\x05\x00\x00\x00")
     assert not rdp.recognises(b"\x03\x00\x00\x0b\x06\xd0\x00\x00\x12\x34\x00")
+
+
+@pytest.mark.parametrize(
+    ("reply", "granted"),
+    [
+        (b"\x82\0\0\0", True),
+        (b"\x83\0\0\x01\x8f", True),
+        (b"\x83\0\0\x01\x00", False),
+        (b"\x82\0\0\0\0", False),
+        (b"\x83\0\0\x02\x8f\0", False),
+    ],
+)
+def test_a_session_of_netbios_is_granted_or_refused_in_few_bytes(reply: bytes, granted: bool) -> None:
+    assert smb.recognises_session(reply) is granted
+
+
+def test_an_rpc_service_without_the_program_is_no_port_mapper() -> None:
+    accepted = b"\x80\0\0\x18Rmap" + bytes((0, 0, 0, 1, 0, 0, 0, 0)) + bytes(8)
+    assert rpcbind.recognises(accepted + bytes(4))
+    assert rpcbind.recognises_other(accepted + b"\0\0\0\x01")
+    assert not rpcbind.recognises(accepted + b"\0\0\0\x01")
+    assert not rpcbind.recognises_other(accepted[:-8] + b"\0\0\0\0\xff\xff\xff\xff" + b"\0\0\0\x01")
+
+
+def test_remote_desktop_from_before_it_negotiated_is_known_on_its_own_ports_alone() -> None:
+    confirm = b"\x03\0\0\x0b\x06\xd0\0\0\x12\x34\0"
+    assert rdp.recognises_old(confirm)
+    assert not rdp.recognises(confirm)
+    assert all(probe.own_ports_only for probe in rdp.PROBES if probe.recognises(confirm))
 
 
 def test_an_ntp_answer_must_carry_our_own_time_back() -> None:

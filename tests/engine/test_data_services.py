@@ -135,6 +135,24 @@ def test_redis_that_hides_info_is_neither_open_nor_restricted() -> None:
     assert facts.access is Access.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "denial",
+    [
+        b"-DENIED Redis is running in protected mode because protected mode is enabled\r\n",
+        b"-DENIED KeyDB is running in protected mode because protected mode is enabled\r\n",
+        b"-DENIED Running in protected mode because protected mode is enabled\r\n",
+    ],
+)
+def test_protected_mode_is_known_whatever_the_fork_calls_itself(denial: bytes) -> None:
+    facts = look(redis.PROBE, banner=denial)
+    assert redis.recognises(denial)
+    assert (facts.access, facts.attribute("refusal")) == (Access.RESTRICTED, "protected-mode")
+
+
+def test_what_denies_for_another_reason_is_no_redis() -> None:
+    assert not redis.recognises(b"-DENIED by policy: no protected mode here\r\n")
+
+
 def test_redis_inside_tls_is_not_in_clear() -> None:
     refuse = b"-NOAUTH Authentication required.\r\n"
     assert look(redis.PROBE, lambda _: refuse).attribute("tls") == "refused"
@@ -201,6 +219,16 @@ def test_an_old_mongodb_is_asked_in_the_old_protocol() -> None:
         (b"11.4.2-MariaDB-log", "MariaDB", "11.4.2"),
         (b"8.0.11-TiDB-v7.5.1", "TiDB", "7.5.1"),
         (b"5.7.25-OceanBase-v4.2.1.0", "OceanBase", "4.2.1"),
+        (b"5.5.62-0+deb8u1-log", "MySQL", "5.5.62"),
+        (b"8.0.36-0ubuntu0.22.04.1", "MySQL", "8.0.36"),
+        (b"8.0.35-27.1", "MySQL", "8.0.35"),
+        (b"5.7.33-enterprise-commercial-advanced-log", "MySQL", "5.7.33"),
+        (b"5.6.29-mycat-1.6.7.4-release-20200105164103", "", ""),
+        (b"5.7.22-ShardingSphere-Proxy 5.1.1", "", ""),
+        (b"5.5.5-10.2.12 2.4.4-maxscale", "", ""),
+        (b"21.8.10.19-ClickHouse", "", ""),
+        (b"2.2.11-id64-release (95ae9a6)", "", ""),
+        (b"5.5.30", "", ""),
     ],
 )
 def test_mysql_and_its_relatives_are_told_apart_by_their_handshake(version: bytes, product: str, number: str) -> None:
@@ -276,6 +304,20 @@ def test_an_echo_is_no_debug_port() -> None:
     with pytest.raises(UnexpectedReply):
         look(jdwp.PROBE, lambda request: request)
     assert look(jdwp.PROBE, lambda _: jdwp.HANDSHAKE).access is Access.OPEN
+
+
+@pytest.mark.parametrize(
+    ("error", "access"), [(0, Access.OPEN), (31, Access.RESTRICTED), (42, Access.UNKNOWN), (None, Access.RESTRICTED)]
+)
+def test_a_controller_of_kafka_is_judged_by_what_it_tells_of_its_quorum(error: int | None, access: Access) -> None:
+    def answer(request: bytes) -> bytes | None:
+        head, is_quorum = request[8:12], request[4:6] == b"\0\x37"
+        if is_quorum and error is None:
+            return None
+        body = b"\0" + struct.pack(">h", error or 0) + b"\x01\0" if is_quorum else struct.pack(">hi3h", 0, 1, 55, 0, 1)
+        return struct.pack(">i", 4 + len(body)) + head + body
+
+    assert look(kafka.PROBE, answer).access is access
 
 
 def test_mqtt_codes_decide_between_open_closed_and_unknown() -> None:

@@ -53,8 +53,12 @@ def test_a_server_that_only_answers_connect_oddly_is_no_proxy(
 
 @pytest.mark.parametrize(
     "to_connect",
-    [http("502 Bad Gateway", "dial tcp 192.0.2.1:443: i/o timeout"), b"HTTP/1.1 200 Connection established\r\n\r\n"],
-    ids=["names-the-address", "opens-the-tunnel"],
+    [
+        http("502 Bad Gateway", "dial tcp 192.0.2.1:443: i/o timeout"),
+        b"HTTP/1.1 200 Connection established\r\n\r\n",
+        b"HTTP/1.1 502 Bad Gateway\r\nProxy-agent: lab\r\nContent-Length: 0\r\n\r\n",
+    ],
+    ids=["names-the-address", "opens-the-tunnel", "has-a-proxys-headers"],
 )
 def test_a_nameless_proxy_that_acts_upon_the_tunnel_is_open(to_connect: bytes, tmp_path: Path) -> None:
     facts = look_at(serving(to_connect), tmp_path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +86,21 @@ def test_a_worker_whose_process_ended_loses_its_job_at_once_and_one_that_lives_d
     assert lease.take_back_from_former_service() == 0, "its process lives"
     Job.objects.filter(pk=job.pk).update(worker=f"{kind}:1:{started}:elsewhere:{number}")
     assert lease.take_back_from_former_service() == 1
+
+
+def test_a_process_that_the_system_hides_counts_as_gone_only_when_its_id_is_free(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As ``hidepid`` of proc(5) and ``ProtectProc`` of systemd.exec(5) hide others, and what has more rights."""
+    kind, _, started, place, number = worker_name("worker").split(":")
+    monkeypatch.setattr(lease, "_PROC", tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        hidden = f"{kind}:{process.pid}:{started}:{place}:{number}"
+        assert not is_gone(hidden)
+        process.kill()
+        process.wait()
+        assert is_gone(hidden)
+    assert is_gone(f"{kind}:{10**30}:{started}:{place}:{number}")
 
 
 def test_a_host_that_kills_the_probes_is_set_aside_alone(owner: Organisation) -> None:

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from scanner.engine.errors import ConnectionLost, ProbeError, RefusedByScope
+from scanner.engine.errors import ProbeError, RefusedByScope
 from scanner.engine.hostile import printable_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.first_reply import converse
 from scanner.engine.probes.services import code_220, smtp
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
@@ -45,8 +45,8 @@ SLOW_BANNER_WAIT = 12.0
 """Seconds for ports whose usual service speaks first: some look up the client's name before. Those of mail servers get
 what :mod:`.services.smtp` allows for a greeting, which is held back to deter spam."""
 
-PIECES_WAIT = 0.3
-"""Seconds that the rest of an answer may take on the protocol's own port: some services write theirs in pieces."""
+PIECE = 8
+"""Bytes of an unknown answer up to which more is waited for: whoever writes octet by octet sends the first alone."""
 
 SLOW_ANSWER_WAIT = 6.0
 """Seconds that a usual port of the web gets for its first page where nothing else was recognised, and one of TLS for
@@ -82,6 +82,11 @@ _WANTS_HTTP2 = re.compile(rb"(?s)HTTP/1\.\d (?:426|505)\b|HTTP/1\.\d 403\b.{0,40
 _TCP_PROBES = tuple(probe for probe in PROBES if probe.transport is Transport.TCP)
 _SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
 _ANSWER = tuple(probe for probe in _TCP_PROBES if probe.greeting)
+_BY_GREETING = {
+    greeting: tuple(probe for probe in _ANSWER if probe.greeting == greeting)
+    for greeting in {probe.greeting for probe in _ANSWER}
+}
+"""A greeting that several protocols answer, each in its own way, is said once."""
 
 
 class Manner(StrEnum):
@@ -155,7 +160,7 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
 async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     port = contact.endpoint.port
     allowed = [probe for probe in _ANSWER if contact.level.at_least(probe.greeting_level)]
-    likely = [probe for probe in allowed if port in probe.ports]
+    likely = _one_for_each_greeting(probe for probe in allowed if port in probe.ports)
     for probe in likely:
         if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
             return alone
@@ -171,8 +176,7 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     first = await _first_certain(questions, telling if with_tls else ())
     if first.known:
         return first if shared else await _with_ssh_beside(contact, first)
-    anywhere = [probe for probe in allowed if probe not in likely and not probe.own_ports_only]
-    rest: list[Question] = [_ask_http2(contact), *(_greet(contact, probe) for probe in anywhere)]
+    rest: list[Question] = [_ask_http2(contact), *(_greet(contact, probe) for probe in _anywhere(allowed, likely))]
     if with_tls:
         rest.append(_ask_ssl2(contact))
         rest += [_ask_tls(contact, SLOW_ANSWER_WAIT)] if port in TLS_PORTS else []
@@ -182,10 +186,23 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     if port in WEB_PORTS:
         rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))
     second = await _first_certain(rest)
-    if second.known or first.closes_at_once:
+    if second.known or (first.closes_at_once and not likely):
         return second if second.known else first
     alone = await _one_by_one(contact, likely, with_tls=with_tls)
     return alone if alone.known else replace(first, banner=first.banner or second.banner)
+
+
+def _anywhere(allowed: Sequence[ServiceProbe], likely: Sequence[ServiceProbe]) -> list[ServiceProbe]:
+    """Return those whose greetings may be said on any port and were not said on this one yet."""
+    said = {probe.greeting for probe in likely}
+    return _one_for_each_greeting(p for p in allowed if p.greeting not in said and not p.own_ports_only)
+
+
+def _one_for_each_greeting(probes: Iterable[ServiceProbe]) -> list[ServiceProbe]:
+    by_greeting: dict[bytes, ServiceProbe] = {}
+    for probe in probes:
+        by_greeting.setdefault(probe.greeting, probe)
+    return list(by_greeting.values())
 
 
 def _head_start(port: int) -> float:
@@ -199,7 +216,7 @@ def _head_start(port: int) -> float:
 async def _one_by_one(contact: Contact, likely: list[ServiceProbe], *, with_tls: bool) -> Identification:
     """Ask the likeliest questions again, each with the port to itself.
 
-    ``openssl s_server`` and small devices serve one connection and leave the next ones waiting.
+    ``openssl s_server`` and small devices serve one connection and leave the next ones waiting, or close them at once.
     """
     asks: list[Callable[[Contact], Question]] = [*([_ask_tls] if with_tls else []), _ask_http]
     asks += [partial(_greet, probe=probe) for probe in likely]
@@ -262,35 +279,14 @@ def _summary(unnamed: list[Identification]) -> Identification:
     return replace(UNKNOWN, banner=banner, closes_at_once=bool(unnamed) and all(a.closes_at_once for a in unnamed))
 
 
-async def converse(
-    contact: Contact, request: bytes, wait: float, enough: Callable[[bytes], bool] | None = None
-) -> tuple[bytes, bool]:
-    """Send ``request`` (nothing when empty) and return the first reply and whether the peer just closed.
-
-    A reply that is not ``enough`` may have more pieces, which are waited for a moment. Raises
-    ``RefusedByScope`` only.
-    """
-    try:
-        async with contact.open() as conversation:
-            if request:
-                await conversation.send(request)
-            reply = await conversation.receive(2048, timeout=wait)
-            if reply and enough is not None and not enough(reply):
-                reply += await _rest(conversation, reply, enough)
-            return reply, not reply
-    except RefusedByScope:
-        raise
-    except ConnectionLost:
-        return b"", True
-    except ProbeError:
-        return b"", False
+async def _hear(contact: Contact, said: bytes, wait: float) -> tuple[bytes, bool]:
+    """Return what anyone may say to this, of which the first octets may come alone."""
+    return await converse(contact, said, wait, _names_something, piece=PIECE)
 
 
-async def _rest(conversation: Conversation, begun: bytes, enough: Callable[[bytes], bool]) -> bytes:
-    try:
-        return await conversation.receive_until(lambda more: enough(begun + more), limit=2048, timeout=PIECES_WAIT)
-    except ProbeError as error:
-        return error.args[1] if len(error.args) > 1 else b""
+def _names_something(reply: bytes) -> bool:
+    named = _by_reply(reply, closed=False).known or tls_hello.recognises(reply)
+    return named or (reply.startswith(b"HTTP/") and b"\n" in reply)
 
 
 def _by_reply(reply: bytes, closed: bool) -> Identification:
@@ -309,7 +305,7 @@ def _by_reply(reply: bytes, closed: bool) -> Identification:
 
 async def _listen(contact: Contact, wait: float, said: bytes = b"") -> tuple[Identification, bytes]:
     """Return what the port is by what it says by itself, or to what is ``said``, and what that was."""
-    reply, closed = await converse(contact, said, wait)
+    reply, closed = await _hear(contact, said, wait)
     return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed), reply
 
 
@@ -329,7 +325,7 @@ async def _listen_as(client: bytes, contact: Contact, wait: float) -> Identifica
 async def _ask_http(contact: Contact, wait: float | None = None) -> Identification:
     host = (contact.target.hostname or contact.endpoint.address).encode("ascii", "ignore")
     contact.dialer.requests[contact.endpoint.address] += 1
-    reply, closed = await converse(contact, HTTP_REQUEST % host, wait or BANNER_WAIT)
+    reply, closed = await _hear(contact, HTTP_REQUEST % host, wait or BANNER_WAIT)
     named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
     if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
         named = Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
@@ -353,7 +349,7 @@ def _may_want_tls(answer: Identification) -> bool:
 
 
 async def _ask_tls(contact: Contact, wait: float | None = None) -> Identification:
-    reply, closed = await converse(contact, tls_hello.HELLO, wait or BANNER_WAIT)
+    reply, closed = await _hear(contact, tls_hello.HELLO, wait or BANNER_WAIT)
     if tls_hello.recognises(reply):
         return Identification("tls")
     return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
@@ -365,8 +361,11 @@ async def _ask_ssl2(contact: Contact) -> Identification:
 
 
 async def _greet(contact: Contact, probe: ServiceProbe) -> Identification:
-    at_home = contact.endpoint.port in probe.ports
-    reply, closed = await converse(contact, probe.greeting, BANNER_WAIT, probe.recognises if at_home else None)
-    if reply and probe.recognises(reply):
-        return Identification(probe.protocol, banner=printable_bytes(reply), probe=probe)
+    port = contact.endpoint.port
+    enough = probe.recognises if port in probe.ports else None
+    reply, closed = await converse(contact, probe.greeting, BANNER_WAIT, enough)
+    for named in _BY_GREETING[probe.greeting]:
+        may_be = port in named.ports or not named.own_ports_only
+        if reply and may_be and named.recognises(reply):
+            return Identification(named.protocol, banner=printable_bytes(reply), probe=named)
     return replace(UNKNOWN, banner=printable_bytes(reply), closes_at_once=closed)

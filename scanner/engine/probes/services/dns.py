@@ -113,7 +113,11 @@ async def _answer(ask: Ask, question: bytes) -> bytes | None:
 
 
 async def _recursion(ask: Ask, evidence: list[Exchange]) -> tuple[str, Attributes]:
-    """Silence on purpose means that nothing was resolved for us, so it is closed to us."""
+    """Silence on purpose means that nothing was resolved for us, so it is closed to us.
+
+    A server that claims the foreign name for its own made the answer up, as portals for guests do (RFC 1035 section
+    4.1.1, AA); what it does with others is not known.
+    """
     reply = await _answer(ask, FOREIGN_A)
     if reply is None:
         return "closed", ()
@@ -122,7 +126,8 @@ async def _recursion(ask: Ask, evidence: list[Exchange]) -> tuple[str, Attribute
     sizes = (("bytes_in", str(len(FOREIGN_A))), ("bytes_out", str(len(reply))))
     if not answer.recursion_available or answer.number != _RECURSION_ID:
         return "closed", sizes
-    return ("open" if dns.answers(answer, dns.A) else "unproven"), sizes
+    resolved = dns.answers(answer, dns.A) and not answer.authoritative
+    return ("open" if resolved else "unproven"), sizes
 
 
 async def _root(ask: Ask, evidence: list[Exchange]) -> Attributes:

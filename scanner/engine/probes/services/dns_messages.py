@@ -11,7 +11,7 @@ from scanner.engine.probes.wire import Fields
 A, NS, SOA, PTR, TXT, AXFR = 1, 2, 6, 12, 16, 252
 IN, CHAOS = 1, 3
 RECURSION_DESIRED = 0x0100
-_RESPONSE, _RECURSION_AVAILABLE = 0x8000, 0x0080
+_RESPONSE, _AUTHORITATIVE, _RECURSION_AVAILABLE = 0x8000, 0x0400, 0x0080
 _NOERROR = 0
 
 
@@ -25,6 +25,7 @@ class Answer:
     recursion_available: bool
     records: tuple[tuple[int, bytes], ...]
     authority: tuple[tuple[int, bytes], ...] = ()
+    authoritative: bool = False
 
 
 def query(number: int, name: str, kind: int, class_: int = IN, flags: int = 0) -> bytes:
@@ -48,7 +49,8 @@ def parse(data: bytes) -> Answer:
         _skip_name(fields)
         fields.take(4)
     records, authority = _records(fields, answers), _records(fields, authorities)
-    return Answer(number, flags & 0xF, bool(flags & _RECURSION_AVAILABLE), records, authority)
+    available, authoritative = bool(flags & _RECURSION_AVAILABLE), bool(flags & _AUTHORITATIVE)
+    return Answer(number, flags & 0xF, available, records, authority, authoritative)
 
 
 def _records(fields: Fields, count: int) -> tuple[tuple[int, bytes], ...]:

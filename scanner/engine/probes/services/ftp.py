@@ -14,16 +14,12 @@ from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, permissive_tls
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes, upgrade
-from scanner.engine.probes.services.replies import ReplyReader
+from scanner.engine.probes.services.replies import NAMES_FTP, NAMES_LMTP, NAMES_SMTP, ReplyReader
 
 BANNER_TIMEOUT = 15.0
 """Seconds that a server may take to greet; some look up the client's name first."""
 
 _GREETING = re.compile(rb"\A220[ -]")
-_NAMES_ITSELF = re.compile(
-    rb"(?i)(?<![a-z])(?:[sv]?s?ftpd?|proftpd|pureftpd)(?![a-z])|FileZilla|Serv-U|Xlight|ftp server"
-)
-_MAIL = re.compile(rb"(?i)\bE?SMTP\b|\bLMTP\b")
 _PRODUCTS = (
     ("vsftpd", re.compile(r"\(vsFTPd (\d[\w.]{0,15})\)")),
     ("ProFTPD", re.compile(r"ProFTPD (\d[\w.]{0,15})")),
@@ -40,7 +36,8 @@ _LOGGED_IN, _NEEDS_PASSWORD, _TLS_READY = 230, 331, 234
 
 def recognises(banner: bytes) -> bool:
     """Tell whether the banner is FTP's: code 220 and a text that names FTP. SMTP greets with 220 as well."""
-    return bool(_GREETING.match(banner) and _NAMES_ITSELF.search(banner) and not _MAIL.search(banner))
+    mail = NAMES_SMTP.search(banner) or NAMES_LMTP.search(banner)
+    return bool(_GREETING.match(banner) and NAMES_FTP.search(banner) and not mail)
 
 
 async def look(contact: Contact) -> ServiceFacts:

@@ -24,33 +24,44 @@ REPLY_LIMIT = 2048
 CONNECT_TIMEOUT = 15.0
 """Seconds for the proxy to give up on an address that does not exist."""
 
+_BAD_REQUEST = 400
 _STATUS = re.compile(rb"\AHTTP/1\.[01] (\d{3})[ \r]")
 _FAILED = re.compile(rb"(?i)unable to connect|could ?n[o']t connect|connection (?:failed|timed out)")
 """How proxies that say 500 for a gateway's error tell that they tried, Tinyproxy among them."""
-_SOFTWARE = re.compile(r"^(squid|tinyproxy|privoxy|ATS|3proxy)(?:/(\d[\w.]{0,15}))?", re.IGNORECASE)
+_SOFTWARE = re.compile(r"^(squid|tinyproxy|privoxy|ATS|3proxy|proxy\.py)(?:(?:/| v)(\d[\w.]{0,15}))?", re.IGNORECASE)
+_OF_A_PROXY = re.compile(rb"(?i)\r\nproxy-(?:agent|connection):")
+"""Headers that a proxy gives to its client; what stands before servers has none."""
 
 
 def suspects(reply: HttpReply) -> bool:
-    """Tell whether a reply bears the marks of a forward proxy: its name, or its demand to log in to a proxy."""
+    """Tell whether a reply may be a forward proxy's: it is named as one, or turns a request for a path away.
+
+    A proxy wants whole addresses (RFC 9112 section 3.2.2), and many that say no name stand on any port.
+    """
+    return reply.status == _BAD_REQUEST or _is_named(reply)
+
+
+def _is_named(reply: HttpReply) -> bool:
+    """Tell whether the reply bears the marks of a forward proxy: its name, or its demand to log in to a proxy."""
     software = _SOFTWARE.match(reply.header("server") or "")
     return bool(software) or reply.header("x-squid-error") is not None or reply.status == 407 or _is_privoxy(reply)
 
 
 def _is_privoxy(reply: HttpReply) -> bool:
     """Privoxy 3 names itself nowhere when it is asked as a web server; these are its words (jcc.c)."""
-    return reply.status == 400 and reply.body.startswith("Invalid header received from client.")
+    return reply.status == _BAD_REQUEST and reply.body.startswith("Invalid header received from client.")
 
 
 async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     """Ask for a tunnel to nowhere, at the level of reads. What is neither named as a proxy nor turns ``GET /`` away
     as a request meant for a web server (400) is no proxy."""
     first = await session.get("/", limit=4096)
-    named = suspects(first)
+    named = _is_named(first)
     software = _SOFTWARE.match("Privoxy" if _is_privoxy(first) else first.header("server") or "")
     product, version = (line(software[1]), software[2] or "") if software else ("", "")
     if not level.at_least(Level.READ):
         return ServiceFacts("HTTP-PROXY", Access.UNKNOWN, product, version) if named else None
-    if not named and first.status != 400:
+    if not named and first.status != _BAD_REQUEST:
         return None
     access, refusal, reply = await _connect(session)
     if not named and not (access is Access.OPEN and _tells_of_the_tunnel(reply)):
@@ -97,9 +108,11 @@ def _tells_of_the_tunnel(reply: bytes) -> bool:
     """Tell whether only a proxy answers so, for servers that bear no mark of one.
 
     A gateway error may be that of a balancer before a server that knows no CONNECT, so it must name the address that
-    could not be reached; success opens a tunnel only without a body (RFC 9110 section 9.3.6).
+    could not be reached, or come with a proxy's headers; success opens a tunnel only without a body (RFC 9110 section
+    9.3.6).
     """
-    if ADDRESS in reply.partition(b"\r\n\r\n")[2]:
+    headers, _, body = reply.partition(b"\r\n\r\n")
+    if ADDRESS in body or _OF_A_PROXY.search(headers):
         return True
     framed = re.search(rb"(?i)\r\n(?:content-length|transfer-encoding):", reply)
     return b" 200" in reply[:13] and framed is None

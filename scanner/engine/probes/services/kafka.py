@@ -1,5 +1,6 @@
 """Apache Kafka: are the cluster's brokers told to a client that did not authenticate?
 
+A controller of KRaft knows no brokers' metadata; it is asked for the state of its quorum instead.
 Attributes: ``tls`` (see :mod:`.channel`), ``refusal``: ``credentials``, ``brokers``: how many were named.
 """
 
@@ -16,7 +17,7 @@ from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes, clear_only
 from scanner.engine.probes.wire import Fields
 
-_METADATA, _API_VERSIONS = 3, 18
+_METADATA, _API_VERSIONS, _DESCRIBE_QUORUM = 3, 18, 55
 _CORRELATION = 0x726F756E
 _CLIENT = b"roundsman"
 _UNASKED: tuple[Access, Attributes] = (Access.UNKNOWN, ())
@@ -30,6 +31,12 @@ def _request(api: int, version: int, body: bytes = b"") -> bytes:
 
 
 API_VERSIONS = _request(_API_VERSIONS, 0)
+
+QUORUM = _request(_DESCRIBE_QUORUM, 0, b"\0\x02\x13__cluster_metadata\x02\0\0\0\0\0\0\0")
+"""DescribeQuorum of the one partition that controllers keep, in the compact form (KIP-482, KIP-595): no field beside
+those of the header, one topic, its name, one partition of number 0, and no further fields."""
+_REFUSED = 31
+"""CLUSTER_AUTHORIZATION_FAILED."""
 
 
 def recognises(reply: bytes) -> bool:
@@ -49,14 +56,16 @@ async def look(contact: Contact) -> ServiceFacts:
         evidence = [exchange(API_VERSIONS, reply)]
         access, attributes = _UNASKED
         if contact.level.at_least(Level.READ):
-            request, brokers_at = _metadata_request(reply)
+            known = _known(reply)
+            controls = _METADATA not in known and _DESCRIBE_QUORUM in known
+            request, brokers_at = (QUORUM, 0) if controls else _metadata_request(known)
             await conversation.send(request)
             try:
                 reply = await _response(conversation)
             except ConnectionLost:
                 reply = b""
             evidence.append(exchange(request, reply))
-            access, attributes = _judge(reply, brokers_at)
+            access, attributes = _judge_quorum(reply) if controls else _judge(reply, brokers_at)
     attributes = (*clear_only(contact), *attributes)
     return ServiceFacts("KAFKA", access, "Apache Kafka", "", attributes, tuple(evidence))
 
@@ -69,13 +78,16 @@ async def _response(conversation: Conversation) -> bytes:
     return size + await conversation.receive_exactly(length)
 
 
-def _metadata_request(versions: bytes) -> tuple[bytes, int]:
-    """Return the request in a version both sides know, and where the brokers start in its response."""
+def _known(versions: bytes) -> dict[int, tuple[int, int]]:
+    """Return the lowest and highest version of each request that the broker listed."""
     fields = Fields(versions)
     fields.take(4 + 4 + 2)
-    known = {
-        fields.unsigned(2): (fields.unsigned(2), fields.unsigned(2)) for _ in range(min(fields.signed(4), _MAX_APIS))
-    }
+    count = min(fields.signed(4), _MAX_APIS)
+    return {fields.unsigned(2): (fields.unsigned(2), fields.unsigned(2)) for _ in range(count)}
+
+
+def _metadata_request(known: dict[int, tuple[int, int]]) -> tuple[bytes, int]:
+    """Return the request in a version both sides know, and where the brokers start in its response."""
     lowest, highest = known.get(_METADATA, (1, 1))
     if lowest <= 1 <= highest:
         return _request(_METADATA, 1, struct.pack(">i", 0)), 8
@@ -94,6 +106,18 @@ def _judge(reply: bytes, brokers_at: int) -> tuple[Access, Attributes]:
     if brokers > 0:
         return Access.OPEN, (("brokers", str(brokers)),)
     return Access.UNKNOWN, ()
+
+
+def _judge_quorum(reply: bytes) -> tuple[Access, Attributes]:
+    """Judge by the error that follows the header with its empty list of further fields."""
+    if not reply:
+        return Access.RESTRICTED, (("refusal", "credentials"),)
+    fields = Fields(reply)
+    fields.take(4 + 4 + 1)
+    error = fields.signed(2)
+    if error == _REFUSED:
+        return Access.RESTRICTED, (("refusal", "credentials"),)
+    return (Access.OPEN if error == 0 else Access.UNKNOWN), ()
 
 
 PROBE = ServiceProbe("kafka", frozenset({9092, 9093, 9094}), API_VERSIONS, recognises, look)

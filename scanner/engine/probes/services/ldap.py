@@ -3,7 +3,7 @@
 Attributes: ``tls`` (see :mod:`.channel`); ``bind``: ``accepted`` or ``refused`` for an anonymous bind; ``read``: what
 it then read: ``nothing``, ``rootDSE`` or (with permission to look further) ``entry``. A server that refuses the bind
 may serve those who don't bind at all (RFC 4513 section 4; OpenLDAP's ``disallow bind_anon``); ``unbound`` is then what
-they read.
+they read. One that takes a bind inside TLS alone is asked there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from scanner.engine.errors import ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level
-from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.contact import Contact, exchange, permissive_tls
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services import ber
 from scanner.engine.probes.services.base import ServiceProbe
@@ -22,6 +22,9 @@ _START_TLS_OID = b"1.3.6.1.4.1.1466.20037"
 _SUCCESS = 0
 _NOT_NOW = frozenset({51, 52})
 """busy, unavailable (RFC 4511 section 4.1.9)."""
+_MAY_WANT_TLS = frozenset({8, 13, 53})
+"""strongerAuthRequired, confidentialityRequired (RFC 4511 section 4.1.9); unwillingToPerform is what 389 Directory
+Server says below its ``nsslapd-minssf``."""
 
 BIND = ber.ldap_message(1, ber.tlv(0x60, ber.integer(3) + ber.octets(b"") + ber.tlv(0x80, b"")))
 """An anonymous simple bind (RFC 4513 section 5.1.1)."""
@@ -64,14 +67,12 @@ async def look(contact: Contact) -> ServiceFacts:
     Where the bind is refused, the same is read without any.
     """
     attributes, evidence = await _start_tls(contact)
+    inside = False
     async with contact.open() as conversation:
-        reply, said = await _ask(conversation, BIND)
-        evidence.append(said)
-        if not recognises(reply):
-            raise UnexpectedReply("The LDAP server answered the bind with something else.")
-        code = ber.result_code(reply)
-        if code in _NOT_NOW:
-            raise UnexpectedReply(f"The LDAP server answered the bind with code {code}: it serves no one now.")
+        code = await _bind(conversation, evidence)
+        if code in _MAY_WANT_TLS and ("tls", "offered") in attributes:
+            inside = await _upgrade(contact, conversation)
+            code = await _bind(conversation, evidence) if inside else code
         bound = code == _SUCCESS
         attributes = (*attributes, ("bind", "accepted" if bound else "refused"))
         if bound and contact.level.at_least(Level.READ):
@@ -79,6 +80,8 @@ async def look(contact: Contact) -> ServiceFacts:
             attributes = (*attributes, ("read", read))
     if not bound and contact.level.at_least(Level.CREDENTIAL):
         async with contact.open() as conversation:
+            if inside:
+                await _upgrade(contact, conversation)
             attributes = (*attributes, ("unbound", await _read(conversation, contact.level, evidence)))
     opened = {("read", "entry"), ("unbound", "entry")}.intersection(attributes)
     access = Access.OPEN if opened else Access.UNKNOWN if bound else Access.RESTRICTED
@@ -92,6 +95,27 @@ async def _start_tls(contact: Contact) -> tuple[Attributes, list[Exchange]]:
         reply, said = await _ask(conversation, START_TLS)
     offered = ber.operation(reply)[1] == EXTENDED_RESPONSE and ber.result_code(reply) == _SUCCESS
     return upgrade(contact, offered), [said]
+
+
+async def _bind(conversation: Conversation, evidence: list[Exchange]) -> int:
+    """Bind anonymously and return the result's code. Raises ``UnexpectedReply`` when nobody is served now."""
+    reply, said = await _ask(conversation, BIND)
+    evidence.append(said)
+    if not recognises(reply):
+        raise UnexpectedReply("The LDAP server answered the bind with something else.")
+    code = ber.result_code(reply)
+    if code in _NOT_NOW:
+        raise UnexpectedReply(f"The LDAP server answered the bind with code {code}: it serves no one now.")
+    return code
+
+
+async def _upgrade(contact: Contact, conversation: Conversation) -> bool:
+    """Continue inside TLS on a connection that is in clear so far; tell whether the server took it."""
+    reply, _ = await _ask(conversation, START_TLS)
+    if ber.operation(reply)[1] != EXTENDED_RESPONSE or ber.result_code(reply) != _SUCCESS:
+        return False
+    await conversation.start_tls(permissive_tls(), contact.target.hostname)
+    return True
 
 
 async def _read(conversation: Conversation, level: Level, evidence: list[Exchange]) -> str:

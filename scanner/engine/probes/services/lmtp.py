@@ -13,17 +13,19 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.services import smtp
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import upgrade
-from scanner.engine.probes.services.replies import ReplyReader
+from scanner.engine.probes.services.replies import NAMES_FTP, NAMES_LMTP, NAMES_SMTP, ReplyReader
 
 HELLO = b"LHLO " + smtp.HELO_NAME
 """Only LMTP knows this command, and it knows no EHLO (section 4.1)."""
 
-_BANNER = re.compile(rb"\A220[ -][^\n]*?\bLMTP\b", re.IGNORECASE)
+_BANNER = re.compile(rb"\A220[ -][^\n]*")
 
 
 def recognises(banner: bytes) -> bool:
     """Tell whether the banner names LMTP and not SMTP; one that names neither is told by :mod:`.code_220`."""
-    return bool(_BANNER.match(banner)) and not smtp.recognises(banner)
+    first = _BANNER.match(banner)
+    named = first is not None and NAMES_LMTP.search(first[0])
+    return bool(named) and not (NAMES_SMTP.search(banner) or NAMES_FTP.search(banner))
 
 
 async def look(contact: Contact) -> ServiceFacts:

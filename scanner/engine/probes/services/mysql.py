@@ -4,6 +4,7 @@ One connection, nothing sent: whether an account without a password exists is no
 before a log-in counts against the caller: after ``max_connect_errors`` of them (100) the server turns its address
 away until an administrator intervenes, so there must be few.
 OceanBase, which tells itself in its version, is a service of its own; behind its proxy it can't be told from MySQL.
+A proxy, or a database that only speaks the protocol, has no product and no version here.
 Attributes: ``tls`` (see :mod:`.channel`), ``refusal``: ``credentials`` or ``host-acl`` (this address may not log in
 at all); ``auth_plugin``; ``interface``: ``x-protocol``.
 """
@@ -41,8 +42,19 @@ _RELATIVES = (
     ("MariaDB", re.compile(r"^(?:5\.5\.5-)?(\d+\.\d+\.\d+)-MariaDB")),
     ("TiDB", re.compile(r"-TiDB-v?(\d+\.\d+\.\d+)")),
     ("OceanBase", re.compile(r"-OceanBase(?:[_ A-Z]*)-v?(\d+\.\d+\.\d+)", re.IGNORECASE)),
-    ("MySQL", re.compile(r"^(\d+\.\d+\.\d+)")),
+    (
+        "MySQL",
+        re.compile(
+            r"^(\d+\.\d+\.\d+)(?:-(?:\d[\w.+~]*|debug|log|nt|max|standard|community|commercial"
+            r"|enterprise|advanced|classic|pro|gpl|cluster|server|cll|lve|rds|google|azure))*$"
+        ),
+    ),
 )
+"""A name and what follows it in the text of the version. What puts other words behind the number is none of MySQL's:
+proxies (MaxScale, Mycat, ShardingSphere) and databases (ClickHouse, Manticore, PolarDB-X) name a MySQL that their
+clients know, which says nothing of their age."""
+_NOBODYS = frozenset({"5.1.0", "5.5.30", "5.7.99"})
+"""What StarRocks, ProxySQL and Doris call themselves unless told otherwise, without a word of their own."""
 
 
 def recognises(banner: bytes) -> bool:
@@ -90,9 +102,8 @@ def _whole(data: bytes) -> bool:
 def _handshake(packet: Fields) -> tuple[str, str, int, str]:
     """Return product, version, capability flags and authentication plug-in of a HandshakeV10 payload."""
     text = packet.text_until_nul().decode("ascii", errors="replace")
-    product, version = next(
-        ((name, match[1]) for name, pattern in _RELATIVES if (match := pattern.search(text))), ("", "")
-    )
+    known = ((name, match[1]) for name, pattern in _RELATIVES if (match := pattern.search(text)))
+    product, version = ("", "") if text in _NOBODYS else next(known, ("", ""))
     packet.take(4 + 8 + 1)  # thread id, first part of the nonce, filler
     capabilities = packet.unsigned(2)
     if not packet.left:

@@ -33,6 +33,12 @@ def recognises(reply: bytes) -> bool:
     return confirm and len(reply) == 19 and reply[11] in (_RESPONSE, _FAILURE) and reply[13:15] == b"\x08\x00"
 
 
+def recognises_old(reply: bytes) -> bool:
+    """Tell whether the reply is a connection confirm without an answer to the negotiation, as Windows gave before it
+    knew any (XP, Server 2003). Other services confirm alike, so it is Remote Desktop's on its own ports alone."""
+    return len(reply) == 11 and reply.startswith(b"\x03\x00\x00\x0b\x06\xd0\x00\x00")
+
+
 async def look(contact: Contact) -> ServiceFacts:
     """Ask for all protocols, then for each weaker one alone. What the server selects counts, nothing else does:
     a server that selects TLS when CredSSP is offered as well does not do NLA."""
@@ -72,6 +78,8 @@ def _whole(data: bytes) -> bool:
     return len(data) >= 4 and len(data) >= int.from_bytes(data[2:4], "big")
 
 
-PROBE = ServiceProbe(
-    protocol="rdp", ports=frozenset({3388, 3389, 3390}), greeting=GREETING, recognises=recognises, look=look
+_PORTS = frozenset({3388, 3389, 3390})
+PROBES = (
+    ServiceProbe("rdp", _PORTS, GREETING, recognises, look),
+    ServiceProbe("rdp", _PORTS, GREETING, recognises_old, look, own_ports_only=True),
 )

@@ -20,8 +20,12 @@ COUNT = b"DBSIZE\r\n"
 """How many keys there are: read-only, and refused wherever credentials are set."""
 
 # Errors that only this protocol words this way (redis/src/server.c, acl.c, networking.c).
-_REFUSALS = (b"-NOAUTH", b"-DENIED Redis", b"-NOPERM", b"-WRONGPASS", b"-ERR operation not permitted")
-_TROUBLED = (b"-MISCONF Redis ", b"-LOADING Redis ", b"-MASTERDOWN Link ")
+_REFUSALS = (b"-NOAUTH", b"-NOPERM", b"-WRONGPASS", b"-ERR operation not permitted")
+_PROTECTED = re.compile(rb"\A-DENIED (?:[\w .-]{1,30} is )?[Rr]unning in protected mode\b")
+"""Said unasked. Forks put their own name where Redis has its own, Valkey none (valkey/src/networking.c)."""
+_TROUBLED = re.compile(
+    rb"\A-(?:MISCONF [\w.-]{1,30} is configured to save |LOADING [\w.-]{1,30} is loading the dataset |MASTERDOWN Link )"
+)
 """What even ``PING`` is answered with by a server that can't save, still loads, or has lost its master, though it
 answers ``INFO`` (redis/src/server.c, processCommand): a weak server in trouble is weak."""
 _UNKNOWN = b"-ERR unknown command"
@@ -44,12 +48,12 @@ _BULK = re.compile(rb"\A\$(\d{1,7})\r\n")
 
 def recognises(reply: bytes) -> bool:
     """Tell whether the reply to ``PING`` is Redis's: a pong, one of its refusals, or what troubles it."""
-    return reply.startswith((b"+PONG\r\n", *_REFUSALS, *_TROUBLED))
+    return reply.startswith((b"+PONG\r\n", *_REFUSALS)) or bool(_PROTECTED.match(reply) or _TROUBLED.match(reply))
 
 
 def also_recognises(reply: bytes) -> bool:
     """Recognise the error that an HTTP request line earns: ``GET`` is a Redis command with too many words."""
-    return reply.startswith((b"-ERR wrong number of arguments for 'get'", b"-NOAUTH", b"-DENIED Redis"))
+    return reply.startswith((b"-ERR wrong number of arguments for 'get'", b"-NOAUTH")) or bool(_PROTECTED.match(reply))
 
 
 async def look(contact: Contact) -> ServiceFacts:
@@ -74,7 +78,7 @@ async def look(contact: Contact) -> ServiceFacts:
 
 def _facts(contact: Contact, reply: bytes, evidence: tuple[Exchange, ...]) -> ServiceFacts:
     channel = clear_only(contact)
-    if reply.startswith(b"-DENIED"):
+    if _PROTECTED.match(reply):
         refusal = (("refusal", "protected-mode"),)
         return ServiceFacts("REDIS", Access.RESTRICTED, "Redis", attributes=refusal, exchanges=evidence)
     if reply.startswith(_REFUSALS):
@@ -86,7 +90,7 @@ def _facts(contact: Contact, reply: bytes, evidence: tuple[Exchange, ...]) -> Se
             return ServiceFacts("REDIS", Access.OPEN, product, version[1].decode(), channel, evidence)
     if re.fullmatch(rb":\d{1,20}\r\n", reply):
         return ServiceFacts("REDIS", Access.OPEN, "Redis", attributes=channel, exchanges=evidence)
-    if reply.startswith((b"+PONG\r\n", _UNKNOWN, *_TROUBLED)):
+    if reply.startswith((b"+PONG\r\n", _UNKNOWN)) or _TROUBLED.match(reply):
         return ServiceFacts("REDIS", Access.UNKNOWN, "Redis", attributes=channel, exchanges=evidence)
     raise UnexpectedReply("Redis answered INFO with neither its server section nor a refusal.")
 

@@ -13,6 +13,16 @@ from scanner.engine.probes.dial import Conversation
 REPLY_LIMIT = 32 * 1024
 """Bytes that one reply may have; some greet with pages of terms of use."""
 
+_ALONE = rb"(?<![\w.])(?:%s)\b(?![\w-]*\.\w)"
+"""A word that is no part of the name of a host, which may do anything whatever it is called."""
+
+NAMES_FTP = re.compile(
+    rb"(?i)(?:%s)|FileZilla|Serv-U|Xlight|ftp server" % (_ALONE % rb"[sv]?s?ftpd?|proftpd|pure-?ftpd")
+)
+NAMES_SMTP = re.compile(rb"(?i)%s" % (_ALONE % rb"E?SMTP"))
+NAMES_LMTP = re.compile(rb"(?i)%s" % (_ALONE % rb"LMTP"))
+"""All three greet with code 220, and mostly say what they are. Who names two of them leaves it open."""
+
 _LINE = re.compile(rb"\A(\d{3})([ -]|\Z)")
 
 

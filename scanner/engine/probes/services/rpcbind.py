@@ -1,5 +1,8 @@
 """The port mapper over TCP: which programs does it tell of, and to whom does NFS export?
 
+NFS, mount daemons and lock managers speak the same calls on ports of their own, and say that they are no port mapper;
+they are named ``rpc``, and asked nothing.
+
 Attributes: ``programs``: names or numbers, joined by commas; ``exports``: exported paths and their clients, such as
 ``/srv (*)``, joined by semicolons; ``everyone``: ``yes`` when at least one export has no client list, ``*``, or a
 network that holds every address.
@@ -22,6 +25,7 @@ from scanner.engine.probes.wire import Fields
 _ID = 0x526D6170
 _PORTMAP, _MOUNT = 100000, 100005
 _NULL, _DUMP, _EXPORT = 0, 4, 5
+_PROGRAM_UNAVAILABLE = 1
 _TCP = 6
 _LAST_FRAGMENT = 0x80000000
 _NAMES = {
@@ -43,7 +47,19 @@ GREETING = call(_PORTMAP, 2, _NULL)
 
 
 def recognises(reply: bytes) -> bool:
-    """Tell whether the reply is an RPC reply to our call, accepted or denied."""
+    """Tell whether the reply is an RPC reply to our call, accepted or denied, of a server that has the program."""
+    return _answers(reply) and not recognises_other(reply)
+
+
+def recognises_other(reply: bytes) -> bool:
+    """Tell whether the reply says that the program is unavailable (RFC 5531 section 9): it is another's port."""
+    if not _answers(reply) or len(reply) < 28 or reply[12:16] != bytes(4):
+        return False
+    verifier = int.from_bytes(reply[20:24], "big")
+    return reply[24 + verifier : 28 + verifier] == struct.pack(">I", _PROGRAM_UNAVAILABLE)
+
+
+def _answers(reply: bytes) -> bool:
     return len(reply) >= 16 and reply[:1] == b"\x80" and reply[4:12] == struct.pack(">II", _ID, 1)
 
 
@@ -74,6 +90,14 @@ async def look(contact: Contact) -> ServiceFacts:
             except ProbeError:
                 attributes = (*attributes, ("exports_asked", "failed"))
     return ServiceFacts("RPCBIND", Access.OPEN, attributes=attributes, exchanges=tuple(evidence))
+
+
+async def look_at_other(contact: Contact) -> ServiceFacts:
+    """Make the same call once more; which program the port is for is the port mapper's to tell."""
+    reply = await _ask(contact, GREETING)
+    if not recognises_other(reply):
+        raise UnexpectedReply("The RPC service answered with something else than before.")
+    return ServiceFacts("RPC", Access.UNKNOWN, exchanges=(exchange(GREETING, reply),))
 
 
 def _mounts(program: int, protocol: int) -> bool:
@@ -131,4 +155,7 @@ def _text(fields: Fields) -> str:
     return printable_bytes(data, 120)
 
 
-PROBE = ServiceProbe(protocol="rpcbind", ports=frozenset({111}), greeting=GREETING, recognises=recognises, look=look)
+PROBES = (
+    ServiceProbe("rpcbind", frozenset({111}), GREETING, recognises, look),
+    ServiceProbe("rpc", frozenset({2049}), GREETING, recognises_other, look_at_other),
+)

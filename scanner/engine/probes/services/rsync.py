@@ -24,7 +24,8 @@ MODULE_LIMIT = 32
 LIST_LIMIT = 32 * 1024
 """Bytes of the message of the day and the list."""
 
-_BANNER = re.compile(rb"\A@RSYNCD: (\d{1,3}\.\d{1,3})[^\n]{0,200}\n")
+_BANNER = re.compile(rb"\A@RSYNCD: \d{1,3}(?:\.\d{1,3})?(?: [^\n]{0,200})?\n")
+"""Before version 3.0 (2008) there was no number behind the point; openrsync still has none."""
 _MODULE = re.compile(rb"^([^\s@#\n][^\t\n]{0,63}?)[ ]*\t", re.MULTILINE)
 _NO_MODULE = b"@ERROR: Unknown module"
 """Said of a line of the message of the day that looks like a module's."""

@@ -1,5 +1,8 @@
 """SMB: is version 1 still spoken, and must messages be signed?
 
+On port 139 the messages travel in a session of NetBIOS (RFC 1002 section 4.3), which has to be asked for first: Windows
+answers nothing else there.
+
 Attributes: ``smb1``: ``accepted`` or ``refused``; ``signing``: ``required`` or ``optional``, of version 1 where nothing
 newer is spoken, absent when no dialect was agreed on; ``dialect``: the SMB 2 dialect chosen, hexadecimal.
 """
@@ -11,6 +14,7 @@ import struct
 from scanner.engine.errors import ConnectionLost, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.probes.contact import Contact, exchange
+from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes
 
@@ -18,12 +22,28 @@ _SMB1, _SMB2 = b"\xffSMB", b"\xfeSMB"
 _NEGOTIATE = 0x72
 _SIGNING_REQUIRED, _SMB1_SIGNING_REQUIRED = 0x0002, 0x08
 _SMB1_REPLY, _SMB2_REPLY = 0x80, 0x01
+_SESSION_PORT = 139
+_SESSION_GRANTED, _SESSION_REFUSED = b"\x82\0\0\0", b"\x83\0\0\x01"
+_REFUSALS = frozenset({0x80, 0x81, 0x82, 0x83, 0x8F})
+"""Not listening on the called name, or not for us; no such name; no room; unspecified (RFC 1002 section 4.3.4)."""
 _DIALECTS = (0x0202, 0x0210, 0x0300, 0x0302, 0x0311)
 
 
 def _framed(message: bytes) -> bytes:
     """Put the length in front, as direct TCP transport does ([MS-SMB2] section 2.1)."""
     return len(message).to_bytes(4, "big") + message
+
+
+def _netbios_name(name: bytes, kind: int) -> bytes:
+    """Encode a name of NetBIOS and its kind, half an octet a letter (RFC 1001 section 14.1)."""
+    halves = (half for octet in name.ljust(15) + bytes([kind]) for half in (octet >> 4, octet & 0x0F))
+    return b"\x20" + bytes(0x41 + half for half in halves) + b"\0"
+
+
+def _session_request() -> bytes:
+    """Ask for the file server, by the name that stands for whatever it is called (RFC 1002 section 4.3.2)."""
+    names = _netbios_name(b"*SMBSERVER", 0x20) + _netbios_name(b"ROUNDSMAN", 0)
+    return b"\x81\0" + len(names).to_bytes(2, "big") + names
 
 
 def _smb1_negotiate(*dialects: bytes) -> bytes:
@@ -47,11 +67,18 @@ def _smb2_negotiate() -> bytes:
 GREETING = _smb1_negotiate(b"NT LM 0.12", b"SMB 2.002", b"SMB 2.???")
 SMB1_ONLY = _smb1_negotiate(b"NT LM 0.12")
 SMB2_ONLY = _smb2_negotiate()
+SESSION_REQUEST = _session_request()
 
 
 def recognises(reply: bytes) -> bool:
     """Tell whether the reply is a framed negotiate response of SMB 1 or 2."""
     return _is_smb1(reply) or _is_smb2(reply)
+
+
+def recognises_session(reply: bytes) -> bool:
+    """Tell whether the reply grants or refuses the session, and is nothing more."""
+    refused = len(reply) == 5 and reply.startswith(_SESSION_REFUSED) and reply[4] in _REFUSALS
+    return reply == _SESSION_GRANTED or refused
 
 
 def _is_smb1(reply: bytes) -> bool:
@@ -91,6 +118,8 @@ async def look(contact: Contact) -> ServiceFacts:
 async def _ask(contact: Contact, request: bytes) -> tuple[bytes, Exchange]:
     """Return the reply; empty when the server hangs up on a version it doesn't speak."""
     async with contact.open() as conversation:
+        if contact.endpoint.port == _SESSION_PORT:
+            await _begin_session(conversation)
         await conversation.send(request)
         try:
             reply = await conversation.receive_until(_whole, limit=4096)
@@ -99,8 +128,17 @@ async def _ask(contact: Contact, request: bytes) -> tuple[bytes, Exchange]:
     return reply, exchange(request, reply)
 
 
+async def _begin_session(conversation: Conversation) -> None:
+    await conversation.send(SESSION_REQUEST)
+    if await conversation.receive_until(_whole, limit=64) != _SESSION_GRANTED:
+        raise UnexpectedReply("The server grants no session of NetBIOS by the name that stands for any.")
+
+
 def _whole(data: bytes) -> bool:
     return len(data) >= 4 and len(data) >= 4 + int.from_bytes(data[1:4], "big")
 
 
-PROBE = ServiceProbe(protocol="smb", ports=frozenset({445, 139}), greeting=GREETING, recognises=recognises, look=look)
+PROBES = (
+    ServiceProbe("smb", frozenset({445}), GREETING, recognises, look),
+    ServiceProbe("smb", frozenset({_SESSION_PORT}), SESSION_REQUEST, recognises_session, look, own_ports_only=True),
+)

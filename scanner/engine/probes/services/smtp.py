@@ -19,7 +19,7 @@ from scanner.engine.probes.contact import Contact, permissive_tls
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes, upgrade
-from scanner.engine.probes.services.replies import Reply, ReplyReader
+from scanner.engine.probes.services.replies import NAMES_FTP, NAMES_SMTP, Reply, ReplyReader
 
 BANNER_TIMEOUT = 30.0
 """Seconds that a server may delay its greeting to tell hurried spammers from mail servers."""
@@ -42,7 +42,7 @@ _UNDECIDED = {
 _RELAYING = re.compile(r"(?i)relay")
 """In a refusal for now (Postfix's ``defer_unauth_destination``), it names what is refused; greylisting names time."""
 
-_BANNER = re.compile(rb"\A220[ -][^\n]*?\bE?SMTP\b", re.IGNORECASE)
+_BANNER = re.compile(rb"\A220[ -][^\n]*")
 _PRODUCTS = (
     ("Postfix", re.compile(r"\bPostfix()\b")),
     ("Exim", re.compile(r"\bExim (\d[\w.]{0,15})")),
@@ -54,8 +54,9 @@ _PRODUCTS = (
 
 
 def recognises(banner: bytes) -> bool:
-    """Tell whether the banner is a mail server's: code 220 and a first line that names (E)SMTP."""
-    return bool(_BANNER.match(banner))
+    """Tell whether the banner is a mail server's: code 220 and a first line that names (E)SMTP, and not FTP."""
+    first = _BANNER.match(banner)
+    return first is not None and bool(NAMES_SMTP.search(first[0])) and not NAMES_FTP.search(first[0])
 
 
 async def look(contact: Contact) -> ServiceFacts:
