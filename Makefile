@@ -20,7 +20,7 @@ check: setup ## Static checks: formatting, lint, types, import rules, translatio
 	@.venv/bin/lint-imports --no-cache
 
 test: check ## Everything: static checks and all tests, against real servers on loopback
-	@.venv/bin/pytest -n 6 --dist worksteal -m "not postgresql"
+	@.venv/bin/pytest -n 8 --dist worksteal -m "not postgresql"
 	@$(PYTHON) -m tests.postgres .venv/bin/pytest -n 2 -q -m "not sqlite" tests/rounds/test_jobs.py tests/audit/test_trail.py
 
 test-postgres: setup ## All tests that use a database, on a PostgreSQL server of their own, and what only that can do

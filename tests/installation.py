@@ -7,7 +7,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +17,9 @@ from typing import Any
 import psycopg
 
 from scanner.installation import ROOT
-from tests import postgres
+from tests import forked, postgres
 
+COMMAND = "from scanner.cli.main import main; main()"
 _PREPARED = "from scanner.settings import prepare; prepare()\n"
 
 
@@ -73,15 +73,7 @@ class Installation:
 
     def roundsman(self, *arguments: str | Path, status: int = 0) -> str:
         """Run the command, see that it ends with ``status``, and return what it printed."""
-        code = "from scanner.cli.main import main; main()"
-        result = subprocess.run(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            env=self._variables(),
-            cwd=self.path.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        result = forked.run("-c", COMMAND, *arguments, env=self._variables(), cwd=self.path.parent)
         output = result.stdout + result.stderr
         assert result.returncode == status, output
         return output
@@ -89,17 +81,17 @@ class Installation:
     def python(self, code: str) -> str:
         """Run code in a process that is ready for Django; return what it printed."""
         with self.start(code) as process:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
         return output
 
     def start(self, code: str) -> subprocess.Popen[str]:
         """Start such a process, and go on."""
-        return subprocess.Popen(
-            [sys.executable, "-c", _PREPARED + dedent(code)],
+        return forked.Python(
+            "-c",
+            _PREPARED + dedent(code),
             env=self._variables(),
             cwd=self.path.parent,
-            text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

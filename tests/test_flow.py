@@ -7,20 +7,21 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from scanner.engine.model import Outcome
 from scanner.flow import carry_out
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.rounds.models import HostResult
+from tests import forked
+from tests.installation import COMMAND
 from tests.lab.case import process, program
+from tests.processes import below, lives
 from tests.rounds.world import authorise, organisation, planned, register
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")]
@@ -81,18 +82,17 @@ def test_ctrl_c_ends_a_round_within_seconds_keeps_it_and_leaves_no_process(tmp_p
     )
     environment = {**os.environ, "ROUNDSMAN_DATA_DIR": str(tmp_path / "data")}
     root = Path(__file__).parents[1]
-    subprocess.run([sys.executable, "-c", prepare], cwd=root, env=environment, check=True, timeout=60)
-    command = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+    forked.run("-c", prepare, env=environment, cwd=root).check_returncode()
     with socket.create_server((ADDRESS, 0), backlog=64) as mute:
         mute.settimeout(60)
-        run = [*command, "round", "run", "--ports", str(mute.getsockname()[1])]
-        child = subprocess.Popen(run, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        run = ("-c", COMMAND, "round", "run", "--ports", str(mute.getsockname()[1]))
+        child = forked.Python(*run, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             held = [mute.accept() for _ in range(2)]  # it accepts and never says a word, which keeps the round busy
-            children = psutil.Process(child.pid).children(recursive=True)
+            children = below(child.pid)
             started = time.monotonic()
             child.send_signal(signal.SIGINT)
-            output = child.communicate(timeout=20)[0].decode()
+            output = child.communicate(timeout=20)[0]
             took = time.monotonic() - started
         finally:
             child.kill()
@@ -101,9 +101,7 @@ def test_ctrl_c_ends_a_round_within_seconds_keeps_it_and_leaves_no_process(tmp_p
     assert took < 5
     assert child.returncode == 130, output
     assert "cancelled" in output
-    assert not [each for each in children if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
-    shown = subprocess.run(
-        [*command, "round", "show", "1"], cwd=root, env=environment, check=True, timeout=60, capture_output=True
-    ).stdout.decode()
-    assert "cancelled" in shown
-    assert ADDRESS in shown
+    assert not [each for each in children if lives(each)]
+    shown = forked.run("-c", COMMAND, "round", "show", "1", env=environment, cwd=root)
+    assert (shown.returncode, "cancelled" in shown.stdout) == (0, True)
+    assert ADDRESS in shown.stdout

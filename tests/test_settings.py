@@ -178,7 +178,7 @@ class TestPrepare:
         processes = [
             subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) for _ in range(3)
         ]
-        outputs = {process.communicate(timeout=60)[0] for process in processes}
+        outputs = {process.communicate(timeout=240)[0] for process in processes}
         assert [process.returncode for process in processes] == [0, 0, 0]
         assert len(outputs) == 1
 

@@ -42,7 +42,7 @@ def test_what_the_page_shows_works_as_it_stands(installation: Installation, tmp_
 
         def run(*command: str) -> str:
             done = subprocess.run(
-                command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+                command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240
             )
             assert done.returncode == 0, done.stdout + done.stderr
             return done.stdout

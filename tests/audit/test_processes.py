@@ -27,7 +27,7 @@ def test_processes_that_record_at_once_make_one_chain(installation: Installation
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
     for writer in writers:
-        writer.communicate("go\n", timeout=60)
+        writer.communicate("go\n", timeout=240)
         assert writer.returncode == 0
     assert "30 entries, whole" in installation.roundsman("audit", "verify")
 

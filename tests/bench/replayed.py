@@ -22,6 +22,7 @@ import psutil
 
 from tests.bench import crowded
 from tests.bench.soak import Clock
+from tests.processes import below, processor_seconds
 
 IDLE = 0.05
 """Seconds between two looks for work."""
@@ -314,12 +315,7 @@ def server_seconds(number: int) -> float:
     server = psutil.Process(number)
     times = server.cpu_times()
     own: float = times.user + times.system + times.children_user + times.children_system
-    for each in server.children():
-        try:
-            own += sum(each.cpu_times()[:2])
-        except psutil.Error:
-            continue
-    return own
+    return own + sum(map(processor_seconds, below(server, recursive=False)))
 
 
 def memory() -> float:

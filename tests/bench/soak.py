@@ -28,6 +28,8 @@ from typing import Any
 
 import psutil
 
+from tests.processes import processor_seconds
+
 SEED = 20
 POLL, WAIT = 0.01, 0.02
 """Seconds between two looks for work, and for its end. ``serve`` takes one: its rounds take as many times longer."""
@@ -359,7 +361,7 @@ def _memory(workers: list[Any]) -> float:
 def _cpu() -> float:
     """Seconds of processor time of this process, and of its children that ended or live."""
     own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    alive = sum(sum(each.cpu_times()[:2]) for each in psutil.Process().children())
+    alive = sum(map(processor_seconds, psutil.Process().children()))
     return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime + alive
 
 

@@ -34,6 +34,7 @@ from scanner.database import FILE
 from tests.bench.pages import Size
 from tests.console.test_production import served
 from tests.installation import Installation
+from tests.processes import below, command_line, processor_seconds
 
 ALLOWED_MS = 300
 """What 95 of 100 requests may take."""
@@ -138,7 +139,7 @@ class Server:
 
     def __init__(self, number: int) -> None:
         whole = psutil.Process(number)
-        apart = [each for each in whole.children() if "scanner.cli.pages" in each.cmdline()]
+        apart = [each for each in below(whole, recursive=False) if "scanner.cli.pages" in command_line(each)]
         self._processes = dict(zip(("service", "pages"), (whole, *apart), strict=True))
         self._before: dict[str, float] = {}
 
@@ -156,14 +157,9 @@ class Server:
 
     def _times(self) -> dict[str, float]:
         asking = psutil.Process()
-        spent = {name: _time(each) for name, each in {**self._processes, "who ask": asking}.items()}
+        spent = {name: processor_seconds(each) for name, each in {**self._processes, "who ask": asking}.items()}
         whole = psutil.cpu_times()
         return {**spent, "all else": sum(whole) - whole.idle - whole.iowait - sum(spent.values())}
-
-
-def _time(process: psutil.Process) -> float:
-    spent = process.cpu_times()
-    return float(spent.user + spent.system)
 
 
 def _people(size: Size, number: int) -> list[Person]:

@@ -22,9 +22,12 @@ from scanner.cli.main import main
 from scanner.engine.model import Target
 from scanner.engine.plan import Plan, parse_ports
 from scanner.engine.probes.dial import Limits
+from tests import forked
+from tests.installation import COMMAND
 from tests.lab.case import process, program
 from tests.lab.lab_ca import issue
-from tests.rounds.prepared import scans, within
+from tests.processes import below, command_line, lives, scans
+from tests.rounds.prepared import within
 
 ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 SCHEMA = Path(__file__).parents[2] / "docs" / "inspection.schema.json"
@@ -34,11 +37,8 @@ ADDRESS, PORT = "127.11.2.1", 6379
 pytestmark = pytest.mark.lab
 
 
-def roundsman(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    command = [ROUNDSMAN, "inspect", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False
-    )
+def roundsman(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return forked.run("-c", COMMAND, "inspect", *arguments, env=os.environ, cwd=Path.cwd())
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_report(redis: str) -> None:
     with Path("/dev/full").open("w") as full:
         command = [ROUNDSMAN, "inspect", redis, *ALLOWED, "--ports", "6379"]
         buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=buffered)
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=240, env=buffered)
     assert ran.returncode == 2
     assert "could not be written" in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -195,8 +195,8 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(redis: str, t
     child = subprocess.Popen([*command, "--output", str(report)], stderr=subprocess.PIPE, text=True)
     try:
         this = psutil.Process(child.pid)
-        assert within(20, lambda: any(scans(each) for each in this.children(recursive=True)))
-        family = this.children(recursive=True)
+        assert within(20, lambda: any(scans(each) for each in below(this)))
+        family = below(this)
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
     finally:
@@ -207,16 +207,14 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(redis: str, t
     targets = json.loads(report.read_text())["targets"]
     assert len(targets) == 200
     assert any(target["outcome"] != "inspected" for target in targets)
-    assert [member for member in family if member.is_running()] == []
+    assert [member for member in family if lives(member)] == []
 
 
 def _scanning(command: psutil.Process) -> list[psutil.Process]:
     """The forks of ``roundsman inspect`` that scan, once there are several that share its hosts."""
-    try:
-        forks = [each for each in command.children() if each.cmdline() == command.cmdline()]
-        return [each for each in forks if len(forks) > 1 and any(map(scans, each.children()))]
-    except psutil.NoSuchProcess:
-        return []  # one of nmap's has just ended
+    own = command_line(command)
+    forks = [each for each in below(command, recursive=False) if command_line(each) == own]
+    return [each for each in forks if len(forks) > 1 and any(map(scans, below(each, recursive=False)))]
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core gets no helpers")
@@ -230,9 +228,9 @@ def test_many_hosts_are_shared_by_processes_and_what_one_leaves_is_not_inspected
     try:
         this = psutil.Process(child.pid)
         assert within(60, lambda: bool(_scanning(this)))
-        family = this.children(recursive=True)
+        family = below(this)
         (this if hit is signal.SIGINT else _scanning(this)[0]).send_signal(hit)
-        printed, said = child.communicate(timeout=60)
+        printed, said = child.communicate(timeout=240)
     finally:
         child.kill()
         child.wait()
@@ -243,7 +241,7 @@ def test_many_hosts_are_shared_by_processes_and_what_one_leaves_is_not_inspected
     assert len(targets) == 48
     assert any(outcome == "error" for outcome in targets.values())
     assert hit is signal.SIGINT or any(outcome == "inspected" for outcome in targets.values())
-    assert within(5, lambda: not [member for member in family if member.is_running() and not scans(member)])
+    assert within(5, lambda: not [member for member in family if lives(member) and not scans(member)])
 
 
 def test_an_address_has_one_process_whatever_it_is_asked_by_and_a_rate_is_kept_by_one_alone() -> None:

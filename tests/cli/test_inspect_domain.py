@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests import forked
 from tests.cli.test_inspect_command import refused
+from tests.installation import COMMAND
 from tests.lab.dns_servers import Zone, dns_world
 
-ROUNDSMAN = str(Path(sys.executable).with_name("roundsman"))
 SCHEMA = Path(__file__).parents[2] / "docs" / "inspection.schema.json"
 RESOLVER = "127.11.61.1"
 ALLOWED = ("--authorisation", "the lab's owner", "--resolver", RESOLVER)
@@ -26,8 +28,7 @@ pytestmark = pytest.mark.lab
 
 
 def roundsman(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [ROUNDSMAN, "inspect", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+    return forked.run("-c", COMMAND, "inspect", *arguments, env=os.environ, cwd=Path.cwd())
 
 
 @pytest.fixture(scope="module", autouse=True)

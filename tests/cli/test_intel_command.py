@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from scanner.installation import ROOT
+from tests import forked
+from tests.installation import COMMAND
 
 KEV = (
     "cveID,vendorProject,product,dateAdded,dueDate,knownRansomwareCampaignUse\n"
@@ -22,14 +25,8 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def roundsman(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from scanner.cli.main import main; main()", "intel", *arguments],
-        env={**os.environ, "ROUNDSMAN_DATA_DIR": str(data_dir)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = {**os.environ, "ROUNDSMAN_DATA_DIR": str(data_dir)}
+    return forked.run("-c", COMMAND, "intel", *arguments, env=environment, cwd=ROOT)
 
 
 def test_import_says_what_it_took_and_status_what_is_there(data_dir: Path, tmp_path: Path) -> None:

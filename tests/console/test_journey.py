@@ -33,7 +33,6 @@ from tests.pages.test_in_browser import AXE, LEVELS, VIOLATIONS
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.lab,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server"),
 ]
 
@@ -113,12 +112,14 @@ class Tab:
         self.page.locator(f'a[href="{path}"]:visible').first.click()
 
     def look(self, name: str) -> None:
-        """Keep a picture of the page, and note what keeps people out, or runs over the screen."""
-        self.page.screenshot(path=self._folder / f"{name}.png", full_page=True)
+        """Note what of the page keeps people out, or runs over the screen, and keep a picture of such a page."""
+        self.page.wait_for_load_state()
         found = self.page.evaluate(f"async levels => {{ {AXE}; return await ({VIOLATIONS})(levels); }}", LEVELS)
-        self.wrong += [f"{name}: {each}" for each in found]
         if self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
-            self.wrong.append(f"{name}: wider than the screen")
+            found.append("wider than the screen")
+        if found:
+            self.page.screenshot(path=self._folder / f"{name}.png", full_page=True)
+            self.wrong += [f"{name}: {each}" for each in found]
 
     def until(self, shows: str) -> None:
         """Load the page again until it shows something."""

@@ -95,7 +95,6 @@ def test_a_key_needs_a_name_of_the_site(host: str, can: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.lab
-@pytest.mark.timeout(180)
 def test_a_key_is_registered_named_used_and_removed_and_a_single_sign_on_used(
     installation: Installation, tmp_path: Path
 ) -> None:

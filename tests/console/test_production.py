@@ -18,7 +18,9 @@ import pytest
 
 from scanner.engine.errors import InputError
 from scanner.installation import ROOT, load
-from tests.installation import Installation
+from tests import forked
+from tests.installation import COMMAND, Installation
+from tests.processes import below, command_line, lives
 
 URL = "https://roundsman.example.org"
 
@@ -42,13 +44,8 @@ def served(installation: Installation, **settings: str) -> Iterator[tuple[subpro
     port = free_port()
     log = (installation.path.parent / "serve.log").open("ab")  # a pipe that nobody reads holds up whoever logs
     installation.environment.update({"ROUNDSMAN_WEB_PORT": str(port), "ROUNDSMAN_CADENCE": "off", **settings})
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from scanner.cli.main import main; main()", "serve", "--workers", "1"],
-        env=installation._variables(),
-        cwd=installation.path.parent,
-        text=True,
-        stderr=log,
-    )
+    command = ("-c", COMMAND, "serve", "--workers", "1")
+    process = forked.Python(*command, env=installation._variables(), cwd=installation.path.parent, stderr=log)
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
@@ -155,7 +152,7 @@ def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(inst
 
 def pages_of(service: int) -> psutil.Process:
     """Return the process that answers browsers for a service."""
-    [found] = [each for each in psutil.Process(service).children() if "scanner.cli.pages" in each.cmdline()]
+    [found] = [each for each in below(service, recursive=False) if "scanner.cli.pages" in command_line(each)]
     return found
 
 
@@ -172,7 +169,7 @@ def test_pages_come_from_a_process_that_is_begun_anew_when_it_dies_and_ends_with
         second = pages_of(process.pid)
         second.terminate()
         assert ask(port, "/healthz").status == 200, "only the service ends it"
-        assert second.is_running()
+        assert lives(second)
         process.kill()
         second.wait(8)
         raise InterruptedError("the service was killed, as it was to be")

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from threading import Event
 
@@ -14,6 +13,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from scanner.installation import ROOT
+from tests import forked
 from tests.delivery.post_office import Office, Wire, open_office, scripted
 from tests.installation import Installation, whereabouts
 
@@ -60,13 +60,11 @@ class Mailing:
         }
 
     def start(self, code: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", code], env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
+        return forked.Python("-c", code, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE)
 
     def run(self, code: str) -> str:
         process = self.start(code)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=240)
         assert process.returncode == 0
         return output
 

@@ -52,7 +52,7 @@ def test_numbers_have_neither_gaps_nor_doubles_and_each_notice_is_mailed_once(in
         for _ in range(notices):
             assert said(each)
         each.send_signal(signal.SIGKILL)
-        each.communicate(timeout=60)
+        each.communicate(timeout=240)
     installation.python(FINISH)
 
     with installation.sql() as database:

@@ -29,6 +29,7 @@ from tests.endurance.watch import Watch
 from tests.endurance.world import PILOTS, PORTS, UNITS, State, Thing, World
 from tests.lab.demo_servers import demo_servers
 from tests.lab.namespace import run_inside
+from tests.processes import lives
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -256,7 +257,7 @@ class Run:
         if status != 0 or took > 15:
             wrong.append(f"the service ended with {status} after {took:.0f} s")
         time.sleep(1)
-        wrong += [f"{each} is left" for each in before if each.is_running() and each.status() != "zombie"]
+        wrong += [f"{each} is left" for each in before if lives(each)]
         self._watch.look()
         evidence = Evidence(
             site.database,

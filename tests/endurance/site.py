@@ -18,7 +18,10 @@ from typing import Self
 import psutil
 
 from scanner.installation import ROOT
+from tests import forked
 from tests.endurance.warm import Begun, Warm
+from tests.installation import COMMAND
+from tests.processes import below, command_line
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """libfaketime, which lets a process tree live by another wall clock; its monotonic clock stays as it is."""
@@ -92,15 +95,7 @@ class Site:
 
     def roundsman(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> str:
         """Run a command as a person would type it; return what it printed. Raises when it ends otherwise."""
-        result = subprocess.run(
-            [*_COMMAND, *arguments],
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        result = forked.run("-c", COMMAND, *arguments, env=self._environment, cwd=ROOT)
         if result.returncode not in accept:
             raise RuntimeError(f"roundsman {' '.join(arguments)}: {result.returncode}\n{result.stdout}{result.stderr}")
         return result.stdout + result.stderr
@@ -164,16 +159,12 @@ class Site:
 
     def processes(self, word: str) -> list[psutil.Process]:
         """Return the processes below the service whose command line has ``word``."""
-        try:
-            below = psutil.Process(self.pid).children(recursive=True)
-            return [each for each in below if any(word in part for part in each.cmdline()[:4])]
-        except psutil.NoSuchProcess:
-            return []
+        return [each for each in below(self.pid) if any(word in part for part in command_line(each)[:4])]
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
         """Let the service, and all below it, stand still until the block ends, as a machine does that sleeps."""
-        those = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
+        those = [psutil.Process(self.pid), *below(self.pid)]
         try:
             _signal(those, signal.SIGSTOP)
             yield
@@ -224,5 +215,5 @@ def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
             each.send_signal(number)
 
 
-_COMMAND = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+_COMMAND = [sys.executable, "-c", COMMAND]
 _SERVE = ["serve", "--workers", "2"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import psycopg
 
 from scanner.installation import ROOT
+from tests import forked
 from tests.installation import Installation
 from tests.postgres import Server
 from tests.rounds.prepared import within
@@ -64,9 +64,9 @@ class Site:
         variables = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDSMAN_")}
         own = {"ROUNDSMAN_DATA_DIR": str(self.folder / f"{kind}-{number}"), "ROUNDSMAN_ZONES": "none"}
         environment = {**variables, "PYTHONPATH": str(ROOT), **self.settings(), **own, **settings}
-        command = [sys.executable, "-m", "tests.fleet.process", kind]
-        with (self.folder / "log").open("a") as log:
-            return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        command = ("-m", "tests.fleet.process", kind)
+        with (self.folder / "log").open("ab") as log:
+            return forked.Python(*command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
 
     def ask(self, question: str) -> list[tuple[Any, ...]]:
         """What the database says."""

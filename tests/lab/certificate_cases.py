@@ -18,7 +18,7 @@ from tests.lab.case import LabCase, Start, process
 from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, resign, rsa_key, with_exponent_one
 from tests.lab.tls_servers import MODERN, modern_nginx, nginx
 
-RSA_ROOT = issue("Roundsman lab RSA root", key=rsa_key(2048), is_ca=True, until=NOW + 3000 * DAY)
+RSA_ROOT = issue("Roundsman lab RSA root", key=rsa_key(2048, "the root"), is_ca=True, until=NOW + 3000 * DAY)
 """For MD5, with which no elliptic key signs."""
 ANCHORS = (ROOT.der, RSA_ROOT.der)
 NAME = "www.lab"

@@ -8,6 +8,7 @@ import subprocess
 from base64 import encodebytes
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cryptography import x509
@@ -83,8 +84,12 @@ def issue(
     return Issued(builder.sign(issuer.key if issuer else own, hashes.SHA256()), own)
 
 
-def rsa_key(bits: int) -> rsa.RSAPrivateKey:
-    """Return a new RSA key; the lab also needs ones that are too short."""
+@cache
+def rsa_key(bits: int, of: str = "servers") -> rsa.RSAPrivateKey:
+    """Return the RSA key of that size, one for all servers, as making one takes its time; too short ones are wanted.
+
+    ``of`` is whose it is: who signs has another key than what is signed.
+    """
     return rsa.generate_private_key(65537, bits)
 
 

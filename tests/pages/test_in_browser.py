@@ -20,7 +20,7 @@ from scanner.reports.words import words
 from tests.lab.case import program
 from tests.pages.shown import ATTACKS, Scheme, browser, every_page, hostile, tab
 
-pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.lab]
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

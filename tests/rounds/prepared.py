@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import psutil
-
-from tests.installation import opened, whereabouts
+from tests import forked
+from tests.installation import COMMAND, opened, whereabouts
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,14 +25,6 @@ def within(seconds: float, true: Callable[[], bool]) -> bool:
     return true()
 
 
-def scans(process: psutil.Process) -> bool:
-    """Tell whether it is an nmap that scans, and not one that is only asked for its version."""
-    try:
-        return process.name() == "nmap" and "-oX" in process.cmdline()
-    except psutil.NoSuchProcess:
-        return False
-
-
 class Prepared:
     """A data directory with a register and a round, and the processes that work on it."""
 
@@ -43,15 +33,12 @@ class Prepared:
         self.environment = {**os.environ, **whereabouts(folder)}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from scanner.cli.main import main; main()", *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return forked.run("-c", COMMAND, *arguments, env=self.environment, cwd=ROOT)
 
     @contextmanager
     def service(self) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "tests.rounds.service"]
-        with subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True) as process:
+        service = forked.Python("-m", "tests.rounds.service", env=self.environment, cwd=ROOT, stdout=subprocess.PIPE)
+        with service as process:
             try:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "serving\n"

@@ -21,7 +21,8 @@ from scanner.rounds.frames import HEAD, FrameError, FrameReader, Kind, frame
 from scanner.rounds.models import HostResult
 from scanner.rounds.nursery import NURSERY, Nursery
 from tests.lab.case import program
-from tests.rounds.prepared import ROOT, scans, within
+from tests.processes import below, command_line, lives, scans
+from tests.rounds.prepared import ROOT, within
 from tests.rounds.world import authorise, organisation, planned, register
 
 pytestmark = pytest.mark.lab
@@ -39,14 +40,7 @@ class Family:
     def left(self) -> list[str]:
         """Return who still lives."""
         living = {"nursery": self.nursery, "child": self.child, "nmap": self.nmap}
-        return [name for name, process in living.items() if _lives(process)]
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+        return [name for name, process in living.items() if lives(process)]
 
 
 @pytest.fixture
@@ -57,7 +51,7 @@ def family() -> Iterator[Family]:
             found: list[psutil.Process] = []
 
             def started() -> bool:
-                found[:] = [each for each in psutil.Process(worker.pid).children(recursive=True) if _lives(each)]
+                found[:] = [each for each in below(worker.pid) if lives(each)]
                 return any(scans(each) for each in found)
 
             assert within(30, started)
@@ -79,7 +73,7 @@ def test_a_worker_that_is_killed_takes_its_nmap_along(family: Family) -> None:
 
 def test_a_child_that_is_killed_takes_its_nmap_along_and_its_worker_hears_of_it(family: Family) -> None:
     family.child.kill()
-    assert within(3, lambda: not _lives(family.nmap))
+    assert within(3, lambda: not lives(family.nmap))
     assert family.worker.wait(10) == 7
 
 
@@ -91,8 +85,8 @@ def test_a_nursery_that_is_killed_takes_its_children_along(family: Family) -> No
 
 def test_a_worker_that_hangs_sends_nothing_after_five_seconds(family: Family) -> None:
     family.worker.send_signal(signal.SIGSTOP)
-    assert within(5, lambda: not _lives(family.nmap))
-    assert within(2, lambda: not _lives(family.child))
+    assert within(5, lambda: not lives(family.nmap))
+    assert within(2, lambda: not lives(family.child))
 
 
 def test_the_kernel_takes_a_child_before_its_worker_when_memory_runs_out(family: Family) -> None:
@@ -180,4 +174,4 @@ def test_a_child_that_goes_past_every_deadline_is_ended_and_its_host_set_aside(
         NURSERY.close()
     result = HostResult.objects.get()
     assert [gap.reason for gap in result.inspection().coverage.gaps] == [GapReason.SET_ASIDE]
-    assert not [each for each in psutil.Process().children(recursive=True) if "sleep" in each.name()]
+    assert not [each for each in below(os.getpid()) if "sleep" in command_line(each)]

@@ -69,7 +69,7 @@ def test_two_clocks_at_once_make_one_round_for_each_due_time(installation: Insta
         each.stdin.write(hours)
         each.stdin.flush()
     for each in clocks:
-        each.communicate(timeout=60)
+        each.communicate(timeout=240)
         assert each.returncode == 0
 
     rounds, dues, counted = planned(installation)
@@ -99,7 +99,7 @@ def test_a_clock_that_is_killed_again_and_again_loses_and_doubles_nothing(instal
         process.send_signal(signal.SIGKILL)
         process.communicate()
     last = installation.start(CLOCK)
-    last.communicate("".join(f"{each}\n" for each in range(hour, HOURS + 1)), timeout=60)
+    last.communicate("".join(f"{each}\n" for each in range(hour, HOURS + 1)), timeout=240)
 
     rounds, dues, counted = planned(installation)
     assert rounds == dues

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sqlite3
 import time
 from contextlib import closing
 
-import psutil
 import pytest
 from django.db import OperationalError
 
 from scanner.rounds import worker
 from scanner.rounds.execute import execute
 from scanner.rounds.models import HostResult, Job, Stop
-from tests.rounds.prepared import Prepared, scans, within
+from tests.processes import below, scans
+from tests.rounds.prepared import Prepared, within
 from tests.rounds.service import HOSTS
 from tests.rounds.world import authorise, organisation, planned, register
 
@@ -57,7 +58,7 @@ def test_a_switch_that_can_not_be_read_ends_the_probes_as_if_it_were_on(monkeypa
     unreadable: list[float] = []
 
     def current_stop() -> Stop | None:
-        if any(scans(each) for each in psutil.Process().children(recursive=True)):
+        if any(scans(each) for each in below(os.getpid())):
             unreadable.append(time.monotonic())
             raise OperationalError("disk I/O error")
         return None
@@ -66,6 +67,6 @@ def test_a_switch_that_can_not_be_read_ends_the_probes_as_if_it_were_on(monkeypa
     with pytest.raises(OperationalError):
         execute(number)
     assert time.monotonic() - unreadable[0] < 5
-    assert within(1, lambda: not any(scans(each) for each in psutil.Process().children(recursive=True)))
+    assert within(1, lambda: not any(scans(each) for each in below(os.getpid())))
     assert not HostResult.objects.exists()
     assert Job.objects.get(kind="look").state == "waiting"

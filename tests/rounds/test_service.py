@@ -8,13 +8,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 
-import psutil
 import pytest
 
 from scanner.engine.probes.nmap import is_privileged
+from tests import forked
+from tests.installation import COMMAND
+from tests.processes import below, command_line, lives
 from tests.rounds.prepared import ROOT, Prepared, within
 from tests.rounds.service import HOSTS, JOBS
 
@@ -110,12 +111,12 @@ def test_when_an_authorisation_ends_a_scan_that_runs_ends_too_and_its_hosts_are_
 def test_a_service_that_is_told_to_end_puts_its_work_back_within_seconds(slow: Prepared) -> None:
     with slow.service() as process:
         assert within(30, lambda: ("look", "running") in slow.ask("SELECT kind, state FROM rounds_job"))
-        children = psutil.Process(process.pid).children(recursive=True)
+        children = below(process.pid)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(20)
         assert time.monotonic() - began < 5
-    assert not [each for each in children if each.is_running()]
+    assert not [each for each in children if lives(each)]
     jobs = slow.ask("SELECT state, failures, losses FROM rounds_job WHERE kind = 'look'")
     assert jobs == [("waiting", 0, 0)]
 
@@ -140,11 +141,9 @@ def test_a_round_is_paused_and_cancelled_while_a_service_works_at_it(slow: Prepa
 
 
 def test_two_processes_that_carry_out_one_round_share_its_work(brief: Prepared) -> None:
-    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", "round", "resume", "1"]
-    both = [
-        subprocess.Popen(command, cwd=ROOT, env=brief.environment, stderr=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    said = [process.communicate(timeout=60)[1] for process in both]
+    command = ("-c", COMMAND, "round", "resume", "1")
+    both = [forked.Python(*command, env=brief.environment, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [process.communicate(timeout=240)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert (brief.state(), brief.results()) == ("done", HOSTS)
     assert brief.ask("SELECT sum(attempt) - count(*) FROM rounds_job") == [(0,)], "no job was done twice"
@@ -152,15 +151,7 @@ def test_two_processes_that_carry_out_one_round_share_its_work(brief: Prepared) 
 
 def test_a_second_service_is_refused_and_a_round_is_handed_to_the_first(brief: Prepared) -> None:
     with brief.service():
-        again = subprocess.run(
-            [sys.executable, "-m", "tests.rounds.service"],
-            cwd=ROOT,
-            env=brief.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        again = forked.run("-m", "tests.rounds.service", env=brief.environment, cwd=ROOT)
         assert "already" in again.stderr
         result = brief.run("round", "run")
         assert (result.returncode, "running service carries it out" in result.stderr) == (0, True), result
@@ -218,8 +209,8 @@ def test_an_nmap_that_hangs_holds_up_its_own_job_and_ends_with_the_round(brief: 
     with_nmap(brief, "time.sleep(3600)")
     with brief.service() as process:
         assert within(40, lambda: brief.results() == HOSTS - HOSTS // JOBS)
-        nmaps = [each for each in psutil.Process(process.pid).children(recursive=True) if "nmap" in each.cmdline()[1:2]]
+        nmaps = [each for each in below(process.pid) if "nmap" in command_line(each)[1:2]]
         assert brief.run("round", "cancel", "1", "--yes").returncode == 0
         assert within(20, lambda: brief.ask("SELECT followed IS NOT NULL FROM rounds_round") == [(1,)])
-        assert not [each for each in nmaps if each.is_running()]
+        assert not [each for each in nmaps if lives(each)]
     assert brief.results() == HOSTS

@@ -132,7 +132,7 @@ def test_a_backup_is_whole_though_another_process_writes_all_the_while(
         assert writer.stdout is not None
         assert [writer.stdout.readline(), writer.stdout.readline()] == ["ready\n", "going\n"]
         said = installation.roundsman("backup", tmp_path)
-        output, _ = writer.communicate("stop\n", timeout=60)
+        output, _ = writer.communicate("stop\n", timeout=240)
     written = int(output)
     (file,) = tmp_path.glob("roundsman-*.tar.gz")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -359,7 +359,7 @@ def test_a_restore_that_is_killed_loses_nothing_and_is_done_again(
     with lived_in.sql() as database:
         database.execute("UPDATE targets_organisation SET name_en = 'Changed'")
     with lived_in.start(KILLED.replace("MOVES", str(moves))) as process:
-        assert process.wait(timeout=60) == -9
+        assert process.wait(timeout=240) == -9
     assert "was broken off" in lived_in.roundsman("targets", "list", status=2)
     lived_in.roundsman("restore", tmp_path / "backup", "--yes")
     assert query(lived_in.database, "SELECT name_en FROM targets_organisation") == [("Water",)]

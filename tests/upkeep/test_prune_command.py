@@ -53,7 +53,7 @@ def size(installation: Installation) -> int:
 def test_a_killed_sweep_is_gone_on_with_and_the_room_comes_back(installation: Installation) -> None:
     installation.python(FILLED)
     with installation.start(PRUNED_UNTIL_KILLED) as process:
-        assert process.wait(timeout=60) == -9
+        assert process.wait(timeout=240) == -9
     assert results(installation) == [1000, 2000, 2000, 2000]
     before = size(installation)
     assert "To remove: 1000 host results; about 3.6 MB" in installation.roundsman("prune", "--dry-run")
