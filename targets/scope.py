@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_network
 
 from targets.addresses import Address, AddressError, Network, parse_address, parse_hostname, parse_target, unmapped
@@ -21,6 +22,9 @@ from targets.special import faces, special_range
 _log = logging.getLogger(__name__)
 
 TRANSPORTS = ("tcp", "udp")
+
+_REMEMBERED = 8192
+"""Addresses that are remembered with the networks above them: the same hosts are asked about again and again."""
 
 
 class RefusalReason(StrEnum):
@@ -70,15 +74,25 @@ class Reach:
 
     def covers(self, address: Address, at_least: int = 0) -> bool:
         """Tell whether one of the networks holds ``address``, looking only at prefixes of ``at_least`` bits."""
-        return self.includes(ip_network(address), at_least)
+        return self.includes(_alone(address), at_least)
 
     def includes(self, network: Network, at_least: int = 0) -> bool:
         """Tell whether one of the networks holds all of ``network``."""
         return any(
-            network.supernet(new_prefix=prefix) in self.networks
+            _above(network, prefix) in self.networks
             for version, prefix in self._prefixes
             if version == network.version and at_least <= prefix <= network.prefixlen
         )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _alone(address: Address) -> Network:
+    return ip_network(address)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _above(network: Network, prefix: int) -> Network:
+    return network.supernet(new_prefix=prefix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ class Steps:
         detail = _detail(before, after, observed)
         at = observed.look.when
         return [
-            FindingEvent(finding=finding, round=self.this, kind=kind, at=at, detail=detail.get(kind, {}))
+            FindingEvent(finding=finding, round_id=self.this.pk, kind=kind, at=at, detail=detail.get(kind, {}))
             for kind in happened
         ]
 

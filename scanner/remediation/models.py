@@ -9,6 +9,7 @@ from django.db import models
 from scanner.engine.known_keys import KeyKind
 from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage, where
 from scanner.engine.plan import Profile
+from scanner.quick_rows import QuickRow
 from scanner.remediation.lifecycle import (
     EXEMPT,
     MERELY_SEEN,
@@ -33,7 +34,7 @@ def _exactly_in(states: list[State], field: str) -> models.Q:
     )
 
 
-class Finding(models.Model):
+class Finding(QuickRow):
     """One finding for life: (organisation, host, port, transport, check); its number is its primary key.
 
     ``host`` is the registered hostname, the address when there is none, or a domain (port 0, transport ``dns``);

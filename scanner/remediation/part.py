@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 
 from scanner.engine.model import Confidence, Severity, Transport
@@ -10,6 +11,7 @@ from scanner.engine.model import Finding as Judged
 from scanner.engine.plugins.load import current_name
 from scanner.remediation.models import Finding
 from scanner.rounds.models import HostResult, Round
+from targets.addresses import Address
 from targets.models import Organisation, Target
 from targets.query import active_values
 from targets.scope import Reach, RefusalReason, Scope
@@ -116,7 +118,14 @@ def _scope(organisation: Organisation, values: Iterable[str]) -> Scope:
 
 
 def _reaches(reach: Reach, host: str) -> bool:
+    address = _address_of(host)
+    return host in reach.hostnames if address is None else reach.covers(address)
+
+
+@lru_cache(maxsize=8192)
+def _address_of(host: str) -> Address | None:
+    """Return the address that a host is known by; None where that is its name."""
     try:
-        return reach.covers(ip_address(host))
+        return ip_address(host)
     except ValueError:
-        return host in reach.hostnames
+        return None

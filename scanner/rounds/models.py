@@ -10,6 +10,7 @@ from django.db.models import Q
 from scanner.engine.errors import Refused
 from scanner.engine.model import HostInspection, Outcome, Severity
 from scanner.engine.plan import Profile
+from scanner.quick_rows import QuickRow
 from scanner.rounds.unpacked import Unpacked
 from targets.addresses import display_name
 from targets.models import Organisation
@@ -304,7 +305,7 @@ TO_READ = Q(nothing_new=None)
 """The results that are read before their round is followed."""
 
 
-class HostResult(models.Model):
+class HostResult(QuickRow):
     """One look of a round at one host, or domain, of one organisation: how it ended, and the facts.
 
     ``label`` is the registered target's value. ``address`` is empty when the name did not resolve, ``hostname``

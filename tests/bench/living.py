@@ -236,13 +236,15 @@ def inspection(
     host: Host, target: Target, ranges: str, ports: set[int], vantage: Vantage, level: Level, now: dt.datetime
 ) -> HostInspection:
     """Return a whole inspection of these ports of ``host``."""
-    parts = [(_port(name), sample(name)) for name in host.samples if _port(name) in ports]
+    names = [name for name in host.samples if _port(name) in ports]
+    parts = [sample(name) for name in names]
+    own = (target.address, host.number, host.renewals, host.valid_from)
     scan = PortScan(Transport.TCP, ranges, tuple(sorted(ports)), 0, "syn")
     coverage = Coverage(
         (scan,),
-        tuple(look for _, part in parts for look in part.looks),
-        connections=sum(part.connections for _, part in parts),
-        requests=sum(part.requests for _, part in parts),
+        tuple(look for part in parts for look in part.looks),
+        connections=sum(part.connections for part in parts),
+        requests=sum(part.requests for part in parts),
     )
     return HostInspection(
         target,
@@ -251,8 +253,8 @@ def inspection(
         now,
         vantage,
         level,
-        tuple(_owned(part.first, host, target) for _, part in parts),
-        tuple(_owned(part.second, host, target) for _, part in parts if part.second is not None),
+        tuple(each for name in names if (each := _owned(name, False, *own)) is not None),
+        tuple(each for name in names if (each := _owned(name, True, *own)) is not None),
         coverage,
     )
 
@@ -320,15 +322,19 @@ def _port(name: str) -> int:
     return int(name.partition(":")[2])
 
 
-def _owned(service: Service, host: Host, target: Target) -> Service:
-    """Return the service as this host's: at its address, with its keys."""
+@lru_cache(maxsize=20_000)
+def _owned(name: str, again: bool, address: str, host: int, renewals: int, since: dt.datetime) -> Service | None:
+    """Return a stored service as a host's, at its address, with its keys; ``again`` as the second look saw it."""
+    service = sample(name).second if again else sample(name).first
+    if service is None:
+        return None
     tls, ssh = service.tls_facts, service.ssh
     if tls is not None and tls.chains:
-        tls = replace(tls, chains=((_certificate(host.number, host.renewals, host.valid_from),),))
+        tls = replace(tls, chains=((_certificate(host, renewals, since),),))
     if ssh is not None:
-        keys = (replace(key, fingerprint=_hashed(f"ssh {host.number} {key.algorithm}")) for key in ssh.host_keys)
+        keys = (replace(key, fingerprint=_hashed(f"ssh {host} {key.algorithm}")) for key in ssh.host_keys)
         ssh = replace(ssh, host_keys=tuple(keys))
-    return replace(service, endpoint=replace(service.endpoint, address=target.address), tls_facts=tls, ssh=ssh)
+    return replace(service, endpoint=replace(service.endpoint, address=address), tls_facts=tls, ssh=ssh)
 
 
 def _hashed(text: str) -> str:

@@ -31,7 +31,7 @@ import psutil
 from tests.processes import processor_seconds
 
 SEED = 20
-POLL, WAIT = 0.01, 0.02
+POLL, WAIT = 0.01, 0.05
 """Seconds between two looks for work, and for its end. ``serve`` takes one: its rounds take as many times longer."""
 
 SENTINEL = 2.0
@@ -236,17 +236,20 @@ def _workers(size: Size, clock: Clock, stop: Any, written: Any) -> Iterator[list
 def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> None:
     """Do jobs until the end, and keep the median of each day's times to write results, up to 16 at once.
 
-    The first one looks for what can't wait in between: in ``serve``, too, a process of workers does.
+    Each has rounds of its own, and helps with others when these are done: so it finds remembered what it judged, as all
+    workers of ``serve`` do, which are threads of one process. The first one looks for what can't wait in between: in
+    ``serve``, too, a process of workers does.
     """
     from django.db import connections
 
     from scanner import garbage
     from scanner.flow import Sentinel, hooks
     from scanner.rounds import look
-    from scanner.rounds.lease import Observer, worker_name
+    from scanner.rounds.lease import EVERYTHING, Observer, worker_name
     from scanner.rounds.ways import Ways
     from scanner.rounds.worker import Hand
     from tests.bench.living import STEPS, Replay, World
+    from tests.bench.shares import own_rounds
 
     world = World(SEED, size.units, size.hosts)
     times: array[float] = array("d")
@@ -267,14 +270,15 @@ def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> Non
         return world.resolve(name)
 
     ways = Ways(resolve=resolve, engine=Replay(world, walk, clock.now), now=clock.now)
-    hand = Hand(worker_name("serve"), ways, hooks(clock.now), Observer())
+    lost, own = Observer(), own_rounds(number, size.workers)
+    hands = [Hand(worker_name("serve"), ways, hooks(clock.now), lost, share=share) for share in (own, EVERYTHING)]
     sentinel, looked, day = Sentinel(), 0.0, 0
     garbage.settle()  # as serve does
     while not stop.is_set():
         if number == 0 and time.monotonic() - looked > SENTINEL:
             sentinel.look(clock.now())
             looked = time.monotonic()
-        if not hand.work_one():
+        if not any(hand.work_one() for hand in hands):
             time.sleep(POLL)
         today = clock.step // STEPS
         if times:

@@ -1,0 +1,49 @@
+"""Rows that are read quickly are as those that are read as usual."""
+
+from __future__ import annotations
+
+from inspect import getattr_static
+
+import pytest
+from django.db import models
+from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
+from django.db.models.query_utils import DeferredAttribute
+
+from scanner.quick_rows import QuickRow
+from scanner.remediation.models import Finding
+from tests.delivery.office import finding, unit
+
+pytestmark = pytest.mark.django_db
+
+
+def test_they_hold_the_same_and_are_stored_where_they_were() -> None:
+    known = finding(unit("power"))
+    row = Finding.objects.get(pk=known.pk)
+    usual = models.Model.from_db.__func__(Finding, "default", *_columns(row))  # type: ignore[attr-defined]  # as Django's own
+    assert (row.__dict__.keys(), row) == (usual.__dict__.keys(), usual)
+    assert {name: value for name, value in row.__dict__.items() if name != "_state"} == {
+        name: value for name, value in usual.__dict__.items() if name != "_state"
+    }
+    assert (row._state.adding, row._state.db) == (False, "default")
+    row.host = "192.0.2.99"
+    row.save(update_fields=["host"])
+    assert Finding.objects.get().host == "192.0.2.99"
+    assert row.organisation.slug == "power"
+
+
+def test_a_field_that_was_not_read_is_read_when_it_is_asked_for() -> None:
+    known = finding(unit("power"))
+    row = Finding.objects.only("host").get()
+    assert row.get_deferred_fields() >= {"check_id", "severity"}
+    assert (row.host, row.check_id) == (known.host, known.check_id)
+
+
+@pytest.mark.parametrize("model", QuickRow.__subclasses__())
+def test_such_models_have_plain_fields_alone(model: type[QuickRow]) -> None:
+    kinds = {type(getattr_static(model, field.attname)) for field in model._meta.concrete_fields}
+    assert kinds <= {DeferredAttribute, ForeignKeyDeferredAttribute}
+
+
+def _columns(row: Finding) -> tuple[list[str], list[object]]:
+    names = [field.attname for field in Finding._meta.concrete_fields]
+    return names, [getattr(row, name) for name in names]
