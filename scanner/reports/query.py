@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from scanner.engine.errors import Refused
 from scanner.engine.model import Severity, Vantage
 from scanner.prepared import Given, Prepared
-from scanner.remediation.lifecycle import MERELY_SEEN, Happened
+from scanner.remediation.lifecycle import MERELY_SEEN, Happened, State
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent, RoundScore
 from scanner.remediation.score import OrganisationScore, compared
@@ -25,7 +25,7 @@ from scanner.reports.inventory import Seen, certificates_of, inventory_of, produ
 from scanner.reports.priorities import fix_first
 from scanner.reports.risky import risky_services
 from scanner.reports.together import Together
-from scanner.reports.trend import ROUNDS, SCORED, Scored, trend_of
+from scanner.reports.trend import ROUNDS, SCORED, Scored, told_since, trend_of
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, whole
 from targets.models import Organisation
 
@@ -89,14 +89,18 @@ _EVENTS = Prepared(
 )
 _HISTORY = Prepared(
     lambda: (
-        FindingEvent.objects.filter(finding__organisation=Given("organisation"))
+        FindingEvent.objects.filter(_told("finding__"), finding__organisation=Given("organisation"))
         .exclude(kind__in=MERELY_SEEN)
         .order_by("at", "pk")
         .values_list("finding", "kind", "at", "round", "detail")
     )
 )
 _FINDINGS = Prepared(
-    lambda: FindingRow.objects.filter(organisation=Given("organisation")).order_by().values_list(*_TOLD, named=True)
+    lambda: (
+        FindingRow.objects.filter(_told(), organisation=Given("organisation"))
+        .order_by()
+        .values_list(*_TOLD, named=True)
+    )
 )
 _SCORES = Prepared(
     lambda: RoundScore.objects.filter(
@@ -129,7 +133,8 @@ def report_model(
     register = together.register(organisation)
     looks = [seen(row, now.date()) for row in _LOOKS.each(100, round=this, organisation=organisation)]
     events = _events(organisation, this)
-    past = Past(_history(organisation), together.exemptions)
+    since = told_since(trail)
+    past = Past(_history(organisation, since), together.exemptions)
     services = {  # of several behind one port, the first: it is the one with TLS
         (look.row.host, service.port, service.transport): service
         for look in looks
@@ -137,7 +142,7 @@ def report_model(
     }
     findings = {
         row.pk: report_finding(row, services, events.get(row.pk, {}), now, past)
-        for row in _findings(organisation)
+        for row in _findings(organisation, since)
         if row.fixed is not None or register.holds(row)
     }
     open_ones = tuple(sorted((each for each in findings.values() if each.state in OPEN_STATES), key=worst_first))
@@ -203,9 +208,14 @@ def _scores(
     return rows[this.pk], model.ScoreChange(before=values[0], now=values[1], hosts=values[2], previous_round=before)
 
 
-def _findings(organisation: Organisation) -> Sequence[FindingRow]:
+def _told(finding: str = "") -> Q:
+    """What of all findings a report may tell of: not what was fixed before its trend begins, which only grows."""
+    return ~Q((f"{finding}state", State.FIXED)) | Q((f"{finding}fixed__gte", Given("since")))
+
+
+def _findings(organisation: Organisation, since: dt.datetime) -> Sequence[FindingRow]:
     """Return the findings as rows that read like them, but can't be saved: there may be thousands."""
-    return cast("Sequence[FindingRow]", _FINDINGS(organisation=organisation))
+    return cast("Sequence[FindingRow]", _FINDINGS(organisation=organisation, since=since))
 
 
 def _events(organisation: Organisation, this: Round) -> Mapping[int, Events]:
@@ -215,10 +225,10 @@ def _events(organisation: Organisation, this: Round) -> Mapping[int, Events]:
     return events
 
 
-def _history(organisation: Organisation) -> Mapping[int, Sequence[model.Event]]:
+def _history(organisation: Organisation, since: dt.datetime) -> Mapping[int, Sequence[model.Event]]:
     """Return what happened to each finding, the oldest first."""
     history: dict[int, list[model.Event]] = defaultdict(list)
-    for number, kind, at, told_by, detail in _HISTORY(organisation=organisation):
+    for number, kind, at, told_by, detail in _HISTORY(organisation=organisation, since=since):
         before, after = (_severity(detail.get(name)) for name in ("severity_before", "severity"))
         history[number].append(model.Event(kind, at, told_by, before, after))
     return history

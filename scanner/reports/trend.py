@@ -61,6 +61,16 @@ class _Life:
         return next((weight for at, weight in reversed(self.severities) if at <= moment), self.severities[0][1])
 
 
+def told_since(scored: Sequence[Scored]) -> dt.datetime:
+    """Return the moment from which a trend of these rounds (newest first) tells of repairs.
+
+    The round before the first that is shown only tells what came before; where there is none, all repairs are told of.
+    """
+    if len(scored) <= ROUNDS:
+        return dt.datetime.fromtimestamp(0, dt.UTC)
+    return min(each.end for each in scored[: ROUNDS + 1])
+
+
 def trend_of(
     scored: Sequence[Scored], findings: Iterable[Finding], history: Mapping[int, Sequence[Event]]
 ) -> tuple[TrendPoint, ...]:

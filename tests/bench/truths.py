@@ -217,11 +217,13 @@ class Ledger:
         if seen_nothing:
             return
         there = truth(host, host.ports, at)
-        seen = truth(host, host.ports - {moment.missed or 0}, at)
         items = self.known[host.known_as]
+        proven = not self.world.moment(host, again=True).lost
+        doubted = any(known.open and port == moment.missed for (port, _), known in items.items())
+        # What the first look missed, the second one sees, along with what is new on that port.
+        seen = there if doubted and proven else truth(host, host.ports - {moment.missed or 0}, at)
         for item in seen:
             self._seen(items, item, host.address, at)
-        proven = not self.world.moment(host, again=True).lost
         for item in items.keys() - there - seen:
             known = items[item]
             if known.open and proven:
