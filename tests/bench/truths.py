@@ -221,7 +221,7 @@ class Ledger:
         proven = not self.world.moment(host, again=True).lost
         doubted = any(known.open and port == moment.missed for (port, _), known in items.items())
         # What the first look missed, the second one sees, along with what is new on that port.
-        seen = there if doubted and proven else truth(host, host.ports - {moment.missed or 0}, at)
+        seen = truth(host, host.ports - {moment.missed or 0}, at) | (there if doubted and proven else set())
         for item in seen:
             self._seen(items, item, host.address, at)
         for item in items.keys() - there - seen:
