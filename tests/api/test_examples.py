@@ -30,8 +30,10 @@ def test_what_the_page_shows_works_as_it_stands(installation: Installation, tmp_
         "from scanner.delivery.notices import issue\n"
         "from tests.delivery.office import NOW, finding, unit\n"
     )
-    notice = "issue(water, None, [found], by='ops', now=NOW)"
-    installation.python(f"{office}water = unit('water')\nfound = finding(water, {late})\n{notice}")
+    # What is claimed counts as an answer as soon as the duties see it, so the notice asks for something else, too.
+    other = "finding(water, check_id='CLR-FTP', port=21, severity='medium')"
+    notice = "issue(water, None, [found, other], by='ops', now=NOW)"
+    installation.python(f"{office}water = unit('water')\nfound, other = finding(water, {late}), {other}\n{notice}")
     commands = re.findall(r"^\$ roundsman (.+)$", text, re.MULTILINE)
     agreed = [[*shlex.split(each), *(["--yes"] if re.search(" (revoke|rotate) ", each) else [])] for each in commands]
     # The call that is tried reaches nobody: no such address is known here.
@@ -55,7 +57,7 @@ def test_what_the_page_shows_works_as_it_stands(installation: Installation, tmp_
     first, second, answered, third = programs.splitlines()
     assert first == "1 water 192.0.2.10 6379 SVC-REDIS-UNAUTH"
     assert second.startswith("re-inspection ")
-    assert answered.endswith("-1 ['in-progress']")
+    assert answered.endswith("-1 ['in-progress', 'in-progress']")
     assert "add organisation library" in third
     assert "add authorisation Order 7" in third
 
