@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.judge import judge
@@ -68,7 +67,7 @@ def named(start: Start, folder: Path, port: int = PORT) -> tuple[Identification,
     """Return what the port is, and how many connections it took to tell."""
     there = contact(port)
     with start(ADDRESS, folder):
-        return uvloop.run(identify(there)), there.dialer.connections[ADDRESS]
+        return asyncio.run(identify(there)), there.dialer.connections[ADDRESS]
 
 
 @pytest.mark.parametrize(
