@@ -102,7 +102,8 @@ class Python(subprocess.Popen[str]):
             socket.send_fds(_loaded(_at_start(env)), [request], [*ends, self._ended.fileno()])
         finally:
             self._ended.close()
-            self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
+            close = self._close_pipe_fds  # type: ignore[attr-defined]  # CPython's own, which the stubs leave out
+            close(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
         self.pid = int(self._told.recv(20))
         self._child_created = True
 

@@ -318,10 +318,10 @@ class _Remembered:
     looked: Looked
 
 
-REMEMBERED = 1024
+_REMEMBERED = 1024
 """Looks that are remembered as they were judged, some twenty kilobytes each."""
 
-_LAST = Last[_Remembered](REMEMBERED)
+_LAST = Last[_Remembered](_REMEMBERED)
 
 
 def _judged(
