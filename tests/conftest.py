@@ -166,9 +166,8 @@ def installation(fresh_installation: Path, tmp_path: Path) -> Installation:
 
 
 @pytest.fixture(autouse=True)
-def judge_anew() -> Iterator[None]:
-    """Forget which results were judged: the next test gives their numbers to others."""
-    yield
+def judge_anew() -> None:
+    """Forget which facts were judged, before a test may judge them otherwise, or remember them elsewhere."""
     observe._LAST._known.clear()
     keys._LAST._known.clear()
 
