@@ -10,9 +10,10 @@ from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from email.generator import BytesGenerator
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from urllib.parse import quote
@@ -22,7 +23,17 @@ from scanner.delivery.outbox import File
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import line
 
-_POLICY = SMTP.clone(cte_type="7bit", refold_source="none")
+
+
+class _Headers(HeaderRegistry):
+    """The library's classes of headers, each made once, where the library makes it anew for every header."""
+
+    @cache  # noqa: B019 - there is one of these, for good
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        return super().__getitem__(name)
+
+
+_POLICY = SMTP.clone(cte_type="7bit", refold_source="none", header_factory=_Headers())
 """Bodies of 7 bits, as not every server says that it takes eight (RFC 6152)."""
 
 
@@ -103,7 +114,9 @@ class _Generator(BytesGenerator):
     """Writes the lines of a part in one go, where the library writes each for itself."""
 
     def _write_lines(self, lines: str) -> None:
-        self.write(lines.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n"))
+        if "\r" in lines:
+            lines = lines.replace("\r\n", "\n").replace("\r", "\n")
+        self.write(lines.replace("\n", "\r\n"))
 
 
 def _attach(message: EmailMessage, file: File) -> None:
