@@ -24,7 +24,6 @@ from scanner.engine.errors import InputError
 from scanner.engine.hostile import line
 
 
-
 class _Headers(HeaderRegistry):
     """The library's classes of headers, each made once, where the library makes it anew for every header."""
 

@@ -263,8 +263,7 @@ class Mailer:
     def _release_lapsed(self) -> None:
         """Queue again what another mailer claimed and has not finished for longer than a lease."""
         now = self._monotonic()
-        claims = Message.objects.filter(state=MessageState.SENDING).values_list("pk", "attempt")
-        self._claims = {claimed: self._claims.get(claimed, now) for claimed in claims}
+        self._claims = {claimed: self._claims.get(claimed, now) for claimed in _CLAIMS()}
         for (pk, attempt), since in self._claims.items():
             if now - since > LEASE.total_seconds():
                 lost = Message.objects.filter(pk=pk, attempt=attempt, state=MessageState.SENDING)
@@ -277,13 +276,18 @@ def due(now: datetime) -> list[tuple[int, int, str]]:
     A message that was never tried is always due, and so is one that would wait longer than any wait: then the clock
     was set back in between.
     """
-    never = now + retry.LONGEST_WAIT * (1 + retry.JITTER)
-    waiting = Message.objects.filter(state=MessageState.QUEUED)
-    ready = waiting.filter(Q(attempt=0) | Q(not_before__lte=now) | Q(not_before__gt=never))
-    rank = Case(When(kind=MessageKind.URGENT_ALERT, then=Value(0)), default=Value(1))
-    return list(ready.order_by(rank, "created", "pk").values_list("pk", "attempt", "recipient"))
+    return _DUE(now=now, never=now + retry.LONGEST_WAIT * (1 + retry.JITTER))
 
 
+_DUE: Prepared[tuple[int, int, str]] = Prepared(
+    lambda: (
+        Message.objects.filter(state=MessageState.QUEUED)
+        .filter(Q(attempt=0) | Q(not_before__lte=Given("now")) | Q(not_before__gt=Given("never")))
+        .order_by(Case(When(kind=MessageKind.URGENT_ALERT, then=Value(0)), default=Value(1)), "created", "pk")
+        .values_list("pk", "attempt", "recipient")
+    )
+)
+_CLAIMS = Prepared(lambda: Message.objects.filter(state=MessageState.SENDING).order_by().values_list("pk", "attempt"))
 _CLAIM = PreparedUpdate(
     lambda: Message.objects.filter(pk=Given("message"), attempt=Given("attempt"), state=MessageState.QUEUED),
     state=MessageState.SENDING,

@@ -10,19 +10,23 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.hostile import line
 from scanner.engine.model import Transport
 from scanner.engine.plugins.load import all_checks
 from scanner.reports.checks_file import own_texts
-from scanner.reports.words import MISSING, fill, pieces, words
+from scanner.reports.words import MISSING, Words, fill, pieces, words
 
 TEXT_LIMIT = 1000
 """Characters of one filled-in value."""
 
 OPTIONS = "options"
 """The one param that stands for several words; rules compose it of our own options and the registered name."""
+
+_REMEMBERED = 8192
+"""Filled texts that are remembered: a finding that nobody mends is told of in every round, in several forms."""
 
 _SAFE = re.compile(r"[A-Za-z0-9._:/@%+=,-]+")
 _SAFE_NESTED = re.compile(r"[A-Za-z0-9._:/@%+=,\[\]-]+")
@@ -76,14 +80,18 @@ def text(check: str, language: Language) -> Text:
 def evidence(check: str, params: Mapping[str, str], language: Language) -> str:
     """Return what was seen, as one printable line. Words of our own among the params are translated; what was not
     seen at all is a dash."""
-    vocabulary = words(language)
+    return _evidence(text(check, language).evidence, tuple(params.items()), words(language))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _evidence(template: str, params: tuple[tuple[str, str], ...], vocabulary: Words) -> str:
     values = {}
-    for name, value in params.items():
+    for name, value in params:
         if not value:
             continue
         known = f"param.{name}.{value}"
         values[name] = vocabulary(known) if vocabulary.has(known) else line(value, TEXT_LIMIT)
-    return fill(text(check, language).evidence, values)
+    return fill(template, values)
 
 
 def policy_verdict(params: Mapping[str, str], language: Language) -> str:
@@ -102,7 +110,12 @@ def policy_verdict(params: Mapping[str, str], language: Language) -> str:
 def verify(check: str, params: Mapping[str, str], place: Place) -> str:
     """Return a shell command that shows the finding, with every value quoted; empty when the check has none."""
     entry = all_checks().get(check)
-    return command(entry.verify, params, place) if entry else ""
+    return _command(entry.verify, tuple(params.items()), place) if entry else ""
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _command(template: str, params: tuple[tuple[str, str], ...], place: Place) -> str:
+    return command(template, dict(params), place)
 
 
 def command(template: str, params: Mapping[str, str], place: Place) -> str:

@@ -18,6 +18,7 @@ from scanner.packing import unpack
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState
+from targets.models import Contact
 from tests.bench.living import Host, World, told_of, truth
 
 SAME_LIFE = timedelta(days=90)
@@ -91,20 +92,28 @@ class Ledger:
         found: set[tuple[str, _Item]] = set()
         columns = ("organisation__slug", "host", "port", "transport", "check_id", "state")
         for slug, host, port, transport, check, state in Finding.objects.values_list(*columns).iterator():
-            what = f"{check} on {host}:{port}"
-            _hold(slug == _slug(self._named(host).unit), f"{what} belongs to {slug}")
-            _hold(transport == "tcp", f"{what} is on {transport}")
-            if not told_of(check):
-                continue
-            known = self.known[host].get((port, check))
-            _hold(known is not None, f"{what} is {state} and was never there")
-            _hold((host, (port, check)) not in found, f"{what} is there twice")
-            found.add((host, (port, check)))
-            if known is not None and known.open is not None:
-                wanted = "open" if known.open else "fixed"
-                _hold(state == wanted, f"{what} is {state}, and must be {wanted}")
+            wrong = self._wrong(slug, host, (port, check), transport, state)
+            if not wrong and told_of(check):
+                wrong = "is there twice" if (host, (port, check)) in found else ""
+                found.add((host, (port, check)))
+            if wrong:
+                raise Broken(f"{check} on {host}:{port} {wrong}")
         lost = {(host, item) for host, items in self.known.items() for item in items} - found
         _hold(not lost, f"lost: {sorted(lost)[:3]}")
+
+    def _wrong(self, slug: str, host: str, item: _Item, transport: str, state: str) -> str:
+        """Return what is wrong with how a finding stands; nothing when all is well."""
+        if slug != _slug(self._named(host).unit):
+            return f"belongs to {slug}"
+        if transport != "tcp":
+            return f"is on {transport}"
+        if not told_of(item[1]):
+            return ""
+        known = self.known[host].get(item)
+        if known is None:
+            return f"is {state} and was never there"
+        wanted = state if known.open is None else "open" if known.open else "fixed"
+        return "" if state == wanted else f"is {state}, and must be {wanted}"
 
     def histories(self) -> tuple[int, int, int]:
         """Compare what happened to findings; return how many were opened, fixed and how often some came back."""
@@ -178,15 +187,16 @@ class Ledger:
 
     def _reports(self, mailed: Counter[tuple[int | None, int | None, str]]) -> None:
         """Each unit's contacts got the report of each routine round; no report names another unit."""
-        new = Report.objects.filter(pk__gt=self._report).select_related("organisation__parent", "round").order_by("pk")
+        new = Report.objects.filter(pk__gt=self._report).order_by("pk")
+        columns = ("pk", "round", "organisation", "organisation__slug", "organisation__parent__slug", "html")
+        contacts = defaultdict(list)
+        for owner, email in Contact.objects.values_list("organisation", "email"):
+            contacts[owner].append(email)
         wanted: set[tuple[int | None, int | None, str]] = set()
-        for each in new:
-            self._report = each.pk
-            owner = each.organisation
-            units = {owner.slug, owner.parent.slug} if owner.parent else {owner.slug}
-            self._unread.append((units, bytes(each.html), f"report {each.pk}"))
-            for contact in owner.contacts.all():
-                wanted.add((each.round_id, owner.pk, contact.email))
+        for self._report, this, owner, slug, above, html in new.values_list(*columns):
+            units = {slug, above} if above else {slug}
+            self._unread.append((units, bytes(html), f"report {self._report}"))
+            wanted.update((this, owner, email) for email in contacts[owner])
         _hold(wanted == set(mailed), "reports were not mailed to exactly those whom they are for")
 
     def _files(self, files: Iterable[Path], numbers: set[str]) -> None:
