@@ -12,7 +12,7 @@ from django.conf import settings
 from scanner.delivery.kept_pdf import kept_pdf
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import Refused
-from scanner.packing import pack, unpack
+from scanner.packing import Like, pack, unpack
 from scanner.reports.bulletin_model import BulletinModel
 from scanner.reports.bulletin_render import render_bulletin, render_bulletin_json
 from scanner.reports.formats import ReportFormat
@@ -56,8 +56,8 @@ def row_of(wanted: Wanted, bulletin: BulletinModel, language: Language) -> Bulle
         nameless=wanted.nameless,
         language=str(language),
         generated=bulletin.generated,
-        html=pack(page),
-        json=pack(render_bulletin_json(bulletin, language).encode()),
+        html=pack(page, Like.PAGES),
+        json=pack(render_bulletin_json(bulletin, language).encode(), Like.PAGES),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

@@ -24,7 +24,7 @@ from scanner.delivery.passwords import has_password
 from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
-from scanner.packing import pack
+from scanner.packing import Like, pack
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from scanner.rounds.clock import BY_PLAN
@@ -72,7 +72,7 @@ def post(notice: Notice, now: datetime) -> tuple[Recipient, ...]:
         if not Notice.objects.filter(pk=notice.pk, posted=None, withdrawn=None).update(posted=now):
             return ()
         NoticeDocument.objects.bulk_create(
-            NoticeDocument(notice=notice, language=language, html=pack(content))
+            NoticeDocument(notice=notice, language=language, html=pack(content, Like.PAGES))
             for language, content in documents.items()
         )
         enqueue_all((replace(letter, files=files[letter.language]) for letter in letters), now)

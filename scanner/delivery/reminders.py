@@ -8,9 +8,10 @@ and findings whose hosts left the register, are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from scanner.delivery.models import MessageKind
 from scanner.delivery.recipients import recipients, supervising, supervisors
 from scanner.engine.catalogue.load import Language
 from scanner.engine.model import Confidence, Severity
+from scanner.prepared import AnyOf, Given, Prepared
 from scanner.remediation.lifecycle import State, age
 from scanner.remediation.models import Exemption, ExemptionState, Finding
 from scanner.remediation.part import in_register
@@ -120,11 +122,21 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     return tell_once(day_key, new, letters, now)
 
 
-def _due_before(owners: Iterable[int], moment: datetime) -> Sequence[Finding]:
+_OWNERS = AnyOf(50)
+_DUE = Prepared(
+    lambda: (
+        Finding.objects.filter(organisation__id__in=_OWNERS.places, state=State.OPEN, deadline__lt=Given("moment"))
+        .exclude(severity=Severity.INFO)
+        .order_by()
+        .values_list(*_STEPS_NEED, named=True)
+    )
+)
+
+
+def _due_before(owners: Collection[int], moment: datetime) -> list[Finding]:
     """Return rows that tell no more of findings than what steps they have reached: most have been told before."""
-    rows = Finding.objects.filter(organisation__in=owners, state=State.OPEN, deadline__lt=moment)
-    due = rows.exclude(severity=Severity.INFO).order_by().values_list(*_STEPS_NEED, named=True)
-    return cast("Sequence[Finding]", due)
+    due = chain.from_iterable(_DUE(moment=moment, **part) for part in _OWNERS.parts(owners))
+    return cast("list[Finding]", list(due))
 
 
 def _whole(organisation: Organisation, reached: Mapping[Finding, _Step]) -> dict[Finding, _Step]:

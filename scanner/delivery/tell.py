@@ -28,7 +28,7 @@ from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
 from scanner.locks import Turn, take_turn
-from scanner.packing import pack
+from scanner.packing import Like, pack
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
@@ -247,8 +247,8 @@ def drafted(this: Round, organisation: Organisation, model: ReportModel, languag
         round=this,
         language=str(language),
         generated=model.generated,
-        html=pack(page),
-        json=pack(render_json(told, indented=False).encode()),
+        html=pack(page, Like.PAGES),
+        json=pack(render_json(told, indented=False).encode(), Like.PAGES),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.engine.errors import InputError
 from scanner.engine.model import HostInspection
-from scanner.packing import pack, unpack
+from scanner.packing import Like, pack, unpack
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -29,8 +29,13 @@ VERSION = 2
 
 def dump_host(host: HostInspection) -> bytes:
     """Return the facts and coverage of one host as packed, versioned JSON."""
+    return pack(json_of(host), Like.FACTS)
+
+
+def json_of(host: HostInspection) -> bytes:
+    """Return what :func:`dump_host` packs."""
     head = json.dumps({"schema": SCHEMA, "version": VERSION}, separators=(",", ":")).removesuffix("}")
-    return pack(b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host)))
+    return b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host))
 
 
 def load_host(data: bytes) -> HostInspection:
