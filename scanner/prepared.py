@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import chain, repeat
@@ -17,12 +17,21 @@ from typing import Any, Generic, TypeVar, cast
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.models import Expression, JSONField, Model, QuerySet
+from django.db.models.query import (
+    FlatValuesListIterable,
+    ModelIterable,
+    NamedValuesListIterable,
+    ValuesListIterable,
+    get_related_populators,
+)
 from django.db.models.sql import UpdateQuery
+from django.db.models.utils import create_namedtuple_class
 from pydantic_core import from_json
 
 Row = TypeVar("Row", covariant=True)
 
 _Converter = Callable[[Any, Any, Any], Any]
+_Column = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 class Given(Expression):
@@ -72,11 +81,11 @@ class Prepared(Generic[Row]):
 
     def __call__(self, **given: Any) -> list[Row]:
         """Ask with these values, and return the rows."""
-        return list(self._compiled().asked(given))
+        return self._compiled().all(given)
 
     def each(self, chunk_size: int, **given: Any) -> Iterator[Row]:
         """Ask with these values, and yield the rows, of which no more than ``chunk_size`` are held at once."""
-        yield from self._compiled().asked(given).iterator(chunk_size=chunk_size)
+        yield from self._compiled().chunks(given, chunk_size)
 
     def first(self, **given: Any) -> Row | None:
         """Ask with these values, and return the first row, or None. The query had better end with ``[:1]``."""
@@ -84,63 +93,100 @@ class Prepared(Generic[Row]):
 
     def _compiled(self) -> _Compiled[Row]:
         compiled: _Compiled[Row] | None = getattr(self._here, "compiled", None)
-        if compiled is None or compiled.connection is not connections[compiled.alias]:
+        if compiled is None or compiled.connection is not connections[DEFAULT_DB_ALIAS]:
             compiled = self._here.compiled = _Compiled(self._build())
         return compiled
 
 
 class _Compiled(Generic[Row]):
-    """A queryset whose compiler answers with what it built the first time, the values put in."""
+    """What a queryset asks, and how it makes rows of the answer, both found out once."""
 
     def __init__(self, rows: QuerySet[Any, Row]) -> None:
-        self.alias = rows.db
-        self.connection = connections[self.alias]
-        self._rows = rows
-        self._given: dict[str, Any] = {}
-        compiler = rows.query.get_compiler(self.alias)
+        self.connection = connections[rows.db]
+        compiler: Any = rows.query.get_compiler(rows.db)
         self._sql, self._values = compiler.as_sql()
-        self._converters: dict[int, tuple[list[_Converter], Any]] | None = None
-        self._compiler = compiler
-        compiler.as_sql = self._as_sql
-        compiler.get_converters = self._get_converters
-        compiler.apply_converters = self._convert
-        rows.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]  # that is the point of it
+        converters = compiler.get_converters([each for each, *_ in compiler.select[: compiler.col_count]])
+        self._columns = [
+            (at, _of_column(convert, expression, self.connection)) for at, (convert, expression) in converters.items()
+        ]
+        self._shaped = _shape(rows, compiler)
 
-    def asked(self, given: dict[str, Any]) -> QuerySet[Any, Row]:
-        """Return the queryset for these values, to be read before the next ones are given."""
-        self._given = given
-        return self._rows.all()
+    def all(self, given: Mapping[str, Any]) -> list[Row]:
+        """Return all rows for these values."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(self._sql, self._bound(given))
+            return self._rows(cursor.fetchall())
 
-    def _get_converters(self, expressions: Any) -> dict[int, tuple[list[_Converter], Any]]:
-        if self._converters is None:
-            found = type(self._compiler).get_converters(self._compiler, expressions)
-            self._converters = {
-                column: ([_faster(each) for each in converters], expression)
-                for column, (converters, expression) in found.items()
-            }
-        return self._converters
+    def chunks(self, given: Mapping[str, Any], size: int) -> Iterator[Row]:
+        """Yield the rows for these values, read ``size`` at a time."""
+        with self.connection.chunked_cursor() as cursor:
+            cursor.execute(self._sql, self._bound(given))
+            while part := cursor.fetchmany(size):
+                yield from self._rows(part)
 
-    def _convert(
-        self, rows: Iterable[Sequence[Any]], converters: dict[int, tuple[list[_Converter], Any]]
-    ) -> Iterator[list[Any]]:
-        """Turn what the database gave into what fields hold; nothing stays nothing."""
-        for row in map(list, rows):
-            for column, (convert, expression) in converters.items():
-                value = row[column]
-                if value is not None:
-                    for each in convert:
-                        value = each(value, expression, self.connection)
-                    row[column] = value
-            yield row
+    def _bound(self, given: Mapping[str, Any]) -> list[Any]:
+        return [self._value(each.name, given) if isinstance(each, Given) else each for each in self._values]
 
-    def _as_sql(self, *_: Any, **__: Any) -> tuple[str, tuple[Any, ...]]:
-        return self._sql, tuple(self._value(each) if isinstance(each, Given) else each for each in self._values)
+    def _value(self, name: str, given: Mapping[str, Any]) -> Any:
+        if given[name] is None:
+            raise ValueError(f"{name} must not be None: nothing equals NULL")
+        return _bound(given[name], self.connection)
 
-    def _value(self, given: Given) -> Any:
-        value = self._given[given.name]
-        if value is None:
-            raise ValueError(f"{given.name} must not be None: nothing equals NULL")
-        return _bound(value, self.connection)
+    def _rows(self, answer: Sequence[Sequence[Any]]) -> list[Row]:
+        """Turn what the database gave into what fields hold, column by column, and into rows."""
+        if not self._columns or not answer:
+            return self._shaped(answer)
+        columns: list[Sequence[Any]] = list(zip(*answer, strict=True))
+        for at, converted in self._columns:
+            columns[at] = converted(columns[at])
+        return self._shaped(zip(*columns, strict=True))
+
+
+def _shape(rows: QuerySet[Any, Row], compiler: Any) -> Callable[[Iterable[Sequence[Any]]], list[Row]]:
+    """Return what makes the queryset's rows of the database's: tuples, single values, or objects of its model."""
+    way: Any = rows._iterable_class  # noqa: SLF001 - nothing public tells it
+    if way is FlatValuesListIterable:
+        return lambda found: [value for (value,) in found]
+    if way is NamedValuesListIterable:
+        names = rows._fields  # type: ignore[attr-defined]  # what was asked for by name
+        make: Any = create_namedtuple_class(*names)._make
+        return lambda found: list(map(make, found))
+    if way is ValuesListIterable:
+        return lambda found: list(map(tuple, found))  # type: ignore[arg-type]  # that is its kind of row
+    if way is ModelIterable and not compiler.annotation_col_map:
+        return _model_rows(rows, compiler)
+    raise TypeError(f"A prepared query gives no rows of {way.__name__}.")
+
+
+def _model_rows(rows: QuerySet[Any, Row], compiler: Any) -> Callable[[Iterable[Sequence[Any]]], list[Row]]:
+    """Return what makes objects of a model, and of those that its rows refer to, as Django's own querysets do."""
+    model, places, alias = compiler.klass_info["model"], compiler.klass_info["select_fields"], rows.db
+    first, end = places[0], places[-1] + 1
+    names = [each.target.attname for each, *_ in compiler.select[first:end]]
+    populators: Any = get_related_populators  # whose further parameter in Django 6.1 has to wait for that
+    related = populators(compiler.klass_info, compiler.select, alias)
+
+    def made(row: Sequence[Any]) -> Row:
+        found = model.from_db(alias, names, row[first:end])
+        for each in related:
+            each.populate(row, found)
+        return cast("Row", found)
+
+    return lambda found: list(map(made, found))
+
+
+def _of_column(converters: Sequence[_Converter], expression: Any, connection: Any) -> _Column:
+    """Return what turns a column of what the database gave into what the field holds; nothing stays nothing."""
+    if converters and all(map(_reads_moments, converters)):
+        return _moments
+    faster = [_faster(each) for each in converters]
+
+    def converted(value: Any) -> Any:
+        for each in faster:
+            value = each(value, expression, connection)
+        return value
+
+    return lambda column: [None if value is None else converted(value) for value in column]
 
 
 class PreparedUpdate:
@@ -181,20 +227,27 @@ def _bound(value: Any, connection: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
+def _reads_moments(converter: _Converter) -> bool:
+    return getattr(converter, "__func__", None) is DatabaseWrapper.ops_class.convert_datetimefield_value
+
+
+def _moments(column: Sequence[Any]) -> list[Any]:
+    """Read what SQLite keeps, which is in UTC, as all that we hand it. Most moments stand in several rows."""
+    read = {value: None if value is None else _moment(value) for value in set(column)}
+    return [read[value] for value in column]
+
+
+def _moment(value: datetime | str) -> datetime:
+    naive = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return naive.replace(tzinfo=UTC)
+
+
 def _faster(converter: _Converter) -> _Converter:
     """Return what does the same as a converter of the database or of a field, in less time."""
     owner, function = getattr(converter, "__self__", None), getattr(converter, "__func__", None)
-    if function is DatabaseWrapper.ops_class.convert_datetimefield_value:
-        return _moment
     if function is JSONField.from_db_value and isinstance(owner, JSONField) and owner.decoder is None:
         return _json
     return converter
-
-
-def _moment(value: datetime | str, *_: object) -> datetime:
-    """Read what SQLite keeps, which is in UTC, as all that we hand it."""
-    naive = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return naive.replace(tzinfo=UTC)
 
 
 def _json(value: Any, *_: object) -> Any:

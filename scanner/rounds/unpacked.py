@@ -11,8 +11,8 @@ from threading import Lock
 from scanner.engine.model import HostInspection
 from scanner.engine.serialize import load_host
 
-_MOST = 8_000_000
-"""Bytes of packed facts; in memory they take some three times as much."""
+_MOST = 5_000_000
+"""Bytes of packed facts; in memory they take some five times as much."""
 
 
 class Unpacked:

@@ -1,4 +1,4 @@
-"""SQLite whose writers take turns within a millisecond.
+"""SQLite whose writers take turns within a millisecond, and whose moments are read once.
 
 A writer that finds another one at work is made to sleep by SQLite, longer each time, up to 100 ms
 (``sqliteDefaultBusyCallback``). Those who store a round's findings hold the file for some 20 ms, so that most of what
@@ -11,11 +11,23 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
 
 from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
+from django.utils.dateparse import parse_datetime
 
 _SLEEP = 0.001
+
+
+@lru_cache(maxsize=8192)
+def _moment(text: bytes) -> datetime | None:
+    """Read a moment as Django does. Those of a round stand in many rows, which are read again in the next one."""
+    return parse_datetime(text.decode())
+
+
+sqlite3.register_converter("datetime", _moment)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

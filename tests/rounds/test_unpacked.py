@@ -43,7 +43,7 @@ def test_what_was_read_a_moment_ago_is_not_unpacked_again(loaded: list[bytes]) -
 
 def test_what_was_not_read_for_longest_is_forgotten_first(loaded: list[bytes]) -> None:
     one, two, three = (facts_of(address) for address in ("192.0.2.1", "192.0.2.2", "192.0.2.3"))
-    recent = Unpacked(most=len(one) + len(two))
+    recent = Unpacked(most=2 * max(map(len, (one, two, three))))
     for facts in (one, two, one, three, one, two):
         recent.read(facts)
     assert loaded == [one, two, three, two]
