@@ -150,13 +150,16 @@ def _whole(organisation: Organisation, reached: Mapping[Finding, _Step]) -> dict
 
 def _to_escalate(organisation: Organisation, now: datetime) -> list[Finding]:
     """Return what may be told to others: not what is merely possible, nor what waits for the office to decide."""
-    asked = set(
-        Exemption.objects.filter(finding__organisation=organisation, state=ExemptionState.REQUESTED).values_list(
-            "finding", flat=True
-        )
-    )
+    asked = set(_ASKED(organisation=organisation))
     sure = (each for each in _due_before([organisation.pk], now) if each.confidence != Confidence.POSSIBLE)
     return [each for each in sure if each.pk not in asked]
+
+
+_ASKED = Prepared(
+    lambda: Exemption.objects.filter(
+        finding__organisation=Given("organisation"), state=ExemptionState.REQUESTED
+    ).values_list("finding", flat=True)
+)
 
 
 def _step(finding: Finding, today: date, now: datetime, zone: ZoneInfo) -> str:

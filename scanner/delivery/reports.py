@@ -17,7 +17,7 @@ from scanner.delivery.compose import Mail, Sender, compose
 from scanner.delivery.kept_pdf import document_of, kept_pdf
 from scanner.delivery.letters import OPTIONAL, REPORT_MARK
 from scanner.delivery.mail_server import sender_address
-from scanner.delivery.models import Message, MessageKind
+from scanner.delivery.models import Attachment, Message, MessageKind
 from scanner.delivery.outbox import File
 from scanner.delivery.papers import HTML, Version, bulletin_versions, notice_versions
 from scanner.delivery.passwords import password_of
@@ -25,6 +25,7 @@ from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import Refused
 from scanner.files import draft_of
 from scanner.packing import unpack
+from scanner.prepared import Given, Prepared
 from scanner.reports.formats import MEDIA_TYPES, ReportFormat
 from scanner.reports.identity import office_name
 from scanner.reports.models import Report
@@ -149,9 +150,12 @@ def report_name(report: Report) -> str:
     return f"{report.organisation.slug}-{report.round_id}.html"
 
 
+_ATTACHED = Prepared(lambda: Attachment.objects.filter(message=Given("message")).order_by("pk"))
+
+
 def _without_papers(message: Message) -> Mail:
     """Return the mail without what it is about; what is kept beside it is the whole of it where that is no report."""
-    kept = () if message.report_id or message.bulletin_id else message.attachments.all()
+    kept = () if message.report_id or message.bulletin_id else _ATTACHED(message=message)
     files = tuple(File(each.name, each.media_type, unpack(each.content)) for each in kept)
     optional = MessageKind(message.kind) in OPTIONAL and message.organisation is not None
     slug = message.organisation.slug if message.organisation else ""

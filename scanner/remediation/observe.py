@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -20,6 +21,7 @@ from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks, plugin_rules
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
+from scanner.prepared import Given, Prepared
 from scanner.remediation.keys import LOOKED, key_look
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.lifecycle import Look, Observation, State
@@ -360,9 +362,21 @@ def identity_of(finding: Finding) -> Identity:
 
 def policies_of_open(organisation: Organisation) -> frozenset[str]:
     """Return the TLS policies that the organisation's findings were judged by, but for those that are fixed."""
-    graded = [check.id for check in all_checks().values() if check.facet in _GRADED]
-    rows = Finding.objects.filter(organisation=organisation, check_id__in=graded).exclude(state=State.FIXED)
-    return frozenset(_policy_in(params) for params in rows.order_by().values_list("params", flat=True).distinct())
+    graded = tuple(check.id for check in all_checks().values() if check.facet in _GRADED)
+    return frozenset(map(_policy_in, _open_params(graded)(organisation=organisation)))
+
+
+@lru_cache(maxsize=4)
+def _open_params(checks: tuple[str, ...]) -> Prepared[list[tuple[str, str]]]:
+    return Prepared(
+        lambda: (
+            Finding.objects.filter(organisation=Given("organisation"), check_id__in=checks)
+            .exclude(state=State.FIXED)
+            .order_by()
+            .values_list("params", flat=True)
+            .distinct()
+        )
+    )
 
 
 def _judged_by(finding: Finding) -> str | None:

@@ -237,14 +237,13 @@ def _over_a_cap() -> Q:
     capped = {
         "organisation__in": {organisation for organisation, rate, *_ in in_work if rate},
         "round__in": {this for _, _, this, rate, _ in in_work if rate},
-        "zone__in": set(
-            Zone.objects.filter(rate__gt=0, name__in=zones).values_list("name", flat=True) if zones else ()
-        ),
+        "zone__in": zones & {*_CAPPED_ZONES()} if zones else zones,
     }
     shared = [Q((condition, values)) for condition, values in capped.items() if values]
     return Q(kind=JobKind.LOOK) & reduce(or_, shared) if shared else Q()
 
 
+_CAPPED_ZONES = Prepared(lambda: Zone.objects.filter(rate__gt=0).values_list("name", flat=True))
 _IN_WORK = Prepared(
     lambda: (
         Job.objects.filter(state=JobState.RUNNING, kind=JobKind.LOOK)
