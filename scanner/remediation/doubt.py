@@ -45,10 +45,9 @@ _TO_READ = Prepared(
 def would_be_fixed(round_id: int) -> list[Again]:
     """Return the hosts and ports that a round has to look at once more before it may call findings fixed.
 
-    Each host gets one further port that answered, so that a filtered port can be told from a host that is down, and
-    the ports that a finding rests on beside its own. Only
-    hosts that have something to fix are judged for it, unless they showed it all when they were looked at, and each
-    alone unless something may rest on other hosts' keys.
+    Each host gets one further port that answered, so that a filtered port can be told from a host that is down, and the
+    ports that a finding rests on beside its own. Only hosts that have something to fix are judged for it, unless they
+    showed it all when they were looked at, and each alone unless something may rest on other hosts' keys.
     """
     this = Round.objects.get(pk=round_id)
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)

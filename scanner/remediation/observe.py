@@ -20,7 +20,7 @@ from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks, plugin_rules
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
-from scanner.engine.rules.web_transport import HTTPS_ABSENT, https_ports, ports_beside
+from scanner.engine.rules.web_transport import HTTPS_ABSENT, https_ports, may_have_https, ports_beside
 from scanner.remediation.keys import LOOKED, key_look
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.lifecycle import Look, Observation, State
@@ -49,7 +49,8 @@ class Looked:
     ``inspection`` keeps the coverage and leaves out the facts; ``untested`` are the (port, transport, check) that
     it could not answer for although it covered their facet. ``shown`` is what silence about a finding must rest on, by
     port. ``policy`` names the TLS policy that it was judged by; ``objections`` are what others find there, by which
-    findings of the organisation were judged before. ``https`` are the ports at which it saw a site inside TLS.
+    findings of the organisation were judged before. ``https`` are the ports at which it saw a site inside TLS;
+    ``may_have_https`` tells that there may be one, too, where it could not look inside.
     """
 
     result_id: int
@@ -63,6 +64,7 @@ class Looked:
     policy: str
     objections: Mapping[str, frozenset[Identity]]
     https: tuple[int, ...] = ()
+    may_have_https: bool = False
 
     @property
     def address(self) -> str:
@@ -206,11 +208,11 @@ class RoundView:
         self._retract_what_is_there()
 
     def _retract_what_is_there(self) -> None:
-        """Forget what one look missed at an address and another look of the round saw there: it is not absent."""
+        """Forget what one look missed at an address and another look of the round met there: it is not absent."""
         looks = [*self._first.values(), *self._again.values()]
-        has_https = {looked.address for looked in looks if looked.https}
+        there = {looked.address for looked in looks if looked.may_have_https}
         for identity in [each for each in self._seen if each[3] == HTTPS_ABSENT]:
-            left = [looked for looked in self._seen.pop(identity) if looked.address not in has_https]
+            left = [looked for looked in self._seen.pop(identity) if looked.address not in there]
             if left:
                 self._seen[identity] = left
 
@@ -374,6 +376,7 @@ def _judged(
         policy=basis.policy.name,
         objections={name: frozenset(_by_identity(result.host, found)) for name, found in objections.items()},
         https=https_ports(inspection),
+        may_have_https=may_have_https(inspection),
     )
 
 

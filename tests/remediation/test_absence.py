@@ -137,6 +137,7 @@ def test_https_that_the_first_look_missed_and_the_second_saw_is_not_missing() ->
     assert seen(MISSED, State(https=(443,), ports="443")) == set()
     assert seen(MISSED, THERE) == {NO_REDIRECT}
     assert seen(THERE, MISSED) == {NO_REDIRECT}
+    assert seen(MISSED, State(troubled=True)) == set(), "it let us in, and that is all that is known"
 
 
 def test_what_was_retracted_neither_keeps_nor_ends_the_finding() -> None:
@@ -147,8 +148,9 @@ def test_what_was_retracted_neither_keeps_nor_ends_the_finding() -> None:
 def test_missing_is_only_what_no_look_of_the_round_saw(first: State, second: State) -> None:
     looks = [each for each in (first, second) if "443" in each.ports]
     https = any(set(each.https) & set(ports_of(each.ports)) for each in (first, second))
+    met = any(each.troubled for each in (first, second))
     could_tell = any(each.clear and not each.troubled and "80," in each.ports for each in looks)
-    assert (ONLY in seen(first, second)) == (could_tell and not https)
+    assert (ONLY in seen(first, second)) == (could_tell and not https and not met)
 
 
 @given(states, states, st.sampled_from([ONLY, NO_REDIRECT]))

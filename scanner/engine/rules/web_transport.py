@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urljoin, urlsplit
 
 from scanner.engine.facts.http import HttpFacts
-from scanner.engine.model import Facet, Finding, HostInspection, Service, Severity, Transport
+from scanner.engine.model import Facet, Finding, Gap, GapReason, HostInspection, Service, Severity, Transport
 from scanner.engine.rules.base import Context, rule
 from scanner.engine.rules.web_site import answering, is_site, listed, pages, quote, quote_first_page
 
@@ -57,11 +57,17 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
 
 def https_ports(host: HostInspection) -> tuple[int, ...]:
     """Return the ports at which a web site answered inside TLS; a product's interface for programs is none."""
-    return tuple(
-        service.endpoint.port
-        for service in host.services
-        if service.tls and is_site(service) and any(site.root is not None for site in service.http)
-    )
+    sites = (service for service in host.services if service.tls and is_site(service))
+    return tuple(sorted({each.endpoint.port for each in sites if any(site.root is not None for site in each.http)}))
+
+
+def may_have_https(host: HostInspection) -> bool:
+    """Tell whether there was more to be seen than a host without HTTPS shows: a site inside TLS, TLS that stayed
+    unread, or a port 443 that let us in, in the scan or later."""
+    coverage = host.coverage
+    opened = any(HTTPS_PORT in scan.open for scan in coverage.scans if scan.transport is Transport.TCP)
+    let_in = Gap(GapReason.CONNECTION_LIMITED, Facet.PORT, HTTPS_PORT) in coverage.gaps
+    return bool(https_ports(host)) or _is_unread(host) or ((opened or let_in) and not _https_is_absent(host))
 
 
 def untold_without_https(service: Service, host: HostInspection) -> frozenset[str]:
@@ -108,10 +114,13 @@ def _preloaded(context: Context) -> bool:
 
 def _https_is_absent(host: HostInspection) -> bool:
     """Tell whether port 443 was inspected and, with no TLS service that stayed unread, nothing there speaks HTTPS."""
-    services = host.services
-    # What wants a client's certificate or a name that was not given may be a site, too.
-    unread = any(one.tls and one.facts is None and one.protocol in ("http", "tls", "unknown") for one in services)
-    return not unread and host.coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
+    return not _is_unread(host) and host.coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
+
+
+def _is_unread(host: HostInspection) -> bool:
+    """Tell whether there is TLS of which no product is known: what wants a client's certificate, or a name that was not
+    given, may be a site, too."""
+    return any(one.tls and one.facts is None and one.protocol in ("http", "tls", "unknown") for one in host.services)
 
 
 @rule("CLR-HTTP-LOGIN")
