@@ -132,10 +132,15 @@ CACHES = {"default": {"BACKEND": "scanner.accounts.tallies.Tallies"}}
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"discreet": {"()": "scanner.console.discreet.Discreet"}},
+    "filters": {
+        "discreet": {"()": "scanner.console.discreet.Discreet"},
+        "foreign-host": {"()": "scanner.console.discreet.ForeignHost"},
+    },
     "loggers": {
-        name: {"filters": ["discreet"]}
-        for name in ("django.request", "django.security.csrf", "scanner.console.middleware")
+        "django.request": {"filters": ["foreign-host", "discreet"]},
+        "django.security.DisallowedHost": {"filters": ["foreign-host"]},
+        "django.security.csrf": {"filters": ["discreet"]},
+        "scanner.console.middleware": {"filters": ["discreet"]},
     },
 }
 

@@ -14,14 +14,11 @@ import selectors
 import signal
 import socket
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import NoReturn, Self
-
-import uvloop
 
 from scanner import garbage
 from scanner.engine.inspect import Observer, Progress, Stage, inspect
@@ -31,6 +28,7 @@ from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
 from scanner.engine.serialize import dump_host, load_host
 from scanner.rounds.frames import FrameError, FrameReader, Kind, frame
+from scanner.rounds.leaving import run_and_leave
 from scanner.rounds.nursery import PR_SET_PDEATHSIG, prctl
 from scanner.rounds.run import run_engine
 
@@ -170,19 +168,12 @@ def _take(reader: FrameReader, targets: Sequence[Target], observe: Observer) -> 
 
 def _help(plans: Sequence[Plan], gate_of: Callable[[Plan], Gate], channel: socket.socket) -> NoReturn:
     """Be a helper: look at the hosts of ``plans``, send what comes of it, and end the process."""
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who began the helpers ends them
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        uvloop.run(_look(plans, gate_of, channel))
-    except asyncio.CancelledError:
-        pass
-    except BaseException:  # noqa: BLE001 - whatever it was, a forked process must not go on as its parent would
-        traceback.print_exc()
-    finally:
-        os._exit(0)
+    run_and_leave(_look(plans, gate_of, channel))
 
 
 async def _look(plans: Sequence[Plan], gate_of: Callable[[Plan], Gate], channel: socket.socket) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who began the helpers ends them
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     _, writer = await asyncio.open_unix_connection(sock=channel)
     work = asyncio.current_task()
     if work is not None:

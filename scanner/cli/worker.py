@@ -46,6 +46,7 @@ def worker(
     It needs the PostgreSQL database of ROUNDSMAN_DATABASE and nmap, and no data directory, mail server or key. Its role
     in the database may be one that can do nothing else: 'roundsman workers grant' makes it so. Any number may run, of
     the same zone too. Rate caps hold over all of them, and 'roundsman stop' ends what they do within five seconds.
+    A zone that is not registered is waited for: its hosts are looked at once it is.
 
     SIGTERM or Ctrl-C end it: what is in work is put back within seconds, what was seen is kept, and others go on.
     It also ends when another version of Roundsman has changed the database.
@@ -57,7 +58,7 @@ def worker(
     if not on_server():
         raise InputError("Set ROUNDSMAN_DATABASE to the PostgreSQL database of the 'roundsman serve' to work for.")
     set_up()
-    from scanner.rounds.fleet import Presence, known_zones, looking
+    from scanner.rounds.fleet import Presence, looking, registered_zones
     from scanner.rounds.ways import Ways
 
     log_to_standard_error(log_level, log_format)
@@ -68,11 +69,14 @@ def worker(
         ended.set()
 
     with clear_errors():
-        zones = known_zones(zone or ())
+        zones, registered = frozenset(zone or ()) or None, registered_zones()
         ended = ended_by_signal()
         with Presence("worker", zones, concurrency, datetime.now(UTC), outdated), looking(concurrency, zones, Ways()):
             of = f"of {', '.join(sorted(zones))}" if zones else "of every zone"
             typer.echo(f"Works on hosts {of}, {concurrency} job(s) at a time.", err=True)
+            for unknown in sorted((zones or frozenset()) - registered):
+                there = ", ".join(sorted(registered)) or "none"
+                typer.echo(f"No zone is called {unknown} yet; it waits for it. Registered zones: {there}.", err=True)
             ended.wait()
     typer.echo(f"Ended{': ' if reasons else ''}{''.join(reasons)}.", err=True)
     if reasons:

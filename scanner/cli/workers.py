@@ -22,14 +22,15 @@ def list_workers(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     """Show each 'serve' and 'worker' of the database: where it runs, its zones, what it has in work, its version.
 
     One that has been silent for half a minute is gone, or cut off from the database; its jobs are taken up by others.
-    At the end stand zones whose hosts wait for a worker while there is none.
+    At the end stand zones whose hosts wait for a worker while there is none, and zones that workers wait for while the
+    register has none of that name.
 
     Exit status: 0 shown, 2 no shared database.
     """
-    from scanner.rounds.fleet import deserted_zones, processes
+    from scanner.rounds.fleet import awaited_zones, deserted_zones, processes
 
     with clear_errors():
-        found, deserted = processes(), deserted_zones()
+        found, deserted, awaited = processes(), deserted_zones(), awaited_zones()
     if as_json:
         rows = [
             {
@@ -45,7 +46,8 @@ def list_workers(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
             }
             for each in found
         ]
-        typer.echo(json.dumps({"workers": rows, "deserted_zones": deserted}, ensure_ascii=False, indent=2))
+        told = {"workers": rows, "deserted_zones": deserted, "awaited_zones": awaited}
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     for each in found:
         kind, process = each.name.split(":")[:2]
@@ -57,6 +59,8 @@ def list_workers(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
         typer.echo("Nothing works on this database. 'roundsman serve' and 'roundsman worker' do.")
     for zone in deserted:
         typer.echo(f"Hosts of zone {zone} wait, and nothing looks at them: 'roundsman worker --zone {zone}'.")
+    for zone in awaited:
+        typer.echo(f"No zone is called {zone}, which a process waits for: register it, or correct its name there.")
 
 
 @app.command(short_help="Give a database role the rights of a worker.")

@@ -138,7 +138,9 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
     await _look_again(target, tools, seen)
     if scan is not None:
         seen.still_filtered, reached = await knock(
-            scan, lambda port: _contact(target, Endpoint(target.address, port), tools)
+            scan,
+            lambda port: _contact(target, Endpoint(target.address, port), tools),
+            https_matters=any(service.protocol == "http" and not service.tls for service in seen.services),
         )
         seen.gaps += [Gap(GapReason.CONNECTION_LIMITED, Facet.PORT, port) for port in reached]
 

@@ -45,9 +45,9 @@ _TO_READ = Prepared(
 def would_be_fixed(round_id: int) -> list[Again]:
     """Return the hosts and ports that a round has to look at once more before it may call findings fixed.
 
-    Each host gets one further port that answered, so that a filtered port can be told from a host that is down. Only
-    hosts that have something to fix are judged for it, unless they showed it all when they were looked at, and each
-    alone unless something may rest on other hosts' keys.
+    Each host gets one further port that answered, so that a filtered port can be told from a host that is down, and the
+    ports that a finding rests on beside its own. Only hosts that have something to fix are judged for it, unless they
+    showed it all when they were looked at, and each alone unless something may rest on other hosts' keys.
     """
     this = Round.objects.get(pk=round_id)
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
@@ -70,6 +70,7 @@ def would_be_fixed(round_id: int) -> list[Again]:
         for finding in findings:
             for looked in view.doubtful(finding):
                 again[looked.result_id].add((finding.port, Transport(finding.transport)))
+                again[looked.result_id].update((port, Transport.TCP) for port in looked.beside(finding))
                 witness = view.witness(looked)
                 if witness is not None:
                     again[looked.result_id].add((witness, Transport.TCP))

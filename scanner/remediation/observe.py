@@ -14,20 +14,21 @@ from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
 from scanner.engine.judge import judge, judge_sharing, judge_whole, ruleset, with_unjudged
 from scanner.engine.known_keys import Key, KnownKeys, OrganisationKeys
-from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport
+from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport, port_in
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
 from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks, plugin_rules
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policies, policy
 from scanner.engine.rules.base import Basis
+from scanner.engine.rules.web_transport import HTTPS_ABSENT, https_ports, may_have_https, ports_beside
 from scanner.prepared import Given, Prepared
 from scanner.remediation.keys import LOOKED, key_look
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.lifecycle import Look, Observation, State
 from scanner.remediation.models import Finding
 from scanner.remediation.moves import Moves
-from scanner.remediation.tested import Shown, shown, silence_tells, untested_checks
+from scanner.remediation.tested import Shown, shown, silence_tells, untested_places
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
 
@@ -50,7 +51,8 @@ class Looked:
     ``inspection`` keeps the coverage and leaves out the facts; ``untested`` are the (port, transport, check) that
     it could not answer for although it covered their facet. ``shown`` is what silence about a finding must rest on, by
     port. ``policy`` names the TLS policy that it was judged by; ``objections`` are what others find there, by which
-    findings of the organisation were judged before.
+    findings of the organisation were judged before. ``https`` are the ports at which it saw a site inside TLS;
+    ``may_have_https`` tells that there may be one, too, where it could not look inside.
     """
 
     result_id: int
@@ -63,6 +65,8 @@ class Looked:
     shown: Mapping[tuple[int, Transport], Shown]
     policy: str
     objections: Mapping[str, frozenset[Identity]]
+    https: tuple[int, ...] = ()
+    may_have_https: bool = False
 
     @property
     def address(self) -> str:
@@ -86,25 +90,35 @@ class Looked:
         """
         check = all_checks().get(finding.check_id)
         transport = Transport(finding.transport)
-        if check is None or self.inspection.outcome not in LOOKED:
+        if check is None or self.inspection.outcome not in LOOKED or identity_of(finding) in self.found:
             return False
         if (finding.port, transport, check.id) in self.untested or self._is_only_tolerated(finding):
             return False
         if not self.inspection.coverage.covers(check.facet, finding.port, transport):
             return False
         return finding.vantage == self.inspection.vantage and (
-            self._nothing_listens(finding.port, transport) or (self._as_deep_as(finding) and self._tells(finding))
+            self._nothing_listens(finding.port, transport)
+            or (self._as_deep_as(finding) and self._tells(finding) and self._asked_beside(finding))
         )
 
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether nothing is missing that this look's proofs may rest on.
+    def beside(self, finding: Finding) -> frozenset[int]:
+        """Return the further TCP ports that a second look has to ask to agree that ``finding`` is gone."""
+        ports = ports_beside(finding.check_id, dict(finding.params))
+        asked = {port for port in ports for scan in self.inspection.coverage.scans if port_in(scan.ports, port)}
+        return frozenset({*asked, *self.https}) if ports else frozenset()
+
+    def confirms(self, finding: Finding) -> bool:
+        """Tell whether this look, as the second of its round, agrees that ``finding`` is gone."""
+        return self._is_whole_but_for(self.beside(finding) - {finding.port}) and self.proves_absence(finding)
+
+    def _is_whole_but_for(self, ports: frozenset[int]) -> bool:
+        """Tell whether nothing is missing that this look's proofs may rest on; ``ports`` were only to be seen.
 
         Of a domain it is known for each check whether its own questions were answered, so those of others don't matter.
         Nor do checks that a plugin's rule failed to tell.
         """
         outcome, coverage = self.inspection.outcome, self.inspection.coverage
-        others = [gap for gap in coverage.gaps if not gap.check]
+        others = [gap for gap in coverage.gaps if not gap.check and gap.port not in ports]
         if outcome is Outcome.PARTIAL and len(others) < len(coverage.gaps):
             outcome = outcome_of(others, scanned=bool(coverage.scans))
         return outcome is Outcome.INSPECTED or (self.inspection.target.is_domain and outcome in LOOKED)
@@ -116,6 +130,13 @@ class Looked:
             return False
         seen = self.shown.get((finding.port, Transport(finding.transport)), Shown())
         return silence_tells(finding.check_id, dict(finding.params), seen)
+
+    def _asked_beside(self, finding: Finding) -> bool:
+        """Tell whether it asked every port of which it must be known that there is no HTTPS any more."""
+        if (*identity_of(finding)[:3], HTTPS_ABSENT) not in self.found:
+            return True
+        ports = ports_beside(finding.check_id, dict(finding.params))
+        return all(self.inspection.coverage.covers(Facet.PORT, port, Transport.TCP) for port in ports)
 
     def _is_only_tolerated(self, finding: Finding) -> bool:
         """Tell whether the policy that ``finding`` was judged by still finds it, or is no longer known.
@@ -186,6 +207,16 @@ class RoundView:
             self._addresses[looked.host].add(looked.address)
             for identity in looked.found:
                 self._seen[identity].append(looked)
+        self._retract_what_is_there()
+
+    def _retract_what_is_there(self) -> None:
+        """Forget what one look missed at an address and another look of the round met there: it is not absent."""
+        looks = [*self._first.values(), *self._again.values()]
+        there = {looked.address for looked in looks if looked.may_have_https}
+        for identity in [each for each in self._seen if each[3] == HTTPS_ABSENT]:
+            left = [looked for looked in self._seen.pop(identity) if looked.address not in there]
+            if left:
+                self._seen[identity] = left
 
     def seen(self) -> frozenset[Identity]:
         """The identities of all findings that this round saw."""
@@ -236,9 +267,7 @@ class RoundView:
             return self.observe_seen(identity)
         firsts = self.doubtful(finding)
         seconds = [self._again.get((finding.host, address)) for address in self._places(finding)]
-        confirmed = [
-            second for second in seconds if second is not None and second.is_whole and second.proves_absence(finding)
-        ]
+        confirmed = [second for second in seconds if second is not None and second.confirms(finding)]
         if not firsts or len(confirmed) != len(seconds):
             return Observed(Look(Observation.NOT_INSPECTED, now))
         when = max(second.inspection.finished for second in confirmed)
@@ -331,7 +360,7 @@ def _judged(
 ) -> Looked:
     judgement = judge_whole(inspection, basis)
     services = [((each.endpoint.port, each.endpoint.transport), each) for each in inspection.services]
-    unanswered = {(*port, check) for port, each in services for check in untested_checks(each, basis.intel)}
+    unanswered = untested_places(inspection, basis.intel)
     unjudged = {(gap.port or NO_PORT, gap.transport, gap.check) for gap in judgement.unjudged if gap.check}
     shown_by: dict[tuple[int, Transport], Shown] = {}
     for port, each in services:
@@ -348,6 +377,8 @@ def _judged(
         shown=shown_by,
         policy=basis.policy.name,
         objections={name: frozenset(_by_identity(result.host, found)) for name, found in objections.items()},
+        https=https_ports(inspection),
+        may_have_https=may_have_https(inspection),
     )
 
 

@@ -13,6 +13,7 @@ from django.db.models import Q
 from scanner.engine.errors import InputError
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
+from scanner.engine.rules.web_transport import ports_beside
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Happened, State
 from scanner.remediation.models import Finding, FindingEvent
@@ -99,7 +100,8 @@ def _not_begun(finding: Finding) -> Round | None:
 
 
 def _ports(findings: Iterable[Finding]) -> str:
-    """Return the port list: where the findings are, and on each host what else is known to answer."""
+    """Return the port list: where the findings are and what they rest on, and on each host what else is known to
+    answer."""
     tcp: set[int] = set()
     udp: set[int] = set()
     asked: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
@@ -109,6 +111,7 @@ def _ports(findings: Iterable[Finding]) -> str:
         elif each.transport == Transport.TCP:
             tcp.add(each.port)
             asked[each.organisation_id, each.host].add(each.port)
+            tcp |= ports_beside(each.check_id, dict(each.params))
     for (owner, host), ports in asked.items():
         tcp |= set(sorted(_known_open(owner, host) - ports)[:WITNESSES])
     listed = [f"T:{port}" for port in sorted(tcp)] + [f"U:{port}" for port in sorted(udp)]

@@ -16,11 +16,12 @@ from scanner.engine.facts.service import Access
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
 from scanner.engine.known_keys import KeyKind, presented
-from scanner.engine.model import Service
+from scanner.engine.model import HostInspection, Service, Transport
 from scanner.engine.rules.certificate_path import Trust, find_path
 from scanner.engine.rules.domain import untested_domain_checks
 from scanner.engine.rules.installed import installed
 from scanner.engine.rules.software import SOFTWARE_CHECKS
+from scanner.engine.rules.web_transport import untold_without_https
 from scanner.engine.rules.x509_view import view
 
 Answered = Callable[[TlsFacts], Answer | str]
@@ -65,6 +66,15 @@ def untested_checks(service: Service, intel: Intel) -> frozenset[str]:
         | _untested_keys(service)
         | unmatched
         | unanswered
+    )
+
+
+def untested_places(host: HostInspection, intel: Intel) -> frozenset[tuple[int, Transport, str]]:
+    """Return where the look at ``host`` can't answer which checks: by what a port showed, or other ports did not."""
+    return frozenset(
+        (service.endpoint.port, service.endpoint.transport, check)
+        for service in host.services
+        for check in untested_checks(service, intel) | untold_without_https(service, host)
     )
 
 

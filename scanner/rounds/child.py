@@ -14,14 +14,14 @@ import pickle
 import signal
 import socket
 from pathlib import Path
-
-import uvloop
+from typing import NoReturn
 
 from scanner.engine.inspect import Progress, Stage, inspect
 from scanner.engine.plugins.load import leave_out
 from scanner.engine.serialize import dump_host
 from scanner.rounds.frames import HEAD, FrameError, GoOn, Kind, Request, frame, read_head
 from scanner.rounds.gate import ScopeGate
+from scanner.rounds.leaving import run_and_leave
 
 UNHEARD = 4.0
 """Seconds after which a child ends that nobody told to go on. With the second in which the switch is looked at, no
@@ -38,14 +38,11 @@ TICK = 1.0
 _OOM_SCORE = "700"
 
 
-def serve(channel: socket.socket) -> None:
+def serve(channel: socket.socket) -> NoReturn:
     """Carry out the request that comes through ``channel``, and end the process."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
-    try:
-        uvloop.run(_serve(channel))
-    finally:
-        os._exit(0)  # a thread that still waits for something must not keep the process
+    run_and_leave(_serve(channel))
 
 
 async def _serve(channel: socket.socket) -> None:

@@ -102,15 +102,15 @@ def unserved(zones: Iterable[str]) -> list[str]:
     return [] if None in working else sorted(asked - served)
 
 
-def known_zones(names: Iterable[str]) -> frozenset[str] | None:
-    """Return the zones that were asked for, None for all when none was. Raises ``InputError`` for an unknown one."""
-    asked = frozenset(names)
-    registered = set(Zone.objects.values_list("name", flat=True))
-    unknown = sorted(asked - registered)
-    if unknown:
-        there = ", ".join(sorted(registered)) or "none"
-        raise InputError(f"No zone is called {', '.join(unknown)}. Registered zones: {there}.")
-    return asked or None
+def registered_zones() -> frozenset[str]:
+    """Return the names of all zones of the register."""
+    return frozenset(Zone.objects.values_list("name", flat=True))
+
+
+def awaited_zones() -> list[str]:
+    """Return the zones that a process works in and that the register does not have: not yet, or they are misspelt."""
+    working = Worker.objects.filter(seen__gt=Now() - SILENT, zones__isnull=False).values_list("zones", flat=True)
+    return sorted({zone for zones in working for zone in zones or () if zone} - registered_zones())
 
 
 def unfit() -> str:

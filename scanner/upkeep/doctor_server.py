@@ -7,7 +7,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from scanner.database import place
-from scanner.rounds.fleet import deserted_zones, processes
+from scanner.rounds.fleet import awaited_zones, deserted_zones, processes
 from scanner.upkeep.health import Check, fail, ok, some, warn
 
 OLDEST = 140_000
@@ -80,6 +80,10 @@ def workers() -> Check:
     if deserted:
         todo = f"'roundsman worker --zone {deserted[0]}', on a machine that reaches it."
         return warn("workers", f"hosts wait, and nobody looks at zone {', '.join(deserted)}", todo)
+    awaited = awaited_zones()
+    if awaited:
+        todo = "Register it, or correct the name with which they are begun; 'roundsman workers list' shows them."
+        return warn("workers", f"no zone is called {', '.join(awaited)}, which processes wait for", todo)
     others = sorted({f"{each.machine} ({each.version})" for each in working if not each.is_current})
     if others:
         return warn(

@@ -148,6 +148,12 @@ def test_serve_serves_the_pages_believes_the_proxy_alone_and_ends_when_told(inst
             assert announce(port, host, 1_000_000, cookie) == status, "without the body"
         assert process.poll() is None
     assert health(installation) == 1
+    log = (installation.path.parent / "serve.log").read_text("utf-8")
+    assert [each.partition(" WARNING ")[2] for each in log.splitlines() if "evil.example" in each] == [
+        "django.security.DisallowedHost: a request for host evil.example was refused: it is not this site's name"
+    ]
+    assert "Traceback" not in log
+    assert "Bad Request" not in log
 
 
 def pages_of(service: int) -> psutil.Process:

@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from scanner.engine.inspect import inspect
+from scanner.engine.judge import judge
 from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, PortScan, Target, Transport
 from scanner.engine.plan import Plan, parse_ports
 from scanner.engine.probes.discovery import discover
 from scanner.engine.probes.nmap import is_privileged
 from tests.engine.test_inspect import listener
 from tests.lab.case import program
+from tests.lab.http_answers import GO_NOT_FOUND, answers, page
 
 TCP = Transport.TCP
 
@@ -24,9 +27,9 @@ SCAN_ONLY = ("--syn", "-m", "length", "--length", "0:44")
 
 
 @contextlib.contextmanager
-def firewall(address: str, *match: str) -> Iterator[None]:
-    """Drop what comes to ``address`` and matches; only in the network namespace of the tests."""
-    rule = ["INPUT", "-d", address, "-p", "tcp", *match, "-j", "DROP"]
+def firewall(address: str, *match: str, does: tuple[str, ...] = ("DROP",)) -> Iterator[None]:
+    """Drop what comes to ``address`` and matches, or as it ``does``; only in the network namespace of the tests."""
+    rule = ["INPUT", "-d", address, "-p", "tcp", *match, "-j", *does]
     subprocess.run([program("iptables"), "-w", "-I", *rule], check=True)
     try:
         yield
@@ -84,6 +87,25 @@ def test_many_dropped_ports_are_named_though_nmap_folds_them() -> None:
         found = asyncio.run(discover(["127.31.0.3"], "7001,7050-7199", rate=0, host_deadline=60))["127.31.0.3"]
     assert found.scan is not None
     assert (found.scan.filtered, found.scan.filtered_ports) == (100, "7100-7199")
+
+
+@real
+@pytest.mark.lab
+@pytest.mark.parametrize(("refuses", "found"), [(SCAN_ONLY, set()), ((), {"WEB-HTTP-ONLY"})], ids=["once", "always"])
+def test_https_is_missing_only_where_its_port_refuses_a_connection_too(
+    tmp_path: Path, refuses: tuple[str, ...], found: set[str]
+) -> None:
+    site = answers(80, {"GET /": page("Portal")}, GO_NOT_FOUND)
+    refusal = ("REJECT", "--reject-with", "tcp-reset")
+    with (
+        site("127.31.0.4", tmp_path),
+        listener("127.31.0.4", 443),
+        firewall("127.31.0.4", "--dport", "443", *refuses, does=refusal),
+    ):
+        inspection = look("127.31.0.4", "T:80,443")
+    assert inspection.coverage.scans[0].open == (80,)
+    assert {each.check for each in judge(inspection)} & {"WEB-HTTP-ONLY"} == found
+    assert inspection.coverage.covers(Facet.PORT, 443, TCP) == bool(found)
 
 
 def test_a_filtered_port_is_a_reason_to_look_again_but_not_where_the_host_limits_us() -> None:

@@ -211,6 +211,44 @@ def test_what_a_limiter_turns_away_twice_is_not_inspected(tmp_path: Path, monkey
     assert "/backup.zip" in facts.ended
 
 
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+def test_methods_that_a_balancer_can_hand_to_nobody_are_refused_and_no_limiter(
+    status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.1)
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        pages = "200 OK" if request.startswith(b"GET / ") else "404 Not Found"
+        yield answer(status=pages if request.startswith(b"GET ") else status)
+
+    started = time.monotonic()
+    with serving(reply, tmp_path) as asked:
+        facts = look()
+    assert time.monotonic() - started < 5, "it was asked slowly, as if it limited us"
+    assert [asked.count(f"{method} / HTTP/1.1") for method in ("TRACE", "OPTIONS")] == [2, 2]
+    assert (facts.complete, facts.blocked, facts.trace, facts.methods) == (True, False, False, ())
+
+
+def test_a_limiter_that_turns_pages_away_too_leaves_the_methods_unanswered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.1)
+    monkeypatch.setattr(http_session, "SLOW_RATE", 50.0)
+    limited: list[bytes] = []
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        if request.startswith(b"TRACE ") or 0 < len(limited) < 3:
+            limited.append(request)
+            yield answer(status="503 Service Unavailable")
+        else:
+            yield answer(status="200 OK" if request.startswith(b"GET / ") else "404 Not Found")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert [request.split()[0] for request in limited] == [b"TRACE", b"TRACE", b"GET"]
+    assert (facts.complete, facts.ended) == (False, "No valid answer for /.")
+
+
 def test_a_limiter_behind_the_first_page_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
     monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)

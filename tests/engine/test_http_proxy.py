@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,43 @@ def test_a_server_that_only_answers_connect_oddly_is_no_proxy(
 )
 def test_a_nameless_proxy_that_acts_upon_the_tunnel_is_open(to_connect: bytes, tmp_path: Path) -> None:
     facts = look_at(serving(to_connect), tmp_path)
+    assert facts is not None
+    assert facts.access is Access.OPEN
+
+
+def test_a_server_that_leaves_connect_unanswered_is_not_waited_for_as_a_proxy_is(tmp_path: Path) -> None:
+    started = time.monotonic()
+    assert look_at(serving(b""), tmp_path) is None
+    assert time.monotonic() - started < http_proxy.SHORTEST + 1
+
+
+def _slow_proxy(request: bytes) -> bytes:
+    """Connect as it is asked to; where the address belongs to nobody, the network takes its time to say so."""
+    host, _, port = request.split()[1].decode().partition(":")
+    if not request.startswith(b"CONNECT"):
+        return http("400 Bad Request", "no such call")
+    if host == http_proxy.ADDRESS.decode():
+        time.sleep(http_proxy.SHORTEST + 1.5)
+        return http("502 Bad Gateway", f"dial tcp {host}:{port}: i/o timeout")
+    with pytest.raises(OSError, match=r"unreachable|denied") as refused:
+        socket.create_connection((host, int(port)), timeout=10)
+    return http("502 Bad Gateway", f"dial tcp {host}:{port}: {refused.value}")
+
+
+def test_a_nameless_proxy_that_takes_long_to_fail_is_open(tmp_path: Path) -> None:
+    facts = look_at(_slow_proxy, tmp_path)
+    assert facts is not None
+    assert facts.access is Access.OPEN
+
+
+def test_a_host_that_answers_slowly_is_given_as_much_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_proxy, "SHORTEST", 0.2)
+
+    def answer(request: bytes) -> bytes:
+        time.sleep(1.0 if request.startswith(b"CONNECT") else 0.3)
+        return http("502 Bad Gateway", "dial tcp 192.0.2.1:443") if b"192.0.2.1" in request else http("400 Bad Request")
+
+    facts = look_at(answer, tmp_path)
     assert facts is not None
     assert facts.access is Access.OPEN
 

@@ -86,6 +86,24 @@ def test_a_worker_needs_no_more_than_the_rights_of_its_role_and_ends_within_seco
         assert "Hosts of zone dmz wait" in office.roundsman("workers", "list")
 
 
-def test_a_zone_that_nobody_registered_is_refused(site: Site) -> None:
-    said = site.office().roundsman("worker", "--zone", "dwz", status=2)
-    assert "No zone is called dwz. Registered zones: dmz." in said
+def test_a_zone_that_nobody_registered_is_waited_for_and_said_once(site: Site) -> None:
+    office = site.office()
+    office.roundsman("workers", "grant", ROLE)
+    office.python(SLOW_HOSTS)
+    with site.running("central"), worker(site, "--zone", "dwz") as process:
+        try:
+            assert process.stderr is not None
+            said = [process.stderr.readline() for _ in range(2)]
+            assert said[1] == "No zone is called dwz yet; it waits for it. Registered zones: dmz.\n"
+            assert "No zone is called dwz, which a process waits for" in office.roundsman("workers", "list")
+            assert "no zone is called dwz" in office.roundsman("doctor", status=3)
+
+            office.python("from targets.models import Zone; Zone.objects.update(name='dwz')")
+            site.begin()
+            assert within(30, lambda: site.one(HELD) == 1), "it looks at the zone's host"
+            assert json.loads(office.roundsman("workers", "list", "--json"))["awaited_zones"] == []
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            assert "dwz" not in process.stderr.read()
+        finally:
+            process.kill()

@@ -81,9 +81,18 @@ def inspected(case: LabCase, *, profile: Profile) -> Verdict:
 
 
 def _run(inspection: Coroutine[None, None, T]) -> T:
-    """Run it by uvloop, as the processes that probe do; not in one thread of several, where that can't start nmap."""
-    alone = threading.current_thread() is threading.main_thread()
-    return uvloop.run(inspection) if alone else asyncio.run(inspection)
+    """Run it by uvloop, as the processes that probe do; not in one thread of several, where that can't start nmap.
+
+    uvloop can't always close its loop while a TLS connection is on its way out; what was seen is seen.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return asyncio.run(inspection)
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    try:
+        return runner.run(inspection)
+    finally:
+        with contextlib.suppress(OSError, RuntimeError):
+            runner.close()
 
 
 @contextlib.contextmanager

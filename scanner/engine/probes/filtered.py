@@ -1,7 +1,8 @@
 """A port that dropped the scan's packets is tried once more, by a connection of our own.
 
 A firewall that drops them is a fix; a limiter that dropped ours, or a packet lost on the way, is not. So silence counts
-only when the same host answers on another port right after it.
+only when the same host answers on another port right after it. Where a finding would rest on a port being shut, that it
+refused the scan is not enough either: a server that was just being restarted refuses, too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from scanner.engine.errors import ConnectionRefused, ProbeError
-from scanner.engine.model import PortScan
+from scanner.engine.model import PortScan, port_in
 from scanner.engine.plan import ports_of
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.discovery import as_ranges
@@ -22,11 +23,26 @@ HTTPS = 443
 """Tried again in any scan: whether a site can be had over HTTPS is judged by this port."""
 
 
-async def knock(scan: PortScan, contact_of: Callable[[int], Contact]) -> tuple[str, tuple[int, ...]]:
-    """Try the filtered ports of ``scan`` again; return those that stay shut, as ranges, and those that let us in.
+async def knock(
+    scan: PortScan, contact_of: Callable[[int], Contact], *, https_matters: bool = False
+) -> tuple[str, tuple[int, ...]]:
+    """Try the filtered ports of ``scan`` again; return those that stay shut, as ranges, and those that do not.
 
-    Nothing is sent on a connection. Raises ``RefusedByScope``.
+    These let us in; or, of 443 where ``https_matters``, they refused the scan and don't refuse us. Nothing is sent on a
+    connection. Raises ``RefusedByScope``.
     """
+    reached = (HTTPS,) if https_matters and await _refuses_no_more(scan, HTTPS, contact_of) else ()
+    shut, let_in = await _knock_at_filtered(scan, contact_of)
+    return shut, (*reached, *let_in)
+
+
+async def _refuses_no_more(scan: PortScan, port: int, contact_of: Callable[[int], Contact]) -> bool:
+    """Tell whether a port that refused the scan does not refuse a connection of our own."""
+    refused = port_in(scan.ports, port) and port not in scan.open and not scan.dropped(port)
+    return refused and await _answer(contact_of(port)) is not False
+
+
+async def _knock_at_filtered(scan: PortScan, contact_of: Callable[[int], Contact]) -> tuple[str, tuple[int, ...]]:
     filtered = list(ports_of(scan.filtered_ports))
     if len(filtered) > AT_MOST:
         filtered = [port for port in filtered if port == HTTPS]

@@ -52,6 +52,11 @@ class GivenUp(ProbeError):  # noqa: N818 - reads as the event it is
     """The site stopped answering; what was not asked is not inspected."""
 
 
+def _may_be_refused(method: str, headers: Mapping[str, str] | None) -> bool:
+    """Tell of TRACE, OPTIONS and upgrades, which no site has to answer (RFC 9110 sections 9.1 and 7.8)."""
+    return method in ("TRACE", "OPTIONS") or "Upgrade" in (headers or {})
+
+
 class Asker:
     """Asks one site. ``usual`` are the statuses that it is known to answer with, ``settled`` tells that random paths
     are among what they were learnt from; ``turned_away``, that a limiter refused what was left."""
@@ -74,21 +79,33 @@ class Asker:
         """Return the reply; None when none came, which leaves the look incomplete.
 
         What a limiter turns away is asked once more, after a pause and from then on slowly. Turned away again it is not
-        answered. Raises ``GivenUp`` when that happens too often in a row, ``RequestBudgetSpent``.
+        answered; but what no site has to answer may be refused with a limiter's status, as a balancer does that has
+        nobody to hand it to: where a page is served right after that, it is the answer.
+
+        Raises ``GivenUp`` when nothing is answered too often in a row, ``RequestBudgetSpent``.
         """
+        refusable = _may_be_refused(method, headers)
         for again in (False, True):
             reply = await self._ask(path, method=method, headers=headers, limit=limit)
             if reply is None or reply.status in self.usual or not is_limit(reply.status):
                 break
+            if again and refusable and await self._serves_pages():
+                break
             if not again:
                 await asyncio.sleep(LIMITED_PAUSE)
+            if again or not refusable:
                 self._session.slow_down()
-            elif self.settled:
+            if again and self.settled:
                 self.turned_away = self._in_a_row + 1 >= UNANSWERED_LIMIT
                 self._not_answered(path, "The web server turned our requests away.")
                 return None
         self._in_a_row = 0 if reply is not None else self._in_a_row
         return reply
+
+    async def _serves_pages(self) -> bool:
+        """Tell whether the first page is served just now: then no limiter is at work."""
+        reply = await self._ask("/", method="GET", headers=None, limit=SNIFF)
+        return reply is not None and not is_limit(reply.status)
 
     def _not_answered(self, path: str, why: str) -> None:
         self.unanswered.append(path)
@@ -102,7 +119,7 @@ class Asker:
         A connection that broke is tried once more: a kept-alive one may have been closed under us. Hanging up on TRACE,
         OPTIONS or an upgrade, or leaving it unanswered, is a way to refuse it, and leaves nothing open.
         """
-        refused, optional = False, method in ("TRACE", "OPTIONS") or "Upgrade" in (headers or {})
+        refused = False
         for _ in range(2):
             try:
                 return await self._session.get(path, method=method, headers=headers, limit=limit, seconds=PATH_SECONDS)
@@ -112,7 +129,7 @@ class Asker:
                 refused = isinstance(error, ConnectionLost | HostSilent)
                 if not isinstance(error, ConnectionLost):
                     break
-        if refused and optional:
+        if refused and _may_be_refused(method, headers):
             return None
         self._not_answered(path, "The web server stopped answering.")
         return None

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urljoin, urlsplit
 
 from scanner.engine.facts.http import HttpFacts
-from scanner.engine.model import Facet, Finding, Service, Severity, Transport
+from scanner.engine.model import Facet, Finding, Gap, GapReason, HostInspection, Service, Severity, Transport
 from scanner.engine.rules.base import Context, rule
 from scanner.engine.rules.web_site import answering, is_site, listed, pages, quote, quote_first_page
 
 HTTPS_PORT = 443
 
+HTTPS_ABSENT = "WEB-HTTP-ONLY"
+"""The check that reports something as missing: one look that saw HTTPS at the address speaks against it."""
 
-@rule("WEB-HTTP-ONLY", "WEB-NO-REDIRECT")
+RESTS_ON_HTTPS = frozenset({HTTPS_ABSENT, "WEB-NO-REDIRECT"})
+"""The checks of a port that depend on what other ports of the host showed."""
+
+
+@rule(*RESTS_ON_HTTPS)
 def clear_text(service: Service, context: Context) -> Iterator[Finding]:
     """A site without HTTPS anywhere on the host, or with HTTPS that it doesn't lead visitors to.
 
@@ -25,16 +31,22 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
         if not _serves_in_clear(site):
             continue
         status = str(site.shown.status if site.shown else 0)
-        if any(_serves_https(other) for other in context.host.services):
+        https = https_ports(context.host)
+        if https:
             if not _preloaded(context):
                 yield context.finding(
-                    "WEB-NO-REDIRECT", service, exchanges=quote_first_page(site), site=site.url, status=status
+                    "WEB-NO-REDIRECT",
+                    service,
+                    exchanges=quote_first_page(site),
+                    site=site.url,
+                    status=status,
+                    https=" ".join(map(str, https)),
                 )
-        elif _https_is_absent(context):
+        elif _https_is_absent(context.host):
             login = any(page.password_actions for _, page in site.pages)
             severity = Severity.HIGH if login else None
             yield context.finding(
-                "WEB-HTTP-ONLY",
+                HTTPS_ABSENT,
                 service,
                 severity=severity,
                 exchanges=quote_first_page(site),
@@ -43,9 +55,37 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
             )
 
 
-def _serves_https(service: Service) -> bool:
-    """Tell whether a web site answered inside TLS there; a product's interface for programs is none."""
-    return service.tls and is_site(service) and any(site.root is not None for site in service.http)
+def https_ports(host: HostInspection) -> tuple[int, ...]:
+    """Return the ports at which a web site answered inside TLS; a product's interface for programs is none."""
+    sites = (service for service in host.services if service.tls and is_site(service))
+    return tuple(sorted({each.endpoint.port for each in sites if any(site.root is not None for site in each.http)}))
+
+
+def may_have_https(host: HostInspection) -> bool:
+    """Tell whether there was more to be seen than a host without HTTPS shows: a site inside TLS, TLS that stayed
+    unread, or a port 443 that let us in, in the scan or later."""
+    coverage = host.coverage
+    opened = any(HTTPS_PORT in scan.open for scan in coverage.scans if scan.transport is Transport.TCP)
+    let_in = Gap(GapReason.CONNECTION_LIMITED, Facet.PORT, HTTPS_PORT) in coverage.gaps
+    return bool(https_ports(host)) or _is_unread(host) or ((opened or let_in) and not _https_is_absent(host))
+
+
+def untold_without_https(service: Service, host: HostInspection) -> frozenset[str]:
+    """Return the checks that can't be told of ``service``: visitors stay in clear text there, and whether the host has
+    HTTPS was not seen."""
+    if service.tls or not is_site(service) or not any(map(_serves_in_clear, answering(service))):
+        return frozenset()
+    return frozenset() if https_ports(host) or _https_is_absent(host) else RESTS_ON_HTTPS
+
+
+def ports_beside(check: str, params: Mapping[str, str]) -> frozenset[int]:
+    """Return the further ports that a look must have asked to tell whether a finding of ``check`` is still there.
+
+    ``params`` are the finding's. Findings of before the ports were kept with them rest on 443 alone.
+    """
+    if check not in RESTS_ON_HTTPS:
+        return frozenset()
+    return frozenset({HTTPS_PORT, *(int(port) for port in params.get("https", "").split())})
 
 
 def _serves_in_clear(site: HttpFacts) -> bool:
@@ -72,12 +112,15 @@ def _preloaded(context: Context) -> bool:
     )
 
 
-def _https_is_absent(context: Context) -> bool:
+def _https_is_absent(host: HostInspection) -> bool:
     """Tell whether port 443 was inspected and, with no TLS service that stayed unread, nothing there speaks HTTPS."""
-    services = context.host.services
-    # What wants a client's certificate or a name that was not given may be a site, too.
-    unread = any(one.tls and one.facts is None and one.protocol in ("http", "tls", "unknown") for one in services)
-    return not unread and context.host.coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
+    return not _is_unread(host) and host.coverage.covers(Facet.PORT, HTTPS_PORT, Transport.TCP)
+
+
+def _is_unread(host: HostInspection) -> bool:
+    """Tell whether there is TLS of which no product is known: what wants a client's certificate, or a name that was not
+    given, may be a site, too."""
+    return any(one.tls and one.facts is None and one.protocol in ("http", "tls", "unknown") for one in host.services)
 
 
 @rule("CLR-HTTP-LOGIN")

@@ -1,11 +1,16 @@
 """HTTP proxies: would it connect a stranger onward?
 
-The onward address is 192.0.2.1, which belongs to nobody (RFC 5737), so an open proxy fails to reach it and says so.
+The onward address is 192.0.2.1, which belongs to nobody (RFC 5737), so an open proxy fails to reach it and says so. How
+soon is up to the network behind it. So a server that bears no mark of a proxy is asked for 255.255.255.255 first: that
+fails at once, in the proxy's own system and without a packet, and who leaves it unanswered answers no CONNECT at all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
+from collections.abc import AsyncIterator
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError
 from scanner.engine.facts.http import HttpReply
@@ -20,9 +25,14 @@ from scanner.engine.probes.services.web.base import WebServiceProbe
 
 ADDRESS = b"192.0.2.1"
 CONNECT = b"CONNECT %s:443 HTTP/1.1\r\nHost: %s:443\r\n\r\n" % (ADDRESS, ADDRESS)
+TO_EVERYBODY = CONNECT.replace(ADDRESS, b"255.255.255.255")
+"""No connection can be made to the limited broadcast address (RFC 919; ENETUNREACH or EACCES of connect(2))."""
 REPLY_LIMIT = 2048
 CONNECT_TIMEOUT = 15.0
 """Seconds for the proxy to give up on an address that does not exist."""
+
+SHORTEST, TIMES = 2.0, 10
+"""Seconds that a host has at least for what it can answer by itself, and how many times what it took for its page."""
 
 _BAD_REQUEST = 400
 _STATUS = re.compile(rb"\AHTTP/1\.[01] (\d{3})[ \r]")
@@ -55,7 +65,9 @@ def _is_privoxy(reply: HttpReply) -> bool:
 async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     """Ask for a tunnel to nowhere, at the level of reads. What is neither named as a proxy nor turns ``GET /`` away
     as a request meant for a web server (400) is no proxy."""
+    began = time.monotonic()
     first = await session.get("/", limit=4096)
+    took = time.monotonic() - began
     named = _is_named(first)
     software = _SOFTWARE.match("Privoxy" if _is_privoxy(first) else first.header("server") or "")
     product, version = (line(software[1]), software[2] or "") if software else ("", "")
@@ -63,18 +75,39 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
         return ServiceFacts("HTTP-PROXY", Access.UNKNOWN, product, version) if named else None
     if not named and first.status != _BAD_REQUEST:
         return None
+    if not named and not await _answers_connect(session, min(CONNECT_TIMEOUT, max(SHORTEST, TIMES * took))):
+        return None
     access, refusal, reply = await _connect(session)
     if not named and not (access is Access.OPEN and _tells_of_the_tunnel(reply)):
         return None
     return ServiceFacts("HTTP-PROXY", access, product, version, refusal, (exchange(CONNECT, reply),))
 
 
-async def _connect(session: HttpSession) -> tuple[Access, Attributes, bytes]:
-    """Return what the request for a tunnel earned. Still trying when the time is up means that it was let through."""
+async def _answers_connect(session: HttpSession, seconds: float) -> bool:
+    """Tell whether a tunnel that nobody can make is refused within ``seconds``, be it by hanging up."""
+    async with _asked(session, TO_EVERYBODY) as conversation:
+        try:
+            await conversation.receive(REPLY_LIMIT, timeout=seconds)
+        except HostSilent:
+            return False
+        except ConnectionLost:
+            return True
+    return True
+
+
+@contextlib.asynccontextmanager
+async def _asked(session: HttpSession, request: bytes, timeout: float | None = None) -> AsyncIterator[Conversation]:
+    """Send a request for a tunnel, on a connection of its own; errors as :meth:`Contact.open`."""
     session.requests += 1
     session.contact.dialer.requests[session.contact.endpoint.address] += 1
-    async with session.contact.open(timeout=CONNECT_TIMEOUT) as conversation:
-        await conversation.send(CONNECT)
+    async with session.contact.open(timeout=timeout) as conversation:
+        await conversation.send(request)
+        yield conversation
+
+
+async def _connect(session: HttpSession) -> tuple[Access, Attributes, bytes]:
+    """Return what the request for a tunnel earned. Still trying when the time is up means that it was let through."""
+    async with _asked(session, CONNECT, CONNECT_TIMEOUT) as conversation:
         try:
             reply = await conversation.receive_until(lambda data: b"\r\n\r\n" in data, limit=REPLY_LIMIT)
             reply += await _rest(conversation)
