@@ -32,6 +32,9 @@ _OF_A_UNIT = (
 
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE)
 
+ABSENT = "WEB-HTTP-ONLY"
+"""The check that tells of something missing, which one look that met it speaks against."""
+
 _Item = tuple[int, str]
 """Port and check."""
 
@@ -229,9 +232,13 @@ class Ledger:
         there = truth(host, host.ports, at)
         items = self.known[host.known_as]
         proven = not self.world.moment(host, again=True).lost
-        doubted = any(known.open and port == moment.missed for (port, _), known in items.items())
-        # What the first look missed, the second one sees, along with what is new on that port.
-        seen = truth(host, host.ports - {moment.missed or 0}, at) | (there if doubted and proven else set())
+        first = truth(host, host.ports - {moment.missed or 0}, at)
+        unseen = {item for item, known in items.items() if known.open and item not in first}
+        # What the first look missed, the second one sees, along with what is new on that port; and it asks for HTTPS
+        # before a site counts as mended.
+        again = proven and any(port == moment.missed for port, _ in unseen)
+        https = again or (proven and any(check == "WEB-NO-REDIRECT" for _, check in unseen))
+        seen = {item for item in first | (there if again else set()) if item in there or not https or item[1] != ABSENT}
         for item in seen:
             self._seen(items, item, host.address, at)
         for item in items.keys() - there - seen:
