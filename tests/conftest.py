@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from scanner.engine.plugins import load
-from scanner.remediation import keys, observe
+from scanner.remediation import keys, looked
 from tests.installation import Installation, copied, database_name, on_server
 from tests.lab import namespace
 from tests.plugging import Plugs
@@ -168,7 +168,7 @@ def installation(fresh_installation: Path, tmp_path: Path) -> Installation:
 @pytest.fixture(autouse=True)
 def judge_anew() -> None:
     """Forget which facts were judged, before a test may judge them otherwise, or remember them elsewhere."""
-    observe._LAST._known.clear()
+    looked._LAST._known.clear()
     keys._LAST._known.clear()
 
 

@@ -12,8 +12,8 @@ from scanner.engine.plan import Profile
 from scanner.prepared import AnyOf, Given, Prepared
 from scanner.remediation.follow import PLACE
 from scanner.remediation.lifecycle import State
+from scanner.remediation.looked import Identity, Looked, basis_of, read
 from scanner.remediation.models import Finding
-from scanner.remediation.observe import Identity, Looked, basis_of, read
 from scanner.remediation.part import is_urgent
 from scanner.remediation.urgent import becomes_urgent
 from scanner.rounds.models import HostResult, Round

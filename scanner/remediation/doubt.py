@@ -14,8 +14,8 @@ from scanner.prepared import Given, Prepared
 from scanner.remediation.follow import PLACE, rename_checks, to_follow, view_of
 from scanner.remediation.keys import RoundKeys
 from scanner.remediation.lifecycle import State
+from scanner.remediation.looked import READ
 from scanner.remediation.models import Finding
-from scanner.remediation.observe import READ
 from scanner.remediation.part import Part
 from scanner.rounds.models import TO_READ, HostResult, Round
 from scanner.rounds.ways import Again

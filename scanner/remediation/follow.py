@@ -34,9 +34,10 @@ from scanner.remediation.lifecycle import (
     report,
     terms_of,
 )
+from scanner.remediation.looked import READ, Identity, identity_of, policies_of_open
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.moves import Moves
-from scanner.remediation.observe import READ, Identity, Observed, RoundView, identity_of, policies_of_open
+from scanner.remediation.observe import Observed, RoundView
 from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round

@@ -9,8 +9,9 @@ from scanner.engine.known_keys import KnownKeys
 from scanner.engine.model import Transport
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import State
+from scanner.remediation.looked import Identity, identity_of
 from scanner.remediation.models import Finding
-from scanner.remediation.observe import Identity, RoundView, identity_of
+from scanner.remediation.observe import RoundView
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation
 

@@ -13,8 +13,9 @@ from scanner.engine.model import Finding as Judged
 from scanner.engine.model import Service, Transport
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import Happened, Observation
+from scanner.remediation.looked import identity_of
 from scanner.remediation.models import Finding, FindingEvent
-from scanner.remediation.observe import RoundView, identity_of
+from scanner.remediation.observe import RoundView
 from scanner.rounds.models import HostResult, Round
 
 NEWEST = 100

@@ -14,8 +14,9 @@ from scanner.engine.plan import Profile
 from scanner.locks import Turn, take_turn
 from scanner.remediation.follow import BEGUN, Steps, new_finding, rename_checks, terms_for
 from scanner.remediation.lifecycle import Happened, State
+from scanner.remediation.looked import READ, Identity, identity_of
 from scanner.remediation.models import Finding, FindingEvent
-from scanner.remediation.observe import READ, Identity, Observed, RoundView, identity_of
+from scanner.remediation.observe import Observed, RoundView
 from scanner.remediation.part import Part, is_urgent
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation

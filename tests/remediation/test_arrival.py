@@ -12,7 +12,7 @@ from scanner.engine.known_keys import OrganisationKeys
 from scanner.engine.model import HostInspection
 from scanner.engine.rules.base import Basis
 from scanner.flow import Sentinel
-from scanner.remediation import acts, arrival, observe
+from scanner.remediation import acts, arrival, looked
 from scanner.remediation.doubt import would_be_fixed
 from scanner.remediation.follow import follow_round
 from scanner.remediation.keys import counted_keys
@@ -50,8 +50,8 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         judged.append(inspection.target.address)
         return judge_whole(inspection, basis)
 
-    monkeypatch.setattr(observe, "_LAST", Last[object](10))
-    monkeypatch.setattr(observe, "judge_whole", counted)
+    monkeypatch.setattr(looked, "_LAST", Last[object](10))
+    monkeypatch.setattr(looked, "judge_whole", counted)
     return judged
 
 
@@ -113,11 +113,11 @@ def test_the_sentinel_and_second_looks_read_only_what_may_be_new(owner: Organisa
     this = a_round(owner, 1)
     look(this, HOSTS[0], open_redis, 1)
     gone = look(this, HOSTS[1], open_web, 1)
-    observe._LAST._known.clear()
+    looked._LAST._known.clear()
     judged.clear()
     Sentinel().look(day(1.01))
     assert judged == [HOSTS[1]]
-    observe._LAST._known.clear()
+    looked._LAST._known.clear()
     judged.clear()
     assert [each.result_id for each in would_be_fixed(this.pk)] == [gone.pk]
     assert judged == [HOSTS[1]]

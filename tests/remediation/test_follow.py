@@ -26,7 +26,7 @@ from scanner.engine.model import Endpoint, HostInspection, Outcome, Service, Tar
 from scanner.engine.plan import Plan, Profile
 from scanner.engine.rules.base import Basis
 from scanner.flow import carry_out
-from scanner.remediation import observe
+from scanner.remediation import looked
 from scanner.remediation.follow import follow_round
 from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.scores import load_score
@@ -318,7 +318,7 @@ def test_facts_are_judged_once_where_nothing_is_to_be_fixed(engine: Engine, monk
         judged.append(inspection.target.address)
         return judge_whole(inspection, basis)
 
-    monkeypatch.setattr(observe, "judge_whole", counted)
+    monkeypatch.setattr(looked, "judge_whole", counted)
     a_round(engine)
     assert judged == [HOST]
 

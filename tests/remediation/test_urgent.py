@@ -10,7 +10,7 @@ import pytest
 from scanner.engine.judge import Judgement, judge_whole
 from scanner.engine.model import HostInspection, Severity
 from scanner.engine.rules.base import Basis
-from scanner.remediation import observe
+from scanner.remediation import looked
 from scanner.remediation.acts import grant
 from scanner.remediation.follow import follow_round
 from scanner.remediation.last import Last
@@ -104,8 +104,8 @@ def test_each_result_is_judged_once(owner: Organisation, monkeypatch: pytest.Mon
         judged.append(inspection.target.address)
         return judge_whole(inspection, basis)
 
-    monkeypatch.setattr(observe, "_LAST", Last[object](10))
-    monkeypatch.setattr(observe, "judge_whole", counted)
+    monkeypatch.setattr(looked, "_LAST", Last[object](10))
+    monkeypatch.setattr(looked, "judge_whole", counted)
     open_urgent(this.pk, results, day(0))
     open_urgent(this.pk, results, day(0))
     assert sorted(judged) == [HOST, "192.0.2.11"]
@@ -137,7 +137,7 @@ def judged_as(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
         findings = tuple(replace(each, **values) for each in judgement.findings)  # type: ignore[arg-type]  # by name
         return replace(judgement, findings=findings)
 
-    monkeypatch.setattr(observe, "judge_whole", judged)
+    monkeypatch.setattr(looked, "judge_whole", judged)
 
 
 def test_what_has_become_critical_is_told_before_its_round_ends_and_is_still_open_in_its_report(
