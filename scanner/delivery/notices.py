@@ -22,8 +22,8 @@ from scanner.delivery.outbox import cancel, key_of
 from scanner.engine.errors import Refused
 from scanner.engine.model import Confidence, Severity
 from scanner.remediation.follow import terms_for
-from scanner.remediation.lifecycle import MERELY_SEEN, Happened, State, Terms, report
-from scanner.remediation.models import Finding, FindingEvent
+from scanner.remediation.lifecycle import Happened, State, Terms, report
+from scanner.remediation.models import TELLING, Finding, FindingEvent
 from scanner.remediation.part import in_register
 from scanner.rounds.models import Round
 from targets.models import Organisation
@@ -208,7 +208,7 @@ def _open(least: Severity) -> QuerySet[Finding]:
 def _asking_for(finding: OuterRef) -> QuerySet[NoticeItem]:
     """Return where a live notice asks for a finding that did not come back since it was issued."""
     # What merely saw a finding is left out twice, so that the index without it, which is short, is read.
-    back = FindingEvent.objects.exclude(kind__in=MERELY_SEEN).filter(kind__in=_OPEN_AGAIN)
+    back = FindingEvent.objects.filter(TELLING, kind__in=_OPEN_AGAIN)
     came_back = back.filter(finding=OuterRef("finding"), at__gt=OuterRef("notice__issued"))
     items = NoticeItem.objects.filter(finding=finding, notice__withdrawn=None, to_check=False)
     return items.exclude(Exists(came_back))

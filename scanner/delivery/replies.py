@@ -24,8 +24,8 @@ from scanner.engine.errors import InputError, Refused, RoundsmanError
 from scanner.engine.hostile import line
 from scanner.engine.sentence import Sentence
 from scanner.remediation.acts import claim, request_exemption
-from scanner.remediation.lifecycle import EXEMPT, MERELY_SEEN, Happened, State
-from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
+from scanner.remediation.lifecycle import EXEMPT, Happened, State
+from scanner.remediation.models import TELLING, Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
 from scanner.remediation.reinspection import request_reinspection
 from targets.registry.times import end_of_day
 
@@ -140,7 +140,7 @@ def all_answered(notices: QuerySet[Notice]) -> QuerySet[Notice]:
 def _unanswered_items() -> QuerySet[NoticeItem]:
     of_it = {"finding": OuterRef("finding")}
     # What merely saw a finding is left out twice, so that the index without it, which is short, is read.
-    events = FindingEvent.objects.exclude(kind__in=MERELY_SEEN).filter(kind__in=ANSWERED_BY, **of_it)
+    events = FindingEvent.objects.filter(TELLING, kind__in=ANSWERED_BY, **of_it)
     acted = events.filter(at__gte=OuterRef("notice__issued"))
     requested = Exemption.objects.filter(requested_at__gte=OuterRef("notice__issued"), **of_it)
     replied = Reply.objects.filter(item=OuterRef("pk"))

@@ -9,6 +9,7 @@ from django.db import models
 from scanner.engine.known_keys import KeyKind
 from scanner.engine.model import Confidence, Level, Severity, Transport, Vantage, where
 from scanner.engine.plan import Profile
+from scanner.literal import Literal
 from scanner.quick_rows import QuickRow
 from scanner.remediation.lifecycle import (
     EXEMPT,
@@ -149,6 +150,10 @@ class Finding(QuickRow):
         if self.exempt_until is not None:
             return Exempt(Ground(self.state), self.exempt_until, self.gone)
         return Open()
+
+
+TELLING = ~models.Q(kind__in=[Literal(each) for each in MERELY_SEEN])
+"""The events that reports tell, spelt as the index over them has it: most rounds only add that a finding was seen."""
 
 
 class FindingEvent(models.Model):

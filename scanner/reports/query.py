@@ -12,9 +12,9 @@ from django.db.models import Q, QuerySet
 from scanner.engine.errors import Refused
 from scanner.engine.model import Severity, Vantage
 from scanner.prepared import Given, Prepared
-from scanner.remediation.lifecycle import MERELY_SEEN, Happened, State
+from scanner.remediation.lifecycle import Happened, State
+from scanner.remediation.models import TELLING, FindingEvent, RoundScore
 from scanner.remediation.models import Finding as FindingRow
-from scanner.remediation.models import FindingEvent, RoundScore
 from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import load_score, never_answered
 from scanner.reports import model
@@ -89,8 +89,7 @@ _EVENTS = Prepared(
 )
 _HISTORY = Prepared(
     lambda: (
-        FindingEvent.objects.filter(_told("finding__"), finding__organisation=Given("organisation"))
-        .exclude(kind__in=MERELY_SEEN)
+        FindingEvent.objects.filter(_told("finding__"), TELLING, finding__organisation=Given("organisation"))
         .order_by("at", "pk")
         .values_list("finding", "kind", "at", "round", "detail")
     )
