@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db.models import QuerySet
+
+from scanner.prepared import Given, Prepared
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation
 
@@ -12,20 +15,45 @@ LEFT_AFTER = timedelta(days=7)
 addresses, and name a few of them at a time."""
 
 
+def _looks() -> QuerySet[HostResult]:
+    return HostResult.objects.filter(
+        organisation=Given("organisation"),
+        look=LookNumber.FIRST,
+        round__lt=Given("this"),
+        hostname=Given("host"),
+    )
+
+
+_LAST_THERE = Prepared(
+    lambda: _looks().filter(address=Given("address")).order_by("-finished").values_list("finished", "round")[:1]
+)
+# The newest first: a name that has left was found elsewhere a round ago, and the looks before that are many.
+_ELSEWHERE = Prepared(
+    lambda: (
+        _looks()
+        .filter(round__gt=Given("since"))
+        .exclude(address__in=("", Given("address")))
+        .order_by("-pk")
+        .values_list("pk", flat=True)[:1]
+    )
+)
+
+
 class Moves:
     """Where the names of an organisation led in the rounds before ``this`` one."""
 
     def __init__(self, this: Round, organisation: Organisation) -> None:
         self._this = this
-        self._looks = HostResult.objects.filter(organisation=organisation, look=LookNumber.FIRST, round__lt=this.pk)
+        self._organisation = organisation
 
     def has_left(self, host: str, address: str) -> bool:
         """Tell whether ``host``, which this round did not find at ``address``, is elsewhere for good.
 
         It was not found there for ``LEFT_AFTER``, and a round before this one found it somewhere else since.
         """
-        elsewhere = self._looks.filter(hostname=host).exclude(address__in=("", address))
-        last = self._looks.filter(hostname=host, address=address).order_by("-finished").first()
+        about = {"organisation": self._organisation, "this": self._this, "host": host, "address": address}
+        last = _LAST_THERE.first(**about)
         if last is None:
-            return elsewhere.exists()
-        return self._this.created - last.finished >= LEFT_AFTER and elsewhere.filter(round__gt=last.round_id).exists()
+            return bool(_ELSEWHERE(since=0, **about))
+        finished, round_id = last
+        return self._this.created - finished >= LEFT_AFTER and bool(_ELSEWHERE(since=round_id, **about))
