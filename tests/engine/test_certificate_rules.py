@@ -190,7 +190,22 @@ def test_self_signed_weighs_less_inside_and_nothing_once_registered() -> None:
 def test_a_missing_intermediate_is_not_called_untrusted() -> None:
     alone = issue("www.lab", INTERMEDIATE, names=["www.lab"], aia=AIA)
     assert set(findings(alone.der)) == {"CERT-CHAIN-MISSING"}
-    assert set(findings(GOOD.der)) == {"CERT-UNTRUSTED"}
+    assert set(findings(GOOD.der)) == {"CERT-CHAIN-MISSING"}
+    assert set(findings(GOOD.der, anchors=())) == {"CERT-UNTRUSTED"}
+
+
+def test_only_an_authority_of_a_registered_name_is_thought_to_lack_an_intermediate() -> None:
+    stranger = issue("Stranger issuing CA 2", issue("Stranger root", is_ca=True), is_ca=True)
+    assert set(findings(issue("www.lab", stranger, names=["www.lab"]).der)) == {"CERT-UNTRUSTED"}
+    next_root = issue("Roundsman lab root G2", is_ca=True)
+    assert set(findings(issue("www.lab", next_root, names=["www.lab"]).der)) == {"CERT-UNTRUSTED"}
+
+
+def test_an_intermediate_that_is_missing_further_up_is_missed_too() -> None:
+    lower = issue("Roundsman lab issuing CA", INTERMEDIATE, is_ca=True)
+    leaf = issue("www.lab", lower, names=["www.lab"])
+    assert set(findings(leaf.der, lower.der)) == {"CERT-CHAIN-MISSING"}
+    assert set(findings(leaf.der, lower.der, INTERMEDIATE.der)) == set()
 
 
 def test_an_issuer_of_the_same_name_with_another_key_is_not_trusted() -> None:

@@ -287,7 +287,8 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
         for certificate in chain.sent:
             if certificate is not chain.leaf and certificate.is_self_issued:
                 continue
-            yield from _weak_signature(service, context, facts, certificate)
+            if chain.path.verdict is not Trust.PRIVATE or not certificate.is_self_issued:  # a root that is registered
+                yield from _weak_signature(service, context, facts, certificate)
             yield from _weak_key(service, context, facts, certificate)
             flaw = "e = 1" if certificate.exponent == 1 else "ROCA, CVE-2017-15361" if has_roca(certificate) else ""
             if flaw:
@@ -296,9 +297,11 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
 
 def _weak_signature(service: Service, context: Context, facts: TlsFacts, certificate: View) -> Iterator[Finding]:
     verdict = context.basis.policy.grade(Aspect.SIGNATURE, certificate.digest)
-    if not certificate.digest or certificate.is_self_issued or not verdict.grade.is_objection:
+    if not certificate.digest or not verdict.grade.is_objection:
         return
     severity = {"sha1": Severity.MEDIUM, "sha224": Severity.LOW}.get(certificate.digest, Severity.HIGH)
+    if certificate.is_self_issued:  # whoever forges it needs no collision: nobody else vouches for it
+        severity = Severity.INFO
     algorithm = certificate.digest.upper()
     yield _finding(
         "CERT-SIG-WEAK", service, context, facts, certificate, severity=severity, verdict=verdict, algorithm=algorithm
