@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from scanner.engine.rules.certificate_path import Trust, find_path
 from scanner.engine.rules.x509_view import View, is_signed_by, names_host, view
 from tests.lab.lab_ca import der, rsa_key
 
@@ -101,6 +103,15 @@ def test_a_text_in_a_type_that_has_no_room_for_it_is_read(tag: int, text: bytes,
     assert f"O={shown}" in seen.subject
     assert names_host(seen, "x.lab")
     assert is_signed_by(seen, seen)
+
+
+def test_a_country_written_out_is_read_without_a_warning() -> None:
+    """keytool asks for one and takes "Unknown" for it."""
+    country = _name((bytes.fromhex("0603550406"), 0x13, b"Unknown"), (_COMMON_NAME, 0x0C, b"x.lab"))
+    seen = _read(_certificate(subject=country))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert find_path((seen, seen), (), dt.datetime.now(dt.UTC)).verdict is Trust.SELF_SIGNED
 
 
 @pytest.mark.parametrize(

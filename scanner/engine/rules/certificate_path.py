@@ -97,7 +97,7 @@ def _anchored(tip: View, roots: tuple[View, ...]) -> bool:
 def _public_roots(tip: View) -> tuple[View, ...]:
     """Return the trusted roots that ``tip`` is or that signed it."""
     known = trusted_roots()
-    names = dict.fromkeys((tip.certificate.subject.public_bytes(), tip.certificate.issuer.public_bytes()))
+    names = dict.fromkeys((tip.owner.public_bytes(), tip.issued_by.public_bytes()))
     found = (view(root.public_bytes(Encoding.DER)) for name in names for root in known.get(name, ()))
     return tuple(root for root in found if root is not None and _anchored(tip, (root,)))
 
@@ -116,7 +116,7 @@ def _lacks_issuer(tip: View, private: tuple[View, ...]) -> bool:
 
     That is told by the names, as the intermediate wasn't seen. Another root of the same authority is none.
     """
-    issuer, roots = tip.certificate.issuer, [root.certificate.subject for root in private]
+    issuer, roots = tip.issued_by, [root.owner for root in private]
     if tip.is_self_issued or issuer in roots or _ROOT.search(issuer.rfc4514_string()):
         return False
     authority = _authority(issuer)

@@ -258,8 +258,8 @@ def _disorder(sent: tuple[View, ...]) -> list[str]:
     strangers = _strangers(unique)
     if strangers:
         problems.append("unrelated")
-    kin = [seen.certificate for seen in unique if seen not in strangers]
-    if any(all(child.issuer != parent.subject for child in kin[:at]) for at, parent in enumerate(kin) if at):
+    kin = [seen for seen in unique if seen not in strangers]
+    if any(all(child.issued_by != parent.owner for child in kin[:at]) for at, parent in enumerate(kin) if at):
         problems.append("order")
     return problems
 

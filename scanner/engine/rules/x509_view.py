@@ -29,7 +29,8 @@ _REMEMBERED = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One certificate. ``names`` are its DNS names, lower case; ``addresses`` its IP names.
+    """One certificate. ``names`` are its DNS names, lower case; ``addresses`` its IP names. ``owner`` and ``issued_by``
+    are subject and issuer as they are compared, kept as each reading of ones with faults warns of them.
 
     ``key`` is ``RSA``, ``EC``, ``DSA`` or empty; ``bits`` the size of modulus, curve field or prime; ``exponent``
     RSA's public exponent; ``fingerprint`` the SHA-256 of SubjectPublicKeyInfo, hexadecimal, or empty when the key
@@ -39,6 +40,8 @@ class View:
     """
 
     certificate: x509.Certificate
+    owner: x509.Name
+    issued_by: x509.Name
     signed: bytes
     subject: str
     issuer: str
@@ -126,9 +129,7 @@ def has_roca(certificate: View) -> bool:
 
 def is_signed_by(child: View, parent: View) -> bool:
     """Tell whether ``parent`` issued ``child``: by name and by signature, old hashes included."""
-    return child.certificate.issuer == parent.certificate.subject and _verifies(
-        child.certificate, child.signed, parent.certificate
-    )
+    return child.issued_by == parent.owner and _verifies(child.certificate, child.signed, parent.certificate)
 
 
 def may_be_signed_by(child: View, parent: View) -> bool:
@@ -137,7 +138,7 @@ def may_be_signed_by(child: View, parent: View) -> bool:
     In doubt is a signature of a kind that is not verified here, such as SM2, or with a key on a curve that no library
     knows any more.
     """
-    if child.certificate.issuer != parent.certificate.subject:
+    if child.issued_by != parent.owner:
         return False
     verifiable = child.digest and parent.fingerprint
     return not verifiable or _verifies(child.certificate, child.signed, parent.certificate)
@@ -172,16 +173,19 @@ def _read(certificate: x509.Certificate) -> View:
     names, addresses, has_san = _subject_alternatives(certificate)
     key, bits, exponent = _key(certificate)
     ocsp, ca_issuers = _access(certificate)
+    owner, issued_by = certificate.subject, certificate.issuer
     return View(
         certificate=certificate,
+        owner=owner,
+        issued_by=issued_by,
         signed=certificate.tbs_certificate_bytes,
-        subject=_name(certificate.subject),
-        issuer=_name(certificate.issuer),
+        subject=_name(owner),
+        issuer=_name(issued_by),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         names=names,
         addresses=addresses,
-        common_name=_common_name(certificate),
+        common_name=_common_name(owner),
         has_san=has_san,
         key=key,
         bits=bits,
@@ -193,7 +197,7 @@ def _read(certificate: x509.Certificate) -> View:
         ca_issuers=ca_issuers,
         must_staple=_extension(certificate, x509.TLSFeature) is not None,
         scts=_scts(certificate),
-        is_self_issued=certificate.issuer == certificate.subject,
+        is_self_issued=issued_by == owner,
     )
 
 
@@ -201,8 +205,8 @@ def _name(name: x509.Name) -> str:
     return line(name.rfc4514_string())
 
 
-def _common_name(certificate: x509.Certificate) -> str:
-    found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+def _common_name(owner: x509.Name) -> str:
+    found = owner.get_attributes_for_oid(NameOID.COMMON_NAME)
     return line(str(found[-1].value)) if found else ""
 
 
