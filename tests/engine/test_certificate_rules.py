@@ -187,6 +187,20 @@ def test_self_signed_weighs_less_inside_and_nothing_once_registered() -> None:
     assert findings(own.der, anchors=(own.der,)) == {}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SplunkServerDefaultCert",
+        "ASA Temporary Self Signed Certificate",
+        "Default Issuer (Do not trust)",
+        "Kubernetes Ingress Controller Fake Certificate",
+    ],
+)
+def test_a_certificate_that_came_with_the_product_is_called_that(name: str) -> None:
+    assert "CERT-DEFAULT" in findings(issue(name, names=["www.lab"]).der)
+    assert "CERT-DEFAULT" not in findings(issue(f"not{name[1:7]}", names=["www.lab"]).der)
+
+
 def test_a_missing_intermediate_is_not_called_untrusted() -> None:
     alone = issue("www.lab", INTERMEDIATE, names=["www.lab"], aia=AIA)
     assert set(findings(alone.der)) == {"CERT-CHAIN-MISSING"}

@@ -50,7 +50,10 @@ _DEFAULTS = re.compile(
     r"|cPanel, Inc\. Default|Ubiquiti|pfSense webConfigurator Self-Signed|VMware Installer|Hikvision|HTTPS-Self-Signed"
     r"|DrayTek|Zyxel|QNAP NAS|Synology Inc|iDRAC|iLO default|Self-Signed-Certificate-\d|Cisco-Self-Signed"
     r"|IOS-Self-Signed|TP-LINK|MikroTik|OPNsense|WebLogic|CertGenCA|Huawei.*Default|O=Acme Co(?![\w ])"
-    r"|Webmin Webserver on|Proxmox Virtual Environment|VMware default certificate|CN=WMSvc-|O=Unspecified(?![\w ])",
+    r"|Webmin Webserver on|Proxmox Virtual Environment|VMware default certificate|CN=WMSvc-|O=Unspecified(?![\w ])"
+    r"|Courier Mail Server|Automatically-generated \w+ SSL key|SplunkServerDefaultCert|Default Issuer \(Do not trust\)"
+    r"|ASA Temporary Self Signed|Super Micro Computer|Mort Bay Consulting|Nessus Users United"
+    r"|Zimbra Collaboration Server|OU=IMAP server(?![\w ])|Dahua|O=sangfor(?![\w ])",
     re.IGNORECASE,
 )
 _SM2_SIGNATURE = "1.2.156.10197.1.501"
