@@ -101,7 +101,7 @@ class ChainReader:
             if self._asker.starttls:
                 await upgrade(conversation, self._asker.starttls, self._asker.name)
             await conversation.send(record)
-            deadline = time.monotonic() + dialer.limits.read_timeout
+            deadline = time.monotonic() + self._asker.wait
             reader = FlightReader()
             plain = b""
             opener: _RecordOpener | None = None
