@@ -208,6 +208,16 @@ def test_a_missing_intermediate_is_not_called_untrusted() -> None:
     assert set(findings(GOOD.der, anchors=())) == {"CERT-UNTRUSTED"}
 
 
+def test_an_own_root_that_has_ended_is_told_unless_another_one_serves() -> None:
+    ended = issue("Unit root", is_ca=True, since=NOW - 4000 * DAY, until=NOW - DAY)
+    renewed = issue("Unit root", key=ended.key, is_ca=True, until=NOW + 3000 * DAY)
+    leaf = issue("www.lab", ended, names=["www.lab"])
+    found = findings(leaf.der, anchors=(ended.der,))
+    assert set(found) == {"CERT-EXPIRED"}
+    assert dict(found["CERT-EXPIRED"].params)["subject"] == "CN=Unit root"
+    assert findings(leaf.der, anchors=(ended.der, renewed.der)) == {}
+
+
 def test_only_an_authority_of_a_registered_name_is_thought_to_lack_an_intermediate() -> None:
     stranger = issue("Stranger issuing CA 2", issue("Stranger root", is_ca=True), is_ca=True)
     assert set(findings(issue("www.lab", stranger, names=["www.lab"]).der)) == {"CERT-UNTRUSTED"}

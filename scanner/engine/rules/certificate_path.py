@@ -39,7 +39,7 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """``outdated`` are the intermediates outside their validity that every path needs.
+    """``outdated`` are the intermediates outside their validity that every path needs, and so an own root.
 
     ``roots`` are all the public roots that a path ends at; none when there is a path to the organisation's own.
     """
@@ -61,19 +61,27 @@ def find_path(sent: tuple[View, ...], anchors: tuple[bytes, ...], now: dt.dateti
     valid = tuple(seen for seen in authorities if seen.not_before <= now <= seen.not_after)
     for middle in dict.fromkeys((valid, authorities)):
         public: dict[View, tuple[View, ...]] = {}
+        late: Path | None = None
         for path in _paths(leaf, middle):
-            if _anchored(path[-1], private):
-                return Path(Trust.PRIVATE, _outdated(path, now))
+            for root in (root for root in private if _anchored(path[-1], (root,))):
+                own = Path(Trust.PRIVATE, _outdated((*path, root), now))
+                if not own.outdated:
+                    return own
+                late = late or own
             for root in _public_roots(path[-1]):
                 public.setdefault(root, path)
         if public:
             shortest = next(iter(public.values()))
             return Path(Trust.PUBLIC, _outdated(shortest, now), tuple(public))
+        if late:
+            return late
     return Path(_without_path(leaf, sent, private))
 
 
 def _outdated(path: tuple[View, ...], now: dt.datetime) -> tuple[View, ...]:
-    return tuple(seen for seen in path[1:] if not seen.not_before <= now <= seen.not_after)
+    """Return what is outside its validity above the leaf; a root that the machine trusts is not among ``path``."""
+    above = dict.fromkeys(seen for seen in path[1:] if seen.certificate != path[0].certificate)
+    return tuple(seen for seen in above if not seen.not_before <= now <= seen.not_after)
 
 
 def _paths(leaf: View, middle: tuple[View, ...]) -> Iterator[tuple[View, ...]]:
