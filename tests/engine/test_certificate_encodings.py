@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import warnings
 
 import pytest
@@ -144,3 +145,9 @@ def test_what_is_no_certificate_is_none() -> None:
         assert view(content) is None
     whole = _certificate(version=der(0xA0, der(0x02, b"\x01")))
     assert all(view(whole[:length]) is None for length in range(0, len(whole), 7))
+
+
+def test_a_certificate_of_nothing_but_tiny_parts_takes_no_long_time() -> None:
+    began = time.process_time()
+    _read(_certificate(extensions=_extension("551d11", der(0x30, der(0x87, b"") * 100_000)) + _SAN))
+    assert time.process_time() - began < 2
