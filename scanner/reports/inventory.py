@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.hostile import line
 from scanner.engine.intel.lifecycles import Support, release_of
@@ -19,6 +17,7 @@ from scanner.engine.intel.products import product_named
 from scanner.engine.model import HostInspection, Service
 from scanner.engine.rules.installed import installed
 from scanner.engine.rules.software import keepers
+from scanner.engine.rules.x509_view import view
 from scanner.remediation.score import OrganisationScore
 from scanner.reports.model import Finding
 from scanner.reports.places import Certificate, CertificateUse, InventoryHost, InventoryService, Place, ProductAge
@@ -146,11 +145,10 @@ def certificate_of(facts: TlsFacts | None) -> Certificate | None:
     if leaf is None:
         return None
     try:
-        parsed = x509.load_der_x509_certificate(base64.b64decode(leaf))
-        subject, issuer = parsed.subject.rfc4514_string(), parsed.issuer.rfc4514_string()
-        return Certificate(line(subject), line(issuer), parsed.not_valid_after_utc)
-    except (ValueError, TypeError, binascii.Error, x509.InvalidVersion):
+        seen = view(base64.b64decode(leaf))
+    except binascii.Error:
         return None
+    return Certificate(seen.subject, seen.issuer, seen.not_after) if seen else None
 
 
 def _counted(service: InventoryService, host: str, counts: Counter[Where]) -> InventoryService:

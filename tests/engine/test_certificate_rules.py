@@ -187,10 +187,49 @@ def test_self_signed_weighs_less_inside_and_nothing_once_registered() -> None:
     assert findings(own.der, anchors=(own.der,)) == {}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SplunkServerDefaultCert",
+        "ASA Temporary Self Signed Certificate",
+        "Default Issuer (Do not trust)",
+        "Kubernetes Ingress Controller Fake Certificate",
+    ],
+)
+def test_a_certificate_that_came_with_the_product_is_called_that(name: str) -> None:
+    assert "CERT-DEFAULT" in findings(issue(name, names=["www.lab"]).der)
+    assert "CERT-DEFAULT" not in findings(issue(f"not{name[1:7]}", names=["www.lab"]).der)
+
+
 def test_a_missing_intermediate_is_not_called_untrusted() -> None:
     alone = issue("www.lab", INTERMEDIATE, names=["www.lab"], aia=AIA)
     assert set(findings(alone.der)) == {"CERT-CHAIN-MISSING"}
-    assert set(findings(GOOD.der)) == {"CERT-UNTRUSTED"}
+    assert set(findings(GOOD.der)) == {"CERT-CHAIN-MISSING"}
+    assert set(findings(GOOD.der, anchors=())) == {"CERT-UNTRUSTED"}
+
+
+def test_an_own_root_that_has_ended_is_told_unless_another_one_serves() -> None:
+    ended = issue("Unit root", is_ca=True, since=NOW - 4000 * DAY, until=NOW - DAY)
+    renewed = issue("Unit root", key=ended.key, is_ca=True, until=NOW + 3000 * DAY)
+    leaf = issue("www.lab", ended, names=["www.lab"])
+    found = findings(leaf.der, anchors=(ended.der,))
+    assert set(found) == {"CERT-EXPIRED"}
+    assert dict(found["CERT-EXPIRED"].params)["subject"] == "CN=Unit root"
+    assert findings(leaf.der, anchors=(ended.der, renewed.der)) == {}
+
+
+def test_only_an_authority_of_a_registered_name_is_thought_to_lack_an_intermediate() -> None:
+    stranger = issue("Stranger issuing CA 2", issue("Stranger root", is_ca=True), is_ca=True)
+    assert set(findings(issue("www.lab", stranger, names=["www.lab"]).der)) == {"CERT-UNTRUSTED"}
+    next_root = issue("Roundsman lab root G2", is_ca=True)
+    assert set(findings(issue("www.lab", next_root, names=["www.lab"]).der)) == {"CERT-UNTRUSTED"}
+
+
+def test_an_intermediate_that_is_missing_further_up_is_missed_too() -> None:
+    lower = issue("Roundsman lab issuing CA", INTERMEDIATE, is_ca=True)
+    leaf = issue("www.lab", lower, names=["www.lab"])
+    assert set(findings(leaf.der, lower.der)) == {"CERT-CHAIN-MISSING"}
+    assert set(findings(leaf.der, lower.der, INTERMEDIATE.der)) == set()
 
 
 def test_an_issuer_of_the_same_name_with_another_key_is_not_trusted() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from scanner.engine.probes.tls_ask import BYTES_LIMIT, Asker, ConnectionLimited
 from scanner.engine.probes.tls_flight import MESSAGE_LIMIT, FlightReader
 from scanner.engine.probes.tls_hello import HELLO, SSL2_HELLO, recognises
 from tests.lab.lab_ca import INTERMEDIATE, issue, rsa_key
-from tests.lab.odd_tls import relay_after, running, server, sweep
+from tests.lab.odd_tls import relay_after, relay_unless, running, server, sweep
 from tests.lab.tls_servers import modern_nginx
 
 
@@ -40,6 +41,23 @@ def test_a_silent_server_is_given_up_within_seconds() -> None:
             assert started.time() - before < 5
         finally:
             started.close()
+
+
+def test_a_server_slower_than_usual_is_swept_and_swept_again() -> None:
+    """A small device with a long key; what it takes is more than the time-out, and less than patience."""
+
+    def ponder(hello: bytes) -> bytes | None:
+        time.sleep(0.6)
+        return None
+
+    with running("tls-only-1.1") as (address, port), server(relay_unless(ponder, address, port)) as slow:
+        facts = sweep(slow)
+        again = sweep(slow, again=facts)
+    assert facts.complete
+    assert facts.accepts(TlsVersion.TLS11) is Answer.YES
+    assert facts.accepts(TlsVersion.TLS12) is Answer.NO
+    assert facts.chains == again.chains
+    assert again.complete
 
 
 def test_endless_data_is_cut() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from tests.lab.case import LabCase, Start, process
+from tests.lab.case import LabCase, Start, process, program
 from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, resign, rsa_key, with_exponent_one
-from tests.lab.tls_servers import MODERN, modern_nginx, nginx
+from tests.lab.tls_servers import MODERN, modern_nginx, nginx, run_nginx
 
 RSA_ROOT = issue("Roundsman lab RSA root", key=rsa_key(2048, "the root"), is_ca=True, until=NOW + 3000 * DAY)
 """For MD5, with which no elliptic key signs."""
@@ -90,6 +91,35 @@ def _old_signature(digest: str) -> Start:
         leaf = issue(NAME, RSA_ROOT, names=[NAME], key=rsa_key(2048))
         signed = resign(leaf, RSA_ROOT, digest, folder)
         with modern_nginx(443, leaf, chain=signed, ciphers=RELAXED)(address, folder):
+            yield
+
+    return start
+
+
+def _written_out() -> Start:
+    """An nginx whose leaf says CA:FALSE, which must be left out as it is the default (X.690 section 11.5)."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        leaf = issue(NAME, RSA_ROOT, names=[NAME], key=rsa_key(2048))
+        signed = resign(leaf, RSA_ROOT, "sha256", folder, extensions=["2.5.29.19=DER:3003010100"])
+        with modern_nginx(443, leaf, chain=signed)(address, folder):
+            yield
+
+    return start
+
+
+def _self_made(*options: str, curve: str = "") -> Start:
+    """An nginx with a self-signed certificate as ``openssl req`` makes it with these options."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        command = [program("openssl"), "req", "-x509", "-nodes", "-keyout", "own.key", "-out", "own.pem", "-days", "60"]
+        command += ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", *options]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        own = f"ssl_certificate own.pem; ssl_certificate_key own.key; {f'ssl_ecdh_curve {curve};' if curve else ''}"
+        listen = f"listen {address}:443 ssl; ssl_protocols TLSv1.2; ssl_ciphers {RELAXED}; {own}"
+        with run_nginx(address, 443, folder, f"server {{ {listen} location / {{ return 404; }} }}"):
             yield
 
     return start
@@ -265,5 +295,26 @@ CASES = (
     _case(44, "another-one-is-revoked", _plain, start=_stapled(_plain, revoked=True, about=_must_staple)),
     _case(45, "intermediate-signed-by-two-roots", _plain, chain=_plain.pem + INTERMEDIATE.pem + _cross_signed.pem),
     _case(46, "vendor-of-devices-itself", _vendor, "CERT-SCT", hostname="www.fortinet.lab", anchors=(), public=True),
+    _case(47, "intermediate-missing-that-nobody-tells-of", _plain, "CERT-CHAIN-MISSING", chain=_plain.pem),
+    _case(48, "default-written-out", _plain, start=_written_out()),
+    _case(
+        49,
+        "self-signed-with-sha-1",
+        _plain,
+        "CERT-SELFSIGNED",
+        "CERT-SIG-WEAK",
+        "TLS-SIGHASH",
+        start=_self_made("-newkey", "rsa:2048", "-sha1"),
+    ),
+    _case(
+        50,
+        "self-signed-on-a-curve-that-libraries-forgot",
+        _plain,
+        "CERT-SELFSIGNED",
+        "CERT-KEY-WEAK",
+        "TLS-CURVE",
+        "TLS-SIGHASH",
+        start=_self_made("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp160r1", curve="secp160r1"),
+    ),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

@@ -93,10 +93,12 @@ def rsa_key(bits: int, of: str = "servers") -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-def resign(leaf: Issued, issuer: Issued, digest: str, folder: Path, *, key: str = "") -> bytes:
+def resign(
+    leaf: Issued, issuer: Issued, digest: str, folder: Path, *, key: str = "", extensions: Iterable[str] = ()
+) -> bytes:
     """Return ``leaf`` signed again with an old hash (``sha1``, ``md5``), PEM; only OpenSSL still does that.
 
-    ``key`` is a file with the public key to put in its place.
+    ``key`` is a file with the public key to put in its place; ``extensions`` are added, in OpenSSL's words for them.
     """
     for file, content in (
         ("old-leaf.pem", leaf.pem),
@@ -107,7 +109,7 @@ def resign(leaf: Issued, issuer: Issued, digest: str, folder: Path, *, key: str 
         (folder / file).write_bytes(content)
     name = leaf.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     names = ",".join(f"DNS:{entry}" for entry in name.get_values_for_type(x509.DNSName))
-    (folder / "old.cnf").write_text(f"subjectAltName={names}\n")
+    (folder / "old.cnf").write_text("\n".join((f"subjectAltName={names}", *extensions, "")))
     request = ["openssl", "x509", "-x509toreq", "-in", "old-leaf.pem", "-signkey", "old-leaf.key", "-out", "old.csr"]
     sign = ["openssl", "x509", "-req", "-in", "old.csr", f"-{digest}", "-CA", "old-ca.pem", "-CAkey", "old-ca.key"]
     sign += ["-set_serial", "77", "-days", "60", "-extfile", "old.cnf", "-out", "old-signed.pem"]

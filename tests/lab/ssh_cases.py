@@ -156,4 +156,22 @@ CASES = (
         outcome="partial",
         level=2,
     ),
+    LabCase(
+        name="ssh-codes-cut-short-alone",
+        address="127.10.141.11",
+        ports="22",
+        start=sshd("Ciphers=3des-cbc", "MACs=hmac-sha1-96", "KexAlgorithms=diffie-hellman-group-exchange-sha256"),
+        expected=frozenset({(22, "SSH-CIPHER-WEAK"), (22, "SSH-MAC-WEAK"), (22, "SSH-PASSWORD")}),
+        silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-HOSTKEY-WEAK"}),
+        level=2,
+    ),
+    LabCase(
+        name="ssh-code-that-nobody-knows",
+        address="127.10.141.12",
+        ports="22",
+        start=sshd("Ciphers=aes256-ctr", "MACs=umac-128@openssh.com"),
+        silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-MAC-WEAK", "SSH-CIPHER-WEAK", "SSH-PASSWORD"}),
+        outcome="partial",
+        level=2,
+    ),
 )

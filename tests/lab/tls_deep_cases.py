@@ -128,4 +128,5 @@ CASES = (
         profile=Profile.STANDARD,
         tolerated=_DATED,
     ),
+    _case(14, "deep-a-few-renegotiations", python_server(PORT, "renegotiation_server"), tolerated=_DATED),
 )

@@ -254,7 +254,9 @@ class Dialer:
             turns = self._turns_of(endpoint)
             losses = turns.window.losses
             try:
-                reader, writer = await self._open(endpoint, tls, server_name, timeout or self.limits.connect_timeout)
+                handshake = self.limits.read_timeout if tls is not None else 0.0
+                patience = timeout or self.limits.connect_timeout + handshake
+                reader, writer = await self._open(endpoint, tls, server_name, patience)
             except (ConnectionRefused, HostSilent):
                 turns.window.denied(endpoint.port, losses)
                 raise

@@ -65,8 +65,8 @@ slow to answer us would count as looked at though it was never asked what the ch
 _MISDIRECTED = 421
 """What sites answer everything with that want to be asked for by a name of theirs (RFC 9110 section 15.5.20)."""
 
-_EXCHANGES_NAMED = 4
-"""Key exchanges of a server that a gap names."""
+_ALGORITHMS_NAMED = 4
+"""Algorithms of a server of one kind that a gap names."""
 
 _PAUSE, _LONGER_PAUSE = 1.0, 3.0
 """Seconds between connections to a server that takes few, and to one that even so turned us away."""
@@ -326,6 +326,10 @@ async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Se
         notes.missed(Facet.SERVICE, GapReason.CONNECTION_BROKEN, facts.ended)
     elif facts.kex and not facts.host_keys and not facts.ended:
         _note_what_the_key_would_tell(facts, contact, notes)
+    elif facts.host_keys and facts.auth_methods is None and contact.level.at_least(Level.CREDENTIAL):
+        offered = ", ".join((*facts.ciphers[:_ALGORITHMS_NAMED], *facts.macs[:_ALGORITHMS_NAMED]))
+        detail = shlex.join(["no-common-cipher", f"offered={offered}"])
+        notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR, detail, "SSH-PASSWORD")
     software = _SSH_SOFTWARE.match(facts.banner)
     product, version = (software[1], software[2]) if software else (known.product, known.version)
     return replace(known, ssh=facts, product=product, version=version)
@@ -339,7 +343,7 @@ def _leaves_tls_open(service: Service) -> bool:
 
 def _note_what_the_key_would_tell(facts: SshFacts, contact: Contact, notes: PortNotes) -> None:
     """Without a key exchange that we know there is neither a host key nor an answer about log-in methods."""
-    detail = shlex.join(["no-common-exchange", f"offered={', '.join(facts.kex[:_EXCHANGES_NAMED])}"])
+    detail = shlex.join(["no-common-exchange", f"offered={', '.join(facts.kex[:_ALGORITHMS_NAMED])}"])
     by_credential = ("SSH-PASSWORD",) if contact.level.at_least(Level.CREDENTIAL) else ()
     for check in ("SSH-HOSTKEY-WEAK", *by_credential):
         notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR, detail, check)

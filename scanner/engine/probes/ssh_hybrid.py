@@ -1,58 +1,23 @@
 """Key exchanges against quantum computers: ML-KEM or sntrup761 beside an elliptic curve.
 
 Servers may offer nothing else. Our keys of the lattice half are chosen so that what the server enciphers for them can
-be read without any lattice arithmetic: ML-KEM's vector is zero, so that the message stands in the ciphertext as it is,
-and sntrup761's polynomial is the constant 3, so that the secret is the ciphertext's third. Nothing depends on the
-secrecy of what is exchanged, only on reaching the next message; servers can't tell the difference.
+be read without any lattice arithmetic: ML-KEM's as :mod:`.key_agreement` says, and sntrup761's polynomial is the
+constant 3, so that the secret is the ciphertext's third. Nothing depends on the secrecy of what is exchanged, only on
+reaching the next message; servers can't tell the difference.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
-from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec, x25519
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from scanner.engine.errors import UnexpectedReply
+from scanner.engine.probes.key_agreement import X25519, Curve, Half, MlKem
 from scanner.engine.probes.ssh_transport import string
 
 _BAD_VALUE = "The server's key exchange value is not valid."
-
-
-class _Half(Protocol):
-    """One of the two exchanges. ``answer_size`` is how many bytes of the server's value are its."""
-
-    public: bytes
-    answer_size: int
-
-    def shared(self, theirs: bytes) -> bytes:
-        """Return the shared secret. Raises ``ValueError`` when the server's value is no valid one."""
-
-
-class _MlKem:
-    """FIPS 203 with ``rank`` 3 (ML-KEM-768) or 4 (ML-KEM-1024)."""
-
-    _FIRST_BITS, _SECOND_BITS = {3: 10, 4: 11}, {3: 4, 4: 5}
-    """Bits that a coefficient takes in the two parts of a ciphertext (FIPS 203, table 2)."""
-
-    def __init__(self, rank: int) -> None:
-        self.public = bytes(384 * rank) + os.urandom(32)
-        self._bits = self._SECOND_BITS[rank]
-        self._skipped = 32 * self._FIRST_BITS[rank] * rank
-        self.answer_size = self._skipped + 32 * self._bits
-
-    def shared(self, theirs: bytes) -> bytes:
-        coefficients = int.from_bytes(theirs[self._skipped :], "little")
-        quarter = 1 << (self._bits - 2)
-        message = 0
-        for at in range(256):
-            coefficient = (coefficients >> (self._bits * at)) % (1 << self._bits)
-            message |= (quarter <= coefficient < 3 * quarter) << at
-        digest = hashlib.sha3_256(self.public).digest()
-        return hashlib.sha3_512(message.to_bytes(32, "little") + digest).digest()[:32]
 
 
 _P, _Q = 761, 4591
@@ -132,35 +97,13 @@ def _decode(data: bytes, moduli: Sequence[int]) -> list[int]:
     return values + above[len(bottom) :]
 
 
-class _X25519:
-    answer_size = 32
-
-    def __init__(self) -> None:
-        self._private = x25519.X25519PrivateKey.generate()
-        self.public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-    def shared(self, theirs: bytes) -> bytes:
-        return self._private.exchange(x25519.X25519PublicKey.from_public_bytes(theirs))
-
-
-class _Nist:
-    def __init__(self, curve: ec.EllipticCurve) -> None:
-        self._private = ec.generate_private_key(curve)
-        self.public = self._private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        self.answer_size = len(self.public)
-
-    def shared(self, theirs: bytes) -> bytes:
-        peer = ec.EllipticCurvePublicKey.from_encoded_point(self._private.curve, theirs)
-        return self._private.exchange(ec.ECDH(), peer)
-
-
 class Hybrid:
     """Both halves in one message each way, and a hash of both secrets (draft-ietf-sshm-mlkem-hybrid-kex)."""
 
     request, reply = 30, 31
     agreed = b""
 
-    def __init__(self, hash_name: str, lattice: _Half, curve: _Half) -> None:
+    def __init__(self, hash_name: str, lattice: Half, curve: Half) -> None:
         self.hash_name = hash_name
         self.public = string(lattice.public + curve.public)
         self._lattice, self._curve = lattice, curve
@@ -179,16 +122,16 @@ class Hybrid:
 
 def sntrup761_x25519() -> Hybrid:
     """Return draft-ietf-sshm-ntruprime-ssh's exchange, under whichever of its two names."""
-    return Hybrid("sha512", _Sntrup761(), _X25519())
+    return Hybrid("sha512", _Sntrup761(), X25519())
 
 
 def mlkem768_x25519() -> Hybrid:
-    return Hybrid("sha256", _MlKem(3), _X25519())
+    return Hybrid("sha256", MlKem(3), X25519())
 
 
 def mlkem768_nistp256() -> Hybrid:
-    return Hybrid("sha256", _MlKem(3), _Nist(ec.SECP256R1()))
+    return Hybrid("sha256", MlKem(3), Curve(ec.SECP256R1()))
 
 
 def mlkem1024_nistp384() -> Hybrid:
-    return Hybrid("sha384", _MlKem(4), _Nist(ec.SECP384R1()))
+    return Hybrid("sha384", MlKem(4), Curve(ec.SECP384R1()))

@@ -37,16 +37,21 @@ CHACHA = "chacha20-poly1305@openssh.com"
 AUTHENTIC = (*GCM, CHACHA)
 """The ciphers that need no MAC beside them."""
 
-MACS: dict[str, tuple[Callable[[], Any], int]] = {
-    "hmac-sha2-256": (hashlib.sha256, 32),
-    "hmac-sha2-512": (hashlib.sha512, 64),
-    "hmac-sha2-256-etm@openssh.com": (hashlib.sha256, 32),
-    "hmac-sha2-512-etm@openssh.com": (hashlib.sha512, 64),
-    "hmac-sha1": (hashlib.sha1, 20),
-    "hmac-sha1-etm@openssh.com": (hashlib.sha1, 20),
-    "hmac-md5": (hashlib.md5, 16),
+MACS: dict[str, tuple[Callable[[], Any], int, int]] = {
+    "hmac-sha2-256": (hashlib.sha256, 32, 32),
+    "hmac-sha2-512": (hashlib.sha512, 64, 64),
+    "hmac-sha2-256-etm@openssh.com": (hashlib.sha256, 32, 32),
+    "hmac-sha2-512-etm@openssh.com": (hashlib.sha512, 64, 64),
+    "hmac-sha1": (hashlib.sha1, 20, 20),
+    "hmac-sha1-etm@openssh.com": (hashlib.sha1, 20, 20),
+    "hmac-sha1-96": (hashlib.sha1, 20, 12),
+    "hmac-sha1-96-etm@openssh.com": (hashlib.sha1, 20, 12),
+    "hmac-md5": (hashlib.md5, 16, 16),
+    "hmac-md5-etm@openssh.com": (hashlib.md5, 16, 16),
+    "hmac-md5-96": (hashlib.md5, 16, 12),
+    "hmac-md5-96-etm@openssh.com": (hashlib.md5, 16, 12),
 }
-"""Hash and key size in bytes (RFC 6668, RFC 4253 section 6.4)."""
+"""Hash, and sizes of key and code in bytes (RFC 6668, RFC 4253 section 6.4)."""
 
 _AFTER = "-etm@openssh.com"
 """What ends the names of the MACs over the enciphered packet, whose length stays in the clear."""
@@ -116,10 +121,10 @@ class _Mac:
 
     @property
     def size(self) -> int:
-        return MACS[self.name][1]
+        return MACS[self.name][2]
 
     def over(self, sequence: int, data: bytes) -> bytes:
-        return hmac.digest(self.key, sequence.to_bytes(4, "big") + data, MACS[self.name][0]().name)
+        return hmac.digest(self.key, sequence.to_bytes(4, "big") + data, MACS[self.name][0]().name)[: self.size]
 
     async def check(self, sequence: int, data: bytes, take: Take) -> None:
         if not hmac.compare_digest(await take(self.size), self.over(sequence, data)):

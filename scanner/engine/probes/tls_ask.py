@@ -37,6 +37,12 @@ BYTES_LIMIT = 64 * 1024 * 1024
 """Bytes that one server may make us read in one look; an ordinary one sends some 200 KB."""
 FLIGHT_LIMIT = 2 * MESSAGE_LIMIT
 """Bytes of one answer to a hello: the longest message, and room for what stands around it."""
+PATIENCE = 3
+"""How many times longer than usual a server may take that has not answered yet: a small device with a long key."""
+SLOWNESS = LANES + 2
+"""How many times longer than its slowest answer a server may take: it may be busy with the questions in all lanes."""
+LONGEST_WAIT = 15.0
+"""Seconds for one answer."""
 CONNECTION_LIMIT = 700
 """Connections for one look; a server that takes every suite of every version needs about 600."""
 
@@ -63,6 +69,8 @@ class Asker:
         self.starttls = starttls
         self.connections = 0
         self._received = 0
+        self._patient = 0
+        self._slowest = 0.0
         self.control: Hello | None = None
         self.alerts: set[int] = set()
         self.plain: set[TlsVersion] = set()
@@ -72,6 +80,12 @@ class Asker:
     def is_far(self) -> bool:
         """Tell whether waiting for the server is what takes the time."""
         return self.contact.dialer.window_of(self.contact.endpoint).is_far
+
+    @property
+    def wait(self) -> float:
+        """Return the seconds that one answer may take, by the slowest that the server has given."""
+        usual = self.contact.dialer.limits.read_timeout * (PATIENCE if self._patient else 1)
+        return max(usual, min(self._slowest * SLOWNESS, LONGEST_WAIT))
 
     def hello(self, version: TlsVersion, suites: Sequence[int], **options: object) -> Hello:
         """Return a hello for exactly ``version`` under the server's name; ``options`` are fields of ``ClientHello``."""
@@ -101,6 +115,14 @@ class Asker:
             self.control = hello
         return flight
 
+    async def ask_longer(self, hello: Hello) -> ServerFlight:
+        """Ask a server that gave no answer yet, and may be slow, with more patience. Raises ``ProbeError``."""
+        self._patient += 1
+        try:
+            return await self.ask(hello)
+        finally:
+            self._patient -= 1
+
     def _is_cheap(self, hello: Hello) -> bool:
         """Tell whether the answer costs the server no signature: without a key share it asks for one, and no more."""
         return isinstance(hello, ClientHello) and hello.version is TlsVersion.TLS13 and not hello.shares
@@ -122,7 +144,8 @@ class Asker:
 
     async def _talk(self, conversation: Conversation, hello: Hello) -> ServerFlight:
         reader = FlightReader(ssl2=hello.version is TlsVersion.SSL2)
-        deadline = time.monotonic() + self.contact.dialer.limits.read_timeout
+        began = time.monotonic()
+        deadline = began + self.wait
         try:
             await conversation.send(hello.encode())
             while not reader.over:
@@ -139,7 +162,10 @@ class Asker:
         except UnexpectedReply:
             if not self.starttls:  # after an upgrade it is a refusal in the words of the protocol around TLS
                 raise
-        return reader.end()
+        flight = reader.end()
+        if flight.version and reader.over:
+            self._slowest = max(self._slowest, time.monotonic() - began)
+        return flight
 
     async def settle(self, hello: Hello) -> ServerFlight:
         """Ask, and once more when the answer could be an accident.
@@ -152,9 +178,10 @@ class Asker:
             flight = await self.ask(hello)
         except UnexpectedReply:
             raise
-        except ProbeError:
+        except ProbeError as error:
             await asyncio.sleep(0.2)
-            flight = await self.ask(hello)
+            unknown = self.control is None and isinstance(error, HostSilent)
+            flight = await (self.ask_longer(hello) if unknown else self.ask(hello))
         if flight.version or (flight.alert is not None and flight.alert not in (CLOSE_NOTIFY, INTERNAL_ERROR)):
             return flight
         flight = await self.ask(hello)

@@ -15,15 +15,15 @@ from functools import partial
 
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric import ec, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import TlsVersion
 from scanner.engine.probes.starttls import upgrade
 from scanner.engine.probes.tls_ask import FLIGHT_LIMIT, Asker
 from scanner.engine.probes.tls_flight import CHAIN_LIMIT, MESSAGE_LIMIT, FlightReader, ocsp_response
+from scanner.engine.probes.tls_shares import Share, choose
 from scanner.engine.probes.tls_wire import (
     ALL_SIGNATURES,
     OTHER_SIGNATURES,
@@ -43,17 +43,6 @@ _CIPHERS: dict[int, tuple[str, int, Callable[[bytes], AESCCM | AESGCM | ChaCha20
     0x1304: ("sha256", 16, AESCCM),
     0x1305: ("sha256", 16, partial(AESCCM, tag_length=8)),
 }
-_CURVES: dict[int, ec.EllipticCurve] = {
-    23: ec.SECP256R1(),
-    24: ec.SECP384R1(),
-    25: ec.SECP521R1(),
-    31: ec.BrainpoolP256R1(),
-    32: ec.BrainpoolP384R1(),
-    33: ec.BrainpoolP512R1(),
-}
-_GROUPS = (29, 23, 24, 25, 30, 31, 32, 33)
-
-Agree = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +61,7 @@ class ChainReader:
     def __init__(self, asker: Asker, suites: tuple[int, ...], groups: tuple[int, ...]) -> None:
         self._asker = asker
         self._suites = tuple(suite for suite in suites if suite in _CIPHERS)
-        self._group = next((group for group in _GROUPS if group in groups), 29)
+        self._group = choose(groups)
 
     async def read(self, known: Sequence[bytes] = ()) -> list[EncryptedFlight]:
         """Return a flight for each key type, RSA and other, that none of the ``known`` leaves has.
@@ -95,14 +84,14 @@ class ChainReader:
         return list(dict.fromkeys(flights))
 
     async def _handshake(self, signatures: tuple[int, ...]) -> EncryptedFlight:
-        share, agree = _key_pair(self._group)
+        share = Share(self._group)
         hello = ClientHello(
             TlsVersion.TLS13,
             self._suites,
             self._asker.name,
             groups=(self._group,),
             signatures=signatures,
-            shares=((self._group, share),),
+            shares=((self._group, share.public),),
         )
         message = hello.message()
         record = b"\x16\x03\x01" + vector(message, 2)
@@ -112,7 +101,7 @@ class ChainReader:
             if self._asker.starttls:
                 await upgrade(conversation, self._asker.starttls, self._asker.name)
             await conversation.send(record)
-            deadline = time.monotonic() + dialer.limits.read_timeout
+            deadline = time.monotonic() + self._asker.wait
             reader = FlightReader()
             plain = b""
             opener: _RecordOpener | None = None
@@ -126,7 +115,7 @@ class ChainReader:
                         continue
                     if reader.flight.alert is not None or not reader.flight.share:
                         raise ConnectionLost("The server refused the handshake that was to show its certificate.")
-                    opener = _RecordOpener(reader, message, agree)
+                    opener = _RecordOpener(reader, message, share)
                     data = reader.rest
                 self._asker.count(len(data))
                 for fragment in opener.feed(data):
@@ -138,35 +127,15 @@ class ChainReader:
                         return flight
 
 
-def _key_pair(group: int) -> tuple[bytes, Agree]:
-    """Return a fresh key share and the function that turns the server's share into the shared secret."""
-    if group in _CURVES:
-        curve = _CURVES[group]
-        private = ec.generate_private_key(curve)
-        point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        return point, lambda peer: private.exchange(
-            ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(curve, peer)
-        )
-    if group == 30:
-        key448 = x448.X448PrivateKey.generate()
-        return key448.public_key().public_bytes_raw(), lambda peer: key448.exchange(
-            x448.X448PublicKey.from_public_bytes(peer)
-        )
-    key = x25519.X25519PrivateKey.generate()
-    return key.public_key().public_bytes_raw(), lambda peer: key.exchange(
-        x25519.X25519PublicKey.from_public_bytes(peer)
-    )
-
-
 class _RecordOpener:
     """Decrypts the server's handshake records (RFC 8446 sections 5.2 and 7.3)."""
 
-    def __init__(self, reader: FlightReader, client_hello: bytes, agree: Agree) -> None:
+    def __init__(self, reader: FlightReader, client_hello: bytes, own: Share) -> None:
         digest, key_length, cipher = _CIPHERS[reader.flight.suite]
         expand = partial(_expand_label, digest)
         size = hashlib.new(digest).digest_size
         try:
-            shared = agree(reader.flight.share)
+            shared = own.secret(reader.flight.share)
         except ValueError as error:
             raise UnexpectedReply("The server's key share is not valid.") from error
         early = hmac.digest(bytes(size), bytes(size), digest)

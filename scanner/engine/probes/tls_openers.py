@@ -26,7 +26,7 @@ async def first_answer(asker: Asker) -> tuple[Hello, ServerFlight]:
         if silences >= 2 and hello.version is not TlsVersion.SSL2:
             continue  # silent to TLS; only the oldest of hellos may still be understood
         try:
-            flight = await asker.ask(hello)
+            flight = await (asker.ask(hello) if silences else _ask_twice(asker, hello))
         except HostSilent as error:
             silences, trouble = silences + 1, error
             continue
@@ -41,6 +41,14 @@ async def first_answer(asker: Asker) -> tuple[Hello, ServerFlight]:
         names = ", ".join(ALERTS.get(alert, str(alert)) for alert in sorted(asker.alerts))
         raise ConnectionLost(f"The server refused every hello ({names}).")
     raise trouble or ConnectionLost("The server closed the connection after every hello.")
+
+
+async def _ask_twice(asker: Asker, hello: Hello) -> ServerFlight:
+    """Ask, and once more with patience where nothing came. Raises ``ProbeError``."""
+    try:
+        return await asker.ask(hello)
+    except HostSilent:
+        return await asker.ask_longer(hello)
 
 
 def _openers(asker: Asker) -> list[Hello]:

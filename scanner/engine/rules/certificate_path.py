@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from scanner.engine.intel.roots import trusted_roots
-from scanner.engine.rules.x509_view import View, is_signed_by, view
+from scanner.engine.rules.x509_view import View, is_signed_by, may_be_signed_by, view
 
 _DEPTH = 8
 """Certificates in one path at most."""
+_ROOT = re.compile(r"(?i)\broot\b|根")
+_RANK = re.compile(
+    r"\b(?:root|intermediate|sub|subordinate|issuing|signing|policy|server|tls|ssl|ca|authority|certificate|certification|"
+    r"[a-z]?\d+)\b|根|中级|二级|签发|颁发|认证|证书|机构"
+)
+"""Words in the names of an authority's certificates that say which of them it is."""
 
 
 class Trust(StrEnum):
@@ -23,13 +32,14 @@ class Trust(StrEnum):
     """A path ends at one of the organisation's own roots."""
     SELF_SIGNED = "self-signed"
     INCOMPLETE = "incomplete"
-    """The issuer was not sent, and the certificate says where it could be fetched."""
+    """The issuer was not sent, and the certificate says where it could be fetched, or by its name belongs under one of
+    the organisation's own roots."""
     UNTRUSTED = "untrusted"
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """``outdated`` are the intermediates outside their validity that every path needs.
+    """``outdated`` are the intermediates outside their validity that every path needs, and so an own root.
 
     ``roots`` are all the public roots that a path ends at; none when there is a path to the organisation's own.
     """
@@ -51,19 +61,27 @@ def find_path(sent: tuple[View, ...], anchors: tuple[bytes, ...], now: dt.dateti
     valid = tuple(seen for seen in authorities if seen.not_before <= now <= seen.not_after)
     for middle in dict.fromkeys((valid, authorities)):
         public: dict[View, tuple[View, ...]] = {}
+        late: Path | None = None
         for path in _paths(leaf, middle):
-            if _anchored(path[-1], private):
-                return Path(Trust.PRIVATE, _outdated(path, now))
+            for root in (root for root in private if _anchored(path[-1], (root,))):
+                own = Path(Trust.PRIVATE, _outdated((*path, root), now))
+                if not own.outdated:
+                    return own
+                late = late or own
             for root in _public_roots(path[-1]):
                 public.setdefault(root, path)
         if public:
             shortest = next(iter(public.values()))
             return Path(Trust.PUBLIC, _outdated(shortest, now), tuple(public))
-    return Path(_without_path(leaf, sent))
+        if late:
+            return late
+    return Path(_without_path(leaf, sent, private))
 
 
 def _outdated(path: tuple[View, ...], now: dt.datetime) -> tuple[View, ...]:
-    return tuple(seen for seen in path[1:] if not seen.not_before <= now <= seen.not_after)
+    """Return what is outside its validity above the leaf; a root that the machine trusts is not among ``path``."""
+    above = dict.fromkeys(seen for seen in path[1:] if seen.certificate != path[0].certificate)
+    return tuple(seen for seen in above if not seen.not_before <= now <= seen.not_after)
 
 
 def _paths(leaf: View, middle: tuple[View, ...]) -> Iterator[tuple[View, ...]]:
@@ -87,15 +105,35 @@ def _anchored(tip: View, roots: tuple[View, ...]) -> bool:
 def _public_roots(tip: View) -> tuple[View, ...]:
     """Return the trusted roots that ``tip`` is or that signed it."""
     known = trusted_roots()
-    names = dict.fromkeys((tip.certificate.subject.public_bytes(), tip.certificate.issuer.public_bytes()))
+    names = dict.fromkeys((tip.owner.public_bytes(), tip.issued_by.public_bytes()))
     found = (view(root.public_bytes(Encoding.DER)) for name in names for root in known.get(name, ()))
     return tuple(root for root in found if root is not None and _anchored(tip, (root,)))
 
 
-def _without_path(leaf: View, sent: tuple[View, ...]) -> Trust:
-    if leaf.is_self_issued and is_signed_by(leaf, leaf):
+def _without_path(leaf: View, sent: tuple[View, ...], private: tuple[View, ...]) -> Trust:
+    if leaf.is_self_issued and may_be_signed_by(leaf, leaf):
         return Trust.SELF_SIGNED
-    issuer_sent = any(is_signed_by(leaf, parent) for parent in sent[1:])
-    if leaf.ca_issuers and not issuer_sent:
+    highest = list(_paths(leaf, tuple(seen for seen in sent[1:] if seen.is_ca)))[-1][-1]
+    if (highest is leaf and leaf.ca_issuers) or _lacks_issuer(highest, private):
         return Trust.INCOMPLETE
     return Trust.UNTRUSTED
+
+
+def _lacks_issuer(tip: View, private: tuple[View, ...]) -> bool:
+    """Tell whether ``tip`` was issued by another certificate of an authority whose root is registered: an intermediate.
+
+    That is told by the names, as the intermediate wasn't seen. Another root of the same authority is none.
+    """
+    issuer, roots = tip.issued_by, [root.owner for root in private]
+    if tip.is_self_issued or issuer in roots or _ROOT.search(issuer.rfc4514_string()):
+        return False
+    authority = _authority(issuer)
+    return bool(authority) and authority in map(_authority, roots)
+
+
+def _authority(name: x509.Name) -> str:
+    """Return whose certificate it is: the organisation, else the common name less what tells root from intermediate."""
+    for kind in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
+        for attribute in name.get_attributes_for_oid(kind):
+            return " ".join(_RANK.sub(" ", str(attribute.value).lower()).split())
+    return ""

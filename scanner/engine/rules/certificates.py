@@ -50,7 +50,10 @@ _DEFAULTS = re.compile(
     r"|cPanel, Inc\. Default|Ubiquiti|pfSense webConfigurator Self-Signed|VMware Installer|Hikvision|HTTPS-Self-Signed"
     r"|DrayTek|Zyxel|QNAP NAS|Synology Inc|iDRAC|iLO default|Self-Signed-Certificate-\d|Cisco-Self-Signed"
     r"|IOS-Self-Signed|TP-LINK|MikroTik|OPNsense|WebLogic|CertGenCA|Huawei.*Default|O=Acme Co(?![\w ])"
-    r"|Webmin Webserver on|Proxmox Virtual Environment|VMware default certificate|CN=WMSvc-|O=Unspecified(?![\w ])",
+    r"|Webmin Webserver on|Proxmox Virtual Environment|VMware default certificate|CN=WMSvc-|O=Unspecified(?![\w ])"
+    r"|Courier Mail Server|Automatically-generated \w+ SSL key|SplunkServerDefaultCert|Default Issuer \(Do not trust\)"
+    r"|ASA Temporary Self Signed|Super Micro Computer|Mort Bay Consulting|Nessus Users United"
+    r"|Zimbra Collaboration Server|OU=IMAP server(?![\w ])|Dahua|O=sangfor(?![\w ])",
     re.IGNORECASE,
 )
 _SM2_SIGNATURE = "1.2.156.10197.1.501"
@@ -258,8 +261,8 @@ def _disorder(sent: tuple[View, ...]) -> list[str]:
     strangers = _strangers(unique)
     if strangers:
         problems.append("unrelated")
-    kin = [seen.certificate for seen in unique if seen not in strangers]
-    if any(all(child.issuer != parent.subject for child in kin[:at]) for at, parent in enumerate(kin) if at):
+    kin = [seen for seen in unique if seen not in strangers]
+    if any(all(child.issued_by != parent.owner for child in kin[:at]) for at, parent in enumerate(kin) if at):
         problems.append("order")
     return problems
 
@@ -287,7 +290,8 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
         for certificate in chain.sent:
             if certificate is not chain.leaf and certificate.is_self_issued:
                 continue
-            yield from _weak_signature(service, context, facts, certificate)
+            if chain.path.verdict is not Trust.PRIVATE or not certificate.is_self_issued:  # a root that is registered
+                yield from _weak_signature(service, context, facts, certificate)
             yield from _weak_key(service, context, facts, certificate)
             flaw = "e = 1" if certificate.exponent == 1 else "ROCA, CVE-2017-15361" if has_roca(certificate) else ""
             if flaw:
@@ -296,9 +300,11 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
 
 def _weak_signature(service: Service, context: Context, facts: TlsFacts, certificate: View) -> Iterator[Finding]:
     verdict = context.basis.policy.grade(Aspect.SIGNATURE, certificate.digest)
-    if not certificate.digest or certificate.is_self_issued or not verdict.grade.is_objection:
+    if not certificate.digest or not verdict.grade.is_objection:
         return
     severity = {"sha1": Severity.MEDIUM, "sha224": Severity.LOW}.get(certificate.digest, Severity.HIGH)
+    if certificate.is_self_issued:  # whoever forges it needs no collision: nobody else vouches for it
+        severity = Severity.INFO
     algorithm = certificate.digest.upper()
     yield _finding(
         "CERT-SIG-WEAK", service, context, facts, certificate, severity=severity, verdict=verdict, algorithm=algorithm

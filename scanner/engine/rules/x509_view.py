@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID, SignatureAlgorithmOID
 
 from scanner.engine.hostile import line, remembering
+from scanner.engine.rules.x509_der import SEQUENCE, elements, only
+from scanner.engine.rules.x509_mend import mend
 
 # The errors that cryptography raises on malformed or unsupported content; pyo3 adds ones derived from Exception.
-_RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
-"""AlgorithmIdentifier rsaEncryption with NULL parameters (RFC 3279 section 2.3.1)."""
+_RSA_ENCRYPTION, _EC_PUBLIC_KEY = bytes.fromhex("06092a864886f70d010101"), bytes.fromhex("06072a8648ce3d0201")
+"""Object identifiers of key types, as elements (RFC 3279 section 2.3.1, RFC 5480 section 2.1.1)."""
+_VERSION, _INTEGER, _BIT_STRING = 0xA0, 0x02, 0x03
+"""Tags of the fields of a certificate (RFC 5280 section 4.1)."""
 
 _REMEMBERED = 16 * 1024
 """Bytes up to which a certificate is kept ready once it was read; a host may send ones a hundred times as large."""
@@ -26,15 +29,20 @@ _REMEMBERED = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One certificate. ``names`` are its DNS names, lower case; ``addresses`` its IP names.
+    """One certificate. ``names`` are its DNS names, lower case; ``addresses`` its IP names. ``owner`` and ``issued_by``
+    are subject and issuer as they are compared, kept as each reading of ones with faults warns of them.
 
     ``key`` is ``RSA``, ``EC``, ``DSA`` or empty; ``bits`` the size of modulus, curve field or prime; ``exponent``
     RSA's public exponent; ``fingerprint`` the SHA-256 of SubjectPublicKeyInfo, hexadecimal, or empty when the key
     can't be loaded. ``digest`` is the hash of the signature (``sha256``, ``md5``) or empty for schemes
-    without one. ``scts`` counts embedded certificate time stamps.
+    without one. ``scts`` counts embedded certificate time stamps. ``signed`` is what the issuer signed, which differs
+    from ``certificate`` where that had to be mended to be read.
     """
 
     certificate: x509.Certificate
+    owner: x509.Name
+    issued_by: x509.Name
+    signed: bytes
     subject: str
     issuer: str
     not_before: dt.datetime
@@ -61,10 +69,21 @@ def view(der: bytes) -> View | None:
     """Return what ``der`` says, or None when it isn't a certificate that can be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            return _read(x509.load_der_x509_certificate(der))
-        except Exception:  # noqa: BLE001 - hostile bytes raise a dozen kinds of error, and all mean the same
-            return None
+        for mended in (None, False, True):
+            try:
+                return _loaded(der) if mended is None else _mended(der, least=mended)
+            except Exception:  # noqa: BLE001, S112 - hostile bytes raise a dozen kinds of error, and all mean the same
+                continue
+        return None
+
+
+def _loaded(der: bytes) -> View:
+    return _read(x509.load_der_x509_certificate(der))
+
+
+def _mended(der: bytes, *, least: bool) -> View:
+    mended = mend(der, least=least)
+    return replace(_read(x509.load_der_x509_certificate(mended.der)), signed=mended.signed)
 
 
 def names_host(leaf: View, name: str) -> bool:
@@ -110,62 +129,63 @@ def has_roca(certificate: View) -> bool:
 
 def is_signed_by(child: View, parent: View) -> bool:
     """Tell whether ``parent`` issued ``child``: by name and by signature, old hashes included."""
-    return child.certificate.issuer == parent.certificate.subject and _verifies(child.certificate, parent.certificate)
+    return child.issued_by == parent.owner and _verifies(child.certificate, child.signed, parent.certificate)
 
 
 def may_be_signed_by(child: View, parent: View) -> bool:
     """Tell whether ``parent`` may have issued ``child``: as :func:`is_signed_by`, but in doubt yes.
 
-    In doubt is a signature of a kind that is not verified here, such as SM2 or Ed25519.
+    In doubt is a signature of a kind that is not verified here, such as SM2, or with a key on a curve that no library
+    knows any more.
     """
-    if child.certificate.issuer != parent.certificate.subject:
+    if child.issued_by != parent.owner:
         return False
-    verifiable = child.digest and parent.key in ("RSA", "EC")
-    return not verifiable or _verifies(child.certificate, parent.certificate)
+    verifiable = child.digest and parent.fingerprint
+    return not verifiable or _verifies(child.certificate, child.signed, parent.certificate)
 
 
 @lru_cache(maxsize=8192)
-def _verifies(child: x509.Certificate, parent: x509.Certificate) -> bool:
-    try:
-        child.verify_directly_issued_by(parent)
-    except ValueError:  # a hash that is refused nowadays: SHA-1 or MD5
-        return _verifies_old(child, parent)
-    except Exception:  # noqa: BLE001 - a key or signature that can't be read verifies nothing
-        return False
-    return True
-
-
-def _verifies_old(child: x509.Certificate, parent: x509.Certificate) -> bool:
+def _verifies(child: x509.Certificate, signed: bytes, parent: x509.Certificate) -> bool:
+    """Tell whether the parent's key made the child's signature, with hashes that are refused nowadays too."""
+    signature = child.signature
     try:
         key, digest = parent.public_key(), child.signature_hash_algorithm
-        if digest is None:
-            return False
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(child.signature, child.tbs_certificate_bytes, padding.PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(child.signature, child.tbs_certificate_bytes, ec.ECDSA(digest))
-        else:
-            return False
-    except InvalidSignature:
-        return False
-    except Exception:  # noqa: BLE001 - as above
+        match key:
+            case rsa.RSAPublicKey() if digest:
+                pss = child.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS
+                scheme = child.signature_algorithm_parameters if pss else padding.PKCS1v15()
+                key.verify(signature, signed, scheme, digest)  # type: ignore[arg-type]  # of PSS, they are its padding
+            case ec.EllipticCurvePublicKey() if digest:
+                key.verify(signature, signed, ec.ECDSA(digest))
+            case dsa.DSAPublicKey() if digest:
+                key.verify(signature, signed, digest)
+            case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey():
+                key.verify(signature, signed)
+            case _:
+                return False
+    except Exception:  # noqa: BLE001 - a key or signature that can't be read verifies nothing, nor does a wrong one
         return False
     return True
 
 
 def _read(certificate: x509.Certificate) -> View:
+    _ = certificate.extensions  # one that can't be read would hide all the others
     names, addresses, has_san = _subject_alternatives(certificate)
     key, bits, exponent = _key(certificate)
     ocsp, ca_issuers = _access(certificate)
+    owner, issued_by = certificate.subject, certificate.issuer
     return View(
         certificate=certificate,
-        subject=_name(certificate.subject),
-        issuer=_name(certificate.issuer),
+        owner=owner,
+        issued_by=issued_by,
+        signed=certificate.tbs_certificate_bytes,
+        subject=_name(owner),
+        issuer=_name(issued_by),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         names=names,
         addresses=addresses,
-        common_name=_common_name(certificate),
+        common_name=_common_name(owner),
         has_san=has_san,
         key=key,
         bits=bits,
@@ -177,7 +197,7 @@ def _read(certificate: x509.Certificate) -> View:
         ca_issuers=ca_issuers,
         must_staple=_extension(certificate, x509.TLSFeature) is not None,
         scts=_scts(certificate),
-        is_self_issued=certificate.issuer == certificate.subject,
+        is_self_issued=issued_by == owner,
     )
 
 
@@ -185,8 +205,8 @@ def _name(name: x509.Name) -> str:
     return line(name.rfc4514_string())
 
 
-def _common_name(certificate: x509.Certificate) -> str:
-    found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+def _common_name(owner: x509.Name) -> str:
+    found = owner.get_attributes_for_oid(NameOID.COMMON_NAME)
     return line(str(found[-1].value)) if found else ""
 
 
@@ -241,8 +261,8 @@ def _digest(certificate: x509.Certificate) -> str:
 def _key(certificate: x509.Certificate) -> tuple[str, int, int]:
     try:
         key = certificate.public_key()
-    except Exception:  # noqa: BLE001 - a key that can't be loaded may still be an RSA key with an absurd exponent
-        return _rsa_by_hand(certificate.tbs_certificate_bytes)
+    except Exception:  # noqa: BLE001 - a key that can't be loaded may be told all the same
+        return _key_by_hand(certificate.tbs_certificate_bytes)
     if isinstance(key, rsa.RSAPublicKey):
         return "RSA", key.key_size, key.public_numbers().e
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -260,27 +280,21 @@ def _fingerprint(certificate: x509.Certificate) -> str:
     return hashlib.sha256(spki).hexdigest()
 
 
-def _rsa_by_hand(tbs: bytes) -> tuple[str, int, int]:
-    """Read an RSA key that libraries refuse to load (RFC 3279 section 2.3.1)."""
-    start = tbs.find(_RSA_ENCRYPTION)
-    if start < 0:
-        return "", 0, 0
+def _key_by_hand(tbs: bytes) -> tuple[str, int, int]:
+    """Read a key that libraries refuse to load: RSA with an absurd exponent, a curve that they don't know any more.
+
+    The size of a curve is that of its coordinates in whole bytes (RFC 3279 section 2.3, RFC 5480 section 2).
+    """
     try:
-        bit_string, _ = _der(tbs[start + len(_RSA_ENCRYPTION) :])
-        sequence, _ = _der(bit_string[1:])
-        modulus, rest = _der(sequence)
-        exponent, _ = _der(rest)
-    except IndexError:
+        fields = elements(only(tbs, SEQUENCE))
+        algorithm, bits = elements(only(fields[6 if fields[0][0] == _VERSION else 5], SEQUENCE))
+        kind, key = elements(only(algorithm, SEQUENCE))[0], only(bits, _BIT_STRING)[1:]
+        if kind == _RSA_ENCRYPTION:
+            modulus, exponent = (int.from_bytes(only(number, _INTEGER)) for number in elements(only(key, SEQUENCE)))
+            return "RSA", modulus.bit_length(), exponent
+    except (ValueError, IndexError):
         return "", 0, 0
-    return "RSA", int.from_bytes(modulus).bit_length(), int.from_bytes(exponent)
-
-
-def _der(data: bytes) -> tuple[bytes, bytes]:
-    """Return the content of the first DER element and what follows it."""
-    length, start = data[1], 2
-    if length & 0x80:
-        start += length & 0x7F
-        length = int.from_bytes(data[2:start])
-    if start + length > len(data):
-        raise IndexError("The element is longer than its container.")
-    return data[start : start + length], data[start + length :]
+    if kind != _EC_PUBLIC_KEY:
+        return "", 0, 0
+    coordinates = 1 if key[:1] in (b"\x02", b"\x03") else 2
+    return "EC", 8 * ((len(key) - 1) // coordinates), 0
