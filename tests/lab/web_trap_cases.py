@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zlib
 
+import brotli
 from h2.connection import H2Connection
+from zstandard import ZstdCompressor
 
 from tests.lab import web_sites as sites
 from tests.lab.case import LabCase, Start
@@ -63,6 +65,8 @@ _LEADING_TO_A_LOGIN = {
     8005: {"GET /": page("Portal", _FORM.replace("<input type", '<input onblur="check(v => v > 1)" type'))},
     8006: {"GET /": page("Portal", f'<img src="data:image/png;base64,{"A" * 140_000}">{_FORM}')},
     8007: {"GET /": _as_sent(_packed_without_header(_LOGIN.body), Content_Encoding="deflate")},
+    8008: {"GET /": _as_sent(brotli.compress(_LOGIN.body), Content_Encoding="br")},
+    8009: {"GET /": _as_sent(ZstdCompressor().compress(_LOGIN.body), Content_Encoding="zstd")},
 }
 _LEADING_TO_NONE = {
     8011: {
@@ -98,7 +102,7 @@ CASES = (
             *(answers(port, replies, _NOT_FOUND) for port, replies in (_LEADING_TO_A_LOGIN | _LEADING_TO_NONE).items())
         ),
         *((port, "CLR-HTTP-LOGIN") for port in _LEADING_TO_A_LOGIN),
-        ports="8001-8007,8011-8014",
+        ports="8001-8009,8011-8014",
     ),
     _case(
         "session-that-begins-where-one-logs-in",
@@ -127,7 +131,7 @@ CASES = (
     _case(
         "packed-in-a-way-that-is-not-read",
         21,
-        answers(80, {"GET /": _as_sent(b"\x1b\x2d\x00\xf8", Content_Encoding="br")}, _NOT_FOUND),
+        answers(80, {"GET /": _as_sent(b"\x1b\x2d\x00\xf8", Content_Encoding="compress")}, _NOT_FOUND),
         outcome="partial",
     ),
     _case(
