@@ -55,9 +55,13 @@ async def recognise(
     """
     before = known.facts.service if known.facts else ""
     methods = {method for site in sites for method in site.methods}
+    servers = [site.root.header("server") or "" for site in sites if site.root is not None]
     likely = {before} if before else suspects.by([reply for site in sites for reply in site.first_page])
     candidates = [
-        probe for probe in WEB_PROBES if probe.service in likely or (not before and bool(probe.methods & methods))
+        probe
+        for probe in WEB_PROBES
+        if probe.service in likely
+        or (not before and (probe.methods & methods or any(server.startswith(probe.servers) for server in servers)))
     ]
     if not candidates:
         return None
