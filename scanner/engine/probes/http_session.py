@@ -41,7 +41,7 @@ PRODUCT_SHARE = 8
 LEAST_SHARE = 3
 """The same where nothing speaks for a product: an answer to OPTIONS may still show one."""
 
-BURST, RATE, SLOW_RATE = 40, 5.0, 2.0
+BURST, RATE, SLOW_RATE = 44, 5.0, 2.0
 """A site gets at most ``BURST`` requests at once, then ``RATE`` a second; one that limits us, ``SLOW_RATE``."""
 
 STEPS_BACK = 2
