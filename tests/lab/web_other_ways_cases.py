@@ -7,6 +7,7 @@ from scanner.engine.catalogue.load import catalogue
 from tests.lab import web_replies as web
 from tests.lab.access import access_case, exposed, unauth
 from tests.lab.http_answers import GO_NOT_FOUND, TOMCAT_NOT_FOUND, Reply, answers, data, page, redirect, text, together
+from tests.lab.scripted import scripted
 from tests.lab.web_login_cases import WEB_SERVICES
 
 NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
@@ -55,6 +56,9 @@ _SPARK_APPLICATION = {
 }
 _LANDING = {"GET /": page("Blackbox Exporter", '<a href="metrics">Metrics</a>'), "GET /metrics": METRICS}
 
+_WEAVIATE = {**web.WEAVIATE_OPEN, "GET /": Reply(301, b'{"links":{"href":"/v1"}}', (("Location", "/v1"),))}
+_TIDB = {**web.TIDB_OPEN, "GET /": page("TiDB Status and Metrics Report", "<h1>TiDB Status and Metrics Report</h1>")}
+
 _LOOK_ALIKES = {
     8001: {"GET /": page("Nacos"), "GET /v3/console/server/state": data({"version": "1", "state": "OK"})},
     8002: {"GET /": _REFUSED_BUCKETS},
@@ -62,6 +66,8 @@ _LOOK_ALIKES = {
     8004: {"GET /": page("Sonatype Nexus Repository", "An introduction")},
     8005: {"GET /": page("A day's work - Spark Jobs", "Electricians wanted")},
     8006: {"GET /": text("Consul Agent Smith")},
+    8008: {"GET /": redirect("/v1"), "GET /v1": page("Volume 1")},
+    8009: {"GET /": text("This is not an HTTP port")},
     8007: {"GET /": page("Products", '<a href="/metrics">How we measure</a>'), "GET /metrics": page("How we measure")},
 }
 
@@ -108,15 +114,21 @@ CASES = (
             answers(8000, {}, METRICS),
             answers(8001, _LANDING, NOT_FOUND),
             answers(4040, _SPARK_APPLICATION, NOT_FOUND),
+            answers(18080, _WEAVIATE, web.WEAVIATE_NOT_FOUND),
+            answers(20080, _TIDB, GO_NOT_FOUND),
+            *(scripted(port, lambda _: b"This is not an HTTP port", once=True) for port in (9300, 19300)),
         ),
-        unauth(CONSUL=8501, EXPORTER=8000) | unauth(CONSUL=18500, EXPORTER=8001) | exposed(SPARK=4040),
+        unauth(CONSUL=8501, EXPORTER=8000, WEAVIATE=18080, TIDB=20080)
+        | unauth(CONSUL=18500, EXPORTER=8001)
+        | exposed(SPARK=4040, ELASTIC=9300)
+        | exposed(ELASTIC=19300),
     ),
     access_case(
         "web-look-alikes-of-other-ways",
         63,
         together(*(answers(port, replies, NOT_FOUND) for port, replies in _LOOK_ALIKES.items())),
         frozenset(),
-        ports="8001-8007",
+        ports="8001-8009",
         silent=WEB_SERVICES & catalogue().keys(),
     ),
 )
