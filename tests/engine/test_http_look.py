@@ -518,3 +518,18 @@ def test_a_bomb_unpacks_to_what_a_page_may_hold(tmp_path: Path, coding: str) -> 
         facts = look()
     assert facts.root is not None
     assert facts.root.body_bytes <= BODY_LIMIT
+
+
+def test_a_server_that_ends_each_body_by_hanging_up_is_asked_everything(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        found = request.startswith(b"GET / ")
+        yield (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>P</title>"
+            if found
+            else (b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<title>no</title>")
+        )
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.complete, facts.ended
+    assert len(facts.baselines) == 2

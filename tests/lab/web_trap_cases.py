@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 import brotli
 from h2.connection import H2Connection
@@ -13,6 +14,7 @@ from tests.lab.case import LabCase, Start
 from tests.lab.http2_server import http2
 from tests.lab.http_answers import Reply, answers, page, text, together
 from tests.lab.web_cases import BARE_PAGE, WEB
+from tests.lab.web_servers import sends
 
 _NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _FORM = '<form action="/in" method="post"><input name="u"><input type="password" name="p"></form>'
@@ -94,6 +96,17 @@ def _breaks_off(http: H2Connection, stream: int, _: object) -> None:
     http.reset_stream(stream)
 
 
+def _hangs_up(request: bytes) -> Iterator[bytes]:
+    """Answer as small servers do, that neither count the octets of a body nor say that they will hang up after it."""
+    path = request.split()[1]
+    if path == b"/.env":
+        yield f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n{sites.ENV}".encode()
+    elif path == b"/":
+        yield b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!doctype html><title>Portal</title>"
+    else:
+        yield b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<!doctype html><title>no</title>"
+
+
 CASES = (
     _case(
         "login-in-a-frame-or-behind-a-link",
@@ -140,5 +153,6 @@ CASES = (
         answers(80, {"GET /": page("Portal", _HOME)}, page("Bad Request (400)", "", 400), only_for="portal.lab.test"),
         hostname="portal.lab.test",
     ),
+    _case("bodies-that-end-by-hanging-up", 24, sends(80, _hangs_up), (80, "WEB-ENV")),
     _case("page-that-breaks-off", 23, http2(80, _breaks_off), outcome="partial"),
 )

@@ -276,7 +276,9 @@ async def _converse(
     await connection.conversation.send(instead or sent)
     response, body, whole = await _receive(connection, limit)
     both_done = connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE
-    if not whole or instead or not both_done:
+    # A body whose length nobody told ended with the connection, whether or not a header said that it would.
+    _, has_hung_up = connection.http.trailing_data
+    if not whole or instead or not both_done or has_hung_up:
         return response, body, False
     connection.http.start_next_cycle()
     return response, body, True
