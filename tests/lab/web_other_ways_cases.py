@@ -59,6 +59,16 @@ _LANDING = {"GET /": page("Blackbox Exporter", '<a href="metrics">Metrics</a>'),
 _WEAVIATE = {**web.WEAVIATE_OPEN, "GET /": Reply(301, b'{"links":{"href":"/v1"}}', (("Location", "/v1"),))}
 _TIDB = {**web.TIDB_OPEN, "GET /": page("TiDB Status and Metrics Report", "<h1>TiDB Status and Metrics Report</h1>")}
 
+_PORTAL = page("Our tools", '<a href="/grafana/">Dashboards</a> <a href="/docs/">Manual</a>')
+_LINKED = {
+    "GET /": _PORTAL,
+    "GET /grafana/": redirect("/grafana/login"),
+    "GET /grafana/login": page("Grafana"),
+    "GET /grafana/api/health": data({"commit": "1e84fede54", "database": "ok", "version": "10.2.2"}),
+}
+_LINKED_OPEN = {**_LINKED, "GET /grafana/api/org": data({"id": 1, "name": "Main Org.", "address": {}})}
+_LINKED_GUARDED = {**_LINKED, "GET /grafana/api/org": data({"message": "Unauthorized"}, 401)}
+
 _LOOK_ALIKES = {
     8001: {"GET /": page("Nacos"), "GET /v3/console/server/state": data({"version": "1", "state": "OK"})},
     8002: {"GET /": _REFUSED_BUCKETS},
@@ -68,6 +78,7 @@ _LOOK_ALIKES = {
     8006: {"GET /": text("Consul Agent Smith")},
     8008: {"GET /": redirect("/v1"), "GET /v1": page("Volume 1")},
     8009: {"GET /": text("This is not an HTTP port")},
+    8010: {"GET /": _PORTAL, "GET /grafana/": page("Grafana", "How we use it")},
     8007: {"GET /": page("Products", '<a href="/metrics">How we measure</a>'), "GET /metrics": page("How we measure")},
 }
 
@@ -124,11 +135,17 @@ CASES = (
         | exposed(ELASTIC=19300),
     ),
     access_case(
+        "web-products-that-a-portal-links-to",
+        64,
+        together(answers(8001, _LINKED_OPEN, NOT_FOUND), answers(8002, _LINKED_GUARDED, NOT_FOUND)),
+        unauth(GRAFANA=8001) | exposed(GRAFANA=8002) | {(port, "WEB-XFO") for port in (8001, 8002)},
+    ),
+    access_case(
         "web-look-alikes-of-other-ways",
         63,
         together(*(answers(port, replies, NOT_FOUND) for port, replies in _LOOK_ALIKES.items())),
         frozenset(),
-        ports="8001-8009",
+        ports="8001-8010",
         silent=WEB_SERVICES & catalogue().keys(),
     ),
 )
