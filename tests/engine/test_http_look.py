@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import brotli
 import pytest
+from zstandard import ZstdCompressor
 
 from scanner.engine.errors import ProbeError
 from scanner.engine.facts.http import HttpFacts, RedirectEnd
@@ -505,9 +507,27 @@ def test_what_is_kept_of_a_hostile_page_is_printable(tmp_path: Path) -> None:
     assert not any(char in folder for folder in facts.page.folders for char in ";$()`'\"")
 
 
-def test_pages_that_are_sent_packed_whatever_was_asked_for_are_read(tmp_path: Path) -> None:
-    packed = gzip.compress(b"<html><title>Router</title></html>")
-    page = answer(packed, headers="Content-Type: text/html\r\nContent-Encoding: gzip")
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "br": brotli.compress,
+    "zstd": ZstdCompressor().compress,
+    "gzip, br": lambda body: bytes(brotli.compress(gzip.compress(body))),
+}
+
+
+@pytest.mark.parametrize("coding", PACKERS)
+def test_pages_that_are_sent_packed_whatever_was_asked_for_are_read(tmp_path: Path, coding: str) -> None:
+    packed = PACKERS[coding](b"<html><title>Router</title></html>")
+    page = answer(packed, headers=f"Content-Type: text/html\r\nContent-Encoding: {coding}")
+    with serving(lambda _: iter([page]), tmp_path):
+        facts = look()
+    assert facts.page is not None
+    assert facts.page.title == "Router"
+    assert not facts.unseen
+
+
+def test_a_page_that_only_says_it_is_packed_is_read_as_it_came(tmp_path: Path) -> None:
+    page = answer(b"<html><title>Router</title></html>", headers="Content-Type: text/html\r\nContent-Encoding: br")
     with serving(lambda _: iter([page]), tmp_path):
         facts = look()
     assert facts.page is not None
@@ -528,9 +548,26 @@ def test_an_archive_that_is_called_packed_stays_one(tmp_path: Path) -> None:
     assert [path.reply.path for path in facts.exposed] == ["/backup.tar.gz"]
 
 
-def test_a_bomb_unpacks_to_what_a_page_may_hold(tmp_path: Path) -> None:
-    bomb = answer(gzip.compress(bytes(64 * 1024 * 1024)), headers="Content-Type: text/html\r\nContent-Encoding: gzip")
+@pytest.mark.parametrize("coding", PACKERS)
+def test_a_bomb_unpacks_to_what_a_page_may_hold(tmp_path: Path, coding: str) -> None:
+    packed = PACKERS[coding](bytes(64 * 1024 * 1024))
+    bomb = answer(packed, headers=f"Content-Type: text/html\r\nContent-Encoding: {coding}")
     with serving(lambda _: iter([bomb]), tmp_path):
         facts = look()
     assert facts.root is not None
     assert facts.root.body_bytes <= BODY_LIMIT
+
+
+def test_a_server_that_ends_each_body_by_hanging_up_is_asked_everything(tmp_path: Path) -> None:
+    def reply(request: bytes) -> Iterator[bytes]:
+        found = request.startswith(b"GET / ")
+        yield (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>P</title>"
+            if found
+            else (b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<title>no</title>")
+        )
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert facts.complete, facts.ended
+    assert len(facts.baselines) == 2

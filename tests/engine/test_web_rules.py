@@ -435,3 +435,20 @@ def test_a_cookie_with_a_date_long_past_is_deleted() -> None:
 def test_what_stays_unread_inside_tls_may_be_the_https_site() -> None:
     wants_a_certificate = Service(Endpoint(ADDRESS, 443), "tls", tls=True)
     assert not {"WEB-HTTP-ONLY", "WEB-NO-REDIRECT"} & checks(service(site("http")), wants_a_certificate)
+
+
+@pytest.mark.parametrize(
+    ("product", "told"),
+    [("EXPORTER", True), ("HTTP-PROXY", False), ("WEBMIN", False)],
+)
+def test_metrics_hide_no_administration_page_beside_them(product: str, told: bool) -> None:
+    panel = ExposedPath("admin-panel", HttpReply("GET", "/", 200), (("product", "HAProxy"), ("title", "Statistics")))
+    shown = replace(site(), exposed=(SECURITY_TXT, panel))
+    result = found(service(shown, facts=ServiceFacts(product, Access.OPEN)))
+    assert ((443, "WEB-ADMIN-PANEL") in result) is told
+
+
+def test_a_site_beside_a_proxy_is_judged_as_one() -> None:
+    beside = ServiceFacts("HTTP-PROXY", Access.OPEN, "Apache httpd", attributes=(("beside", "site"),))
+    checks = {check for _, check in found(service(site(safe=False), facts=beside))}
+    assert {"WEB-HSTS", "WEB-XFO"} <= checks

@@ -34,7 +34,10 @@ GREETINGS = {
     "/api/health",
     "/json/version",
     "/v1/sys/seal-status",
+    "/minio/health/live",
     "/nacos/v1/console/server/state",
+    "/nacos/v3/admin/core/state",
+    "/v3/console/server/state",
 }
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
+import brotli
 from h2.connection import H2Connection
+from zstandard import ZstdCompressor
 
 from tests.lab import web_sites as sites
 from tests.lab.case import LabCase, Start
 from tests.lab.http2_server import http2
 from tests.lab.http_answers import Reply, answers, page, text, together
 from tests.lab.web_cases import BARE_PAGE, WEB
+from tests.lab.web_servers import sends
 
 _NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _FORM = '<form action="/in" method="post"><input name="u"><input type="password" name="p"></form>'
@@ -63,6 +67,8 @@ _LEADING_TO_A_LOGIN = {
     8005: {"GET /": page("Portal", _FORM.replace("<input type", '<input onblur="check(v => v > 1)" type'))},
     8006: {"GET /": page("Portal", f'<img src="data:image/png;base64,{"A" * 140_000}">{_FORM}')},
     8007: {"GET /": _as_sent(_packed_without_header(_LOGIN.body), Content_Encoding="deflate")},
+    8008: {"GET /": _as_sent(brotli.compress(_LOGIN.body), Content_Encoding="br")},
+    8009: {"GET /": _as_sent(ZstdCompressor().compress(_LOGIN.body), Content_Encoding="zstd")},
 }
 _LEADING_TO_NONE = {
     8011: {
@@ -90,6 +96,17 @@ def _breaks_off(http: H2Connection, stream: int, _: object) -> None:
     http.reset_stream(stream)
 
 
+def _hangs_up(request: bytes) -> Iterator[bytes]:
+    """Answer as small servers do, that neither count the octets of a body nor say that they will hang up after it."""
+    path = request.split()[1]
+    if path == b"/.env":
+        yield f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n{sites.ENV}".encode()
+    elif path == b"/":
+        yield b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!doctype html><title>Portal</title>"
+    else:
+        yield b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<!doctype html><title>no</title>"
+
+
 CASES = (
     _case(
         "login-in-a-frame-or-behind-a-link",
@@ -98,7 +115,7 @@ CASES = (
             *(answers(port, replies, _NOT_FOUND) for port, replies in (_LEADING_TO_A_LOGIN | _LEADING_TO_NONE).items())
         ),
         *((port, "CLR-HTTP-LOGIN") for port in _LEADING_TO_A_LOGIN),
-        ports="8001-8007,8011-8014",
+        ports="8001-8009,8011-8014",
     ),
     _case(
         "session-that-begins-where-one-logs-in",
@@ -127,7 +144,7 @@ CASES = (
     _case(
         "packed-in-a-way-that-is-not-read",
         21,
-        answers(80, {"GET /": _as_sent(b"\x1b\x2d\x00\xf8", Content_Encoding="br")}, _NOT_FOUND),
+        answers(80, {"GET /": _as_sent(b"\x1b\x2d\x00\xf8", Content_Encoding="compress")}, _NOT_FOUND),
         outcome="partial",
     ),
     _case(
@@ -136,5 +153,6 @@ CASES = (
         answers(80, {"GET /": page("Portal", _HOME)}, page("Bad Request (400)", "", 400), only_for="portal.lab.test"),
         hostname="portal.lab.test",
     ),
+    _case("bodies-that-end-by-hanging-up", 24, sends(80, _hangs_up), (80, "WEB-ENV")),
     _case("page-that-breaks-off", 23, http2(80, _breaks_off), outcome="partial"),
 )

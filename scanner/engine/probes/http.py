@@ -35,7 +35,7 @@ from scanner.engine.probes.http_kept import advertised, kept, without_parameters
 from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
-from scanner.engine.probes.http_paths import WellKnown, by_sign, folder, well_known
+from scanner.engine.probes.http_paths import WellKnown, to_ask
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
 from scanner.engine.probes.http_reading import BODY_LIMIT, is_unreadable
 from scanner.engine.probes.http_redirects import Trail, follow, same_site_path
@@ -45,14 +45,14 @@ from scanner.engine.probes.http_session import (
     PRODUCT_SHARE,
     HttpSession,
 )
-from scanner.engine.probes.http_signatures import Proof, is_html, php_info
+from scanner.engine.probes.http_signatures import Proof, api_pages, is_html, php_info
 from scanner.engine.probes.http_within import pages_within
 
 LOOK_SECONDS = 45.0
 """A site is looked at for no longer than this; what was not asked by then is not inspected."""
 
-FOLDER_LIMIT = 3
-"""Directories, taken from the links of the first page, that are asked for a listing."""
+ROOM = 3
+"""Requests left beyond which there is room for another question: one of its own, one beside it, one for a broker."""
 
 ROOT_EXCERPT = 4096
 """Characters of the first page that are kept."""
@@ -62,6 +62,7 @@ _ON_THE_FIRST_PAGE = (
     ("admin-panel", admin_panel),
     ("installer", installer),
     ("phpinfo", php_info),
+    ("swagger", api_pages),
 )
 """What the first page itself may be that it should not."""
 
@@ -279,13 +280,11 @@ class _Site:
             return
         replies = self.facts().first_page
         said = " ".join(f"{reply.headers} {reply.body}" for reply in replies)
-        questions = list(well_known(self.name))
-        if self.page is not None:
-            questions += [folder(path) for path in self.page.folders[:FOLDER_LIMIT]]
-        questions += by_sign(None if self.has_room else said)  # the rarest last, should requests run out
+        questions, beyond = to_ask(self.name, self.page.folders if self.page else (), said, has_room=self.has_room)
         if again is not None:
             seen = {(path.kind, path.reply.path) for path in again.exposed}
-            questions = [each for each in questions if (each.kind, without_parameters(each.path)) in seen]
+            questions = [each for each in (*questions, *beyond) if (each.kind, without_parameters(each.path)) in seen]
+            beyond = []
         ahead = Ahead(self.session)
         further: list[WellKnown] = []
         for at, question in enumerate(questions):
@@ -300,8 +299,14 @@ class _Site:
         for question in further:
             if question.kind not in _ONE_IS_ENOUGH:
                 await self._examine(question, ahead)
+        await self._examine_beyond(beyond, ahead)
         if again is None and self.session.left > 0:
             self.brokers = await brokers(self.ask)
+
+    async def _examine_beyond(self, questions: list[WellKnown], ahead: Ahead) -> None:
+        for question in questions:
+            if self.session.left > ROOM and not self._is_exposed(question.kind):
+                await self._examine(question, ahead)
 
     def _is_exposed(self, kind: str) -> bool:
         return any(path.kind == kind for path in self.exposed)

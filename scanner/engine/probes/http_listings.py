@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.hostile import line
@@ -11,8 +12,8 @@ from scanner.engine.probes.http_signatures import Proof, is_html
 
 # Apache, nginx, Python and others; mini_httpd ("Index of ./"); Jetty; Express's serve-index; IIS; Tomcat; webfs.
 _LISTING = re.compile(
-    r"(?i)<title>\s*(Index of \.?/[^<]{0,120}|Directory listing for \[?(?:/|&#47;)[^<]{0,120}|Directory: /[^<]{0,120}|"
-    r"listing directory /[^<]{0,120})|(\[To Parent Directory\])|"
+    r"(?i)<title>\s*(Index of \.?/[^<]{0,120}|Directory listing for \[?(?:/|&#47;|&#x2f;)[^<]{0,120}|"
+    r"Directory: /[^<]{0,120}|listing directory /[^<]{0,120}|Files within [^<]{0,120}/)|(\[To Parent Directory\])|"
     r"<h1>\s*(Directory Listing For [^<]{0,120}|listing:)\s"
 )
 # What an article about listings doesn't have besides files: the folder above, or the list of an empty folder.
@@ -43,6 +44,16 @@ _NGINX_LISTING = (
         '">([^<>]{1,120})</',
     ),
 )
+
+
+_OF_FILES = re.compile(
+    r"(?i)/(?:files?|downloads?|uploads?|backups?|bak|data|docs?|documents?|images?|media|pub|public|shared?|ftp|logs?|te?mp)/"
+)
+
+
+def likeliest(folders: Iterable[str]) -> list[str]:
+    """Return the folders in the order in which they are worth a question: those first that are named after files."""
+    return sorted(folders, key=lambda path: not _OF_FILES.search(path))
 
 
 def listing(reply: HttpReply) -> Proof | None:

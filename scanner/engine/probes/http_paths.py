@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scanner.engine.probes import http_products as products
 from scanner.engine.probes import http_signatures as signatures
-from scanner.engine.probes.http_listings import listing
+from scanner.engine.probes.http_listings import likeliest, listing
 from scanner.engine.probes.http_signatures import Signature
 
 SNIFF = 32 * 1024
 """Bytes of a well-known path that are read."""
+
+FOLDER_LIMIT = 3
+"""Directories, taken from the links of the first page, that are asked for a listing, whatever else there is to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,10 @@ def _archive(name: str) -> WellKnown:
     return WellKnown("backup", f"/{name}", signatures.archive, "/{random}." + extension, limit=32, ranged=True)
 
 
+def _dump(name: str) -> WellKnown:
+    return WellKnown("backup", f"/{name}.sql", signatures.sql_dump, "/{random}.sql", limit=512, ranged=True)
+
+
 _INTROSPECTION = "?query=%7B__schema%7BqueryType%7Bname%7D%7D%7D"
 """A GraphQL query by GET, which may only read (GraphQL over HTTP): the name of the schema's query type."""
 
@@ -64,7 +72,7 @@ _ALWAYS = (
     _archive("backup.zip"),
     _archive("www.zip"),
     _archive("backup.tar.gz"),
-    WellKnown("backup", "/backup.sql", signatures.sql_dump, "/{random}.sql", limit=512, ranged=True),
+    _dump("backup"),
     WellKnown("backup", "/web.config.bak", signatures.web_config, "/{random}.config.bak", limit=4096),
     WellKnown("config", "/web.config", signatures.web_config, "/{random}.config"),
     WellKnown("config", "/WEB-INF/web.xml", signatures.web_xml, "/WEB-INF/{random}.xml", limit=4096),
@@ -99,6 +107,21 @@ _ALWAYS = (
     ),
 )
 
+_WITH_ROOM = (
+    (None, _dump("db")),
+    (None, _dump("dump")),
+    (
+        re.compile(r"(?i)'server', '(?:nginx|openresty|tengine)"),
+        WellKnown("nginx-status", "/stub_status", signatures.nginx_status, "/{random}", limit=512),
+    ),
+    (
+        re.compile(r"(?i)\bphp"),
+        WellKnown("backup", "/config.php.bak", signatures.php_source, "/{random}.php.bak", limit=512, ranged=True),
+    ),
+    (None, _archive("wwwroot.zip")),
+)
+"""Names that the same things go by elsewhere, and the sign of a server that some of them want."""
+
 _BY_SIGN = (
     (
         re.compile(r"(?i)asp\.net|__viewstate|\.aspx\b|microsoft-iis"),
@@ -121,16 +144,22 @@ _BY_SIGN = (
 """Paths of one framework each, and what its pages and headers say."""
 
 
-def by_sign(said: str | None) -> tuple[WellKnown, ...]:
-    """Return the paths of the frameworks that speak from ``said``, headers and page of a site; None stands for all."""
-    return tuple(question for sign, question in _BY_SIGN if said is None or sign.search(said))
+def to_ask(
+    name: str | None, folders: Iterable[str], said: str, *, has_room: bool
+) -> tuple[list[WellKnown], list[WellKnown]]:
+    """Return what to ask a site registered under ``name``, and what else as far as its requests reach.
+
+    ``folders`` are those that its first page leads to, ``said`` is what its pages and headers say. Where there is room,
+    it is asked for what no sign speaks for, too. The rarest come last, should requests run out.
+    """
+    listings = [_folder(path) for path in likeliest(folders)]
+    signed = [question for sign, question in _BY_SIGN if has_room or sign.search(said)]
+    further = [question for sign, question in _WITH_ROOM if sign is None or sign.search(said)]
+    archives = [_archive(f"{name}.zip"), _archive(f"{name}.tar.gz")] if name else []
+    first = [*_ALWAYS, *archives, *listings[:FOLDER_LIMIT], *signed]
+    return first, [*further, *listings[FOLDER_LIMIT:]] if has_room else []
 
 
-def well_known(name: str | None) -> tuple[WellKnown, ...]:
-    """Return the paths to ask for on a site registered under ``name``."""
-    return (*_ALWAYS, *((_archive(f"{name}.zip"), _archive(f"{name}.tar.gz")) if name else ()))
-
-
-def folder(path: str) -> WellKnown:
+def _folder(path: str) -> WellKnown:
     """Return the question whether the directory ``path`` lists its files."""
     return WellKnown("listing", path, listing, "/{random}/")

@@ -1,19 +1,18 @@
 """Turns a response of HTTP, whichever version it came by, into the reply that all others work on.
 
-Texts are unpacked, as far as the standard library can, and decoded by what they declare; headers are cut.
+Texts are unpacked and decoded by what they declare; headers are cut.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import re
-import zlib
 
 import h11
 
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.hostile import line
+from scanner.engine.probes.http_unpacking import is_known, unpacked
 
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are read."""
@@ -33,32 +32,20 @@ Head = h11.Response | h11.InformationalResponse
 _TEXT = re.compile(rb"(?i)\s*(?:text/|application/(?:[\w.+-]{0,40}\+)?(?:json|xml|javascript|xhtml))")
 
 
-_PACKED_FORMS = (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS)
-"""With the header of gzip or zlib, and without any, as some servers send what they call deflate (RFC 9110, 8.4.1.2)."""
-
-_READABLE = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
-
-
 def is_unreadable(reply: HttpReply) -> bool:
     """Tell whether a text came packed in a way that can't be read here, though it was asked for unpacked."""
-    coding = (reply.header("content-encoding") or "").rpartition(",")[2].strip().lower()
-    return coding not in _READABLE and _TEXT.match(reply.content_type.encode() or b"text/html") is not None
+    known = is_known(reply.header("content-encoding") or "")
+    return not known and _TEXT.match(reply.content_type.encode() or b"text/html") is not None
 
 
 def _unpacked(response: Head, body: bytes) -> bytes:
     """Return a text as it is meant. Devices that keep their pages packed send them so, whatever was asked for.
 
-    At most ``BODY_LIMIT`` bytes are unpacked; what can't be is left as it came, and so are archives, which some servers
-    call packed too.
+    At most ``BODY_LIMIT`` bytes are unpacked; archives, which some servers call packed too, are left as they came.
     """
     headers = dict(response.headers)
-    packed = headers.get(b"content-encoding", b"").strip().lower() in (b"gzip", b"x-gzip", b"deflate")
-    if not packed or not _TEXT.match(headers.get(b"content-type", b"text/html")):
-        return body
-    for form in _PACKED_FORMS:
-        with contextlib.suppress(zlib.error):
-            return zlib.decompressobj(wbits=form).decompress(body, BODY_LIMIT)
-    return body
+    packing = headers.get(b"content-encoding", b"").decode("ascii", "replace")
+    return unpacked(body, packing, BODY_LIMIT) if _TEXT.match(headers.get(b"content-type", b"text/html")) else body
 
 
 _DECLARED = re.compile(rb"""(?i)charset\s{0,3}=\s{0,3}["']?([\w-]{2,20})""")

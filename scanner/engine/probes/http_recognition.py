@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from scanner.engine.facts.http import HttpFacts, HttpReply
 from scanner.engine.facts.service import ServiceFacts
 from scanner.engine.model import Service
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession
+from scanner.engine.probes.http_session import REQUEST_LIMIT, HttpSession, RequestBudgetSpent
+from scanner.engine.probes.services.web.base import WebServiceProbe
 from scanner.engine.probes.services.web.registry import WEB_PROBES
 
 _FOLDER = re.compile(r"(/[A-Za-z0-9._-]{1,40})/")
 """The folder at a path's beginning."""
+
+_BY_NAME = {probe.service.lower(): probe for probe in WEB_PROBES}
 
 
 def literal(contact: Contact) -> str:
@@ -55,11 +60,16 @@ async def recognise(
     """
     before = known.facts.service if known.facts else ""
     methods = {method for site in sites for method in site.methods}
+    servers = [site.root.header("server") or "" for site in sites if site.root is not None]
     likely = {before} if before else suspects.by([reply for site in sites for reply in site.first_page])
     candidates = [
-        probe for probe in WEB_PROBES if probe.service in likely or (not before and bool(probe.methods & methods))
+        probe
+        for probe in WEB_PROBES
+        if probe.service in likely
+        or (not before and (probe.methods & methods or any(server.startswith(probe.servers) for server in servers)))
     ]
-    if not candidates:
+    linked = _linked(sites)
+    if not candidates and not linked:
         return None
     asked_for = contact.target.hostname or literal(contact)
     spent = next((site.requests for site in sites if site.host.startswith(asked_for)), 0)
@@ -68,7 +78,8 @@ async def recognise(
             facts = await probe.look(session, contact.level)
             if facts is not None:
                 return facts
-        return await _recognise_in_folder(session, contact, sites)
+        found = await _recognise_in_folder(session, contact, sites)
+        return found or await _recognise_where_linked(session, contact, linked)
 
 
 async def _recognise_in_folder(session: HttpSession, contact: Contact, sites: list[HttpFacts]) -> ServiceFacts | None:
@@ -81,4 +92,25 @@ async def _recognise_in_folder(session: HttpSession, contact: Contact, sites: li
     for probe in WEB_PROBES:
         if probe.suspects(shown) and (facts := await probe.look(session, contact.level)) is not None:
             return facts
+    return None
+
+
+def _linked(sites: Sequence[HttpFacts]) -> dict[str, WebServiceProbe]:
+    """Return the folders that first pages link to and that are named after a product, by their names."""
+    folders = [folder for site in sites if site.page is not None for folder in site.page.folders]
+    first = dict.fromkeys(found[1] for folder in folders if (found := _FOLDER.match(folder)))
+    return {folder: _BY_NAME[folder[1:].lower()] for folder in first if folder[1:].lower() in _BY_NAME}
+
+
+async def _recognise_where_linked(
+    session: HttpSession, contact: Contact, linked: Mapping[str, WebServiceProbe]
+) -> ServiceFacts | None:
+    """Look for a product in the folder of its name that a site links to. Attribute ``beside``: ``site``, which it is
+    besides; so what is left of its requests may end the search, and nothing is missed of the site by that."""
+    with contextlib.suppress(RequestBudgetSpent):
+        for folder, probe in linked.items():
+            session.under = folder
+            facts = await probe.look(session, contact.level)
+            if facts is not None:
+                return replace(facts, attributes=tuple(sorted((*facts.attributes, ("beside", "site")))))
     return None

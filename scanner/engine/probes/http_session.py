@@ -41,7 +41,7 @@ PRODUCT_SHARE = 8
 LEAST_SHARE = 3
 """The same where nothing speaks for a product: an answer to OPTIONS may still show one."""
 
-BURST, RATE, SLOW_RATE = 40, 5.0, 2.0
+BURST, RATE, SLOW_RATE = 44, 5.0, 2.0
 """A site gets at most ``BURST`` requests at once, then ``RATE`` a second; one that limits us, ``SLOW_RATE``."""
 
 STEPS_BACK = 2
@@ -276,7 +276,9 @@ async def _converse(
     await connection.conversation.send(instead or sent)
     response, body, whole = await _receive(connection, limit)
     both_done = connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE
-    if not whole or instead or not both_done:
+    # A body whose length nobody told ended with the connection, whether or not a header said that it would.
+    _, has_hung_up = connection.http.trailing_data
+    if not whole or instead or not both_done or has_hung_up:
         return response, body, False
     connection.http.start_next_cycle()
     return response, body, True

@@ -118,7 +118,12 @@ def sql_dump(reply: HttpReply) -> Proof | None:
     return Proof(printable(dump[1]), (("size", _size(reply)),)) if dump and not is_html(reply) else None
 
 
-_ENV_LINE = re.compile(r"(?m)^(?:export )?([A-Z_][A-Z0-9_]{0,60})=(.*)$")
+def php_source(reply: HttpReply) -> Proof | None:
+    """The source of a program, which a server would run under its own name."""
+    return Proof("<?php", (("size", _size(reply)),)) if re.match(r"\s{0,20}<\?php\s", reply.body) else None
+
+
+_ENV_LINE = re.compile(r"(?m)^(?:export )?([A-Z_][A-Z0-9_]{0,60})[ \t]{0,3}=(.*)$")
 _ENV_SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|PWD")
 _ENV_GRAVE = re.compile(
     r"^(?:DB|DATABASE|MYSQL|PG|POSTGRES|MONGO|REDIS|ORACLE|AWS|S3|OSS|COS|OBS|ALI|ALIYUN|TENCENT|QCLOUD|HUAWEI|AZURE|GCP|GOOGLE)_?"
@@ -192,7 +197,8 @@ def api_description(reply: HttpReply) -> Proof | None:
 
 
 def api_pages(reply: HttpReply) -> Proof | None:
-    found = is_html(reply) and re.search(r"<title>\s*Swagger UI\s*</title>", reply.body) and "swagger-ui" in reply.body
+    titled = is_html(reply) and re.search(r"<title>\s*(?:[^<]{1,80} - )?Swagger UI\s*</title>", reply.body)
+    found = titled and "swagger-ui" in reply.body
     return Proof("Swagger UI", (("title", "Swagger UI"),)) if found else None
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from scanner.engine.facts.http import ExposedPath
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, Rule, rule, worse
-from scanner.engine.rules.web_site import SHOWN, exposed, listed, quote
+from scanner.engine.rules.web_site import SHOWN, exposed, is_site, listed, quote
 
 _BY_KIND = {
     "git": "WEB-GIT",
@@ -106,9 +106,10 @@ def actuator(service: Service, context: Context) -> Iterator[Finding]:
 
 @rule("WEB-ADMIN-PANEL")
 def admin_panel(service: Service, context: Context) -> Iterator[Finding]:
-    """A product's own administration page. Recognised services have checks of their own."""
+    """A product's own administration page. Recognised services have checks of their own; metrics, a proxy or a share
+    say nothing of the page beside them."""
     found = _finding("WEB-ADMIN-PANEL", "admin-panel", service, context)
-    if found is not None and service.facts is None:
+    if found is not None and (is_site(service) or (service.facts and service.facts.service == "EXPORTER")):
         yield found
 
 

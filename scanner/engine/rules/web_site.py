@@ -21,8 +21,10 @@ def answering(service: Service) -> tuple[HttpFacts, ...]:
 
 
 def is_site(service: Service) -> bool:
-    """Tell whether a port is a web site for people; a product's interface is none, but a WebDAV share may be both."""
-    return service.facts is None or service.facts.service == "WEBDAV"
+    """Tell whether a port is a web site for people; a product's interface is none, but a WebDAV share may be both, and
+    a proxy may have one beside it."""
+    facts = service.facts
+    return facts is None or facts.service == "WEBDAV" or facts.attribute("beside") == "site"
 
 
 def pages(service: Service) -> tuple[HttpFacts, ...]:

@@ -20,6 +20,7 @@ from scanner.engine.model import Level
 from scanner.engine.probes.contact import exchange
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.http_session import HttpSession
+from scanner.engine.probes.services import http_proxy_apache
 from scanner.engine.probes.services.channel import Attributes
 from scanner.engine.probes.services.web.base import WebServiceProbe
 
@@ -74,7 +75,7 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     if not level.at_least(Level.READ):
         return ServiceFacts("HTTP-PROXY", Access.UNKNOWN, product, version) if named else None
     if not named and first.status != _BAD_REQUEST:
-        return None
+        return await http_proxy_apache.look(session) if http_proxy_apache.is_apache(first) else None
     if not named and not await _answers_connect(session, min(CONNECT_TIMEOUT, max(SHORTEST, TIMES * took))):
         return None
     access, refusal, reply = await _connect(session)
@@ -151,4 +152,6 @@ def _tells_of_the_tunnel(reply: bytes) -> bool:
     return b" 200" in reply[:13] and framed is None
 
 
-PROXY = WebServiceProbe("HTTP-PROXY", frozenset({3128, 8080, 8118, 8888}), suspects, look)
+PROXY = WebServiceProbe(
+    "HTTP-PROXY", frozenset({3128, 8080, 8118, 8888}), suspects, look, servers=(http_proxy_apache.SERVER,)
+)

@@ -23,13 +23,16 @@ _SPARK_VERSION = re.compile(r'class="version"[^>]*>\s*(\d[\w.-]{0,30})')
 
 
 def _is_spark(root: HttpReply) -> bool:
-    return root.status == 200 and re.match(r"Spark (Master|Worker) at ", title(root)) is not None
+    """Tell whether this is the page of a master, of a worker, or of an application, which has a logo in common."""
+    named = re.match(r"Spark (?:Master|Worker) at ", title(root)) is not None
+    of_an_application = title(root).endswith(" - Spark Jobs") and "static/spark-logo" in root.body
+    return root.status == 200 and (named or of_an_application)
 
 
 async def _look_at_spark(session: HttpSession, _level: Level) -> ServiceFacts | None:
     """The master's page lists workers and applications, and a master that shows it takes applications."""
     dialogue = Dialogue(session)
-    root = await dialogue.ask("/", keep_body=False)
+    root = (await dialogue.first_page())[-1]
     if not _is_spark(root):
         return None
     access = Access.OPEN if title(root).startswith("Spark Master at ") else Access.UNKNOWN

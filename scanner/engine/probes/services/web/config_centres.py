@@ -53,25 +53,43 @@ async def _etcd_access(dialogue: Dialogue) -> Access:
     return keys if keys is Access.OPEN or access is Access.UNKNOWN else access
 
 
-_NACOS_SERVICES = "/nacos/v1/ns/catalog/services?pageNo=1&pageSize=1"
+# Where releases 1 and 2, the server of release 3 and its console, on a port of its own, tell their state and list the
+# services (Nacos documentation, "Console API", "Admin API").
+_NACOS_PLACES = (
+    ("/nacos/v1/console/server/state", "/nacos/v1/ns/catalog/services?pageNo=1&pageSize=1"),
+    ("/nacos/v3/admin/core/state", "/nacos/v3/admin/ns/service/list?pageNo=1&pageSize=1"),
+    ("/v3/console/server/state", "/v3/console/ns/service/list?pageNo=1&pageSize=1"),
+)
 
 
 async def _look_at_nacos(session: HttpSession, level: Level) -> ServiceFacts | None:
     """The state with the version is public by design; the list of services is not."""
     dialogue = Dialogue(session)
-    state = await dialogue.ask("/nacos/v1/console/server/state")
-    if state.status != 200 or not begins_json(state, "version", "standalone_mode"):
-        return None
-    access = Access.UNKNOWN
-    if level.at_least(Level.READ):
-        access = await dialogue.access(
-            _NACOS_SERVICES, lambda r: r.body.lstrip().startswith("[") or begins_json(r, "serviceList", "count")
-        )
-    return dialogue.facts("NACOS", access, "Nacos", json_text(state, "version"))
+    for state_path, services_path in _NACOS_PLACES:
+        state = await dialogue.ask(state_path)
+        if state.status != 200 or not begins_json(state, "version") or not _names_its_mode(state):
+            continue
+        access = Access.UNKNOWN
+        if level.at_least(Level.READ):
+            access = await dialogue.access(services_path, _lists_services)
+        return dialogue.facts("NACOS", access, "Nacos", json_text(state, "version"))
+    return None
+
+
+def _names_its_mode(state: HttpReply) -> bool:
+    """Tell whether a state says how the server was started, under the key of old releases or that of new ones."""
+    return begins_json(state, "standalone_mode") or begins_json(state, "startup_mode")
+
+
+def _lists_services(reply: HttpReply) -> bool:
+    listed = reply.body.lstrip().startswith("[") or begins_json(reply, "serviceList", "count")
+    return listed or begins_json(reply, "totalCount", "pageItems")
 
 
 def _may_be_nacos(root: HttpReply) -> bool:
-    return location(root).startswith("/nacos") or title(root) == "Nacos" or "url=/nacos" in root.body.lower()
+    """Tell whether the first page leads to Nacos or is its console; its server has none, so Tomcat answers for it."""
+    leads_there = location(root).startswith("/nacos") or "url=/nacos" in root.body.lower()
+    return leads_there or title(root) == "Nacos" or title(root).startswith("HTTP Status 404")
 
 
 async def _look_at_eureka(session: HttpSession, level: Level) -> ServiceFacts | None:
@@ -133,9 +151,14 @@ def _redirects_to_ui(root: HttpReply) -> bool:
     return location(root) in ("/ui", "/ui/")
 
 
+def _may_be_consul(root: HttpReply) -> bool:
+    """Tell whether there is a user interface, which agents have switched off by default, or an agent that says so."""
+    return _redirects_to_ui(root) or root.body.startswith("Consul Agent")
+
+
 ETCD = WebServiceProbe("ETCD", frozenset({2379, 2380, 4001}), suspects=not_found_in_plain_text, look=_look_at_etcd)
 NACOS = WebServiceProbe("NACOS", frozenset({8848}), suspects=_may_be_nacos, look=_look_at_nacos)
 EUREKA = WebServiceProbe("EUREKA", frozenset({8761}), suspects=lambda r: title(r) == "Eureka", look=_look_at_eureka)
-CONSUL = WebServiceProbe("CONSUL", frozenset({8500}), suspects=_redirects_to_ui, look=_look_at_consul)
+CONSUL = WebServiceProbe("CONSUL", frozenset({8500, 8501}), suspects=_may_be_consul, look=_look_at_consul)
 NOMAD = WebServiceProbe("NOMAD", frozenset({4646}), suspects=_redirects_to_ui, look=_look_at_nomad)
 VAULT = WebServiceProbe("VAULT", frozenset({8200}), suspects=_redirects_to_ui, look=_look_at_vault)

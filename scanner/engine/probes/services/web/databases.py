@@ -15,6 +15,7 @@ from scanner.engine.probes.services.web.dialogue import (
     json_object,
     json_text,
     judge_access,
+    location,
     not_found_in_plain_text,
     title,
 )
@@ -146,7 +147,8 @@ async def _look_at_weaviate(session: HttpSession, level: Level) -> ServiceFacts 
 
 
 def _may_be_weaviate(root: HttpReply) -> bool:
-    return root.status == 404 and "path / was not found" in root.body
+    """Tell whether the root leads to the interface, as in all releases but the first, which know no such path."""
+    return location(root) == "/v1" or (root.status == 404 and "path / was not found" in root.body)
 
 
 async def _look_at_tidb(session: HttpSession, level: Level) -> ServiceFacts | None:
@@ -159,6 +161,11 @@ async def _look_at_tidb(session: HttpSession, level: Level) -> ServiceFacts | No
     if status.status != 200 or not is_tidb or not begins_json(status, "connections", "git_hash"):
         return None
     return dialogue.facts("TIDB", Access.OPEN, "TiDB", version)
+
+
+def _may_be_tidb(root: HttpReply) -> bool:
+    """Tell whether the first page is the list of what the status port can tell."""
+    return title(root) == "TiDB Status and Metrics Report" or not_found_in_plain_text(root)
 
 
 async def _look_at_milvus(session: HttpSession, level: Level) -> ServiceFacts | None:
@@ -194,4 +201,4 @@ QDRANT = WebServiceProbe("QDRANT", frozenset({6333}), suspects=_is_qdrant, look=
 CHROMA = WebServiceProbe("CHROMA", frozenset(), suspects=_may_be_chroma, look=_look_at_chroma)
 WEAVIATE = WebServiceProbe("WEAVIATE", frozenset(), suspects=_may_be_weaviate, look=_look_at_weaviate)
 MILVUS = WebServiceProbe("MILVUS", frozenset({19530}), suspects=not_found_in_plain_text, look=_look_at_milvus)
-TIDB = WebServiceProbe("TIDB", frozenset({10080}), suspects=not_found_in_plain_text, look=_look_at_tidb)
+TIDB = WebServiceProbe("TIDB", frozenset({10080}), suspects=_may_be_tidb, look=_look_at_tidb)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from scanner.engine.facts.http import HttpReply
@@ -26,7 +27,9 @@ def _probe(service: str, product: str, is_it: Callable[[HttpReply], bool]) -> We
 
 
 def _is_nexus(root: HttpReply) -> bool:
-    return (root.header("server") or "").startswith("Nexus/")
+    named = title(root) in ("Nexus Repository Manager", "Sonatype Nexus Repository")
+    parts = re.search(r"static/(?:rapture|nexus-[a-z]{2,20}-bundle)", root.body) is not None
+    return (root.header("server") or "").startswith("Nexus/") or (named and parts)
 
 
 def _is_gogs(root: HttpReply) -> bool:

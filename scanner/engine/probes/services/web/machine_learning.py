@@ -9,14 +9,27 @@ from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.http_session import HttpSession
 from scanner.engine.probes.services.web.base import WebServiceProbe
-from scanner.engine.probes.services.web.dialogue import Dialogue, begins_json, json_object, json_text, location, title
+from scanner.engine.probes.services.web.dialogue import (
+    Dialogue,
+    begins_json,
+    json_object,
+    json_text,
+    judge_access,
+    location,
+    title,
+)
 
 
 def _may_be_jupyter(root: HttpReply) -> bool:
     tornado = (root.header("server") or "").startswith("TornadoServer/")
     # Without a front end and without a password the first page is the server's own.
     own_page = title(root) == "Jupyter Server"
-    return tornado and (own_page or location(root).rstrip("/").endswith(("/tree", "/lab", "/login")))
+    to_login = location(root).endswith("/login") and (tornado or _FROM_A_NOTEBOOK.search(root.header("location") or ""))
+    return (tornado and own_page) or bool(to_login) or location(root).rstrip("/").endswith(("/tree", "/lab"))
+
+
+_FROM_A_NOTEBOOK = re.compile(r"[?&]next=(?:%2F|/)[^&]{0,60}(?:tree|lab)\b")
+"""How the way to the log-in page names the page that was asked for; a proxy leaves it as it is."""
 
 
 async def _look_at_jupyter(session: HttpSession, level: Level) -> ServiceFacts | None:
@@ -28,9 +41,10 @@ async def _look_at_jupyter(session: HttpSession, level: Level) -> ServiceFacts |
     tornado = (api.header("server") or "").startswith("TornadoServer/")
     if api.status != 200 or json_object(api).keys() != {"version"}:
         return None
-    access = await dialogue.access("/api/status", lambda r: begins_json(r, "kernels", "last_activity"))
-    if not tornado and access is not Access.OPEN:
-        return None  # a proxy may have put its own name in the server's place; then only the kernels tell
+    status = await dialogue.ask("/api/status", keep_body=False)
+    access = judge_access(status, proven=begins_json(status, "kernels", "last_activity"))
+    if not tornado and access is not Access.OPEN and json_object(status).keys() != {"message", "reason"}:
+        return None  # a proxy may have put its own name in the server's place; then the kernels tell, or the refusal
     return dialogue.facts("JUPYTER", access, "Jupyter Server", json_text(api, "version"))
 
 

@@ -69,9 +69,10 @@ _EXPOSITION = re.compile(r"# (?:HELP|TYPE) [A-Za-z_:][A-Za-z0-9_:]*[ \n]")
 
 
 def _may_be_exporter(root: HttpReply) -> bool:
-    """Landing pages of exporters consist of a link to their metrics."""
-    links = root.status == 200 and re.search(r"""href=["']?/metrics["'\s>]""", root.body) is not None
-    return links or not_found_in_plain_text(root)
+    """Landing pages of exporters consist of a link to their metrics; some programs answer with these to every path."""
+    links = re.search(r"""href=["']?(?:\./|/)?metrics["'\s>]""", root.body) is not None
+    told = root.status == 200 and (links or _EXPOSITION.match(root.body) is not None)
+    return told or not_found_in_plain_text(root)
 
 
 async def _look_at_grafana(session: HttpSession, level: Level) -> ServiceFacts | None:

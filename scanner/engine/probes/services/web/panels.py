@@ -17,7 +17,7 @@ _DEVICES = (
 
 _PANELS: dict[str, tuple[Panel, ...]] = {
     "ADMINER": (Panel("Adminer", r"Adminer", r"auth\[driver\]"),),
-    "WEBMIN": (Panel("Webmin", header=("server", r"^MiniServ/(\S{0,20})")),),
+    "WEBMIN": (Panel("Webmin", r"^Login to Webmin", r"session_login\.cgi", ("server", r"^MiniServ/(\S{0,20})")),),
     "CPANEL": (Panel("cPanel & WHM", r"^(?:cPanel|WHM|Webmail) Login", r'id="login_form"', ("server", r"^cpsrvd")),),
     "PLESK": (Panel("Plesk", r"^Plesk\b", r"login_up\.php|login_name|plesk-ui"),),
     "BT-PANEL": (

@@ -14,13 +14,26 @@ def _is_minio(root: HttpReply) -> bool:
     return (root.header("server") or "") in ("MinIO", "MinIO Console")
 
 
+def _may_be_minio(root: HttpReply) -> bool:
+    """Tell whether an object store answers; a proxy before it puts its own name in the place of MinIO's."""
+    refused = root.status == 403 and "<Code>AccessDenied</Code>" in root.body and "<RequestId>" in root.body
+    return _is_minio(root) or refused or (root.status == 200 and _BUCKETS in root.body)
+
+
+_BUCKETS = "<ListAllMyBucketsResult"
+
+
 async def _look_at_minio(session: HttpSession, _level: Level) -> ServiceFacts | None:
-    """A refusal at the root is the healthy answer; a list of buckets is not."""
+    """A refusal at the root is the healthy answer; a list of buckets is not. Its health is public by design, and at a
+    path of MinIO's own, beside which there is nothing for strangers."""
     dialogue = Dialogue(session)
     root = await dialogue.ask("/", keep_body=False)
     if not _is_minio(root):
-        return None
-    access = judge_access(root, proven="<ListAllMyBucketsResult" in root.body)
+        if not _may_be_minio(root) or (await dialogue.ask("/minio/health/live")).status != 200:
+            return None
+        if (await dialogue.ask("/minio/roundsman-no-such-call")).status == 200:
+            return None
+    access = judge_access(root, proven=_BUCKETS in root.body)
     return dialogue.facts("MINIO", access, "MinIO")
 
 
@@ -46,7 +59,7 @@ async def _look_at_webdav(session: HttpSession, level: Level) -> ServiceFacts | 
     return dialogue.facts("WEBDAV", judge_access(found, proven=False), "WebDAV")
 
 
-MINIO = WebServiceProbe("MINIO", frozenset(), suspects=_is_minio, look=_look_at_minio)
+MINIO = WebServiceProbe("MINIO", frozenset(), suspects=_may_be_minio, look=_look_at_minio)
 WEBDAV = WebServiceProbe(
     "WEBDAV", frozenset(), suspects=_may_be_webdav, look=_look_at_webdav, methods=frozenset({"DAV"})
 )
