@@ -17,6 +17,7 @@ from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
 from scanner.engine.known_keys import KeyKind, presented
 from scanner.engine.model import HostInspection, Service, Transport
+from scanner.engine.probes.http_paths import NOT_ALWAYS
 from scanner.engine.rules.certificate_path import Trust, find_path
 from scanner.engine.rules.domain import untested_domain_checks
 from scanner.engine.rules.installed import installed
@@ -96,7 +97,8 @@ class Shown:
     ``products`` are those whose version was told; ``serials`` the serial numbers, hexadecimal, of the server's own
     certificates, ``rootless`` of those among them that no path to a root was seen of; ``hides_rsa`` tells that an RSA
     host key was offered and another one read, as a conversation about RSA broke off; ``answers`` are the questions
-    about a domain that were answered, as ``example.org MX``.
+    about a domain that were answered, as ``example.org MX``; ``asked`` are the paths of a site that answered, among
+    those which a look may leave out: all of them where there is no site.
     """
 
     products: frozenset[str] = frozenset()
@@ -104,6 +106,7 @@ class Shown:
     rootless: frozenset[str] = frozenset()
     hides_rsa: bool = False
     answers: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
     def beside(self, other: Shown) -> Shown:
         """Return what both showed, where several services are behind one port."""
@@ -113,6 +116,7 @@ class Shown:
             rootless=self.rootless | other.rootless,
             hides_rsa=self.hides_rsa or other.hides_rsa,
             answers=self.answers | other.answers,
+            asked=self.asked | other.asked,
         )
 
 
@@ -126,6 +130,7 @@ def shown(service: Service, anchors: tuple[bytes, ...], now: dt.datetime) -> Sho
         rootless=_rootless(service, anchors, now),
         hides_rsa=_hides_rsa(service),
         answers=frozenset(str(answer.question) for answer in answers if answer.reply is not Reply.FAILED),
+        asked=frozenset(path for site in service.http for path in site.asked) if service.http else NOT_ALWAYS,
     )
 
 
@@ -134,8 +139,11 @@ def silence_tells(check: str, params: Mapping[str, str], seen: Shown) -> bool:
 
     Hiding a version mends nothing, nor does hiding what an authority says: a revoked certificate must be gone, one of a
     distrusted root be gone or lead to another. An RSA key is not gone when another was read in its place. Which names
-    of a domain are asked about depends on what is registered and published; any answer shows a name's alias.
+    of a domain are asked about depends on what is registered and published; any answer shows a name's alias. A file
+    that lies at one of the rarer paths is not gone because nobody asked for it.
     """
+    if params.get("path") in NOT_ALWAYS - seen.asked:
+        return False
     if check in SOFTWARE_CHECKS:
         return set(params.get("products", "").split()) <= seen.products
     places = [place.partition(" → ")[0] for place in params.get("places", "").split(", ")]

@@ -19,6 +19,7 @@ from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes import http, http_asking, http_session
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
+from scanner.engine.probes.http_paths import NOT_ALWAYS
 from scanner.engine.probes.http_reading import BODY_LIMIT
 from tests.lab import web_sites as sites
 from tests.lab.web_servers import nginx, sends
@@ -69,6 +70,13 @@ def test_nothing_but_reading_methods_is_sent_and_not_too_often(tmp_path: Path) -
     assert {line.split()[0] for line in asked} <= {"GET", "HEAD", "OPTIONS", "TRACE"}
     assert len(asked) == facts.requests <= 46
     assert facts.complete
+
+
+def test_rare_paths_are_told_apart_from_those_that_were_left_out(tmp_path: Path) -> None:
+    with serving(lambda _: iter([answer(status="404 Not Found")]), tmp_path):
+        facts = look(host="portal.lab.test")
+    assert {"/db.sql", "/wwwroot.zip"} <= set(facts.asked) <= NOT_ALWAYS
+    assert "/stub_status" not in facts.asked, "no sign spoke for nginx"
 
 
 def test_the_second_look_asks_only_for_what_was_found(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from scanner.engine.catalogue.load import catalogue
+from scanner.engine.facts.http import HttpFacts
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Affected, Intel
@@ -134,6 +135,18 @@ def test_a_name_that_was_not_asked_about_again_is_not_cleared(
     check: str, params: dict[str, str], answers: set[str], told: bool
 ) -> None:
     assert silence_tells(check, params, Shown(answers=frozenset(answers))) is told
+
+
+def test_a_file_at_a_rare_path_is_not_gone_while_nobody_asks_for_it() -> None:
+    def tells(path: str, *sites: HttpFacts) -> bool:
+        seen = shown(Service(Endpoint(ADDRESS, 80), "http", http=sites), (), NOW)
+        return silence_tells("WEB-BACKUP", {"path": path}, seen)
+
+    left_out, asked = HttpFacts("http", ADDRESS), HttpFacts("http", ADDRESS, asked=("/db.sql",))
+    assert not tells("/db.sql", left_out)
+    assert tells("/db.sql", left_out, asked)
+    assert tells("/backup.zip", left_out)
+    assert tells("/db.sql"), "where no site is, nothing lies at any path"
 
 
 def test_an_rsa_key_is_not_gone_because_another_was_read_in_its_place() -> None:

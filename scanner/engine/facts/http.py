@@ -147,7 +147,8 @@ class HttpFacts:
     crawler is shown, where it differs from ``page``. ``nameless`` is the reply to a request without a Host header.
     ``brokers`` are paths at which a WebSocket to an MQTT broker was opened; None when it was not asked. ``within`` are
     the pages in frames of the first one, and the log-in page that it links to. ``unseen`` tells why what visitors see
-    was not seen, though the site answered; empty when it was.
+    was not seen, though the site answered; empty when it was. ``asked`` are the paths that answered among those which
+    a look may leave out.
     """
 
     scheme: str
@@ -170,6 +171,7 @@ class HttpFacts:
     brokers: tuple[str, ...] | None = None
     within: tuple[PageWithin, ...] = ()
     unseen: str = ""
+    asked: tuple[str, ...] = ()
 
     @property
     def first_page(self) -> tuple[HttpReply, ...]:

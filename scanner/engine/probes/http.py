@@ -35,7 +35,7 @@ from scanner.engine.probes.http_kept import advertised, kept, without_parameters
 from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
-from scanner.engine.probes.http_paths import WellKnown, to_ask
+from scanner.engine.probes.http_paths import NOT_ALWAYS, WellKnown, to_ask
 from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
 from scanner.engine.probes.http_reading import BODY_LIMIT, is_unreadable
 from scanner.engine.probes.http_redirects import Trail, follow, same_site_path
@@ -127,6 +127,7 @@ class _Site:
     baselines: list[HttpReply] = field(default_factory=list)
     siblings: dict[tuple[str, int, bool], HttpReply | None] = field(default_factory=dict)
     exposed: list[ExposedPath] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     cross_origin: list[CrossOrigin] = field(default_factory=list)
     trace: bool | None = None
     methods: tuple[str, ...] = ()
@@ -323,6 +324,8 @@ class _Site:
         if reply is None:
             return
         self.asker.answered()
+        if question.path in NOT_ALWAYS:
+            self.asked.append(question.path)
         self.refused = self.refused or is_refusal(reply.status)
         proof = self._prove(question, reply)
         if proof is None:
@@ -392,4 +395,5 @@ class _Site:
             requests=self.session.requests,
             within=tuple(self.within),
             unseen=self.unseen,
+            asked=tuple(self.asked),
         )

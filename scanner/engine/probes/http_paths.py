@@ -143,6 +143,9 @@ _BY_SIGN = (
 )
 """Paths of one framework each, and what its pages and headers say."""
 
+NOT_ALWAYS = frozenset(question.path for _, question in (*_WITH_ROOM, *_BY_SIGN))
+"""Paths that a look may leave out: by what the site says, or because its requests don't reach."""
+
 
 def to_ask(
     name: str | None, folders: Iterable[str], said: str, *, has_room: bool
