@@ -73,10 +73,10 @@ def test_nothing_but_reading_methods_is_sent_and_not_too_often(tmp_path: Path) -
 
 
 def test_rare_paths_are_told_apart_from_those_that_were_left_out(tmp_path: Path) -> None:
-    with serving(lambda _: iter([answer(status="404 Not Found")]), tmp_path):
-        facts = look(host="portal.lab.test")
-    assert {"/db.sql", "/wwwroot.zip"} <= set(facts.asked) <= NOT_ALWAYS
-    assert "/stub_status" not in facts.asked, "no sign spoke for nginx"
+    with nginx("server { listen @address@:8080; }", port=PORT, fill=sites.leftovers)(ADDRESS, tmp_path):
+        facts = look(product=False)
+    assert {"/dump.sql", "/stub_status"} <= set(facts.asked) < NOT_ALWAYS
+    assert "/config.php.bak" not in facts.asked, "no sign speaks for PHP"
 
 
 def test_the_second_look_asks_only_for_what_was_found(tmp_path: Path) -> None:
