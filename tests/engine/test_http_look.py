@@ -73,9 +73,9 @@ def test_nothing_but_reading_methods_is_sent_and_not_too_often(tmp_path: Path) -
 
 
 def test_rare_paths_are_told_apart_from_those_that_were_left_out(tmp_path: Path) -> None:
-    with nginx("server { listen @address@:8080; }", port=PORT, fill=sites.leftovers)(ADDRESS, tmp_path):
+    with nginx("server { listen @address@:8080; }", port=PORT, fill=sites.repository)(ADDRESS, tmp_path):
         facts = look(product=False)
-    assert {"/dump.sql", "/stub_status"} <= set(facts.asked) < NOT_ALWAYS
+    assert {"/db.sql", "/trace.axd"} <= set(facts.asked) < NOT_ALWAYS
     assert "/config.php.bak" not in facts.asked, "no sign speaks for PHP"
 
 
