@@ -293,6 +293,7 @@ def test_an_x11_reply_needs_its_version_and_a_length_that_fits(reply: bytes, is_
 
 def test_socks_is_recognised_by_exactly_two_bytes() -> None:
     assert socks.recognises(b"\x05\xff")
+    assert socks.recognises(b"\x05\x02")
     assert not socks.recognises(b"\x05\x00\x00")
 
 

@@ -42,6 +42,7 @@ from tests.lab.data_fake_cases import _DATABASES, _RABBITMQ_START, _mongodb
 DATA_PROBES = (
     memcached.BINARY_PROBE,
     activemq.PROBE,
+    activemq.STOMP_PROBE,
     adb.PROBE,
     ajp.PROBE,
     amqp.PROBE,
@@ -249,6 +250,23 @@ def test_mysql_that_blocks_our_address_is_a_gap_that_says_how_to_lift_it() -> No
     assert mysql.recognises(banner)
     with pytest.raises(UnexpectedReply, match="FLUSH HOSTS"):
         look(mysql.PROBE, banner=banner)
+
+
+def test_another_broker_of_stomp_is_not_taken_for_activemq() -> None:
+    rabbitmq = b"ERROR\nmessage:Bad command\nversion:1.0,1.1,1.2\n\nCould not interpret command HELP\n\0"
+    assert not activemq.recognises_stomp(rabbitmq)
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_redis"),
+    [
+        (b"-ERR unknown command 'PING', with args beginning with: \r\n", True),
+        (b"-ERR unknown command `PING`, with args beginning with: \r\n", True),
+        (b"-ERR unknown command\r\n", False),
+    ],
+)
+def test_redis_is_known_by_how_it_quotes_a_word_that_it_has_not(reply: bytes, is_redis: bool) -> None:
+    assert redis.recognises(reply) is is_redis
 
 
 def test_nothing_is_sent_to_mysql() -> None:

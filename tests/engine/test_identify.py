@@ -71,6 +71,24 @@ def test_a_mail_server_may_hold_its_greeting_back_for_longer_than_others(
         assert asyncio.run(identify.identify(contact)).protocol == protocol
 
 
+@pytest.mark.parametrize(("prompt", "protocol"), [(b"Username: ", "telnet"), (b"See you.\r\n", "unknown")])
+def test_a_notice_is_a_consoles_only_where_a_prompt_follows(
+    prompt: bytes, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
+    monkeypatch.setattr(identify, "PROMPT_WAIT", 1.0)
+
+    def show(connection: socket.socket) -> None:
+        connection.sendall(b"Login hours are 8 to 18.\r\n")
+        time.sleep(0.6)
+        connection.sendall(prompt)
+        connection.recv(64)
+
+    contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, 7777), Level.READ)
+    with speaks(7777, show)(ADDRESS, tmp_path):
+        assert asyncio.run(identify.identify(contact)).protocol == protocol
+
+
 _REFUSAL = b"HTTP/1.1 400 \r\nConnection: close\r\n\r\nThis combination of host and port requires TLS."
 _HANDSHAKE_FAILURE = b"\x15\x03\x03\x00\x02\x02\x28"
 

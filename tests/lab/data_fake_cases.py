@@ -97,6 +97,12 @@ def mongodb_secondary(request: bytes) -> bytes | None:
     return _mongodb(_DATABASES if willing else _NOT_PRIMARY)(request)
 
 
+def mongodb_uninitiated(*, with_log_in: bool) -> Answer:
+    """A member of a replica set that was set up and never initiated; it finds fault with the log-in first."""
+    neither = _text("errmsg", "node is not in primary or recovering state")
+    return _mongodb(_UNAUTHORISED if with_log_in else _bson(_double("ok", 0.0), neither, _integer("code", 13436)))
+
+
 def _sql_server(encryption: int) -> Answer:
     """SQL Server 2019 (15.0.4153): PRELOGIN with version, encryption, instance and thread id."""
 

@@ -28,7 +28,7 @@ _STAND_INS = {
 """Proxies (Mycat, ShardingSphere, MaxScale, ProxySQL) and databases (Doris, Sphinx) that speak as a MySQL would."""
 
 
-def _mysql_greeting(version: bytes) -> bytes:
+def mysql_greeting(version: bytes) -> bytes:
     """A handshake of version 10, without TLS."""
     body = b"\x0a" + version + b"\0" + struct.pack("<I", 7) + b"nonce-01\0"
     body += struct.pack("<HBHHB", 0xF7FF, 33, 2, 0x007F, 21) + bytes(10) + b"nonce-second\0mysql_native_password\0"
@@ -153,7 +153,7 @@ CASES = (
         name="mysql-stand-ins-that-have-no-mysqls-age",
         address="127.10.92.1",
         ports=",".join(f"T:{port}" for port in _STAND_INS),
-        start=together(*(scripted(port, hangs_up, banner=_mysql_greeting(text)) for port, text in _STAND_INS.items())),
+        start=together(*(scripted(port, hangs_up, banner=mysql_greeting(text)) for port, text in _STAND_INS.items())),
         expected=frozenset((port, check) for port in _STAND_INS for check in ("SVC-MYSQL-EXPOSED", "DB-CLEARTEXT")),
         silent=frozenset({"SW-EOL-APP", "SW-EOL-SOON", "SW-OUTDATED"}),
     ),
@@ -222,7 +222,7 @@ CASES = (
         start=together(
             speaks(21, _octet_by_octet(b"220 FTP ready\r\n", _ftp)),
             speaks(143, _octet_by_octet(b"* OK ready\r\n", _imap)),
-            speaks(3306, _octet_by_octet(_mysql_greeting(b"8.4.9"), hangs_up)),
+            speaks(3306, _octet_by_octet(mysql_greeting(b"8.4.9"), hangs_up)),
         ),
         expected=frozenset({(21, "CLR-FTP"), (143, "IMAP-CLEAR"), (3306, "SVC-MYSQL-EXPOSED"), (3306, "DB-CLEARTEXT")}),
         tolerated=frozenset({"SW-OUTDATED", "SW-EOL-APP", "SW-EOL-SOON"}),

@@ -76,7 +76,7 @@ def slapd(*, access: str = "", settings: str = "", tls: bool = False) -> Start:
     return start
 
 
-def _squid(*lines: str) -> Start:
+def squid(*lines: str) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
         folder.chmod(0o777)
@@ -217,7 +217,7 @@ CASES = (
         name="squid-open",
         address="127.10.10.8",
         ports="3128",
-        start=_squid("http_access allow all"),
+        start=squid("http_access allow all"),
         expected=frozenset({(3128, "SVC-HTTP-PROXY-UNAUTH")}),
         tolerated=frozenset({"WEB-HTTP-ONLY", "WEB-VERSION", "WEB-XFO"}),
         needs=("squid",),
@@ -226,7 +226,7 @@ CASES = (
         name="squid-closed",
         address="127.10.10.9",
         ports="3128",
-        start=_squid("http_access deny all"),
+        start=squid("http_access deny all"),
         expected=frozenset({(3128, "SVC-HTTP-PROXY-EXPOSED")}),
         tolerated=frozenset({"WEB-HTTP-ONLY", "WEB-VERSION", "WEB-XFO"}),
         silent=frozenset({"SVC-HTTP-PROXY-UNAUTH"}),

@@ -21,20 +21,20 @@ async def converse(
     wait: float,
     enough: Callable[[bytes], bool] | None = None,
     *,
-    piece: int = REPLY_LIMIT,
+    patience: Callable[[bytes], float] = lambda _: PIECES_WAIT,
 ) -> tuple[bytes, bool]:
     """Send ``request`` (nothing when empty) and return the first reply and whether the peer just closed.
 
-    A reply that is not ``enough``, and has no more than ``piece`` bytes, may have more pieces, which are waited for a
-    moment. Raises ``RefusedByScope`` only.
+    A reply that is not ``enough`` may have more pieces, which are waited for as many seconds as ``patience`` tells of
+    what has come. Raises ``RefusedByScope`` only.
     """
     try:
         async with contact.open() as conversation:
             if request:
                 await conversation.send(request)
             reply = await conversation.receive(REPLY_LIMIT, timeout=wait)
-            if reply and enough is not None and len(reply) <= piece and not enough(reply):
-                reply += await _rest(conversation, reply, enough)
+            if reply and enough is not None and not enough(reply) and (wait := patience(reply)):
+                reply += await _rest(conversation, reply, enough, wait)
             return reply, not reply
     except RefusedByScope:
         raise
@@ -44,10 +44,8 @@ async def converse(
         return b"", False
 
 
-async def _rest(conversation: Conversation, begun: bytes, enough: Callable[[bytes], bool]) -> bytes:
+async def _rest(conversation: Conversation, begun: bytes, enough: Callable[[bytes], bool], wait: float) -> bytes:
     try:
-        return await conversation.receive_until(
-            lambda more: enough(begun + more), limit=REPLY_LIMIT, timeout=PIECES_WAIT
-        )
+        return await conversation.receive_until(lambda more: enough(begun + more), limit=REPLY_LIMIT, timeout=wait)
     except ProbeError as error:
         return error.args[1] if len(error.args) > 1 else b""

@@ -21,8 +21,8 @@ from scanner.engine.hostile import printable_bytes
 from scanner.engine.model import Transport
 from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.first_reply import converse
-from scanner.engine.probes.services import code_220, smtp
+from scanner.engine.probes.first_reply import PIECES_WAIT, converse
+from scanner.engine.probes.services import code_220, mssql, postgresql, smtp
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 from scanner.engine.probes.services.registry import PROBES
@@ -44,6 +44,13 @@ SSH_PORTS = frozenset({22, 2222, 22222})
 SLOW_BANNER_WAIT = 12.0
 """Seconds for ports whose usual service speaks first: some look up the client's name before. Those of mail servers get
 what :mod:`.services.smtp` allows for a greeting, which is held back to deter spam."""
+
+LATE_BANNER_WAIT = 6.0
+"""Seconds that any port gets to speak first that is asked everything else meanwhile: servers that look up the client's
+name are set to other ports, too."""
+
+PROMPT_WAIT = 3.0
+"""Seconds that a text which names nothing may take to end in a prompt: consoles show a notice, and then think."""
 
 PIECE = 8
 """Bytes of an unknown answer up to which more is waited for: whoever writes octet by octet sends the first alone."""
@@ -78,6 +85,13 @@ _REFUSED = re.compile(r"HTTP/\S+ 400\b")
 
 _WANTS_HTTP2 = re.compile(rb"(?s)HTTP/1\.\d (?:426|505)\b|HTTP/1\.\d 403\b.{0,400}\bALPN\b.{0,40}\bh2\b")
 """How servers of HTTP/2 alone turn HTTP/1.1 away: RFC 9110 sections 15.5.22 and 15.6.6, and Node.js."""
+
+_NOTICE = re.compile(rb"(?![1-5]\d\d[ -]|[-+$:*@{<]|HTTP/|SSH-)[\t\n\r\x1b\x20-\x7e\x80-\xff]{4,}")
+"""A text as consoles greet with: no code of three digits, nor the beginning of any other protocol's reply."""
+
+_CLEAR_TEXT_TOO = (postgresql.PROBE, mssql.PROBE)
+"""What takes TLS from the first byte on a port that speaks in clear first, and inside it serves only those who name its
+own protocol by ALPN: PostgreSQL since 17 (``sslnegotiation=direct``), SQL Server since 2022 (TDS 8.0)."""
 
 _TCP_PROBES = tuple(probe for probe in PROBES if probe.transport is Transport.TCP)
 _SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
@@ -154,7 +168,17 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
     if found.protocol != "tls":
         return found
     inside = await _first_look(replace(contact, tls=True), with_tls=False)
+    if not inside.known and (in_clear := await _ask_in_clear(contact)).known:
+        return in_clear
     return replace(inside if inside.known else found, tls=True, beside=found.beside)
+
+
+async def _ask_in_clear(contact: Contact) -> Identification:
+    """Ask a port that speaks TLS and tells nothing inside what it is in clear text."""
+    allowed = [probe for probe in _ANSWER if contact.level.at_least(probe.greeting_level)]
+    likely = [probe for probe in allowed if contact.endpoint.port in probe.ports]
+    asked = _one_for_each_greeting((*likely, *_CLEAR_TEXT_TOO))
+    return await _first_certain([_greet(contact, probe) for probe in asked])
 
 
 async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
@@ -183,6 +207,8 @@ async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     if port in SSH_PORTS or any(port in probe.ports for probe in _SPEAK_FIRST):
         is_mail = port in smtp.PROBE.ports
         rest.append(_wait_for_banner(contact, smtp.BANNER_TIMEOUT if is_mail else SLOW_BANNER_WAIT))
+    elif not first.banner:
+        rest.insert(0, _wait_for_banner(contact, LATE_BANNER_WAIT))
     if port in WEB_PORTS:
         rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))
     second = await _first_certain(rest)
@@ -281,7 +307,15 @@ def _summary(unnamed: list[Identification]) -> Identification:
 
 async def _hear(contact: Contact, said: bytes, wait: float) -> tuple[bytes, bool]:
     """Return what anyone may say to this, of which the first octets may come alone."""
-    return await converse(contact, said, wait, _names_something, piece=PIECE)
+    return await converse(contact, said, wait, _names_something, patience=_patience)
+
+
+def _patience(reply: bytes) -> float:
+    return PIECES_WAIT if len(reply) <= PIECE else 0
+
+
+def _patience_with_notices(reply: bytes) -> float:
+    return PROMPT_WAIT if _NOTICE.fullmatch(reply) else _patience(reply)
 
 
 def _names_something(reply: bytes) -> bool:
@@ -305,7 +339,7 @@ def _by_reply(reply: bytes, closed: bool) -> Identification:
 
 async def _listen(contact: Contact, wait: float, said: bytes = b"") -> tuple[Identification, bytes]:
     """Return what the port is by what it says by itself, or to what is ``said``, and what that was."""
-    reply, closed = await _hear(contact, said, wait)
+    reply, closed = await converse(contact, said, wait, _names_something, patience=_patience_with_notices)
     return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed), reply
 
 

@@ -12,9 +12,9 @@ import re
 import time
 from collections.abc import AsyncIterator
 
-from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError
+from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.http import HttpReply
-from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import exchange
@@ -81,7 +81,30 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     access, refusal, reply = await _connect(session)
     if not named and not (access is Access.OPEN and _tells_of_the_tunnel(reply)):
         return None
-    return ServiceFacts("HTTP-PROXY", access, product, version, refusal, (exchange(CONNECT, reply),))
+    evidence = [exchange(CONNECT, reply)]
+    if named and access is not Access.OPEN and ("refusal", "credentials") not in refusal:
+        fetched = await _fetch(session)
+        access, refusal = (Access.OPEN, ()) if fetched is not None else (access, refusal)
+        evidence += [fetched] if fetched is not None else []
+    return ServiceFacts("HTTP-PROXY", access, product, version, refusal, tuple(evidence))
+
+
+async def _fetch(session: HttpSession) -> Exchange | None:
+    """Ask for a page of nobody's; None when it doesn't try.
+
+    Some make no tunnels, or to few ports, and fetch pages for everyone (Squid's ``deny CONNECT``, Tinyproxy's
+    ``ConnectPort``).
+    """
+    host = ADDRESS.decode()
+    sent = f"GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    try:
+        reply = await session.get(f"http://{host}/", headers={"Host": host}, limit=REPLY_LIMIT, seconds=CONNECT_TIMEOUT)
+    except HostSilent:
+        return exchange(sent, b"")
+    except (ConnectionLost, UnexpectedReply):
+        return None
+    tried = reply.status in (502, 503, 504) or (reply.status == 500 and _FAILED.search(reply.body.encode()))
+    return exchange(sent, f"HTTP {reply.status}\r\n\r\n{reply.body}".encode()) if tried else None
 
 
 async def _answers_connect(session: HttpSession, seconds: float) -> bool:

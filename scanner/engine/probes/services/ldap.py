@@ -8,7 +8,7 @@ they read. One that takes a bind inside TLS alone is asked there.
 
 from __future__ import annotations
 
-from scanner.engine.errors import ProbeError, UnexpectedReply
+from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange, permissive_tls
@@ -91,8 +91,14 @@ async def look(contact: Contact) -> ServiceFacts:
 async def _start_tls(contact: Contact) -> tuple[Attributes, list[Exchange]]:
     if contact.tls:
         return (), []
-    async with contact.open() as conversation:
-        reply, said = await _ask(conversation, START_TLS)
+    try:
+        async with contact.open() as conversation:
+            reply, said = await _ask(conversation, START_TLS)
+    except ConnectionLost:
+        if not contact.pause:
+            raise  # it may take one connection at a time, and is asked again after a pause
+        # Small servers know no extended operation, and hang up on any.
+        return upgrade(contact, offered=False), [exchange(START_TLS, b"")]
     offered = ber.operation(reply)[1] == EXTENDED_RESPONSE and ber.result_code(reply) == _SUCCESS
     return upgrade(contact, offered), [said]
 

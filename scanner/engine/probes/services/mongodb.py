@@ -29,6 +29,9 @@ _FROM_ANY = {"mode": "secondaryPreferred"}
 """Without one of these a replica set's secondary refuses to list its databases, whoever asks."""
 _UNAUTHORISED = frozenset({13, 18, 31, 8000})
 """Unauthorized, AuthenticationFailed, and what hosted services answer instead."""
+_NO_PRIMARY = frozenset({10107, 13435, 13436})
+"""NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary: a member of a replica set that was never
+initiated, or still recovers, answers no question of data; who may not ask is told that before."""
 _LIMIT = 48 * 1024
 _UNASKED: tuple[Access, Attributes] = (Access.UNKNOWN, ())
 
@@ -90,6 +93,8 @@ def _judge(answer: tuple[dict[str, bson.Value], bytes]) -> tuple[Access, Attribu
     if document.get("ok") == 1:
         count = bson.array_length(document.get("databases"))
         return Access.OPEN, (("databases", str(count)),), f"ok: 1, databases: {count} (names not kept)".encode()
+    if document.get("code") in _NO_PRIMARY:
+        return Access.OPEN, (), raw
     if document.get("code") in _UNAUTHORISED or "auth" in str(document.get("errmsg", "")):
         return Access.RESTRICTED, (("refusal", "credentials"),), raw
     return Access.UNKNOWN, (), raw

@@ -81,9 +81,12 @@ async def look(contact: Contact) -> ServiceFacts:
     kind = packet.unsigned(1)
     if kind == _ERROR:
         code = packet.unsigned(2)
-        if code != _HOST_NOT_PRIVILEGED:
-            raise UnexpectedReply(_TURNED_AWAY.get(code, f"MySQL answered with error {code} instead of its handshake."))
         product = "MariaDB" if b"MariaDB" in banner else ""
+        if code != _HOST_NOT_PRIVILEGED:
+            why = _TURNED_AWAY.get(code, f"MySQL answered with error {code} instead of its handshake.")
+            if not contact.pause:
+                raise UnexpectedReply(why)  # its connections may have been our own, and it is asked again after a pause
+            return ServiceFacts("MYSQL", Access.UNKNOWN, product, exchanges=evidence, ended=why)
         return ServiceFacts("MYSQL", Access.RESTRICTED, product, "", (("refusal", "host-acl"),), evidence)
     if kind != _PROTOCOL_10:
         raise UnexpectedReply(f"MySQL's handshake has version {kind}, which is not known.")

@@ -29,6 +29,8 @@ _TROUBLED = re.compile(
 """What even ``PING`` is answered with by a server that can't save, still loads, or has lost its master, though it
 answers ``INFO`` (redis/src/server.c, processCommand): a weak server in trouble is weak."""
 _UNKNOWN = b"-ERR unknown command"
+_NO_PING = re.compile(rb"\A-ERR unknown command ['`]PING['`]")
+"""Where it was given another name; Redis alone quotes the word that it doesn't know."""
 _NOT_PERMITTED = b"-NOPERM"
 _NUMBER = rb"([0-9][0-9A-Za-z.+~-]{0,31})"
 _VERSIONS = (
@@ -47,8 +49,9 @@ _BULK = re.compile(rb"\A\$(\d{1,7})\r\n")
 
 
 def recognises(reply: bytes) -> bool:
-    """Tell whether the reply to ``PING`` is Redis's: a pong, one of its refusals, or what troubles it."""
-    return reply.startswith((b"+PONG\r\n", *_REFUSALS)) or bool(_PROTECTED.match(reply) or _TROUBLED.match(reply))
+    """Tell whether the reply to ``PING`` is Redis's: a pong, a refusal, its trouble, or that it knows no such word."""
+    told = (pattern.match(reply) for pattern in (_PROTECTED, _TROUBLED, _NO_PING))
+    return reply.startswith((b"+PONG\r\n", *_REFUSALS)) or any(told)
 
 
 def also_recognises(reply: bytes) -> bool:

@@ -95,6 +95,7 @@ PROBES: tuple[ServiceProbe, ...] = (
     epmd.PROBE,
     kafka.PROBE,
     activemq.PROBE,
+    activemq.STOMP_PROBE,
     nats.PROBE,
     beanstalkd.PROBE,
     jdwp.PROBE,

@@ -4,7 +4,8 @@ On port 139 the messages travel in a session of NetBIOS (RFC 1002 section 4.3), 
 answers nothing else there.
 
 Attributes: ``smb1``: ``accepted`` or ``refused``; ``signing``: ``required`` or ``optional``, of version 1 where nothing
-newer is spoken, absent when no dialect was agreed on; ``dialect``: the SMB 2 dialect chosen, hexadecimal.
+newer is spoken, absent when no dialect was agreed on; ``dialect``: the SMB 2 dialect chosen, hexadecimal; ``refusal``:
+``host-acl`` where no address such as ours is served (Samba's ``hosts allow``).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _SIGNING_REQUIRED, _SMB1_SIGNING_REQUIRED = 0x0002, 0x08
 _SMB1_REPLY, _SMB2_REPLY = 0x80, 0x01
 _SESSION_PORT = 139
 _SESSION_GRANTED, _SESSION_REFUSED = b"\x82\0\0\0", b"\x83\0\0\x01"
+_NOT_FOR_US = _SESSION_REFUSED + b"\x81"
+"""What Samba says before anything else to an address that it doesn't serve, on port 445 as on 139."""
 _REFUSALS = frozenset({0x80, 0x81, 0x82, 0x83, 0x8F})
 """Not listening on the called name, or not for us; no such name; no room; unspecified (RFC 1002 section 4.3.4)."""
 _DIALECTS = (0x0202, 0x0210, 0x0300, 0x0302, 0x0311)
@@ -81,6 +84,11 @@ def recognises_session(reply: bytes) -> bool:
     return reply == _SESSION_GRANTED or refused
 
 
+def also_recognises(reply: bytes) -> bool:
+    """Recognise the refusal that Samba gives unasked."""
+    return reply == _NOT_FOR_US
+
+
 def _is_smb1(reply: bytes) -> bool:
     negotiated = reply[:1] == b"\0" and reply[4:9] == _SMB1 + bytes([_NEGOTIATE]) and len(reply) >= 39
     return negotiated and bool(reply[13] & _SMB1_REPLY)
@@ -99,6 +107,9 @@ def _chose_dialect(reply: bytes) -> bool:
 async def look(contact: Contact) -> ServiceFacts:
     """Negotiate twice, once in each version alone; no session is ever set up."""
     first, evidence1 = await _ask(contact, SMB1_ONLY)
+    if first == _NOT_FOR_US:
+        refusal = (("refusal", "host-acl"),)
+        return ServiceFacts("SMB", Access.RESTRICTED, attributes=refusal, exchanges=(evidence1,))
     second, evidence2 = await _ask(contact, SMB2_ONLY)
     # DialectIndex 0xFFFF: none of the dialects is taken.
     smb1 = _is_smb1(first) and first[37:39] == b"\0\0"
@@ -139,6 +150,6 @@ def _whole(data: bytes) -> bool:
 
 
 PROBES = (
-    ServiceProbe("smb", frozenset({445}), GREETING, recognises, look),
+    ServiceProbe("smb", frozenset({445}), GREETING, recognises, look, also_recognises=also_recognises),
     ServiceProbe("smb", frozenset({_SESSION_PORT}), SESSION_REQUEST, recognises_session, look, own_ports_only=True),
 )

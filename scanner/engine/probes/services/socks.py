@@ -16,14 +16,15 @@ CONNECT = b"\x05\x01\x00\x01" + bytes((192, 0, 2, 1)) + (9).to_bytes(2, "big")
 CONNECT_TIMEOUT = 12.0
 """Seconds for the proxy to give up on an address that does not exist."""
 
-_NO_LOGIN, _NONE_ACCEPTABLE = b"\x05\x00", b"\x05\xff"
+_NO_LOGIN, _REFUSED = b"\x05\x00", frozenset({b"\x05\xff", b"\x05\x02"})
+"""Some name the log-in that they want, though it was not offered (RFC 1929), instead of accepting none."""
 _FORBIDDEN = 2
 _REPLIES = range(9)
 
 
 def recognises(reply: bytes) -> bool:
-    """Tell whether the reply is a SOCKS 5 method selection: exactly two bytes, no log-in or none acceptable."""
-    return reply in (_NO_LOGIN, _NONE_ACCEPTABLE)
+    """Tell whether the reply is a method selection of SOCKS 5: exactly two bytes, which take no log-in or want one."""
+    return reply == _NO_LOGIN or reply in _REFUSED
 
 
 async def look(contact: Contact) -> ServiceFacts:
@@ -35,7 +36,7 @@ async def look(contact: Contact) -> ServiceFacts:
         await conversation.send(GREETING)
         reply = await conversation.receive_exactly(2, timeout=3)
         evidence = [exchange(GREETING, reply)]
-        if reply == _NONE_ACCEPTABLE:
+        if reply in _REFUSED:
             attributes = (("refusal", "credentials"),)
             return ServiceFacts("SOCKS", Access.RESTRICTED, attributes=attributes, exchanges=tuple(evidence))
         access = Access.UNKNOWN

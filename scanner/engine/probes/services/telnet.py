@@ -19,6 +19,13 @@ PROMPT_TIMEOUT = 6.0
 READ_LIMIT = 4096
 """Bytes of banner that are read in search of a prompt."""
 
+_ENTER = b"\r\n"
+_ASKS_FOR_A_KEY = re.compile(
+    rb"(?i)(?:press|hit|strike|type)\b[^\r\n]{0,30}\b(?:enter|return|key|cr)\b[^\r\n]{0,60}\s*\Z|%s[^\r\n]{0,60}\s*\Z"
+    % b"|".join(word.encode(code) for word in ("任意键", "回车") for code in ("utf-8", "gb18030"))
+)
+"""What switches and console servers show before their prompt."""
+
 _WILL, _WONT, _DO, _DONT = 0xFB, 0xFC, 0xFD, 0xFE
 _NEGOTIATION = re.compile(rb"\xff([\xfb-\xfe])(.)", re.DOTALL)
 # Options of the IANA registry: 0 to 49, and 200 upwards for what games added.
@@ -57,7 +64,8 @@ def recognises(banner: bytes) -> bool:
 
 
 async def look(contact: Contact) -> ServiceFacts:
-    """Refuse every option and read on until a prompt shows; no name is ever entered."""
+    """Refuse every option and read on until a prompt shows; no name is ever entered, and Enter pressed only once, where
+    the server asks for a key before it shows its prompt."""
     async with contact.open(timeout=PROMPT_TIMEOUT) as conversation:
         received = await _read_to_prompt(conversation)
     if not received:
@@ -68,7 +76,7 @@ async def look(contact: Contact) -> ServiceFacts:
 
 
 async def _read_to_prompt(conversation: Conversation) -> bytes:
-    received, answered = b"", 0
+    received, answered, pressed = b"", 0, False
     try:
         while len(received) < READ_LIMIT and not _PROMPT.search(_text(received)):
             data = await conversation.receive()
@@ -79,6 +87,9 @@ async def _read_to_prompt(conversation: Conversation) -> bytes:
             if wanted:
                 answered = wanted[-1].end()
                 await conversation.send(b"".join(map(_refuse, wanted)))
+            if not pressed and _ASKS_FOR_A_KEY.search(_text(received)):
+                pressed = True
+                await conversation.send(_ENTER)
     except (HostSilent, ConnectionLost):
         if not received:
             raise
