@@ -36,20 +36,24 @@ def _multicast_dns(*types: str) -> Callable[[bytes], bytes | None]:
 
 
 def _directory(entry: bytes) -> Callable[[bytes], bytes | None]:
-    """Answer a search over connection-less LDAP (RFC 1798 section 4) with ``entry`` and that the search is done."""
+    """Answer a search for all attributes over connection-less LDAP (RFC 1798 section 4) with ``entry``, and that it is
+    done; a search for one, without a word of who asks, earns the latter alone."""
     done = ber.ldap_message(1, ber.tlv(0x65, ber.enumerated(0) + ber.octets(b"") + ber.octets(b"")))
 
     def answer(request: bytes) -> bytes | None:
-        return entry + done if b"netlogon" in request else None
+        if b"objectClass" not in request:
+            return None
+        return entry + done if request.endswith(b"\x30\x00") else done
 
     return answer
 
 
-def _netlogon() -> bytes:
-    """What a domain controller tells anyone of its domain ([MS-ADTS] section 6.3.3); the values are made up."""
-    values = ber.tlv(0x31, ber.octets(b"\x17\0\0\0" + b"dc.lab.example".ljust(140, b"\0")))
-    attribute = ber.tlv(0x30, ber.octets(b"netlogon") + values)
-    return ber.ldap_message(1, ber.tlv(0x64, ber.octets(b"") + ber.tlv(0x30, attribute)))
+def _root_dse() -> bytes:
+    """What a domain controller tells anyone of itself ([MS-ADTS] section 3.1.1.3.2); the values are made up."""
+    names = (b"namingContexts", b"defaultNamingContext", b"schemaNamingContext", b"dnsHostName", b"ldapServiceName")
+    values = ber.tlv(0x31, ber.octets(b"CN=Configuration,DC=lab,DC=example"))
+    attributes = b"".join(ber.tlv(0x30, ber.octets(name) + values) for name in names)
+    return ber.ldap_message(1, ber.tlv(0x64, ber.octets(b"") + ber.tlv(0x30, attributes)))
 
 
 def _port_mapper(programs: int) -> Callable[[bytes], bytes | None]:
@@ -83,7 +87,7 @@ CASES = (
         name="cldap-domain-controller",
         address="127.10.12.3",
         ports="U:389",
-        start=scripted_udp(389, _directory(_netlogon())),
+        start=scripted_udp(389, _directory(_root_dse())),
         expected=frozenset({("389/udp", "AMP-CLDAP")}),
     ),
     LabCase(

@@ -28,7 +28,9 @@ SSDP_SEARCH = (
     b'M-SEARCH * HTTP/1.1\r\nHost: 239.255.255.250:1900\r\nMan: "ssdp:discover"\r\nMX: 1\r\nST: ssdp:all\r\n\r\n'
 )
 MDNS_SERVICES = dns.query(0x526D, "_services._dns-sd._udp.local", dns.PTR)
-CLDAP_ROOT_DSE = ldap.search(1, b"", b"netlogon")
+CLDAP_ROOT_DSE = ldap.search(1, b"")
+"""All of the root DSE, as attackers ask for it. By name, ``netlogon`` is told only to those who say in the filter what
+they are ([MS-ADTS] section 6.3.3)."""
 SQL_BROWSER = b"\x02"
 PORTMAP_DUMP = struct.pack(">10I", 0x526D6170, 0, 2, 100000, 2, 4, 0, 0, 0, 0)
 """A call of the port mapper's DUMP (RFC 1833 section 3)."""
