@@ -118,6 +118,25 @@ def _stomp(request: bytes) -> bytes | None:
     return f"ERROR\ncontent-type:text/plain\nmessage:{fault}\n\n{thrown}\0\n".encode()
 
 
+def _clickhouse(port: int, answer: bytes) -> Answer:
+    """The native port: whom it takes for a browser it tells so, and clients get ``answer`` (TCPHandler.cpp)."""
+    told = f"Port {port} is for clickhouse-client program\r\nYou must use port 8123 for HTTP.\r\n"
+
+    def converse(request: bytes) -> bytes | None:
+        if request[:1] in (b"G", b"P"):
+            return b"HTTP/1.0 400 Bad Request\r\n\r\n" + told.encode()
+        return answer if request.startswith(b"\0\x09roundsman") and b"\x07default\0" in request else None
+
+    return converse
+
+
+# ClickHouse 24.8.4 of revision 54471 to a client of revision 54401, and how it turns down a user without a password.
+_CLICKHOUSE_HELLO = b"\0\x0aClickHouse\x18\x08\xc7\xa9\x03\x0dAsia/Shanghai\x03lab\x04"
+_CLICKHOUSE_REFUSAL = b"\x02\x04\x02\0\0\x0dDB::Exception\x42" + b"DB::Exception: default: Authentication failed".ljust(
+    66
+)
+
+
 def _directory(request: bytes) -> bytes | None:
     """A small LDAP server that takes anonymous binds, and hangs up on what is no bind and no search."""
     if request[5:6] == b"\x60":
@@ -243,6 +262,19 @@ CASES = (
         start=scripted(61613, _stomp),
         expected=exposed(ACTIVEMQ=61613) | {(61613, "DB-CLEARTEXT")},
         services=frozenset({(61613, "stomp")}),
+    ),
+    LabCase(
+        name="clickhouse-by-its-native-port",
+        address="127.10.93.12",
+        ports="T:9000,T:9001,T:19000",
+        start=together(
+            scripted(9000, _clickhouse(9000, _CLICKHOUSE_HELLO), once=True),
+            scripted(9001, _clickhouse(9001, _CLICKHOUSE_REFUSAL), once=True),
+            scripted(19000, _clickhouse(19000, _CLICKHOUSE_HELLO), once=True),
+        ),
+        expected=unauth(CLICKHOUSE=9000) | exposed(CLICKHOUSE=9001) | unauth(CLICKHOUSE=19000),
+        tolerated=_AGE,
+        services=frozenset({(9000, "clickhouse"), (9001, "clickhouse"), (19000, "clickhouse")}),
     ),
     LabCase(
         name="ldap-that-hangs-up-on-starttls",
