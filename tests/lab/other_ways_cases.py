@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 import struct
@@ -135,6 +136,36 @@ _CLICKHOUSE_HELLO = b"\0\x0aClickHouse\x18\x08\xc7\xa9\x03\x0dAsia/Shanghai\x03l
 _CLICKHOUSE_REFUSAL = b"\x02\x04\x02\0\0\x0dDB::Exception\x42" + b"DB::Exception: default: Authentication failed".ljust(
     66
 )
+
+
+def _rocketmq(answers: dict[int, tuple[int, str, bytes]]) -> Answer:
+    """The remoting protocol of RocketMQ 4.9: code, remark and body for each request that the server knows."""
+
+    def answer(request: bytes) -> bytes | None:
+        try:
+            asked = json.loads(request[8:])
+        except ValueError:
+            return None  # the decoder closes the channel on what is no frame
+        code, remark, body = answers.get(asked["code"], (3, f" request type {asked['code']} not supported", b""))
+        fields = {"code": code, "flag": 1, "language": "JAVA", "opaque": asked["opaque"], "remark": remark}
+        header = json.dumps({**fields, "serializeTypeCurrentRPC": "JSON", "version": 399}).encode()
+        return struct.pack(">II", 4 + len(header) + len(body), len(header)) + header + body
+
+    return answer
+
+
+_RUNTIME = b'{"table":{"brokerVersionDesc":"V4_9_4","msgPutTotalTodayNow":"7"}}'
+_CLUSTER = b'{"brokerAddrTable":{"lab":{"brokerAddrs":{0:"192.0.2.7:10911"},"brokerName":"lab"}},"clusterAddrTable":{}}'
+_NO_KEY = "org.apache.rocketmq.acl.common.AclException: No accessKey is configured"
+_HADOOP = (
+    b"HTTP/1.1 404 Not Found\r\nContent-type: text/plain\r\n\r\n"
+    b"It looks like you are making an HTTP request to a Hadoop IPC port. "
+    b"This is not the correct port for the web interface on this daemon.\r\n"
+)
+
+
+def _hadoop(request: bytes) -> bytes | None:
+    return _HADOOP if request.startswith(b"GET ") else None
 
 
 def _directory(request: bytes) -> bytes | None:
@@ -275,6 +306,27 @@ CASES = (
         expected=unauth(CLICKHOUSE=9000) | exposed(CLICKHOUSE=9001) | unauth(CLICKHOUSE=19000),
         tolerated=_AGE,
         services=frozenset({(9000, "clickhouse"), (9001, "clickhouse"), (19000, "clickhouse")}),
+    ),
+    LabCase(
+        name="rocketmq-brokers-and-name-server",
+        address="127.10.93.13",
+        ports="T:9876,T:10911,T:10921",
+        start=together(
+            scripted(9876, _rocketmq({106: (0, "", _CLUSTER)})),
+            scripted(10911, _rocketmq({28: (0, "", _RUNTIME)})),
+            scripted(10921, _rocketmq({28: (1, _NO_KEY, b"")})),
+        ),
+        expected=unauth(ROCKETMQ=9876) | unauth(ROCKETMQ=10911) | exposed(ROCKETMQ=10921),
+        tolerated=_AGE,
+        services=frozenset({(9876, "rocketmq"), (10911, "rocketmq"), (10921, "rocketmq")}),
+    ),
+    LabCase(
+        name="hadoop-by-its-own-calls",
+        address="127.10.93.14",
+        ports="T:8020,T:8032,T:9000",
+        start=together(*(scripted(port, _hadoop, once=True) for port in (8020, 8032, 9000))),
+        expected=exposed(HDFS=8020) | exposed(HDFS=9000),
+        services=frozenset({(8020, "hadoop-ipc"), (8032, "hadoop-ipc"), (9000, "hadoop-ipc")}),
     ),
     LabCase(
         name="ldap-that-hangs-up-on-starttls",
