@@ -177,6 +177,14 @@ def _directory(request: bytes) -> bytes | None:
     return None
 
 
+def _goproxy(tunnel: bytes) -> Answer:
+    """What builds on elazarl/goproxy: no page of its own, and few words about tunnels."""
+    words = b"This is a proxy server. Does not respond to non-proxy requests.\n"
+    head = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+    page = head + b"Content-Length: %d\r\n\r\n" % len(words) + words
+    return lambda request: tunnel if request.startswith(b"CONNECT ") else page
+
+
 @contextlib.contextmanager
 def _tinyproxies(address: str, folder: Path) -> Iterator[None]:
     """One that makes tunnels to one port of NNTP's alone, for everyone; the same for one network only."""
@@ -275,6 +283,23 @@ CASES = (
         silent=frozenset({"SVC-HTTP-PROXY-EXPOSED"}),
         tolerated=NOT_ABOUT_ACCESS,
         needs=("squid",),
+    ),
+    LabCase(
+        name="http-proxies-without-a-page",
+        address="127.10.93.15",
+        ports="T:8081,T:8082,T:8083",
+        start=together(
+            scripted(8081, _goproxy(b"HTTP/1.1 502 Bad Gateway\r\n\r\n"), once=True),
+            scripted(
+                8082, _goproxy(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"), once=True
+            ),
+            scripted(
+                8083, lambda _: b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 5\r\n\r\nOops\n", once=True
+            ),
+        ),
+        expected=unauth(HTTP_PROXY=8081) | exposed(HTTP_PROXY=8082),
+        tolerated=NOT_ABOUT_ACCESS,
+        outcome="partial",
     ),
     LabCase(
         name="smb-for-other-addresses",

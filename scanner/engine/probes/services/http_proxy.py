@@ -39,7 +39,11 @@ _BAD_REQUEST = 400
 _STATUS = re.compile(rb"\AHTTP/1\.[01] (\d{3})[ \r]")
 _FAILED = re.compile(rb"(?i)unable to connect|could ?n[o']t connect|connection (?:failed|timed out)")
 """How proxies that say 500 for a gateway's error tell that they tried, Tinyproxy among them."""
-_SOFTWARE = re.compile(r"^(squid|tinyproxy|privoxy|ATS|3proxy|proxy\.py)(?:(?:/| v)(\d[\w.]{0,15}))?", re.IGNORECASE)
+_SOFTWARE = re.compile(
+    r"^(squid|tinyproxy|privoxy|polipo|mitmproxy|ATS|3proxy|proxy\.py)(?:(?:/| v?)(\d[\w.]{0,15}))?", re.IGNORECASE
+)
+_GOPROXY = "This is a proxy server. Does not respond to non-proxy requests."
+"""What programs that build on elazarl/goproxy tell whoever asks them as a web server, unless they say it otherwise."""
 _OF_A_PROXY = re.compile(rb"(?i)\r\nproxy-(?:agent|connection):")
 """Headers that a proxy gives to its client; what stands before servers has none."""
 
@@ -55,7 +59,8 @@ def suspects(reply: HttpReply) -> bool:
 def _is_named(reply: HttpReply) -> bool:
     """Tell whether the reply bears the marks of a forward proxy: its name, or its demand to log in to a proxy."""
     software = _SOFTWARE.match(reply.header("server") or "")
-    return bool(software) or reply.header("x-squid-error") is not None or reply.status == 407 or _is_privoxy(reply)
+    told = _is_privoxy(reply) or (reply.status == 500 and reply.body.startswith(_GOPROXY))
+    return bool(software) or reply.header("x-squid-error") is not None or reply.status == 407 or told
 
 
 def _is_privoxy(reply: HttpReply) -> bool:
