@@ -103,6 +103,17 @@ def _switch(connection: socket.socket) -> None:
             return
 
 
+@contextlib.contextmanager
+def _redis_that_is_full(address: str, folder: Path) -> Iterator[None]:
+    """Somebody else has all of its connections."""
+    limited = redis_server(6379, "--protected-mode", "no", "--maxclients", "2")
+    with limited(address, folder), contextlib.ExitStack() as others:
+        time.sleep(0.5)  # the connection that waited for it to listen has ended
+        for _ in range(2):
+            others.enter_context(socket.create_connection((address, 6379)))
+        yield
+
+
 def _full(code: int, text: bytes) -> bytes:
     """An error in place of MySQL's handshake (sql/auth, before any capability is agreed on)."""
     body = b"\xff" + code.to_bytes(2, "little") + text
@@ -242,6 +253,17 @@ CASES = (
         silent=frozenset({"DB-CLEARTEXT"}),
         outcome="partial",
         services=frozenset({(3306, "mysql"), (3307, "mysql")}),
+    ),
+    LabCase(
+        name="redis-that-is-full",
+        address="127.10.93.16",
+        ports="T:6379",
+        start=_redis_that_is_full,
+        expected=exposed(REDIS=6379) | {(6379, "DB-CLEARTEXT")},
+        silent=frozenset({"SVC-REDIS-UNAUTH"}),
+        outcome="partial",
+        services=frozenset({(6379, "redis")}),
+        needs=("redis-server",),
     ),
     LabCase(
         name="redis-open-with-ping-renamed",

@@ -28,6 +28,8 @@ _TROUBLED = re.compile(
 )
 """What even ``PING`` is answered with by a server that can't save, still loads, or has lost its master, though it
 answers ``INFO`` (redis/src/server.c, processCommand): a weak server in trouble is weak."""
+_FULL = re.compile(rb"\A-ERR max number of clients (?:\+ cluster connections )?reached\r\n")
+"""Said unasked, and whether it would serve us is not told (redis/src/networking.c)."""
 _UNKNOWN = b"-ERR unknown command"
 _NO_PING = re.compile(rb"\A-ERR unknown command ['`]PING['`]")
 """Where it was given another name; Redis alone quotes the word that it doesn't know."""
@@ -50,13 +52,14 @@ _BULK = re.compile(rb"\A\$(\d{1,7})\r\n")
 
 def recognises(reply: bytes) -> bool:
     """Tell whether the reply to ``PING`` is Redis's: a pong, a refusal, its trouble, or that it knows no such word."""
-    told = (pattern.match(reply) for pattern in (_PROTECTED, _TROUBLED, _NO_PING))
+    told = (pattern.match(reply) for pattern in (_PROTECTED, _TROUBLED, _NO_PING, _FULL))
     return reply.startswith((b"+PONG\r\n", *_REFUSALS)) or any(told)
 
 
 def also_recognises(reply: bytes) -> bool:
     """Recognise the error that an HTTP request line earns: ``GET`` is a Redis command with too many words."""
-    return reply.startswith((b"-ERR wrong number of arguments for 'get'", b"-NOAUTH")) or bool(_PROTECTED.match(reply))
+    unasked = _PROTECTED.match(reply) or _FULL.match(reply)
+    return reply.startswith((b"-ERR wrong number of arguments for 'get'", b"-NOAUTH")) or bool(unasked)
 
 
 async def look(contact: Contact) -> ServiceFacts:
@@ -84,6 +87,11 @@ def _facts(contact: Contact, reply: bytes, evidence: tuple[Exchange, ...]) -> Se
     if _PROTECTED.match(reply):
         refusal = (("refusal", "protected-mode"),)
         return ServiceFacts("REDIS", Access.RESTRICTED, "Redis", attributes=refusal, exchanges=evidence)
+    if _FULL.match(reply):
+        why = "Redis has no connection to spare; inspect it again later."
+        if not contact.pause:
+            raise UnexpectedReply(why)  # the connections may have been our own, and it is asked again after a pause
+        return ServiceFacts("REDIS", Access.UNKNOWN, "Redis", "", channel, evidence, why)
     if reply.startswith(_REFUSALS):
         attributes = (*channel, ("refusal", "credentials"))
         return ServiceFacts("REDIS", Access.RESTRICTED, "Redis", attributes=attributes, exchanges=evidence)
