@@ -13,17 +13,20 @@ from django.db import connection, connections
 from django.db.models import Field, Model
 
 
+def insert(rows: Sequence[Model]) -> None:
+    """Insert rows of one table that have no number yet. Raises ``IntegrityError`` where that breaks a constraint.
+
+    The rows are not given their numbers.
+    """
+    _insert(rows, "")
+
+
 def insert_missing(rows: Sequence[Model]) -> None:
     """Insert rows of one table that have no number yet; what breaks a unique constraint is there already, and stays.
 
     The rows are not given their numbers.
     """
-    if rows:
-        fields = [field for field in _fields(rows) if not field.primary_key]
-        columns = ", ".join(_column(field) for field in fields)
-        values = ", ".join(["%s"] * len(fields))
-        statement = f"INSERT INTO {_table(rows)} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608 - names of our own tables
-        _execute(statement, rows, fields)
+    _insert(rows, " ON CONFLICT DO NOTHING")
 
 
 def insert_or_update(rows: Sequence[Model], unique: Collection[str], names: Collection[str]) -> None:
@@ -33,15 +36,18 @@ def insert_or_update(rows: Sequence[Model], unique: Collection[str], names: Coll
     The rows are not given their numbers.
     """
     if rows:
-        fields = [field for field in _fields(rows) if not field.primary_key]
-        columns = ", ".join(_column(field) for field in fields)
-        values = ", ".join(["%s"] * len(fields))
-        same = ", ".join(_column(field) for field in fields if field.name in unique)
+        fields = _fields(rows)
+        same = ", ".join(_columns(fields, unique))
         written = ", ".join(f"{column} = EXCLUDED.{column}" for column in _columns(fields, names))
-        statement = (
-            f"INSERT INTO {_table(rows)} ({columns}) VALUES ({values}) "  # noqa: S608 - as above
-            f"ON CONFLICT ({same}) DO UPDATE SET {written}"
-        )
+        _insert(rows, f" ON CONFLICT ({same}) DO UPDATE SET {written}")
+
+
+def _insert(rows: Sequence[Model], otherwise: str) -> None:
+    if rows:
+        fields = [field for field in _fields(rows) if not field.primary_key]
+        columns = ", ".join(map(_column, fields))
+        values = ", ".join(["%s"] * len(fields))
+        statement = f"INSERT INTO {_table(rows)} ({columns}) VALUES ({values}){otherwise}"  # noqa: S608 - names of our own tables
         _execute(statement, rows, fields)
 
 
