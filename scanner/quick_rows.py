@@ -1,4 +1,4 @@
-"""Models of which thousands of rows are read or made at a time, as plain objects in half the time."""
+"""Models whose rows are read or made by the thousand, or for every job, as plain objects in half the time."""
 
 from __future__ import annotations
 
