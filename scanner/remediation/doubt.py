@@ -11,13 +11,13 @@ from scanner.engine.judge import may_rest_on_other_hosts
 from scanner.engine.known_keys import KnownKeys
 from scanner.engine.model import Transport
 from scanner.prepared import Given, Prepared
-from scanner.remediation.follow import PLACE, rename_checks, to_follow, view_of
+from scanner.remediation.follow import PLACE, organisation_of, rename_checks, round_of, to_follow, view_of
 from scanner.remediation.keys import RoundKeys
 from scanner.remediation.lifecycle import State
 from scanner.remediation.looked import READ
 from scanner.remediation.models import Finding
 from scanner.remediation.part import Part
-from scanner.rounds.models import TO_READ, HostResult, Round
+from scanner.rounds.models import TO_READ, HostResult
 from scanner.rounds.ways import Again
 
 _DOUBTED = ("addresses", "params", "profile", "level", "vantage")
@@ -49,10 +49,10 @@ def would_be_fixed(round_id: int) -> list[Again]:
     ports that a finding rests on beside its own. Only hosts that have something to fix are judged for it, unless they
     showed it all when they were looked at, and each alone unless something may rest on other hosts' keys.
     """
-    this = Round.objects.get(pk=round_id)
+    this = round_of(round_id)
     again: dict[int, set[tuple[int, Transport]]] = defaultdict(set)
     known: KnownKeys | None = None
-    for organisation in to_follow(this):
+    for organisation in map(organisation_of, to_follow(this)):
         rename_checks(this, organisation)
         to_read = _TO_READ.each(50, round=this, organisation=organisation)
         first = next(to_read, None)

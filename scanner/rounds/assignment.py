@@ -200,7 +200,7 @@ def result_values(host: Assigned, inspection: HostInspection, facts: bytes | Non
 def store_gaps(round_id: int, organisation_id: int, look: int, gaps: Iterable[tuple[Assigned, HostInspection]]) -> None:
     """Store many hosts that were not inspected; a result that is already there stays."""
     rows = [
-        HostResult(
+        HostResult.made(
             round_id=round_id,
             organisation_id=organisation_id,
             address=host.key[0],

@@ -17,6 +17,7 @@ import os
 import resource
 import statistics
 import sys
+import threading
 import time
 from array import array
 from collections.abc import Iterator, Mapping
@@ -233,7 +234,14 @@ def _workers(size: Size, clock: Clock, stop: Any, written: Any) -> Iterator[list
             each.join(30)
 
 
-def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> None:
+def _work(*given: Any) -> None:
+    """Work in a thread, as the workers of ``serve`` do: a main thread minds signals for each host."""
+    thread = threading.Thread(target=_work_until_the_end, args=given)
+    thread.start()
+    thread.join()
+
+
+def _work_until_the_end(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> None:
     """Do jobs until the end, and keep the median of each day's times to write results, up to 16 at once.
 
     Each has rounds of its own, and helps with others when these are done: so it finds remembered what it judged, as all
