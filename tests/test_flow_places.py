@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from scanner.engine.facts.http import ExposedPath, HttpFacts, HttpReply
@@ -10,6 +12,7 @@ from scanner.engine.plan import Plan, SitePlace
 from scanner.flow import carry_out
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Finding
+from tests.lab.web_servers import nginx
 from tests.rounds.world import Engine, authorise, inspected, organisation, planned, register, ways
 
 pytestmark = pytest.mark.django_db
@@ -66,3 +69,29 @@ def test_a_listing_that_is_gone_with_its_link_is_fixed_once_it_was_asked_for(sit
     assert state_after(engine) == State.OPEN
     site.linked = site.listed = False
     assert state_after(engine) == State.FIXED
+
+
+@pytest.mark.lab
+def test_a_real_site_is_asked_where_its_folder_lay(tmp_path: Path) -> None:
+    address, port = "127.61.0.2", 7081
+    owner = organisation()
+    register(owner, address)
+    authorise(owner, address)
+    www = tmp_path / "www"
+
+    def fill(folder: Path) -> None:
+        (folder / "old").mkdir()
+        (folder / "old" / "minutes.txt").write_text("Only for the lab.")
+        (folder / "index.html").write_text('<!doctype html><title>Portal</title><a href="/old/">Minutes</a>')
+
+    def state() -> str:
+        carry_out(planned(ports=f"T:{port}"))
+        return Finding.objects.get(check_id="WEB-DIRLIST").state
+
+    with nginx(f"server {{ listen @address@:{port}; autoindex on; }}", port=port, fill=fill)(address, tmp_path):
+        assert state() == State.OPEN
+        (www / "index.html").write_text("<!doctype html><title>Portal</title>")
+        assert state() == State.OPEN
+        (www / "old" / "minutes.txt").unlink()
+        (www / "old").rmdir()
+        assert state() == State.FIXED
