@@ -130,6 +130,22 @@ def test_what_is_named_as_a_proxy_and_knows_no_tunnels_stands_before_servers_of_
     assert look_at(lambda request: http(status) if request.startswith(b"CONNECT") else named, tmp_path) is None
 
 
+def test_what_is_named_as_a_proxy_and_leaves_every_connect_unanswered_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_proxy, "CONNECT_TIMEOUT", 1.0)
+
+    def answer(request: bytes, *, tries: bool) -> bytes:
+        if request.startswith(b"CONNECT"):
+            return http("503 Service Unavailable") if b"255.255.255.255" in request and tries else b""
+        return _NAMED
+
+    assert look_at(lambda request: answer(request, tries=False), tmp_path) is None
+    facts = look_at(lambda request: answer(request, tries=True), tmp_path)
+    assert facts is not None
+    assert facts.access is Access.OPEN, "it was still trying"
+
+
 def test_at_the_level_of_greetings_a_name_beside_a_servers_trouble_is_no_proxy(tmp_path: Path) -> None:
     failing = b"HTTP/1.1 502 Bad Gateway\r\nServer: squid/5.7\r\nContent-Length: 0\r\n\r\n"
     assert look_at(lambda _: failing, tmp_path, Level.GREETING) is None

@@ -3,6 +3,7 @@
 The onward address is 192.0.2.1, which belongs to nobody (RFC 5737), so an open proxy fails to reach it and says so. How
 soon is up to the network behind it. So a server that bears no mark of a proxy is asked for 255.255.255.255 first: that
 fails at once, in the proxy's own system and without a packet, and who leaves it unanswered answers no CONNECT at all.
+One that bears a mark is asked so afterwards, where it left 192.0.2.1 unanswered.
 """
 
 from __future__ import annotations
@@ -87,9 +88,12 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
         return ServiceFacts("HTTP-PROXY", Access.UNKNOWN, product, version) if is_forward else None
     if not named and first.status != _BAD_REQUEST:
         return await http_proxy_apache.look(session) if http_proxy_apache.is_apache(first) else None
-    if not named and not await _answers_connect(session, min(CONNECT_TIMEOUT, max(SHORTEST, TIMES * took))):
+    patience = min(CONNECT_TIMEOUT, max(SHORTEST, TIMES * took))
+    if not named and not await _answers_connect(session, patience):
         return None
     access, refusal, reply = await _connect(session)
+    if named and access is Access.OPEN and not reply and not await _answers_connect(session, patience):
+        return None
     if _status(reply) in _NO_TUNNELS or not (named or (access is Access.OPEN and _tells_of_the_tunnel(reply))):
         return None
     return ServiceFacts("HTTP-PROXY", access, product, version, refusal, (exchange(CONNECT, reply),))
