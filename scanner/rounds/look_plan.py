@@ -37,6 +37,7 @@ def plan_of(job: Job, terms: Terms, hosts: list[Assigned], ways: Ways) -> Plan:
         terms.vantage,
         _limits(job, terms),
         policy=policy(owner.policy_name),
+        places=terms.places,
     )
     return replace(plan, host_deadline=plan.host_deadline + scan_seconds(plan))
 

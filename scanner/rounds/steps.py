@@ -7,7 +7,7 @@ done, never both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -135,12 +135,12 @@ def prepare(lease: Lease, job: Job, ways: Ways, go_on: Callable[[], None]) -> No
 
 def doubt(lease: Lease, job: Job, wanted: Iterable[Again], ways: Ways) -> None:
     """Make the jobs of the second look. Scope is asked anew. Raises ``LeaseLost``."""
-    ports = {again.result_id: again.ports for again in wanted}
-    firsts = list(HostResult.objects.filter(round=job.round_id, look=LookNumber.FIRST, pk__in=ports).defer("facts"))
+    asked = {again.result_id: again for again in wanted}
+    firsts = list(HostResult.objects.filter(round=job.round_id, look=LookNumber.FIRST, pk__in=asked).defer("facts"))
     hosts: list[tuple[Organisation, list[Host]]] = []
     for organisation in Organisation.objects.filter(pk__in={first.organisation_id for first in firsts}):
         own = [first for first in firsts if first.organisation_id == organisation.pk]
-        hosts.append((organisation, _hosts_again(organisation, own, ports, ways)))
+        hosts.append((organisation, _hosts_again(organisation, own, asked, ways)))
     _make_look_jobs(lease, job, hosts, LookNumber.AGAIN, ways.now())
 
 
@@ -252,14 +252,11 @@ def _is_about(this: Round, only: set[str] | None, registered: RegisteredTarget) 
 
 
 def _hosts_again(
-    organisation: Organisation,
-    firsts: list[HostResult],
-    ports: dict[int, tuple[tuple[int, Transport], ...]],
-    ways: Ways,
+    organisation: Organisation, firsts: list[HostResult], asked: Mapping[int, Again], ways: Ways
 ) -> list[Host]:
     registered = {target.id: target for target in registered_targets(organisation)}
     hosts = [
-        _host_again(first, registered[first.target_id], ports[first.pk])
+        _host_again(first, registered[first.target_id], asked[first.pk])
         for first in firsts
         if first.target_id in registered
     ]
@@ -269,11 +266,11 @@ def _hosts_again(
     return [*permit(hosts, scope, now), *look_up(domains, scope, ways.resolver, now)]
 
 
-def _host_again(first: HostResult, registered: RegisteredTarget, ports: Iterable[tuple[int, Transport]]) -> Host:
-    chosen = list(ports)
+def _host_again(first: HostResult, registered: RegisteredTarget, again: Again) -> Host:
+    chosen = again.ports
     spec = PortSpec(
         PortSet.LIST,
         as_ranges({port for port, transport in chosen if transport is Transport.TCP}),
         tuple(sorted({port for port, transport in chosen if transport is Transport.UDP})),
     )
-    return Host(registered, Target(first.label, first.address, first.hostname or None), spec)
+    return Host(registered, Target(first.label, first.address, first.hostname or None), spec, places=again.places)
