@@ -22,12 +22,13 @@ def insert(rows: Sequence[Model]) -> None:
     _insert(rows, "")
 
 
-def insert_missing(rows: Sequence[Model]) -> None:
-    """Insert rows of one table that have no number yet; what breaks a unique constraint is there already, and stays.
+def insert_missing(rows: Sequence[Model]) -> int:
+    """Insert rows of one table that have no number yet, and return how many those were; what breaks a unique constraint
+    is there already, and stays.
 
     The rows are not given their numbers.
     """
-    _insert(rows, " ON CONFLICT DO NOTHING")
+    return _insert(rows, " ON CONFLICT DO NOTHING")
 
 
 def insert_or_update(rows: Sequence[Model], unique: Collection[str], names: Collection[str]) -> None:
@@ -49,10 +50,11 @@ def update(rows: Sequence[Model], names: Collection[str]) -> None:
         _execute(*_update(type(rows[0]), frozenset(names)), rows)
 
 
-def _insert(rows: Sequence[Model], otherwise: str) -> None:
-    if rows:
-        statement, fields = _insertion(type(rows[0]))
-        _execute(statement + otherwise, fields, rows)
+def _insert(rows: Sequence[Model], otherwise: str) -> int:
+    if not rows:
+        return 0
+    statement, fields = _insertion(type(rows[0]))
+    return _execute(statement + otherwise, fields, rows)
 
 
 _Statement = tuple[str, "Sequence[Field[Any, Any]]"]
@@ -75,11 +77,13 @@ def _update(model: type[Model], names: frozenset[str]) -> _Statement:
     return f"UPDATE {_table(model)} SET {columns} WHERE {_column(key)} = %s", [*fields, key]  # noqa: S608 - as above
 
 
-def _execute(statement: str, fields: Sequence[Field[Any, Any]], rows: Sequence[Model]) -> None:
+def _execute(statement: str, fields: Sequence[Field[Any, Any]], rows: Sequence[Model]) -> int:
+    """Execute the statement for each row, and return how many it touched together."""
     own = connections[connection.alias]  # what stands for it looks it up anew each time
     columns = [_prepared(field, rows, own) for field in fields]
     with connection.cursor() as cursor:
         cursor.executemany(statement, list(zip(*columns, strict=True)))
+        return int(cursor.rowcount)
 
 
 def _prepared(field: Field[Any, Any], rows: Sequence[Model], own: Any) -> list[Any]:
