@@ -182,22 +182,24 @@ class _Service:
         from scanner.delivery.digest import Space
         from scanner.delivery.duties import Duties
         from scanner.delivery.sender import Mailer
+        from scanner.prepared import Prepared
+        from scanner.rounds.models import ENDED, Round
 
         self._clock = clock
         self._duties = Duties(lambda: Space(10**9, 10**10))
         self._mailer = Mailer(clock.now)
+        self._unfinished = Prepared(lambda: Round.objects.exclude(state__in=ENDED).values_list("pk", flat=True)[:1])
 
     def step(self, workers: list[Any]) -> None:
         """Make what is due, wait until all is done, and let every mail leave."""
         from scanner.remediation.cadence import make_cadence_rounds
         from scanner.rounds.clock import tick
-        from scanner.rounds.models import ENDED, Round
 
         now = self._clock.now()
         tick(now)
         make_cadence_rounds(now)
         self._duties.run(now)
-        while Round.objects.exclude(state__in=ENDED).exists():
+        while self._unfinished():
             if not self._mailer.send_due().tried:
                 time.sleep(WAIT)
             if not all(each.is_alive() for each in workers):
