@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, meta, nodes
-from jinja2.compiler import CodeGenerator, Frame
+from jinja2.compiler import CodeGenerator, Frame, MacroRef
 from jinja2.loaders import split_template_path
+from jinja2.runtime import Macro
 from markupsafe import Markup, escape
 
 from scanner.engine.catalogue.load import Language
@@ -146,6 +147,17 @@ class _Plainly(CodeGenerator):
         self.signature(node, frame, {"caller": "caller"} if forward_caller else None)
         self.write(")")
 
+    def macro_def(self, macro_ref: MacroRef, frame: Frame) -> None:
+        """Make a macro that is called at once with what it takes, unless it asks for more than it names."""
+        if macro_ref.accesses_kwargs or macro_ref.accesses_varargs or macro_ref.accesses_caller:
+            super().macro_def(macro_ref, frame)
+            return
+        name, takes = getattr(macro_ref.node, "name", None), [each.name for each in macro_ref.node.args]
+        self.write(
+            f"environment.macro(environment, macro, {name!r}, {takes!r}, False, False, False, "
+            "context.eval_ctx.autoescape)"
+        )
+
     def visit_Include(self, node: nodes.Include, frame: Frame) -> None:  # noqa: N802 - Jinja's name
         """Take what is included as one piece, where the library has each template above it pass on every word."""
         if node.ignore_missing or not node.with_context:
@@ -164,12 +176,23 @@ class _Plainly(CodeGenerator):
         self.write(")")
 
 
+class _PlainMacro(Macro):
+    """A macro that takes what its call names in order, where the library first sees what it might take else."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> str:
+        if kwargs or len(args) != self._argument_count:
+            return super().__call__(*args, **kwargs)
+        text = self._func(*args)
+        return Markup(text) if self._default_autoescape else text  # noqa: S704 - macros escape what they show
+
+
 class _OwnEnvironment(Environment):
     """The environment of the shipped templates, which are part of the program and need no sandbox."""
 
     code_generator_class = _Plainly
     call = operator.call  # built in, so an instance doesn't bind it
     shown = staticmethod(_shown)
+    macro = _PlainMacro
 
 
 @cache

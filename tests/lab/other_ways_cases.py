@@ -21,7 +21,7 @@ from tests.lab.http_answers import together
 from tests.lab.redis_cases import redis_server
 from tests.lab.relatives_cases import mysql_greeting
 from tests.lab.scripted import Answer, Speak, listening, scripted, speaks
-from tests.lab.sharing_cases import squid
+from tests.lab.squid_cases import squid
 
 _OWN_CERTIFICATE = frozenset(check for check in catalogue() if check.startswith(("TLS-", "CERT-")))
 _AGE = frozenset({"SW-EOL-APP", "SW-EOL-SOON", "SW-OUTDATED"})
@@ -300,7 +300,7 @@ CASES = (
         name="http-proxies-that-make-no-tunnels-squid",
         address="127.10.93.8",
         ports="T:3128",
-        start=squid("http_access deny CONNECT", "http_access allow all"),
+        start=squid("", "http_access deny CONNECT", "http_access allow all"),
         expected=unauth(HTTP_PROXY=3128),
         silent=frozenset({"SVC-HTTP-PROXY-EXPOSED"}),
         tolerated=NOT_ABOUT_ACCESS,
