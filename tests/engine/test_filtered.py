@@ -12,13 +12,15 @@ import pytest
 
 from scanner.engine.inspect import inspect
 from scanner.engine.judge import judge
-from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, PortScan, Target, Transport
+from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, Outcome, PortScan, Target, Transport
 from scanner.engine.plan import Plan, parse_ports
 from scanner.engine.probes.discovery import discover
 from scanner.engine.probes.nmap import is_privileged
 from tests.engine.test_inspect import listener
 from tests.lab.case import program
+from tests.lab.discovery_cases import bind_of_old
 from tests.lab.http_answers import GO_NOT_FOUND, answers, page
+from tests.lab.udp import scripted_udp
 
 TCP = Transport.TCP
 
@@ -62,6 +64,35 @@ def test_a_dropped_port_counts_as_shut_when_it_stays_silent_while_another_answer
     assert (scan.open, scan.filtered, scan.filtered_ports) == ((7001,), 1, "7002")
     assert scan.still_filtered == "7002"
     assert coverage.covers(Facet.SERVICE, 7002, TCP)
+
+
+@real
+@pytest.mark.lab
+def test_a_service_over_udp_is_found_behind_a_firewall_that_drops_all_of_tcp() -> None:
+    address = "127.31.0.11"
+    with (
+        scripted_udp(53, bind_of_old)(address, Path()),
+        firewall(address),
+    ):
+        inspection = look(address, "T:22,80,U:53,123")
+    assert inspection.outcome is Outcome.PARTIAL
+    assert [gap.reason for gap in inspection.coverage.gaps] == [GapReason.TCP_SILENT]
+    assert [(service.endpoint.port, service.protocol) for service in inspection.services] == [(53, "dns")]
+    assert inspection.coverage.covers(Facet.SERVICE, 53, Transport.UDP)
+    assert inspection.coverage.covers(Facet.SERVICE, 123, Transport.UDP), "the host itself says that nothing is there"
+    assert not inspection.coverage.covers(Facet.PORT, 22, TCP)
+    assert {finding.check for finding in judge(inspection)} == {"DNS-AMP-ANY"}
+
+
+@real
+@pytest.mark.lab
+def test_a_host_of_which_no_service_answers_is_not_inspected_though_it_calls_ports_closed() -> None:
+    address = "127.31.0.12"
+    with firewall(address):
+        inspection = look(address, "T:22,80,U:53")
+    assert inspection.outcome is Outcome.UNREACHABLE
+    assert [gap.reason for gap in inspection.coverage.gaps] == [GapReason.HOST_SILENT]
+    assert not inspection.coverage.covers(Facet.SERVICE, 53, Transport.UDP)
 
 
 @real
