@@ -154,7 +154,7 @@ async def _look(target: Target, found: Discovered, tools: Tools, seen: _Collecte
     await _look_again(target, tools, seen)
     if scan is not None:
         seen.still_filtered, reached = await knock(
-            scan,
+            found,
             lambda port: _contact(target, Endpoint(target.address, port), tools),
             https_matters=any(service.protocol == "http" and not service.tls for service in seen.services),
         )

@@ -113,6 +113,37 @@ def test_a_limiter_that_dropped_only_the_scan_closes_nothing() -> None:
 
 @real
 @pytest.mark.lab
+def test_a_host_that_answers_only_so_many_packets_a_second_is_not_inspected_whole() -> None:
+    limit = [
+        "--syn",
+        "-m",
+        "hashlimit",
+        "--hashlimit-above",
+        "40/second",
+        "--hashlimit-burst",
+        "40",
+        "--hashlimit-name",
+        "lab",
+    ]
+    with firewall("127.31.0.13", *limit):
+        inspection = look("127.31.0.13", "T:7001-7400")
+    assert inspection.coverage.scans[0].filtered > 16
+    assert inspection.outcome is Outcome.PARTIAL
+    assert {(gap.reason, gap.facet) for gap in inspection.coverage.gaps} == {(GapReason.CONNECTION_LIMITED, Facet.PORT)}
+
+
+@real
+@pytest.mark.lab
+@pytest.mark.parametrize("does", [("DROP",), ("REJECT",), ("REJECT", "--reject-with", "icmp-host-prohibited")])
+def test_a_firewall_before_most_ports_is_no_limit(does: tuple[str, ...]) -> None:
+    with listener("127.31.0.14", 7001), firewall("127.31.0.14", "--dport", "7100:7400", does=does):
+        inspection = look("127.31.0.14", "T:7001-7002,7100-7400")
+    assert inspection.coverage.scans[0].filtered == 301
+    assert GapReason.CONNECTION_LIMITED not in {gap.reason for gap in inspection.coverage.gaps}
+
+
+@real
+@pytest.mark.lab
 def test_many_dropped_ports_are_named_though_nmap_folds_them() -> None:
     with listener("127.31.0.3", 7001), firewall("127.31.0.3", "--dport", "7100:7199"):
         found = asyncio.run(discover(["127.31.0.3"], "7001,7050-7199", rate=0, host_deadline=60))["127.31.0.3"]
