@@ -340,6 +340,15 @@ def test_tlsa_records_count_only_when_they_and_the_mail_exchanges_are_signed(
     assert (dict(verdict.params)["dane_problem"] if verdict else "") == problem
 
 
+def test_signed_tlsa_records_of_a_provider_are_not_held_against_an_unsigned_domain() -> None:
+    pinned = DnsAnswer(question("_25._tcp.mx.provider.example TLSA"), Reply.ANSWERED, ("3 1 1 ab",), authentic=True)
+    hosted = domain({f"{NAME} MX": ("10 mx.provider.example",), "mx.provider.example A": ("192.0.2.25",)})
+    assert "DOM-DANE" not in found(with_answers(hosted, pinned))
+    assert "DOM-DANE" in found(
+        with_answers(hosted, replace(pinned, authentic=False), replace(hosted.answers[0], authentic=True))
+    )
+
+
 def test_an_address_in_place_of_a_mail_host_is_no_dangling_record() -> None:
     facts = domain({f"{NAME} MX": ("10 192.0.2.25",)}, unknown=("192.0.2.25 A", "192.0.2.25 AAAA"))
     assert dict(found(facts)["DOM-MX"].params)["mx_problem"] == "address"

@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from scanner.engine.facts.domain import DMARC, MTA_STS, ROOT, TLS_REPORTS, exchanges, tags, versioned, within_owner
+from scanner.engine.facts.domain import (
+    DMARC,
+    MTA_STS,
+    ROOT,
+    TLS_REPORTS,
+    exchanges,
+    lies_in,
+    tags,
+    versioned,
+    within_owner,
+)
 from scanner.engine.facts.spf import read_spf
 from scanner.engine.model import Severity
 from scanner.engine.rules.domain_read import HostState, Judge, Reader, Verdict
@@ -209,7 +219,8 @@ def transport_reports(read: Reader) -> Iterator[Verdict]:
 def dane(read: Reader) -> Iterator[Verdict]:
     """Report TLSA records that mail servers can't use, or hint at missing ones where DNSSEC allows them.
 
-    They count only when the MX records and they themselves are signed (RFC 7672 section 2.2).
+    They count only when they are signed, and so are the MX records (RFC 7672 section 2.2). Where those lead to a host of
+    another's, its signed records are not the domain's to mend, and senders may go by them all the same.
     """
     records = read.answer(read.name, "MX")
     if records is None:
@@ -220,7 +231,8 @@ def dane(read: Reader) -> Iterator[Verdict]:
     pinned = {host: answer for host, answer in known.items() if answer.records}
     validates = any(answer.authentic for answer in read.facts.answers)
     for host, answer in pinned.items():
-        insecure = validates and not (records.authentic and answer.authentic)
+        led_securely = records.authentic or not lies_in(host, read.name)
+        insecure = validates and not (led_securely and answer.authentic)
         if insecure or not any(record.partition(" ")[0] in _TLSA_USAGES for record in answer.records):
             problem = "insecure" if insecure else "usage"
             yield Verdict("DOM-DANE", {"dane_problem": problem, "mail_host": host}, Severity.LOW)
