@@ -219,8 +219,8 @@ def transport_reports(read: Reader) -> Iterator[Verdict]:
 def dane(read: Reader) -> Iterator[Verdict]:
     """Report TLSA records that mail servers can't use, or hint at missing ones where DNSSEC allows them.
 
-    They count only when they are signed, and so are the MX records (RFC 7672 section 2.2). Where those lead to a host of
-    another's, its signed records are not the domain's to mend, and senders may go by them all the same.
+    They count only when they are signed, and so are the MX records (RFC 7672 section 2.2). Where those lead to a host
+    of another's, its signed records are not the domain's to mend; senders may go by them all the same.
     """
     records = read.answer(read.name, "MX")
     if records is None:
