@@ -50,8 +50,9 @@ bench-scale: setup ## Replay stored facts through the whole product on PostgreSQ
 endure: setup ## An hour of simulated faults: every round done once, every finding right, every mail there once
 	@$(PYTHON) -m tests.endurance.run
 
-packaging: setup ## Install on a Debian that is booted, and run the containers, as the operator's guide says (root; ten minutes)
+packaging: setup ## Install on Debian 12 and 13, booted, and run the containers, as the operator's guide says (root; a quarter of an hour)
 	@$(PYTHON) -m tests.packaging.machine
+	@$(PYTHON) -m tests.packaging.machine --release trixie
 	@$(PYTHON) -m tests.packaging.containers
 
 lock: setup ## Renew the hashed requirements from pyproject.toml

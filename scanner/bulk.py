@@ -7,23 +7,28 @@ the statement, which takes several times as long as everything else about it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, connections
 from django.db.models import Field, Model
 
 
-def insert_missing(rows: Sequence[Model]) -> None:
-    """Insert rows of one table that have no number yet; what breaks a unique constraint is there already, and stays.
+def insert(rows: Sequence[Model]) -> None:
+    """Insert rows of one table that have no number yet. Raises ``IntegrityError`` where that breaks a constraint.
 
     The rows are not given their numbers.
     """
-    if rows:
-        fields = [field for field in _fields(rows) if not field.primary_key]
-        columns = ", ".join(_column(field) for field in fields)
-        values = ", ".join(["%s"] * len(fields))
-        statement = f"INSERT INTO {_table(rows)} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608 - names of our own tables
-        _execute(statement, rows, fields)
+    _insert(rows, "")
+
+
+def insert_missing(rows: Sequence[Model]) -> int:
+    """Insert rows of one table that have no number yet, and return how many those were; what breaks a unique constraint
+    is there already, and stays.
+
+    The rows are not given their numbers.
+    """
+    return _insert(rows, " ON CONFLICT DO NOTHING")
 
 
 def insert_or_update(rows: Sequence[Model], unique: Collection[str], names: Collection[str]) -> None:
@@ -33,39 +38,58 @@ def insert_or_update(rows: Sequence[Model], unique: Collection[str], names: Coll
     The rows are not given their numbers.
     """
     if rows:
-        fields = [field for field in _fields(rows) if not field.primary_key]
-        columns = ", ".join(_column(field) for field in fields)
-        values = ", ".join(["%s"] * len(fields))
-        same = ", ".join(_column(field) for field in fields if field.name in unique)
+        fields = _fields(type(rows[0]))
+        same = ", ".join(_columns(fields, unique))
         written = ", ".join(f"{column} = EXCLUDED.{column}" for column in _columns(fields, names))
-        statement = (
-            f"INSERT INTO {_table(rows)} ({columns}) VALUES ({values}) "  # noqa: S608 - as above
-            f"ON CONFLICT ({same}) DO UPDATE SET {written}"
-        )
-        _execute(statement, rows, fields)
+        _insert(rows, f" ON CONFLICT ({same}) DO UPDATE SET {written}")
 
 
 def update(rows: Sequence[Model], names: Collection[str]) -> None:
     """Write the fields ``names`` of rows of one table, each by its number; one that is gone meanwhile stays gone."""
     if rows:
-        key = next(field for field in _fields(rows) if field.primary_key)
-        fields = [field for field in _fields(rows) if field.name in names]
-        columns = ", ".join(f"{column} = %s" for column in _columns(fields, names))
-        statement = f"UPDATE {_table(rows)} SET {columns} WHERE {_column(key)} = %s"  # noqa: S608 - as above
-        _execute(statement, rows, [*fields, key])
+        _execute(*_update(type(rows[0]), frozenset(names)), rows)
 
 
-def _execute(statement: str, rows: Sequence[Model], fields: Sequence[Field[Any, Any]]) -> None:
-    columns = [_prepared(field, rows) for field in fields]
+def _insert(rows: Sequence[Model], otherwise: str) -> int:
+    if not rows:
+        return 0
+    statement, fields = _insertion(type(rows[0]))
+    return _execute(statement + otherwise, fields, rows)
+
+
+_Statement = tuple[str, "Sequence[Field[Any, Any]]"]
+"""A statement, and the fields whose values it takes."""
+
+
+@lru_cache(maxsize=64)
+def _insertion(model: type[Model]) -> _Statement:
+    fields = [field for field in _fields(model) if not field.primary_key]
+    columns = ", ".join(map(_column, fields))
+    values = ", ".join(["%s"] * len(fields))
+    return f"INSERT INTO {_table(model)} ({columns}) VALUES ({values})", fields  # noqa: S608 - names of our own tables
+
+
+@lru_cache(maxsize=256)
+def _update(model: type[Model], names: frozenset[str]) -> _Statement:
+    key = next(field for field in _fields(model) if field.primary_key)
+    fields = [field for field in _fields(model) if field.name in names]
+    columns = ", ".join(f"{_column(field)} = %s" for field in fields)
+    return f"UPDATE {_table(model)} SET {columns} WHERE {_column(key)} = %s", [*fields, key]  # noqa: S608 - as above
+
+
+def _execute(statement: str, fields: Sequence[Field[Any, Any]], rows: Sequence[Model]) -> int:
+    """Execute the statement for each row, and return how many it touched together."""
+    own = connections[connection.alias]  # what stands for it looks it up anew each time
+    columns = [_prepared(field, rows, own) for field in fields]
     with connection.cursor() as cursor:
         cursor.executemany(statement, list(zip(*columns, strict=True)))
+        return int(cursor.rowcount)
 
 
-def _prepared(field: Field[Any, Any], rows: Sequence[Model]) -> list[Any]:
+def _prepared(field: Field[Any, Any], rows: Sequence[Model], own: Any) -> list[Any]:
     """Return a column as the database takes it. What neighbours share (mostly a time, or a state) is prepared once."""
     found: list[Any] = []
     last: object = _NOTHING
-    own = connections[connection.alias]  # what stands for it looks it up anew each time
     prepare, name = field.get_db_prep_save, field.attname
     for row in rows:
         value = getattr(row, name)
@@ -78,12 +102,12 @@ def _prepared(field: Field[Any, Any], rows: Sequence[Model]) -> list[Any]:
 _NOTHING = object()
 
 
-def _fields(rows: Sequence[Model]) -> Sequence[Field[Any, Any]]:
-    return rows[0]._meta.concrete_fields  # noqa: SLF001 - Django documents it under this name
+def _fields(model: type[Model]) -> Sequence[Field[Any, Any]]:
+    return model._meta.concrete_fields  # noqa: SLF001 - Django documents it under this name
 
 
-def _table(rows: Sequence[Model]) -> str:
-    return connection.ops.quote_name(rows[0]._meta.db_table)  # noqa: SLF001 - as above
+def _table(model: type[Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)  # noqa: SLF001 - as above
 
 
 def _columns(fields: Iterable[Field[Any, Any]], names: Collection[str]) -> list[str]:

@@ -21,8 +21,9 @@ def draft_of(path: Path) -> Iterator[Path]:
         sync(draft)
         draft.replace(path)
         sync(path.parent)
-    finally:
+    except BaseException:
         draft.unlink(missing_ok=True)
+        raise
 
 
 def sync(path: Path) -> None:

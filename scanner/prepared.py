@@ -179,10 +179,13 @@ def _of_column(converters: Sequence[_Converter], expression: Any, connection: An
     """Return what turns a column of what the database gave into what the field holds; nothing stays nothing."""
     if converters and all(map(_reads_moments, converters)):
         return _moments
-    faster = [_faster(each) for each in converters]
+    if converters and all(map(_reads_booleans, converters)):
+        return _booleans
+    if converters and all(map(_reads_json, converters)):
+        return _documents
 
     def converted(value: Any) -> Any:
-        for each in faster:
+        for each in converters:
             value = each(value, expression, connection)
         return value
 
@@ -242,18 +245,26 @@ def _moment(value: datetime | str) -> datetime:
     return naive.replace(tzinfo=UTC)
 
 
-def _faster(converter: _Converter) -> _Converter:
-    """Return what does the same as a converter of the database or of a field, in less time."""
+def _reads_booleans(converter: _Converter) -> bool:
+    return getattr(converter, "__func__", None) is DatabaseWrapper.ops_class.convert_booleanfield_value
+
+
+def _booleans(column: Sequence[Any]) -> list[Any]:
+    """Read what SQLite keeps as 0 and 1; nothing stays nothing."""
+    return [bool(value) if value in (0, 1) else value for value in column]
+
+
+def _reads_json(converter: _Converter) -> bool:
     owner, function = getattr(converter, "__self__", None), getattr(converter, "__func__", None)
-    if function is JSONField.from_db_value and isinstance(owner, JSONField) and owner.decoder is None:
-        return _json
-    return converter
+    return function is JSONField.from_db_value and isinstance(owner, JSONField) and owner.decoder is None
 
 
-def _json(value: Any, *_: object) -> Any:
+def _documents(column: Sequence[Any]) -> list[Any]:
     """Read JSON; what was read already stays."""
-    if not isinstance(value, str):
-        return value
+    return [_json(value) if isinstance(value, str) else value for value in column]
+
+
+def _json(value: str) -> Any:
     try:
         return from_json(value)
     except ValueError:

@@ -11,6 +11,7 @@ from django.core.validators import validate_slug
 from django.db import models
 from django.db.models import F, Q
 
+from scanner.quick_rows import QuickRow
 from targets.roots import parse_roots
 
 
@@ -68,7 +69,7 @@ class OptionalMail(models.TextChoices):
     DIGEST = "digest"
 
 
-class Retirable(models.Model):
+class Retirable(QuickRow):
     """A row that is retired, never deleted; ``retired_at`` None means it is active."""
 
     retired_at = models.DateTimeField(null=True, blank=True)
@@ -189,7 +190,7 @@ class Contact(Retirable):
         return f"{self.name} <{self.email}>"
 
 
-class Zone(models.Model):
+class Zone(QuickRow):
     """A part of the network that is inspected from one vantage. ``rate`` caps packets a second into it (0: no cap)."""
 
     name = models.CharField(max_length=64, unique=True)

@@ -86,6 +86,11 @@ class Reach:
 
 
 @lru_cache(maxsize=_REMEMBERED)
+def _read(address: str) -> Address:
+    return parse_address(address)
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def _alone(address: Address) -> Network:
     return ip_network(address)
 
@@ -305,7 +310,7 @@ def _understood(address: str, port: int, transport: str, when: datetime, hostnam
     if not isinstance(port, int) or not 1 <= port <= 65535:
         raise _Refused(RefusalReason.BAD_PORT, port=str(port))
     try:
-        literal = parse_address(address)
+        literal = _read(address)
     except AddressError as error:
         raise _Refused(RefusalReason.BAD_ADDRESS, address=address, error=str(error)) from error
     if hostname is None:

@@ -1,16 +1,18 @@
-"""Rows that are read quickly are as those that are read as usual."""
+"""Rows that are read or made quickly are as those that are read or made as usual."""
 
 from __future__ import annotations
 
 from inspect import getattr_static
 
 import pytest
+from django.apps import apps
 from django.db import models
 from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
 from django.db.models.query_utils import DeferredAttribute
 
 from scanner.quick_rows import QuickRow
-from scanner.remediation.models import Finding
+from scanner.remediation.lifecycle import Happened
+from scanner.remediation.models import Finding, FindingEvent
 from tests.delivery.office import finding, unit
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +40,19 @@ def test_a_field_that_was_not_read_is_read_when_it_is_asked_for() -> None:
     assert (row.host, row.check_id) == (known.host, known.check_id)
 
 
-@pytest.mark.parametrize("model", QuickRow.__subclasses__())
+def test_one_that_is_made_is_as_one_that_is_made_as_usual_and_is_stored_as_that() -> None:
+    known = finding(unit("power"))
+    columns = {"finding_id": known.pk, "kind": Happened.SEEN, "at": known.last_seen}
+    made, usual = FindingEvent.made(**columns), FindingEvent(**columns)
+    assert (made._state.adding, made._state.db) == (usual._state.adding, usual._state.db)
+    assert {name: value for name, value in made.__dict__.items() if name != "_state"} == {
+        name: value for name, value in usual.__dict__.items() if name != "_state"
+    }
+    made.save()
+    assert FindingEvent.objects.filter(kind=Happened.SEEN).get() == made
+
+
+@pytest.mark.parametrize("model", [each for each in apps.get_models() if issubclass(each, QuickRow)])
 def test_such_models_have_plain_fields_alone(model: type[QuickRow]) -> None:
     kinds = {type(getattr_static(model, field.attname)) for field in model._meta.concrete_fields}
     assert kinds <= {DeferredAttribute, ForeignKeyDeferredAttribute}

@@ -78,3 +78,16 @@ def test_an_error_that_is_no_other_writer_is_told_at_once(database: DatabaseWrap
     with pytest.raises(OperationalError, match="within a transaction"):
         begin(database)
     assert patience(database) == 20_000
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_statement_is_asked_with_other_values_each_time(database: DatabaseWrapper, times: int) -> None:
+    with database.cursor() as cursor:
+        for number in range(times):
+            cursor.execute("INSERT INTO said VALUES (%s)", [f"{number} %s"])
+        cursor.execute("SELECT word FROM said WHERE word LIKE '%%s' AND word != %s ORDER BY word", ["9 %s"])
+        assert cursor.fetchall() == [(f"{number} %s",) for number in range(times)]
+        cursor.execute("SELECT word FROM said WHERE word = %(word)s", {"word": "0 %s"})
+        assert cursor.fetchall() == [("0 %s",)]
+        cursor.execute("SELECT '%s'")
+        assert cursor.fetchall() == [("%s",)]

@@ -8,16 +8,18 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from scanner import bulk
 from scanner.delivery.mailing import Mailing
 from scanner.delivery.models import MessageKind, Told
 from scanner.delivery.outbox import Letter, enqueue_all
+from scanner.prepared import AnyOf, Prepared
 from targets.models import Organisation
 
 MORNING = time(8)
 """Nobody is written to earlier in the day, by the clock on their wall; what is urgent doesn't wait for it."""
 
-KEYS_AT_ONCE = 10_000
-"""Keys that one question is about: databases take no more than some ten thousand values."""
+_KEYS = AnyOf(50)
+_TOLD = Prepared(lambda: Told.objects.filter(key__in=_KEYS.places).order_by().values_list("key", flat=True))
 
 
 def due_day(zone: ZoneInfo, now: datetime) -> date | None:
@@ -29,16 +31,18 @@ def due_day(zone: ZoneInfo, now: datetime) -> date | None:
 def untold(keys: Iterable[str]) -> set[str]:
     """Return those of ``keys`` that were not told yet."""
     wanted = set(keys)
-    listed = sorted(wanted)
-    for first in range(0, len(listed), KEYS_AT_ONCE):
-        told = Told.objects.filter(key__in=listed[first : first + KEYS_AT_ONCE])
-        wanted.difference_update(told.values_list("key", flat=True))
-    return wanted
+    return wanted.difference(*(_TOLD(**part) for part in _KEYS.parts(wanted)))
 
 
 def mailing_of(kind: MessageKind, organisation: Organisation | None, day: date, now: datetime) -> Mailing:
     """Return the mailing of a day's letters."""
     return Mailing(kind, organisation, (organisation.pk if organisation else "", day), now)
+
+
+def untold_today(day_key: str, keys: Iterable[str]) -> set[str]:
+    """Return those of ``keys`` that were not told yet; none once the day's letters are out (:func:`tell_once`)."""
+    left = untold([day_key, *keys])
+    return left - {day_key} if day_key in left else set()
 
 
 def tell_once(
@@ -53,10 +57,9 @@ def tell_once(
     ``day_key`` is used up by it: what comes up later that day waits for the next. ``also`` is done with it.
     """
     with transaction.atomic():
-        _, first = Told.objects.get_or_create(key=day_key, defaults={"at": now})
-        if not first:
+        if not bulk.insert_missing([Told(key=day_key, at=now)]):
             return 0
-        Told.objects.bulk_create((Told(key=key, at=now) for key in sorted(keys)), ignore_conflicts=True)
+        bulk.insert_missing([Told(key=key, at=now) for key in sorted(keys)])
         if also is not None:
             also()
         return enqueue_all(letters, now)

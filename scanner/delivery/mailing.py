@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from scanner.delivery.letters import Frame, Written
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.outbox import Letter, key_of
 from scanner.delivery.recipients import Recipient
 from scanner.engine.catalogue.load import Language
+from scanner.prepared import AnyOf, Prepared
 from scanner.reports.stationery import stationery_of
 from targets.models import Organisation
 
 Writing = Callable[[Frame], Written]
 """Writes a letter in the language, and for whom, the frame says."""
+
+_KEYS = AnyOf(20)
+_TOLD = Prepared(lambda: Message.objects.filter(key__in=_KEYS.places).order_by().values_list("key", flat=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Mailing:
         """
         keys = {self._key(each): each for each in chosen}
         if told is None:
-            told = set(Message.objects.filter(key__in=keys).values_list("key", flat=True))
+            told = set(chain.from_iterable(_TOLD(**part) for part in _KEYS.parts(keys)))
         return [each for key, each in keys.items() if key not in told]
 
     def letters(self, chosen: Iterable[Recipient], writing: Writing) -> list[Letter]:

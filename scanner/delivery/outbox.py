@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
+from scanner import bulk
 from scanner.audit.trail import Action, record
 from scanner.delivery.mail_server import mail_domain
 from scanner.delivery.models import Attachment, Message, MessageKind, MessageState
@@ -72,17 +73,10 @@ def enqueue(letter: Letter, now: datetime) -> bool:
 
 def enqueue_all(letters: Iterable[Letter], now: datetime) -> int:
     """Put letters into the outbox; return how many are new. Belongs into a transaction."""
-    wanted = {letter.key: letter for letter in letters}
-    told = set(Message.objects.filter(key__in=wanted).values_list("key", flat=True))
-    new = [letter for key, letter in wanted.items() if key not in told]
-    if any(letter.files for letter in new):
-        return sum(enqueue(letter, now) for letter in new)
-    try:
-        with transaction.atomic():
-            Message.objects.bulk_create(Message(key=letter.key, **_columns(letter, now)) for letter in new)
-    except IntegrityError:  # somebody else has put one there at this moment
-        return sum(enqueue(letter, now) for letter in new)
-    return len(new)
+    wanted = list({letter.key: letter for letter in letters}.values())
+    if any(letter.files for letter in wanted):
+        return sum(enqueue(letter, now) for letter in wanted)
+    return bulk.insert_missing([Message(key=letter.key, **_columns(letter, now)) for letter in wanted])
 
 
 def _columns(letter: Letter, now: datetime) -> dict[str, Any]:

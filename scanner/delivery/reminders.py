@@ -8,14 +8,14 @@ and findings whose hosts left the register, are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain
-from typing import TypeVar, cast
+from typing import cast
 from zoneinfo import ZoneInfo
 
-from scanner.delivery.day import due_day, mailing_of, tell_once, untold
+from scanner.delivery.day import due_day, mailing_of, tell_once, untold, untold_today
 from scanner.delivery.letters import Frame, Written, name_of, write
 from scanner.delivery.models import MessageKind
 from scanner.delivery.recipients import recipients, supervising, supervisors
@@ -40,8 +40,6 @@ SHORT = timedelta(days=7)
 AGAIN_DAYS = 7
 """Days between two reminders of the same overdue finding."""
 
-_Step = TypeVar("_Step")
-
 _STEPS_NEED = ("pk", "confidence", "deadline", "first_seen", "organisation_id", "reported", "severity")
 
 
@@ -55,18 +53,20 @@ def remind(organisation: Organisation, now: datetime) -> int:
     if today is None:
         return 0
     soon = now + timedelta(days=AHEAD_DAYS + 1)
-    steps = {each: step for each in _due_before([organisation.pk], soon) if (step := _step(each, today, now, zone))}
+    due = _due_before([organisation.pk], soon)
+    keys = {each.pk: _key(each, step) for each in due if (step := _step(each, today, now, zone))}
     day_key = f"reminder:{organisation.pk}:{today}"
-    if not untold(_key(each, step) for each, step in steps.items()) or not untold([day_key]):
+    new = untold_today(day_key, keys.values())
+    if not new:
         return 0  # the register, which takes longer to read, makes no more of it
-    steps = _whole(organisation, steps)
-    new = untold(_key(each, step) for each, step in steps.items())
+    reached = _whole(organisation, keys)
+    new.intersection_update(keys[each.pk] for each in reached)
     chosen = recipients(organisation, MessageKind.REMINDER)
     if not new or not chosen:
         return 0
-    sure = [each for each in steps if each.confidence != Confidence.POSSIBLE]
-    late, ahead = _shown(sure, now)
-    to_check = [each for part in _shown(steps.keys() - set(sure), now) for each in part]
+    late, ahead = _shown((each for each in reached if each.confidence != Confidence.POSSIBLE), now)
+    possible = (each for each in reached if each.confidence == Confidence.POSSIBLE)
+    to_check = [each for part in _shown(possible, now) for each in part]
     mailing = mailing_of(MessageKind.REMINDER, organisation, today, now)
     letters = mailing.letters(chosen, partial(reminder_letter, late, ahead, to_check))
     return tell_once(day_key, new, letters, now)
@@ -98,16 +98,16 @@ def escalate(organisation: Organisation, now: datetime) -> int:
     today = due_day(ZoneInfo(organisation.time_zone), now)
     if today is None:
         return 0
-    late = {each: steps for each in _to_escalate(organisation, now) if (steps := _late_steps(each, now))}
+    keys = {each.pk: [_key(each, step) for step in _late_steps(each, now)] for each in _to_escalate(organisation, now)}
     day_key = f"escalation:{organisation.pk}:{today}"
-    if not untold(_key(each, step) for each, steps in late.items() for step in steps) or not untold([day_key]):
+    new = untold_today(day_key, chain.from_iterable(keys.values()))
+    if not new:
         return 0
-    late = _whole(organisation, late)
-    new = untold(_key(each, step) for each, steps in late.items() for step in steps)
+    fresh = _whole(organisation, [pk for pk, steps in keys.items() if not new.isdisjoint(steps)])
+    new.intersection_update(key for each in fresh for key in keys[each.pk])
     above = supervisors(organisation)
-    if not new or not above:
+    if not fresh or not above:
         return 0
-    fresh = [each for each, steps in late.items() if any(_key(each, step) in new for step in steps)]
     shown, _ = _shown(fresh, now)
     told = [each.address for each in above]
     own = recipients(organisation, MessageKind.ESCALATION)
@@ -139,13 +139,16 @@ def _due_before(owners: Collection[int], moment: datetime) -> list[Finding]:
     return cast("list[Finding]", list(due))
 
 
-def _whole(organisation: Organisation, reached: Mapping[Finding, _Step]) -> dict[Finding, _Step]:
+_FINDINGS = AnyOf(50)
+_WHOLE = Prepared(lambda: Finding.objects.filter(pk__in=_FINDINGS.places).order_by())
+
+
+def _whole(organisation: Organisation, numbers: Collection[int]) -> list[Finding]:
     """Read what a letter tells of the findings, as far as their places are still registered."""
-    steps = {each.pk: step for each, step in reached.items()}
-    rows = list(Finding.objects.filter(pk__in=steps))
+    rows = list(chain.from_iterable(_WHOLE(**part) for part in _FINDINGS.parts(numbers)))
     for row in rows:
         row.organisation = organisation
-    return {row: steps[row.pk] for row in in_register(rows)}
+    return in_register(rows)
 
 
 def _to_escalate(organisation: Organisation, now: datetime) -> list[Finding]:

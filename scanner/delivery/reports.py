@@ -135,8 +135,9 @@ def _report_files(report: Report, password: str | None) -> tuple[File, ...]:
     """Return the report as it is attached. With a password there is nothing that isn't encrypted with it."""
     stem = report_name(report).removesuffix(".html")
     mailed = mailed_forms(sealed=password is not None)
-    wanted = report.files.filter(form__in=set(mailed) - {ReportFormat.HTML})  # not asked for when there is nothing
-    kept = {ReportFormat(each.form): unpack(each.content) for each in wanted}
+    beside = set(mailed) - {ReportFormat.HTML}
+    rows = report.files.filter(form__in=beside) if beside else ()
+    kept = {ReportFormat(each.form): unpack(each.content) for each in rows}
     if password:
         sealed = {form: _SEALS[form](content, password) for form, content in kept.items() if form in _SEALS}
         return tuple(File(f"{stem}.{form}", MEDIA_TYPES[form], content) for form, content in sealed.items())

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from scanner.delivery.bounded_smtp import BoundedSmtp
 from scanner.delivery.mail_address import ascii_address
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.hostile import line, line_bytes
@@ -25,17 +25,8 @@ from scanner.engine.sentence import Sentence
 from targets.addresses import parse_address
 from targets.special import special_range
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
-LINE = 2048
-"""Octets of a reply line that are read; RFC 5321 section 4.5.3.1.5 allows 512."""
-
 REPLY_LIMIT = 500
 """Characters of a server's reply that are kept."""
-
-LINES = 100
-"""Lines of one reply that are read; no honest server sends more."""
 
 DIGITS = 16
 """Digits of a size; a longer number is none."""
@@ -47,9 +38,6 @@ LOOK = 0.5
 
 GRACE = 5.0
 """Seconds that a mail under way gets when its mailer is told to end."""
-
-CONNECT = 15.0
-"""Seconds that connecting to one address may take: a lost first packet is sent again after 1, 3 and 7 s (RFC 6298)."""
 
 _OURS_TO_MEND = frozenset({530, 534, 535, 538})
 """Replies about logging in (RFC 4954 section 6): the recipient has nothing to do with them."""
@@ -148,7 +136,12 @@ class Conversation:
         self._watch = watch
         self._stop = stop or threading.Event()
         self.broken = False
-        self._smtp = _Smtp(server, _context(server) if server.security is Security.TLS else None)
+        self._smtp = BoundedSmtp(
+            server.timeout,
+            server.name,
+            from_the_first_byte=_context(server) if server.security is Security.TLS else None,
+            look_at=_refuse_special if server.guarded else None,
+        )
         try:
             self._open()
         except BaseException:
@@ -264,7 +257,7 @@ class Conversation:
         code, reply = self._smtp.docmd("STARTTLS")
         if code != 220:
             raise smtplib.SMTPResponseException(code, reply)
-        self._smtp.encrypt(_context(self._server))
+        self._smtp.encrypt(_context(self._server), self._server.host)
         version = self._smtp.sock.version() if isinstance(self._smtp.sock, ssl.SSLSocket) else None
         return f"{version}, and the certificate is valid for {self._server.host}"
 
@@ -293,78 +286,6 @@ class Conversation:
                 return
         if not over.wait(GRACE if self._stop.is_set() else 0):
             self._smtp.cut()
-
-
-class _Smtp(smtplib.SMTP):
-    """smtplib's conversation, bounded.
-
-    The socket is in place before TLS begins, so that it can be cut in the middle of a handshake; replies have an end;
-    and it is known whether a mail's last byte was handed over.
-    """
-
-    def __init__(self, server: Server, from_the_first_byte: ssl.SSLContext | None) -> None:
-        super().__init__(timeout=server.timeout, local_hostname=server.name)
-        self._server = server
-        self._context = from_the_first_byte
-        self._was_cut = False
-        self.handed_over = False
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        connected = socket.create_connection((host, port), min(CONNECT, timeout))
-        connected.settimeout(timeout)
-        if self._server.guarded:
-            _refuse_special(connected)
-        self.sock = connected
-        if self._context is not None:
-            self.encrypt(self._context)
-        return self.sock
-
-    def encrypt(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from now on. What was said before, and buffered, counts for nothing (RFC 3207 section 4.2)."""
-        if self.sock is None:
-            raise smtplib.SMTPServerDisconnected("the connection is closed")
-        name = self._server.host
-        encrypted = context.wrap_socket(self.sock, server_hostname=name, do_handshake_on_connect=False)
-        self.sock = encrypted
-        encrypted.do_handshake()
-        self.file = None
-        self.helo_resp = self.ehlo_resp = None
-        self.esmtp_features = {}
-        self.does_esmtp = False
-
-    def cut(self) -> None:
-        """End the connection from another thread, whatever this one waits for."""
-        self._was_cut = True
-        with suppress(OSError):
-            if self.sock is not None:
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
-    def send(self, s: ReadableBuffer | str) -> None:
-        super().send(s)
-        self.handed_over = isinstance(s, bytes) and s.endswith(b"\r\n.\r\n")
-
-    def _why_ended(self, read: bytes) -> str:
-        if self._was_cut:
-            return "no answer within the time there was"
-        return "it closed the connection" if len(read) < LINE else "a line too long"
-
-    def getreply(self) -> tuple[int, bytes]:
-        """Read one reply. Raises ``SMTPServerDisconnected`` at the end of the connection, and for one without end."""
-        if self.sock is None:
-            raise smtplib.SMTPServerDisconnected("the connection is closed")
-        self.file = self.file or self.sock.makefile("rb")
-        told: list[bytes] = []
-        while len(told) < LINES:
-            read = self.file.readline(LINE)
-            if not read.endswith(b"\n"):
-                self.close()
-                raise smtplib.SMTPServerDisconnected(self._why_ended(read))
-            code = int(read[:3]) if read[:3].isdigit() else -1
-            told.append(read[4:].strip() if code >= 0 else read.strip())
-            if code < 0 or read[3:4] != b"-":
-                return code, b"\n".join(told)
-        self.close()
-        raise smtplib.SMTPServerDisconnected("a reply without end")
 
 
 def _context(server: Server) -> ssl.SSLContext:

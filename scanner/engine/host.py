@@ -252,7 +252,8 @@ async def _gather(looks: list[Coroutine[Any, Any, Service | None]], into: list[S
 
 
 def _contact(target: Target, endpoint: Endpoint, tools: Tools) -> Contact:
-    return Contact(tools.dialer, target, endpoint, tools.plan.level)
+    places = tuple((place.kind, place.path) for place in tools.plan.places if place.port == endpoint.port)
+    return Contact(tools.dialer, target, endpoint, tools.plan.level, places=places)
 
 
 def _notes(target: Target, endpoint: Endpoint, tools: Tools, seen: _Collected) -> PortNotes:

@@ -172,14 +172,22 @@ class Target:
     """One address to inspect, as it was asked for.
 
     ``label`` is what the operator wrote; ``address`` the canonical literal it was resolved to, pinned for the
-    whole inspection; ``hostname`` the registered name (ASCII, IDNA-encoded) or None when asked by address. A domain
-    is only looked up: its name stands in place of the address, and it has no host name.
+    whole inspection; ``hostname`` the registered name or None when asked by address. A domain is only looked up: its
+    name stands in place of the address, and it has no host name.
+
+    Whatever form a name is given in, it is kept as it is sent (ASCII, IDNA 2008). Raises ``ValueError`` for none.
     """
 
     label: str
     address: str
     hostname: str | None = None
     is_domain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.hostname is not None and not self.hostname.isascii():
+            import idna  # here, because few names need it, and commands that inspect nothing begin sooner
+
+            object.__setattr__(self, "hostname", idna.encode(self.hostname, uts46=True).decode("ascii"))
 
 
 @dataclass(frozen=True, slots=True, order=True)

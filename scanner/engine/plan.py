@@ -91,13 +91,23 @@ def names_within(domain: str, hostnames: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name in set(hostnames) if lies_in(name, domain)))
 
 
+@dataclass(frozen=True, order=True, slots=True)
+class SitePlace:
+    """Where something was found on a site on ``port``: its kind, as of ``ExposedPath``, and its path."""
+
+    port: int
+    kind: str
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One inspection. ``host_deadline`` bounds one address, or domain, and ``run_deadline`` everything, in seconds.
 
     ``policy`` decides which TLS servers are worth a second look; it changes nothing of what is asked.
 
-    ``domains`` are looked up at ``resolver``; without one they are reported as not inspected.
+    ``domains`` are looked up at ``resolver``; without one they are reported as not inspected. ``places`` are asked for
+    on each target's sites whatever their first pages lead to.
     """
 
     targets: tuple[Target, ...] = ()
@@ -111,6 +121,7 @@ class Plan:
     policy: TlsPolicy = field(default_factory=default_policy)
     domains: tuple[Domain, ...] = ()
     resolver: ResolverAddress | None = None
+    places: tuple[SitePlace, ...] = ()
 
 
 def parse_ports(text: str) -> PortSpec:

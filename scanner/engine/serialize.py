@@ -11,7 +11,6 @@ Form 1: the first. Form 2: a scan names its filtered ports, and datagrams are co
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 SCHEMA = "roundsman.host"
 VERSION = 2
 
+_HEAD = f'{{"schema":"{SCHEMA}","version":{VERSION},"host":'.encode()
+
 
 def dump_host(host: HostInspection) -> bytes:
     """Return the facts and coverage of one host as packed, versioned JSON."""
@@ -34,8 +35,7 @@ def dump_host(host: HostInspection) -> bytes:
 
 def json_of(host: HostInspection) -> bytes:
     """Return what :func:`dump_host` packs."""
-    head = json.dumps({"schema": SCHEMA, "version": VERSION}, separators=(",", ":")).removesuffix("}")
-    return b'%s,"host":%s}' % (head.encode(), _adapter().dump_json(host))
+    return _HEAD + _adapter().dump_json(host) + b"}"
 
 
 def load_host(data: bytes) -> HostInspection:

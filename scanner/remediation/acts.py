@@ -16,6 +16,7 @@ from django.db.models import F
 from scanner.audit.trail import Action, record
 from scanner.engine.errors import Refused
 from scanner.engine.hostile import printable
+from scanner.prepared import Given, Prepared
 from scanner.remediation import lifecycle
 from scanner.remediation.lifecycle import TO_FIX, Act, Ground, Happened, State
 from scanner.remediation.models import Exemption, ExemptionKind, ExemptionState, Finding, FindingEvent
@@ -151,14 +152,23 @@ def end_exemptions(now: datetime) -> list[Exemption]:
 
     So what an earlier call ended, and nobody was told of because of a crash, is returned again.
     """
-    over = Exemption.objects.filter(state=ExemptionState.GRANTED, until__lte=now)
-    for number in list(over.values_list("pk", flat=True)):
+    end_what_is_over(now)
+    lately = Exemption.objects.filter(state=ExemptionState.ENDED, ended_at__gt=now - TOLD_FOR, ended_at__gte=F("until"))
+    return list(lately.select_related("finding__organisation"))
+
+
+def end_what_is_over(now: datetime) -> None:
+    """End every exemption whose time is over."""
+    for number in _OVER(now=now):
         with transaction.atomic():
             held = Exemption.objects.select_for_update().filter(pk=number, state=ExemptionState.GRANTED).first()
             if held is not None:
                 _end(held, _locked(held.finding), CLOCK, now, "")
-    lately = Exemption.objects.filter(state=ExemptionState.ENDED, ended_at__gt=now - TOLD_FOR, ended_at__gte=F("until"))
-    return list(lately.select_related("finding__organisation"))
+
+
+_OVER = Prepared(
+    lambda: Exemption.objects.filter(state=ExemptionState.GRANTED, until__lte=Given("now")).values_list("pk", flat=True)
+)
 
 
 def exemptions_ending(now: datetime, within: timedelta = WARN_BEFORE) -> list[Exemption]:

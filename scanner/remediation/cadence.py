@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from scanner import bulk
 from scanner.engine.errors import InputError
@@ -194,9 +195,18 @@ def _with_hosts_due(routine: _Routine, now: datetime) -> list[Organisation]:
 
 @transaction.atomic
 def _make_round(organisation: Organisation, routine: _Routine, now: datetime, tools: Mapping[str, str]) -> Round | None:
-    running = organisation.rounds.filter(followed=None).exclude(state__in=ENDED)
-    wanted = None if running.exists() else _request(organisation, routine, now)
+    running = _RUNNING(organisation=organisation)
+    wanted = None if running else _request(organisation, routine, now)
     return make_round(wanted, now, tools) if wanted is not None else None
+
+
+_RUNNING = Prepared(
+    lambda: (
+        Round.objects.filter(organisations=Given("organisation"), followed=None)
+        .exclude(state__in=ENDED)
+        .values_list("pk", flat=True)[:1]
+    )
+)
 
 
 def _store(rows: Iterable[Attention]) -> None:
@@ -247,7 +257,7 @@ def _is_held_up(organisation: Organisation, now: datetime) -> bool:
 
 def _request(organisation: Organisation, routine: _Routine, now: datetime) -> RoundRequest | None:
     """What the organisation's cadence round is to be; None when no host needs one. Its hosts are given a later time."""
-    due = list(Attention.objects.select_for_update().filter(organisation=organisation, due__lte=now))
+    due = _DUE(organisation=organisation, now=now)
     register = Register(organisation)
     gone = [row.pk for row in due if not register.names(row.host)]
     for first in range(0, len(gone), AT_ONCE):
@@ -271,8 +281,20 @@ def _request(organisation: Organisation, routine: _Routine, now: datetime) -> Ro
     )
 
 
+_DUE = Prepared(
+    lambda: Attention.objects.select_for_update().filter(organisation=Given("organisation"), due__lte=Given("now"))
+)
+
+
 def _ports(organisation: Organisation) -> str:
     """The ports of the last whole round, a routine one if there is any: one by hand may be narrow."""
-    rounds = organisation.rounds.filter(whole(), state=RoundState.DONE).order_by("-pk")
-    last = rounds.filter(kind=PlanKind.ROUTINE).first() or rounds.first()
-    return last.ports if last else DEFAULT_PORTS
+    return _ROUTINE_PORTS.first(organisation=organisation) or _PORTS.first(organisation=organisation) or DEFAULT_PORTS
+
+
+def _whole_rounds() -> QuerySet[Round]:
+    rounds = Round.objects.filter(whole(), organisations=Given("organisation"), state=RoundState.DONE)
+    return rounds.order_by("-pk")
+
+
+_ROUTINE_PORTS = Prepared(lambda: _whole_rounds().filter(kind=PlanKind.ROUTINE).values_list("ports", flat=True)[:1])
+_PORTS = Prepared(lambda: _whole_rounds().values_list("ports", flat=True)[:1])

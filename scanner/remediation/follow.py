@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q
 
 from scanner import bulk
 from scanner.engine.known_keys import KnownKeys
@@ -20,7 +22,7 @@ from scanner.engine.plan import Profile
 from scanner.engine.plugins.load import renamed_checks
 from scanner.locks import Turn, take_turn
 from scanner.prepared import Given, Prepared
-from scanner.remediation.acts import end_exemptions
+from scanner.remediation.acts import end_what_is_over
 from scanner.remediation.cadence import attend
 from scanner.remediation.keys import RoundKeys, counted_keys
 from scanner.remediation.lifecycle import (
@@ -66,10 +68,27 @@ _RESULTS = Prepared(
         .order_by("hostname", "address", "look")
     )
 )
+_ROUND = Prepared(lambda: Round.objects.filter(pk=Given("round")).select_related("plan"))
 _LOCKED = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")).values_list("pk", flat=True))
 _SCORED = Prepared(
     lambda: RoundScore.objects.filter(round=Given("round"), organisation=Given("organisation")).values_list(
         "pk", flat=True
+    )
+)
+_TO_FOLLOW = Prepared(
+    lambda: (
+        Organisation.objects.filter(rounds=Given("round"))
+        .exclude(pk__in=RoundScore.objects.filter(round=Given("round")).values("organisation"))
+        .order_by("slug")
+        .values_list("pk", flat=True)
+    )
+)
+_ORGANISATION = Prepared(lambda: Organisation.objects.filter(pk=Given("organisation")).select_related("parent"))
+_ROUTINE = Prepared(
+    lambda: (
+        Plan.objects.filter(Q(organisations=Given("organisation")) | Q(organisations=None))
+        .filter(kind=PlanKind.ROUTINE, retired_at=None)
+        .order_by("pk")[:1]
     )
 )
 
@@ -77,7 +96,7 @@ _SCORED = Prepared(
 def follow_round(round_id: int, now: dt.datetime) -> None:
     """Let every finding that the round is about take its step, score its organisations, and mark the round followed."""
     count_keys(round_id, now)
-    follow_some(round_id, list(Round.objects.get(pk=round_id).owners().values_list("pk", flat=True)), now)
+    follow_some(round_id, to_follow(round_of(round_id)), now)
     Round.objects.filter(pk=round_id, followed=None).update(followed=now)
 
 
@@ -86,9 +105,9 @@ def count_keys(round_id: int, now: dt.datetime) -> None:
 
     Exemptions whose time was over at ``now`` are ended first.
     """
-    this = Round.objects.get(pk=round_id)
-    if to_follow(this).exists():
-        end_exemptions(now)
+    this = round_of(round_id)
+    if to_follow(this):
+        end_what_is_over(now)
         RoundKeys(this).keep()
 
 
@@ -98,10 +117,10 @@ def follow_some(round_id: int, organisations: Collection[int], now: dt.datetime)
     With that they count as told of what is open, and the time to fix it begins; of what a round between rounds saw they
     are told only what can't wait and what came back.
     """
-    this = Round.objects.select_related("plan").get(pk=round_id)
-    left = list(to_follow(this).filter(pk__in=organisations))
-    known = counted_keys([each.pk for each in left])
-    for organisation in left:
+    this = round_of(round_id)
+    left = [number for number in to_follow(this) if number in organisations]
+    known = counted_keys(left)
+    for organisation in map(organisation_of, left):
         rename_checks(this, organisation)
         # Judging takes longest, so nobody waits for it to write.
         view = view_of(this, organisation, _results(this, organisation), known)
@@ -148,6 +167,20 @@ _WHAT_MOVES = (
 )
 """The columns of a finding that a step may change: all but those that it is known by."""
 
+_movable: Callable[[Finding], tuple[object, ...]] = attrgetter(*_WHAT_MOVES)
+
+
+_NO_DETAIL: Mapping[str, str] = {}
+
+
+class Event(NamedTuple):
+    """What happened to a finding, as it will be kept in its history."""
+
+    finding: Finding
+    kind: Happened
+    at: dt.datetime
+    detail: Mapping[str, str]
+
 
 @dataclass(slots=True)
 class Steps:
@@ -158,9 +191,9 @@ class Steps:
     new: list[Finding] = field(default_factory=list)
     moved: dict[tuple[str, ...], list[Finding]] = field(default_factory=lambda: defaultdict(list))
     """Known findings by the columns that change: nearly all are merely seen once more."""
-    events: list[FindingEvent] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
-    def take(self, finding: Finding, observed: Observed, told_at: dt.datetime | None) -> list[FindingEvent]:
+    def take(self, finding: Finding, observed: Observed, told_at: dt.datetime | None) -> list[Event]:
         """Move one finding, new when it has no number, and return what happened, for the caller to add to ``events``.
 
         ``told_at`` is when its organisation is told of it, None for not yet.
@@ -181,19 +214,25 @@ class Steps:
             happened = (*happened, Happened.CHANGED)
         detail = _detail(before, after, observed)
         at = observed.look.when
-        return [
-            FindingEvent(finding=finding, round_id=self.this.pk, kind=kind, at=at, detail=detail.get(kind, {}))
-            for kind in happened
-        ]
+        return [Event(finding, kind, at, detail.get(kind, _NO_DETAIL)) for kind in happened]
 
     def store(self) -> None:
         """Store the findings that moved, then what happened to them. Belongs into the transaction that read them."""
         self._store_new()
         for names, findings in self.moved.items():
             bulk.update(findings, names)
-        for event in self.events:
-            event.finding_id = event.finding.pk  # a new finding was given its number just now
-        bulk.insert_missing(self.events)
+        bulk.insert_missing(
+            [
+                FindingEvent.made(
+                    finding_id=event.finding.pk,  # which a new finding was given just now
+                    round_id=self.this.pk,
+                    kind=event.kind,
+                    at=event.at,
+                    detail=event.detail,
+                )
+                for event in self.events
+            ]
+        )
 
     def _store_new(self) -> None:
         """Insert the new findings, which are of one organisation, and give them their numbers."""
@@ -214,27 +253,32 @@ class Steps:
             self.moved[changed].append(finding)
 
 
-def _movable(finding: Finding) -> tuple[object, ...]:
-    return tuple(getattr(finding, name) for name in _WHAT_MOVES)
-
-
 def terms_for(this: Round | None, organisation: Organisation) -> Terms:
     """Return the time to fix that holds: the plan's of the round, else that of the organisation's first routine plan.
 
     Days are those of the organisation's time zone.
     """
-    plan: Plan | None = this.plan if this else None
+    plan = this.plan if this else None
     if plan is None:
-        routine = Plan.objects.filter(kind=PlanKind.ROUTINE, retired_at=None)
-        ours = routine.filter(organisations=organisation) | routine.filter(organisations=None)
-        plan = ours.order_by("pk").first()
+        plan = _ROUTINE.first(organisation=organisation)
     return terms_of(plan.deadlines if plan else {}, ZoneInfo(organisation.time_zone))
 
 
-def to_follow(this: Round) -> QuerySet[Organisation]:
-    """Return the organisations of the round that were not followed yet."""
-    followed = RoundScore.objects.filter(round=this).values("organisation")
-    return this.organisations.exclude(pk__in=followed).select_related("parent").order_by("slug")
+def to_follow(this: Round) -> list[int]:
+    """Return the primary keys of the round's organisations that were not followed yet, by name."""
+    return _TO_FOLLOW(round=this)
+
+
+def round_of(number: int) -> Round:
+    """Return a round with its plan."""
+    (this,) = _ROUND(round=number)
+    return this
+
+
+def organisation_of(number: int) -> Organisation:
+    """Return an organisation with the one above it."""
+    (organisation,) = _ORGANISATION(organisation=number)
+    return organisation
 
 
 def _is_followed(this: Round, organisation: Organisation) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -20,10 +20,12 @@ from django.db.models import QuerySet
 from scanner import bulk
 from scanner.engine.known_keys import Key, KeyKind, KnownKeys, Place, Sighting, sightings
 from scanner.engine.model import Coverage, Facet, HostInspection, Outcome, Transport, port_in
+from scanner.prepared import AnyOf, Given, Prepared
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.models import SeenKey
 from scanner.remediation.tested import unread_keys
 from scanner.rounds.models import HostResult, LookNumber, Round
+from targets.models import Organisation
 
 LOOKED = frozenset({Outcome.INSPECTED, Outcome.PARTIAL})
 """Outcomes after which the coverage tells, port by port, what was really looked at."""
@@ -35,7 +37,10 @@ _READ = ("organisation_id", "target_id", "hostname", "address", "look", "finishe
 """What of a result is read to know its keys."""
 
 _BATCH = 500
-"""Rows that one statement deletes or writes."""
+"""Rows that one statement deletes."""
+
+_AT_ONCE = 1000
+"""Keys that are read at a time."""
 
 _Where = tuple[int, str, str]
 """Organisation, registered name (or empty) and address."""
@@ -84,19 +89,16 @@ class RoundKeys:
 
     def _standing(self, this: Round) -> Iterator[Sighting]:
         shown: set[Key] = set()
-        before = _rows(SeenKey.objects.filter(organisation__in=this.organisations.all()))
-        slugs = dict(this.organisations.values_list("pk", "slug"))
-        results = HostResult.objects.filter(round=this, target__isnull=False)
-        ordered = (
-            results.order_by("organisation_id", "hostname", "address", "look").only(*_READ).iterator(chunk_size=50)
-        )
-        for where, looks in groupby(ordered, lambda each: (each.organisation_id, each.hostname, each.address)):
+        before = _by_place(_OF_ROUND.each(_AT_ONCE, round=this))
+        slugs = dict(_SLUGS(round=this))
+        results = _RESULTS.each(50, round=this)
+        for where, looks in groupby(results, lambda each: (each.organisation_id, each.hostname, each.address)):
             for sighting in self._after(list(looks), slugs[where[0]], before.pop(where, [])):
                 shown.add(sighting[0])
                 yield sighting
         for rows in before.values():
             yield from (row.sighting for row in rows if row.sighting[0] in shown)
-        yield from _among(SeenKey.objects.exclude(organisation__in=this.organisations.all()), shown)
+        yield from _elsewhere(slugs, shown)
 
     def _after(self, results: list[HostResult], slug: str, rows: list[_Row]) -> Iterator[Sighting]:
         """Yield what stands at one host of the organisation ``slug`` after the looks at it, and note what to store."""
@@ -125,33 +127,59 @@ class RoundKeys:
 
 def counted_keys(organisations: Collection[int]) -> KnownKeys:
     """Return the keys of these organisations' places, and wherever else they are, as :meth:`RoundKeys.keep` stored."""
-    own = [
-        row.sighting for rows in _rows(SeenKey.objects.filter(organisation__in=organisations)).values() for row in rows
-    ]
-    elsewhere = SeenKey.objects.exclude(organisation__in=organisations)
-    return KnownKeys(chain(own, _among(elsewhere, {key for key, _ in own})))
+    own = [_row(each).sighting for number in organisations for each in _OF_ORGANISATION(organisation=number)]
+    return KnownKeys(chain(own, _elsewhere(organisations, {key for key, _ in own})))
 
 
-def _among(chosen: QuerySet[SeenKey], keys: Collection[Key]) -> Iterator[Sighting]:
-    """Yield where these keys are among the chosen."""
-    fingerprints = sorted({key.fingerprint for key in keys})
-    for at in range(0, len(fingerprints), _BATCH):
-        for rows in _rows(chosen.filter(fingerprint__in=fingerprints[at : at + _BATCH])).values():
-            yield from (row.sighting for row in rows if row.sighting[0] in keys)
+def _elsewhere(organisations: Container[int], keys: Collection[Key]) -> Iterator[Sighting]:
+    """Yield where these keys are in other organisations than these."""
+    for part in _FINGERPRINTS.parts({key.fingerprint for key in keys}):
+        for each in _WITH_FINGERPRINT.each(_AT_ONCE, **part):
+            if each[1] not in organisations:
+                sighting = _row(each).sighting
+                if sighting[0] in keys:
+                    yield sighting
 
 
-def _rows(chosen: QuerySet[SeenKey]) -> dict[_Where, list[_Row]]:
-    """Return the chosen keys that are part of the inventory, by where they are."""
-    found: defaultdict[_Where, list[_Row]] = defaultdict(list)
-    active = chosen.filter(target__retired_at=None, organisation__retired_at=None)
-    columns = ("pk", "organisation", "kind", "fingerprint", "seen")
-    of_place = ("organisation__slug", "hostname", "address", "port", "ssl2", "named")
-    for row in active.values_list(*columns, *of_place).iterator(chunk_size=1000):
-        number, organisation, kind, fingerprint, seen = row[: len(columns)]
-        place = Place(*row[len(columns) :])
-        sighting = (Key(KeyKind(kind), fingerprint), place)
-        found[organisation, place.name, place.address].append(_Row(number, sighting, seen))
-    return found
+def _by_place(found: Iterable[tuple[Any, ...]]) -> dict[_Where, list[_Row]]:
+    rows: defaultdict[_Where, list[_Row]] = defaultdict(list)
+    for each in found:
+        row = _row(each)
+        place = row.sighting[1]
+        rows[each[1], place.name, place.address].append(row)
+    return rows
+
+
+def _row(columns: tuple[Any, ...]) -> _Row:
+    """Return a key of the inventory as :func:`_inventory` reads it."""
+    number, _, kind, fingerprint, seen, *of_place = columns
+    return _Row(number, (Key(KeyKind(kind), fingerprint), Place(*of_place)), seen)
+
+
+def _inventory(**chosen: Any) -> QuerySet[SeenKey, tuple[Any, ...]]:
+    """Return the keys that are part of the inventory, of those that were chosen."""
+    return (
+        SeenKey.objects.filter(**chosen)
+        .filter(target__retired_at=None, organisation__retired_at=None)
+        .values_list("pk", "organisation", "kind", "fingerprint", "seen", *_OF_PLACE)
+    )
+
+
+_OF_PLACE = ("organisation__slug", "hostname", "address", "port", "ssl2", "named")
+"""The fields of a :class:`Place`."""
+
+_FINGERPRINTS = AnyOf(256)
+_OF_ROUND = Prepared(lambda: _inventory(organisation__rounds=Given("round")))
+_OF_ORGANISATION = Prepared(lambda: _inventory(organisation=Given("organisation")))
+_WITH_FINGERPRINT = Prepared(lambda: _inventory(fingerprint__in=_FINGERPRINTS.places))
+_SLUGS = Prepared(lambda: Organisation.objects.filter(rounds=Given("round")).order_by().values_list("pk", "slug"))
+_RESULTS = Prepared(
+    lambda: (
+        HostResult.objects.filter(round=Given("round"), target__isnull=False)
+        .order_by("organisation_id", "hostname", "address", "look")
+        .only(*_READ)
+    )
+)
 
 
 def _merged(seen: Iterable[Sighting]) -> dict[tuple[Key, int], Sighting]:
@@ -215,7 +243,7 @@ def _would_show(sighting: Sighting, look: KeyLook) -> bool:
 
 def _stored(seen: _Seen) -> SeenKey:
     key, place = seen.sighting
-    return SeenKey(
+    return SeenKey.made(
         organisation_id=seen.organisation,
         target_id=seen.target,
         hostname=place.name,

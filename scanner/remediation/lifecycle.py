@@ -215,8 +215,9 @@ def follow(standing: Standing | None, look: Look, terms: Terms = USUAL) -> Step:
         return standing, () if standing.state is State.FIXED else (Happened.NOT_INSPECTED,)
     if look.when <= standing.last_inspected:
         return standing, ()
-    inspected = replace(standing, last_inspected=look.when)
-    return _seen(inspected, look, terms) if look.observation is Observation.SEEN else _not_seen(inspected, look)
+    if look.observation is Observation.SEEN:
+        return _seen(standing, look, terms)
+    return _not_seen(replace(standing, last_inspected=look.when), look)
 
 
 def report(standing: Standing, when: datetime, terms: Terms = USUAL) -> Standing:
@@ -300,6 +301,7 @@ def _seen(standing: Standing, look: Look, terms: Terms) -> Step:
         confidence=look.confidence,
         key_target=look.key_target,
         last_seen=look.when,
+        last_inspected=look.when,
         told=_told_of_change(standing, look, terms),
     )
     changed = (standing.severity, standing.confidence) != (look.severity, look.confidence)

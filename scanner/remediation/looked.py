@@ -14,7 +14,7 @@ from scanner.engine.judge import judge, judge_sharing, judge_whole, ruleset, wit
 from scanner.engine.known_keys import Key, KnownKeys, OrganisationKeys
 from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport, port_in
 from scanner.engine.model import Finding as Judged
-from scanner.engine.plan import Profile
+from scanner.engine.plan import Profile, SitePlace
 from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks, plugin_rules
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policy
@@ -25,7 +25,7 @@ from scanner.remediation.keys import LOOKED, key_look
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Finding
-from scanner.remediation.tested import Shown, shown, silence_tells, untested_places
+from scanner.remediation.tested import Shown, left_out, rare_places, shown, silence_tells, untested_places
 from scanner.rounds.models import HostResult
 from targets.models import Organisation
 
@@ -70,17 +70,25 @@ class Looked:
         return self.inspection.target.address
 
     def speaks_against(self, finding: Finding) -> bool:
-        """Tell whether this look is a reason to look again: it proves absence, or its packets were dropped.
+        """Tell whether this look is a reason to look again: it proves absence, or its packets were dropped, or it saw
+        nothing any more but did not ask where that lay.
 
-        A port that was filtered is asked once more before that counts: see :meth:`PortScan.shut`.
+        A port that was filtered is asked once more before that counts: see :meth:`PortScan.shut`. So is a site at the
+        places that its first page led to before.
         """
         here = finding.vantage == self.inspection.vantage and self.inspection.outcome in LOOKED
         known = finding.check_id in all_checks()
         filtered = self.inspection.coverage.seems_filtered(finding.port, Transport(finding.transport))
-        return (here and known and filtered) or self.proves_absence(finding)
+        return (here and known and filtered) or self._no_longer_sees(finding)
 
     def proves_absence(self, finding: Finding) -> bool:
-        """Tell whether this look could have seen ``finding`` and did not.
+        """Tell whether this look could have seen ``finding`` and did not, and asked wherever it was seen before."""
+        return self._no_longer_sees(finding) and not left_out(
+            finding.check_id, dict(finding.params), self._shown_at(finding)
+        )
+
+    def _no_longer_sees(self, finding: Finding) -> bool:
+        """Tell whether this look covered ``finding`` and did not see it.
 
         It must have covered what the check needs, as deep and from where it was last seen. A check that left the
         catalogue can't be looked for any more.
@@ -125,8 +133,10 @@ class Looked:
         owner = owner_of(finding.check_id)
         if owner and owner not in self.inspection.plugins:
             return False
-        seen = self.shown.get((finding.port, Transport(finding.transport)), Shown())
-        return silence_tells(finding.check_id, dict(finding.params), seen)
+        return silence_tells(finding.check_id, dict(finding.params), self._shown_at(finding))
+
+    def _shown_at(self, finding: Finding) -> Shown:
+        return self.shown.get((finding.port, Transport(finding.transport)), Shown())
 
     def _asked_beside(self, finding: Finding) -> bool:
         """Tell whether it asked every port of which it must be known that there is no HTTPS any more."""
@@ -261,6 +271,12 @@ def _by_identity(host: str, findings: Iterable[Judged]) -> dict[Identity, Judged
 def identity_of(finding: Finding) -> Identity:
     """Return what a stored finding is known by."""
     return finding.host, finding.port, Transport(finding.transport), finding.check_id
+
+
+def places_of(finding: Finding) -> tuple[SitePlace, ...]:
+    """Return where on its site a stored finding lay, of what a look may leave out."""
+    kind, paths = rare_places(finding.check_id, dict(finding.params))
+    return tuple(SitePlace(finding.port, kind, path) for path in paths)
 
 
 def policies_of_open(organisation: Organisation) -> frozenset[str]:

@@ -156,7 +156,7 @@ TELLING = ~models.Q(kind__in=[Literal(each) for each in MERELY_SEEN])
 """The events that reports tell, spelt as the index over them has it: most rounds only add that a finding was seen."""
 
 
-class FindingEvent(models.Model):
+class FindingEvent(QuickRow):
     """Something that happened to a finding; written once, never changed. ``detail`` holds data, no sentences.
 
     ``round`` is the one that tells it; None for what people did (``actor``) or what time did.
@@ -308,7 +308,7 @@ class ProofFile(HandedIn):
         )
 
 
-class Attention(models.Model):
+class Attention(QuickRow):
     """When a host earns its next look between the rounds of its plans; see :mod:`scanner.remediation.cadence`.
 
     ``host`` is what its findings are known by. ``hours`` is the present interval, ``silent`` counts the rounds in which
@@ -330,7 +330,7 @@ class Attention(models.Model):
         return f"{self.host} at {self.due:%Y-%m-%d %H:%M}Z"
 
 
-class SeenKey(models.Model):
+class SeenKey(QuickRow):
     """A public key where it was last seen; see :mod:`scanner.remediation.keys` for when it goes.
 
     ``kind`` and ``fingerprint`` are those of :class:`scanner.engine.known_keys.Key`, the other fields those of its

@@ -18,11 +18,12 @@ from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Intel
 from scanner.engine.known_keys import KeyKind, presented
 from scanner.engine.model import HostInspection, Service, Transport
-from scanner.engine.probes.http_paths import NOT_ALWAYS
+from scanner.engine.probes.http_paths import may_be_left_out
 from scanner.engine.rules.certificate_path import Trust, find_path
 from scanner.engine.rules.domain import untested_domain_checks
 from scanner.engine.rules.installed import installed
 from scanner.engine.rules.software import SOFTWARE_CHECKS
+from scanner.engine.rules.web_content import KIND_OF
 from scanner.engine.rules.web_transport import untold_without_https
 from scanner.engine.rules.x509_view import view
 
@@ -99,7 +100,7 @@ class Shown:
     certificates, ``rootless`` of those among them that no path to a root was seen of; ``hides_rsa`` tells that an RSA
     host key was offered and another one read, as a conversation about RSA broke off; ``answers`` are the questions
     about a domain that were answered, as ``example.org MX``; ``asked`` are the paths of a site that answered, among
-    those which a look may leave out: all of them where there is no site.
+    those which a look may leave out, and those of its first page: None where there is no site.
     """
 
     products: frozenset[str] = frozenset()
@@ -107,7 +108,7 @@ class Shown:
     rootless: frozenset[str] = frozenset()
     hides_rsa: bool = False
     answers: frozenset[str] = frozenset()
-    asked: frozenset[str] = frozenset()
+    asked: frozenset[str] | None = None
 
     def beside(self, other: Shown) -> Shown:
         """Return what both showed, where several services are behind one port."""
@@ -117,7 +118,7 @@ class Shown:
             rootless=self.rootless | other.rootless,
             hides_rsa=self.hides_rsa or other.hides_rsa,
             answers=self.answers | other.answers,
-            asked=self.asked | other.asked,
+            asked=self.asked if other.asked is None else other.asked | (self.asked or frozenset()),
         )
 
 
@@ -130,7 +131,7 @@ def shown(service: Service, anchors: tuple[bytes, ...], now: dt.datetime) -> Sho
         rootless=_rootless(service, anchors, now),
         hides_rsa=_hides_rsa(service),
         answers=_answered(service.domain) if service.domain is not None else frozenset(),
-        asked=frozenset(path for site in service.http for path in site.asked) if service.http else NOT_ALWAYS,
+        asked=_asked(service) if service.http else None,
     )
 
 
@@ -139,16 +140,32 @@ def _answered(facts: DomainFacts) -> frozenset[str]:
     return frozenset(f"{facts.as_told(question.name)} {question.kind}" for question in questions)
 
 
+def _asked(service: Service) -> frozenset[str]:
+    shown_to_visitors = (reply.path for site in service.http for reply in site.first_page)
+    return frozenset((*shown_to_visitors, *(path for site in service.http for path in site.asked)))
+
+
+def rare_places(check: str, params: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return the kind of thing that a finding is about and the paths where it lay, of those which a look may leave
+    out; none for what does not lie at a path."""
+    kind = KIND_OF.get(check, "")
+    paths = dict.fromkeys(filter(None, (params.get("path", ""), *params.get("paths", "").split(", "))))
+    return kind, tuple(path for path in paths if kind and may_be_left_out(kind, path))
+
+
+def left_out(check: str, params: Mapping[str, str], seen: Shown) -> bool:
+    """Tell whether a look at a site did not ask everywhere that something lay: it is not gone because nobody asked
+    for it, be it that the first page leads there no more or that the path is a rare one."""
+    return seen.asked is not None and not seen.asked.issuperset(rare_places(check, params)[1])
+
+
 def silence_tells(check: str, params: Mapping[str, str], seen: Shown) -> bool:
     """Tell whether a look that did not find ``check`` any more would have, were what it had found still there.
 
     Hiding a version mends nothing, nor does hiding what an authority says: a revoked certificate must be gone, one of a
     distrusted root be gone or lead to another. An RSA key is not gone when another was read in its place. Which names
-    of a domain are asked about depends on what is registered and published; any answer shows a name's alias. A file
-    that lies at one of the rarer paths is not gone because nobody asked for it.
+    of a domain are asked about depends on what is registered and published; any answer shows a name's alias.
     """
-    if params.get("path") in NOT_ALWAYS - seen.asked:
-        return False
     if check in SOFTWARE_CHECKS:
         return set(params.get("products", "").split()) <= seen.products
     places = [place.partition(" → ")[0] for place in params.get("places", "").split(", ")]

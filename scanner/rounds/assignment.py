@@ -10,7 +10,7 @@ from typing import Any
 
 from scanner import bulk
 from scanner.engine.model import Coverage, Gap, GapReason, HostInspection, Level, Outcome, Target, Vantage
-from scanner.engine.plan import PortSet, PortSpec, count_ports
+from scanner.engine.plan import PortSet, PortSpec, SitePlace, count_ports
 from scanner.engine.serialize import dump_host
 from scanner.prepared import AnyOf, Given, Prepared
 from scanner.rounds.expand import Host
@@ -42,7 +42,7 @@ class Assigned:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What all hosts of a job share. ``blackouts`` are those that their targets had when it was made (for those that
-    they have now, see :func:`windows_of`); domains have no ports."""
+    they have now, see :func:`windows_of`); domains have no ports. ``places`` are those of a second look."""
 
     level: Level
     vantage: Vantage
@@ -50,11 +50,20 @@ class Terms:
     zone: str
     blackouts: tuple[str, ...]
     domains: bool
+    places: tuple[SitePlace, ...] = ()
 
     @classmethod
     def of(cls, host: Host) -> Terms:
         registered = host.registered
-        return cls(host.level, host.vantage, host.ports, registered.zone, registered.blackouts, host.target.is_domain)
+        return cls(
+            host.level,
+            host.vantage,
+            host.ports,
+            registered.zone,
+            registered.blackouts,
+            host.target.is_domain,
+            host.places,
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -63,6 +72,7 @@ class Terms:
             "ports": [self.ports.which, self.ports.tcp, list(self.ports.udp)],
             "blackouts": list(self.blackouts),
             "domains": self.domains,
+            "places": [[place.port, place.kind, place.path] for place in self.places],
         }
 
 
@@ -72,7 +82,8 @@ def read_terms(job: Job) -> Terms:
     which, tcp, udp = terms["ports"]
     ports = PortSpec(PortSet(which), tcp, tuple(udp))
     blackouts = tuple(terms["blackouts"])
-    return Terms(Level(terms["level"]), Vantage(terms["vantage"]), ports, job.zone, blackouts, terms["domains"])
+    places = tuple(SitePlace(*place) for place in terms.get("places", ()))  # jobs of older versions have none
+    return Terms(Level(terms["level"]), Vantage(terms["vantage"]), ports, job.zone, blackouts, terms["domains"], places)
 
 
 def read_hosts(job: Job) -> list[Assigned]:
@@ -200,7 +211,7 @@ def result_values(host: Assigned, inspection: HostInspection, facts: bytes | Non
 def store_gaps(round_id: int, organisation_id: int, look: int, gaps: Iterable[tuple[Assigned, HostInspection]]) -> None:
     """Store many hosts that were not inspected; a result that is already there stays."""
     rows = [
-        HostResult(
+        HostResult.made(
             round_id=round_id,
             organisation_id=organisation_id,
             address=host.key[0],

@@ -12,7 +12,16 @@ from functools import cache, partial
 from itertools import chain
 
 from scanner.engine.model import Gap, GapReason, Level, Target, Transport, Vantage
-from scanner.engine.plan import Domain, PortSet, PortSpec, ResolverAddress, names_within, parse_ports, ports_of
+from scanner.engine.plan import (
+    Domain,
+    PortSet,
+    PortSpec,
+    ResolverAddress,
+    SitePlace,
+    names_within,
+    parse_ports,
+    ports_of,
+)
 from scanner.engine.probes.discovery import as_ranges, tcp_ranges
 from scanner.rounds.gate import one_of_each, port_borders, refusal
 from targets.addresses import Network
@@ -29,13 +38,17 @@ Resolve = Callable[[str], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One host of a round, permitted at planning time when ``gap`` is None; ``gap`` says why it is not."""
+    """One host of a round, permitted at planning time when ``gap`` is None; ``gap`` says why it is not.
+
+    ``places`` are asked for on its sites whatever their first pages lead to.
+    """
 
     registered: RegisteredTarget | RegisteredDomain
     target: Target
     ports: PortSpec
     level: Level = Level.GREETING
     gap: Gap | None = None
+    places: tuple[SitePlace, ...] = ()
 
     @property
     def vantage(self) -> Vantage:

@@ -160,9 +160,9 @@ class LookAt:
         """Return what is to be stored of hosts; of first looks it is known whether they show anything new."""
         owner = self.job.owner
         rows = [
-            HostResult(
-                round=self.job.round,
-                organisation=owner,
+            HostResult.made(
+                round_id=self.job.round_id,
+                organisation_id=owner.pk,
                 address=host.key[0],
                 hostname=host.key[1],
                 look=self.job.look,

@@ -10,6 +10,7 @@ from scanner.engine.plan import Domain, Plan, Profile, count_ports
 from scanner.engine.policy.load import policy
 from scanner.engine.probes.dial import Limits
 from scanner.engine.probes.discovery import tcp_ranges
+from scanner.prepared import Given, Prepared
 from scanner.rounds.assignment import Assigned, Terms
 from scanner.rounds.expand import domain_of
 from scanner.rounds.models import Job
@@ -36,6 +37,7 @@ def plan_of(job: Job, terms: Terms, hosts: list[Assigned], ways: Ways) -> Plan:
         terms.vantage,
         _limits(job, terms),
         policy=policy(owner.policy_name),
+        places=terms.places,
     )
     return replace(plan, host_deadline=plan.host_deadline + scan_seconds(plan))
 
@@ -49,9 +51,11 @@ def scan_seconds(plan: Plan) -> float:
 
 def _limits(job: Job, terms: Terms) -> Limits:
     """Return the limits: of the rates of round, organisation and zone the least that is set."""
-    zone = Zone.objects.filter(name=terms.zone).values_list("rate", flat=True).first()
-    rates = (job.round.rate, job.owner.rate, zone or 0)
+    rates = (job.round.rate, job.owner.rate, *_RATE_OF_ZONE(name=terms.zone))
     return Limits(rate=min((rate for rate in rates if rate > 0), default=0))
+
+
+_RATE_OF_ZONE = Prepared(lambda: Zone.objects.filter(name=Given("name")).order_by().values_list("rate", flat=True))
 
 
 def names_of(plan: Plan) -> dict[str, list[str | None]]:

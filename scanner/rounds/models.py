@@ -73,7 +73,7 @@ class LookNumber(models.IntegerChoices):
     AGAIN = 2
 
 
-class Plan(models.Model):
+class Plan(QuickRow):
     """When to inspect what, and how deep. ``retired_at`` marks a removed plan: its rounds stay, its name is free.
 
     ``schedule`` (see :mod:`scanner.rounds.schedule`) is read in ``time_zone``; empty for a plan that runs only when
@@ -121,7 +121,7 @@ class Plan(models.Model):
         return self.name
 
 
-class Round(models.Model):
+class Round(QuickRow):
     """One pass over the targets of some organisations; its number is its primary key.
 
     ``ports`` is what was asked for (``top1000``, ``22,80``); ``followed`` tells when its findings were followed.
@@ -201,7 +201,7 @@ def whole(prefix: str = "") -> Q:
     return Q(**nothing, **{f"{prefix}{name}": [] for name in ("checks", "findings")})
 
 
-class Job(models.Model):
+class Job(QuickRow):
     """One step of a round for a worker: the unit that is leased, retried and cancelled.
 
     ``hosts`` and ``terms`` say what a ``LOOK`` job looks at and how (see :mod:`scanner.rounds.assignment`); a host that

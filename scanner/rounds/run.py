@@ -49,7 +49,8 @@ async def _next(hosts: AsyncIterator[HostInspection]) -> HostInspection | None:
 
 
 async def _wait(waiting: asyncio.Task[HostInspection | None]) -> None:
-    await asyncio.wait({waiting}, timeout=PAUSE)
+    if not waiting.done():  # where the next host was ready, it has come in by now
+        await asyncio.wait({waiting}, timeout=PAUSE)
 
 
 async def _end(hosts: AsyncIterator[HostInspection], waiting: asyncio.Task[HostInspection | None]) -> None:

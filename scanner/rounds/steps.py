@@ -7,20 +7,20 @@ done, never both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Max
 
+from scanner import bulk
 from scanner.audit import trail
 from scanner.audit.trail import Action
 from scanner.engine.errors import Refused
 from scanner.engine.model import Gap, Target, Transport
 from scanner.engine.plan import PortSet, PortSpec, parse_ports
 from scanner.engine.probes.discovery import as_ranges
-from scanner.prepared import Given, Prepared
+from scanner.prepared import Given, Prepared, PreparedUpdate
 from scanner.rounds.assignment import Assigned, look_jobs, not_inspected, store_gaps
 from scanner.rounds.expand import Host, expand, look_up, permit
 from scanner.rounds.lease import Lease
@@ -39,14 +39,11 @@ rounds come in between."""
 def begin(round_id: int, now: datetime) -> bool:
     """Let a planned round begin: a ``PREPARE`` job for each organisation. Return whether it was still planned."""
     with transaction.atomic():
-        planned = Round.objects.filter(pk=round_id, state=RoundState.PLANNED)
-        if planned.update(state=RoundState.RUNNING, started=now) != 1:
+        if _BEGIN(round=round_id, now=now) != 1:
             return False
-        this = Round.objects.get(pk=round_id)
-        Job.objects.bulk_create(
-            Job(round=this, organisation=owner, kind=JobKind.PREPARE, priority=this.priority, created=now)
-            for owner in this.owners()
-        )
+        (this,) = _LOCKED(round=round_id)
+        job = partial(Job, round=this, kind=JobKind.PREPARE, priority=this.priority, created=now)
+        bulk.insert([job(organisation_id=owner) for owner in _OWNERS(round=round_id)])
         advance(round_id, now)
     return True
 
@@ -58,22 +55,30 @@ def begin_planned(now: datetime) -> None:
 
 
 _PLANNED = Prepared(lambda: Round.objects.filter(state=RoundState.PLANNED).values_list("pk", flat=True))
+_BEGIN = PreparedUpdate(
+    lambda: Round.objects.filter(pk=Given("round"), state=RoundState.PLANNED),
+    state=RoundState.RUNNING,
+    started=Given("now"),
+)
+_OWNERS = Prepared(
+    lambda: Organisation.objects.filter(rounds=Given("round")).order_by("slug").values_list("pk", flat=True)
+)
+"""The organisations of a round, by name."""
 
 
 def advance(round_id: int, now: datetime) -> None:
     """Make the next step's job when nothing of the round is left to do. Call it in the transaction that ends a job."""
-    (this,) = _TO_ADVANCE(round=round_id)
+    (this,) = _LOCKED(round=round_id)
     jobs = set(_KINDS_AND_STATES(round=round_id))
     kinds = {kind for kind, _ in jobs}
     if JobKind.CLOSE in kinds or any(state in _OPEN for _, state in jobs):
         return
     step = _next(this, kinds)
     if step is JobKind.KEYS and this.finished is None:
-        last = HostResult.objects.filter(round=this).aggregate(last=Max("finished"))["last"]
-        Round.objects.filter(pk=round_id).update(finished=last or now)
+        _FINISH(round=round_id, now=_LAST.first(round=round_id) or now)
     elif step is JobKind.TELL:
-        Round.objects.filter(pk=round_id, followed=None).update(followed=now)
-    Job.objects.bulk_create(_jobs(this, step, now))
+        _FOLLOWED(round=round_id, now=now)
+    bulk.insert(_jobs(this, step, now))
 
 
 def _next(this: Round, kinds: Container[str]) -> JobKind:
@@ -92,14 +97,22 @@ def _jobs(this: Round, kind: JobKind, now: datetime) -> list[Job]:
     job = partial(Job, round=this, kind=kind, priority=this.priority, created=now)
     if kind not in (JobKind.FOLLOW, JobKind.TELL):
         return [job()]
-    owners = list(this.owners().values_list("pk", flat=True))
+    owners = _OWNERS(round=this)
     parts = [owners[first : first + TOGETHER] for first in range(0, len(owners), TOGETHER)]
     return [job(terms={"organisations": part}) for part in parts or [[]]]
 
 
-_TO_ADVANCE = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")))
+_LOCKED = Prepared(lambda: Round.objects.select_for_update().filter(pk=Given("round")))
 _KINDS_AND_STATES = Prepared(
     lambda: Job.objects.filter(round=Given("round")).order_by().values_list("kind", "state").distinct()
+)
+_LAST = Prepared(
+    lambda: HostResult.objects.filter(round=Given("round")).order_by("-finished").values_list("finished", flat=True)[:1]
+)
+_FINISH = PreparedUpdate(lambda: Round.objects.filter(pk=Given("round")), finished=Given("now"))
+_FOLLOWED = PreparedUpdate(lambda: Round.objects.filter(pk=Given("round"), followed=None), followed=Given("now"))
+_CLOSED = PreparedUpdate(
+    lambda: Round.objects.filter(pk=Given("round")).exclude(state=RoundState.CANCELLED), state=RoundState.DONE
 )
 
 
@@ -122,25 +135,25 @@ def prepare(lease: Lease, job: Job, ways: Ways, go_on: Callable[[], None]) -> No
 
 def doubt(lease: Lease, job: Job, wanted: Iterable[Again], ways: Ways) -> None:
     """Make the jobs of the second look. Scope is asked anew. Raises ``LeaseLost``."""
-    ports = {again.result_id: again.ports for again in wanted}
-    firsts = list(HostResult.objects.filter(round=job.round_id, look=LookNumber.FIRST, pk__in=ports).defer("facts"))
+    asked = {again.result_id: again for again in wanted}
+    firsts = list(HostResult.objects.filter(round=job.round_id, look=LookNumber.FIRST, pk__in=asked).defer("facts"))
     hosts: list[tuple[Organisation, list[Host]]] = []
     for organisation in Organisation.objects.filter(pk__in={first.organisation_id for first in firsts}):
         own = [first for first in firsts if first.organisation_id == organisation.pk]
-        hosts.append((organisation, _hosts_again(organisation, own, ports, ways)))
+        hosts.append((organisation, _hosts_again(organisation, own, asked, ways)))
     _make_look_jobs(lease, job, hosts, LookNumber.AGAIN, ways.now())
 
 
 def organisations_of(job: Job) -> list[int]:
     """Return the primary keys of those that a ``FOLLOW`` or ``TELL`` job is about; without terms it is about all."""
-    return list(job.terms["organisations"] if job.terms else job.round.owners().values_list("pk", flat=True))
+    return list(job.terms["organisations"] if job.terms else _OWNERS(round=job.round_id))
 
 
 def close(lease: Lease, job: Job, now: datetime) -> None:
     """Mark a round done that all were told of; a cancelled one stays so. Raises ``LeaseLost``."""
     with transaction.atomic():
         lease.finish(now)
-        Round.objects.filter(pk=job.round_id).exclude(state=RoundState.CANCELLED).update(state=RoundState.DONE)
+        _CLOSED(round=job.round_id)
 
 
 def give_up_preparing(lease: Lease, job: Job, gap: Gap, now: datetime, state: JobState = JobState.DONE) -> None:
@@ -212,8 +225,7 @@ def _make_look_jobs(
                 if host.gap is not None
             ]
             store_gaps(job.round_id, organisation.pk, look, gaps)
-            made = look_jobs(job.round_id, organisation.pk, look, hosts, job.priority, now)
-            Job.objects.bulk_create(made, batch_size=50)
+            bulk.insert(list(look_jobs(job.round_id, organisation.pk, look, hosts, job.priority, now)))
         end_job(lease, job, now)
 
 
@@ -240,14 +252,11 @@ def _is_about(this: Round, only: set[str] | None, registered: RegisteredTarget) 
 
 
 def _hosts_again(
-    organisation: Organisation,
-    firsts: list[HostResult],
-    ports: dict[int, tuple[tuple[int, Transport], ...]],
-    ways: Ways,
+    organisation: Organisation, firsts: list[HostResult], asked: Mapping[int, Again], ways: Ways
 ) -> list[Host]:
     registered = {target.id: target for target in registered_targets(organisation)}
     hosts = [
-        _host_again(first, registered[first.target_id], ports[first.pk])
+        _host_again(first, registered[first.target_id], asked[first.pk])
         for first in firsts
         if first.target_id in registered
     ]
@@ -257,11 +266,11 @@ def _hosts_again(
     return [*permit(hosts, scope, now), *look_up(domains, scope, ways.resolver, now)]
 
 
-def _host_again(first: HostResult, registered: RegisteredTarget, ports: Iterable[tuple[int, Transport]]) -> Host:
-    chosen = list(ports)
+def _host_again(first: HostResult, registered: RegisteredTarget, again: Again) -> Host:
+    chosen = again.ports
     spec = PortSpec(
         PortSet.LIST,
         as_ranges({port for port, transport in chosen if transport is Transport.TCP}),
         tuple(sorted({port for port, transport in chosen if transport is Transport.UDP})),
     )
-    return Host(registered, Target(first.label, first.address, first.hostname or None), spec)
+    return Host(registered, Target(first.label, first.address, first.hostname or None), spec, places=again.places)

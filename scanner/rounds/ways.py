@@ -12,7 +12,7 @@ from django.conf import settings
 
 from scanner.engine.inspect import Observer
 from scanner.engine.model import HostInspection, Transport
-from scanner.engine.plan import Plan, ResolverAddress
+from scanner.engine.plan import Plan, ResolverAddress, SitePlace
 from scanner.engine.probes.dial import Gate
 from scanner.rounds.expand import Resolve
 from scanner.rounds.models import HostResult, Round
@@ -27,10 +27,11 @@ def _nobody_watches(hosts: int) -> AbstractContextManager[Observer]:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A host of the round to look at once more, on these ports only."""
+    """A host of the round to look at once more, on these ports only, its sites at these places too."""
 
     result_id: int
     ports: tuple[tuple[int, Transport], ...]
+    places: tuple[SitePlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

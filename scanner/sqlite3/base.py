@@ -1,4 +1,4 @@
-"""SQLite whose writers take turns within a millisecond, and whose moments are read once.
+"""SQLite whose writers take turns within a millisecond, and whose moments and statements are read once.
 
 A writer that finds another one at work is made to sleep by SQLite, longer each time, up to 100 ms
 (``sqliteDefaultBusyCallback``). Those who store a round's findings hold the file for some 20 ms, so that most of what
@@ -18,7 +18,13 @@ from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 from django.utils.dateparse import parse_datetime
 
+from scanner.engine.hostile import remembering
+
 _SLEEP = 0.001
+
+_STATEMENTS, _LONGEST = 512, 16 * 1024
+"""Statements, and how many characters of each at most, that are remembered as SQLite spells them: a service asks with
+some two hundred. Long ones name hundreds of rows, and are not met again."""
 
 
 @lru_cache(maxsize=8192)
@@ -30,8 +36,27 @@ def _moment(text: bytes) -> datetime | None:
 sqlite3.register_converter("datetime", _moment)
 
 
+@remembering(most=_STATEMENTS, longest=_LONGEST)
+def _spelt(query: str) -> str:
+    """Return a statement with the places for its values as SQLite marks them."""
+    return base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
+
+
+class _Cursor(base.SQLiteCursorWrapper):
+    """Django's, but for the statements that it need not spell anew each time."""
+
+    def convert_query(self, query: str, *, param_names: list[str] | None = None) -> str:
+        return _spelt(query) if param_names is None else super().convert_query(query, param_names=param_names)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's, but for how it waits to begin a transaction: as long as SQLite would, in short sleeps."""
+
+    def create_cursor(self, name: str | None = None) -> _Cursor:
+        """Return a cursor for statements."""
+        del name
+        cursor: _Cursor = self.connection.cursor(factory=_Cursor)
+        return cursor
 
     def _start_transaction_under_autocommit(self) -> None:
         with self._impatient() as patience:

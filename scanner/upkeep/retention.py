@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from itertools import groupby
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -155,30 +155,12 @@ class _Sweep:
         old = Round.objects.filter(has_results, _followed(), finished__lt=self.now - self.policy.facts)
         numbers = list(old.order_by("-pk").values_list("pk", flat=True))
         kept_rounds = _last_whole_rounds()
-        for organisation in Organisation.objects.order_by("pk").values_list("pk", flat=True) if numbers else ():
-            self._results_of(organisation, numbers, kept_rounds)
-
-    def _results_of(self, organisation: int, numbers: Sequence[int], kept_rounds: Set[tuple[int, int]]) -> None:
-        """Newest rounds first, so that what a host is remembered by is met before what it makes superfluous."""
-        rows = HostResult.objects.filter(organisation=organisation, round__in=numbers).order_by("-round", "pk")
-        told = rows.values_list("round", "pk", Length("facts"), "address", "hostname", "look", "outcome")
-        newest: set[_Host] = set()
-        looked: set[_Host] = set()
-        # All at once: a read that goes on while rows are removed would keep SQLite from writing.
-        for number, results in groupby(list(told), lambda row: row[0]):
-            unneeded: list[tuple[int, int]] = []
-            for _, pk, size, address, hostname, look, outcome in results:
-                needed = (organisation, number) in kept_rounds
-                if look == LookNumber.FIRST:
-                    needed |= (address, hostname) not in newest
-                    newest.add((address, hostname))
-                    if outcome in LOOKED:
-                        needed |= (address, hostname) not in looked
-                        looked.add((address, hostname))
-                if not needed:
-                    unneeded.append((pk, size + _RESULT_BYTES))
-            for batch in _batches(unneeded):
-                self._step(What.RESULTS, batch, partial(self._remove_results, number))
+        organisations = Organisation.objects.order_by("pk").values_list("pk", flat=True) if numbers else ()
+        unneeded = chain.from_iterable(_unneeded(each, numbers, kept_rounds) for each in organisations)
+        for batch in _batches(unneeded):
+            rounds = {number for number, _, _ in batch}
+            sized = [(pk, size) for _, pk, size in batch]
+            self._step(What.RESULTS, sized, partial(self._remove_results, rounds))
 
     def jobs(self) -> None:
         """Jobs of rounds that ended long ago."""
@@ -234,8 +216,8 @@ class _Sweep:
                         path.unlink()
                         _remove_empty(path.parent, folder)
 
-    def _remove_results(self, number: int, pks: list[int]) -> None:
-        Round.objects.filter(pk=number, pruned=None).update(pruned=self.now)
+    def _remove_results(self, rounds: Collection[int], pks: list[int]) -> None:
+        Round.objects.filter(pk__in=rounds, pruned=None).update(pruned=self.now)
         HostResult.objects.filter(pk__in=pks).delete()
 
     def _step(self, what: What, batch: Sequence[tuple[int, int]], remove: Callable[[list[int]], object]) -> None:
@@ -258,6 +240,30 @@ _Host = tuple[str, str]
 
 def _followed() -> Q:
     return Q(state=RoundState.CANCELLED) | Q(state=RoundState.DONE, followed__isnull=False)
+
+
+def _unneeded(
+    organisation: int, rounds: Sequence[int], kept_rounds: Set[tuple[int, int]]
+) -> Iterator[tuple[int, int, int]]:
+    """Yield round, number and bytes of each result of an organisation in these rounds that nothing rests on.
+
+    Newest rounds first, so that what a host is remembered by is met before what it makes superfluous.
+    """
+    rows = HostResult.objects.filter(organisation=organisation, round__in=rounds).order_by("-round", "pk")
+    told = rows.values_list("round", "pk", Length("facts"), "address", "hostname", "look", "outcome")
+    newest: set[_Host] = set()
+    looked: set[_Host] = set()
+    # All at once: a read that goes on while rows are removed would keep SQLite from writing.
+    for number, pk, size, address, hostname, look, outcome in list(told):
+        needed = (organisation, number) in kept_rounds
+        if look == LookNumber.FIRST:
+            needed |= (address, hostname) not in newest
+            newest.add((address, hostname))
+            if outcome in LOOKED:
+                needed |= (address, hostname) not in looked
+                looked.add((address, hostname))
+        if not needed:
+            yield number, pk, size + _RESULT_BYTES
 
 
 def _last_whole_rounds() -> set[tuple[int, int]]:
@@ -292,6 +298,7 @@ def _empty_mails(pks: list[int]) -> None:
     finished.update(text="", html="")
 
 
-def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for at in range(0, len(items), BATCH):
-        yield items[at : at + BATCH]
+def _batches(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+    left = iter(items)
+    while batch := list(islice(left, BATCH)):
+        yield batch

@@ -16,8 +16,8 @@ from scanner.engine.errors import InputError
 Rest = Callable[[float], bool | None]
 """Leaves others their turn of so many seconds; True when there is to be no next step."""
 
-PAGES = 2_000
-"""Pages (4 KiB each) that one step lets go: some ten milliseconds in which nobody else can write."""
+PAGES = 1_000
+"""Pages (4 KiB each) that one step lets go: some twenty milliseconds in which nobody else can write."""
 
 SPARE = 16
 """One page in so many is left free: tomorrow's rows need room, too."""
@@ -42,8 +42,10 @@ def give_back(rest: Rest) -> None:
     free, pages = free_pages()
     while free > pages // SPARE:
         began = time.monotonic()
+        unneeded = min(PAGES, free - pages // SPARE)
         with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA incremental_vacuum({min(PAGES, free)})").fetchall()
+            # Executed by itself it lets one page go, and waits to be asked for the next one as if that were a row.
+            cursor.executescript(f"PRAGMA incremental_vacuum({unneeded})")
         if rest(time.monotonic() - began):
             return
         before, (free, pages) = free, free_pages()

@@ -17,6 +17,7 @@ import os
 import resource
 import statistics
 import sys
+import threading
 import time
 from array import array
 from collections.abc import Iterator, Mapping
@@ -181,22 +182,24 @@ class _Service:
         from scanner.delivery.digest import Space
         from scanner.delivery.duties import Duties
         from scanner.delivery.sender import Mailer
+        from scanner.prepared import Prepared
+        from scanner.rounds.models import ENDED, Round
 
         self._clock = clock
         self._duties = Duties(lambda: Space(10**9, 10**10))
         self._mailer = Mailer(clock.now)
+        self._unfinished = Prepared(lambda: Round.objects.exclude(state__in=ENDED).values_list("pk", flat=True)[:1])
 
     def step(self, workers: list[Any]) -> None:
         """Make what is due, wait until all is done, and let every mail leave."""
         from scanner.remediation.cadence import make_cadence_rounds
         from scanner.rounds.clock import tick
-        from scanner.rounds.models import ENDED, Round
 
         now = self._clock.now()
         tick(now)
         make_cadence_rounds(now)
         self._duties.run(now)
-        while Round.objects.exclude(state__in=ENDED).exists():
+        while self._unfinished():
             if not self._mailer.send_due().tried:
                 time.sleep(WAIT)
             if not all(each.is_alive() for each in workers):
@@ -233,7 +236,14 @@ def _workers(size: Size, clock: Clock, stop: Any, written: Any) -> Iterator[list
             each.join(30)
 
 
-def _work(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> None:
+def _work(*given: Any) -> None:
+    """Work in a thread, as the workers of ``serve`` do: a main thread minds signals for each host."""
+    thread = threading.Thread(target=_work_until_the_end, args=given)
+    thread.start()
+    thread.join()
+
+
+def _work_until_the_end(size: Size, number: int, clock: Clock, stop: Any, written: Any) -> None:
     """Do jobs until the end, and keep the median of each day's times to write results, up to 16 at once.
 
     Each has rounds of its own, and helps with others when these are done: so it finds remembered what it judged, as all

@@ -11,10 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from scanner.delivery.models import Message, MessageKind, MessageState, Told
 from scanner.packing import unpack
+from scanner.prepared import Prepared
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState
@@ -37,6 +39,13 @@ ABSENT = "WEB-HTTP-ONLY"
 
 _Item = tuple[int, str]
 """Port and check."""
+
+
+_STANDING = Prepared(
+    lambda: Finding.objects.order_by().values_list(
+        "organisation__slug", "host", "port", "transport", "check_id", "state"
+    )
+)
 
 
 class Broken(AssertionError):  # noqa: N818 - reads as the event it is
@@ -93,25 +102,23 @@ class Ledger:
     def findings(self) -> None:
         """Compare how each finding stands."""
         found: set[tuple[str, _Item]] = set()
-        columns = ("organisation__slug", "host", "port", "transport", "check_id", "state")
-        for slug, host, port, transport, check, state in Finding.objects.values_list(*columns).iterator():
-            wrong = self._wrong(slug, host, (port, check), transport, state)
-            if not wrong and told_of(check):
-                wrong = "is there twice" if (host, (port, check)) in found else ""
-                found.add((host, (port, check)))
+        told, owners = cache(told_of), {host.known_as: _slug(host.unit) for host in self.world.hosts}
+        for slug, host, port, transport, check, state in _STANDING():
+            item, wrong = (port, check), ""
+            if slug != owners[host]:
+                wrong = f"belongs to {slug}"
+            elif transport != "tcp":
+                wrong = f"is on {transport}"
+            elif told(check):
+                wrong = "is there twice" if (host, item) in found else self._wrong(host, item, state)
+                found.add((host, item))
             if wrong:
                 raise Broken(f"{check} on {host}:{port} {wrong}")
         lost = {(host, item) for host, items in self.known.items() for item in items} - found
         _hold(not lost, f"lost: {sorted(lost)[:3]}")
 
-    def _wrong(self, slug: str, host: str, item: _Item, transport: str, state: str) -> str:
+    def _wrong(self, host: str, item: _Item, state: str) -> str:
         """Return what is wrong with how a finding stands; nothing when all is well."""
-        if slug != _slug(self._named(host).unit):
-            return f"belongs to {slug}"
-        if transport != "tcp":
-            return f"is on {transport}"
-        if not told_of(item[1]):
-            return ""
         known = self.known[host].get(item)
         if known is None:
             return f"is {state} and was never there"
@@ -226,14 +233,17 @@ class Ledger:
         """Note what the look at a host must have told."""
         moment = self.world.moment(host, again=False)
         seen_nothing = moment.silent or moment.lost
-        _hold(outcome == ("unreachable" if seen_nothing else "inspected"), f"{host.known_as} was {outcome}")
+        wanted = "unreachable" if seen_nothing else "inspected"
+        if outcome != wanted:
+            raise Broken(f"{host.known_as} was {outcome}")
         if seen_nothing:
             return
         there = truth(host, host.ports, at)
         items = self.known[host.known_as]
-        proven = not self.world.moment(host, again=True).lost
-        first = truth(host, host.ports - {moment.missed or 0}, at)
+        first = there if moment.missed is None else truth(host, host.ports - {moment.missed}, at)
         unseen = {item for item, known in items.items() if known.open and item not in first}
+        # Nobody looks again where nothing is missing.
+        proven = bool(unseen) and not self.world.moment(host, again=True).lost
         # What the first look missed, the second one sees, along with what is new on that port; and it asks for HTTPS
         # before a site counts as mended.
         again = proven and any(port == moment.missed for port, _ in unseen)

@@ -424,6 +424,14 @@ class TestCsv:
         assert changed.tags == sorted(["数据库", "备份"])
         assert self.import_csv(tmp_path, text.encode(encoding)) == "Nothing to change.\n"
 
+    def test_a_chinese_name_is_registered_as_it_is_sent(self, tmp_path: Path) -> None:
+        self.import_csv(tmp_path, "address,zone\n例子.example,internet\nhttps://例子。测试/,internet\n".encode())
+        shown = dict(Target.objects.filter(display__contains="例子").values_list("value", "display"))
+        assert shown == {
+            "xn--fsqu00a.example": "例子.example",
+            "https://xn--fsqu00a.xn--0zwm56d/": "https://例子.测试/",
+        }
+
     def test_every_wrong_cell_is_shown_with_its_row_and_column(self, tmp_path: Path) -> None:
         rows = (
             "address,zone,criticality,ports,shared\n-oN x,internet,,,\n10.0.0.1,,huge,0,maybe\n0.0.0.0/0,internet,,,\n"

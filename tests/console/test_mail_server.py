@@ -148,7 +148,7 @@ def test_what_gives_secrets_away_is_told_nothing_whatever_name_leads_there(
     ours, theirs = socket.socketpair()
     with ours, theirs:
         monkeypatch.setattr(type(ours), "getpeername", lambda self: (peer, 25))
-        monkeypatch.setattr("scanner.delivery.smtp.socket.create_connection", lambda *_: ours)
+        monkeypatch.setattr("scanner.delivery.bounded_smtp.socket.create_connection", lambda *_: ours)
         chosen = mail_server.Chosen("localhost", 25, Security.TLS, SENDER)
         with pytest.raises(NoServer, match="special address"):
             Conversation(chosen.server)

@@ -10,9 +10,10 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from scanner import bulk
 from scanner.delivery import duties, outbox, recipients, reminders
 from scanner.delivery.duties import Duties
-from scanner.delivery.models import Message, MessageKind, Notice, Told
+from scanner.delivery.models import Message, MessageKind, Notice
 from scanner.delivery.notices import issue
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
@@ -286,9 +287,7 @@ def test_killed_after_any_write_and_run_again_everything_is_told_once(monkeypatc
         return write
 
     monkeypatch.setattr(outbox, "enqueue", counted(outbox.enqueue))
-    monkeypatch.setattr(Message.objects, "bulk_create", counted(Message.objects.bulk_create))
-    monkeypatch.setattr(Told.objects, "bulk_create", counted(Told.objects.bulk_create))
-    monkeypatch.setattr(Told.objects, "get_or_create", counted(Told.objects.get_or_create))
+    monkeypatch.setattr(bulk, "insert_missing", counted(bulk.insert_missing))
     kills, killed = 0, True
     while killed:
         kills, killed = kills + 1, False

@@ -130,7 +130,7 @@ def test_a_mailer_killed_between_acceptance_and_record_sends_that_mail_again_and
 def test_a_round_told_by_a_process_that_is_killed_at_any_point_is_told_whole_and_once_by_the_next(
     installation: Installation,
 ) -> None:
-    told = Mailing(installation, 25).run("from tests.delivery.killed import main; main(9)").splitlines()
+    told = Mailing(installation, 25).run("from tests.delivery.killed import main; main(7)").splitlines()
     kinds = [kind for kind in ("recurrence", "round-report", "urgent-alert") for _ in ("en", "zh-Hans")]
     assert len(told) > 5, "it was killed at several points"
     for each in told:

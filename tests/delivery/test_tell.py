@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import transaction
 
+from scanner import bulk
 from scanner.delivery.letters import REPORT_MARK
 from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.tell import alert_urgent, tell_round
@@ -91,7 +92,7 @@ def test_telling_again_after_a_kill_adds_what_is_missing_and_nothing_else(
 
     with monkeypatch.context() as patched:
         patched.setattr(ReportFile.objects, "bulk_create", dying(ReportFile.objects.bulk_create))
-        patched.setattr(Message.objects, "bulk_create", dying(Message.objects.bulk_create))
+        patched.setattr(bulk, "insert_missing", dying(bulk.insert_missing))
         for point in range(4):  # two reports, their letters, and those of what came back
             left = iter([*[False] * point, True])
             with pytest.raises(Killed):

@@ -28,7 +28,7 @@ from scanner.engine.model import Endpoint, Finding, HostInspection, Level, Outco
 from scanner.engine.rules import ocsp_view, x509_view
 from scanner.engine.rules.base import Basis
 from scanner.engine.rules.x509_view import covers, view
-from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, rsa_key
+from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, rsa_key, time_stamp
 
 GOOD = issue("www.lab", INTERMEDIATE, names=["www.lab"])
 CHAIN = (GOOD.der, INTERMEDIATE.der)
@@ -206,6 +206,25 @@ def test_a_missing_intermediate_is_not_called_untrusted() -> None:
     assert set(findings(alone.der)) == {"CERT-CHAIN-MISSING"}
     assert set(findings(GOOD.der)) == {"CERT-CHAIN-MISSING"}
     assert set(findings(GOOD.der, anchors=())) == {"CERT-UNTRUSTED"}
+
+
+def test_an_address_of_the_issuers_certificate_does_not_make_an_unknown_authority_a_public_one() -> None:
+    alone = issue("www.lab", INTERMEDIATE, names=["www.lab"], aia=AIA)
+    assert set(findings(alone.der, anchors=())) == {"CERT-UNTRUSTED"}
+    stamped = issue("www.lab", INTERMEDIATE, names=["www.lab"], extensions=[time_stamp()])
+    assert set(findings(stamped.der, anchors=())) == {"CERT-CHAIN-MISSING"}
+
+
+def test_a_leaf_of_a_public_authority_is_known_by_its_name_and_not_believed_to_be_a_roots() -> None:
+    root = next(
+        each for name in trusted_roots().values() for each in name if "DigiCert" in each.subject.rfc4514_string()
+    )
+    office = issue("Issuing CA 1", subject=x509.Name([*root.subject][:2]), is_ca=True)
+    assert set(findings(issue("www.lab", office, names=["www.lab"], aia=AIA).der)) == {"CERT-CHAIN-MISSING"}
+    assert set(findings(issue("www.lab", office, names=["www.lab"]).der)) == {"CERT-UNTRUSTED"}
+    impostor = issue("x", subject=root.subject, is_ca=True)
+    forged = issue("www.lab", impostor, names=["www.lab"], aia=AIA, extensions=[time_stamp()])
+    assert set(findings(forged.der)) == {"CERT-UNTRUSTED"}
 
 
 def test_an_own_root_that_has_ended_is_told_unless_another_one_serves() -> None:

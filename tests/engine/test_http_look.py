@@ -19,7 +19,7 @@ from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes import http, http_asking, http_session
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
-from scanner.engine.probes.http_paths import NOT_ALWAYS
+from scanner.engine.probes.http_paths import NOT_ALWAYS, at_places
 from scanner.engine.probes.http_reading import BODY_LIMIT
 from tests.lab import web_sites as sites
 from tests.lab.web_servers import nginx, sends
@@ -35,11 +35,16 @@ def answer(body: bytes = b"<html></html>", status: str = "200 OK", headers: str 
 
 
 def look(
-    *, level: Level = Level.READ, again: HttpFacts | None = None, host: str | None = None, product: bool = True
+    *,
+    level: Level = Level.READ,
+    again: HttpFacts | None = None,
+    host: str | None = None,
+    product: bool = True,
+    places: tuple[tuple[str, str], ...] = (),
 ) -> HttpFacts:
     """Look at the site on ``PORT``; ``product`` tells that it may be one that we know."""
     dialer = Dialer(lambda endpoint: None if endpoint.address == ADDRESS else "not this test's", Limits(read_timeout=1))
-    contact = Contact(dialer, Target("lab", ADDRESS), Endpoint(ADDRESS, PORT), level)
+    contact = Contact(dialer, Target("lab", ADDRESS), Endpoint(ADDRESS, PORT), level, places=places)
     return asyncio.run(http.look(contact, host=host, again=again, may_be_product=lambda _: product))
 
 
@@ -75,7 +80,7 @@ def test_nothing_but_reading_methods_is_sent_and_not_too_often(tmp_path: Path) -
 def test_rare_paths_are_told_apart_from_those_that_were_left_out(tmp_path: Path) -> None:
     with nginx("server { listen @address@:8080; }", port=PORT, fill=sites.repository)(ADDRESS, tmp_path):
         facts = look(product=False)
-    assert {"/db.sql", "/trace.axd"} <= set(facts.asked) < NOT_ALWAYS
+    assert {"/db.sql", "/trace.axd"} <= set(facts.asked) - {"/files/"} < NOT_ALWAYS
     assert "/config.php.bak" not in facts.asked, "no sign speaks for PHP"
 
 
@@ -86,6 +91,27 @@ def test_the_second_look_asks_only_for_what_was_found(tmp_path: Path) -> None:
         second = look(again=first)
     assert {path.kind for path in first.exposed} == {"git", "env", "listing"} == {path.kind for path in second.exposed}
     assert second.requests < 12
+
+
+def test_a_site_is_asked_where_something_was_found_before_though_its_first_page_leads_elsewhere(tmp_path: Path) -> None:
+    def fill(www: Path) -> None:
+        (www / "index.html").write_text("<!doctype html><title>Portal</title>")
+        (www / "old").mkdir()
+        (www / "old" / "minutes.txt").write_text("Only for the lab.")
+        (www / "old" / "index.html.bak").write_text("")
+
+    known = (("listing", "/old/"), ("listing", "/gone/"), ("backup", "/db.sql"), ("git", "/.git/HEAD"))
+    server = "server { listen @address@:8080; location /old/ { autoindex on; } }"
+    with nginx(server, port=PORT, fill=fill)(ADDRESS, tmp_path):
+        without, facts = look(), look(places=known)
+    assert (without.exposed, set(without.asked)) == ((), set())
+    assert [(path.kind, path.reply.path) for path in facts.exposed] == [("listing", "/old/")]
+    assert set(facts.asked) == {"/old/", "/gone/", "/db.sql"}
+
+
+@pytest.mark.parametrize("path", ["/a b/", "/{random}/", "/x/?y=1", "no-path/", "/…/"])
+def test_what_can_not_stand_in_a_request_is_not_asked_again(path: str) -> None:
+    assert at_places([("listing", path)]) == []
 
 
 def test_no_secret_and_little_else_is_kept(tmp_path: Path) -> None:

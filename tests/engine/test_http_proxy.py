@@ -30,12 +30,12 @@ def serving(to_connect: bytes | None) -> Answer:
     return lambda request: to_connect if request.startswith(b"CONNECT") else http("400 Bad Request", "no such call")
 
 
-def look_at(answer: Answer, folder: Path) -> ServiceFacts | None:
+def look_at(answer: Answer, folder: Path, level: Level = Level.READ) -> ServiceFacts | None:
     async def run() -> ServiceFacts | None:
         target = Target(ADDRESS, ADDRESS)
-        contact = Contact(Dialer(lambda _: None), target, Endpoint(ADDRESS, PORT), Level.READ)
+        contact = Contact(Dialer(lambda _: None), target, Endpoint(ADDRESS, PORT), level)
         async with HttpSession(contact) as session:
-            return await http_proxy.look(session, Level.READ)
+            return await http_proxy.look(session, level)
 
     with scripted(PORT, answer)(ADDRESS, folder):
         return asyncio.run(run())
@@ -118,5 +118,37 @@ def test_a_named_proxy_that_tried_and_says_500_is_open(tmp_path: Path) -> None:
 def test_an_error_of_its_own_tells_nothing_of_a_named_proxy(tmp_path: Path) -> None:
     failed = http("500 Internal Error")
     facts = look_at(lambda request: failed if request.startswith(b"CONNECT") else _NAMED, tmp_path)
+    assert facts is not None
+    assert facts.access is Access.UNKNOWN
+
+
+@pytest.mark.parametrize("status", ["405 Method Not Allowed", "404 Not Found on Accelerator", "400 Bad Request"])
+def test_what_is_named_as_a_proxy_and_knows_no_tunnels_stands_before_servers_of_its_own(
+    status: str, tmp_path: Path
+) -> None:
+    named = b"HTTP/1.1 502 Bad Gateway\r\nServer: ATS/9.1.4\r\nContent-Length: 0\r\n\r\n"
+    assert look_at(lambda request: http(status) if request.startswith(b"CONNECT") else named, tmp_path) is None
+
+
+def test_what_is_named_as_a_proxy_and_leaves_every_connect_unanswered_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_proxy, "CONNECT_TIMEOUT", 1.0)
+
+    def answer(request: bytes, *, tries: bool) -> bytes:
+        if request.startswith(b"CONNECT"):
+            return http("503 Service Unavailable") if b"255.255.255.255" in request and tries else b""
+        return _NAMED
+
+    assert look_at(lambda request: answer(request, tries=False), tmp_path) is None
+    facts = look_at(lambda request: answer(request, tries=True), tmp_path)
+    assert facts is not None
+    assert facts.access is Access.OPEN, "it was still trying"
+
+
+def test_at_the_level_of_greetings_a_name_beside_a_servers_trouble_is_no_proxy(tmp_path: Path) -> None:
+    failing = b"HTTP/1.1 502 Bad Gateway\r\nServer: squid/5.7\r\nContent-Length: 0\r\n\r\n"
+    assert look_at(lambda _: failing, tmp_path, Level.GREETING) is None
+    facts = look_at(lambda _: _NAMED, tmp_path, Level.GREETING)
     assert facts is not None
     assert facts.access is Access.UNKNOWN

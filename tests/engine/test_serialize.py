@@ -37,6 +37,10 @@ AT = dt.datetime(2026, 11, 1, 3, 4, 5, 678, tzinfo=dt.UTC)
 
 # All text of a scanned host has been made printable before it is kept; lone surrogates can't occur.
 st.register_type_strategy(str, st.text(st.characters(codec="utf-8"), max_size=12))
+# A target's name has the form in which it is sent.
+st.register_type_strategy(
+    Target, st.builds(Target, hostname=st.none() | st.text(st.characters(codec="ascii"), max_size=12))
+)
 st.register_type_strategy(dt.datetime, st.datetimes(timezones=st.just(dt.UTC)))
 
 

@@ -12,13 +12,14 @@ import pytest
 from scanner.engine.errors import ConnectionRefused, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import Answer, TlsVersion
 from scanner.engine.model import Endpoint, Level, Target
-from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.dial import Dialer
+from scanner.engine.probes import tls_hello
+from scanner.engine.probes.contact import Contact, permissive_tls
+from scanner.engine.probes.dial import Dialer, Limits
 from scanner.engine.probes.tls_ask import BYTES_LIMIT, Asker, ConnectionLimited
 from scanner.engine.probes.tls_flight import MESSAGE_LIMIT, FlightReader
 from scanner.engine.probes.tls_hello import HELLO, SSL2_HELLO, recognises
 from tests.lab.lab_ca import INTERMEDIATE, issue, rsa_key
-from tests.lab.odd_tls import relay_after, relay_unless, running, server, sweep
+from tests.lab.odd_tls import ADDRESS, relay_after, relay_unless, running, server, sweep
 from tests.lab.tls_servers import modern_nginx
 
 
@@ -58,6 +59,33 @@ def test_a_server_slower_than_usual_is_swept_and_swept_again() -> None:
     assert facts.accepts(TlsVersion.TLS12) is Answer.NO
     assert facts.chains == again.chains
     assert again.complete
+
+
+def test_a_slow_server_has_longer_for_all_its_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls_hello, "SECONDS", 1.0)
+
+    def ponder(hello: bytes) -> bytes | None:
+        time.sleep(0.3)
+        return None
+
+    with running("tls-only-1.1") as (address, port), server(relay_unless(ponder, address, port)) as slow:
+        assert sweep(slow).complete
+        monkeypatch.setattr(tls_hello, "LONGEST", 1.0)
+        assert sweep(slow).ended == "The look took longer than 1 seconds."
+
+
+def test_a_handshake_that_takes_longer_than_an_answer_may_is_waited_for() -> None:
+    def ponder(hello: bytes) -> bytes | None:
+        time.sleep(0.9)
+        return None
+
+    async def shake(port: int) -> None:
+        dialer = Dialer(lambda _: None, Limits(connect_timeout=0.4, read_timeout=0.4))
+        async with dialer.connect(Endpoint(ADDRESS, port), tls=permissive_tls()):
+            pass
+
+    with running("tls-only-1.3") as (address, port), server(relay_unless(ponder, address, port)) as slow:
+        asyncio.run(shake(slow))
 
 
 def test_endless_data_is_cut() -> None:

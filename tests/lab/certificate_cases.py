@@ -16,7 +16,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from tests.lab.case import LabCase, Start, process, program
-from tests.lab.lab_ca import AIA, DAY, INTERMEDIATE, NOW, ROOT, Issued, issue, resign, rsa_key, with_exponent_one
+from tests.lab.lab_ca import (
+    AIA,
+    DAY,
+    INTERMEDIATE,
+    NOW,
+    ROOT,
+    Issued,
+    issue,
+    resign,
+    rsa_key,
+    time_stamp,
+    with_exponent_one,
+)
 from tests.lab.tls_servers import MODERN, modern_nginx, nginx, run_nginx
 
 RSA_ROOT = issue("Roundsman lab RSA root", key=rsa_key(2048, "the root"), is_ca=True, until=NOW + 3000 * DAY)
@@ -175,6 +187,9 @@ _self_signed = issue("own.lab", names=[NAME])
 _self_expired = issue("own.lab", names=[NAME], until=NOW - DAY)
 _plain = _leaf()
 _missing = _leaf(aia=AIA)
+_stamped = _leaf(extensions=[time_stamp()])
+_office = issue("Office CA", is_ca=True)
+_of_office = issue(NAME, _office, names=[NAME], aia=AIA)
 _long = _leaf(since=NOW - 100 * DAY, until=NOW + 700 * DAY)
 _old_intermediate = issue("Roundsman lab old intermediate", ROOT, is_ca=True, until=NOW - DAY, since=NOW - 400 * DAY)
 _below_old = issue(NAME, _old_intermediate, names=[NAME])
@@ -315,6 +330,12 @@ CASES = (
         "TLS-CURVE",
         "TLS-SIGHASH",
         start=_self_made("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp160r1", curve="secp160r1"),
+    ),
+    _case(
+        51, "unknown-authority-that-tells-where-its-certificate-is", _of_office, "CERT-UNTRUSTED", chain=_of_office.pem
+    ),
+    _case(
+        52, "intermediate-missing-under-a-public-root", _stamped, "CERT-CHAIN-MISSING", anchors=(), chain=_stamped.pem
     ),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

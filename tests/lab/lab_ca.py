@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID, NameOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = dt.timedelta(days=1)
@@ -53,19 +53,21 @@ def issue(
     since: dt.datetime = NOW - 30 * DAY,
     until: dt.datetime = NOW + 60 * DAY,
     is_ca: bool = False,
+    subject: x509.Name | None = None,
     aia: str = "",
     extensions: Iterable[x509.ExtensionType] = (),
 ) -> Issued:
     """Issue a certificate; self-signed without an ``issuer``. The default lives 90 days and has 60 left.
 
-    ``aia`` is where its issuer's certificate could be fetched; ``extensions`` are added as not critical.
+    ``subject`` stands in place of ``name`` alone; ``aia`` is where its issuer's certificate could be fetched;
+    ``extensions`` are added as not critical.
     """
     own = key or ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    owner = subject or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .subject_name(owner)
+        .issuer_name(issuer.certificate.subject if issuer else owner)
         .public_key(own.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(since)
@@ -82,6 +84,14 @@ def issue(
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
     return Issued(builder.sign(issuer.key if issuer else own, hashes.SHA256()), own)
+
+
+def time_stamp() -> x509.ExtensionType:
+    """Return an embedded certificate time stamp (RFC 6962 section 3.3): its form is right, though no log made it."""
+    stamp = bytes(1 + 32 + 8 + 2) + b"\x04\x03\x00\x04" + der(0x30, b"\x02\x00")
+    listed = len(stamp).to_bytes(2, "big") + stamp
+    content = der(0x04, len(listed).to_bytes(2, "big") + listed)
+    return x509.UnrecognizedExtension(ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS, content)
 
 
 @cache

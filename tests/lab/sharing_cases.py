@@ -1,4 +1,4 @@
-"""File sharing, directories, proxies and media: rsync, NFS lists, LDAP, Squid, SOCKS, RTSP, NBD."""
+"""File sharing, directories, proxies and media: rsync, NFS lists, LDAP, SOCKS, RTSP, NBD."""
 
 from __future__ import annotations
 
@@ -71,23 +71,6 @@ def slapd(*, access: str = "", settings: str = "", tls: bool = False) -> Start:
         subprocess.run(add, input=_ENTRY.encode(), check=True, capture_output=True)
         command = [program("slapd"), "-f", str(configuration), "-h", f"ldap://{address}:389", "-d", "0"]
         with process(command, folder=folder, wait_for=(address, 389)):
-            yield
-
-    return start
-
-
-def _squid(*lines: str) -> Start:
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        folder.chmod(0o777)
-        configuration = folder / "squid.conf"
-        configuration.write_text(
-            f"http_port {address}:3128\npid_filename {folder}/squid.pid\ncache_log {folder}/cache.log\n"
-            f"access_log none\ncoredump_dir {folder}\nshutdown_lifetime 0 seconds\nconnect_timeout 2 seconds\n"
-            "pinger_enable off\nvisible_hostname lab\n" + "\n".join(lines) + "\n"
-        )
-        command = [program("squid"), "-N", "-f", str(configuration), "-n", f"lab{address.replace('.', '')}"]
-        with process(command, folder=folder, wait_for=(address, 3128)):
             yield
 
     return start
@@ -212,25 +195,6 @@ CASES = (
         silent=frozenset({"SVC-LDAP-UNAUTH", "LDAP-CLEAR"}),
         level=2,
         needs=("slapd",),
-    ),
-    LabCase(
-        name="squid-open",
-        address="127.10.10.8",
-        ports="3128",
-        start=_squid("http_access allow all"),
-        expected=frozenset({(3128, "SVC-HTTP-PROXY-UNAUTH")}),
-        tolerated=frozenset({"WEB-HTTP-ONLY", "WEB-VERSION", "WEB-XFO"}),
-        needs=("squid",),
-    ),
-    LabCase(
-        name="squid-closed",
-        address="127.10.10.9",
-        ports="3128",
-        start=_squid("http_access deny all"),
-        expected=frozenset({(3128, "SVC-HTTP-PROXY-EXPOSED")}),
-        tolerated=frozenset({"WEB-HTTP-ONLY", "WEB-VERSION", "WEB-XFO"}),
-        silent=frozenset({"SVC-HTTP-PROXY-UNAUTH"}),
-        needs=("squid",),
     ),
     LabCase(
         name="socks-open",

@@ -152,6 +152,17 @@ CASES = (
         services=frozenset({(443, "http")}),
     ),
     LabCase(
+        name="haproxy-site-with-a-chinese-name",
+        address="127.10.45.14",
+        ports="443",
+        hostname="例子.example",
+        start=_haproxy(443, _HAPROXY_SITE, "DNS:xn--fsqu00a.example"),
+        expected=frozenset({(443, "CERT-SELFSIGNED")}),
+        tolerated=_OWN_CERTIFICATE,
+        silent=frozenset({"CERT-HOSTNAME", "TLS-SNI-REQ", "WEB-HSTS"}),
+        services=frozenset({(443, "http")}),
+    ),
+    LabCase(
         name="nginx-without-a-site-for-the-address",
         address="127.10.45.2",
         ports="443",

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.lab.access import access_case, exposed, unauth
 from tests.lab.case import Start, process, program
 from tests.lab.http_answers import together
+from tests.lab.web_servers import nginx
 
 
 def _etcd(port: int, *, auth: bool = False) -> Start:
@@ -116,6 +117,11 @@ def _cups(address: str, folder: Path) -> Iterator[None]:
         yield
 
 
+_BEFORE_CUPS = (
+    "server { listen @address@:8631; location / "
+    "{ proxy_pass http://@address@:631; proxy_set_header Host localhost:631; } }"
+)
+
 CASES = (
     access_case(
         "etcd-open", 5, _etcd(2379), unauth(ETCD=2379), silent=frozenset({"SVC-EXPORTER-UNAUTH"}), needs=("etcd",)
@@ -145,5 +151,14 @@ CASES = (
     ),
     access_case("etcd-on-an-odd-port", 21, _etcd(22379), unauth(ETCD=22379), ports="22379", needs=("etcd",)),
     # On loopback CUPS serves its own name only, and refuses nobody by address.
+    access_case(
+        "cups-behind-a-proxy",
+        35,
+        together(_cups, nginx(_BEFORE_CUPS, port=8631)),
+        unauth(CUPS=8631),
+        ports="8631",
+        hostname="localhost",
+        needs=("cupsd", "nginx"),
+    ),
     access_case("cups-open", 22, _cups, unauth(CUPS=631), hostname="localhost", needs=("cupsd",)),
 )

@@ -72,6 +72,29 @@ NEO4J_3_REFUSES: web.Table = {
     "GET /db/data/": data({"errors": [{"code": "Neo.ClientError.Security.Unauthorized"}]}, 401),
 }
 
+_PROXY = {"Server": "nginx"}
+_NETDATA_SCRIPT = r"<script>let pathsRegex = /\/(spaces|nodes|overview|alerts)\/?.*/</script>"
+_SPLUNK_FEED = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom" '
+    b'xmlns:s="http://dev.splunk.com/ns/rest">\n  <title>splunkd</title>\n  <id>https://lab:8089/</id>\n'
+    b'  <generator build="78803f08aabb" version="9.2.1"/>\n  <author>\n    <name>Splunk</name>\n  </author>\n</feed>\n'
+)
+_ILO_DATA = (
+    b'<?xml version="1.0"?>\n<RIMP>\n<HSI>\n<SBSN>LAB0000001</SBSN>\n<SPN>ProLiant DL380 Gen10</SPN>\n</HSI>\n'
+    b"<MP>\n<ST>1</ST>\n<PN>Integrated Lights-Out 5 (iLO 5)</PN>\n<FWRI>2.44</FWRI>\n</MP>\n</RIMP>\n"
+)
+_XML = (("Content-Type", "text/xml"), ("Server", "nginx"))
+WITHOUT_THEIR_HEADER: dict[int, web.Table] = {
+    8001: {"GET /": Reply(200, _SPLUNK_FEED, _XML)},
+    8002: {"GET /": page("iLO 5", **_PROXY), "GET /xmldata?item=all": Reply(200, _ILO_DATA, _XML)},
+    19999: {
+        "GET /": page("Netdata Agent Console", _NETDATA_SCRIPT, **_PROXY),
+        "GET /api/v1/info": text("Not authorised.", 403, **_PROXY),
+    },
+    5985: {"POST /wsman": Reply(401, headers=(("Server", "nginx"), ("WWW-Authenticate", 'Basic realm="WSMAN"')))},
+}
+"""Products behind a proxy that puts its own name in the place of theirs."""
+
 LOOK_ALIKES = {
     8001: page("Harbor"),
     8002: page("Argo CD"),
@@ -93,6 +116,10 @@ LOOK_ALIKES = {
     8018: page("Portainer"),
     8019: page("Zeppelin"),
     8020: page("Open WebUI"),
+    8021: page("iLO 5"),
+    8022: page("Printing with CUPS 2.4"),
+    8023: page("Netdata Agent Console"),
+    8024: page("splunkd", "<title>splunkd</title>"),
 }
 """Pages that carry a product's name, or some of its marks, and nothing that only the product would say."""
 
@@ -110,6 +137,12 @@ CASES = (
             answers(7474, NEO4J_3_REFUSES, Reply(404)),
         ),
         exposed(DRUID=8888, HBASE=16010, RAY=8265, OLLAMA=11434, VLLM=8000, GOGS=3000, NEO4J=7474),
+    ),
+    access_case(
+        "web-products-without-their-header",
+        36,
+        together(*(answers(port, table, NOT_FOUND) for port, table in WITHOUT_THEIR_HEADER.items())),
+        exposed(SPLUNK=8001, BMC=8002, NETDATA=19999, WINRM=5985),
     ),
     access_case(
         "web-let-in-by-option-or-proxy",
@@ -130,7 +163,7 @@ CASES = (
             answers(8091, {}, GO_NOT_FOUND),
         ),
         frozenset(),
-        ports="8001-8020,8090-8091",
+        ports="8001-8024,8090-8091",
         silent=WEB_SERVICES & catalogue().keys(),
     ),
 )

@@ -291,7 +291,7 @@ def _several() -> None:
         _drains(worker, roundsman)
     _mailed(Path("/var/lib/roundsman-web/mail"))
     _role()
-    run("systemctl", "restart", "postgresql@15-main.service")
+    run("systemctl", "restart", _server())
     hold(
         "all three survive a new start of the database",
         within(90, lambda: "silent" not in roundsman("workers", "list")),
@@ -302,9 +302,15 @@ def _several() -> None:
     _ends(worker, clock, web)
 
 
+def _server() -> str:
+    """Return the unit of the one PostgreSQL server that Debian has made."""
+    (cluster,) = Path("/etc/postgresql").glob("*/main")
+    return f"postgresql@{cluster.parent.name}-main.service"
+
+
 def _make_database() -> None:
     """As the operator's guide says, with the settings of each in a file of its own."""
-    run("systemctl", "start", "postgresql@15-main.service")
+    run("systemctl", "start", _server())
     statements = "CREATE ROLE roundsman LOGIN PASSWORD 'owner'; CREATE ROLE roundsman_worker LOGIN PASSWORD 'worker';"
     run("psql", "--quiet", user="postgres", folder="/", text=statements)
     made = ("--encoding=UTF8", "--locale=C.UTF-8", "--template=template0", "--owner=roundsman", "roundsman")

@@ -46,13 +46,14 @@ _SILENT = ("console-getty.service", "redis-server.service")
 def main() -> int:
     """Make the machine, boot it, and pass on what it prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--release", default="bookworm", help="of Debian, as bookworm (12) or trixie (13)")
     parser.add_argument("--folder", type=Path, help="keep the Debian that was made here for the next call (1.5 GB)")
     parser.add_argument("--authority", type=Path, help="a certificate (PEM) to trust on the way to the package index")
     wanted = parser.parse_args()
     with told():
         need(PROGRAMS)
         with own_folder("roundsman-machine-", wanted.folder) as folder:
-            base = debian("bookworm", folder / "base", PACKAGES, wanted.authority)
+            base = debian(wanted.release, folder / wanted.release, PACKAGES, wanted.authority)
             machine = _installed(base, folder)
             return _booted(machine)
 

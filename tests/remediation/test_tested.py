@@ -10,7 +10,7 @@ import pytest
 
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.domain import DnsAnswer, DomainFacts, Question, Reply
-from scanner.engine.facts.http import HttpFacts
+from scanner.engine.facts.http import HttpFacts, HttpReply
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Affected, Intel
@@ -34,7 +34,7 @@ from scanner.engine.serialize import dump_host
 from scanner.remediation.lifecycle import Observation
 from scanner.remediation.models import Finding
 from scanner.remediation.observe import RoundView
-from scanner.remediation.tested import TESTS, Shown, shown, silence_tells, untested_checks
+from scanner.remediation.tested import TESTS, Shown, left_out, shown, silence_tells, untested_checks
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
 from tests.lab.lab_ca import NOW as AT
@@ -152,13 +152,26 @@ def test_a_name_that_we_made_up_stands_for_the_wildcard_that_answers_it() -> Non
 def test_a_file_at_a_rare_path_is_not_gone_while_nobody_asks_for_it() -> None:
     def tells(path: str, *sites: HttpFacts) -> bool:
         seen = shown(Service(Endpoint(ADDRESS, 80), "http", http=sites), (), NOW)
-        return silence_tells("WEB-BACKUP", {"path": path}, seen)
+        return not left_out("WEB-BACKUP", {"path": "/backup.zip", "paths": f"/backup.zip, {path}"}, seen)
 
-    left_out, asked = HttpFacts("http", ADDRESS), HttpFacts("http", ADDRESS, asked=("/db.sql",))
-    assert not tells("/db.sql", left_out)
-    assert tells("/db.sql", left_out, asked)
-    assert tells("/backup.zip", left_out)
+    silent, asked = HttpFacts("http", ADDRESS), HttpFacts("http", ADDRESS, asked=("/db.sql",))
+    assert not tells("/db.sql", silent)
+    assert tells("/db.sql", silent, asked)
+    assert tells("/backup.zip", silent)
     assert tells("/db.sql"), "where no site is, nothing lies at any path"
+
+
+@pytest.mark.parametrize("path", ["/old/files/", "/"])
+def test_a_listing_is_not_gone_because_the_first_page_no_longer_leads_there(path: str) -> None:
+    def tells(*asked: str) -> bool:
+        site = HttpFacts("http", ADDRESS, root=HttpReply("GET", "/", 200), asked=asked)
+        seen = shown(Service(Endpoint(ADDRESS, 80), "http", http=(site,)), (), NOW)
+        return not left_out("WEB-DIRLIST", {"path": "/files/", "paths": f"/files/, {path}"}, seen)
+
+    assert not tells()
+    assert not tells(path)
+    assert tells("/files/") is (path == "/"), "the first page is asked for always"
+    assert tells("/files/", path)
 
 
 def test_an_rsa_key_is_not_gone_because_another_was_read_in_its_place() -> None:

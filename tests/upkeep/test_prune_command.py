@@ -38,6 +38,14 @@ def kill(_):
 prune(datetime.now(UTC), Policy.of_settings(), rest=kill)
 """
 
+STEPS = """
+from datetime import datetime, UTC
+from scanner.upkeep.retention import Policy, prune
+steps = []
+prune(datetime.now(UTC), Policy.of_settings(), rest=steps.append)
+print(len(steps))
+"""
+
 
 def results(installation: Installation) -> list[int]:
     with installation.sql() as database:
@@ -62,6 +70,15 @@ def test_a_killed_sweep_is_gone_on_with_and_the_room_comes_back(installation: In
     assert results(installation) == [2000, 2000, 2000]
     assert on_server() or size(installation) < before - 5_000_000
     assert '"host results": 1000' in installation.roundsman("audit", "list", "--action", "prune")
+
+
+@pytest.mark.sqlite
+def test_room_is_given_back_many_pages_at_a_time(installation: Installation) -> None:
+    installation.python(FILLED)
+    before = size(installation)
+    steps = int(installation.python(STEPS))
+    assert size(installation) < before - 5_000_000
+    assert steps <= 8, "2,000 results are 4 steps, and their 2,000 pages a few more"
 
 
 @pytest.mark.sqlite

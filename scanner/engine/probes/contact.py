@@ -22,7 +22,7 @@ class Contact:
 
     ``tls`` tells that it speaks inside TLS from the first byte, ``http2`` that of HTTP it speaks version 2 alone,
     ``shared`` that other services answer on the same port; ``pause`` is for how many seconds it is left alone before
-    each connection.
+    each connection; ``places`` are the (kind, path) at which something was found before and is to be asked for again.
     """
 
     dialer: Dialer
@@ -33,6 +33,7 @@ class Contact:
     pause: float = 0
     http2: bool = False
     shared: bool = False
+    places: tuple[tuple[str, str], ...] = ()
 
     @property
     def tls_context(self) -> ssl.SSLContext | None:

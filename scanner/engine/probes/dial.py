@@ -31,6 +31,11 @@ READ_LIMIT = 64 * 1024
 """Bytes that one conversation may receive before it is cut."""
 
 
+HANDSHAKE_PATIENCE = 3
+"""How many read time-outs a handshake may take: small devices with long keys need seconds. Only what is known to speak
+TLS is given them, and where it is slow nobody but its own host waits."""
+
+
 _GRACE = 0.02
 """Seconds after a time-out in which bytes that lay unread in the socket are picked up."""
 
@@ -254,7 +259,7 @@ class Dialer:
             turns = self._turns_of(endpoint)
             losses = turns.window.losses
             try:
-                handshake = self.limits.read_timeout if tls is not None else 0.0
+                handshake = HANDSHAKE_PATIENCE * self.limits.read_timeout if tls is not None else 0.0
                 patience = timeout or self.limits.connect_timeout + handshake
                 reader, writer = await self._open(endpoint, tls, server_name, patience)
             except (ConnectionRefused, HostSilent):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from xml.etree.ElementTree import Element
 
 from scanner.engine.errors import ToolError
@@ -44,10 +46,15 @@ def tcp_ranges(spec: PortSpec) -> str:
     known = {port for probe in (*PROBES, *plugin_probes()) if probe.transport is Transport.TCP for port in probe.ports}
     known.update(port for probe in WEB_PROBES for port in probe.ports)
     known.update(port for probe in DEVICE_PROBES if probe.transport is Transport.TCP for port in probe.ports)
-    return as_ranges({*top_ports(count), *known})
+    return _frequent(frozenset({*top_ports(count), *known}))
 
 
-def as_ranges(ports: set[int]) -> str:
+@lru_cache(maxsize=4)
+def _frequent(ports: frozenset[int]) -> str:
+    return as_ranges(ports)
+
+
+def as_ranges(ports: Collection[int]) -> str:
     """Return ports as the shortest list of ascending ranges: ``{1, 2, 3, 9}`` gives ``"1-3,9"``."""
     parts: list[list[int]] = []
     for port in sorted(ports):

@@ -32,11 +32,10 @@ from scanner.engine.probes.http_asking import PATH_SECONDS, Asker, is_limit, is_
 from scanner.engine.probes.http_compare import Fingerprint
 from scanner.engine.probes.http_further import Ask, actuator_access, brokers, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, without_parameters
-from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
-from scanner.engine.probes.http_paths import NOT_ALWAYS, WellKnown, to_ask
-from scanner.engine.probes.http_products import admin_panel, installer, stack_trace
+from scanner.engine.probes.http_paths import ANYWHERE, WellKnown, at_places, may_be_left_out, to_ask
+from scanner.engine.probes.http_products import stack_trace
 from scanner.engine.probes.http_reading import BODY_LIMIT, is_unreadable
 from scanner.engine.probes.http_redirects import Trail, follow, same_site_path
 from scanner.engine.probes.http_session import (
@@ -45,7 +44,7 @@ from scanner.engine.probes.http_session import (
     PRODUCT_SHARE,
     HttpSession,
 )
-from scanner.engine.probes.http_signatures import Proof, api_pages, is_html, php_info
+from scanner.engine.probes.http_signatures import Proof, is_html
 from scanner.engine.probes.http_within import pages_within
 
 LOOK_SECONDS = 45.0
@@ -56,15 +55,6 @@ ROOM = 3
 
 ROOT_EXCERPT = 4096
 """Characters of the first page that are kept."""
-
-_ON_THE_FIRST_PAGE = (
-    ("listing", listing),
-    ("admin-panel", admin_panel),
-    ("installer", installer),
-    ("phpinfo", php_info),
-    ("swagger", api_pages),
-)
-"""What the first page itself may be that it should not."""
 
 _ONE_IS_ENOUGH = frozenset({"phpinfo", "swagger"})
 """Kinds of which one exposed path is the whole finding; others of the kind are then not asked for."""
@@ -160,7 +150,7 @@ class _Site:
         self.libraries = libraries_to_read(shown.body, self._url(shown))
         self.leads_to = pages_within(shown.body, self._url(shown)) if self.page is not None else ()
         if shown.status == 200:
-            for kind, signature in _ON_THE_FIRST_PAGE:
+            for kind, signature in ANYWHERE.items():
                 self._note(kind, shown, signature(shown))
         self._note("error-stack", shown, stack_trace(shown))
 
@@ -276,12 +266,16 @@ class _Site:
             self.trace = reply.status == 200 and reply.content_type == "message/http" and value in reply.body
 
     async def content(self, again: HttpFacts | None) -> None:
-        """Ask the well-known paths, and the directories that the first page links to for a listing."""
+        """Ask the well-known paths, the directories that the first page links to for a listing, and where something
+        was found before."""
         if self.blocked:
             return
         replies = self.facts().first_page
         said = " ".join(f"{reply.headers} {reply.body}" for reply in replies)
         questions, beyond = to_ask(self.name, self.page.folders if self.page else (), said, has_room=self.has_room)
+        before = {each.path: each for each in at_places(self.session.contact.places)}
+        questions = [*before.values(), *(each for each in questions if each.path not in before)]
+        beyond = [each for each in beyond if each.path not in before]
         if again is not None:
             seen = {(path.kind, path.reply.path) for path in again.exposed}
             questions = [each for each in (*questions, *beyond) if (each.kind, without_parameters(each.path)) in seen]
@@ -324,7 +318,7 @@ class _Site:
         if reply is None:
             return
         self.asker.answered()
-        if question.path in NOT_ALWAYS:
+        if may_be_left_out(question.kind, question.path):
             self.asked.append(question.path)
         self.refused = self.refused or is_refusal(reply.status)
         proof = self._prove(question, reply)

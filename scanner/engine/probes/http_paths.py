@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from scanner.engine.probes import http_products as products
@@ -16,6 +16,9 @@ SNIFF = 32 * 1024
 
 FOLDER_LIMIT = 3
 """Directories, taken from the links of the first page, that are asked for a listing, whatever else there is to ask."""
+
+PLACE_LIMIT = 10
+"""Places at which something was found before that are asked at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,44 @@ _BY_SIGN = (
 )
 """Paths of one framework each, and what its pages and headers say."""
 
-NOT_ALWAYS = frozenset(question.path for _, question in (*_WITH_ROOM, *_BY_SIGN))
+_RARE = {question.path: question for _, question in (*_WITH_ROOM, *_BY_SIGN)}
+
+NOT_ALWAYS = frozenset(_RARE)
 """Paths that a look may leave out: by what the site says, or because its requests don't reach."""
+
+ANYWHERE: Mapping[str, Signature] = {
+    "listing": listing,
+    "admin-panel": products.admin_panel,
+    "installer": products.installer,
+    "phpinfo": signatures.php_info,
+    "swagger": signatures.api_pages,
+}
+"""What may lie at any path, by its kind: wherever the first page leads to."""
+
+_EVERYWHERE_ASKED = frozenset(question.path for question in _ALWAYS) | {"/"}
+_ASKABLE = re.compile(r"/[!-\"$->@-z|~]{0,300}")
+"""A path that can stand in a request, without a query and without the braces of a sibling's pattern."""
+
+
+def may_be_left_out(kind: str, path: str) -> bool:
+    """Tell whether a look at the site may end without asking whether this lies at that path."""
+    return path in NOT_ALWAYS or (kind in ANYWHERE and path not in _EVERYWHERE_ASKED)
+
+
+def at_places(places: Iterable[tuple[str, str]]) -> list[WellKnown]:
+    """Return what to ask where a kind of thing was found before, as (kind, path), and what may be left out else."""
+    asked = [_at_place(kind, path) for kind, path in dict.fromkeys(places) if _ASKABLE.fullmatch(path)]
+    return [question for question in asked if question is not None][:PLACE_LIMIT]
+
+
+def _at_place(kind: str, path: str) -> WellKnown | None:
+    if path in _RARE or not may_be_left_out(kind, path):
+        return _RARE.get(path)
+    folder, _, name = path.removesuffix("/").rpartition("/")
+    if path.endswith("/"):
+        return WellKnown(kind, path, ANYWHERE[kind], "/{random}/")
+    dot, extension = name.rpartition(".")[1:] if "." in name else ("", "")
+    return WellKnown(kind, path, ANYWHERE[kind], f"{folder}/{{random}}{dot}{extension}")
 
 
 def to_ask(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
 from scanner.engine.facts.tls import TlsVersion
@@ -60,7 +60,8 @@ class Asker:
     """One server under one name.
 
     ``control`` is a hello that it answered, to test it with when it goes quiet. ``plain`` are the versions under
-    which it fails on what is new in a hello.
+    which it fails on what is new in a hello. ``slowest`` is the longest that an answer has taken, in seconds;
+    ``on_slower`` is called when that grows.
     """
 
     def __init__(self, contact: Contact, name: str | None, starttls: str) -> None:
@@ -70,7 +71,8 @@ class Asker:
         self.connections = 0
         self._received = 0
         self._patient = 0
-        self._slowest = 0.0
+        self.slowest = 0.0
+        self.on_slower: Callable[[], None] = lambda: None
         self.control: Hello | None = None
         self.alerts: set[int] = set()
         self.plain: set[TlsVersion] = set()
@@ -85,7 +87,7 @@ class Asker:
     def wait(self) -> float:
         """Return the seconds that one answer may take, by the slowest that the server has given."""
         usual = self.contact.dialer.limits.read_timeout * (PATIENCE if self._patient else 1)
-        return max(usual, min(self._slowest * SLOWNESS, LONGEST_WAIT))
+        return max(usual, min(self.slowest * SLOWNESS, LONGEST_WAIT))
 
     def hello(self, version: TlsVersion, suites: Sequence[int], **options: object) -> Hello:
         """Return a hello for exactly ``version`` under the server's name; ``options`` are fields of ``ClientHello``."""
@@ -163,8 +165,10 @@ class Asker:
             if not self.starttls:  # after an upgrade it is a refusal in the words of the protocol around TLS
                 raise
         flight = reader.end()
-        if flight.version and reader.over:
-            self._slowest = max(self._slowest, time.monotonic() - began)
+        took = time.monotonic() - began
+        if flight.version and reader.over and took > self.slowest:
+            self.slowest = took
+            self.on_slower()
         return flight
 
     async def settle(self, hello: Hello) -> ServerFlight:

@@ -38,8 +38,10 @@ PARTS = 3
 """Into how many parts the suites of TLS 1.2 are split where a server is far: each is found by elimination, side by side
 with the others, and costs one refusal more."""
 
-SECONDS = 60.0
-"""The longest that one look may take; what was found by then still counts."""
+SECONDS, LONGEST = 60.0, 240.0
+"""How long one look may take, and how long at most where the server is slow; what was found by then still counts."""
+ANSWERS = 50
+"""Answers for which a look has time, were each as slow as the slowest: more than a usual server gives one by one."""
 _REFUSALS = (HANDSHAKE_FAILURE, PROTOCOL_VERSION, INAPPROPRIATE_FALLBACK, MISSING_EXTENSION, UNRECOGNIZED_NAME)
 """Alerts that are meant; any other one may be a mishap."""
 
@@ -56,12 +58,20 @@ async def look(
     ``ConnectionRefused``, ``ConnectionLost`` or ``UnexpectedReply`` (not TLS) when nothing at all could be
     learned; whatever ends the sweep later is told in ``TlsFacts.ended``.
     """
-    sweep = Sweep(Asker(contact, server_name, starttls))
+    asker = Asker(contact, server_name, starttls)
+    sweep = Sweep(asker)
+    began = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(SECONDS) as end:
+
+            def allow_more() -> None:
+                if not end.expired():
+                    end.reschedule(began + _seconds(asker))
+
+            asker.on_slower = allow_more
             await (sweep.everything() if again is None else sweep.confirm(again))
     except TimeoutError:
-        sweep.trouble = f"The look took longer than {SECONDS:.0f} seconds."
+        sweep.trouble = f"The look took longer than {_seconds(asker):.0f} seconds."
     except ProbeError as error:
         if not sweep.asker.alerts and sweep.asker.control is None:
             raise
@@ -70,6 +80,11 @@ async def look(
         # The registered name is not served here; what the server shows to everyone else still counts.
         return await look(contact, server_name=None, starttls=starttls, again=again)
     return sweep.seen.facts(sweep.asker, sweep.trouble)
+
+
+def _seconds(asker: Asker) -> float:
+    """Return how long a look may take, by the slowest answer so far. Only its own host waits for a slow server."""
+    return min(max(SECONDS, asker.slowest * ANSWERS), LONGEST)
 
 
 class Sweep:

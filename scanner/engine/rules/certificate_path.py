@@ -32,8 +32,12 @@ class Trust(StrEnum):
     """A path ends at one of the organisation's own roots."""
     SELF_SIGNED = "self-signed"
     INCOMPLETE = "incomplete"
-    """The issuer was not sent, and the certificate says where it could be fetched, or by its name belongs under one of
-    the organisation's own roots."""
+    """The issuer was not sent, and is an intermediate: the certificate is a public authority's, none of which issues
+    from a root, or by the issuer's name belongs under one of the organisation's own roots.
+
+    Where the issuer could be fetched tells nothing by itself: private authorities write that, too, and many of them
+    issue from their roots.
+    """
     UNTRUSTED = "untrusted"
 
 
@@ -114,9 +118,24 @@ def _without_path(leaf: View, sent: tuple[View, ...], private: tuple[View, ...])
     if leaf.is_self_issued and may_be_signed_by(leaf, leaf):
         return Trust.SELF_SIGNED
     highest = list(_paths(leaf, tuple(seen for seen in sent[1:] if seen.is_ca)))[-1][-1]
-    if (highest is leaf and leaf.ca_issuers) or _lacks_issuer(highest, private):
+    if (highest is leaf and _is_of_public_authority(leaf)) or _lacks_issuer(highest, private):
         return Trust.INCOMPLETE
     return Trust.UNTRUSTED
+
+
+def _is_of_public_authority(leaf: View) -> bool:
+    """Tell whether a leaf without its issuer is a public authority's, by what it says itself.
+
+    Logs take nothing but what a public root vouches for (RFC 6962 section 3.1), so time stamps tell; without any, the
+    name of a public root's authority beside an address of the issuer's certificate.
+    """
+    roots = trusted_roots()
+    if leaf.issued_by.public_bytes() in roots:
+        return False  # another key has signed it than that root's
+    if leaf.scts:
+        return True
+    authority = _authority(leaf.issued_by) if leaf.ca_issuers else ""
+    return bool(authority) and any(authority == _authority(root.subject) for same in roots.values() for root in same)
 
 
 def _lacks_issuer(tip: View, private: tuple[View, ...]) -> bool:

@@ -27,6 +27,16 @@ _BY_KIND = {
     "graphql": "WEB-GRAPHQL-INTRO",
     "robots": "WEB-ROBOTS",
 }
+KIND_OF = {
+    **{check: kind for kind, check in _BY_KIND.items()},
+    "WEB-ENV": "env",
+    "WEB-CONFIG": "config",
+    "WEB-DIRLIST": "listing",
+    "WEB-ACTUATOR": "actuator",
+    "WEB-ADMIN-PANEL": "admin-panel",
+}
+"""The kind of exposed path that each check here is about."""
+
 _DETAILS = ("remote", "size", "version", "title", "product", "keys", "holds", "names", "endpoints")
 
 _ACTUATOR_GRAVE = {"env", "heapdump", "jolokia", "gateway", "shutdown"}

@@ -3,6 +3,7 @@
 The onward address is 192.0.2.1, which belongs to nobody (RFC 5737), so an open proxy fails to reach it and says so. How
 soon is up to the network behind it. So a server that bears no mark of a proxy is asked for 255.255.255.255 first: that
 fails at once, in the proxy's own system and without a packet, and who leaves it unanswered answers no CONNECT at all.
+One that bears a mark is asked so afterwards, where it left 192.0.2.1 unanswered.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ SHORTEST, TIMES = 2.0, 10
 """Seconds that a host has at least for what it can answer by itself, and how many times what it took for its page."""
 
 _BAD_REQUEST = 400
+_CREDENTIALS_ASKED = 407
+_NO_TUNNELS = frozenset({400, 404, 405, 501})
+"""What CONNECT earns from who makes tunnels for nobody: Squid, Traffic Server and Tinyproxy are named alike where they
+stand before servers of their own, and say so there (Squid 405, Traffic Server 404, Tinyproxy 400)."""
 _STATUS = re.compile(rb"\AHTTP/1\.[01] (\d{3})[ \r]")
 _FAILED = re.compile(rb"(?i)unable to connect|could ?n[o']t connect|connection (?:failed|timed out)")
 """How proxies that say 500 for a gateway's error tell that they tried, Tinyproxy among them."""
@@ -55,7 +60,12 @@ def suspects(reply: HttpReply) -> bool:
 def _is_named(reply: HttpReply) -> bool:
     """Tell whether the reply bears the marks of a forward proxy: its name, or its demand to log in to a proxy."""
     software = _SOFTWARE.match(reply.header("server") or "")
-    return bool(software) or reply.header("x-squid-error") is not None or reply.status == 407 or _is_privoxy(reply)
+    return (
+        bool(software)
+        or reply.header("x-squid-error") is not None
+        or reply.status == _CREDENTIALS_ASKED
+        or _is_privoxy(reply)
+    )
 
 
 def _is_privoxy(reply: HttpReply) -> bool:
@@ -65,7 +75,8 @@ def _is_privoxy(reply: HttpReply) -> bool:
 
 async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     """Ask for a tunnel to nowhere, at the level of reads. What is neither named as a proxy nor turns ``GET /`` away
-    as a request meant for a web server (400) is no proxy."""
+    as a request meant for a web server (400) is no proxy; nor is what is named as one, but knows no tunnels. At the
+    level of greetings a name counts only beside a refusal of the path, which a reverse proxy would have passed on."""
     began = time.monotonic()
     first = await session.get("/", limit=4096)
     took = time.monotonic() - began
@@ -73,13 +84,17 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     software = _SOFTWARE.match("Privoxy" if _is_privoxy(first) else first.header("server") or "")
     product, version = (line(software[1]), software[2] or "") if software else ("", "")
     if not level.at_least(Level.READ):
-        return ServiceFacts("HTTP-PROXY", Access.UNKNOWN, product, version) if named else None
+        is_forward = named and first.status in (_BAD_REQUEST, _CREDENTIALS_ASKED)
+        return ServiceFacts("HTTP-PROXY", Access.UNKNOWN, product, version) if is_forward else None
     if not named and first.status != _BAD_REQUEST:
         return await http_proxy_apache.look(session) if http_proxy_apache.is_apache(first) else None
-    if not named and not await _answers_connect(session, min(CONNECT_TIMEOUT, max(SHORTEST, TIMES * took))):
+    patience = min(CONNECT_TIMEOUT, max(SHORTEST, TIMES * took))
+    if not named and not await _answers_connect(session, patience):
         return None
     access, refusal, reply = await _connect(session)
-    if not named and not (access is Access.OPEN and _tells_of_the_tunnel(reply)):
+    if named and access is Access.OPEN and not reply and not await _answers_connect(session, patience):
+        return None
+    if _status(reply) in _NO_TUNNELS or not (named or (access is Access.OPEN and _tells_of_the_tunnel(reply))):
         return None
     return ServiceFacts("HTTP-PROXY", access, product, version, refusal, (exchange(CONNECT, reply),))
 
@@ -116,8 +131,7 @@ async def _connect(session: HttpSession) -> tuple[Access, Attributes, bytes]:
             reply = error.args[1] if len(error.args) > 1 else b""
             if not reply:
                 return (Access.OPEN if isinstance(error, HostSilent) else Access.UNKNOWN), (), b""
-    status = _STATUS.match(reply)
-    match int(status[1]) if status else 0:
+    match _status(reply):
         case 200 | 502 | 503 | 504:
             return Access.OPEN, (), reply
         case 500 if _FAILED.search(reply):
@@ -128,6 +142,12 @@ async def _connect(session: HttpSession) -> tuple[Access, Attributes, bytes]:
             return Access.RESTRICTED, (("refusal", "credentials"),), reply
         case _:
             return Access.UNKNOWN, (), reply
+
+
+def _status(reply: bytes) -> int:
+    """Return the status of a reply; 0 for what is no reply of HTTP/1."""
+    found = _STATUS.match(reply)
+    return int(found[1]) if found else 0
 
 
 async def _rest(conversation: Conversation) -> bytes:

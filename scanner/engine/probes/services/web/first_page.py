@@ -21,7 +21,9 @@ def _probe(service: str, product: str, is_it: Callable[[HttpReply], bool]) -> We
             return None
         server_product, _, version = (root.header("server") or "").partition("/")
         known = clean_version(version) if server_product in product.split() else ""
-        return dialogue.facts(service, Access.UNKNOWN, product, known or root.header("x-rancher-version") or "")
+        told = _SPLUNK_FEED.search(root.body)
+        version = known or root.header("x-rancher-version") or (told[1] if told else "")
+        return dialogue.facts(service, Access.UNKNOWN, product, version)
 
     return WebServiceProbe(service, frozenset(), suspects=is_it, look=look)
 
@@ -44,8 +46,13 @@ def _is_kubernetes_dashboard(root: HttpReply) -> bool:
     return title(root) == "Kubernetes Dashboard" and "<kd-root" in root.body
 
 
+_SPLUNK_FEED = re.compile(r'<title>splunkd</title>[^"]{1,300}<generator build="[^"]{0,40}" version="([\d.]{1,20})"')
+"""What its interface for programs begins with, whoever asks and whatever proxy stands before it."""
+
+
 def _is_splunk(root: HttpReply) -> bool:
-    return root.header("server") == "Splunkd"
+    in_its_words = '"http://dev.splunk.com/ns/rest"' in root.body and "<title>splunkd</title>" in root.body
+    return root.header("server") == "Splunkd" or in_its_words
 
 
 def _is_graylog(root: HttpReply) -> bool:

@@ -120,10 +120,16 @@ async def _look_at_netdata(session: HttpSession, level: Level) -> ServiceFacts |
     info = await dialogue.ask("/api/v1/info", keep_body=False)
     if info.status == 200 and begins_json(info, "version", "uid", "mirrored_hosts"):
         return dialogue.facts("NETDATA", Access.OPEN, "Netdata", json_text(info, "version"))
-    if (info.header("server") or "").startswith("Netdata Embedded HTTP Server"):
+    named = (info.header("server") or "").startswith("Netdata Embedded HTTP Server")
+    if named or any(map(_is_netdata_page, await dialogue.first_page())):
         access = Access.RESTRICTED if info.status in (401, 403) else Access.UNKNOWN
         return dialogue.facts("NETDATA", access, "Netdata")
     return None
+
+
+def _is_netdata_page(reply: HttpReply) -> bool:
+    """Its own page, from which a script begins; where a proxy put its own Server header nothing else tells it."""
+    return reply.status == 200 and title(reply) == "Netdata Agent Console" and "spaces|nodes|overview|" in reply.body
 
 
 def _may_be_netdata(root: HttpReply) -> bool:

@@ -22,12 +22,17 @@ _TITLE = re.compile(r"(?i)(?<=<title>)[^<>]{0,300}(?=</title>)")
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One product: ``header`` (name, expression) alone tells it, or ``in_title`` and ``mark``, which is in the page."""
+    """One product: ``header`` (name, expression) alone tells it, or ``in_title`` and ``mark``, which is in the page.
+
+    Or else ``in_title`` and ``beside`` (path, expression), which is in what that path is answered with; nothing of this
+    answer is kept but the version that the expression may catch.
+    """
 
     product: str
     in_title: str = ""
     mark: str = ""
     header: tuple[str, str] = ("", "")
+    beside: tuple[str, str] = ("", "")
 
     def header_match(self, reply: HttpReply) -> re.Match[str] | None:
         name, expression = self.header
@@ -48,13 +53,26 @@ class Panel:
 
 
 def panel_probe(service: str, panels: tuple[Panel, ...]) -> WebServiceProbe:
-    async def look(session: HttpSession, _level: Level) -> ServiceFacts | None:
+    async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
         dialogue = Dialogue(session)
         for reply in reversed(await dialogue.first_page()):
             panel = next((panel for panel in panels if panel.recognises(reply)), None)
             if panel is not None:
                 access = Access.RESTRICTED if asks_for_password(reply) else Access.UNKNOWN
                 return dialogue.facts(service, access, panel.product, panel.version(reply))
+            if level.at_least(Level.READ) and (found := await _told_beside(dialogue, reply)):
+                return dialogue.facts(service, Access.UNKNOWN, *found)
+        return None
+
+    async def _told_beside(dialogue: Dialogue, reply: HttpReply) -> tuple[str, str] | None:
+        """Return product and version of the panel that another path tells, of those that the page may be."""
+        for panel in panels:
+            path, expression = panel.beside
+            if path and panel.suspects(reply):
+                other = await dialogue.ask(path, keep_body=False)
+                told = re.search(expression, other.body) if other.status == 200 else None
+                if told is not None:
+                    return panel.product, clean_version(told[1] or "")
         return None
 
     return WebServiceProbe(

@@ -15,6 +15,12 @@ _DEVICES = (
     r"router|switch|firewall|gateway|access point|controller|fortigate"
 )
 
+_RIMP = (
+    r"(?s)\A\s{0,9}(?:<\?xml[^>]{0,100}>\s{0,9})?"
+    r"<RIMP>(?=.*(?:<HSI>|Integrated Lights-Out))(?:.*?<FWRI>([\d.]{1,20})</FWRI>)?"
+)
+"""What iLO tells everybody of itself, for tools that look for it (HPE's "XML reply data")."""
+
 _PANELS: dict[str, tuple[Panel, ...]] = {
     "ADMINER": (Panel("Adminer", r"Adminer", r"auth\[driver\]"),),
     "WEBMIN": (Panel("Webmin", r"^Login to Webmin", r"session_login\.cgi", ("server", r"^MiniServ/(\S{0,20})")),),
@@ -32,6 +38,7 @@ _PANELS: dict[str, tuple[Panel, ...]] = {
     ),
     "BMC": (
         Panel("HPE iLO", header=("server", r"^HPE?-iLO-Server/(\S{0,20})")),
+        Panel("HPE iLO", r"^iLO(?: \d)?\b|Integrated Lights-Out", beside=("/xmldata?item=all", _RIMP)),
         Panel(
             "Dell iDRAC",
             r"^iDRAC|Integrated Dell Remote Access",

@@ -10,9 +10,12 @@ from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.http_session import HttpSession
 from scanner.engine.probes.services.web.base import WebServiceProbe
-from scanner.engine.probes.services.web.dialogue import Dialogue
+from scanner.engine.probes.services.web.dialogue import Dialogue, title
 
 _SERVER = re.compile(r"CUPS/(\d[\w.]{0,20})")
+_TITLE = re.compile(r"(?:^| - )CUPS(?: v?(\d[\w.]{0,20}))?$")
+_STYLE = "/cups.css"
+"""Title and style sheet of each of its pages, those of errors too, for where a proxy put its own Server header."""
 
 
 def _attribute(tag: int, name: bytes, value: bytes) -> bytes:
@@ -46,7 +49,8 @@ _ANSWERED = frozenset({0x0000, 0x0001, 0x0002, 0x0406})
 
 def _is_cups(root: HttpReply) -> bool:
     server = root.header("server") or ""
-    return _SERVER.match(server) is not None and "IPP/" in server
+    named = _SERVER.match(server) is not None and "IPP/" in server
+    return named or (_TITLE.search(title(root)) is not None and _STYLE in root.body)
 
 
 async def _look_at_cups(session: HttpSession, level: Level) -> ServiceFacts | None:
@@ -58,8 +62,8 @@ async def _look_at_cups(session: HttpSession, level: Level) -> ServiceFacts | No
     if level.at_least(Level.READ):
         printers = await dialogue.ask("/", method="POST", headers=_IPP, content=_GET_PRINTERS, keep_body=False)
         access = _ipp_access(printers)
-    version = _SERVER.match(root.header("server") or "")
-    return dialogue.facts("CUPS", access, "CUPS", version[1] if version else "")
+    version = _SERVER.match(root.header("server") or "") or _TITLE.search(title(root))
+    return dialogue.facts("CUPS", access, "CUPS", (version[1] or "") if version else "")
 
 
 def _ipp_access(reply: HttpReply) -> Access:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
@@ -17,6 +19,10 @@ _IDENTIFY = (
 _HEADERS = {"Content-Type": "application/soap+xml;charset=UTF-8", "WSMANIDENTIFY": "unauthenticated"}
 
 
+_REALM = re.compile(r'(?i)\bBasic realm="WSMAN"')
+"""How WinRM asks for log-in, for where a proxy put its own Server header."""
+
+
 def _is_http_api(reply: HttpReply) -> bool:
     return (reply.header("server") or "").startswith("Microsoft-HTTPAPI/")
 
@@ -26,7 +32,8 @@ async def _look_at_winrm(session: HttpSession, _level: Level) -> ServiceFacts | 
     dialogue = Dialogue(session)
     reply = await dialogue.ask("/wsman", method="POST", headers=_HEADERS, content=_IDENTIFY)
     identified = reply.status == 200 and _IDENTITY in reply.body and "IdentifyResponse" in reply.body
-    refused = reply.status == 401 and _is_http_api(reply) and reply.header("www-authenticate") is not None
+    demands = reply.all_headers("www-authenticate")
+    refused = reply.status == 401 and bool(demands) and (_is_http_api(reply) or any(map(_REALM.search, demands)))
     if not identified and not refused:
         return None
     return dialogue.facts("WINRM", Access.RESTRICTED, "Windows Remote Management")
