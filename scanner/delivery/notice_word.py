@@ -111,7 +111,7 @@ class _Writer:
         self._paragraph(t("notice.number", number=notice.number), centred=True)
         title = self._paragraph(t("notice.title"), font=self._look.title, size=self._look.title_size, centred=True)
         title.paragraph_format.space_before = title.paragraph_format.space_after = Pt(self._look.size)
-        self._paragraph(t("notice.to", name=self._addressee), bold=True)
+        self._paragraph(t("notice.to", name=self._addressee), bold=self._language is Language.EN)
         self._body(t("notice.intro"))
         for label, value in self._facts():
             self._body(t("notice.fact", label=t(label), value=value))

@@ -8,7 +8,7 @@ import shlex
 from collections import defaultdict
 from dataclasses import dataclass
 
-from scanner.engine.facts.domain import BOGUS, Answers, DomainFacts, Question, Reply
+from scanner.engine.facts.domain import BOGUS, Answers, DomainFacts, Question, Reply, is_nobodys
 from scanner.engine.judge import doubtful, unjudged_by_plugins, with_unjudged
 from scanner.engine.model import (
     NO_PORT,
@@ -101,7 +101,7 @@ async def _look(domain: Domain, plan: Plan, resolver: Resolver) -> _Seen:
 def _gaps_of(facts: DomainFacts) -> tuple[Gap, ...]:
     known = Answers(facts.answers)
     soa = next((answer for answer in facts.answers if answer.question == Question(facts.name, "SOA")), None)
-    if soa is not None and soa.reply is Reply.NO_NAME:
+    if soa is not None and is_nobodys(soa):
         detail = shlex.join(["no-such-domain", f"domain={facts.name}"])
         return (Gap(GapReason.NAME_NOT_RESOLVED, transport=Transport.DNS, detail=detail),)
     if soa is None or (soa.reply is Reply.FAILED and soa.why != BOGUS):

@@ -20,7 +20,6 @@ from scanner.engine.model import (
     GapReason,
     HostInspection,
     Outcome,
-    PortScan,
     Service,
     Target,
     Transport,
@@ -99,12 +98,28 @@ async def inspect_host(target: Target, found: Discovered, tools: Tools) -> HostI
     seen = _Collected(gaps=[*([found.gap] if found.gap else []), *found.excluded])
     try:
         async with asyncio.timeout(tools.seconds_left()):
-            await _look(target, found.scan, tools, seen)
+            await _look(target, found, tools, seen)
     except TimeoutError:
         seen.gaps.append(Gap(GapReason.TIMED_OUT))
     except RefusedByScope as refusal:
         seen.gaps.append(Gap(GapReason.REFUSED_BY_SCOPE, detail=str(refusal)))
+    if _is_silent(found):
+        _note_what_udp_showed(seen)
     return _conclude(target, found, tools, seen, started)
+
+
+def _is_silent(found: Discovered) -> bool:
+    """Tell whether no TCP port answered: the host may be down, or a firewall before it may let UDP alone through."""
+    return found.scan is None and found.gap is not None and found.gap.reason is GapReason.HOST_SILENT
+
+
+def _note_what_udp_showed(seen: _Collected) -> None:
+    """Where a service answered over UDP, TCP alone was not inspected; else nothing was."""
+    if seen.services:
+        tcp = Gap(GapReason.TCP_SILENT, Facet.PORT)
+        seen.gaps = [tcp if gap.reason is GapReason.HOST_SILENT else gap for gap in seen.gaps]
+    else:
+        seen.notes.clear()
 
 
 def not_inspected(target: Target, gap: Gap, tools: Tools) -> HostInspection:
@@ -113,7 +128,8 @@ def not_inspected(target: Target, gap: Gap, tools: Tools) -> HostInspection:
     return _conclude(target, Discovered(target.address, None, gap), tools, _Collected(gaps=[gap]), now)
 
 
-async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Collected) -> None:
+async def _look(target: Target, found: Discovered, tools: Tools, seen: _Collected) -> None:
+    scan = found.scan
     looks: list[Coroutine[Any, Any, Service | None]] = []
     opened = scan.open if scan else ()
     if len(opened) > EVERYTHING_OPEN:
@@ -124,7 +140,7 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
         how = manner(port, beside_a_printer=bool(_PRINTING.intersection(opened)))
         looks.append(_unharmed(look_at_port(notes.contact, how, tools.plan.profile, tools.versions, notes), notes))
     listed = tools.plan.ports.which is PortSet.LIST
-    for port in tools.plan.ports.udp if scan else ():
+    for port in tools.plan.ports.udp if scan or _is_silent(found) else ():
         notes = _notes(target, Endpoint(target.address, port, Transport.UDP), tools, seen)
         if not tools.dialer.permits(notes.contact.endpoint):
             continue
@@ -138,7 +154,7 @@ async def _look(target: Target, scan: PortScan | None, tools: Tools, seen: _Coll
     await _look_again(target, tools, seen)
     if scan is not None:
         seen.still_filtered, reached = await knock(
-            scan,
+            found,
             lambda port: _contact(target, Endpoint(target.address, port), tools),
             https_matters=any(service.protocol == "http" and not service.tls for service in seen.services),
         )
@@ -262,7 +278,7 @@ def _conclude(
     tools.dialer.forget(target.address)
     inspection = HostInspection(
         target=target,
-        outcome=outcome_of(gaps, scanned=found.scan is not None),
+        outcome=outcome_of(gaps, scanned=found.scan is not None or bool(seen.services)),
         started=started,
         finished=dt.datetime.now(dt.UTC),
         vantage=tools.plan.vantage,
@@ -276,7 +292,7 @@ def _conclude(
 
 
 def outcome_of(gaps: Iterable[Gap], *, scanned: bool) -> Outcome:
-    """Return how an inspection with these gaps ended. ``scanned``: the port scan came to its end."""
+    """Return how an inspection with these gaps ended. ``scanned``: the scan came to its end, or UDP was answered."""
     reasons = {gap.reason for gap in gaps if gap.reason not in _EXPECTED_GAPS and not _excluded_port(gap)}
     if GapReason.REFUSED_BY_SCOPE in reasons:
         return Outcome.REFUSED

@@ -142,6 +142,7 @@ class GapReason(StrEnum):
     """Why something was not inspected. A gap closes no finding and is no sign of health."""
 
     HOST_SILENT = "host-silent"
+    TCP_SILENT = "tcp-silent"
     TIMED_OUT = "timed-out"
     REFUSED_BY_SCOPE = "refused-by-scope"
     FRAGILE_PORT = "fragile-port"
@@ -319,7 +320,7 @@ class Coverage:
         """Tell whether ``facet`` of this port was inspected, so that "not seen" means "not there".
 
         A port that a completed discovery found shut counts as inspected for every facet: nothing can be reached.
-        A whole-host gap without a facet, or a gap of the port itself, means it was not.
+        A whole-host gap without a facet, or a gap of the port or of all ports of its transport, means it was not.
         """
         if self._has_gap(facet, port, transport):
             return False
@@ -343,7 +344,8 @@ class Coverage:
         for gap in self.gaps:
             if gap.check:
                 continue
-            whole_host = gap.port is None and gap.facet in (None, Facet.PORT)
+            all_ports = gap.facet is Facet.PORT and gap.transport is transport
+            whole_host = gap.port is None and (gap.facet is None or all_ports)
             this_port = gap.port == port and gap.transport is transport
             if (whole_host or this_port) and gap.facet in (None, Facet.PORT, facet):
                 return True

@@ -402,6 +402,43 @@ def test_a_log_in_by_another_name_does_not_count_as_relaying(tmp_path: Path) -> 
     assert not any(request.upper().startswith(b"DATA") for request in sent)
 
 
+@pytest.mark.parametrize(
+    ("refusal", "of_bounces", "relay"),
+    [
+        ("450 4.2.0 <relay-test@example.net>: Recipient address rejected: Greylisted", "", "deferred"),
+        ("454 4.7.1 <relay-test@example.net>: Relay access denied", "", "refused"),
+        ("554 5.7.1 <relay-test@example.net>: Relay access denied", "", "refused"),
+        ("550 5.7.1 <relay-test@example.net>... Relaying denied", "", "refused"),
+        ("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "", "refused"),
+        ("554 5.7.1 <unknown[192.0.2.9]>: Client host rejected: Access denied", "", "refused"),
+        ("550 5.7.1 Sender must log in first", "", "refused"),
+        ("450 4.1.8 <inspection@example.org>: Sender address rejected: Domain not found", "250 ok", "accepted"),
+        ("550 5.7.27 <inspection@example.org>: Sender address rejected: nullMX", "554 Relay access denied", "refused"),
+        ("550 5.7.1 <inspection.example.org>: Helo command rejected: Host not found", "", "no-sender"),
+        ("556 5.1.10 <relay-test@example.net>: Recipient address rejected: nullMX", "", "deferred"),
+        ("554 5.7.1 Service unavailable; Client host [192.0.2.9] blocked using dnsbl.example", "", "deferred"),
+    ],
+)
+def test_only_a_refusal_to_relay_tells_that_a_server_does_not(
+    tmp_path: Path, refusal: str, of_bounces: str, relay: str
+) -> None:
+    senders: list[bytes] = []
+
+    def answer(request: bytes) -> bytes | None:
+        verb = request[:4].upper()
+        if verb == b"MAIL":
+            senders.append(request)
+        if verb == b"RCPT":
+            said = of_bounces if of_bounces and b"<>" in senders[-1] else refusal
+            return f"{said}\r\n".encode()
+        return b"502 no\r\n" if verb == b"VRFY" else b"250 ok\r\n"
+
+    with scripted(4326, answer, banner=b"220 mx ESMTP\r\n")(ADDRESS, tmp_path):
+        facts = asyncio.run(smtp.look(contact(4326, Level.CREDENTIAL)))
+    assert facts.attribute("relay") == relay
+    assert bool(facts.ended) is (relay in ("deferred", "no-sender"))
+
+
 @pytest.mark.parametrize("level", [Level.GREETING, Level.READ])
 def test_nothing_that_needs_permission_is_sent_without_it(tmp_path: Path, level: Level) -> None:
     sent: list[bytes] = []

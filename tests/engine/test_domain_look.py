@@ -111,6 +111,23 @@ def test_a_domain_that_does_not_exist_is_not_inspected_either() -> None:
     assert inspection.coverage.gaps[0].detail == f"no-such-domain domain={NAME}"
 
 
+def test_a_domain_that_is_an_alias_of_a_name_nobody_has_can_be_taken_over() -> None:
+    def answer(datagram: bytes) -> bytes:
+        query = dns.message.from_wire(datagram)
+        name = query.question[0].name
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA
+        response.set_rcode(dns.rcode.NXDOMAIN)
+        if name.to_text(omit_final_dot=True) == NAME:
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", "city-portal.cloud.example."))
+        return response.to_wire()
+
+    inspection = look("127.11.60.20", answer)
+    assert inspection.outcome is Outcome.INSPECTED
+    dangling = {finding.check: finding for finding in judge(inspection)}["DOM-DANGLING"]
+    assert dict(dangling.params)["places"] == f"{NAME} CNAME → city-portal.cloud.example"
+
+
 def test_one_question_without_an_answer_leaves_its_checks_open_and_the_others_decided() -> None:
     def code(name: str, kind: str, unchecked: bool) -> int:
         return dns.rcode.SERVFAIL if (name, kind) == (NAME, "TXT") else dns.rcode.NOERROR

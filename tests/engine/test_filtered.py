@@ -12,13 +12,15 @@ import pytest
 
 from scanner.engine.inspect import inspect
 from scanner.engine.judge import judge
-from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, PortScan, Target, Transport
+from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, Outcome, PortScan, Target, Transport
 from scanner.engine.plan import Plan, parse_ports
 from scanner.engine.probes.discovery import discover
 from scanner.engine.probes.nmap import is_privileged
 from tests.engine.test_inspect import listener
 from tests.lab.case import program
+from tests.lab.discovery_cases import bind_of_old
 from tests.lab.http_answers import GO_NOT_FOUND, answers, page
+from tests.lab.udp import scripted_udp
 
 TCP = Transport.TCP
 
@@ -66,6 +68,35 @@ def test_a_dropped_port_counts_as_shut_when_it_stays_silent_while_another_answer
 
 @real
 @pytest.mark.lab
+def test_a_service_over_udp_is_found_behind_a_firewall_that_drops_all_of_tcp() -> None:
+    address = "127.31.0.11"
+    with (
+        scripted_udp(53, bind_of_old)(address, Path()),
+        firewall(address),
+    ):
+        inspection = look(address, "T:22,80,U:53,123")
+    assert inspection.outcome is Outcome.PARTIAL
+    assert [gap.reason for gap in inspection.coverage.gaps] == [GapReason.TCP_SILENT]
+    assert [(service.endpoint.port, service.protocol) for service in inspection.services] == [(53, "dns")]
+    assert inspection.coverage.covers(Facet.SERVICE, 53, Transport.UDP)
+    assert inspection.coverage.covers(Facet.SERVICE, 123, Transport.UDP), "the host itself says that nothing is there"
+    assert not inspection.coverage.covers(Facet.PORT, 22, TCP)
+    assert {finding.check for finding in judge(inspection)} == {"DNS-AMP-ANY"}
+
+
+@real
+@pytest.mark.lab
+def test_a_host_of_which_no_service_answers_is_not_inspected_though_it_calls_ports_closed() -> None:
+    address = "127.31.0.12"
+    with firewall(address):
+        inspection = look(address, "T:22,80,U:53")
+    assert inspection.outcome is Outcome.UNREACHABLE
+    assert [gap.reason for gap in inspection.coverage.gaps] == [GapReason.HOST_SILENT]
+    assert not inspection.coverage.covers(Facet.SERVICE, 53, Transport.UDP)
+
+
+@real
+@pytest.mark.lab
 def test_a_limiter_that_dropped_only_the_scan_closes_nothing() -> None:
     with (
         listener("127.31.0.2", 7001, answer=b"SSH-2.0-OpenSSH_9.2\r\n"),
@@ -78,6 +109,37 @@ def test_a_limiter_that_dropped_only_the_scan_closes_nothing() -> None:
     assert not inspection.coverage.covers(Facet.SERVICE, 7002, TCP)
     gap = Gap(GapReason.CONNECTION_LIMITED, Facet.PORT, 7002)
     assert gap in inspection.coverage.gaps
+
+
+@real
+@pytest.mark.lab
+def test_a_host_that_answers_only_so_many_packets_a_second_is_not_inspected_whole() -> None:
+    limit = [
+        "--syn",
+        "-m",
+        "hashlimit",
+        "--hashlimit-above",
+        "40/second",
+        "--hashlimit-burst",
+        "40",
+        "--hashlimit-name",
+        "lab",
+    ]
+    with firewall("127.31.0.13", *limit):
+        inspection = look("127.31.0.13", "T:7001-7400")
+    assert inspection.coverage.scans[0].filtered > 16
+    assert inspection.outcome is Outcome.PARTIAL
+    assert {(gap.reason, gap.facet) for gap in inspection.coverage.gaps} == {(GapReason.CONNECTION_LIMITED, Facet.PORT)}
+
+
+@real
+@pytest.mark.lab
+@pytest.mark.parametrize("does", [("DROP",), ("REJECT",), ("REJECT", "--reject-with", "icmp-host-prohibited")])
+def test_a_firewall_before_most_ports_is_no_limit(does: tuple[str, ...]) -> None:
+    with listener("127.31.0.14", 7001), firewall("127.31.0.14", "--dport", "7100:7400", does=does):
+        inspection = look("127.31.0.14", "T:7001-7002,7100-7400")
+    assert inspection.coverage.scans[0].filtered == 301
+    assert GapReason.CONNECTION_LIMITED not in {gap.reason for gap in inspection.coverage.gaps}
 
 
 @real

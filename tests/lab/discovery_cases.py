@@ -80,7 +80,7 @@ def _radio(*fields: tuple[int, bytes]) -> Answer:
     return answer
 
 
-def _bind_of_old(request: bytes) -> bytes | None:
+def bind_of_old(request: bytes) -> bytes | None:
     """Refer every question about what it doesn't serve to the root's servers, as BIND 9.3 did by default."""
     if request[12:13] != b"\0" or request[13:15] != b"\0\x02":
         return request[:2] + b"\x80\x05" + bytes(8)
@@ -149,7 +149,7 @@ CASES = (
         name="dns-that-refers-to-the-root",
         address="127.10.40.5",
         ports="U:53",
-        start=scripted_udp(53, _bind_of_old),
+        start=scripted_udp(53, bind_of_old),
         expected=frozenset({("53/udp", "DNS-AMP-ANY")}),
         silent=frozenset({"DNS-RECURSION"}),
     ),

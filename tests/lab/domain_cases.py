@@ -59,6 +59,36 @@ _smtp._tls IN TXT "v=TLSRPTv1; rua="
 """
 
 
+_OTHER_WAYS = f"""
+{_WEB}{_TRANSPORT}
+@ IN MX 10 mx
+@ IN MX 20 mx.backup.test.
+mx IN A 203.0.113.25
+mx IN AAAA 2001:db8:25::25
+@ IN TXT "v=spf1 a:mail.%{{d}} include:_spf.%{{d}} mx:" "backup.test/28//64 exists:%{{ir}}.%{{v}}._spf.%{{d2}} ~all"
+mail IN A 203.0.113.26
+_spf IN CNAME senders.backup.test.
+_dmarc IN CNAME policy.backup.test.
+@ IN CAA 128 issue "ca.example; validationmethods=dns-01"
+"""
+
+_BACKUP = f"""
+{_MX}
+senders IN TXT ( "v=spf1 ip4:198.51.100.0/25"
+                 " ip6:2001:db8:99::/48 -all" )
+policy IN TXT "v=DMARC1 ;p=quarantine ; sp=reject;np=reject; rua=mailto:dmarc@backup.test!10m; fo=1 ;"
+"""
+
+_MISTAKEN = f"""
+{_WEB}{_CAA}{_TRANSPORT}
+@ IN MX 10 mx
+mx IN A 192.168.4.25
+@ IN TXT "v=spf1 a:203.0.113.26 ip4:198.51.100.0/255.255.255.0 -all"
+_dmarc IN TXT "v=DMARC1; p=reject; sp=quarantine; t=y; rua=dmarc@mistaken.test"
+* IN CNAME pages.cloud.test.
+"""
+
+
 def _sender_policies(count: int) -> str:
     """A policy with ``count`` terms that ask the DNS: its own, and all the others in the policy it includes."""
     terms = " ".join(f"include:s{number}" + ".mail.test" for number in range(count - 1))
@@ -225,6 +255,77 @@ CASES = (
         start=dns_world({}),
         silent=EVERY,
         outcome="unreachable",
+        needs=("named",),
+    ),
+    LabCase(
+        name="domain-well-kept-in-other-ways",
+        address="127.10.60.13",
+        ports="",
+        domain="other.test",
+        start=dns_world({"other.test": Zone(_OTHER_WAYS), "backup.test": Zone(_BACKUP)}),
+        silent=_SPF | _DMARC | _MAIL | {"DOM-CAA", "DOM-DANGLING", "DOM-NS-LAME", "DOM-NS-SINGLE", "DOM-PRIVATE-A"},
+        needs=("named",),
+    ),
+    LabCase(
+        name="domain-with-records-that-nobody-can-read",
+        address="127.10.60.14",
+        ports="",
+        domain="mistaken.test",
+        start=dns_world({"mistaken.test": Zone(_MISTAKEN)}),
+        expected=frozenset(
+            {
+                ("dns", "DOM-SPF-BROKEN"),
+                ("dns", "DOM-DMARC-WEAK"),
+                ("dns", "DOM-DMARC-REPORTS"),
+                ("dns", "DOM-PRIVATE-A"),
+                ("dns", "DOM-DANGLING"),
+            }
+        ),
+        silent=frozenset({"DOM-SPF-OPEN", "DOM-SPF-WEAK", "DOM-DMARC-BROKEN", "DOM-MTA-STS", "DOM-TLSRPT", "DOM-CAA"}),
+        needs=("named",),
+    ),
+    LabCase(
+        name="domain-that-is-an-alias-of-a-cloud-name-nobody-has",
+        address="127.10.60.15",
+        ports="",
+        domain="shop.city.test",
+        start=dns_world({"city.test": Zone(_KEPT + "shop IN CNAME city-shop.cloud.test.\n")}),
+        expected=frozenset({("dns", "DOM-DANGLING")}),
+        silent=_DMARC | _MAIL | {"DOM-SPF-BROKEN", "DOM-WILDCARD", "DOM-NS-SINGLE", "DOM-DNSSEC-BOGUS"},
+        needs=("named",),
+    ),
+    LabCase(
+        name="domain-of-which-one-signature-is-forged",
+        address="127.10.60.16",
+        ports="",
+        domain="partly.test",
+        start=dns_world(
+            {
+                "partly.test": Zone(
+                    _KEPT.replace("www IN A 203.0.113.10", "www IN A 203.0.113.80"), broken=("113.80", "113.81")
+                )
+            },
+            signed=True,
+        ),
+        expected=frozenset({("dns", "DOM-DNSSEC-BOGUS")}),
+        silent=_SPF | _DMARC | {"DOM-MX", "DOM-MTA-STS", "DOM-TLSRPT", "DOM-CAA", "DOM-DNSSEC-UNSIGNED"},
+        outcome="partial",
+        needs=("named", "dnssec-signzone"),
+    ),
+    LabCase(
+        name="domain-below-another-with-a-policy",
+        address="127.10.60.17",
+        ports="",
+        domain="web.team.city.test",
+        start=dns_world(
+            {
+                "city.test": Zone(
+                    _KEPT
+                    + 'web.team IN TXT "v=spf1 -all"\n_dmarc.team IN TXT "v=DMARC1; p=none; rua=mailto:a@nic.test"\n'
+                )
+            }
+        ),
+        silent=_SPF | _DMARC | {"DOM-CAA"},
         needs=("named",),
     ),
 )

@@ -80,7 +80,7 @@ def _memcached_router(request: bytes) -> bytes | None:
 
 def _greylisting(request: bytes) -> bytes | None:
     answers = {b"EHLO": b"250-mx\r\n250 SIZE 1000\r\n", b"VRFY": b"502 No\r\n", b"QUIT": None}
-    later = b"450 4.2.0 Greylisted, please come back in 300 seconds\r\n"
+    later = b"450 4.2.0 <relay-test@example.net>: Recipient address rejected: Greylisted, come back in 300 seconds\r\n"
     return later if request.startswith(b"RCPT") else answers.get(request[:4], b"250 OK\r\n")
 
 

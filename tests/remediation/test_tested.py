@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from scanner.engine.catalogue.load import catalogue
+from scanner.engine.facts.domain import DnsAnswer, DomainFacts, Question, Reply
 from scanner.engine.facts.http import HttpFacts, HttpReply
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
@@ -26,6 +27,7 @@ from scanner.engine.model import (
     Target,
     Transport,
     Vantage,
+    domain_endpoint,
 )
 from scanner.engine.plan import Profile
 from scanner.engine.serialize import dump_host
@@ -128,6 +130,8 @@ def test_heartbleed_is_gone_only_when_it_was_tested_for_and_not_there(answer: An
         ("DOM-DANGLING", {"places": "a.example NS → c.example"}, set(), True),
         ("DOM-PRIVATE-A", {"places": "x.a.example → 10.0.0.1"}, {"x.a.example A"}, False),
         ("DOM-PRIVATE-A", {"places": "x.a.example → 10.0.0.1"}, {"x.a.example A", "x.a.example AAAA"}, True),
+        ("DOM-PRIVATE-A", {"places": "a.example MX → x.a.example 10.0.0.1"}, {"a.example A"}, False),
+        ("DOM-PRIVATE-A", {"places": "a.example MX → x.a.example 10.0.0.1"}, {"a.example MX"}, True),
         ("DOM-CAA", {}, set(), True),
     ],
 )
@@ -135,6 +139,14 @@ def test_a_name_that_was_not_asked_about_again_is_not_cleared(
     check: str, params: dict[str, str], answers: set[str], told: bool
 ) -> None:
     assert silence_tells(check, params, Shown(answers=frozenset(answers))) is told
+
+
+def test_a_name_that_we_made_up_stands_for_the_wildcard_that_answers_it() -> None:
+    answer = DnsAnswer(Question("0a1b.a.example", "A"), Reply.NO_NAME)
+    facts = DomainFacts("a.example", stranger="0a1b.a.example", answers=(answer,))
+    seen = shown(Service(domain_endpoint("a.example"), "domain", domain=facts), (), NOW)
+    assert silence_tells("DOM-DANGLING", {"places": "*.a.example CNAME → gone.example"}, seen)
+    assert not silence_tells("DOM-DANGLING", {"places": "www.a.example CNAME → gone.example"}, seen)
 
 
 def test_a_file_at_a_rare_path_is_not_gone_while_nobody_asks_for_it() -> None:

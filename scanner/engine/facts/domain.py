@@ -66,9 +66,10 @@ class DnsAnswer:
     """What the resolver said to one question.
 
     ``aliases`` are the names that CNAME records led to, in order. ``authentic`` tells that the resolver vouches for the
-    answer by DNSSEC (AD, RFC 4035 section 3.2.3). ``zone`` is, of a question for SOA, the zone that the name lies in.
-    ``why`` says how a failed question failed: ``bogus``, ``timed-out``, ``malformed``, ``too-large``, ``unreachable``,
-    ``no-recursion`` or the response code in lower case.
+    answer by DNSSEC (AD, RFC 4035 section 3.2.3). ``zone`` is, of a question for SOA, the zone that the name lies in;
+    untold of an alias. ``why`` says how a failed question failed: ``bogus``, ``timed-out``, ``malformed``,
+    ``too-large``, ``unreachable``, ``no-recursion`` or the response code in lower case; of a bogus answer the aliases
+    are kept, which tell whose signatures they may be that don't verify.
     """
 
     question: Question
@@ -78,6 +79,11 @@ class DnsAnswer:
     authentic: bool = False
     zone: str = ""
     why: str = ""
+
+
+def is_nobodys(answer: DnsAnswer) -> bool:
+    """Tell whether the name that was asked for does not exist: the name itself, not one that it is an alias of."""
+    return answer.reply is Reply.NO_NAME and not answer.aliases
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,10 @@ class DomainFacts:
     def hosts(self) -> tuple[str, ...]:
         """The names whose addresses were asked for: where web sites are, and what is registered."""
         return tuple(dict.fromkeys((*web_names(self.name), *self.names)))
+
+    def as_told(self, name: str) -> str:
+        """Return how a name is told: the one that we made up differs from look to look, and stands for all names."""
+        return f"*.{self.name}" if name == self.stranger else name
 
 
 class Answers:
@@ -132,7 +142,7 @@ def exchanges(records: Iterable[str]) -> tuple[str, ...]:
 
 def versioned(records: Iterable[str], version: str) -> tuple[str, ...]:
     """Return the TXT records that begin with ``v=version``, as policies of tags do (RFC 7489 section 6.4)."""
-    form = re.compile(rf"v\s*=\s*{re.escape(version)}\s*(;|$)")
+    form = re.compile(rf"[vV]\s*=\s*{re.escape(version)}\s*(;|$)")
     return tuple(record for record in records if form.match(record))
 
 
@@ -166,7 +176,7 @@ def is_registry(name: str) -> bool:
 
 def within_owner(name: str) -> tuple[str, ...]:
     """Return ``name`` and those above it that belong to the same organisation, as far as can be told."""
-    return tuple(each for each in upwards(name, 2) if not is_registry(each))
+    return tuple(each for each in upwards(name, 2) if each == name or not is_registry(each))
 
 
 def lies_in(name: str, domain: str) -> bool:

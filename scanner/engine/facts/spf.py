@@ -6,12 +6,11 @@ sender: it follows every term that some sender would need, so that its counts ar
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_network
 
 from scanner.engine.facts.domain import Answers, Question, Reply, exchanges
+from scanner.engine.facts.spf_terms import Term, expand, read_policy
 
 LOOKUPS_LIMIT = 10
 """Terms that ask the DNS, in one evaluation (RFC 7208 section 4.6.4)."""
@@ -24,15 +23,6 @@ MX_LIMIT = 10
 
 FOLLOWED = 20
 """Terms that we follow: enough to see that the limit is passed, however long the policy is."""
-
-WIDE_IPV4, WIDE_IPV6 = 8, 16
-"""A permitted network of fewer bits than these is taken for everyone."""
-
-LONGEST_NAME, LONGEST_LABEL = 253, 63
-"""Characters (RFC 1035 section 2.3.4)."""
-
-_TERM = re.compile(r"([+~?-]?)(all|include|a|mx|ptr|ip4|ip6|exists)([:/].*)?", re.IGNORECASE)
-_MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.IGNORECASE)
 
 
 class SpfProblem(StrEnum):
@@ -69,12 +59,6 @@ class SpfReading:
         """Note the first problem; the policy is void from there on."""
         if self.problem is None:
             self.problem, self.term = problem, term
-
-
-def _is_name(text: str) -> bool:
-    """Tell whether this can be asked for, or would be once its macros are filled in (section 7)."""
-    labels = text.split(".")
-    return text.isascii() and len(text) <= LONGEST_NAME and all(0 < len(label) <= LONGEST_LABEL for label in labels)
 
 
 def policies(records: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,64 +110,36 @@ class _Walk:
 
     def record(self, name: str, text: str, path: tuple[str, ...]) -> str:
         """Follow one record; return its qualifier for whom no term names, ``+`` when it lets everyone pass."""
-        redirect = ""
-        for term in text.split()[1:]:
-            mechanism = _TERM.fullmatch(term)
-            if mechanism is None:
-                modifier = _MODIFIER.fullmatch(term)
-                if modifier is None:
-                    self._reading.blame(SpfProblem.SYNTAX, term)
-                    return "?"
-                redirect = modifier[2].lower().removesuffix(".") if modifier[1].lower() == "redirect" else redirect
-                continue
-            qualifier, kind, rest = mechanism[1] or "+", mechanism[2].lower(), mechanism[3] or ""
-            if kind == "all":
-                return self._everyone(qualifier, term, rest)
-            if self._term(name, kind, rest, term, path) and qualifier == "+":
-                self.opener = term
-                return "+"
-        if not redirect or not self._counted(f"redirect={redirect}"):
+        policy = read_policy(text)
+        if policy.wrong:
+            self._reading.blame(SpfProblem.SYNTAX, policy.wrong)
             return "?"
-        if "%" in redirect:
+        for term in policy.terms:
+            if term.kind == "all" or (self._term(name, term, path) and term.qualifier == "+"):
+                self.opener = term.text if term.qualifier == "+" else self.opener
+                return term.qualifier
+        redirect = f"redirect={policy.redirect}"
+        if not policy.redirect or not self._counted(redirect):
+            return "?"
+        target = expand(policy.redirect, name, path[0])
+        if "%" in target:
             self._reading.failed = True  # where it leads depends on the sender
             return "?"
-        if not _is_name(redirect):
-            self._reading.blame(SpfProblem.SYNTAX, f"redirect={redirect}")
-            return "?"
-        return self._other(redirect, f"redirect={redirect}", path) or "?"
+        return self._other(target, redirect, path) or "?"
 
-    def _everyone(self, qualifier: str, term: str, rest: str) -> str:
-        if rest:
-            self._reading.blame(SpfProblem.SYNTAX, term)
-        if qualifier == "+":
-            self.opener = term
-        return qualifier
-
-    def _term(self, name: str, kind: str, rest: str, term: str, path: tuple[str, ...]) -> bool:
+    def _term(self, name: str, term: Term, path: tuple[str, ...]) -> bool:
         """Follow one mechanism; return whether it matches every sender."""
-        if kind in ("ip4", "ip6"):
-            return self._network(kind, rest, term)
-        if not self._counted(term):
+        if term.kind in ("ip4", "ip6"):
+            return term.is_wide
+        if not self._counted(term.text):
             return False
-        target = rest[1:].partition("/")[0].lower().removesuffix(".") if rest.startswith(":") else ""
-        if (kind in ("include", "exists") or target) and not _is_name(target):
-            self._reading.blame(SpfProblem.SYNTAX, term)
-        elif kind == "include" and "%" not in target:
-            return self._other(target, term, path) == "+"
-        elif kind in ("a", "mx") and "%" not in target:
-            self._hosts(kind, target or name, term)
+        target = expand(term.target, name, path[0])
+        if term.kind == "include" and "%" not in target:
+            return self._other(target, term.text, path) == "+"
+        if term.kind in ("a", "mx") and "%" not in target:
+            has_hosts = self._hosts(term.kind, target or name, term.text)
+            return has_hosts and term.is_wide
         return False
-
-    def _network(self, kind: str, rest: str, term: str) -> bool:
-        try:
-            network = ip_network(rest.removeprefix(":"), strict=False)
-        except ValueError:
-            self._reading.blame(SpfProblem.SYNTAX, term)
-            return False
-        if network.version != (4 if kind == "ip4" else 6) or not rest.startswith(":"):
-            self._reading.blame(SpfProblem.SYNTAX, term)
-            return False
-        return network.prefixlen < (WIDE_IPV4 if network.version == 4 else WIDE_IPV6)
 
     def _counted(self, term: str) -> bool:
         """Count a term that asks the DNS; return whether it is to be followed."""
@@ -205,7 +161,8 @@ class _Walk:
             return ""
         return self.record(target, found[0], (*path, target))
 
-    def _hosts(self, kind: str, target: str, term: str) -> None:
+    def _hosts(self, kind: str, target: str, term: str) -> bool:
+        """Look for the hosts of an ``a`` or ``mx``; return whether there are any."""
         kinds = ("MX",) if kind == "mx" else ("A", "AAAA")
         answers = [self._known.get(target, each) for each in kinds]
         for each, answer in zip(kinds, answers, strict=True):
@@ -217,3 +174,4 @@ class _Walk:
                 self._reading.blame(SpfProblem.VOID, term)
         if kind == "mx" and answers[0] is not None and len(exchanges(answers[0].records)) > MX_LIMIT:
             self._reading.blame(SpfProblem.TOO_MANY_MX, term)
+        return any(answer is not None and answer.records for answer in answers)

@@ -16,18 +16,23 @@ from scanner.engine.probes.services.devices.registry import DEVICE_PROBES
 from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.services.web.registry import WEB_PROBES
 
+_NO_RESPONSE = "no-response"
+"""nmap's reason for ports from which nothing came back; its plural is another word in some versions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
     """What discovery says of one address: the finished scan, or the gap where it should be.
 
-    ``excluded`` are gaps of single ports that were wanted but must not be touched.
+    ``excluded`` are gaps of single ports that were wanted but must not be touched. ``unanswered`` are the filtered
+    ports from which nothing came back, not even an ICMP error, as ranges.
     """
 
     address: str
     scan: PortScan | None
     gap: Gap | None = None
     excluded: tuple[Gap, ...] = ()
+    unanswered: str = ""
 
 
 def tcp_ranges(spec: PortSpec) -> str:
@@ -112,7 +117,8 @@ def _host(host: Element, ranges: str) -> Discovered:
         return Discovered(address, None, Gap(GapReason.HOST_SILENT))
     method = "syn" if is_privileged() else "connect"
     dropped = _filtered_ports(host, ranges, states) if filtered else ""
-    return Discovered(address, PortScan(Transport.TCP, ranges, opened, filtered, method, dropped))
+    scan = PortScan(Transport.TCP, ranges, opened, filtered, method, dropped)
+    return Discovered(address, scan, unanswered=_unanswered_ports(host))
 
 
 def _filtered_ports(host: Element, ranges: str, states: dict[int, str]) -> str:
@@ -129,3 +135,16 @@ def _filtered_ports(host: Element, ranges: str, states: dict[int, str]) -> str:
         if "filtered" in extra.get("state", ""):
             named |= listed
     return as_ranges(named | unnamed)
+
+
+def _unanswered_ports(host: Element) -> str:
+    silent = {
+        int(port.get("portid", "0"))
+        for port in host.iter("port")
+        for state in port.iter("state")
+        if state.get("reason", "").startswith(_NO_RESPONSE)
+    }
+    for reason in host.iter("extrareasons"):
+        if reason.get("reason", "").startswith(_NO_RESPONSE):
+            silent.update(ports_of(reason.get("ports", "")))
+    return as_ranges(silent)

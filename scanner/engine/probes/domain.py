@@ -23,7 +23,7 @@ from dns.rdtypes.mxbase import MXBase
 from dns.rdtypes.nsbase import NSBase
 from dns.rdtypes.txtbase import TXTBase
 
-from scanner.engine.facts.domain import BOGUS, Answers, DnsAnswer, DomainFacts, Question, Reply
+from scanner.engine.facts.domain import BOGUS, Answers, DnsAnswer, DomainFacts, Question, Reply, is_nobodys
 from scanner.engine.hostile import printable, printable_bytes
 from scanner.engine.plan import Domain, ResolverAddress
 from scanner.engine.probes.dial import Pace
@@ -66,7 +66,7 @@ class Resolver:
             if unchecked.reply is Reply.FAILED:
                 return answer
             again = await self._ask(question)
-            return replace(again, why=BOGUS) if again.why == _SERVFAIL else again
+            return replace(again, why=BOGUS, aliases=unchecked.aliases) if again.why == _SERVFAIL else again
 
     async def _ask(self, question: Question, flags: int = 0) -> DnsAnswer:
         failed = DnsAnswer(question, Reply.FAILED)
@@ -128,10 +128,11 @@ class DomainLook:
     async def run(self, resolver: Resolver) -> bool:
         """Ask until nothing is left to ask; False when there was more than we ask of one domain.
 
-        A domain that does not exist, or of which not even that is known, is asked nothing further.
+        A domain that does not exist, or of which not even that is known, is asked nothing further. One that is an alias
+        of a name that does not exist does exist itself.
         """
         self._answers.append(soa := await resolver.ask(Question(self._domain.name, "SOA")))
-        if soa.reply in (Reply.FAILED, Reply.NO_NAME):
+        if soa.reply is Reply.FAILED or is_nobodys(soa):
             return True
         while wanted := self._wanted():
             left = QUESTIONS - len(self._answers)
@@ -170,7 +171,7 @@ def _read(question: Question, response: dns.message.Message) -> DnsAnswer:
         records,
         aliases,
         authentic=bool(response.flags & dns.flags.AD),
-        zone=_zone(question, response) if question.kind == "SOA" else "",
+        zone=_zone(question, response) if question.kind == "SOA" and not aliases else "",
     )
 
 

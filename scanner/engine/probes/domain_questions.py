@@ -42,7 +42,7 @@ def _of_itself(name: str) -> Iterator[Question]:
 def _of_names(name: str, names: tuple[str, ...], stranger: str) -> Iterator[Question]:
     for each in (*web_names(name), *names):
         yield from _addresses(each)
-    yield Question(stranger, "A")
+    yield from _addresses(stranger)
 
 
 def _of_zone(name: str, known: Answers) -> Iterator[Question]:
@@ -64,15 +64,18 @@ def _of_mail(name: str, known: Answers) -> Iterator[Question]:
 
 
 def _climbs(name: str, known: Answers) -> Iterator[Question]:
-    """The domain's own CAA and DMARC records, or the nearest above it (RFC 8659 section 3, RFC 7489 section 6.6.3)."""
+    """The domain's own CAA and DMARC records, or those above it.
+
+    Of CAA the nearest counts (RFC 8659 section 3), of DMARC the uppermost, the organisation's (RFC 9989 section 4.10).
+    """
     for each in upwards(name, 1):
         yield Question(each, "CAA")
         if known.records(each, "CAA") != ():
             break
     for each in within_owner(name):
         yield Question(f"_dmarc.{each}", "TXT")
-        records = known.records(f"_dmarc.{each}", "TXT")
-        if records is None or versioned(records, DMARC):
+        own = known.records(f"_dmarc.{name}", "TXT")
+        if own is None or versioned(own, DMARC):
             break
 
 

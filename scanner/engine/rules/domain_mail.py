@@ -6,13 +6,24 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from scanner.engine.facts.domain import DMARC, MTA_STS, ROOT, TLS_REPORTS, exchanges, tags, versioned, within_owner
+from scanner.engine.facts.domain import (
+    DMARC,
+    MTA_STS,
+    ROOT,
+    TLS_REPORTS,
+    exchanges,
+    lies_in,
+    tags,
+    versioned,
+    within_owner,
+)
 from scanner.engine.facts.spf import read_spf
 from scanner.engine.model import Severity
 from scanner.engine.rules.domain_read import HostState, Judge, Reader, Verdict
 
 _ENFORCING = frozenset({"quarantine", "reject"})
 _POLICIES = frozenset({"none", *_ENFORCING})
+_SHARE = re.compile(r"\d{1,3}")
 _STS_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 
 _TLSA_USAGES = frozenset({"2", "3"})
@@ -57,30 +68,49 @@ class DmarcPolicy:
         return (self.tags.get("sp", own) if self.inherited else own).lower()
 
     @property
-    def share(self) -> str:
-        return self.tags.get("pct", "100")
+    def is_whole(self) -> bool:
+        """Whether all forged mail is meant. RFC 9989 knows no share any more, but many receivers still do (RFC 7489
+        section 6.3); one that can't be read counts for nothing."""
+        share = self.tags.get("pct", "")
+        return not _SHARE.fullmatch(share) or int(share) >= 100
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether receivers are asked to act one step milder (``t``, RFC 9989 section 4.7)."""
+        return self.tags.get("t", "").lower() == "y"
+
+    @property
+    def is_void(self) -> bool:
+        """Whether receivers act as if nothing was asked: for an unknown ``p``, or ``sp`` or ``np`` (RFC 7489
+        section 6.6.3)."""
+        below = (self.tags[tag].lower() for tag in ("sp", "np") if tag in self.tags)
+        return self.tags.get("p", "").lower() not in _POLICIES or not _POLICIES.issuperset(below)
 
     @property
     def enforces(self) -> bool:
-        return len(self.records) == 1 and self.action in _ENFORCING and self.share == "100"
+        asked = len(self.records) == 1 and not self.is_void and self.action in _ENFORCING
+        return asked and self.is_whole and not self.is_trial
 
 
 def dmarc_policy(read: Reader) -> DmarcPolicy | None:
-    """Return the DMARC record that applies (RFC 7489 section 6.6.3); None when there is none, or that is unknown.
+    """Return the DMARC record that applies (RFC 9989 section 4.10); None when there is none, or that is unknown.
 
-    Above the domain the nearest record of the same organisation counts, but for one that says of itself that it is a
-    registry's (``psd=y``, RFC 9091).
+    It is the domain's own or else its organisation's: the uppermost, or one that says of itself that it is that
+    (``psd=n``). One that says that it is a registry's (``psd=y``) is not the owner's.
     """
+    applies: DmarcPolicy | None = None
     for each in within_owner(read.name):
         records = read.records(f"_dmarc.{each}", "TXT")
         if records is None:
             return None
         found = versioned(records, DMARC)
-        if found and not (each != read.name and tags(found[0]).get("psd") == "y"):
-            return DmarcPolicy(found, tags(found[0]), inherited=each != read.name)
-        if found:
-            return None
-    return None
+        inherited = each != read.name
+        stated = tags(found[0]).get("psd", "").lower() if found and inherited else ""
+        if found and stated != "y":
+            applies = DmarcPolicy(found, tags(found[0]), inherited)
+        if stated or (found and not inherited):
+            break
+    return applies
 
 
 def dmarc(read: Reader) -> Iterator[Verdict]:
@@ -92,14 +122,14 @@ def dmarc(read: Reader) -> Iterator[Verdict]:
             yield Verdict("DOM-DMARC-NONE", severity=None if mail else Severity.LOW)
         return
     record = policy.records[0]
-    if len(policy.records) > 1 or policy.action not in _POLICIES:
+    if len(policy.records) > 1 or policy.is_void:
         problem = "multiple" if len(policy.records) > 1 else "policy"
         yield Verdict("DOM-DMARC-BROKEN", {"dmarc_problem": problem, "record": record})
         return
     weakness = _weakness(policy)
     if weakness:
         yield Verdict("DOM-DMARC-WEAK", {"dmarc_weakness": weakness, "record": record})
-    if not policy.tags.get("rua"):
+    if not _reported_to(policy.tags.get("rua", ""), "mailto"):
         yield Verdict("DOM-DMARC-REPORTS", {"record": record})
 
 
@@ -108,7 +138,15 @@ def _weakness(policy: DmarcPolicy) -> str:
         return "none"
     if not policy.inherited and policy.tags.get("sp", "").lower() == "none":
         return "subdomains"
-    return "" if policy.share == "100" else "share"
+    if policy.is_trial:
+        return "trial"
+    return "" if policy.is_whole else "share"
+
+
+def _reported_to(addresses: str, *schemes: str) -> bool:
+    """Tell whether reports are sent anywhere: an address is a URI, without whose scheme receivers ignore it."""
+    uris = [address.strip().lower().partition(":") for address in addresses.split(",")]
+    return any(scheme in schemes and (scheme != "mailto" or "@" in rest) and rest for scheme, _, rest in uris)
 
 
 def mail_hosts(read: Reader) -> Iterator[Verdict]:
@@ -173,7 +211,7 @@ def transport_reports(read: Reader) -> Iterator[Verdict]:
     found = versioned(records, TLS_REPORTS)
     if not found:
         yield Verdict("DOM-TLSRPT", {"report_problem": "absent"})
-    elif len(found) > 1 or not tags(found[0]).get("rua"):
+    elif len(found) > 1 or not _reported_to(tags(found[0]).get("rua", ""), "mailto", "https"):
         problem = "multiple" if len(found) > 1 else "syntax"
         yield Verdict("DOM-TLSRPT", {"report_problem": problem}, Severity.LOW)
 
@@ -181,7 +219,8 @@ def transport_reports(read: Reader) -> Iterator[Verdict]:
 def dane(read: Reader) -> Iterator[Verdict]:
     """Report TLSA records that mail servers can't use, or hint at missing ones where DNSSEC allows them.
 
-    They count only when the MX records and they themselves are signed (RFC 7672 section 2.2).
+    They count only when they are signed, and so are the MX records (RFC 7672 section 2.2). Where those lead to a host
+    of another's, its signed records are not the domain's to mend; senders may go by them all the same.
     """
     records = read.answer(read.name, "MX")
     if records is None:
@@ -192,7 +231,8 @@ def dane(read: Reader) -> Iterator[Verdict]:
     pinned = {host: answer for host, answer in known.items() if answer.records}
     validates = any(answer.authentic for answer in read.facts.answers)
     for host, answer in pinned.items():
-        insecure = validates and not (records.authentic and answer.authentic)
+        led_securely = records.authentic or not lies_in(host, read.name)
+        insecure = validates and not (led_securely and answer.authentic)
         if insecure or not any(record.partition(" ")[0] in _TLSA_USAGES for record in answer.records):
             problem = "insecure" if insecure else "usage"
             yield Verdict("DOM-DANE", {"dane_problem": problem, "mail_host": host}, Severity.LOW)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from scanner.engine.facts.domain import BOGUS, Reply, exchanges, lies_in, upwards, web_names
+from scanner.engine.facts.domain import BOGUS, DnsAnswer, Reply, exchanges, lies_in, upwards, web_names
 from scanner.engine.model import Confidence, Severity
 from scanner.engine.rules.domain_read import HostState, Judge, Reader, Verdict
 
@@ -31,9 +31,14 @@ def dnssec(read: Reader) -> Iterator[Verdict]:
     A domain that lies in another's zone has no keys of its own. Where the parent holds a key and the resolver still
     vouches for nothing, the resolver doesn't validate: nothing can be said.
     """
-    failed = next((answer for answer in read.facts.answers if answer.why == BOGUS), None)
-    if failed is not None and failed.question.name == read.name:
-        yield Verdict("DOM-DNSSEC-BOGUS", {"question": str(failed.question), "kind": failed.question.kind})
+    failed = sorted(
+        (answer.question.name != read.name, answer.question)
+        for answer in read.facts.answers
+        if answer.why == BOGUS and _is_own(read, answer)
+    )
+    if failed:
+        question = failed[0][1]
+        yield Verdict("DOM-DNSSEC-BOGUS", {"question": str(question), "name": question.name, "kind": question.kind})
         return
     soa = read.answer(read.name, "SOA")
     if soa is None or soa.authentic or soa.zone != read.name:
@@ -46,6 +51,12 @@ def dnssec(read: Reader) -> Iterator[Verdict]:
         read.incomplete = True
     elif keys.reply is Reply.NO_DATA:
         yield Verdict("DOM-DNSSEC-UNSIGNED")
+
+
+def _is_own(read: Reader, answer: DnsAnswer) -> bool:
+    """Tell whether an answer comes from the domain's own zone alone. Names that we made up differ from look to look."""
+    names = (answer.question.name, *answer.aliases)
+    return read.facts.stranger not in names and all(lies_in(name, read.name) for name in names)
 
 
 def issuers(read: Reader) -> Iterator[Verdict]:
@@ -137,7 +148,7 @@ def _lost_aliases(read: Reader) -> Iterator[tuple[str, str]]:
     for name in read.facts.hosts:
         read.answer(name, "A")
     lost = {
-        answer.question.name: answer.aliases[-1]
+        read.facts.as_told(answer.question.name): answer.aliases[-1]
         for answer in read.facts.answers
         if answer.reply is Reply.NO_NAME and answer.aliases and lies_in(answer.question.name, read.name)
     }
@@ -157,23 +168,31 @@ def _lost_hosts(read: Reader) -> Iterator[tuple[str, str]]:
 
 def wildcard(read: Reader) -> Iterator[Verdict]:
     """Hint at a zone in which every name has an address (RFC 4592)."""
-    answer = read.answer(read.facts.stranger, "A")
-    if answer is not None and answer.reply is Reply.ANSWERED:
-        yield Verdict("DOM-WILDCARD", {"addresses": _listed(answer.records), "record": f"*.{read.name}"})
+    found = [address for kind in ("A", "AAAA") for address in read.records(read.facts.stranger, kind) or ()]
+    if found:
+        yield Verdict("DOM-WILDCARD", {"addresses": _listed(found), "record": f"*.{read.name}"})
 
 
 def private_addresses(read: Reader) -> Iterator[Verdict]:
-    """Report names that lead to private addresses. The resolver may have been shown an inside view: probable."""
+    """Report names that lead to private addresses, and mail exchanges and name servers of the domain that do.
+
+    The resolver may have been shown an inside view: probable.
+    """
+    servers = read.records(read.name, "NS") if read.known.zone(read.name) == read.name else ()
+    named = {"MX": exchanges(read.records(read.name, "MX") or ()), "NS": servers or ()}
+    places = {name: name for name in read.facts.hosts}
+    for kind, hosts in named.items():
+        places |= {host: f"{read.name} {kind}" for host in hosts if lies_in(host, read.name) and host not in places}
     found = [
-        (name, address)
-        for name in read.facts.hosts
+        (name, f"{place} → {address if place == name else f'{name} {address}'}")
+        for name, place in places.items()
         for kind in ("A", "AAAA")
         for address in read.records(name, kind) or ()
         if any(ip_address(address) in network for network in _PRIVATE)
     ]
     if found:
-        places = _listed(f"{name} → {address}" for name, address in found)
-        yield Verdict("DOM-PRIVATE-A", {"places": places, "record": found[0][0]}, confidence=Confidence.PROBABLE)
+        shown = _listed(place for _, place in found)
+        yield Verdict("DOM-PRIVATE-A", {"places": shown, "record": found[0][0]}, confidence=Confidence.PROBABLE)
 
 
 def ipv6(read: Reader) -> Iterator[Verdict]:

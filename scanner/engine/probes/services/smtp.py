@@ -3,8 +3,8 @@
 Attributes: ``tls`` (see :mod:`.channel`); ``auth_clear``: mechanisms offered before TLS, joined by spaces;
 ``submission``: ``yes`` when mail is handed in here (port 587, or AUTH is offered); ``vrfy`` and
 ``vrfy_unknown``: the codes for ``postmaster`` and for a name that nobody has;
-``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when the sender itself was refused; the last two
-leave open what the server would do. A server that wants TLS first (RFC 3207 section 4) is asked inside TLS.
+``relay``: ``accepted``, ``refused``, ``deferred``, or ``no-sender`` when it was the sender that was refused; the last
+two leave open what the server would do. A server that wants TLS first (RFC 3207 section 4) is asked inside TLS.
 """
 
 from __future__ import annotations
@@ -41,6 +41,18 @@ _UNDECIDED = {
 }
 _RELAYING = re.compile(r"(?i)relay")
 """In a refusal for now (Postfix's ``defer_unauth_destination``), it names what is refused; greylisting names time."""
+
+_ADDRESS = re.compile(r"\S+@\S+")
+"""A server quotes our own addresses, whose names prove nothing."""
+
+_WANTS_LOGIN = re.compile(r"(?i)authenti[cf]|log(?:ged)?[ -]?in\b|access denied")
+_OF_THE_SENDER = re.compile(r"(?i)\b(?:sender|helo|ehlo|spf)\b")
+"""Who we say that we are may be refused, too, and Postfix tells that only here (``smtpd_delay_reject``)."""
+
+_OF_NAMES = re.compile(
+    r"(?i)null ?mx|not accept mail|domain not found|unrouteable|cannot find your|blocked using|\b(?:black|block)list"
+)
+"""Refusals of a name that leads nowhere, or of the address we ask from: nothing is said of others, elsewhere."""
 
 _BANNER = re.compile(rb"\A220[ -][^\n]*")
 _PRODUCTS = (
@@ -112,6 +124,7 @@ async def _verify(replies: ReplyReader) -> Attributes:
 
 
 async def _relay(contact: Contact, conversation: Conversation, replies: ReplyReader) -> str:
+    """Name a sender, and a recipient who is nobody's here; where the sender was refused, come again as a bounce."""
     sender = await replies.ask(b"MAIL FROM:" + SENDER)
     if sender.code == _WANTS_MORE and not contact.tls and (await replies.ask(b"STARTTLS")).code == 220:
         await conversation.start_tls(permissive_tls(), contact.target.hostname)
@@ -119,16 +132,24 @@ async def _relay(contact: Contact, conversation: Conversation, replies: ReplyRea
         sender = await replies.ask(b"MAIL FROM:" + SENDER)
     if sender.code == _WANTS_MORE:
         return "refused"
-    if sender.code != _OK:
-        sender = await replies.ask(b"MAIL FROM:<>")
-    if sender.code != _OK:
-        return "no-sender"
+    decided = await _recipient(replies) if sender.code == _OK else "no-sender"
+    if decided == "no-sender" and (await replies.ask(b"MAIL FROM:<>")).code == _OK:
+        decided = await _recipient(replies)
+    return decided
+
+
+async def _recipient(replies: ReplyReader) -> str:
+    """Ask for the recipient, and take back the sender; a refusal that is not for relaying leaves it open."""
     recipient = await replies.ask(b"RCPT TO:" + RECIPIENT)
     await replies.ask(b"RSET")
     if recipient.code in (250, 251):
         return "accepted"
-    for_good = recipient.code >= 500 or _RELAYING.search(recipient.text)
-    return "refused" if for_good else "deferred"
+    said = _ADDRESS.sub("", recipient.text)
+    if _RELAYING.search(said) or (recipient.code >= 500 and _WANTS_LOGIN.search(said)):
+        return "refused"
+    if _OF_THE_SENDER.search(said):
+        return "no-sender"
+    return "refused" if recipient.code >= 500 and not _OF_NAMES.search(said) else "deferred"
 
 
 async def _quit(replies: ReplyReader) -> None:
