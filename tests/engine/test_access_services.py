@@ -33,7 +33,7 @@ from scanner.engine.model import (
 from scanner.engine.probes import tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
-from scanner.engine.probes.identify import HTTP_REQUEST
+from scanner.engine.probes.identify_questions import HTTP_REQUEST
 from scanner.engine.probes.services import (
     ber,
     dns,

@@ -19,7 +19,8 @@ from scanner.engine.probes import http2 as probe
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
 from scanner.engine.probes.http_session import HttpSession
-from scanner.engine.probes.identify import Identification, identify
+from scanner.engine.probes.identify import identify
+from scanner.engine.probes.identify_questions import Identification
 from tests.lab.case import Start
 from tests.lab.http2_server import Answer, http2, speaking, table
 from tests.lab.http_answers import answers, page, text

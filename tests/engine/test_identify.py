@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scanner.engine.model import Endpoint, Level, Target
-from scanner.engine.probes import identify
+from scanner.engine.probes import identify, identify_questions
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
 from scanner.engine.probes.services import smtp
@@ -30,7 +30,7 @@ def _answers_late(_: bytes) -> Iterator[bytes]:
 def test_a_usual_port_of_the_web_gets_time_to_answer(
     port: int, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
+    _set_banner_wait(monkeypatch, 0.3)
     monkeypatch.setattr(identify, "SLOW_ANSWER_WAIT", 2.0)
     contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, port), Level.READ)
     with sends(port, _answers_late)(ADDRESS, tmp_path):
@@ -41,7 +41,7 @@ def test_a_usual_port_of_the_web_gets_time_to_answer(
 def test_a_usual_port_of_tls_gets_time_for_its_half_of_a_handshake(
     port: int, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
+    _set_banner_wait(monkeypatch, 0.3)
     monkeypatch.setattr(identify, "SLOW_ANSWER_WAIT", 2.0)
 
     def long_key(connection: socket.socket) -> None:
@@ -58,7 +58,7 @@ def test_a_usual_port_of_tls_gets_time_for_its_half_of_a_handshake(
 def test_a_mail_server_may_hold_its_greeting_back_for_longer_than_others(
     port: int, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identify, "BANNER_WAIT", 0.2)
+    _set_banner_wait(monkeypatch, 0.2)
     monkeypatch.setattr(identify, "SLOW_BANNER_WAIT", 0.4)
     monkeypatch.setattr(smtp, "BANNER_TIMEOUT", 2.0)
 
@@ -75,8 +75,8 @@ def test_a_mail_server_may_hold_its_greeting_back_for_longer_than_others(
 def test_a_notice_is_a_consoles_only_where_a_prompt_follows(
     prompt: bytes, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
-    monkeypatch.setattr(identify, "PROMPT_WAIT", 1.0)
+    _set_banner_wait(monkeypatch, 0.3)
+    monkeypatch.setattr(identify_questions, "PROMPT_WAIT", 1.0)
 
     def show(connection: socket.socket) -> None:
         connection.sendall(b"Login hours are 8 to 18.\r\n")
@@ -98,7 +98,7 @@ def test_a_port_that_refuses_plain_http_gets_time_to_answer_tls(
     to_tls: bytes, inside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Java server's first handshake takes seconds; its findings would be gone if it counted as plain HTTP."""
-    monkeypatch.setattr(identify, "BANNER_WAIT", 0.3)
+    _set_banner_wait(monkeypatch, 0.3)
     monkeypatch.setattr(identify, "TLS_GRACE", 0.1)
 
     def told_off(connection: socket.socket) -> None:
@@ -111,3 +111,9 @@ def test_a_port_that_refuses_plain_http_gets_time_to_answer_tls(
     contact = Contact(Dialer(lambda _: None), Target(ADDRESS, ADDRESS), Endpoint(ADDRESS, 8443), Level.READ)
     with speaks(8443, told_off)(ADDRESS, tmp_path):
         assert asyncio.run(identify.identify(contact)).tls is inside
+
+
+def _set_banner_wait(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let questions, and whoever asks them, wait for so long."""
+    for module in (identify, identify_questions):
+        monkeypatch.setattr(module, "BANNER_WAIT", seconds)

@@ -18,7 +18,8 @@ from scanner.engine.model import Confidence, Endpoint, HostInspection, Level, Ou
 from scanner.engine.probes import ssh
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
-from scanner.engine.probes.identify import Identification, identify
+from scanner.engine.probes.identify import identify
+from scanner.engine.probes.identify_questions import Identification
 from scanner.remediation.tested import Shown
 from tests.lab.case import Start
 from tests.lab.certificate import self_signed

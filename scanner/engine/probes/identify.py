@@ -11,27 +11,31 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from scanner.engine.errors import ProbeError, RefusedByScope
-from scanner.engine.hostile import printable_bytes
-from scanner.engine.model import Transport
-from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.first_reply import PIECES_WAIT, converse
-from scanner.engine.probes.services import code_220, mssql, postgresql, smtp
+from scanner.engine.probes.identify_questions import (
+    ANSWER,
+    BANNER_WAIT,
+    SPEAK_FIRST,
+    UNKNOWN,
+    Identification,
+    ask_http,
+    ask_http2,
+    ask_ssl2,
+    ask_tls,
+    greet,
+    listen,
+    listen_as,
+    wait_for_banner,
+)
+from scanner.engine.probes.services import mssql, postgresql, smtp
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
-from scanner.engine.probes.services.registry import PROBES
-from scanner.engine.probes.ssh import CLIENT_BANNER, recognises_ssh
-
-HTTP_REQUEST = b"GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: Roundsman/0.1\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-
-BANNER_WAIT = 1.5
-"""Seconds that a port may take to speak first, and to answer a greeting."""
+from scanner.engine.probes.ssh import CLIENT_BANNER
 
 HEAD_START = 0.3
 """Seconds for which ports whose usual service speaks first are only listened to: most then need no other question, and
@@ -48,12 +52,6 @@ what :mod:`.services.smtp` allows for a greeting, which is held back to deter sp
 LATE_BANNER_WAIT = 6.0
 """Seconds that any port gets to speak first that is asked everything else meanwhile: servers that look up the client's
 name are set to other ports, too."""
-
-PROMPT_WAIT = 3.0
-"""Seconds that a text which names nothing may take to end in a prompt: consoles show a notice, and then think."""
-
-PIECE = 8
-"""Bytes of an unknown answer up to which more is waited for: whoever writes octet by octet sends the first alone."""
 
 SLOW_ANSWER_WAIT = 6.0
 """Seconds that a usual port of the web gets for its first page where nothing else was recognised, and one of TLS for
@@ -83,24 +81,9 @@ _HTTP_OF_ITS_OWN = re.compile(r"HTTP/\S+ (?:2\d\d|401)\b(?! Bad)")
 _REFUSED = re.compile(r"HTTP/\S+ 400\b")
 """How servers tell plain HTTP on a TLS port off (nginx, Apache, Tomcat, Go); their first handshake may take long."""
 
-_WANTS_HTTP2 = re.compile(rb"(?s)HTTP/1\.\d (?:426|505)\b|HTTP/1\.\d 403\b.{0,400}\bALPN\b.{0,40}\bh2\b")
-"""How servers of HTTP/2 alone turn HTTP/1.1 away: RFC 9110 sections 15.5.22 and 15.6.6, and Node.js."""
-
-_NOTICE = re.compile(rb"(?![1-5]\d\d[ -]|[-+$:*@{<]|HTTP/|SSH-)[\t\n\r\x1b\x20-\x7e\x80-\xff]{4,}")
-"""A text as consoles greet with: no code of three digits, nor the beginning of any other protocol's reply."""
-
 _CLEAR_TEXT_TOO = (postgresql.PROBE, mssql.PROBE)
 """What takes TLS from the first byte on a port that speaks in clear first, and inside it serves only those who name its
 own protocol by ALPN: PostgreSQL since 17 (``sslnegotiation=direct``), SQL Server since 2022 (TDS 8.0)."""
-
-_TCP_PROBES = tuple(probe for probe in PROBES if probe.transport is Transport.TCP)
-_SPEAK_FIRST = tuple(probe for probe in _TCP_PROBES if not probe.greeting)
-_ANSWER = tuple(probe for probe in _TCP_PROBES if probe.greeting)
-_BY_GREETING = {
-    greeting: tuple(probe for probe in _ANSWER if probe.greeting == greeting)
-    for greeting in {probe.greeting for probe in _ANSWER}
-}
-"""A greeting that several protocols answer, each in its own way, is said once."""
 
 
 class Manner(StrEnum):
@@ -125,28 +108,6 @@ def manner(port: int, *, beside_a_printer: bool) -> Manner:
     return Manner.HTTP if port in PRINT_PORTS else Manner.FREE
 
 
-@dataclass(frozen=True, slots=True)
-class Identification:
-    """What a port is. ``protocol`` is ``unknown`` when nothing recognised it; ``closes_at_once`` tells that it accepts
-    connections only to drop them (an address rule, or a tarpit), ``http2`` that of HTTP it speaks version 2 alone.
-    ``beside`` is what else answers on the same port.
-    """
-
-    protocol: str
-    tls: bool = False
-    banner: str = ""
-    probe: ServiceProbe | None = None
-    closes_at_once: bool = False
-    http2: bool = False
-    beside: tuple[Identification, ...] = ()
-
-    @property
-    def known(self) -> bool:
-        return self.protocol != "unknown"
-
-
-UNKNOWN = Identification("unknown")
-
 Question = Coroutine[Any, Any, Identification]
 """One thing said to the port, on a connection of its own."""
 
@@ -157,13 +118,13 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
     Never raises ``ProbeError``: a port that can't be named is ``UNKNOWN``. Raises ``RefusedByScope``.
     """
     if how is Manner.LISTEN:
-        found, _ = await _listen(contact, BANNER_WAIT)
+        found, _ = await listen(contact, BANNER_WAIT)
         return found
     if how is Manner.HTTP:
-        return await _ask_http(contact)
+        return await ask_http(contact)
     found = await _first_look(contact, with_tls=True)
     if _may_want_tls(found):
-        asked = await _ask_tls(contact, SLOW_ANSWER_WAIT)
+        asked = await ask_tls(contact, SLOW_ANSWER_WAIT)
         found = asked if asked.protocol == "tls" else found
     if found.protocol != "tls":
         return found
@@ -175,42 +136,42 @@ async def identify(contact: Contact, how: Manner = Manner.FREE) -> Identificatio
 
 async def _ask_in_clear(contact: Contact) -> Identification:
     """Ask a port that speaks TLS and tells nothing inside what it is in clear text."""
-    allowed = [probe for probe in _ANSWER if contact.level.at_least(probe.greeting_level)]
+    allowed = [probe for probe in ANSWER if contact.level.at_least(probe.greeting_level)]
     likely = [probe for probe in allowed if contact.endpoint.port in probe.ports]
     asked = _one_for_each_greeting((*likely, *_CLEAR_TEXT_TOO))
-    return await _first_certain([_greet(contact, probe) for probe in asked])
+    return await _first_certain([greet(contact, probe) for probe in asked])
 
 
 async def _first_look(contact: Contact, *, with_tls: bool) -> Identification:
     port = contact.endpoint.port
-    allowed = [probe for probe in _ANSWER if contact.level.at_least(probe.greeting_level)]
+    allowed = [probe for probe in ANSWER if contact.level.at_least(probe.greeting_level)]
     likely = _one_for_each_greeting(probe for probe in allowed if port in probe.ports)
     for probe in likely:
-        if probe.one_at_a_time and (alone := await _greet(contact, probe)).known:
+        if probe.one_at_a_time and (alone := await greet(contact, probe)).known:
             return alone
     wait = _head_start(port)
-    if wait and (alone := await _wait_for_banner(contact, wait)).known:
+    if wait and (alone := await wait_for_banner(contact, wait)).known:
         return alone
     # Silence comes last: a server that takes one connection at a time would make the others wait for it to end.
     shared = with_tls and port in SHARED_PORTS
-    listening = _listen_as(_SSH_CLIENT if shared else b"", contact, BANNER_WAIT)
-    questions: list[Question] = [_ask_http(contact), *([_ask_tls(contact)] if with_tls else [])]
+    listening = listen_as(_SSH_CLIENT if shared else b"", contact, BANNER_WAIT)
+    questions: list[Question] = [ask_http(contact), *([ask_tls(contact)] if with_tls else [])]
     telling = [*questions, *([listening] if shared else [])]
-    questions += [*(_greet(contact, probe) for probe in likely), listening]
+    questions += [*(greet(contact, probe) for probe in likely), listening]
     first = await _first_certain(questions, telling if with_tls else ())
     if first.known:
         return first if shared else await _with_ssh_beside(contact, first)
-    rest: list[Question] = [_ask_http2(contact), *(_greet(contact, probe) for probe in _anywhere(allowed, likely))]
+    rest: list[Question] = [ask_http2(contact), *(greet(contact, probe) for probe in _anywhere(allowed, likely))]
     if with_tls:
-        rest.append(_ask_ssl2(contact))
-        rest += [_ask_tls(contact, SLOW_ANSWER_WAIT)] if port in TLS_PORTS else []
-    if port in SSH_PORTS or any(port in probe.ports for probe in _SPEAK_FIRST):
+        rest.append(ask_ssl2(contact))
+        rest += [ask_tls(contact, SLOW_ANSWER_WAIT)] if port in TLS_PORTS else []
+    if port in SSH_PORTS or any(port in probe.ports for probe in SPEAK_FIRST):
         is_mail = port in smtp.PROBE.ports
-        rest.append(_wait_for_banner(contact, smtp.BANNER_TIMEOUT if is_mail else SLOW_BANNER_WAIT))
+        rest.append(wait_for_banner(contact, smtp.BANNER_TIMEOUT if is_mail else SLOW_BANNER_WAIT))
     elif not first.banner:
-        rest.insert(0, _wait_for_banner(contact, LATE_BANNER_WAIT))
+        rest.insert(0, wait_for_banner(contact, LATE_BANNER_WAIT))
     if port in WEB_PORTS:
-        rest.append(_ask_http(contact, SLOW_ANSWER_WAIT))
+        rest.append(ask_http(contact, SLOW_ANSWER_WAIT))
     second = await _first_certain(rest)
     if second.known or (first.closes_at_once and not likely):
         return second if second.known else first
@@ -233,7 +194,7 @@ def _one_for_each_greeting(probes: Iterable[ServiceProbe]) -> list[ServiceProbe]
 
 def _head_start(port: int) -> float:
     """Return for how many seconds a port is listened to before anything is asked of it; 0 for not at all."""
-    usual = [probe for probe in _SPEAK_FIRST if port in probe.ports]
+    usual = [probe for probe in SPEAK_FIRST if port in probe.ports]
     if any(probe.one_at_a_time for probe in usual):
         return BANNER_WAIT
     return HEAD_START if usual or port in SSH_PORTS else 0
@@ -244,8 +205,8 @@ async def _one_by_one(contact: Contact, likely: list[ServiceProbe], *, with_tls:
 
     ``openssl s_server`` and small devices serve one connection and leave the next ones waiting, or close them at once.
     """
-    asks: list[Callable[[Contact], Question]] = [*([_ask_tls] if with_tls else []), _ask_http]
-    asks += [partial(_greet, probe=probe) for probe in likely]
+    asks: list[Callable[[Contact], Question]] = [*([ask_tls] if with_tls else []), ask_http]
+    asks += [partial(greet, probe=probe) for probe in likely]
     for ask in asks:
         found = await ask(contact)
         if found.known:
@@ -296,7 +257,7 @@ async def _with_ssh_beside(contact: Contact, found: Identification) -> Identific
     """Look for SSH where HTTP and TLS share a port, which little else than a multiplexer makes them do."""
     if {each.protocol for each in found.beside} != {"http"}:
         return found
-    ssh = await _listen_as(_SSH_CLIENT, contact, BANNER_WAIT)
+    ssh = await listen_as(_SSH_CLIENT, contact, BANNER_WAIT)
     return replace(found, beside=(*found.beside, ssh)) if ssh.protocol == "ssh" else found
 
 
@@ -305,101 +266,5 @@ def _summary(unnamed: list[Identification]) -> Identification:
     return replace(UNKNOWN, banner=banner, closes_at_once=bool(unnamed) and all(a.closes_at_once for a in unnamed))
 
 
-async def _hear(contact: Contact, said: bytes, wait: float) -> tuple[bytes, bool]:
-    """Return what anyone may say to this, of which the first octets may come alone."""
-    return await converse(contact, said, wait, _names_something, patience=_patience)
-
-
-def _patience(reply: bytes) -> float:
-    return PIECES_WAIT if len(reply) <= PIECE else 0
-
-
-def _patience_with_notices(reply: bytes) -> float:
-    return PROMPT_WAIT if _NOTICE.fullmatch(reply) else _patience(reply)
-
-
-def _names_something(reply: bytes) -> bool:
-    named = _by_reply(reply, closed=False).known or tls_hello.recognises(reply)
-    return named or (reply.startswith(b"HTTP/") and b"\n" in reply)
-
-
-def _by_reply(reply: bytes, closed: bool) -> Identification:
-    """Recognise what any protocol would say unasked, or to a request that isn't its own."""
-    banner = printable_bytes(reply)
-    if recognises_ssh(reply):
-        return Identification("ssh", banner=banner)
-    for probe in _SPEAK_FIRST:
-        if probe.recognises(reply):
-            return Identification(probe.protocol, banner=banner, probe=probe)
-    for probe in _TCP_PROBES:
-        if probe.also_recognises is not None and probe.also_recognises(reply):
-            return Identification(probe.protocol, banner=banner, probe=probe)
-    return Identification("unknown", banner=banner, closes_at_once=closed)
-
-
-async def _listen(contact: Contact, wait: float, said: bytes = b"") -> tuple[Identification, bytes]:
-    """Return what the port is by what it says by itself, or to what is ``said``, and what that was."""
-    reply, closed = await converse(contact, said, wait, _names_something, patience=_patience_with_notices)
-    return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed), reply
-
-
-async def _wait_for_banner(contact: Contact, wait: float) -> Identification:
-    return await _listen_as(b"", contact, wait)
-
-
-async def _listen_as(client: bytes, contact: Contact, wait: float) -> Identification:
-    """Wait for what the port says to a client that says this first."""
-    found, reply = await _listen(contact, wait, client)
-    if not found.known and reply.startswith((b"220 ", b"220-")):
-        probe = await code_220.tell_apart(contact)
-        return replace(found, protocol=probe.protocol, probe=probe) if probe else found
-    return found
-
-
-async def _ask_http(contact: Contact, wait: float | None = None) -> Identification:
-    host = (contact.target.hostname or contact.endpoint.address).encode("ascii", "ignore")
-    contact.dialer.requests[contact.endpoint.address] += 1
-    reply, closed = await _hear(contact, HTTP_REQUEST % host, wait or BANNER_WAIT)
-    named = _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
-    if not named.known and reply.startswith((b"HTTP/1.", b"HTTP/2")):
-        named = Identification("http", banner=printable_bytes(reply.partition(b"\r\n")[0]))  # headers may hold cookies
-        newer = await _ask_http2(contact) if _WANTS_HTTP2.match(reply) else UNKNOWN
-        return newer if newer.known else named
-    return named
-
-
-async def _ask_http2(contact: Contact) -> Identification:
-    try:
-        spoken = await http2.is_spoken(contact)
-    except RefusedByScope:
-        raise
-    except ProbeError:
-        return UNKNOWN
-    return Identification("http", banner="HTTP/2", http2=True) if spoken else UNKNOWN
-
-
 def _may_want_tls(answer: Identification) -> bool:
     return answer.protocol == "http" and _REFUSED.match(answer.banner) is not None
-
-
-async def _ask_tls(contact: Contact, wait: float | None = None) -> Identification:
-    reply, closed = await _hear(contact, tls_hello.HELLO, wait or BANNER_WAIT)
-    if tls_hello.recognises(reply):
-        return Identification("tls")
-    return _by_reply(reply, closed) if reply else replace(UNKNOWN, closes_at_once=closed)
-
-
-async def _ask_ssl2(contact: Contact) -> Identification:
-    reply, closed = await converse(contact, tls_hello.SSL2_HELLO, BANNER_WAIT)
-    return Identification("tls") if tls_hello.recognises(reply) else replace(UNKNOWN, closes_at_once=closed)
-
-
-async def _greet(contact: Contact, probe: ServiceProbe) -> Identification:
-    port = contact.endpoint.port
-    enough = probe.recognises if port in probe.ports else None
-    reply, closed = await converse(contact, probe.greeting, BANNER_WAIT, enough)
-    for named in _BY_GREETING[probe.greeting]:
-        may_be = port in named.ports or not named.own_ports_only
-        if reply and may_be and named.recognises(reply):
-            return Identification(named.protocol, banner=printable_bytes(reply), probe=named)
-    return replace(UNKNOWN, banner=printable_bytes(reply), closes_at_once=closed)

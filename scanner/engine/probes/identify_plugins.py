@@ -15,7 +15,7 @@ from scanner.engine.model import Transport
 from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.first_reply import converse
-from scanner.engine.probes.identify import BANNER_WAIT, Identification
+from scanner.engine.probes.identify_questions import BANNER_WAIT, Identification
 from scanner.engine.probes.notes import PortNotes
 from scanner.engine.probes.services.base import ServiceProbe
 

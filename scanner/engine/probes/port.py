@@ -18,8 +18,9 @@ from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes import http, mqtt_websocket, ssh, starttls, tls_deep, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_recognition import Suspects, literal, recognise
-from scanner.engine.probes.identify import Identification, Manner, identify
+from scanner.engine.probes.identify import Manner, identify
 from scanner.engine.probes.identify_plugins import ask_plugins
+from scanner.engine.probes.identify_questions import Identification
 from scanner.engine.probes.notes import PortNotes, reason_of, with_facts
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.devices.base import DeviceProbe
