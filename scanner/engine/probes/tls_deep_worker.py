@@ -29,8 +29,9 @@ _ROBOT = {
     "VULNERABLE_WEAK_ORACLE": "weak",
     "VULNERABLE_STRONG_ORACLE": "strong",
     "NOT_VULNERABLE_NO_ORACLE": "none",
-    "NOT_VULNERABLE_RSA_NOT_SUPPORTED": "none",
 }
+"""Whoever is asked for ROBOT has accepted such suites, so that sslyze got none is no answer: it lost a handshake, or
+tried another version."""
 
 _READ: dict[str, Callable[[Any], bool | str | None]] = {
     "heartbleed": lambda result: bool(result.is_vulnerable_to_heartbleed),
