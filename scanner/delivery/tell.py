@@ -221,7 +221,10 @@ class _Telling:
     def _back(self) -> Mapping[int, Sequence[FindingEvent]]:
         """What the round opened again, by organisation."""
         found = defaultdict(list)
-        events = FindingEvent.objects.filter(round=self._this, kind=Happened.REOPENED)
+        # A job tells few of a large round's organisations: those of the others are not its to read.
+        events = FindingEvent.objects.filter(
+            round=self._this, kind=Happened.REOPENED, finding__organisation__in=self._owners
+        )
         for event in events.select_related("finding"):
             found[event.finding.organisation_id].append(event)
         return found
