@@ -22,7 +22,7 @@ from scanner.engine.model import HostInspection, Target
 from scanner.engine.plan import Plan, Profile, parse_ports
 from scanner.engine.probes import http, http_asking, http_session
 from scanner.engine.probes.http_session import PRODUCT_SHARE, REQUEST_LIMIT
-from tests.engine.test_http_look import ADDRESS, PORT, answer, look, redirect
+from tests.engine.http_site import ADDRESS, PORT, answer, look, redirect
 from tests.lab import web_sites as sites
 from tests.lab.hostile import SITES, head
 from tests.lab.web_servers import sends

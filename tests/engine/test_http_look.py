@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import gzip
 import time
 from collections.abc import Callable, Iterator
@@ -14,51 +12,14 @@ import pytest
 from zstandard import ZstdCompressor
 
 from scanner.engine.errors import ProbeError
-from scanner.engine.facts.http import HttpFacts, RedirectEnd
-from scanner.engine.model import Endpoint, Level, Target
-from scanner.engine.probes import http, http_asking, http_session
-from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.dial import Dialer, Limits
+from scanner.engine.model import Level
 from scanner.engine.probes.http_paths import NOT_ALWAYS, at_places
 from scanner.engine.probes.http_reading import BODY_LIMIT
+from tests.engine.http_site import ADDRESS, PORT, answer, look, redirect, serving
 from tests.lab import web_sites as sites
-from tests.lab.web_servers import nginx, sends
+from tests.lab.web_servers import nginx
 
 pytestmark = pytest.mark.lab
-
-ADDRESS, PORT = "127.10.5.201", 8080
-Reply = Callable[[bytes], Iterator[bytes]]
-
-
-def answer(body: bytes = b"<html></html>", status: str = "200 OK", headers: str = "Content-Type: text/html") -> bytes:
-    return f"HTTP/1.1 {status}\r\n{headers}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
-
-
-def look(
-    *,
-    level: Level = Level.READ,
-    again: HttpFacts | None = None,
-    host: str | None = None,
-    product: bool = True,
-    places: tuple[tuple[str, str], ...] = (),
-) -> HttpFacts:
-    """Look at the site on ``PORT``; ``product`` tells that it may be one that we know."""
-    dialer = Dialer(lambda endpoint: None if endpoint.address == ADDRESS else "not this test's", Limits(read_timeout=1))
-    contact = Contact(dialer, Target("lab", ADDRESS), Endpoint(ADDRESS, PORT), level, places=places)
-    return asyncio.run(http.look(contact, host=host, again=again, may_be_product=lambda _: product))
-
-
-@contextlib.contextmanager
-def serving(reply: Reply, folder: Path) -> Iterator[list[str]]:
-    """Run a server that answers with ``reply``; yields the request lines it got."""
-    asked: list[str] = []
-
-    def note(request: bytes) -> Iterator[bytes]:
-        asked.append(request.split(b"\r\n", 1)[0].decode())
-        yield from reply(request)
-
-    with sends(PORT, note)(ADDRESS, folder):
-        yield asked
 
 
 def test_the_greeting_level_asks_for_the_first_page_only(tmp_path: Path) -> None:
@@ -190,131 +151,6 @@ def test_a_site_that_asks_for_credentials_everywhere_is_inspected_and_not_blocke
     assert facts.exposed == ()  # half a repository is none
 
 
-@pytest.mark.parametrize("status", ["403 Forbidden", "429 Too Many Requests", "503 Busy"])
-def test_a_server_that_refuses_everything_is_blocked_and_soon_left_alone(tmp_path: Path, status: str) -> None:
-    with serving(lambda _: iter([answer(status=status)]), tmp_path):
-        facts = look()
-    assert facts.blocked
-    assert facts.requests <= 4
-
-
-def test_a_firewall_that_loses_patience_is_noticed(tmp_path: Path) -> None:
-    count = 0
-
-    def reply(_: bytes) -> Iterator[bytes]:
-        nonlocal count
-        count += 1
-        yield answer(status="404 Not Found" if count < 12 else "403 Forbidden")
-
-    with serving(reply, tmp_path):
-        assert look().blocked
-
-
-@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-def test_what_a_limiter_turned_away_is_asked_again(
-    tmp_path: Path, status: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
-    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
-    turned_away: list[bytes] = []
-
-    def reply(request: bytes) -> Iterator[bytes]:
-        path = request.split()[1]
-        if path in (b"/.env", b"/web.config") and path not in turned_away:
-            turned_away.append(path)
-            yield answer(status=status)
-        else:
-            found = path == b"/.env"
-            yield answer(sites.ENV.encode(), headers="Content-Type: text/plain") if found else answer(status="404 No")
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert [path.kind for path in facts.exposed] == ["env"]
-    assert facts.complete
-
-
-def test_what_a_limiter_turns_away_twice_is_not_inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
-    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
-
-    def reply(request: bytes) -> Iterator[bytes]:
-        limited = request.split()[1] == b"/backup.zip"
-        yield answer(status="503 Service Unavailable" if limited else "404 Not Found")
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert not facts.complete
-    assert "/backup.zip" in facts.ended
-
-
-@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-def test_methods_that_a_balancer_can_hand_to_nobody_are_refused_and_no_limiter(
-    status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.1)
-
-    def reply(request: bytes) -> Iterator[bytes]:
-        pages = "200 OK" if request.startswith(b"GET / ") else "404 Not Found"
-        yield answer(status=pages if request.startswith(b"GET ") else status)
-
-    started = time.monotonic()
-    with serving(reply, tmp_path) as asked:
-        facts = look()
-    assert time.monotonic() - started < 5, "it was asked slowly, as if it limited us"
-    assert [asked.count(f"{method} / HTTP/1.1") for method in ("TRACE", "OPTIONS")] == [2, 2]
-    assert (facts.complete, facts.blocked, facts.trace, facts.methods) == (True, False, False, ())
-
-
-def test_a_limiter_that_turns_pages_away_too_leaves_the_methods_unanswered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.1)
-    monkeypatch.setattr(http_session, "SLOW_RATE", 50.0)
-    limited: list[bytes] = []
-
-    def reply(request: bytes) -> Iterator[bytes]:
-        if request.startswith(b"TRACE ") or 0 < len(limited) < 3:
-            limited.append(request)
-            yield answer(status="503 Service Unavailable")
-        else:
-            yield answer(status="200 OK" if request.startswith(b"GET / ") else "404 Not Found")
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert [request.split()[0] for request in limited] == [b"TRACE", b"TRACE", b"GET"]
-    assert (facts.complete, facts.ended) == (False, "No valid answer for /.")
-
-
-def test_a_limiter_behind_the_first_page_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
-    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
-
-    def reply(request: bytes) -> Iterator[bytes]:
-        yield answer(status="200 OK" if request.startswith(b"GET / ") else "429 Too Many Requests")
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert facts.blocked
-    assert facts.requests < 10
-
-
-def test_a_limiter_that_stays_is_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_asking, "LIMITED_PAUSE", 0.01)
-    monkeypatch.setattr(http_session, "SLOW_RATE", 1000.0)
-    count = 0
-
-    def reply(_: bytes) -> Iterator[bytes]:
-        nonlocal count
-        count += 1
-        yield answer(status="404 Not Found" if count < 12 else "429 Too Many Requests")
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert facts.blocked
-    assert not facts.complete
-    assert facts.requests < 25
-
-
 def test_a_rule_against_dotfiles_is_no_block(tmp_path: Path) -> None:
     def reply(request: bytes) -> Iterator[bytes]:
         yield answer(status="403 Forbidden" if b"/." in request.split(b"\r\n")[0] else "404 Not Found")
@@ -336,125 +172,6 @@ def test_a_neighbour_with_the_same_content_unmasks_a_catch_all(tmp_path: Path) -
         assert look().exposed == ()
 
 
-def redirect(to: str, *cookies: str) -> bytes:
-    return answer(b"", "302 Found", "\r\n".join((f"Location: {to}", *(f"Set-Cookie: {c}" for c in cookies))))
-
-
-def test_redirects_on_the_same_site_lead_to_the_page_that_is_judged(tmp_path: Path) -> None:
-    pages = {b"/": redirect("app"), b"/app": redirect(f"http://{ADDRESS}:{PORT}/app/in?next=%2F")}
-
-    def reply(request: bytes) -> Iterator[bytes]:
-        yield pages.get(request.split()[1], answer(b"<html><title>Log in</title><script src=a.js></script>"))
-
-    with serving(reply, tmp_path) as asked:
-        facts = look()
-    assert asked[:3] == ["GET / HTTP/1.1", "GET /app HTTP/1.1", "GET /app/in?next=%2F HTTP/1.1"]
-    assert [reply.path for reply in facts.first_page] == ["/", "/app", "/app/in"]
-    assert facts.page is not None
-    assert facts.page.title == "Log in"
-    assert facts.redirect_end is RedirectEnd.ARRIVED
-
-
-@pytest.mark.parametrize(
-    "elsewhere",
-    [
-        "http://127.10.5.202:8080/elsewhere",
-        f"http://{ADDRESS}:8081/elsewhere",
-        f"http://{ADDRESS}/elsewhere",
-        f"https://{ADDRESS}:{PORT}/elsewhere",
-        "//other.lab.test/elsewhere",
-        "file:///elsewhere",
-        "gopher://[elsewhere",
-    ],
-)
-def test_redirects_off_the_site_are_recorded_and_never_followed(tmp_path: Path, elsewhere: str) -> None:
-    with serving(lambda _: iter([redirect(elsewhere)]), tmp_path) as asked:
-        facts = look()
-    assert facts.shown is not None
-    assert facts.shown.header("location") == elsewhere
-    assert facts.hops == ()
-    assert facts.redirect_end in (RedirectEnd.ELSEWHERE, RedirectEnd.ARRIVED)
-    assert not any("elsewhere" in line for line in asked)
-
-
-def test_a_redirect_loop_ends_where_it_closes(tmp_path: Path) -> None:
-    def reply(request: bytes) -> Iterator[bytes]:
-        yield redirect("/b" if request.startswith(b"GET /a ") else "/a")
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert [reply.path for reply in facts.first_page] == ["/", "/a", "/b"]
-    assert facts.redirect_end is RedirectEnd.LOOP
-
-
-def test_an_endless_chain_of_redirects_is_followed_three_times(tmp_path: Path) -> None:
-    with serving(lambda request: iter([redirect("/" + "x" * len(request.split()[1]))]), tmp_path):
-        facts = look()
-    assert len(facts.hops) == 3
-    assert facts.redirect_end is RedirectEnd.LIMIT
-
-
-def test_a_site_that_wants_its_cookie_back_gets_it_on_the_way_and_nobody_keeps_it(tmp_path: Path) -> None:
-    def reply(request: bytes) -> Iterator[bytes]:
-        known = f"Cookie: gate={sites.SECRET}".encode() in request
-        yield answer(b"<html><title>Portal</title>") if known else redirect("/", f"gate={sites.SECRET}; Path=/")
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert facts.page is not None
-    assert facts.page.title == "Portal"
-    assert sites.SECRET not in repr(facts)
-
-
-@pytest.mark.parametrize(
-    "first",
-    [
-        '<meta http-equiv="refresh" content="0;url=app/login">',
-        '<script>window.location.href = "/app/login"</script>',
-    ],
-)
-def test_a_page_that_only_sends_its_visitors_on_leads_to_the_one_that_is_judged(tmp_path: Path, first: str) -> None:
-    def reply(request: bytes) -> Iterator[bytes]:
-        at_login = request.startswith(b"GET /app/login ")
-        yield answer(b"<html><title>Log in</title>" if at_login else f"<html>{first}</html>".encode())
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert [reply.path for reply in facts.first_page] == ["/", "/app/login"]
-    assert facts.page is not None
-    assert facts.page.title == "Log in"
-    assert facts.redirect_end is RedirectEnd.ARRIVED
-
-
-def test_a_refresh_header_sends_on_like_the_element_of_that_name(tmp_path: Path) -> None:
-    headers = "Content-Type: text/html\r\nRefresh: 0; url=https://portal.lab.test/"
-    with serving(lambda _: iter([answer(headers=headers)]), tmp_path):
-        facts = look(level=Level.GREETING)
-    assert facts.page is not None
-    assert facts.page.refresh == "https://portal.lab.test/"
-
-
-@pytest.mark.parametrize(
-    "first",
-    [
-        '<meta http-equiv="refresh" content="0;url=/gone">',
-        '<meta http-equiv="refresh" content="0;url=https://other.lab.test/">',
-        '<meta http-equiv="refresh" content="0;url=/">',
-        f'<p>{"Words. " * 50}</p><script>function go() {{ location.href = "/gone" }}</script>',
-    ],
-)
-def test_a_page_whose_own_way_on_leads_nowhere_is_the_one_that_is_judged(tmp_path: Path, first: str) -> None:
-    def reply(request: bytes) -> Iterator[bytes]:
-        gone = request.startswith(b"GET /gone ")
-        yield answer(b"", "404 Not Found") if gone else answer(f"<html><title>First</title>{first}</html>".encode())
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert facts.page is not None
-    assert facts.page.title == "First"
-    assert facts.complete
-
-
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
@@ -470,28 +187,6 @@ def test_a_page_is_read_in_the_charset_that_it_declares(tmp_path: Path, body: by
         facts = look(level=Level.GREETING)
     assert facts.page is not None
     assert facts.page.title == "某市某局"
-
-
-def test_a_redirect_to_a_page_that_does_not_answer_leaves_the_look_incomplete(tmp_path: Path) -> None:
-    def reply(request: bytes) -> Iterator[bytes]:
-        if not request.startswith(b"GET /app "):
-            yield redirect("/app")
-
-    with serving(reply, tmp_path):
-        facts = look()
-    assert facts.redirect_end is RedirectEnd.UNANSWERED
-    assert not facts.complete
-
-
-@pytest.mark.parametrize(
-    "target", ["/\u00e9\u4e2d", "/a b\tc", "/" + "x" * 3000, "?\x7f", "/%zz", "\\\\evil\\x", "/..//../x"]
-)
-def test_odd_redirect_targets_never_break_the_look(tmp_path: Path, target: str) -> None:
-    sent = f"HTTP/1.1 301 Moved\r\nLocation: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-    with serving(lambda _: iter([sent]), tmp_path) as asked:
-        facts = look()
-    assert facts.root is not None
-    assert all(len(line) < 2100 for line in asked)
 
 
 def test_a_page_for_search_engines_is_asked_for_in_our_own_name_too(tmp_path: Path) -> None:
@@ -522,13 +217,6 @@ def test_a_request_without_a_name_is_sent_under_the_bare_address_only(tmp_path: 
     assert facts.nameless is not None
     assert facts.nameless.header("location") == "http://10.0.0.5/"
     assert asked.count("GET / HTTP/1.0") == 1
-
-
-def test_at_the_greeting_level_no_redirect_is_followed(tmp_path: Path) -> None:
-    with serving(lambda _: iter([redirect("/app")]), tmp_path) as asked:
-        facts = look(level=Level.GREETING)
-    assert asked == ["GET / HTTP/1.1"]
-    assert facts.redirect_end is RedirectEnd.UNASKED
 
 
 def test_what_is_kept_of_a_hostile_page_is_printable(tmp_path: Path) -> None:
