@@ -22,6 +22,8 @@ from sslyze.scanner.scan_command_attempt import ScanCommandAttemptStatusEnum
 from sslyze.scanner.scanner import Scanner
 from sslyze.server_setting import ServerNetworkConfiguration, ServerNetworkLocation
 
+from scanner.engine.probes import tls_deep_robot
+
 RENEGOTIATIONS = 4
 """Renegotiations asked for: one more than Node.js lets pass, and too few to be a burden; each takes sslyze a second."""
 
@@ -46,6 +48,7 @@ def main() -> None:
     """Carry out the request on standard input."""
     request = json.load(sys.stdin)
     _count_connections()
+    tls_deep_robot.mend()
     if not request["server_name"]:
         _name_no_server()
     name = request["server_name"] or request["address"]
