@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,8 +36,6 @@ INSPECTED = (0, 3)
 OFFLINE = ("reports", "pages", "users", "soak")
 """Rows that need no fleet."""
 
-ROWS = ("fleet", "slow", "tls", "sweep", "memory", "rounds", "help", *OFFLINE)
-
 ROUND_TRIP = 0.05
 """Seconds to hosts that are some thousand kilometres away."""
 
@@ -47,12 +46,12 @@ NMAP_TUNED = [*NMAP, "--min-parallelism", "500"]
 def main() -> int:
     """Run all rows, or those named on the command line, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="rows to run (all)")
+    parser.add_argument("rows", nargs="*", choices=[*_PARTS, *OFFLINE, []], help="rows to run (all)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each command, of which the median is printed")
     for name, usual in asdict(Size()).items():
         parser.add_argument(f"--{name}", type=int, default=usual, help=f"of the soak ({usual})")
     options = parser.parse_args()
-    rows = set(options.rows) or {*ROWS}
+    rows = set(options.rows) or {*_PARTS, *OFFLINE}
     if rows <= {*OFFLINE}:
         return _offline(rows, options)
     if os.geteuid() != 0:
@@ -69,8 +68,10 @@ def main() -> int:
 def _offline(rows: set[str], options: argparse.Namespace) -> int:
     for name in ("reports", "pages", "users"):
         if name in rows:
+            _say(name)
             subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)
     if "soak" in rows:
+        _say("soak")
         _soak(options)
     return 0
 
@@ -81,21 +82,10 @@ def _bench(rows: set[str], runs: int) -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {_nmap_version()}"
     )
     table = Table("what", "Roundsman", "peer", "ratio", title=f"Medians of {runs} runs")
-    if "fleet" in rows:
-        _fleet_rows(table, runs)
-    if "slow" in rows:
-        _slow_row(table, runs)
-    if "tls" in rows:
-        _tls_row(table, runs)
-    if "sweep" in rows:
-        _sweep_rows(table, runs)
-    if "memory" in rows:
-        _memory_rows(table)
-    if "rounds" in rows:
-        _rounds_row(table, runs)
-    if "help" in rows:
-        shown = median_of(max(5, runs), [ROUNDSMAN, "--help"])
-        table.add_row("roundsman --help", _seconds(shown), "0.4 s allowed", f"{0.4 / shown.seconds:.1f}")
+    for name, measure_rows in _PARTS.items():
+        if name in rows:
+            _say(name)
+            measure_rows(table, runs)
     console.print(table)
 
 
@@ -149,7 +139,8 @@ def _sweep_rows(table: Table, runs: int) -> None:
     table.add_row(f"{what}: within limits", "yes" if swept.allowed() else "no", f"{swept.peak_mb:.0f} MB", "")
 
 
-def _memory_rows(table: Table) -> None:
+def _memory_rows(table: Table, runs: int) -> None:
+    del runs  # the peak of one is that of all
     peaks = {}
     for count in (256, 1024):
         command = [ROUNDSMAN, "inspect", *addresses(count), *AUTHORISED, "--format", "json"]
@@ -169,6 +160,22 @@ def _rounds_row(table: Table, runs: int) -> None:
     table.add_row("the same, processor time", f"{whole.cpu_seconds:.2f} s", f"{plain.cpu_seconds:.2f} s", busy)
 
 
+def _help_row(table: Table, runs: int) -> None:
+    shown = median_of(max(5, runs), [ROUNDSMAN, "--help"])
+    table.add_row("roundsman --help", _seconds(shown), "0.4 s allowed", f"{0.4 / shown.seconds:.1f}")
+
+
+_PARTS = {
+    "fleet": _fleet_rows,
+    "slow": _slow_row,
+    "tls": _tls_row,
+    "sweep": _sweep_rows,
+    "memory": _memory_rows,
+    "rounds": _rounds_row,
+    "help": _help_row,
+}
+
+
 def _soak(options: argparse.Namespace) -> None:
     """Run the soak in a data directory of its own, and show what it took."""
     size = Size(options.days, options.units, options.hosts, options.workers)
@@ -182,6 +189,10 @@ def _soak(options: argparse.Namespace) -> None:
     for row in soak_rows(figures):
         table.add_row(*row)
     Console().print(table)
+
+
+def _say(name: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} measuring: {name}", file=sys.stderr, flush=True)
 
 
 def _ms(seconds: float) -> str:
