@@ -16,7 +16,7 @@ from scanner.engine.model import Endpoint, Level, Target
 from scanner.engine.probes import mqtt_websocket, starttls
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer, Limits
-from scanner.engine.probes.services import ftp, mqtt, nameless, pop3, socks, telnet
+from scanner.engine.probes.services import ftp, mqtt, nameless, pop3, smtp, socks, telnet
 from tests.engine.data_service_replies import look
 from tests.lab.scripted import scripted, speaks
 
@@ -56,6 +56,22 @@ def test_a_pop3_server_that_takes_no_one_is_not_called_closed(tmp_path: Path) ->
     busy = scripted(4341, lambda _: b"-ERR not now\r\n", banner=b"-ERR come back later\r\n")
     with busy(ADDRESS, tmp_path), pytest.raises(UnexpectedReply):
         asyncio.run(pop3.look(contact(4341)))
+
+
+def test_a_greeting_without_an_end_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "BANNER_TIMEOUT", 0.5)
+    connections = []
+
+    def drip(connection: socket.socket) -> None:
+        connections.append(connection)
+        connection.sendall(b"220 ")
+        for _ in range(20):
+            connection.sendall(b".")
+            time.sleep(0.1)
+
+    with speaks(4346, drip)(ADDRESS, tmp_path):
+        assert asyncio.run(nameless.tell_apart(contact(4346))) is None
+        assert len(connections) == 1
 
 
 def test_a_mail_server_without_a_name_is_waited_for_as_long_as_any(

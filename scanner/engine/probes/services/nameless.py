@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.engine.errors import ProbeError
+from scanner.engine.errors import HostSilent, ProbeError
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.services import ftp, imap, lmtp, pop3, smtp
 from scanner.engine.probes.services.base import ServiceProbe
@@ -45,12 +45,17 @@ async def tell_apart(contact: Contact) -> ServiceProbe | None:
     The two have a connection each: ProFTPD hangs up on whoever speaks to it as to a mail server.
     """
     for ask in (_as_mail, _as_ftp):
+        greeted = False
         try:
             async with contact.open() as conversation:
                 replies = ReplyReader(conversation)
                 await replies.greeting(smtp.BANNER_TIMEOUT)
+                greeted = True
                 if found := await ask(replies):
                     return found
+        except HostSilent:
+            if not greeted:  # a greeting without an end, which has none the next time either
+                return None
         except ProbeError:
             continue
     return None
