@@ -89,7 +89,8 @@ def test_a_real_server_is_swept_after_its_upgrade(case: str, port: int, protocol
 def test_a_server_that_declines_the_upgrade_is_a_probe_error(
     case: str, port: int, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starttls, "REPLY_WAIT", 1.0)
+    for wait in ("REPLY_WAIT", "GREETING_WAIT"):
+        monkeypatch.setattr(starttls, wait, 1.0)
     with pytest.raises(ProbeError):
         sweep(case, port, protocol)
 
