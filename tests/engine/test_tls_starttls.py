@@ -187,6 +187,26 @@ def test_managesieve_is_upgraded_by_its_own_words() -> None:
         try_upgrade(_sieve(b'NO "Not now."\r\n'), "sieve")
 
 
+def _news(greeting: bytes, answer: bytes) -> Speak:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(greeting)
+        assert connection.recv(4096) == b"STARTTLS\r\n"
+        connection.sendall(answer)
+
+    return behave
+
+
+def test_news_is_upgraded_by_its_own_words() -> None:
+    try_upgrade(_news(b"201 NNTP server ready\r\n", b"382 Continue with TLS negotiation\r\n"), "nntp")
+    for greeting, answer, error in (
+        (b"200 NNTP server ready\r\n", b"580 Can not initiate TLS negotiation\r\n", UnexpectedReply),
+        (b"502 No permission\r\n", b"", UnexpectedReply),
+        (b"400 Too many connections\r\n", b"", ServerBusy),
+    ):
+        with pytest.raises(error):
+            try_upgrade(_news(greeting, answer), "nntp")
+
+
 def test_xmpp_that_offers_no_tls_is_declined() -> None:
     def behave(connection: socket.socket) -> None:
         jabber(connection, b"")

@@ -54,7 +54,7 @@ def _declined(protocol: str) -> UnexpectedReply:
 
 
 def _reply_whole(data: bytes) -> bool:
-    """A reply of SMTP or FTP ends with a line whose code is followed by a space (RFC 5321 section 4.2.1)."""
+    """A reply of SMTP, FTP or NNTP ends with a line whose code is followed by a space (RFC 5321 section 4.2.1)."""
     return bool(re.search(rb"(?:^|\n)\d{3}(?: [^\n]*)?\r?\n$", data))
 
 
@@ -119,6 +119,17 @@ async def _sieve(conversation: Conversation, _: str) -> None:
     await conversation.send(b"STARTTLS\r\n")
     if not (await conversation.receive_until(sieve_told)).upper().startswith(b"OK"):
         raise _declined("ManageSieve")
+
+
+async def _nntp(conversation: Conversation, _: str) -> None:
+    greeting = await _reply(conversation)
+    if greeting.startswith(b"400"):  # for now (RFC 3977 section 5.1.1)
+        raise ServerBusy("The NNTP server takes no more connections for now.")
+    if not greeting.startswith((b"200", b"201")):
+        raise _declined("NNTP")
+    await conversation.send(b"STARTTLS\r\n")
+    if not (await _reply(conversation)).startswith(b"382"):
+        raise _declined("NNTP")
 
 
 async def _ldap(conversation: Conversation, _: str) -> None:
@@ -189,6 +200,7 @@ _UPGRADES: dict[str, Callable[[Conversation, str], Awaitable[None]]] = {
     "imap": _imap,
     "pop3": _pop3,
     "sieve": _sieve,
+    "nntp": _nntp,
     "ldap": _ldap,
     "xmpp": _xmpp,
     "xmpp-server": partial(_xmpp, of_servers=True),
