@@ -92,6 +92,11 @@ def found(facts: DomainFacts) -> dict[str, Finding]:
     return {finding.check: finding for finding in judge(host)}
 
 
+def with_answer(facts: DomainFacts, answer: DnsAnswer) -> DomainFacts:
+    others = (each for each in facts.answers if each.question != answer.question)
+    return DomainFacts(NAME, facts.names, facts.stranger, (*others, answer))
+
+
 def spf(record: str, **others: tuple[str, ...]) -> SpfReading:
     records = {f"{NAME} TXT": (record,), **{f"{name.replace('__', '.')} TXT": text for name, text in others.items()}}
     answers = (
@@ -307,6 +312,13 @@ def test_an_alias_or_server_that_leads_to_nobody_is_possible_and_worse_when_stra
     assert dict(server.params)["places"] == f"{NAME} NS → ns2.nic.example"
     inside = DnsAnswer(question(f"www.{NAME} A"), Reply.NO_NAME, aliases=(f"old.{NAME}",))
     assert found(DomainFacts(NAME, (), facts.stranger, (*others, inside)))["DOM-DANGLING"].severity is Severity.LOW
+
+
+def test_a_name_server_that_is_an_alias_has_no_address_of_its_own() -> None:
+    told = DnsAnswer(question("ns2.nic.example A"), Reply.ANSWERED, ("198.51.100.53",), aliases=("ns.host.example",))
+    assert "DOM-NS-LAME" in found(with_answer(domain(), told))
+    gone = DnsAnswer(question("ns2.nic.example A"), Reply.NO_NAME, aliases=("ns.host.example",))
+    assert "DOM-NS-LAME" not in found(with_answer(domain(), gone))
 
 
 def test_a_policy_behind_a_lost_alias_is_lost_to_whoever_gets_the_name() -> None:

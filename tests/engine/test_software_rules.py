@@ -96,6 +96,39 @@ def test_another_distribution_on_the_host_speaks_against_that() -> None:
     assert findings["SW-EOL-APP"].severity is Severity.MEDIUM
 
 
+def test_another_release_of_the_distribution_speaks_against_that_too() -> None:
+    """Debian 13 ships nginx 1.26.3; a host of Debian 12 has it from elsewhere."""
+    assert found(server("nginx/1.26.3"))["SW-EOL-APP"].severity is Severity.INFO
+    beside = found(server("nginx/1.26.3"), ssh("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7"))
+    assert beside["SW-EOL-APP"].severity is Severity.MEDIUM
+    nameless = found(server("nginx/1.26.3"), dialogue("PROMETHEUS", "Prometheus", "2.42.0+ds"))
+    assert nameless["SW-EOL-APP"].severity is Severity.MEDIUM, "its version tells Debian 12"
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        site(generator="WordPress 6.1.9"),
+        dialogue("INFLUX", "InfluxDB", "1.6.7"),
+        dialogue("ZABBIX", "Zabbix", "6.0.14"),
+    ],
+)
+def test_what_debian_maintains_is_not_called_neglected(service: Service) -> None:
+    assert "SW-OUTDATED" not in found(service, ssh("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7"))
+
+
+@pytest.mark.parametrize(("version", "mark"), [("8.5.39", "Ubuntu 18.04"), ("10.1.34", "Debian")])
+def test_tomcat_names_its_distribution_behind_its_version(version: str, mark: str) -> None:
+    body = f"<h3>Apache Tomcat/{version} ({mark.split()[0]})</h3>"
+    reply = HttpReply("GET", "/none", 404, (), body)
+    facts = HttpFacts("http", "portal.test", root=reply, baselines=(reply,))
+    service = Service(Endpoint(ADDRESS, 8080), "http", http=(facts,))
+    assert [(each.label, each.mark.label if each.mark else "") for each in installed(service)] == [
+        (f"Apache Tomcat {version}", mark)
+    ]
+    assert "SW-EOL-APP" not in found(service)
+
+
 @pytest.mark.parametrize(
     "service",
     [
@@ -115,6 +148,8 @@ def test_what_a_distribution_packaged_is_not_judged_by_its_makers_dates(service:
         ("SSH-2.0-OpenSSH_7.4p1 Debian-10+deb9u7", Severity.HIGH, Confidence.PROBABLE),
         ("SSH-2.0-OpenSSH_8.4p1 Debian-5+deb11u3", Severity.HIGH, Confidence.PROBABLE),
         ("SSH-2.0-OpenSSH_8.2p1 Ubuntu-4ubuntu0.11", Severity.LOW, Confidence.PROBABLE),
+        ("SSH-2.0-OpenSSH_9.7p1 Ubuntu-7ubuntu4.3", Severity.HIGH, Confidence.PROBABLE),
+        ("SSH-2.0-OpenSSH_5.3p1 Debian-3ubuntu7.1", Severity.HIGH, Confidence.PROBABLE),
         ("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7", Severity.INFO, Confidence.PROBABLE),
     ],
 )

@@ -113,6 +113,14 @@ def test_tls_1_3_means_forward_secrecy_exists() -> None:
     assert "TLS-RSA-KX" in findings(facts(static, modern))
 
 
+def test_what_a_server_prefers_is_told_by_the_newest_of_its_old_versions_whichever_was_swept_first() -> None:
+    old = AcceptedSuite(TlsVersion.SSL3, "TLS_RSA_WITH_AES_128_CBC_SHA")
+    static = AcceptedSuite(V12, "TLS_RSA_WITH_AES_128_GCM_SHA256")
+    for suites in ((old, GOOD, static), (GOOD, static, old)):
+        assert findings(facts(*suites, server_preference=Answer.YES))["TLS-RSA-KX"].severity is Severity.INFO
+    assert findings(facts(static, GOOD, server_preference=Answer.YES))["TLS-RSA-KX"].severity is Severity.LOW
+
+
 def test_cbc_beside_aead_is_only_told() -> None:
     cbc = AcceptedSuite(V12, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "x25519", 255)
     assert findings(facts(cbc))["TLS-CBC"].severity is Severity.LOW

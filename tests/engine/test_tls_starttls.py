@@ -89,7 +89,8 @@ def test_a_real_server_is_swept_after_its_upgrade(case: str, port: int, protocol
 def test_a_server_that_declines_the_upgrade_is_a_probe_error(
     case: str, port: int, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starttls, "REPLY_WAIT", 1.0)
+    for wait in ("REPLY_WAIT", "GREETING_WAIT"):
+        monkeypatch.setattr(starttls, wait, 1.0)
     with pytest.raises(ProbeError):
         sweep(case, port, protocol)
 
@@ -184,6 +185,26 @@ def test_managesieve_is_upgraded_by_its_own_words() -> None:
     try_upgrade(_sieve(b'OK "Begin TLS negotiation now."\r\n'), "sieve")
     with pytest.raises(UnexpectedReply):
         try_upgrade(_sieve(b'NO "Not now."\r\n'), "sieve")
+
+
+def _news(greeting: bytes, answer: bytes) -> Speak:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(greeting)
+        assert connection.recv(4096) == b"STARTTLS\r\n"
+        connection.sendall(answer)
+
+    return behave
+
+
+def test_news_is_upgraded_by_its_own_words() -> None:
+    try_upgrade(_news(b"201 NNTP server ready\r\n", b"382 Continue with TLS negotiation\r\n"), "nntp")
+    for greeting, answer, error in (
+        (b"200 NNTP server ready\r\n", b"580 Can not initiate TLS negotiation\r\n", UnexpectedReply),
+        (b"502 No permission\r\n", b"", UnexpectedReply),
+        (b"400 Too many connections\r\n", b"", ServerBusy),
+    ):
+        with pytest.raises(error):
+            try_upgrade(_news(greeting, answer), "nntp")
 
 
 def test_xmpp_that_offers_no_tls_is_declined() -> None:

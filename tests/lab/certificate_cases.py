@@ -137,6 +137,38 @@ def _self_made(*options: str, curve: str = "") -> Start:
     return start
 
 
+_SNAKEOIL = f"""
+[req]
+default_bits = 2048
+distinguished_name = name
+prompt = no
+x509_extensions = extensions
+[name]
+commonName = {NAME}
+[extensions]
+basicConstraints = CA:FALSE
+subjectAltName = DNS:{NAME}
+"""
+"""The template of Debian's package ``ssl-cert``, filled in as ``make-ssl-cert`` does it."""
+
+
+def _snakeoil() -> Start:
+    """An nginx with the certificate that Debian makes at installation, which many of its packages use at first."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        (folder / "template.cnf").write_text(_SNAKEOIL)
+        command = [program("openssl"), "req", "-config", "template.cnf", "-new", "-x509", "-days", "3650", "-nodes"]
+        command += ["-sha256", "-out", "own.pem", "-keyout", "own.key"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        own = "ssl_certificate own.pem; ssl_certificate_key own.key;"
+        listen = f"listen {address}:443 ssl; ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {MODERN}; {own}"
+        with run_nginx(address, 443, folder, f"server {{ {listen} location / {{ return 404; }} }}"):
+            yield
+
+    return start
+
+
 def _stapled(
     issued: Issued, *, revoked: bool = False, about: Issued | None = None, protocols: str = "TLSv1.2 TLSv1.3"
 ) -> Start:
@@ -336,6 +368,15 @@ CASES = (
     ),
     _case(
         52, "intermediate-missing-under-a-public-root", _stamped, "CERT-CHAIN-MISSING", anchors=(), chain=_stamped.pem
+    ),
+    _case(53, "debians-snakeoil", _plain, "CERT-SELFSIGNED", "CERT-DEFAULT", start=_snakeoil()),
+    _case(
+        54,
+        "self-signed-for-ten-years",
+        _plain,
+        "CERT-SELFSIGNED",
+        "TLS-SIGHASH",
+        start=_self_made("-newkey", "rsa:2048", "-days", "3650"),
     ),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

@@ -38,6 +38,12 @@ def _site(**headers: str) -> Start:
     return answers(80, {"GET /": home}, page("Not found", "", 404, **headers))
 
 
+def _tomcat(version: str) -> Start:
+    """A site whose error pages are Tomcat's own, which name it; distributions put their name behind its version."""
+    error = page("HTTP Status 404", f"<h1>HTTP Status 404</h1><hr><h3>Apache Tomcat/{version}</h3>", 404)
+    return answers(80, {"GET /": page("Notices", "<p>Office hours</p>", 200)}, error)
+
+
 def _case(
     number: int,
     name: str,
@@ -113,4 +119,14 @@ CASES = (
         ports="22",
         outcome="partial",
     ),
+    _case(
+        19,
+        "ssh-ubuntu-24.10",
+        scripted(22, hangs_up, banner=b"SSH-2.0-OpenSSH_9.7p1 Ubuntu-7ubuntu4.3\r\n"),
+        "SW-EOL-OS",
+        ports="22",
+        outcome="partial",
+    ),
+    _case(20, "tomcat-of-ubuntu-18", _tomcat("8.5.39 (Ubuntu)"), "SW-EOL-OS"),
+    _case(21, "tomcat-of-nobody", _tomcat("8.5.39"), "SW-EOL-APP"),
 )

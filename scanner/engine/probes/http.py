@@ -31,7 +31,7 @@ from scanner.engine.probes.http_ahead import BATCH, Ahead
 from scanner.engine.probes.http_asking import PATH_SECONDS, Asker, is_limit, is_out_of_order, is_refusal
 from scanner.engine.probes.http_compare import Fingerprint
 from scanner.engine.probes.http_further import Ask, actuator_access, brokers, with_libraries
-from scanner.engine.probes.http_kept import advertised, kept, without_parameters
+from scanner.engine.probes.http_kept import advertised, kept, kept_error, without_parameters
 from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
 from scanner.engine.probes.http_paths import ANYWHERE, WellKnown, at_places, may_be_left_out, to_ask
@@ -175,7 +175,7 @@ class _Site:
         word = secrets.token_hex(8)
         for path in (f"/{word}", f"/{word}/.git/config"):
             if reply := await self.ask(path):
-                self.baselines.append(kept(reply, excerpt_length=0))
+                self.baselines.append(kept_error(reply))
                 self.asker.usual.add(reply.status)
                 self.asker.settled = True
                 self.strangers.append(Fingerprint.of(reply))

@@ -19,6 +19,9 @@ _JUDGED = frozenset(
 
 _KEPT_HEADERS, _KEPT_HEADER_LENGTH, _HEADER_CHARACTERS = 40, 500, 8192
 
+_SIGNATURE = re.compile(r"Apache Tomcat/\d[\w.-]{0,30}(?: \([A-Za-z ]{1,40}\))?")
+"""Tomcat names itself and its distribution on its error pages alone."""
+
 
 def kept(reply: HttpReply, *, excerpt_length: int | None = None) -> HttpReply:
     """Return the reply as it is stored: few and short headers, no cookie values, an excerpt without secrets."""
@@ -35,6 +38,12 @@ def kept(reply: HttpReply, *, excerpt_length: int | None = None) -> HttpReply:
     return replace(
         reply, path=without_parameters(reply.path), headers=tuple(headers[at] for at in sorted(headers)), body=body
     )
+
+
+def kept_error(reply: HttpReply) -> HttpReply:
+    """Return the answer to a path that nobody has as it is stored: of its body, what names the server and no more."""
+    signed = _SIGNATURE.search(reply.body)
+    return replace(kept(reply, excerpt_length=0), body=signed[0] if signed else "")
 
 
 def without_parameters(path: str) -> str:

@@ -11,7 +11,7 @@ from scanner.engine.model import Transport
 from scanner.engine.probes import http2, tls_hello
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.first_reply import PIECES_WAIT, converse
-from scanner.engine.probes.services import code_220
+from scanner.engine.probes.services import nameless
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.registry import PROBES
 from scanner.engine.probes.ssh import recognises_ssh
@@ -111,10 +111,13 @@ async def wait_for_banner(contact: Contact, wait: float) -> Identification:
 async def listen_as(client: bytes, contact: Contact, wait: float) -> Identification:
     """Wait for what the port says to a client that says this first."""
     found, reply = await listen(contact, wait, client)
-    if not found.known and reply.startswith((b"220 ", b"220-")):
-        probe = await code_220.tell_apart(contact)
-        return replace(found, protocol=probe.protocol, probe=probe) if probe else found
-    return found
+    if found.known:
+        return found
+    if reply.startswith(nameless.GREETINGS):
+        probe = await nameless.tell_apart(contact)
+    else:
+        probe = nameless.turns_away(reply, contact.endpoint.port)
+    return replace(found, protocol=probe.protocol, probe=probe) if probe else found
 
 
 async def ask_http(contact: Contact, wait: float | None = None) -> Identification:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from base64 import b64encode
 from collections.abc import Iterable
 
@@ -35,6 +36,8 @@ _PATHS = {8083: (PATH,), 8084: (PATH,), 9001: (PATH,), 15675: (RABBITMQ_PATH,), 
 
 HEAD_LIMIT = 8192
 FRAMES_LIMIT = 512
+ANSWER_WAIT = 5.0
+"""Seconds for all frames of the answer to CONNECT; pings in between are none of it."""
 _ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _BINARY, _CLOSE, _PING = 0x82, 0x88, 0x89
 _MASKED = 0x80
@@ -132,12 +135,12 @@ def _frame(payload: bytes, kind: int = _BINARY) -> bytes:
 
 async def _message(conversation: Conversation, data: bytes) -> bytes:
     """Return the broker's first packet, put together from its frames; empty when it closes instead."""
-    packet = b""
+    packet, until = b"", time.monotonic() + ANSWER_WAIT
     while len(packet) < 2 or len(packet) < packet[1] + 2:
         while len(data) < 2 or len(data) < 2 + data[1]:
             if len(data) > FRAMES_LIMIT:
                 raise UnexpectedReply("The broker's frame is longer than any answer to CONNECT.")
-            more = await conversation.receive(FRAMES_LIMIT)
+            more = await conversation.receive(FRAMES_LIMIT, max(0.001, until - time.monotonic()))
             if not more:
                 return b""
             data += more

@@ -15,8 +15,11 @@ EHLO_NAME = "roundsman.invalid"
 """A name under which the inspection greets mail servers; RFC 2606 keeps it from belonging to anyone."""
 
 REPLY_WAIT = 10.0
-"""Seconds to wait for a line of SMTP or FTP: mail servers hold their greeting back to annoy spammers
-(RFC 5321 section 4.5.3.2.1 has clients wait for five minutes)."""
+"""Seconds to wait for a line of SMTP or FTP."""
+
+GREETING_WAIT = 30.0
+"""Seconds to wait for the first one: mail servers hold their greeting back to annoy spammers (RFC 5321 section
+4.5.3.2.1 has clients wait for five minutes)."""
 
 # LDAP ExtendedRequest 1.3.6.1.4.1.1466.20037, message 1 (RFC 4511 section 4.14).
 _LDAP_REQUEST = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
@@ -51,17 +54,17 @@ def _declined(protocol: str) -> UnexpectedReply:
 
 
 def _reply_whole(data: bytes) -> bool:
-    """A reply of SMTP or FTP ends with a line whose code is followed by a space (RFC 5321 section 4.2.1)."""
+    """A reply of SMTP, FTP or NNTP ends with a line whose code is followed by a space (RFC 5321 section 4.2.1)."""
     return bool(re.search(rb"(?:^|\n)\d{3}(?: [^\n]*)?\r?\n$", data))
 
 
-async def _reply(conversation: Conversation) -> bytes:
-    return await conversation.receive_until(_reply_whole, limit=REPLY_LIMIT, timeout=REPLY_WAIT)
+async def _reply(conversation: Conversation, wait: float | None = None) -> bytes:
+    return await conversation.receive_until(_reply_whole, limit=REPLY_LIMIT, timeout=wait or REPLY_WAIT)
 
 
 async def _greeted(conversation: Conversation, protocol: str) -> None:
     """Read the greeting of SMTP or FTP; 421 says to come back later (RFC 5321 section 4.2.1, RFC 959 section 5.4)."""
-    greeting = await _reply(conversation)
+    greeting = await _reply(conversation, GREETING_WAIT)
     if greeting.startswith(b"421"):
         raise ServerBusy(f"The {protocol} server takes no more connections for now.")
     if not greeting.startswith(b"220"):
@@ -85,8 +88,12 @@ async def _ftp(conversation: Conversation, _: str) -> None:
         raise _declined("FTP")
 
 
+async def _line(conversation: Conversation, wait: float | None = None) -> bytes:
+    return await conversation.receive_until(lambda data: data.endswith(b"\n"), timeout=wait)
+
+
 async def _imap(conversation: Conversation, _: str) -> None:
-    if not (await conversation.receive_until(lambda data: data.endswith(b"\n"))).startswith(b"* OK"):
+    if not (await _line(conversation, GREETING_WAIT)).startswith(b"* OK"):
         raise _declined("IMAP")
     await conversation.send(b"a1 STARTTLS\r\n")
     reply = await conversation.receive_until(lambda data: bool(re.search(rb"(?:^|\n)a1 [^\n]*\n", data)))
@@ -95,10 +102,10 @@ async def _imap(conversation: Conversation, _: str) -> None:
 
 
 async def _pop3(conversation: Conversation, _: str) -> None:
-    if not (await conversation.receive_until(lambda data: data.endswith(b"\n"))).startswith(b"+OK"):
+    if not (await _line(conversation, GREETING_WAIT)).startswith(b"+OK"):
         raise _declined("POP3")
     await conversation.send(b"STLS\r\n")
-    if not (await conversation.receive_until(lambda data: data.endswith(b"\n"))).startswith(b"+OK"):
+    if not (await _line(conversation)).startswith(b"+OK"):
         raise _declined("POP3")
 
 
@@ -112,6 +119,17 @@ async def _sieve(conversation: Conversation, _: str) -> None:
     await conversation.send(b"STARTTLS\r\n")
     if not (await conversation.receive_until(sieve_told)).upper().startswith(b"OK"):
         raise _declined("ManageSieve")
+
+
+async def _nntp(conversation: Conversation, _: str) -> None:
+    greeting = await _reply(conversation)
+    if greeting.startswith(b"400"):  # for now (RFC 3977 section 5.1.1)
+        raise ServerBusy("The NNTP server takes no more connections for now.")
+    if not greeting.startswith((b"200", b"201")):
+        raise _declined("NNTP")
+    await conversation.send(b"STARTTLS\r\n")
+    if not (await _reply(conversation)).startswith(b"382"):
+        raise _declined("NNTP")
 
 
 async def _ldap(conversation: Conversation, _: str) -> None:
@@ -182,6 +200,7 @@ _UPGRADES: dict[str, Callable[[Conversation, str], Awaitable[None]]] = {
     "imap": _imap,
     "pop3": _pop3,
     "sieve": _sieve,
+    "nntp": _nntp,
     "ldap": _ldap,
     "xmpp": _xmpp,
     "xmpp-server": partial(_xmpp, of_servers=True),

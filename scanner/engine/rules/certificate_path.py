@@ -17,10 +17,13 @@ from scanner.engine.rules.x509_view import View, is_signed_by, may_be_signed_by,
 
 _DEPTH = 8
 """Certificates in one path at most."""
-_ROOT = re.compile(r"(?i)\broot\b|根")
+_SEAMS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\W]+")
+"""Where one word of a name ends: ``UnitRootCA`` and ``unit-root-ca`` are ``Unit root CA`` to their makers."""
+_ROOT = re.compile(r"\broot(?:ca)?\b|根")
+_MIDDLE = re.compile(r"\b(?:(?:intermediate|inter|sub|issuing)(?:ca)?|subordinate)\b|中级|二级")
 _RANK = re.compile(
-    r"\b(?:root|intermediate|sub|subordinate|issuing|signing|policy|server|tls|ssl|ca|authority|certificate|certification|"
-    r"[a-z]?\d+)\b|根|中级|二级|签发|颁发|认证|证书|机构"
+    r"\b(?:(?:root|intermediate|inter|sub|issuing)(?:ca)?|subordinate|signing|policy|server|tls|ssl|ca|authority"
+    r"|certificate|certification|[a-z]?\d+)\b|根|中级|二级|签发|颁发|认证|证书|机构"
 )
 """Words in the names of an authority's certificates that say which of them it is."""
 
@@ -141,18 +144,25 @@ def _is_of_public_authority(leaf: View) -> bool:
 def _lacks_issuer(tip: View, private: tuple[View, ...]) -> bool:
     """Tell whether ``tip`` was issued by another certificate of an authority whose root is registered: an intermediate.
 
-    That is told by the names, as the intermediate wasn't seen. Another root of the same authority is none.
+    That is told by the names, as the intermediate wasn't seen. Another root of the same authority is none. Names
+    that hold nothing but their rank (``Root CA``) have to say that it is an intermediate.
     """
     issuer, roots = tip.issued_by, [root.owner for root in private]
-    if tip.is_self_issued or issuer in roots or _ROOT.search(issuer.rfc4514_string()):
+    named = _words(issuer.rfc4514_string())
+    if tip.is_self_issued or issuer in roots or _ROOT.search(named):
         return False
     authority = _authority(issuer)
-    return bool(authority) and authority in map(_authority, roots)
+    return authority in map(_authority, roots) and bool(authority or _MIDDLE.search(named))
 
 
 def _authority(name: x509.Name) -> str:
     """Return whose certificate it is: the organisation, else the common name less what tells root from intermediate."""
     for kind in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
         for attribute in name.get_attributes_for_oid(kind):
-            return " ".join(_RANK.sub(" ", str(attribute.value).lower()).split())
+            return " ".join(_RANK.sub(" ", _words(str(attribute.value))).split())
     return ""
+
+
+def _words(name: str) -> str:
+    """Return a name in lower case with a space between its words, however its maker put them together."""
+    return _SEAMS.sub(" ", name).lower()

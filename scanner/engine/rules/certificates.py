@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from scanner.engine.intel.distrust import distrusted_roots
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.policy.load import Aspect, Grade, Verdict
 from scanner.engine.rules.base import Context, Rule, TrustAnchor, rule
+from scanner.engine.rules.certificate_defaults import is_default
 from scanner.engine.rules.certificate_path import Path, Trust, find_path
 from scanner.engine.rules.ocsp_view import find_revocation
 from scanner.engine.rules.tls_base import policy_params, s_client_options
@@ -44,18 +44,6 @@ _SKEW = dt.timedelta(minutes=5)
 _RENEWAL = _DAY
 """Time that such a program has for it: it runs once a day or oftener."""
 
-_DEFAULTS = re.compile(
-    r"Kubernetes Ingress Controller Fake Certificate|TRAEFIK DEFAULT CERT|Internet Widgits Pty|SomeOrganization"
-    r"|Plesk|Parallels Panel|FortiGate|Fortinet|SonicWALL|Default Company Ltd|snakeoil|localhost\.localdomain"
-    r"|cPanel, Inc\. Default|Ubiquiti|pfSense webConfigurator Self-Signed|VMware Installer|Hikvision|HTTPS-Self-Signed"
-    r"|DrayTek|Zyxel|QNAP NAS|Synology Inc|iDRAC|iLO default|Self-Signed-Certificate-\d|Cisco-Self-Signed"
-    r"|IOS-Self-Signed|TP-LINK|MikroTik|OPNsense|WebLogic|CertGenCA|Huawei.*Default|O=Acme Co(?![\w ])"
-    r"|Webmin Webserver on|Proxmox Virtual Environment|VMware default certificate|CN=WMSvc-|O=Unspecified(?![\w ])"
-    r"|Courier Mail Server|Automatically-generated \w+ SSL key|SplunkServerDefaultCert|Default Issuer \(Do not trust\)"
-    r"|ASA Temporary Self Signed|Super Micro Computer|Mort Bay Consulting|Nessus Users United"
-    r"|Zimbra Collaboration Server|OU=IMAP server(?![\w ])|Dahua|O=sangfor(?![\w ])",
-    re.IGNORECASE,
-)
 _SM2_SIGNATURE = "1.2.156.10197.1.501"
 """SM2 with SM3 (GM/T 0006): paths signed so can't be verified here."""
 
@@ -350,7 +338,7 @@ def practice(service: Service, context: Context) -> Iterator[Finding]:
             severity = Severity.MEDIUM if leaf.must_staple else Severity.INFO
             responder = leaf.ocsp[0] if leaf.ocsp else "-"
             yield _finding("CERT-OCSP-STAPLE", service, context, facts, leaf, severity=severity, responder=responder)
-        if not public and _DEFAULTS.search(f"{leaf.subject} {leaf.issuer}"):  # vendors have sites of their own
+        if not public and is_default(leaf):  # vendors have sites of their own
             yield _finding("CERT-DEFAULT", service, context, facts, leaf)
 
 

@@ -108,8 +108,11 @@ def name_servers(read: Reader) -> Iterator[Verdict]:
 
 
 def _is_lame(read: Reader, server: str) -> bool:
-    """Tell whether nothing can be asked there. One that is missing from another domain is a dangling record instead."""
-    state = read.host(server)
+    """Tell whether nothing can be asked there, or not by everyone: BIND and others follow no alias (RFC 2181 section
+    10.3). One that is missing from another domain is a dangling record instead."""
+    state, told = read.host(server), read.known.get(server, "A")
+    if told is not None and told.aliases and state is not HostState.NO_NAME:
+        return True
     return state is HostState.NO_ADDRESS or (state is HostState.NO_NAME and lies_in(server, read.name))
 
 

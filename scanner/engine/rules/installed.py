@@ -54,7 +54,7 @@ _UNRELIABLE = frozenset({"Samba", "Samba smbd", "OpenLDAP", "PostgreSQL", "Postg
 
 _TOKEN = re.compile(r"(?<![\w./-])([A-Za-z][A-Za-z_.-]{1,30})/v?(\d[\w.~:+-]*)((?: \([^()]{1,40}\))?)")
 _JETTY = re.compile(r"\bJetty(?:\(|:// ?)(\d[\w.]*)")
-_TOMCAT = re.compile(r"Apache Tomcat/(\d[\w.-]*)")
+_TOMCAT = re.compile(r"Apache Tomcat/(\d[\w.-]*)(?: \([^()<>]{1,40}\))?")
 _GENERATOR = re.compile(r"([A-Za-z][A-Za-z!. ]{1,30}?),? v?(\d[\w.-]*)")
 _WINDOWS = {
     "6.0": "2003", "7.0": "2008", "7.5": "2008-r2", "8.0": "2012", "8.5": "2012-r2",

@@ -181,7 +181,8 @@ def _kept_by(software: Software, context: Context) -> tuple[Mark, ...]:
 def keepers(software: Software, services: Iterable[Service], day: dt.date) -> tuple[Mark, ...]:
     """Return the maintained distributions that ship this version and that the host may run; none for an own build.
 
-    ``services`` are those of the host: where other banners name a distribution, only that one can be meant.
+    ``services`` are those of the host: where other banners name a distribution, only that one can be meant, and only
+    the release that they name.
     """
     if software.own_build:
         return ()
@@ -189,12 +190,14 @@ def keepers(software: Software, services: Iterable[Service], day: dt.date) -> tu
     if not found:
         return ()
     named = {
-        distributions()[seen.mark.distribution].ships_like
+        (distributions()[seen.mark.distribution].ships_like, seen.mark.release)
         for service in services
         for seen in installed(service)
         if seen.mark is not None
     }
-    return tuple(mark for mark in found if mark.distribution in named) if named else found
+    if not named:
+        return found
+    return tuple(mark for mark in found if {(mark.distribution, mark.release), (mark.distribution, "")} & named)
 
 
 def _certainty(software: Software) -> Confidence:

@@ -209,8 +209,7 @@ def key_exchange(service: Service, context: Context) -> Iterator[Finding]:
     rsa = _objectionable(static, _is_static_rsa, context.basis.policy)
     if rsa:
         verdict = _own_verdict(rsa, context.basis.policy)
-        first = next(suite for suite in suites if suite.version is not TlsVersion.TLS13)
-        enforced = facts.server_preference is Answer.YES and _is_forward_secret(first)
+        enforced = facts.server_preference is Answer.YES and _is_forward_secret(_first_pick(suites))
         yield tls_finding(
             "TLS-RSA-KX",
             service,
@@ -220,6 +219,17 @@ def key_exchange(service: Service, context: Context) -> Iterator[Finding]:
             verdict=verdict,
             suites=listing(rsa),
         )
+
+
+def _first_pick(suites: Iterable[AcceptedSuite]) -> AcceptedSuite:
+    """Return what the server prefers in the newest version below 1.3, in which its preference was asked for.
+
+    Versions are swept side by side, so that only the order within one says what is preferred; and in SSL 3.0, which has
+    no curves, it says nothing of the clients of today.
+    """
+    older = [suite for suite in suites if suite.version is not TlsVersion.TLS13]
+    newest = max(older, key=lambda suite: list(TlsVersion).index(suite.version)).version
+    return next(suite for suite in older if suite.version is newest)
 
 
 @rule("TLS-DH-WEAK", "TLS-DH-COMMON")

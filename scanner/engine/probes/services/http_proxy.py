@@ -36,8 +36,13 @@ CONNECT_TIMEOUT = 15.0
 SHORTEST, TIMES = 2.0, 10
 """Seconds that a host has at least for what it can answer by itself, and how many times what it took for its page."""
 
+_HOME = 3128
+"""The port that custom gives to proxies alone: there one is looked for whatever its page says (8080 and 8888 are the
+web's, too)."""
+
 _BAD_REQUEST = 400
 _CREDENTIALS_ASKED = 407
+_NONE, _GATEWAY_ERRORS = 0, (502, 503, 504)
 _NO_TUNNELS = frozenset({400, 404, 405, 501})
 """What CONNECT earns from who makes tunnels for nobody: Squid, Traffic Server and Tinyproxy are named alike where they
 stand before servers of their own, and say so there (Squid 405, Traffic Server 404, Tinyproxy 400)."""
@@ -76,8 +81,9 @@ def _is_privoxy(reply: HttpReply) -> bool:
 
 async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     """Ask for a tunnel to nowhere, at the level of reads. What is neither named as a proxy nor turns ``GET /`` away
-    as a request meant for a web server (400) is no proxy; nor is what is named as one, but knows no tunnels. At the
-    level of greetings a name counts only beside a refusal of the path, which a reverse proxy would have passed on."""
+    as a request meant for a web server (400) is no proxy, but at the port that is a proxy's own; nor is what is named
+    as one, but knows no tunnels. At the level of greetings a name counts only beside a refusal of the path, which a
+    reverse proxy would have passed on."""
     began = time.monotonic()
     first = await session.get("/", limit=4096)
     took = time.monotonic() - began
@@ -87,7 +93,8 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     if not level.at_least(Level.READ):
         is_forward = named and first.status in (_BAD_REQUEST, _CREDENTIALS_ASKED)
         return ServiceFacts("HTTP-PROXY", Access.UNKNOWN, product, version) if is_forward else None
-    if not named and first.status != _BAD_REQUEST:
+    at_home = _is_at_home(session, first)
+    if not (named or at_home) and first.status != _BAD_REQUEST:
         return await http_proxy_apache.look(session) if http_proxy_apache.is_apache(first) else None
     patience = min(CONNECT_TIMEOUT, max(SHORTEST, TIMES * took))
     if not named and not await _answers_connect(session, patience):
@@ -95,7 +102,8 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
     access, refusal, reply = await _connect(session)
     if named and access is Access.OPEN and not reply and not await _answers_connect(session, patience):
         return None
-    if _status(reply) in _NO_TUNNELS or not (named or (access is Access.OPEN and _tells_of_the_tunnel(reply))):
+    tries = _tells_of_the_tunnel(reply) or (at_home and _status(reply) in (_NONE, *_GATEWAY_ERRORS))
+    if _status(reply) in _NO_TUNNELS or not (named or (access is Access.OPEN and tries)):
         return None
     evidence = [exchange(CONNECT, reply)]
     if named and first.status == _BAD_REQUEST and refusal == _BY_RULE:
@@ -103,6 +111,13 @@ async def look(session: HttpSession, level: Level) -> ServiceFacts | None:
         access, refusal = (Access.OPEN, ()) if fetched is not None else (access, refusal)
         evidence += [fetched] if fetched is not None else []
     return ServiceFacts("HTTP-PROXY", access, product, version, refusal, tuple(evidence))
+
+
+def _is_at_home(session: HttpSession, first: HttpReply) -> bool:
+    """Tell whether a port is a proxy's own, whose page it serves without a gateway's trouble that CONNECT could be in,
+    too. Apache is asked in its own way."""
+    healthy = first.status < _GATEWAY_ERRORS[0] and not http_proxy_apache.is_apache(first)
+    return session.contact.endpoint.port == _HOME and healthy
 
 
 async def _fetch(session: HttpSession) -> Exchange | None:

@@ -22,7 +22,7 @@ _BANNER = re.compile(rb"\A220[ -][^\n]*")
 
 
 def recognises(banner: bytes) -> bool:
-    """Tell whether the banner names LMTP and not SMTP; one that names neither is told by :mod:`.code_220`."""
+    """Tell whether the banner names LMTP and not SMTP; one that names neither is told by :mod:`.nameless`."""
     first = _BANNER.match(banner)
     named = first is not None and NAMES_LMTP.search(first[0])
     return bool(named) and not (NAMES_SMTP.search(banner) or NAMES_FTP.search(banner))

@@ -32,6 +32,8 @@ _UNAUTHORISED = frozenset({13, 18, 31, 8000})
 _NO_PRIMARY = frozenset({10107, 13435, 13436})
 """NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary: a member of a replica set that was never
 initiated, or still recovers, answers no question of data; who may not ask is told that before."""
+_OF_HELLO = (b"maxBsonObjectSize\0", b"ismaster\0", b"isWritablePrimary\0", b"maxWireVersion\0")
+"""Fields of the answer to ``hello``, by its old and its new name."""
 _LIMIT = 48 * 1024
 _UNASKED: tuple[Access, Attributes] = (Access.UNKNOWN, ())
 
@@ -56,7 +58,7 @@ def recognises(reply: bytes) -> bool:
         return False
     length, _, answers, opcode = _HEADER.unpack_from(reply)
     ours = answers == _REQUEST_ID and opcode in (_OP_REPLY, _OP_MSG) and length >= len(reply[:length])
-    return ours and (b"maxBsonObjectSize\0" in reply or b"ismaster\0" in reply)
+    return ours and any(name in reply for name in _OF_HELLO)
 
 
 def also_recognises(reply: bytes) -> bool:

@@ -1,5 +1,7 @@
 """MQTT brokers: is a client without credentials let in? Nothing is subscribed to.
 
+A client of version 3.1.1 is understood nearly everywhere; a broker that turns that version away is asked in version 5.
+
 Attributes: ``tls`` (see :mod:`.channel`), ``refusal``: ``credentials``; ``code``: the CONNACK return code.
 """
 
@@ -7,8 +9,8 @@ from __future__ import annotations
 
 import struct
 
-from scanner.engine.errors import UnexpectedReply
-from scanner.engine.facts.service import Access, ServiceFacts
+from scanner.engine.errors import ConnectionLost, ProbeError, UnexpectedReply
+from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.services.base import ServiceProbe
@@ -19,18 +21,25 @@ _CLEAN_SESSION = 0x02
 _ACCEPTED = 0x00
 _REFUSED = frozenset({4, 5, 0x86, 0x87, 0x8C})
 """Bad user name or password, not authorised (3.1.1); the same two and bad authentication method (5.0)."""
-_OTHER = frozenset({1, 2, 3, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x88, 0x89, 0x8A, 0x95, 0x97, 0x9C, 0x9D, 0x9F})
+_OTHER_VERSION = frozenset({1, 0x84})
+"""Unacceptable protocol version (3.1.1), and the same of 5.0, which brokers of that version alone may say, too."""
+_OTHER = frozenset({2, 3, 0x80, 0x81, 0x82, 0x83, 0x85, 0x88, 0x89, 0x8A, 0x95, 0x97, 0x9C, 0x9D, 0x9F})
+_DEFINED = frozenset({_ACCEPTED}) | _REFUSED | _OTHER_VERSION | _OTHER
+_VERSION_3_1_1, _VERSION_5 = 4, 5
+_PORTS = frozenset({1883, 8883})
 
 
-def _connect() -> bytes:
-    """CONNECT of MQTT 3.1.1: clean session, no user name, no password, no will, 10 seconds to live."""
+def _connect(version: int) -> bytes:
+    """CONNECT: clean session, no user name, no password, no will, 10 seconds to live; of version 5 no properties."""
     identifier = b"roundsman"
-    body = struct.pack(">H", 4) + b"MQTT" + struct.pack(">BBH", 4, _CLEAN_SESSION, 10)
+    body = struct.pack(">H", 4) + b"MQTT" + struct.pack(">BBH", version, _CLEAN_SESSION, 10)
+    body += b"\0" if version == _VERSION_5 else b""
     body += struct.pack(">H", len(identifier)) + identifier
     return bytes((0x10, len(body))) + body
 
 
-CONNECT = _connect()
+CONNECT = _connect(_VERSION_3_1_1)
+CONNECT_5 = _connect(_VERSION_5)
 DISCONNECT = b"\xe0\x00"
 
 
@@ -40,7 +49,7 @@ def recognises(reply: bytes) -> bool:
         return False
     flags, code = reply[2], reply[3]
     shape = (reply[1] == 2 and len(reply) == 4) or (reply[1] >= 3 and len(reply) == reply[1] + 2)
-    return shape and flags == 0 and (code == _ACCEPTED or code in _REFUSED or code in _OTHER)
+    return shape and flags == 0 and code in _DEFINED
 
 
 async def look(contact: Contact) -> ServiceFacts:
@@ -48,16 +57,42 @@ async def look(contact: Contact) -> ServiceFacts:
     channel = clear_only(contact)
     if not contact.level.at_least(Level.READ):
         return ServiceFacts("MQTT", Access.UNKNOWN, attributes=channel)
+    code, evidence = await _let_in(contact)
+    access, refusal = judge_code(code)
+    attributes = (*channel, *refusal, ("code", str(code)))
+    return ServiceFacts("MQTT", access, attributes=attributes, exchanges=evidence)
+
+
+async def _let_in(contact: Contact) -> tuple[int, tuple[Exchange, ...]]:
+    """Return the code of what CONNECT earns, in the version that the broker speaks, and the evidence.
+
+    One of version 5 alone may also hang up on others, without a word (MQTT 5.0 section 3.1.2.2).
+    """
+    try:
+        code, first = await _ask(contact, CONNECT)
+    except ConnectionLost:
+        if not contact.pause:
+            raise  # it may take one connection at a time, and is asked again after a pause
+        code, said = await _ask(contact, CONNECT_5)
+        return code, (exchange(CONNECT, b""), said)
+    if code not in _OTHER_VERSION:
+        return code, (first,)
+    try:
+        code, second = await _ask(contact, CONNECT_5)
+    except ProbeError:
+        return code, (first,)  # it speaks another version still
+    return code, (first, second)
+
+
+async def _ask(contact: Contact, request: bytes) -> tuple[int, Exchange]:
     async with contact.open() as conversation:
-        await conversation.send(CONNECT)
+        await conversation.send(request)
         reply = await conversation.receive_until(_whole, limit=256)
         if recognises(reply) and reply[3] == _ACCEPTED:
             await conversation.send(DISCONNECT)
     if not recognises(reply):
         raise UnexpectedReply("The MQTT broker answered CONNECT with something else.")
-    access, refusal = judge_code(reply[3])
-    attributes = (*channel, *refusal, ("code", str(reply[3])))
-    return ServiceFacts("MQTT", access, attributes=attributes, exchanges=(exchange(CONNECT, reply),))
+    return reply[3], exchange(request, reply)
 
 
 def _whole(data: bytes) -> bool:
@@ -73,4 +108,6 @@ def judge_code(code: int) -> tuple[Access, Attributes]:
     return Access.UNKNOWN, ()
 
 
-PROBE = ServiceProbe("mqtt", frozenset({1883, 8883}), CONNECT, recognises, look)
+PROBE = ServiceProbe("mqtt", _PORTS, CONNECT, recognises, look)
+PROBE_5 = ServiceProbe("mqtt", _PORTS, CONNECT_5, recognises, look, own_ports_only=True)
+"""For brokers that hang up on every other version, on the ports that are theirs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from scanner.engine.errors import UnexpectedReply
 from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
@@ -31,6 +32,8 @@ async def look(contact: Contact) -> ServiceFacts:
     """Ask for the capabilities (RFC 2449); a server without them is offered a user name at the level of reads."""
     async with contact.open() as conversation:
         banner = await conversation.receive_until(lambda data: b"\n" in data, limit=512, timeout=BANNER_TIMEOUT)
+        if not recognises(banner):
+            raise UnexpectedReply("The POP3 server greets, but takes no one now.")
         await conversation.send(CAPA)
         reply = await conversation.receive_until(_whole, limit=4096)
         evidence = [exchange(b"", banner), exchange(CAPA, reply)]

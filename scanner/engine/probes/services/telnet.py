@@ -6,6 +6,7 @@ Attributes: ``prompt``: ``yes`` when a log-in or password prompt was shown.
 from __future__ import annotations
 
 import re
+import time
 
 from scanner.engine.errors import ConnectionLost, HostSilent
 from scanner.engine.facts.service import Access, ServiceFacts
@@ -14,7 +15,10 @@ from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.services.base import ServiceProbe
 
 PROMPT_TIMEOUT = 6.0
-"""Seconds for options to be settled and the prompt to appear."""
+"""Seconds for options to be settled and the prompt to appear, each time that something came."""
+
+TALK_LIMIT = 20.0
+"""Seconds for all of it: a server that talks on, octet by octet, would keep us for hours."""
 
 READ_LIMIT = 4096
 """Bytes of banner that are read in search of a prompt."""
@@ -67,18 +71,25 @@ async def look(contact: Contact) -> ServiceFacts:
     """Refuse every option and read on until a prompt shows; no name is ever entered, and Enter pressed only once, where
     the server asks for a key before it shows its prompt."""
     async with contact.open(timeout=PROMPT_TIMEOUT) as conversation:
-        received = await _read_to_prompt(conversation)
+        received, talks_on = await _read_to_prompt(conversation)
     if not received:
         raise ConnectionLost("The server closed the connection without a word.")
     prompt = bool(_PROMPT.search(_text(received)))
     attributes = (("prompt", "yes" if prompt else "no"),)
-    return ServiceFacts("TELNET", Access.UNKNOWN, attributes=attributes, exchanges=(exchange(b"", received),))
+    ended = "The Telnet server talked on without asking for anything." if talks_on else ""
+    return ServiceFacts(
+        "TELNET", Access.UNKNOWN, attributes=attributes, exchanges=(exchange(b"", received),), ended=ended
+    )
 
 
-async def _read_to_prompt(conversation: Conversation) -> bytes:
+async def _read_to_prompt(conversation: Conversation) -> tuple[bytes, bool]:
+    """Return what the server said, and whether it was still at it when its time was up."""
     received, answered, pressed = b"", 0, False
+    until = time.monotonic() + TALK_LIMIT
     try:
         while len(received) < READ_LIMIT and not _PROMPT.search(_text(received)):
+            if time.monotonic() >= until:
+                return received, True
             data = await conversation.receive()
             if not data:
                 break
@@ -93,7 +104,7 @@ async def _read_to_prompt(conversation: Conversation) -> bytes:
     except (HostSilent, ConnectionLost):
         if not received:
             raise
-    return received
+    return received, False
 
 
 def _refuse(wanted: re.Match[bytes]) -> bytes:

@@ -23,7 +23,8 @@ async def _look_at_docker(session: HttpSession, level: Level) -> ServiceFacts | 
         return None
     dialogue = Dialogue(session)
     version = await dialogue.ask("/version")
-    if version.status == 200 and begins_json(version, "ApiVersion", "Version", "Os"):
+    told = version.status == 200 and begins_json(version, "ApiVersion", "Version")
+    if told and (begins_json(version, "Os") or dialogue.port in DOCKER.ports):
         product = "Podman" if "Podman Engine" in version.body else "Docker"
         return dialogue.facts("DOCKER", Access.OPEN, product, str(json_object(version).get("Version", "")))
     ping = await dialogue.ask("/_ping")

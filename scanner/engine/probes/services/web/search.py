@@ -30,7 +30,7 @@ def _elastic_product(root: HttpReply) -> str:
     if root.status == 401 and 'realm="OpenSearch Security"' in challenges:
         return "OpenSearch"
     refused = root.status in (401, 403) and json_text(root, "type") == "security_exception"
-    return "Elasticsearch" if refused and begins_json(root, "error", "root_cause") else ""
+    return "Elasticsearch" if refused and begins_json(root, "error") else ""
 
 
 def _may_be_elastic(root: HttpReply) -> bool:
