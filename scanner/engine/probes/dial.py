@@ -40,6 +40,11 @@ _GRACE = 0.02
 """Seconds after a time-out in which bytes that lay unread in the socket are picked up."""
 
 
+_GOODBYE = 1e-6
+"""Seconds for which asyncio waits for a farewell where a connection is cancelled in the moment its handshake ends, half a
+minute if not told: as few as it takes, since who is asked in vain holds one connection more than it may."""
+
+
 _HIGH_WATER = 64 * 1024
 """Bytes that wait to be sent above which draining would wait: asyncio's default for its transports."""
 
@@ -283,6 +288,7 @@ class Dialer:
                     endpoint.port,
                     ssl=tls,
                     server_hostname=(server_name or "") if tls is not None else None,
+                    ssl_shutdown_timeout=_GOODBYE if tls is not None else None,
                     limit=READ_LIMIT,
                 )
         except TimeoutError as error:
