@@ -29,7 +29,7 @@ from scanner.engine.probes.dial import Limits
 from scanner.engine.rules.base import Basis
 from scanner.engine.serialize import dump_host
 
-HOST_DEADLINE = 60.0
+HOST_DEADLINE = 80.0
 NMAP_SECONDS = 5.0
 PATH_SECONDS = 1.0
 
@@ -39,7 +39,7 @@ async def _inspect(address: str, ports: str) -> HostInspection:
         targets=(Target(address, address),),
         ports=parse_ports(ports),
         level=Level.CREDENTIAL,
-        limits=Limits(per_host=64, connect_timeout=1, read_timeout=1),
+        limits=Limits(per_host=64, read_timeout=1),
         host_deadline=HOST_DEADLINE,
     )
     gate = lambda endpoint: None if endpoint.address == address else "off the scope"  # noqa: E731 - one line, one use

@@ -41,8 +41,8 @@ _GRACE = 0.02
 
 
 _GOODBYE = 1e-6
-"""Seconds for which asyncio waits for a farewell where a connection is cancelled in the moment its handshake ends, half a
-minute if not told: as few as it takes, since who is asked in vain holds one connection more than it may."""
+"""Seconds for which asyncio waits for a farewell where a connection is cancelled in the moment its handshake ends; half
+a minute if not told, in which the host would hold one connection more than it may."""
 
 
 _HIGH_WATER = 64 * 1024
