@@ -12,15 +12,26 @@ from scanner.engine.host import outcome_of
 from scanner.engine.intel.store import load as load_intel
 from scanner.engine.judge import judge, judge_sharing, judge_whole, ruleset, with_unjudged
 from scanner.engine.known_keys import Key, KnownKeys, OrganisationKeys
-from scanner.engine.model import NO_PORT, Facet, HostInspection, Outcome, Transport, port_in
+from scanner.engine.model import (
+    NO_PORT,
+    Confidence,
+    Endpoint,
+    Facet,
+    HostInspection,
+    Outcome,
+    Severity,
+    Transport,
+    port_in,
+)
 from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, SitePlace
 from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks, plugin_rules
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policy
 from scanner.engine.rules.base import Basis
-from scanner.engine.rules.web_transport import HTTPS_ABSENT, https_ports, may_have_https, ports_beside
+from scanner.engine.rules.web_transport import https_ports, may_have_https, ports_beside
 from scanner.prepared import Given, Prepared
+from scanner.remediation.graver import graver_than, is_about_the_same, params_since
 from scanner.remediation.keys import LOOKED, key_look
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.lifecycle import State
@@ -88,7 +99,7 @@ class Looked:
         )
 
     def _no_longer_sees(self, finding: Finding) -> bool:
-        """Tell whether this look covered ``finding`` and did not see it.
+        """Tell whether this look covered ``finding`` and saw neither it nor a graver one in its place.
 
         It must have covered what the check needs, as deep and from where it was last seen. A check that left the
         catalogue can't be looked for any more.
@@ -97,13 +108,25 @@ class Looked:
         transport = Transport(finding.transport)
         if check is None or self.inspection.outcome not in LOOKED or identity_of(finding) in self.found:
             return False
+        if self.graver(finding) is not None:
+            return False
         if (finding.port, transport, check.id) in self.untested or self._is_only_tolerated(finding):
             return False
         if not self.inspection.coverage.covers(check.facet, finding.port, transport):
             return False
         return finding.vantage == self.inspection.vantage and (
-            self._nothing_listens(finding.port, transport)
-            or (self._as_deep_as(finding) and self._tells(finding) and self._asked_beside(finding))
+            self._nothing_listens(finding.port, transport) or (self._as_deep_as(finding) and self._tells(finding))
+        )
+
+    def graver(self, finding: Finding) -> Judged | None:
+        """Return what this look saw in place of ``finding`` that is graver, and about the same; None for nothing.
+
+        Asks for no more of a finding than its identity and parameters.
+        """
+        host, port, transport, check = identity_of(finding)
+        seen = (self.found.get((host, port, transport, each)) for each in graver_than(check))
+        return next(
+            (each for each in seen if each and is_about_the_same(check, dict(finding.params), dict(each.params))), None
         )
 
     def beside(self, finding: Finding) -> frozenset[int]:
@@ -137,13 +160,6 @@ class Looked:
 
     def _shown_at(self, finding: Finding) -> Shown:
         return self.shown.get((finding.port, Transport(finding.transport)), Shown())
-
-    def _asked_beside(self, finding: Finding) -> bool:
-        """Tell whether it asked every port of which it must be known that there is no HTTPS any more."""
-        if (*identity_of(finding)[:3], HTTPS_ABSENT) not in self.found:
-            return True
-        ports = ports_beside(finding.check_id, dict(finding.params))
-        return all(self.inspection.coverage.covers(Facet.PORT, port, Transport.TCP) for port in ports)
 
     def _is_only_tolerated(self, finding: Finding) -> bool:
         """Tell whether the policy that ``finding`` was judged by still finds it, or is no longer known.
@@ -271,6 +287,24 @@ def _by_identity(host: str, findings: Iterable[Judged]) -> dict[Identity, Judged
 def identity_of(finding: Finding) -> Identity:
     """Return what a stored finding is known by."""
     return finding.host, finding.port, Transport(finding.transport), finding.check_id
+
+
+def gone_on(finding: Finding, graver: Judged) -> Judged:
+    """Return how a stored finding goes on where ``graver`` was seen in its place: it weighs what it did."""
+    params = params_since(finding.check_id, dict(finding.params), dict(graver.params))
+    return replace(as_it_was(finding), params=tuple(params.items()), exchanges=graver.exchanges)
+
+
+def as_it_was(finding: Finding) -> Judged:
+    """Return a stored finding as it was judged when it was last seen, without its evidence."""
+    return Judged(
+        check=finding.check_id,
+        severity=Severity(finding.severity),
+        confidence=Confidence(finding.confidence),
+        endpoint=Endpoint(next(iter(finding.addresses), finding.host), finding.port, Transport(finding.transport)),
+        params=tuple((name, value) for name, value in finding.params),
+        known_exploited=finding.known_exploited,
+    )
 
 
 def places_of(finding: Finding) -> tuple[SitePlace, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +12,9 @@ from scanner.engine.model import Finding as Judged
 from scanner.engine.plan import Profile, ports_of
 from scanner.engine.policy.load import policies
 from scanner.engine.rules.web_transport import HTTPS_ABSENT
-from scanner.remediation.lifecycle import Look, Observation
-from scanner.remediation.looked import Identity, Looked, basis_of, identity_of, read
+from scanner.remediation.graver import graver_than
+from scanner.remediation.lifecycle import Look, Observation, State
+from scanner.remediation.looked import Identity, Looked, basis_of, gone_on, identity_of, read
 from scanner.remediation.models import Finding
 from scanner.remediation.moves import Moves
 from scanner.rounds.models import HostResult, LookNumber
@@ -89,8 +90,8 @@ class RoundView:
         """
         firsts = [self._first.get((finding.host, address)) for address in self._places(finding)]
         proofs = [looked for looked in firsts if looked is not None and looked.speaks_against(finding)]
-        gone = identity_of(finding) not in self._seen and firsts and len(proofs) == len(firsts)
-        return proofs if gone else []
+        seen = identity_of(finding) in self._seen or any(each.graver(finding) for each in self._graver_at(finding))
+        return proofs if firsts and not seen and len(proofs) == len(firsts) else []
 
     def witness(self, looked: Looked) -> int | None:
         """Return a TCP port that answered, to show in a second look that the host is still up.
@@ -109,22 +110,28 @@ class RoundView:
         """Return what the round says of a finding that it saw, at its worst."""
         looks = self._seen[identity]
         worst = max(looks, key=lambda each: (each.found[identity].severity.rank, each.found[identity].confidence.rank))
-        judged = worst.found[identity]
-        look = Look(
-            Observation.SEEN,
-            max(each.inspection.finished for each in looks),
-            judged.severity,
-            judged.confidence,
-            key_target=any(each.key_target for each in looks),
-            began=max(each.inspection.started for each in looks),
-        )
-        return Observed(look, judged, worst, tuple(sorted({each.address for each in looks})))
+        return _seen(looks, worst, worst.found[identity])
 
-    def observe(self, finding: Finding, now: datetime) -> Observed:
-        """Return what the round says of a known finding: seen, gone in both looks, or not inspected."""
+    def sees(self, finding: Finding) -> Observed | None:
+        """Return what the round says of a known finding that it saw, as it was or grown graver; None for neither."""
         identity = identity_of(finding)
         if identity in self._seen:
             return self.observe_seen(identity)
+        grown = [(looked, graver) for looked in self._graver_at(finding) if (graver := looked.graver(finding))]
+        if not grown:
+            return None
+        last, graver = grown[-1]
+        return _seen([looked for looked, _ in grown], last, gone_on(finding, graver))
+
+    def observe(self, finding: Finding, now: datetime) -> Observed:
+        """Return what the round says of a known finding: seen, gone in both looks, or not inspected.
+
+        What was gone already has not come back where only a graver one is seen.
+        """
+        if identity_of(finding) in self._seen or not _is_gone(finding):
+            seen = self.sees(finding)
+            if seen is not None:
+                return seen
         firsts = self.doubtful(finding)
         seconds = [self._again.get((finding.host, address)) for address in self._places(finding)]
         confirmed = [second for second in seconds if second is not None and second.confirms(finding)]
@@ -135,6 +142,12 @@ class RoundView:
         left = tuple(address for address in finding.addresses if address not in self._places(finding))
         return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look, left=left)
 
+    def _graver_at(self, finding: Finding) -> Iterator[Looked]:
+        """Yield the looks that saw at the place of ``finding`` what is told instead of it where it has got worse."""
+        host, port, transport, check = identity_of(finding)
+        for each in graver_than(check):
+            yield from self._seen.get((host, port, transport, each), ())
+
     def _places(self, finding: Finding) -> list[str]:
         """Return the addresses where absence must be shown: where it was seen, but for those that its name has left;
         then wherever the name leads now, too."""
@@ -143,3 +156,21 @@ class RoundView:
             return list(finding.addresses)
         left = {each for each in finding.addresses if each not in now and self._moves.has_left(finding.host, each)}
         return sorted({*finding.addresses} - left | now) if left else list(finding.addresses)
+
+
+def _seen(looks: Sequence[Looked], worst: Looked, judged: Judged) -> Observed:
+    """Return that these looks saw a finding, which is judged by the worst of them."""
+    look = Look(
+        Observation.SEEN,
+        max(each.inspection.finished for each in looks),
+        judged.severity,
+        judged.confidence,
+        key_target=any(each.key_target for each in looks),
+        began=max(each.inspection.started for each in looks),
+    )
+    return Observed(look, judged, worst, tuple(sorted({each.address for each in looks})))
+
+
+def _is_gone(finding: Finding) -> bool:
+    """Tell whether a finding was proven gone, be it while it was exempt."""
+    return finding.state == State.FIXED or finding.gone is not None

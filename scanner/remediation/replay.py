@@ -11,7 +11,7 @@ from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import State
 from scanner.remediation.looked import Identity, identity_of
 from scanner.remediation.models import Finding
-from scanner.remediation.observe import RoundView
+from scanner.remediation.observe import Observed, RoundView
 from scanner.rounds.models import HostResult, Round
 from targets.models import Organisation
 
@@ -66,21 +66,21 @@ def replay(this: Round, organisation: Organisation, known: KnownKeys) -> tuple[C
         if finding.fixed is None or began is None or finding.fixed >= began:
             unknown.discard(identity)
         if finding.state != State.FIXED and (finding.host, finding.last_seen) in looks:
-            changes += _compare(view, identity, Weight(finding.severity, finding.confidence))
-    changes += [_change(Difference.WOULD_OPEN, identity, None, _judged(view, identity)) for identity in unknown]
+            changes += _compare(view, finding)
+    changes += [_change(Difference.WOULD_OPEN, each, None, _weight(view.observe_seen(each))) for each in unknown]
     return tuple(sorted(changes, key=lambda each: (each.host, each.port, each.transport, each.check)))
 
 
-def _compare(view: RoundView, identity: Identity, recorded: Weight) -> list[Change]:
-    if identity not in view.seen():
+def _compare(view: RoundView, finding: Finding) -> list[Change]:
+    identity, recorded, seen = identity_of(finding), Weight(finding.severity, finding.confidence), view.sees(finding)
+    if seen is None:
         return [_change(Difference.WOULD_NOT_BE_SEEN, identity, recorded, None)]
-    judged = _judged(view, identity)
+    judged = _weight(seen)
     return [] if judged == recorded else [_change(Difference.WOULD_WEIGH_OTHERWISE, identity, recorded, judged)]
 
 
-def _judged(view: RoundView, identity: Identity) -> Weight:
-    look = view.observe_seen(identity).look
-    return Weight(str(look.severity), str(look.confidence))
+def _weight(seen: Observed) -> Weight:
+    return Weight(str(seen.look.severity), str(seen.look.confidence))
 
 
 def _change(difference: Difference, identity: Identity, recorded: Weight | None, judged: Weight | None) -> Change:

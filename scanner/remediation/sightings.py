@@ -13,7 +13,6 @@ from scanner.engine.model import Finding as Judged
 from scanner.engine.model import Service, Transport
 from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import Happened, Observation
-from scanner.remediation.looked import identity_of
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.observe import RoundView
 from scanner.rounds.models import HostResult, Round
@@ -72,14 +71,13 @@ def seen_by(number: int, finding: Finding) -> Sighting:
     results = list(HostResult.objects.filter(here, round=this, organisation=finding.organisation_id))
     if not results:
         return Sighting(lost=this.pruned is not None)
-    identity = identity_of(finding)
     try:
         view = RoundView(results, Profile(this.profile), finding.organisation)
         services = tuple(_services(results, finding))
     except InputError:
         return Sighting(lost=True)
-    judged = view.observe_seen(identity).judged if identity in view.seen() else None
-    return Sighting(judged, services)
+    seen = view.sees(finding)
+    return Sighting(seen.judged if seen else None, services)
 
 
 def _services(results: Iterable[HostResult], finding: Finding) -> Iterable[Service]:

@@ -110,6 +110,8 @@ def known(check: str, https: str = "") -> Finding:
         port=80,
         transport="tcp",
         check_id=check,
+        severity="low",
+        confidence="confirmed",
         addresses=[ADDRESS],
         params=[["https", https]] if https else [],
         profile=Profile.STANDARD,
@@ -154,7 +156,7 @@ def test_missing_is_only_what_no_look_of_the_round_saw(first: State, second: Sta
 
 
 @given(states, states, st.sampled_from([ONLY, NO_REDIRECT]))
-def test_gone_means_that_both_looks_saw_https_or_no_clear_text_or_what_they_need(
+def test_gone_means_that_both_looks_saw_no_clear_text_or_https_where_that_was_missing(
     first: State, second: State, check: str
 ) -> None:
     if says(check, first, second, "8443" if check == NO_REDIRECT else "") is not Observation.NOT_SEEN:
@@ -163,8 +165,12 @@ def test_gone_means_that_both_looks_saw_https_or_no_clear_text_or_what_they_need
         asked = set(ports_of(each.ports))
         https = asked.intersection(each.https)
         assert 80 in asked
-        none_left = {443, 8443} <= asked and not each.troubled and not https
-        assert not each.clear or (bool(https) if check == ONLY else none_left)
+        assert not each.clear or (check == ONLY and https)
+
+
+def test_a_site_that_lost_its_https_still_leads_nobody_there() -> None:
+    assert says(NO_REDIRECT, MISSED, MISSED, "443") is Observation.SEEN
+    assert says(NO_REDIRECT, State(https=(443,), clear=False), State(https=(443,), clear=False)) is Observation.NOT_SEEN
 
 
 @pytest.mark.parametrize("check", [ONLY, NO_REDIRECT])
