@@ -1,8 +1,8 @@
 """The public keys of the whole inventory, kept from round to round.
 
 A finding that says "shared with another host" may not end because the other host was not looked at. So each place keeps
-the keys it last showed, until a round looked at it, every look of that round was whole there, and none showed them.
-Places whose target was retired are no longer part of the inventory.
+the keys it last showed, until a round looked at it, every look of that round was whole there, and none showed them. An
+address keeps none once its name has left it. Places whose target was retired are no longer part of the inventory.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from scanner.engine.model import Coverage, Facet, HostInspection, Outcome, Trans
 from scanner.prepared import AnyOf, Given, Prepared
 from scanner.remediation.last import Last, digest_of
 from scanner.remediation.models import SeenKey
+from scanner.remediation.moves import Moves
 from scanner.remediation.tested import unread_keys
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation
@@ -92,12 +93,18 @@ class RoundKeys:
         before = _by_place(_OF_ROUND.each(_AT_ONCE, round=this))
         slugs = dict(_SLUGS(round=this))
         results = _RESULTS.each(50, round=this)
-        for where, looks in groupby(results, lambda each: (each.organisation_id, each.hostname, each.address)):
-            for sighting in self._after(list(looks), slugs[where[0]], before.pop(where, [])):
+        found: dict[tuple[int, str], dt.datetime] = {}
+        for where, group in groupby(results, lambda each: (each.organisation_id, each.hostname, each.address)):
+            looks = list(group)
+            if where[2]:
+                found[where[:2]] = max(found.get(where[:2], looks[0].finished), *(each.finished for each in looks))
+            for sighting in self._after(looks, slugs[where[0]], before.pop(where, [])):
                 shown.add(sighting[0])
                 yield sighting
-        for rows in before.values():
-            yield from (row.sighting for row in rows if row.sighting[0] in shown)
+        for where, rows in before.items():
+            left = _left(this, where, found.get(where[:2]), rows)
+            self._gone += [row.number for row in left]
+            yield from (row.sighting for row in rows if row.sighting[0] in shown and row not in left)
         yield from _elsewhere(slugs, shown)
 
     def _after(self, results: list[HostResult], slug: str, rows: list[_Row]) -> Iterator[Sighting]:
@@ -123,6 +130,16 @@ class RoundKeys:
             if target is not None and (key.kind, port) not in later:
                 self._seen.append(_Seen(results[0].organisation_id, target, seen, at))
                 yield seen
+
+
+def _left(this: Round, where: _Where, found: dt.datetime | None, rows: list[_Row]) -> list[_Row]:
+    """Return those of the keys at an address that its name has left, for one that this round ``found`` elsewhere.
+
+    What a round that began later saw there stands.
+    """
+    organisation, name, address = where
+    seen_before = [row for row in rows if found is not None and row.seen < found]
+    return seen_before if name and seen_before and Moves(this, organisation).has_left(name, address) else []
 
 
 def counted_keys(organisations: Collection[int]) -> KnownKeys:

@@ -40,9 +40,9 @@ _ELSEWHERE = Prepared(
 
 
 class Moves:
-    """Where the names of an organisation led in the rounds before ``this`` one."""
+    """Where the names of an organisation, or of that with this primary key, led in the rounds before ``this`` one."""
 
-    def __init__(self, this: Round, organisation: Organisation) -> None:
+    def __init__(self, this: Round, organisation: Organisation | int) -> None:
         self._this = this
         self._organisation = organisation
 

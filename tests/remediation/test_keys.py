@@ -7,6 +7,7 @@ from base64 import b64encode
 from dataclasses import replace
 
 import pytest
+from django.db.models import F
 
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.facts.tls import Answer as TlsAnswer
@@ -18,6 +19,7 @@ from scanner.remediation.follow import follow_round
 from scanner.remediation.keys import RoundKeys
 from scanner.remediation.models import Finding, FindingEvent, RoundScore, SeenKey
 from scanner.rounds.models import HostResult, Round
+from targets.models import Organisation
 from targets.models import Target as TargetRow
 from tests.lab.lab_ca import INTERMEDIATE, Issued, issue, rsa_key
 from tests.rounds.world import (
@@ -194,3 +196,56 @@ def test_an_earlier_round_that_is_followed_late_does_not_bring_old_keys_back(eng
     before = list(SeenKey.objects.order_by("pk").values_list("address", "fingerprint", "seen"))
     RoundKeys(Round.objects.get(pk=early)).keep()
     assert list(SeenKey.objects.order_by("pk").values_list("address", "fingerprint", "seen")) == before
+
+
+NAME, OLD, NEW = "www.example.cn", "198.51.100.21", "198.51.100.22"
+
+
+def days_pass(number: float) -> None:
+    """Let everything that was stored have happened so many days earlier."""
+    earlier = dt.timedelta(days=number)
+    HostResult.objects.update(started=F("started") - earlier, finished=F("finished") - earlier)
+    Round.objects.update(created=F("created") - earlier)
+    SeenKey.objects.update(seen=F("seen") - earlier)
+    Finding.objects.update(last_inspected=F("last_inspected") - earlier, last_seen=F("last_seen") - earlier)
+
+
+def named_round(engine: Engine, *addresses: str) -> None:
+    carry_out(planned(ports="443"), ways(engine, {NAME: list(addresses)}))
+
+
+@pytest.fixture
+def named(engine: Engine) -> Engine:
+    """A name of the one organisation leads to a host with the key that the other has, too."""
+    owner = Organisation.objects.get(slug="power")
+    register(owner, NAME)
+    authorise(owner, NAME, "198.51.100.0/24", document="Order 2")
+    engine.answers |= {POWER: site(OWN), OLD: site(SHARED), NEW: site(issue("new.example.cn", INTERMEDIATE))}
+    named_round(engine, OLD)
+    assert (shared("water").state, shared("power").state) == ("open", "open")
+    return engine
+
+
+def test_an_address_that_a_name_has_left_keeps_no_key(named: Engine) -> None:
+    days_pass(1)
+    named_round(named, NEW)
+    assert (shared("water").state, shared("power").state) == ("open", "open"), "it may lead there again tomorrow"
+    days_pass(7)
+    named_round(named, NEW)
+    assert (shared("water").state, shared("power").state) == ("fixed", "fixed")
+    assert not SeenKey.objects.filter(address=OLD).exists()
+
+
+def test_an_address_that_a_name_may_still_lead_to_keeps_its_key(named: Engine) -> None:
+    days_pass(8)
+    named_round(named, NEW)
+    assert shared("water").state == "open", "it was found elsewhere once"
+    named.answers[OLD] = timed_out
+    for _ in range(2):
+        days_pass(8)
+        named_round(named, OLD, NEW)
+    assert shared("water").state == "open", "it leads there and was not looked at"
+    for _ in range(2):
+        days_pass(8)
+        named_round(named)
+    assert SeenKey.objects.filter(address=OLD).exists(), "it leads nowhere"
