@@ -357,10 +357,12 @@ def new_finding(organisation: Organisation, identity: Identity) -> Finding:
 
 
 def _keep_evidence(finding: Finding, before: Standing | None, observed: Observed) -> None:
-    if observed.judged is None or observed.looked is None:
+    if observed.judged is None:
         return
     alive = before is not None and before.state is not State.FIXED
     finding.addresses = sorted({*(finding.addresses if alive else ()), *observed.addresses})
+    if observed.looked is None:
+        return
     finding.params = [list(pair) for pair in observed.judged.params]
     finding.exchanges = [
         {"sent": each.sent, "received": each.received, "at": each.at} for each in observed.judged.exchanges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scanner.engine.known_keys import KnownKeys
@@ -14,7 +14,7 @@ from scanner.engine.policy.load import policies
 from scanner.engine.rules.web_transport import HTTPS_ABSENT
 from scanner.remediation.graver import graver_than
 from scanner.remediation.lifecycle import Look, Observation, State
-from scanner.remediation.looked import Identity, Looked, basis_of, gone_on, identity_of, read
+from scanner.remediation.looked import Identity, Looked, as_it_was, basis_of, gone_on, identity_of, read
 from scanner.remediation.models import Finding
 from scanner.remediation.moves import Moves
 from scanner.rounds.models import HostResult, LookNumber
@@ -25,7 +25,8 @@ from targets.models import Organisation
 class Observed:
     """What the round says about one finding: the look for the state machine, and where and how it was judged.
 
-    ``left`` are addresses where it was seen, and to which its name no longer leads.
+    ``looked`` is the look whose evidence is kept; where there is none, that of before stays. ``left`` are addresses
+    where it was seen, and to which its name no longer leads.
     """
 
     look: Look
@@ -131,7 +132,7 @@ class RoundView:
         if identity_of(finding) in self._seen or not _is_gone(finding):
             seen = self.sees(finding)
             if seen is not None:
-                return seen
+                return self._no_lighter(finding, seen)
         firsts = self.doubtful(finding)
         seconds = [self._again.get((finding.host, address)) for address in self._places(finding)]
         confirmed = [second for second in seconds if second is not None and second.confirms(finding)]
@@ -141,6 +142,22 @@ class RoundView:
         first_look = max(first.inspection.finished for first in firsts)
         left = tuple(address for address in finding.addresses if address not in self._places(finding))
         return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look, left=left)
+
+    def _no_lighter(self, finding: Finding, seen: Observed) -> Observed:
+        """Let a finding weigh what it did while an address where it was seen, too, was not looked at.
+
+        What weighed so much may lie there. Then its evidence stays as it was.
+        """
+        if seen.judged is None or _is_gone(finding) or {*seen.addresses}.issuperset(finding.addresses):
+            return seen
+        was = as_it_was(finding)
+        if _weight(seen.judged) >= _weight(was):
+            return seen
+        firsts = [self._first.get((finding.host, each)) for each in self._places(finding) if each not in seen.addresses]
+        if all(first is not None and first.proves_absence(finding) for first in firsts):
+            return seen
+        look = replace(seen.look, severity=was.severity, confidence=was.confidence)
+        return replace(seen, look=look, judged=was, looked=None)
 
     def _graver_at(self, finding: Finding) -> Iterator[Looked]:
         """Yield the looks that saw at the place of ``finding`` what is told instead of it where it has got worse."""
@@ -174,3 +191,7 @@ def _seen(looks: Sequence[Looked], worst: Looked, judged: Judged) -> Observed:
 def _is_gone(finding: Finding) -> bool:
     """Tell whether a finding was proven gone, be it while it was exempt."""
     return finding.state == State.FIXED or finding.gone is not None
+
+
+def _weight(judged: Judged) -> tuple[int, bool, int]:
+    return judged.severity.rank, judged.known_exploited, judged.confidence.rank

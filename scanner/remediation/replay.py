@@ -72,8 +72,9 @@ def replay(this: Round, organisation: Organisation, known: KnownKeys) -> tuple[C
 
 
 def _compare(view: RoundView, finding: Finding) -> list[Change]:
-    identity, recorded, seen = identity_of(finding), Weight(finding.severity, finding.confidence), view.sees(finding)
-    if seen is None:
+    identity, recorded = identity_of(finding), Weight(finding.severity, finding.confidence)
+    seen = view.observe(finding, finding.last_seen)
+    if seen.judged is None:
         return [_change(Difference.WOULD_NOT_BE_SEEN, identity, recorded, None)]
     judged = _weight(seen)
     return [] if judged == recorded else [_change(Difference.WOULD_WEIGH_OTHERWISE, identity, recorded, judged)]
