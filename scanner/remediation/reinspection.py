@@ -80,15 +80,17 @@ def verdicts(this: Round) -> list[tuple[Finding, Verdict]]:
     for number, kind in told.values_list("finding", "kind"):
         events[number].add(kind)
     findings = Finding.objects.filter(pk__in=this.findings).select_related("organisation").order_by("pk")
-    return [(each, _verdict(each, events[each.pk])) for each in findings]
+    return [(each, _verdict(each, events[each.pk], this.created)) for each in findings]
 
 
-def _verdict(finding: Finding, happened: set[str]) -> Verdict:
+def _verdict(finding: Finding, happened: set[str], asked: datetime) -> Verdict:
+    """Return how it went, ``asked`` for when. Another round may have been quicker: then this one had nothing to add."""
     if happened & {Happened.SEEN, Happened.CLAIM_REFUTED, Happened.REOPENED, Happened.OPENED}:
         return Verdict.STILL_THERE
-    gone = happened & {Happened.FIXED, Happened.NOT_SEEN}
-    # Another round may have been quicker: then this one had nothing to add.
-    return Verdict.FIXED if gone or finding.state == State.FIXED else Verdict.NOT_VERIFIED
+    if happened & {Happened.FIXED, Happened.NOT_SEEN} or finding.state == State.FIXED:
+        return Verdict.FIXED
+    seen_since = finding.state != State.CLAIMED and finding.last_seen > asked
+    return Verdict.STILL_THERE if seen_since else Verdict.NOT_VERIFIED
 
 
 def _not_begun(finding: Finding) -> Round | None:

@@ -69,6 +69,25 @@ def test_a_claim_is_looked_at_and_only_then_believed(
     assert finding().state == state
 
 
+@pytest.mark.parametrize("answer", [open_redis, timed_out])
+def test_what_another_round_saw_first_after_the_claim_is_still_there(owner: Organisation, answer: Answer) -> None:
+    acts.claim(finding(), "Wang", "port closed", day(1))
+    this = request_reinspection([finding()], by="Wang", now=day(1))
+    looks(this, HOST, answer, 2)
+    followed(owner, open_redis, 2.2)
+    assert finding().state == "open"
+    follow_round(this.pk, day(2.5))
+    assert [verdict for _, verdict in verdicts(this)] == [Verdict.STILL_THERE]
+
+
+def test_what_was_seen_before_the_claim_alone_is_not_verified(owner: Organisation) -> None:
+    request_reinspection([finding()], by="Wang", now=day(1))
+    followed(owner, open_redis, 1.5)
+    acts.claim(finding(), "Wang", "port closed", day(1.6))
+    this = request_reinspection([finding()], by="Wang", now=day(1.6))
+    assert reinspected(this, timed_out, 2) is Verdict.NOT_VERIFIED
+
+
 def test_a_claim_is_recorded_once_with_who_made_it(owner: Organisation) -> None:
     assert acts.claim(finding(), "Wang", "port closed", day(1))
     assert not acts.claim(finding(), "Wang", "port closed", day(2))
