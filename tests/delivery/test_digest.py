@@ -31,7 +31,7 @@ def test_the_digest_comes_every_day_also_when_there_is_nothing_to_tell() -> None
     assert days(MessageKind.DIGEST, NOW, 3) == [0, 1, 2]
     calm = mails(MessageKind.DIGEST)[0]
     assert calm.subject == "[Daily digest] Security Office: nothing waits for you"
-    assert "50.0 of 100.0 GiB are free." in calm.text
+    assert "Free: 50.0 GiB of 100.0 GiB." in calm.text
     assert "If it doesn't, something is wrong" in calm.text.replace("\n", " ")
 
 
@@ -71,7 +71,7 @@ def test_the_digest_names_what_waits_for_the_operators() -> None:
         "Water Office: 2 overdue, of these critical or high: 2",
         f"Finding {disputed.pk} of Water Office: false positive, asked for on 26 Nov 2026",
         "Water Office: Order 1 ends on",
-        "Space runs out: 1.0 of 100.0 GiB are free.",
+        "Space is running out: 1.0 GiB of 100.0 GiB are free.",
     ):
         assert told.lower() in text.lower(), told
 
