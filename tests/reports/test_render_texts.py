@@ -94,6 +94,11 @@ def test_a_missing_param_becomes_a_dash() -> None:
     assert texts.command("dig {zone}", {}, V4) == f"dig {MISSING}"
 
 
+def test_what_a_rule_found_nothing_for_is_a_dash_like_what_is_missing() -> None:
+    params = {"paths": "/.git/HEAD", "details": "-"}
+    assert texts.evidence("WEB-GIT", params, Language.ZH_HANS).endswith(f"远程地址：{MISSING}。")
+
+
 def test_our_own_words_among_the_params_are_translated() -> None:
     assert "任何人均可访问" in texts.evidence("SVC-REDIS-EXPOSED", {"access": "open"}, Language.ZH_HANS)
 
