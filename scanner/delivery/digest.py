@@ -11,7 +11,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from scanner.delivery.day import due_day, mailing_of, tell_once, untold
 from scanner.delivery.endings import authorisations_ending
@@ -25,6 +25,7 @@ from scanner.engine.model import Outcome, Severity
 from scanner.remediation.acts import WARN_BEFORE
 from scanner.remediation.lifecycle import TO_FIX, State
 from scanner.remediation.models import Exemption, ExemptionState, Finding
+from scanner.remediation.part import in_register
 from scanner.reports.dates import Dates
 from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, Stop
@@ -43,6 +44,8 @@ LITTLE_SPACE = 0.1
 """Part of the disk below which space is said to run out."""
 
 _DAY_KEY = "digest:"
+_OWNER = tuple(f"organisation__{name}" for name in ("slug", "name_zh", "name_en", "domains", "retired_at"))
+"""What is read of the organisation of each overdue finding: there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +201,14 @@ def _notices(look: _Look) -> Section:
 
 
 def _overdue(look: _Look) -> Section:
-    late = Finding.objects.filter(state=State.OPEN, deadline__lt=look.now, organisation__retired_at=None)
-    serious = Count("pk", filter=Q(severity__in=(Severity.CRITICAL, Severity.HIGH)))
-    rows = list(late.values("organisation").annotate(n=Count("pk"), serious=serious).order_by("-serious", "-n"))
-    owners = Organisation.objects.in_bulk([row["organisation"] for row in rows[:LINES]])
-    lines = (
-        look.t("mail.digest.late", name=look.name(owners[row["organisation"]]), n=row["n"], serious=row["serious"])
-        for row in rows[:LINES]
-    )
-    return Section(look.t("mail.digest.overdue"), look.some(lines, len(rows)), urgent=False)
+    late, serious = Counter[Organisation](), Counter[Organisation]()
+    overdue = Finding.objects.filter(state=State.OPEN, deadline__lt=look.now, organisation__retired_at=None)
+    for finding in in_register(overdue.select_related("organisation").only("host", "transport", "severity", *_OWNER)):
+        late[finding.organisation] += 1
+        serious[finding.organisation] += Severity(finding.severity).at_least(Severity.HIGH)
+    worst = sorted(late, key=lambda each: (-serious[each], -late[each], each.slug))
+    lines = (look.t("mail.digest.late", name=look.name(each), n=late[each], serious=serious[each]) for each in worst)
+    return Section(look.t("mail.digest.overdue"), look.some(lines, len(worst)), urgent=False)
 
 
 def _requests(look: _Look) -> Section:

@@ -46,8 +46,8 @@ class PortSet(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PortSpec:
-    """Which ports to ask. ``tcp`` and ``udp`` are nmap-style ranges; for the top sets ``tcp`` is empty and
-    filled by discovery, which knows nmap's frequencies."""
+    """Which ports to ask. ``tcp`` and ``udp`` are nmap-style ranges; of the top sets ``tcp`` holds only what is asked
+    besides, and discovery, which knows nmap's frequencies, adds the rest."""
 
     which: PortSet = PortSet.TOP1000
     tcp: str = ""
@@ -125,21 +125,27 @@ class Plan:
 
 
 def parse_ports(text: str) -> PortSpec:
-    """Read ``top100``, ``top1000``, ``all`` or a list such as ``22,80,8000-8100,T:443,U:161``.
+    """Read ``top100``, ``top1000``, ``all``, a list such as ``22,80,8000-8100,T:443,U:161``, or one of the words with a
+    list of what to ask besides: ``top1000,T:9999``.
 
     A bare number means TCP and, in a short list, the UDP services Roundsman knows; ``T:`` and ``U:`` switch the
     transport for what follows, as in nmap. Raises ``InputError`` naming the part that can't be read.
     """
-    word = text.strip().lower()
-    if word in (PortSet.TOP100, PortSet.TOP1000):
-        return PortSpec(PortSet(word))
-    if word == PortSet.ALL:
-        return PortSpec(PortSet.ALL, ALL_PORTS)
+    word, _, besides = text.strip().lower().partition(",")
+    if word not in (PortSet.TOP100, PortSet.TOP1000, PortSet.ALL):
+        return _listed(text)
+    which = PortSet(word)
+    more = _listed(besides) if besides.strip() else PortSpec(PortSet.LIST, "", ())
+    udp = tuple(sorted({*UDP_SHORT_LIST, *more.udp}))
+    return PortSpec(which, ALL_PORTS if which is PortSet.ALL else more.tcp, udp)
+
+
+def _listed(text: str) -> PortSpec:
     tcp: list[str] = []
     udp: set[int] = set()
     bare: set[int] = set()
     transport = ""
-    for item in filter(None, (part.strip() for part in word.split(","))):
+    for item in filter(None, (part.strip() for part in text.lower().split(","))):
         if item[:2] in ("t:", "u:"):
             transport, item = item[0], item[2:]
         first, last = _range(item, text)

@@ -11,7 +11,7 @@ An address that never answered earns nothing: rounds of whole networks look for 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Event
@@ -25,11 +25,14 @@ from django.db.models import QuerySet
 from scanner import bulk
 from scanner.engine.errors import InputError
 from scanner.engine.model import Outcome, Severity
+from scanner.engine.plan import parse_ports, ports_of
+from scanner.engine.probes.discovery import tcp_ranges
 from scanner.prepared import Given, Prepared
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Attention, Finding
 from scanner.remediation.part import Register
+from scanner.remediation.reinspection import listed_ports, ports_rested_on
 from scanner.rounds.clock import begins
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import ENDED, HostResult, LookNumber, Plan, PlanKind, Round, RoundState, whole
@@ -271,12 +274,13 @@ def _request(organisation: Organisation, routine: _Routine, now: datetime) -> Ro
     for row in chosen:
         row.due = now + timedelta(hours=row.hours)
     _store(chosen)
+    hosts = {row.host for row in chosen}
     return RoundRequest(
         organisations=(organisation,),
         requested_by=BY_CADENCE,
-        ports=_ports(organisation),
+        ports=_ports(organisation, hosts),
         kind=PlanKind.CADENCE,
-        hosts=tuple(sorted(row.host for row in chosen)),
+        hosts=tuple(sorted(hosts)),
         priority=max(PRIORITY.get(row.hours, 0) for row in chosen),
     )
 
@@ -286,9 +290,23 @@ _DUE = Prepared(
 )
 
 
-def _ports(organisation: Organisation) -> str:
-    """The ports of the last whole round, a routine one if there is any: one by hand may be narrow."""
-    return _ROUTINE_PORTS.first(organisation=organisation) or _PORTS.first(organisation=organisation) or DEFAULT_PORTS
+def _ports(organisation: Organisation, hosts: Container[str]) -> str:
+    """The ports of the last whole round, a routine one if there is any: one by hand may be narrow. Beside them, those
+    of what is open on the hosts, which may have been found elsewhere: that is what they are due for."""
+    usual = _ROUTINE_PORTS.first(organisation=organisation) or _PORTS.first(organisation=organisation) or DEFAULT_PORTS
+    spec = parse_ports(usual)
+    tcp, udp = ports_rested_on(each for each in _OPEN_OF(organisation=organisation) if each.host in hosts)
+    besides = listed_ports(tcp.difference(ports_of(tcp_ranges(spec))), udp.difference(spec.udp))
+    return f"{usual},{besides}" if besides else usual
+
+
+_OPEN_OF = Prepared(
+    lambda: (
+        Finding.objects.filter(organisation=Given("organisation"), state__in=_IN_SIGHT)
+        .only("host", "port", "transport", "check_id", "params")
+        .order_by()
+    )
+)
 
 
 def _whole_rounds() -> QuerySet[Round]:

@@ -104,20 +104,32 @@ def _not_begun(finding: Finding) -> Round | None:
 def _ports(findings: Iterable[Finding]) -> str:
     """Return the port list: where the findings are and what they rest on, and on each host what else is known to
     answer."""
+    chosen = list(findings)
+    tcp, udp = ports_rested_on(chosen)
+    asked: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
+    for each in chosen:
+        if each.transport == Transport.TCP:
+            asked[each.organisation_id, each.host].add(each.port)
+    for (owner, host), ports in asked.items():
+        tcp |= set(sorted(_known_open(owner, host) - ports)[:WITNESSES])
+    return listed_ports(tcp, udp) or DOMAINS_ONLY
+
+
+def ports_rested_on(findings: Iterable[Finding]) -> tuple[set[int], set[int]]:
+    """Return the TCP and the UDP ports that a look at the findings has to ask: theirs, and others that they rest on."""
     tcp: set[int] = set()
     udp: set[int] = set()
-    asked: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
     for each in findings:
         if each.transport == Transport.UDP:
             udp.add(each.port)
         elif each.transport == Transport.TCP:
-            tcp.add(each.port)
-            asked[each.organisation_id, each.host].add(each.port)
-            tcp |= ports_beside(each.check_id, dict(each.params))
-    for (owner, host), ports in asked.items():
-        tcp |= set(sorted(_known_open(owner, host) - ports)[:WITNESSES])
-    listed = [f"T:{port}" for port in sorted(tcp)] + [f"U:{port}" for port in sorted(udp)]
-    return ",".join(listed) or DOMAINS_ONLY
+            tcp |= {each.port, *ports_beside(each.check_id, dict(each.params))}
+    return tcp, udp
+
+
+def listed_ports(tcp: Iterable[int], udp: Iterable[int]) -> str:
+    """Return ports as a round's port list has them."""
+    return ",".join([f"T:{port}" for port in sorted(tcp)] + [f"U:{port}" for port in sorted(udp)])
 
 
 def _known_open(owner: int, host: str) -> set[int]:

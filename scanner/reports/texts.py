@@ -25,6 +25,9 @@ TEXT_LIMIT = 1000
 OPTIONS = "options"
 """The one param that stands for several words; rules compose it of our own options and the registered name."""
 
+NOTHING = "-"
+"""What rules put where there is nothing to tell."""
+
 _REMEMBERED = 8192
 """Filled texts that are remembered: a finding that nobody mends is told of in every round, in several forms."""
 
@@ -87,7 +90,7 @@ def evidence(check: str, params: Mapping[str, str], language: Language) -> str:
 def _evidence(template: str, params: tuple[tuple[str, str], ...], vocabulary: Words) -> str:
     values = {}
     for name, value in params:
-        if not value:
+        if value in ("", NOTHING):
             continue
         known = f"param.{name}.{value}"
         values[name] = vocabulary(known) if vocabulary.has(known) else line(value, TEXT_LIMIT)

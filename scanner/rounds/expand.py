@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from ipaddress import ip_network
 from itertools import chain
 
 from scanner.engine.model import Gap, GapReason, Level, Target, Transport, Vantage
@@ -27,7 +28,7 @@ from scanner.rounds.gate import one_of_each, port_borders, refusal
 from targets.addresses import Network
 from targets.names import why_unresolved
 from targets.query import RegisteredDomain, RegisteredTarget
-from targets.scope import Scope
+from targets.scope import Reach, Scope
 
 HOSTS_PER_TARGET = 65_536
 """Addresses that one registered network may stand for in a round."""
@@ -88,6 +89,24 @@ def expand(
         key = (host.target.address, host.target.hostname)
         hosts[key] = _merged(hosts[key], host) if key in hosts else host
     return permit(hosts.values(), scope, now)
+
+
+def as_registered_key(hosts: Iterable[Host], registered: Iterable[RegisteredTarget]) -> list[Host]:
+    """Return the hosts, as key ones where any of the ``registered`` targets that name them is key: hosts may have been
+    listed for some targets only, such as a network that was drawn."""
+    key = [target for target in registered if target.is_key]
+    names = {target.hostname for target in key if target.hostname is not None}
+    reach = Reach(frozenset(target.network for target in key if target.network is not None))
+
+    def is_key(host: Host) -> bool:
+        target = host.target
+        return target.hostname in names if target.hostname else reach.includes(ip_network(target.address))
+
+    return [_as_key(host) if is_key(host) else host for host in hosts]
+
+
+def _as_key(host: Host) -> Host:
+    return replace(host, registered=replace(host.registered, is_key=True))
 
 
 def permit(hosts: Iterable[Host], scope: Scope, now: dt.datetime) -> list[Host]:

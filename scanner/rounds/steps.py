@@ -8,6 +8,7 @@ done, never both.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -22,7 +23,7 @@ from scanner.engine.plan import PortSet, PortSpec, parse_ports
 from scanner.engine.probes.discovery import as_ranges
 from scanner.prepared import Given, Prepared, PreparedUpdate
 from scanner.rounds.assignment import Assigned, look_jobs, not_inspected, store_gaps
-from scanner.rounds.expand import Host, expand, look_up, permit
+from scanner.rounds.expand import Host, as_registered_key, expand, look_up, permit
 from scanner.rounds.lease import Lease
 from scanner.rounds.models import HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
 from scanner.rounds.ways import Again, Ways
@@ -238,8 +239,11 @@ def _listed(this: Round, organisation: Organisation, ways: Ways, go_on: Callable
 
     only = None if this.hosts is None else set(this.hosts)
     scope, now = scope_of(organisation), ways.now()
-    chosen = [each for each in registered_targets(organisation) if _is_about(this, only, each)]
+    registered = registered_targets(organisation)
+    chosen = [each for each in registered if _is_about(this, only, each)]
     hosts = expand(chosen, scope, parse_ports(this.ports), now, resolve)
+    if this.targets is not None:
+        hosts = as_registered_key(hosts, registered)
     hosts = [host for host in hosts if only is None or (host.target.hostname or host.target.address) in only]
     domains = [] if this.targets is not None and only is None else registered_domains(organisation)
     asked = [domain for domain in domains if only is None or domain.value in only]
@@ -273,4 +277,5 @@ def _host_again(first: HostResult, registered: RegisteredTarget, again: Again) -
         as_ranges({port for port, transport in chosen if transport is Transport.TCP}),
         tuple(sorted({port for port, transport in chosen if transport is Transport.UDP})),
     )
-    return Host(registered, Target(first.label, first.address, first.hostname or None), spec, places=again.places)
+    target = Target(first.label, first.address, first.hostname or None)
+    return Host(replace(registered, is_key=first.key_target), target, spec, places=again.places)

@@ -46,7 +46,7 @@ def test_work_is_shown_with_who_does_it_whether_it_lives_and_what_waits(house: H
     page = said(house.browser(Role.AUDITOR).get("/system/"))
 
     assert "No service runs here" in page
-    assert page.count("Hosts are being inspected (2 hosts)") == 2
+    assert page.count("Hosts are being inspected (hosts: 2)") == 2
     assert page.count("<td>alive<") == 1
     assert "does not answer" in page
     assert "its process died 2 times" in page

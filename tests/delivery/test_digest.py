@@ -13,6 +13,7 @@ from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.notices import issue
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
+from targets.models import Target
 from tests.delivery.daily import DAY, HOUR, authorised, days, mails, run
 from tests.delivery.office import NOW, finding, followed_round, installed, unit
 from tests.rounds import world
@@ -30,7 +31,7 @@ def test_the_digest_comes_every_day_also_when_there_is_nothing_to_tell() -> None
     assert days(MessageKind.DIGEST, NOW, 3) == [0, 1, 2]
     calm = mails(MessageKind.DIGEST)[0]
     assert calm.subject == "[Daily digest] Security Office: nothing waits for you"
-    assert "50.0 of 100.0 GiB are free." in calm.text
+    assert "Free: 50.0 GiB of 100.0 GiB." in calm.text
     assert "If it doesn't, something is wrong" in calm.text.replace("\n", " ")
 
 
@@ -70,7 +71,7 @@ def test_the_digest_names_what_waits_for_the_operators() -> None:
         "Water Office: 2 overdue, of these critical or high: 2",
         f"Finding {disputed.pk} of Water Office: false positive, asked for on 26 Nov 2026",
         "Water Office: Order 1 ends on",
-        "Space runs out: 1.0 of 100.0 GiB are free.",
+        "Space is running out: 1.0 GiB of 100.0 GiB are free.",
     ):
         assert told.lower() in text.lower(), told
 
@@ -91,3 +92,17 @@ def test_a_request_about_what_is_proven_fixed_waits_for_nobody() -> None:
     run(NOW)
     (mail,) = mails(MessageKind.DIGEST)
     assert f"Finding {disputed.pk} of Water Office" not in mail.text
+
+
+def test_what_left_the_register_is_not_counted_as_overdue() -> None:
+    owner = unit()
+    finding(owner, deadline=NOW + DAY, reported=NOW)
+    finding(owner, host="192.0.2.99", deadline=NOW + DAY, reported=NOW)
+    power = world.organisation("power", name_en="Power Office", name_zh="电力局")
+    world.register(power, "198.51.100.1")
+    finding(power, host="192.0.2.98", deadline=NOW + DAY, reported=NOW)
+    Target.objects.filter(value__in=("192.0.2.98", "192.0.2.99")).update(retired_at=NOW)
+    run(NOW + 4 * DAY)
+    text = " ".join(mails(MessageKind.DIGEST)[-1].text.split())
+    assert "Water Office: 1 overdue, of these critical or high: 1" in text
+    assert "Power Office: 1 overdue" not in text

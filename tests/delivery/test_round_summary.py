@@ -132,8 +132,8 @@ def test_the_operators_are_told_only_where_that_is_set(district: District, water
 
     (mail,) = Message.objects.filter(kind=MessageKind.ROUND_SUMMARY)
     assert mail.recipient == "ops@office.example"
-    assert mail.subject == f"[Round summary] Round {this.pk} (by hand): 2 of 4 hosts inspected, 0 failed"
-    assert "Unit water: 2 of 4 hosts inspected" in mail.text
+    assert mail.subject == f"[Round summary] Round {this.pk} (by hand): hosts inspected 2 of 4, failed 0"
+    assert "Unit water: hosts inspected 2 of 4" in mail.text
     assert Attachment.objects.get(message=mail).name == f"round-{this.pk}.html"
 
 

@@ -190,7 +190,7 @@ def test_an_urgent_finding_is_alerted_once_in_its_life_and_again_when_it_is_back
     assert alert_urgent(urgent(owner), day(3.1)) == 1
     first, _ = mails(MessageKind.URGENT_ALERT)
     assert first.recipient == "security@water.example"
-    assert first.subject == "[Urgent] Water Office: what can't wait was found; details inside (1)"
+    assert first.subject == "[Urgent] Water Office: 1 finding that can't wait"
     assert HOST not in first.subject
     for body in (first.text, first.html):
         assert f"{HOST}:6379/tcp" in body

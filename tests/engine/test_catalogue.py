@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import replace
 from itertools import product
@@ -66,6 +67,13 @@ def test_chinese_texts_are_chinese_and_english_ones_are_not(check: Check) -> Non
         assert any("\u4e00" <= char <= "\u9fff" for char in text), text
     for text in (english.title, english.impact, english.fix, english.evidence):
         assert not any("\u4e00" <= char <= "\u9fff" for char in text), text
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_no_title_says_a_word_twice_in_a_row(check: Check) -> None:
+    chinese, english = check.texts[Language.ZH_HANS].title, check.texts[Language.EN].title
+    assert not re.search(r"([\u4e00-\u9fff]{2,})\1", chinese), chinese
+    assert not re.search(r"(?<![\w-])(\w+) \1\b", english), english
 
 
 def test_severity_depends_on_where_one_looks_from() -> None:

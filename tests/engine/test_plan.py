@@ -11,12 +11,20 @@ from hypothesis import strategies as st
 
 from scanner.engine.errors import InputError
 from scanner.engine.plan import UDP_SHORT_LIST, PortSet, count_ports, parse_ports, ports_of
+from scanner.engine.probes.discovery import tcp_ranges
 from scanner.engine.probes.services.devices.registry import DEVICE_PORTS
 
 
 def test_top_sets_leave_the_tcp_ports_to_discovery_and_ask_the_udp_short_list() -> None:
     spec = parse_ports("top1000")
     assert (spec.which, spec.tcp, spec.udp) == (PortSet.TOP1000, "", UDP_SHORT_LIST)
+
+
+def test_what_stands_behind_a_word_is_asked_besides() -> None:
+    spec = parse_ports("top1000,T:61234,U:61235")
+    assert (spec.which, spec.tcp, spec.udp) == (PortSet.TOP1000, "61234", (*UDP_SHORT_LIST, 61235))
+    assert set(ports_of(tcp_ranges(spec))) == {*ports_of(tcp_ranges(parse_ports("top1000"))), 61234}
+    assert parse_ports("all,U:61235").tcp == "1-65535"
 
 
 def test_a_bare_number_means_tcp_and_in_a_short_list_udp_too() -> None:
@@ -42,7 +50,9 @@ def test_the_guide_names_every_udp_port_that_is_asked_and_every_port_that_is_spa
     assert {int(port) for port in re.findall(r"\d{3,}", named)} == DEVICE_PORTS
 
 
-@pytest.mark.parametrize("text", ["", "  ", "0", "65536", "80-", "-80", "90-80", "http", "80;443", "٨٠", "1-2-3"])
+@pytest.mark.parametrize(
+    "text", ["", "  ", "0", "65536", "80-", "-80", "90-80", "http", "80;443", "٨٠", "1-2-3", "22,all"]
+)
 def test_anything_else_is_refused_with_the_part_that_is_wrong(text: str) -> None:
     with pytest.raises(InputError):
         parse_ports(text)

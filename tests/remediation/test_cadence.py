@@ -297,6 +297,29 @@ class TestCadenceRounds:
         (this,) = make_cadence_rounds(now + 14 * HOUR)
         assert this.ports == PORTS
 
+    def test_the_ports_of_what_is_open_on_the_hosts_that_are_due_are_asked_as_well(
+        self, water: Organisation, engine: Engine, now: datetime
+    ) -> None:
+        engine.answers["192.0.2.2"] = open_redis
+        inspect(water, engine, now, ports="T:80", kind=PlanKind.ROUTINE)
+        Finding.objects.filter(host="192.0.2.1").update(port=7000)
+        Finding.objects.filter(host="192.0.2.2").update(port=9000)
+        Attention.objects.filter(host="192.0.2.2").update(due=now + 9 * DAY)
+
+        (this,) = make_cadence_rounds(now + 12 * HOUR)
+        assert (this.hosts, this.ports) == (["192.0.2.1"], "T:80,T:7000")
+
+    def test_what_was_found_by_hand_off_the_routine_ports_is_proven_fixed_between_rounds(
+        self, water: Organisation, engine: Engine, now: datetime
+    ) -> None:
+        inspect(water, engine, now, kind=PlanKind.ROUTINE, ports="80")
+        inspect(water, engine, now + HOUR, ports="6379")
+        engine.answers["192.0.2.1"] = open_web
+        (this,) = make_cadence_rounds(now + 14 * HOUR)
+        finish(this, engine, now + 14 * HOUR)
+
+        assert Finding.objects.get(host="192.0.2.1", check_id="SVC-REDIS-UNAUTH").state == "fixed"
+
 
 class TestPartsAreNoWhole:
     def test_a_cadence_round_is_neither_the_latest_nor_the_one_before(

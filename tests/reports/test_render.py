@@ -153,7 +153,7 @@ def test_the_card_says_what_to_fix_first_until_when_and_what_is_overdue() -> Non
     assert "Some findings have passed their deadline" in text
     assert "was due 21 Nov 2026, 2 days ago" in text
     assert "by 24 Nov 2026 (1 day left)" in text
-    assert "9.3 points better than in round 11 (compared on 4 hosts)" in text
+    assert "9.3 better than in round 11 (compared on 4 hosts)" in text
 
 
 def test_the_means_can_be_worked_out_from_what_is_shown() -> None:
@@ -288,7 +288,7 @@ def test_the_card_says_who_what_by_when_and_when_the_next_round_is(language: str
     text = skeleton.text(render_html(showcase.showcase(language)))
 
     wanted = {
-        "en": ("Database administrators", "newly open: 1 of 2", "30 Nov 2026", "Contacts: Zhang San.", "103 %"),
+        "en": ("Database administrators", "newly open: 1 of 2", "30 Nov 2026", "Contacts: Zhang San.", "103%"),
         "zh-Hans": ("数据库管理员", "新增 1 处（共 2 处）", "2026年11月30日", "联系人：张三。", "103%"),
     }
     for said in wanted[language]:

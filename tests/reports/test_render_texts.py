@@ -94,8 +94,33 @@ def test_a_missing_param_becomes_a_dash() -> None:
     assert texts.command("dig {zone}", {}, V4) == f"dig {MISSING}"
 
 
+def test_what_a_rule_found_nothing_for_is_a_dash_like_what_is_missing() -> None:
+    params = {"paths": "/.git/HEAD", "details": "-"}
+    assert texts.evidence("WEB-GIT", params, Language.ZH_HANS).endswith(f"远程地址：{MISSING}。")
+
+
 def test_our_own_words_among_the_params_are_translated() -> None:
     assert "任何人均可访问" in texts.evidence("SVC-REDIS-EXPOSED", {"access": "open"}, Language.ZH_HANS)
+
+
+@pytest.mark.parametrize(
+    ("check", "params", "said"),
+    [
+        ("CLR-TELNET", {"prompt": "yes"}, "服务端进行 Telnet 选项协商；是否出现登录提示：是。"),
+        ("NFS-EXPORT", {"exports": "/srv *", "everyone": "no"}, "共享列表：/srv *。面向所有主机：否。"),
+        ("IMAP-CLEAR", {"login": "accepted", "tls": "offered"}, "明文登录：接受；STARTTLS：支持。"),
+        ("POP-CLEAR", {"login": "accepted", "tls": "refused"}, "明文登录：接受；STLS：不支持。"),
+        (
+            "RDP-NLA-OFF",
+            {"weakest": "rdp", "nla": "absent"},
+            "服务端接受的最低安全方式：RDP 自带加密；网络级身份验证：不支持。",
+        ),
+        ("LDAP-ANON", {"read": "entry"}, "未登录即可读取：root DSE 以外的条目。"),
+        ("TLS-ROBOT", {"oracle": "strong"}, "服务器对错误填充的应答存在差异（预言强度：强）。"),
+    ],
+)
+def test_chinese_evidence_holds_no_english_word_of_ours(check: str, params: dict[str, str], said: str) -> None:
+    assert texts.evidence(check, params, Language.ZH_HANS) == said
 
 
 def test_a_check_that_left_the_catalogue_keeps_its_id_as_title() -> None:

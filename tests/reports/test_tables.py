@@ -62,7 +62,7 @@ def test_dates_are_local_sort_as_they_are_and_name_their_zone() -> None:
 def test_the_workbook_has_a_sheet_for_each_question_with_filters_and_a_frozen_head() -> None:
     book = load_workbook(io.BytesIO(render_xlsx(sample.busy("en"))))
 
-    titles = ["Summary", "What to do first", "Findings", "Inventory", "Certificates", "Ages of products"]
+    titles = ["Summary", "What to do first", "Findings", "Inventory", "Certificates", "Product support"]
     assert book.sheetnames == [*titles, "Not inspected"]
     for sheet in book.worksheets:
         assert (sheet.freeze_panes, sheet.print_title_rows) == ("A2", "$1:$1")

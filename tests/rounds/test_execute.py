@@ -19,7 +19,8 @@ from scanner.engine.probes.dial import Gate
 from scanner.rounds import look, run
 from scanner.rounds.execute import execute
 from scanner.rounds.look import LookAt
-from scanner.rounds.models import HostResult, Round
+from scanner.rounds.making import RoundRequest, make_round
+from scanner.rounds.models import HostResult, PlanKind, Round
 from scanner.rounds.ways import Ways
 from targets.models import Exclusion, Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, ways
@@ -165,6 +166,31 @@ def test_a_host_that_two_targets_name_is_inspected_once_on_all_their_ports(owner
     result = executed(engine)["192.0.2.10"]
     assert [plan.ports.tcp for plan in engine.plans] == ["80,6379,8443"]
     assert result.key_target
+
+
+@pytest.mark.parametrize(
+    ("drawn", "key"),
+    [
+        ("192.0.2.8/30", "192.0.2.10"),
+        ("192.0.2.10", "192.0.2.8/30"),
+        ("https://192.0.2.10:8443/", "192.0.2.10"),
+        ("https://www.example.cn/", "www.example.cn"),
+    ],
+)
+def test_a_spot_check_takes_for_key_what_is_key_whichever_target_was_drawn(
+    owner: Organisation, drawn: str, key: str
+) -> None:
+    register(owner, drawn)
+    register(owner, key, key=True)
+    authorise(owner, drawn)
+    only = owner.targets.get(value=drawn)
+    engine = Engine(dict.fromkeys(("192.0.2.9", "192.0.2.10"), open_web))
+    now = dt.datetime.now(dt.UTC)
+    this = make_round(RoundRequest((owner,), "tester", ports="80", kind=PlanKind.SPOT_CHECK, targets=(only.pk,)), now)
+    execute(this.pk, ways(engine, {"www.example.cn": ["192.0.2.10"]}))
+    results = HostResult.objects.filter(round=this)
+    assert {each.target_id for each in results} == {only.pk}
+    assert [each.address for each in results.filter(key_target=True)] == ["192.0.2.10"]
 
 
 def test_what_the_register_forbids_during_a_round_is_no_longer_touched(owner: Organisation) -> None:

@@ -36,7 +36,8 @@ class Discovered:
 
 
 def tcp_ranges(spec: PortSpec) -> str:
-    """Return the TCP ports to ask as ranges: nmap's most frequent ones and those of every service we know.
+    """Return the TCP ports to ask as ranges: nmap's most frequent ones, those of every service we know, and what is
+    asked besides.
 
     nmap's first thousand leave out Redis, MongoDB, Docker and most others that must not be exposed.
     """
@@ -46,7 +47,7 @@ def tcp_ranges(spec: PortSpec) -> str:
     known = {port for probe in (*PROBES, *plugin_probes()) if probe.transport is Transport.TCP for port in probe.ports}
     known.update(port for probe in WEB_PROBES for port in probe.ports)
     known.update(port for probe in DEVICE_PROBES if probe.transport is Transport.TCP for port in probe.ports)
-    return _frequent(frozenset({*top_ports(count), *known}))
+    return _frequent(frozenset({*top_ports(count), *known, *ports_of(spec.tcp)}))
 
 
 @lru_cache(maxsize=4)
