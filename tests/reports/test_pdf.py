@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pikepdf
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -202,6 +203,16 @@ def test_nothing_is_fetched_or_read_but_what_the_page_holds(tmp_path: Path) -> N
 
     assert "SECRET" not in text_of(pdf)
     assert "/EmbeddedFile" not in keys_of(pdf)
+
+
+def test_a_process_that_makes_many_keeps_nothing_of_them() -> None:
+    page, here = "<title>Notice</title><p>整改通知书 No. 1", psutil.Process()
+    for _ in range(3):
+        pdf_of(page)
+    before = here.memory_full_info().uss
+    for _ in range(40):
+        pdf_of(page)
+    assert here.memory_full_info().uss - before < 5_000_000  # ten were kept, before Pango was made to let go
 
 
 def test_the_rules_for_notes_are_left_out_where_there_are_none_and_the_document_stays_the_same() -> None:
