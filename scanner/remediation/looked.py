@@ -29,7 +29,7 @@ from scanner.engine.plugins.form import owner_of
 from scanner.engine.plugins.load import all_checks, plugin_rules
 from scanner.engine.policy.load import DEFAULT, TlsPolicy, policy
 from scanner.engine.rules.base import Basis
-from scanner.engine.rules.web_transport import https_ports, may_have_https, ports_beside
+from scanner.engine.rules.web_transport import HTTPS_ABSENT, https_ports, may_have_https, ports_beside
 from scanner.prepared import Given, Prepared
 from scanner.remediation.graver import graver_than, is_about_the_same, params_since
 from scanner.remediation.keys import LOOKED, key_look
@@ -108,14 +108,16 @@ class Looked:
         transport = Transport(finding.transport)
         if check is None or self.inspection.outcome not in LOOKED or identity_of(finding) in self.found:
             return False
-        if self.graver(finding) is not None:
+        graver = self.graver(finding)
+        if graver is not None and graver.check != HTTPS_ABSENT:  # of which another look may say otherwise
             return False
         if (finding.port, transport, check.id) in self.untested or self._is_only_tolerated(finding):
             return False
         if not self.inspection.coverage.covers(check.facet, finding.port, transport):
             return False
         return finding.vantage == self.inspection.vantage and (
-            self._nothing_listens(finding.port, transport) or (self._as_deep_as(finding) and self._tells(finding))
+            self._nothing_listens(finding.port, transport)
+            or (self._as_deep_as(finding) and self._tells(finding) and self._asked_beside(finding))
         )
 
     def graver(self, finding: Finding) -> Judged | None:
@@ -160,6 +162,13 @@ class Looked:
 
     def _shown_at(self, finding: Finding) -> Shown:
         return self.shown.get((finding.port, Transport(finding.transport)), Shown())
+
+    def _asked_beside(self, finding: Finding) -> bool:
+        """Tell whether it asked every port of which it must be known that there is no HTTPS any more."""
+        if (*identity_of(finding)[:3], HTTPS_ABSENT) not in self.found:
+            return True
+        ports = ports_beside(finding.check_id, dict(finding.params))
+        return all(self.inspection.coverage.covers(Facet.PORT, port, Transport.TCP) for port in ports)
 
     def _is_only_tolerated(self, finding: Finding) -> bool:
         """Tell whether the policy that ``finding`` was judged by still finds it, or is no longer known.

@@ -91,8 +91,8 @@ class RoundView:
         """
         firsts = [self._first.get((finding.host, address)) for address in self._places(finding)]
         proofs = [looked for looked in firsts if looked is not None and looked.speaks_against(finding)]
-        seen = identity_of(finding) in self._seen or any(each.graver(finding) for each in self._graver_at(finding))
-        return proofs if firsts and not seen and len(proofs) == len(firsts) else []
+        gone = identity_of(finding) not in self._seen and firsts and len(proofs) == len(firsts)
+        return proofs if gone else []
 
     def witness(self, looked: Looked) -> int | None:
         """Return a TCP port that answered, to show in a second look that the host is still up.
@@ -136,7 +136,7 @@ class RoundView:
         firsts = self.doubtful(finding)
         seconds = [self._again.get((finding.host, address)) for address in self._places(finding)]
         confirmed = [second for second in seconds if second is not None and second.confirms(finding)]
-        if not firsts or len(confirmed) != len(seconds):
+        if not firsts or any(each.graver(finding) for each in firsts) or len(confirmed) != len(seconds):
             return Observed(Look(Observation.NOT_INSPECTED, now))
         when = max(second.inspection.finished for second in confirmed)
         first_look = max(first.inspection.finished for first in firsts)

@@ -34,8 +34,9 @@ _OF_A_UNIT = (
 
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE)
 
-ABSENT = "WEB-HTTP-ONLY"
-"""The check that tells of something missing, which one look that met it speaks against."""
+ABSENT, LESSER = "WEB-HTTP-ONLY", "WEB-NO-REDIRECT"
+"""The check that tells of something missing, which one look that met it speaks against; and the one in whose place it
+is told, which goes on with it: what got worse is not mended."""
 
 _Item = tuple[int, str]
 """Port and check."""
@@ -247,8 +248,10 @@ class Ledger:
         # What the first look missed, the second one sees, along with what is new on that port; and it asks for HTTPS
         # before a site counts as mended.
         again = proven and any(port == moment.missed for port, _ in unseen)
-        https = again or (proven and any(check == "WEB-NO-REDIRECT" for _, check in unseen))
+        https = again or (proven and any(check == LESSER for _, check in unseen))
         seen = {item for item in first | (there if again else set()) if item in there or not https or item[1] != ABSENT}
+        grown = {(port, LESSER) for port, check in seen if check == ABSENT} & {*items}
+        seen |= {item for item in grown if items[item].open}
         for item in seen:
             self._seen(items, item, host.address, at)
         for item in items.keys() - there - seen:

@@ -170,7 +170,9 @@ def test_gone_means_that_both_looks_saw_no_clear_text_or_https_where_that_was_mi
 
 def test_a_site_that_lost_its_https_still_leads_nobody_there() -> None:
     assert says(NO_REDIRECT, MISSED, MISSED, "443") is Observation.SEEN
-    assert says(NO_REDIRECT, State(https=(443,), clear=False), State(https=(443,), clear=False)) is Observation.NOT_SEEN
+    leads = State(https=(443,), clear=False)
+    assert says(NO_REDIRECT, leads, leads, "443") is Observation.NOT_SEEN
+    assert says(NO_REDIRECT, MISSED, leads, "443") is Observation.NOT_INSPECTED, "one look says that nothing is mended"
 
 
 @pytest.mark.parametrize("check", [ONLY, NO_REDIRECT])
