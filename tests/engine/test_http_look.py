@@ -206,6 +206,20 @@ def test_a_server_that_has_one_page_for_all_keeps_it_once(tmp_path: Path) -> Non
         assert look().for_crawlers is None
 
 
+def test_a_foreign_page_asks_with_a_cookie(tmp_path: Path) -> None:
+    cookies: list[bool] = []
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        if b"\r\norigin: " in request.lower():
+            cookies.append(b"\r\ncookie: " in request.lower())
+        yield answer()
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert cookies == [True]
+    assert facts.cross_origin == ()
+
+
 def test_a_request_without_a_name_is_sent_under_the_bare_address_only(tmp_path: Path) -> None:
     def reply(request: bytes) -> Iterator[bytes]:
         nameless = b"HTTP/1.0\r\n" in request and b"host:" not in request.lower()

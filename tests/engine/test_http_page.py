@@ -129,6 +129,13 @@ def test_only_plain_folders_of_the_same_site_are_taken_from_links() -> None:
     assert page.folders == ("/files/", "/etc/")
 
 
+def test_a_folder_that_is_named_after_files_may_be_linked_without_its_last_slash() -> None:
+    page = read_page(
+        '<a href="/uploads"><a href="/news"><a href="/site/docs?x=1"><img src="/images"><a href="/files/about">', BASE
+    )
+    assert page.folders == ("/uploads/", "/site/", "/site/docs/", "/files/")
+
+
 def test_folders_of_documents_come_before_those_of_style_sheets_and_scripts() -> None:
     page = read_page(
         '<link rel="stylesheet" href="/css/a.css"><script src="/js/a.js"></script><a href="/upload/a">', BASE

@@ -55,6 +55,9 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.security_txt, "Contact: mailto:a@lab.test"),
     (signatures.robots, "User-agent: *\nDisallow: /wp-admin/\nDisallow: /guanli/\n"),
     (signatures.introspection, '{"data":{"__schema":{"queryType":{"name":"Query"}}}}'),
+    (signatures.composer, json.dumps({"require": {"php": ">=8.1", "ext-json": "*", "monolog/monolog": "^2.9"}})),
+    (signatures.env_file, f"NODE_ENV=x\nDATABASE_URL=mysql://app:{SECRET}@db/app\n"),
+    (signatures.config_json, json.dumps({"db_pass": SECRET})),
 )
 NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.git_head, "not found"),
@@ -73,6 +76,10 @@ NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.config_json, "{" * 100_000),
     (signatures.actuator, json.dumps({"_links": {"next": {}}})),
     (signatures.actuator, json.dumps([1])),
+    (signatures.composer, json.dumps({"require": {"A quiet room": True}})),
+    (signatures.composer, json.dumps({"require": {}})),
+    (signatures.env_file, "NODE_ENV=x\nDATABASE_URL=sqlite:///data/app.db\n"),
+    (signatures.config_json, json.dumps({"bypass": "nothing", "compass": "north"})),
     (signatures.robots, "User-agent: *\nDisallow: /wp-admin/\nAllow: /wp-admin/admin-ajax.php\nDisallow: /search\n"),
     (signatures.robots, "Disallow: /admin/"),
     (signatures.robots, "User-agent: *\nDisallow: /latest/\nDisallow: /secretariat/\nDisallow: /waste-management/\n"),
@@ -206,7 +213,22 @@ def test_an_article_about_listings_is_none() -> None:
     assert listing(reply("<title>Index of /pub</title><p>We write about pubs</p>", "text/html")) is None
 
 
-@pytest.mark.parametrize("inside", ['<a href="../">../</a>', "<ul>\n</ul>", '<a href="/">Parent Directory</a>'])
+def test_a_listing_of_apache_may_have_any_title() -> None:
+    columns = "".join(f'<th><a href="?C={key};O=A">{key}</a></th>' for key in "NMS")
+    assert listing(reply(f"<title>Our files</title><table><tr>{columns}</tr></table>", "text/html")) is not None
+    assert listing(reply('<title>Our files</title><a href="?C=N;O=D">Name</a>', "text/html")) is None
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<a href="../">../</a>',
+        "<ul>\n</ul>",
+        '<a href="/">Parent Directory</a>',
+        '<th><a href="?C=N;O=D">Name</a></th>',
+        '<table summary="Directory Listing" cellpadding="0"></table>',
+    ],
+)
 def test_an_empty_folder_is_listed_too(inside: str) -> None:
     assert listing(reply(f"<title>Index of /pub/</title>{inside}", "text/html")) is not None
 

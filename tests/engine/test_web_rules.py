@@ -388,6 +388,12 @@ def test_internal_addresses_are_found_in_links_and_without_a_host_header_too() -
     assert "WEB-INTERNAL-IP" not in checks(service(site(page=Page(internal_urls=()))))
 
 
+def test_what_is_said_without_a_name_counts_for_a_site_that_has_one() -> None:
+    nameless = HttpReply("GET", "/", 302, (("location", "http://172.20.1.1/"),))
+    finding = found(service(site(), replace(site(host=ADDRESS), nameless=nameless)))[443, "WEB-INTERNAL-IP"]
+    assert dict(finding.params)["site"] == "https://portal.lab.test"
+
+
 def test_the_page_behind_redirects_is_judged_and_the_cookies_of_the_way_count() -> None:
     login = HttpReply("GET", "/login", 200, (("set-cookie", "theme=****; Secure"),))
     way = replace(site("https", ("set-cookie", "sid=****"), status=302), hops=(login,))
@@ -435,6 +441,9 @@ def test_a_cookie_with_a_date_long_past_is_deleted() -> None:
 def test_what_stays_unread_inside_tls_may_be_the_https_site() -> None:
     wants_a_certificate = Service(Endpoint(ADDRESS, 443), "tls", tls=True)
     assert not {"WEB-HTTP-ONLY", "WEB-NO-REDIRECT"} & checks(service(site("http")), wants_a_certificate)
+    says_so = service(site(status=400, page=Page(title="400 No required SSL certificate was sent")))
+    assert not {"WEB-HTTP-ONLY", "WEB-NO-REDIRECT"} & checks(service(site("http")), says_so)
+    assert "WEB-NO-REDIRECT" in checks(service(site("http")), service(site()))
 
 
 @pytest.mark.parametrize(

@@ -407,6 +407,12 @@ MINIO_OPEN: Table = {"GET /": Reply(200, b"<ListAllMyBucketsResult></ListAllMyBu
 _DAV = {"DAV": "1, 2", "Allow": "OPTIONS, GET, HEAD, PROPFIND"}
 _WEBDAV: Table = {"GET /": page("Files", **_DAV), "OPTIONS /": Reply(200, headers=tuple(_DAV.items()))}
 WEBDAV_OPEN: Table = {**_WEBDAV, "PROPFIND /": text('<D:multistatus xmlns:D="DAV:"></D:multistatus>', 207)}
+WEBDAV_OF_NGINX: Table = {
+    **WEBDAV_OPEN,
+    "GET /": page("Files"),
+    "OPTIONS /": Reply(200, headers=(("DAV", "2"), ("Allow", "GET,PROPFIND"))),
+}
+"""With locks, nginx's ngx_http_dav_ext_module names the second class alone."""
 WEBDAV_REFUSES: Table = {**_WEBDAV, "PROPFIND /": text("", 401, WWW_Authenticate='Basic realm="files"')}
 _GRAFANA_HEALTH = data({"commit": "1e84fede54", "database": "ok", "version": "10.2.2"})
 GRAFANA_OPEN: Table = {

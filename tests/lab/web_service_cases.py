@@ -246,11 +246,12 @@ STORAGE_AND_MONITORING = (
         together(
             answers(9000, web.MINIO_OPEN, web.MINIO_DENIES),
             answers(8080, web.WEBDAV_OPEN, NOT_FOUND),
+            answers(8082, web.WEBDAV_OF_NGINX, NOT_FOUND),
             answers(3000, web.GRAFANA_OPEN, NOT_FOUND),
             answers(19999, web.NETDATA_OPEN, NOT_FOUND),
             answers(8081, web.MONGO_EXPRESS_OPEN, NOT_FOUND),
         ),
-        unauth(MINIO=9000, WEBDAV=8080, GRAFANA=3000, NETDATA=19999, MONGO_EXPRESS=8081),
+        unauth(MINIO=9000, WEBDAV=8080, GRAFANA=3000, NETDATA=19999, MONGO_EXPRESS=8081) | unauth(WEBDAV=8082),
     ),
     access_case(
         "web-storage-and-monitoring-closed",

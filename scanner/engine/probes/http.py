@@ -44,7 +44,7 @@ from scanner.engine.probes.http_session import (
     PRODUCT_SHARE,
     HttpSession,
 )
-from scanner.engine.probes.http_signatures import Proof, is_html
+from scanner.engine.probes.http_signatures import Proof, is_data, is_html
 from scanner.engine.probes.http_within import pages_within
 
 LOOK_SECONDS = 45.0
@@ -55,6 +55,9 @@ ROOM = 3
 
 ROOT_EXCERPT = 4096
 """Characters of the first page that are kept."""
+
+_COOKIE = "roundsman=1"
+"""Nobody's session: it stands for the one that a visitor would have."""
 
 _ONE_IS_ENOUGH = frozenset({"phpinfo", "swagger"})
 """Kinds of which one exposed path is the whole finding; others of the kind are then not asked for."""
@@ -156,7 +159,7 @@ class _Site:
 
     def _read(self, reply: HttpReply) -> Page | None:
         base = self._url(reply)
-        if not is_html(reply):
+        if not is_html(reply) or is_data(reply):
             return None
         page = read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT)
         told = refresh_target(reply.header("refresh") or "", base)
@@ -228,9 +231,12 @@ class _Site:
             await self._ask_from_elsewhere(path)
 
     async def _ask_from_elsewhere(self, path: str) -> None:
-        """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins."""
+        """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins.
+
+        A cookie comes with it, as a browser would bring one: some name an origin back to those alone who have any.
+        """
         for origin in (f"https://{secrets.token_hex(8)}.invalid", "null"):
-            reply = await self.ask(path, headers={"Origin": origin})
+            reply = await self.ask(path, headers={"Origin": origin, "Cookie": _COOKIE})
             if reply is None:
                 return
             allowed = reply.header("access-control-allow-origin")

@@ -16,8 +16,16 @@ _LISTING = re.compile(
     r"Directory: /[^<]{0,120}|listing directory /[^<]{0,120}|Files within [^<]{0,120}/)|(\[To Parent Directory\])|"
     r"<h1>\s*(Directory Listing For [^<]{0,120}|listing:)\s"
 )
-# What an article about listings doesn't have besides files: the folder above, or the list of an empty folder.
-_EMPTY = re.compile(r"""(?i)href\s{0,3}=\s{0,3}["']?\.\.?/|parent directory|<ul>\s{0,9}</ul>""")
+# What an article about listings doesn't have besides files: the folder above, the list of an empty folder, columns that
+# Apache sorts by, the table of lighttpd.
+_EMPTY = re.compile(
+    r"""(?i)href\s{0,3}=\s{0,3}["']?(?:\.\.?/|\?C=[NMSD];O=[AD]["'])|parent directory|<ul>\s{0,9}</ul>|"""
+    r"""<table summary="Directory Listing"[\s>]"""
+)
+# What Apache heads its columns with, whatever title a site has given its listings (IndexOptions SuppressHTMLPreamble).
+_APACHE_COLUMNS = re.compile(
+    r"""(?is)<a href="\?C=N;O=[AD]">.{1,300}<a href="\?C=M;O=[AD]">.{1,300}<a href="\?C=S;O=[AD]">"""
+)
 # IIS's own root has no parent to name: host and folder as title and heading, then the files.
 _IIS_LISTING = re.compile(
     r"(?i)<title>([^<]{1,100} - /[^<]{0,100})</title></head>\s?<body>\s?<h1>\1</h1><hr>\s{0,4}<pre>"
@@ -51,6 +59,11 @@ _OF_FILES = re.compile(
 )
 
 
+def is_named_after_files(path: str) -> bool:
+    """Tell whether the last part of a path is called as folders of files are."""
+    return _OF_FILES.fullmatch(f"/{path.rpartition('/')[2]}/") is not None
+
+
 def likeliest(folders: Iterable[str]) -> list[str]:
     """Return the folders in the order in which they are worth a question: those first that are named after files."""
     return sorted(folders, key=lambda path: not _OF_FILES.search(path))
@@ -82,6 +95,8 @@ def _title(reply: HttpReply) -> str:
         other = _CADDY_TITLE.search(reply.body)
     if other:
         return line(html.unescape(other[1]), 120)
+    if _APACHE_COLUMNS.search(reply.body):
+        return "mod_autoindex"
     return "http.FileServer" if _GO_LISTING.match(reply.body) else ""
 
 

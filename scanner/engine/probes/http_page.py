@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from scanner.engine.facts.http import TEXT_OF_A_PAGE, Page, ScriptLibrary
 from scanner.engine.hostile import line
 from scanner.engine.probes import http_page_marks as marks
+from scanner.engine.probes.http_listings import is_named_after_files
 
 PAGE_LIMIT = 256 * 1024
 """Characters of a page that are read: all of a body, whose pictures often stand in it."""
@@ -240,8 +241,11 @@ def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
     here = urlsplit(seen.page)
     there = urlsplit(url)
     folder = there.path.rpartition("/")[0] + "/"
-    if there.netloc == here.netloc and _PLAIN_FOLDER.fullmatch(folder):
-        (seen.folders if name == "a" else seen.asset_folders).append(folder)
+    kept = seen.folders if name == "a" else seen.asset_folders
+    if there.netloc == here.netloc:
+        # Links leave the last slash out; a server then sends to where it is.
+        unslashed = f"{there.path}/" if name == "a" and is_named_after_files(there.path) else ""
+        kept.extend(path for path in (folder, unslashed) if _PLAIN_FOLDER.fullmatch(path))
 
 
 def _read_hidden_link(href: str, text: str, seen: _Reading) -> None:

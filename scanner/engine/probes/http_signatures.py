@@ -37,6 +37,14 @@ def is_html(reply: HttpReply) -> bool:
     return "html" in reply.content_type or reply.body[:200].lstrip().lower().startswith(("<!doctype html", "<html"))
 
 
+def is_data(reply: HttpReply) -> bool:
+    """Tell whether the whole reply is JSON, which programs in PHP often send as what PHP calls everything: a page."""
+    try:
+        return isinstance(json.loads(reply.body), dict | list)
+    except (ValueError, RecursionError):
+        return False
+
+
 _TAG = re.compile(r"(?i)<(?:!doctype|!--|\?xml|/?[a-z][a-z0-9]{0,15}[\s/>])")
 """A mark of HTML. Senders' addresses stand in such brackets too: ``Portal <noreply@example.org>``."""
 
@@ -125,6 +133,8 @@ def php_source(reply: HttpReply) -> Proof | None:
 
 _ENV_LINE = re.compile(r"(?m)^(?:export )?([A-Z_][A-Z0-9_]{0,60})[ \t]{0,3}=(.*)$")
 _ENV_SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|PWD")
+_ENV_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,100}:[^\s/@]{1,200}@\S")
+"""The URL of a database with the account to open it."""
 _ENV_GRAVE = re.compile(
     r"^(?:DB|DATABASE|MYSQL|PG|POSTGRES|MONGO|REDIS|ORACLE|AWS|S3|OSS|COS|OBS|ALI|ALIYUN|TENCENT|QCLOUD|HUAWEI|AZURE|GCP|GOOGLE)_?"
     r"\w*(?:PASS|PWD|SECRET|KEY|URL)"
@@ -136,7 +146,7 @@ def env_file(reply: HttpReply) -> Proof | None:
     if _has_tags(reply) or reply.content_type.startswith(("image/", "application/json")):
         return None
     pairs = [(found[1], found[2].strip().strip("'\"")) for found in _ENV_LINE.finditer(text)]
-    secrets = [name for name, value in pairs if value and _ENV_SECRET.search(name)]
+    secrets = [name for name, value in pairs if (value and _ENV_SECRET.search(name)) or _ENV_CREDENTIALS.match(value)]
     if len(pairs) < 2 or not secrets:
         return None
     names = list(dict.fromkeys([*secrets, *(name for name, _ in pairs)]))[:_NAMES]
@@ -270,10 +280,19 @@ def error_log(reply: HttpReply) -> Proof | None:
     return Proof("ELMAH", (("severity", "high"), ("holds", "ELMAH"))) if found and "ELMAH" in reply.body else None
 
 
+_PACKAGE = re.compile(
+    r"php(?:-64bit)?|(?:ext|lib|composer)-[\w-]{1,60}|[a-z0-9][a-z0-9_.-]{0,60}/[a-z0-9][a-z0-9_.-]{0,60}"
+)
+
+
 def composer(reply: HttpReply) -> Proof | None:
-    """PHP's list of the packages that an application is made of."""
+    """PHP's list of the packages that an application is made of. Composer itself writes no more than that."""
     settings = _object(reply)
-    if not isinstance(settings.get("require"), dict) or not {"name", "autoload", "type"} & settings.keys():
+    required = settings.get("require")
+    if not isinstance(required, dict):
+        return None
+    packages = bool(required) and all(_PACKAGE.fullmatch(name) for name in required)
+    if not packages and not {"name", "autoload", "type"} & settings.keys():
         return None
     return Proof("composer.json", (("severity", "low"), ("holds", "composer.json")))
 
@@ -291,7 +310,10 @@ def actuator_1(reply: HttpReply) -> Proof | None:
     return Proof("profiles", (("endpoints", "env"), ("open", "env")))
 
 
-_SECRET_FIELD = re.compile(r"(?i)(?:password|passwd|pwd|secret|secret_?key|private_?key|access_?key(?:_?secret)?)$")
+_SECRET_FIELD = re.compile(
+    r"(?i)(?:password|passwd|(?:^|[_.-]|db|user|admin|mail|smtp)pass|pwd|secret|secret_?key|private_?key|"
+    r"access_?key(?:_?secret)?)$"
+)
 
 
 def config_json(reply: HttpReply) -> Proof | None:

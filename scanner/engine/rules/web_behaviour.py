@@ -44,7 +44,7 @@ def cross_origin(service: Service, context: Context) -> Iterator[Finding]:
                 severity=Severity.MEDIUM if with_credentials else Severity.LOW,
                 exchanges=asked(
                     site,
-                    f"GET {granted[0].path} HTTP/1.1; Origin: {granted[0].origin}",
+                    f"GET {granted[0].path} HTTP/1.1; Origin: {granted[0].origin}; Cookie: …",
                     f"access-control-allow-origin: {granted[0].allowed}; "
                     f"access-control-allow-credentials: {'true' if granted[0].credentials else '-'}",
                 ),

@@ -120,12 +120,14 @@ def internal_address(service: Service, context: Context) -> Iterator[Finding]:
     in what it says to a request without a name."""
     if _is_internal(service.endpoint.address):
         return
+    # Asked once, under the bare address, though it is the registered name that all else is told of.
+    nameless = next((site.nameless for site in service.http if site.nameless is not None), None)
     for site in answering(service):
-        replies = (*site.first_page, *([site.nameless] if site.nameless else []))
+        replies = (*site.first_page, *([nameless] if nameless else []))
         links = site.page.internal_urls if site.page else ()
         # Versions may have four numbers too: WebLogic Server 10.3.6.0.
         headers = (value for reply in replies for name, value in reply.headers if name not in _VERSION_HEADERS)
-        error = site.nameless.body if site.nameless is not None and site.nameless.status >= 300 else ""
+        error = nameless.body if nameless is not None and nameless.status >= 300 else ""
         text = " ".join((*headers, *links, error))
         told = [found for found in _ADDRESS.findall(text) if _is_internal(found)]
         if told:

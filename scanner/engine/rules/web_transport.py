@@ -12,6 +12,8 @@ from scanner.engine.rules.web_site import answering, is_site, listed, pages, quo
 
 HTTPS_PORT = 443
 
+_WANTS_CERTIFICATE = "400 No required SSL certificate was sent"
+
 HTTPS_ABSENT = "WEB-HTTP-ONLY"
 """The check that reports something as missing: one look that saw HTTPS at the address speaks against it."""
 
@@ -58,7 +60,12 @@ def clear_text(service: Service, context: Context) -> Iterator[Finding]:
 def https_ports(host: HostInspection) -> tuple[int, ...]:
     """Return the ports at which a web site answered inside TLS; a product's interface for programs is none."""
     sites = (service for service in host.services if service.tls and is_site(service))
-    return tuple(sorted({each.endpoint.port for each in sites if any(site.root is not None for site in each.http)}))
+    return tuple(sorted({each.endpoint.port for each in sites if any(map(_lets_visitors_in, each.http))}))
+
+
+def _lets_visitors_in(site: HttpFacts) -> bool:
+    """Tell whether a site answered, and not only that the visitor's certificate is missing (nginx's status 496)."""
+    return site.root is not None and not (site.page is not None and site.page.title == _WANTS_CERTIFICATE)
 
 
 def may_have_https(host: HostInspection) -> bool:

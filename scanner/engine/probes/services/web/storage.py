@@ -41,6 +41,10 @@ _DEPTH_ZERO = {"Depth": "0", "Content-Type": "application/xml"}
 _ONLY_THE_TYPE = b'<?xml version="1.0"?><propfind xmlns="DAV:"><prop><resourcetype/></prop></propfind>'
 
 
+_CLASSES = ("1", "2")
+"""Classes of WebDAV; nginx's ngx_http_dav_ext_module names the second alone, though it includes the first."""
+
+
 def _may_be_webdav(root: HttpReply) -> bool:
     return root.header("dav") is not None or "PROPFIND" in (root.header("allow") or "")
 
@@ -51,7 +55,7 @@ async def _look_at_webdav(session: HttpSession, level: Level) -> ServiceFacts | 
         return None
     dialogue = Dialogue(session)
     options = await dialogue.ask("/", method="OPTIONS", keep_body=False)
-    if not (options.header("dav") or "").startswith("1"):
+    if not (options.header("dav") or "").startswith(_CLASSES):
         return None
     found = await dialogue.ask("/", method="PROPFIND", headers=_DEPTH_ZERO, content=_ONLY_THE_TYPE, keep_body=False)
     if found.status == 207 and "multistatus" in found.body:
