@@ -54,6 +54,14 @@ def test_a_port_that_answers_one_question_is_not_shut_because_it_refuses_another
     assert looked(Answering(b"something", refused), 500) == set()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("port", [19, 69, 123])
+def test_a_port_on_which_nothing_listens_says_so_whether_or_not_its_service_answers_from_another(
+    port: int, address: str
+) -> None:
+    assert {look.facet for look in looked(Dialer(lambda _: None), port, address)} == set(Facet)
+
+
 def test_a_datagram_that_our_own_side_does_not_send_proves_nothing() -> None:
     assert looked(Dialer(lambda _: None), 123, NOWHERE) == set()
 
