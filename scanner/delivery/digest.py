@@ -187,7 +187,8 @@ def _contacts(look: _Look) -> Section:
 
 
 def _notices(look: _Look) -> Section:
-    late = Notice.objects.filter(answered=None, withdrawn=None, answer_by__lte=look.now).select_related("organisation")
+    waiting = Notice.objects.filter(answered=None, withdrawn=None, organisation__retired_at=None)
+    late = waiting.filter(answer_by__lte=look.now).select_related("organisation")
     lines = (
         look.t(
             "mail.digest.notice",
@@ -212,7 +213,9 @@ def _overdue(look: _Look) -> Section:
 
 
 def _requests(look: _Look) -> Section:
-    asked = Exemption.objects.filter(state=ExemptionState.REQUESTED, finding__state__in=TO_FIX)
+    asked = Exemption.objects.filter(
+        state=ExemptionState.REQUESTED, finding__state__in=TO_FIX, finding__organisation__retired_at=None
+    )
     lines = (
         look.t(
             "mail.digest.request",
@@ -240,9 +243,9 @@ def _authorisations(look: _Look) -> Section:
 
 
 def _exemptions(look: _Look) -> Section:
-    ending = Exemption.objects.filter(
-        state=ExemptionState.GRANTED, until__gt=look.now, until__lte=look.now + WARN_BEFORE
-    ).select_related("finding__organisation")
+    granted = Exemption.objects.filter(state=ExemptionState.GRANTED, finding__organisation__retired_at=None)
+    soon = granted.filter(until__gt=look.now, until__lte=look.now + WARN_BEFORE)
+    ending = soon.select_related("finding__organisation")
     lines = (
         look.t(
             "mail.digest.exemption",

@@ -13,7 +13,7 @@ from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.notices import issue
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
-from targets.models import Target
+from targets.models import Organisation, Target
 from tests.delivery.daily import DAY, HOUR, authorised, days, mails, run
 from tests.delivery.office import NOW, finding, followed_round, installed, unit
 from tests.rounds import world
@@ -106,3 +106,19 @@ def test_what_left_the_register_is_not_counted_as_overdue() -> None:
     text = " ".join(mails(MessageKind.DIGEST)[-1].text.split())
     assert "Water Office: 1 overdue, of these critical or high: 1" in text
     assert "Power Office: 1 overdue" not in text
+
+
+def test_an_organisation_that_was_retired_waits_for_nothing() -> None:
+    owner = unit()
+    issue(owner, None, [finding(owner, deadline=NOW + DAY, reported=NOW)], by="ops", now=NOW)
+    disputed, kept = finding(owner, port=9), finding(owner, port=10)
+    acts.request_exemption(disputed, ExemptionKind.FALSE_POSITIVE, "Ann", "a honeypot", "", None, "ann", NOW)
+    acts.grant(kept, ExemptionKind.ACCEPTED, "Ann", "replaced soon", "", NOW + 6 * DAY, "ops", NOW)
+    run(NOW + 4 * DAY)
+    text = mails(MessageKind.DIGEST)[-1].text
+    assert all(told in text for told in ("was to be answered", f"Finding {disputed.pk} of", f"Finding {kept.pk} of")), (
+        text
+    )
+    Organisation.objects.update(retired_at=NOW + 4 * DAY)
+    run(NOW + 5 * DAY)
+    assert "Water Office" not in mails(MessageKind.DIGEST)[-1].text
