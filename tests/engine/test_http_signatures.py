@@ -71,6 +71,7 @@ NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.archive, "<html>PK\x03\x04"),
     (signatures.nginx_status, "x"),
     (signatures.server_status, "x"),
+    (signatures.server_status, "<h1>Server-Status (lighttpd/1.4.69)</h1><p>How to read it</p>"),
     (signatures.php_info, "<?php phpinfo(); // PHP Version 8.2"),
     (signatures.config_json, json.dumps({"password": "Password", "apiKey": "AIza-public", "secret": "two words"})),
     (signatures.config_json, "{" * 100_000),
@@ -120,6 +121,13 @@ def test_the_same_content_served_as_a_page_is_no_proof() -> None:
     for signature, body in PROVEN:
         if signature not in TOLD_BY_CONTENT:
             assert signature(reply(body, "text/html")) is None, body
+
+
+def test_lighttpd_shows_its_status_too() -> None:
+    body = '<title>Status</title><h1>Server-Status (lighttpd/1.4.69)</h1><table summary="status" class="status">'
+    proof = signatures.server_status(reply(body, "text/html"))
+    assert proof is not None
+    assert dict(proof.details) == {"version": "lighttpd/1.4.69"}
 
 
 def test_an_environment_file_with_database_passwords_is_grave_and_its_key_names_are_told() -> None:

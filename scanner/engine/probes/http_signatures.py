@@ -165,8 +165,14 @@ def php_info(reply: HttpReply) -> Proof | None:
     return Proof(f"phpinfo() PHP Version {version[1]}", (("version", version[1]),))
 
 
+_STATUS_OF_LIGHTTPD = re.compile(r'<h1>Server-Status \((lighttpd[^)<]{0,60})\)</h1>\s{0,9}<table summary="status"')
+
+
 def server_status(reply: HttpReply) -> Proof | None:
+    """Apache's mod_status, and that of lighttpd (1.4)."""
     text = reply.body
+    if lighttpd := _STATUS_OF_LIGHTTPD.search(text):
+        return Proof(f"Server-Status ({lighttpd[1]})", (("version", lighttpd[1]),))
     if not re.search(r"(?i)<h1>\s{0,9}Apache Server Status for", text) or "Server uptime:" not in text:
         return None
     version = re.search(r"Server Version: ([^<\n]{1,120})", text)
