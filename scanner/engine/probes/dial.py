@@ -45,12 +45,6 @@ _GOODBYE = 1e-6
 a minute if not told, in which the host would hold one connection more than it may."""
 
 
-_IPV4_ERRORS = (socket.AF_INET, socket.IPPROTO_IP, 11)
-_IPV6_ERRORS = (socket.AF_INET6, socket.IPPROTO_IPV6, 25)
-"""Family, level and number of Linux's ``IP_RECVERR`` and ``IPV6_RECVERR`` (ip(7), ipv6(7)), which Python names from
-3.14 on. Without it a socket that takes answers from any port is not told that one is unreachable: it seems silent."""
-
-
 _HIGH_WATER = 64 * 1024
 """Bytes that wait to be sent above which draining would wait: asyncio's default for its transports."""
 
@@ -361,15 +355,13 @@ async def _exchange_datagram(endpoint: Endpoint, request: bytes, timeout: float,
 
 
 def _datagram_socket(peer: tuple[str, int], *, connected: bool) -> socket.socket:
-    """Return a socket for one question; ``connected``, it hears of nobody but the peer. It is told of a refusal."""
-    family, level, errors = _IPV6_ERRORS if ":" in peer[0] else _IPV4_ERRORS
-    own = socket.socket(family, socket.SOCK_DGRAM)
+    """Return a socket for one question; ``connected``, it hears of nobody but the peer, and of a refusal."""
+    own = socket.socket(socket.AF_INET6 if ":" in peer[0] else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         own.setblocking(False)
         if connected:
             own.connect(peer)
         else:
-            own.setsockopt(level, errors, 1)
             own.bind(("", 0))
     except OSError:
         own.close()

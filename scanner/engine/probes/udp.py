@@ -79,11 +79,15 @@ async def _ask_each(contact: Contact, candidates: list[ServiceProbe], notes: Por
 async def _ask_udp(contact: Contact, probe: ServiceProbe) -> bytes | None:
     """Return the answer, empty on silence, None when the host says that nothing listens there.
 
-    On the protocol's own port one lost datagram must not hide the service, so it is asked twice.
+    On the protocol's own port one lost datagram must not hide the service, so it is asked twice. A socket that takes
+    answers from any port is not told that a port is unreachable; so one that hears of no other asks last.
     """
-    for _ in range(2 if contact.endpoint.port in probe.ports else 1):
+    from_any_port = [probe.answers_elsewhere] * (2 if contact.endpoint.port in probe.ports else 1)
+    if probe.answers_elsewhere:
+        from_any_port.append(False)
+    for any_port in from_any_port:
         try:
-            return await contact.ask(probe.greeting, timeout=UDP_WAIT, any_port=probe.answers_elsewhere)
+            return await contact.ask(probe.greeting, timeout=UDP_WAIT, any_port=any_port)
         except ConnectionRefused:
             return None
         except ProbeError:
