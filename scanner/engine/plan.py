@@ -21,8 +21,8 @@ UDP_SHORT_LIST = (
     9600, 10001, 11211, 44818, 47808,
 )  # fmt: skip
 """UDP ports of services that leak or amplify, and of controllers, which only the highest level asks; asked unless the
-ports are listed by hand. They are asked all at once, so that the silent ones cost the same two seconds together, and
-two datagrams each."""
+ports are listed by hand. They are asked all at once, so that the silent ones cost the same three seconds together, and
+two datagrams each, three where a service may answer from another port."""
 
 UDP_LISTED_LIMIT = 64
 """A hand-written list of at most this many bare ports is asked over UDP too: each costs a few datagrams."""
