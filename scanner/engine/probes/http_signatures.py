@@ -39,10 +39,7 @@ def is_html(reply: HttpReply) -> bool:
 
 def is_data(reply: HttpReply) -> bool:
     """Tell whether the whole reply is JSON, which programs in PHP often send as what PHP calls everything: a page."""
-    try:
-        return isinstance(json.loads(reply.body), dict | list)
-    except (ValueError, RecursionError):
-        return False
+    return isinstance(_parsed(reply), dict | list)
 
 
 _TAG = re.compile(r"(?i)<(?:!doctype|!--|\?xml|/?[a-z][a-z0-9]{0,15}[\s/>])")
@@ -373,11 +370,16 @@ def cross_domain(reply: HttpReply) -> Proof | None:
 def _object(reply: HttpReply) -> dict[str, object]:
     if is_html(reply) or not reply.body.lstrip("\ufeff \r\n\t").startswith("{"):
         return {}
-    try:
-        value = json.loads(reply.body.lstrip("\ufeff"))
-    except (ValueError, RecursionError):
-        return {}
+    value = _parsed(reply)
     return value if isinstance(value, dict) else {}
+
+
+def _parsed(reply: HttpReply) -> object:
+    """Return what the body is as JSON; None where it is none."""
+    try:
+        return json.loads(reply.body.lstrip("\ufeff"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _fields(value: object, depth: int = 4) -> Iterator[tuple[str, str]]:

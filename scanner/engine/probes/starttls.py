@@ -58,8 +58,8 @@ def _reply_whole(data: bytes) -> bool:
     return bool(re.search(rb"(?:^|\n)\d{3}(?: [^\n]*)?\r?\n$", data))
 
 
-async def _reply(conversation: Conversation, wait: float | None = None) -> bytes:
-    return await conversation.receive_until(_reply_whole, limit=REPLY_LIMIT, timeout=wait or REPLY_WAIT)
+async def _reply(conversation: Conversation, wait: float = REPLY_WAIT) -> bytes:
+    return await conversation.receive_until(_reply_whole, limit=REPLY_LIMIT, timeout=wait)
 
 
 async def _greeted(conversation: Conversation, protocol: str) -> None:
