@@ -29,6 +29,10 @@ VIOLATIONS = """async levels => {
   return found.violations.flatMap(each => each.nodes.map(node => each.id + ": " + node.html));
 }"""
 
+LABELS_THAT_RUN_ON = """() => [...document.querySelectorAll("[data-label]")].filter(cell =>
+  cell.clientHeight && parseFloat(getComputedStyle(cell, "::before").height) > cell.getBoundingClientRect().height + 0.5
+).map(cell => cell.dataset.label)"""
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Browser]:
@@ -64,6 +68,16 @@ def test_no_page_or_mail_is_wider_than_the_screen_or_fetches_or_says_anything(ru
             if shown.page.evaluate("document.documentElement.scrollWidth") > width:
                 wide.append(name)
     assert (wide, shown.asked, shown.said) == ([], [], [])
+
+
+@pytest.mark.parametrize("width", [360, 680])
+def test_where_each_cell_is_a_line_its_label_stays_beside_it(running: Browser, width: int) -> None:
+    found = []
+    with tab(running, width=width) as shown:
+        for name, html in every_page():
+            shown.show(html)
+            found += [f"{name}: {each}" for each in shown.page.evaluate(LABELS_THAT_RUN_ON)]
+    assert found == []
 
 
 @pytest.mark.parametrize("language", Language)
