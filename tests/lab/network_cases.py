@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +104,21 @@ def _ntpd_of_old(request: bytes) -> bytes | None:
 def _ntpd_of_today(request: bytes) -> bytes | None:
     """Tell the time and nothing else, as ``restrict default noquery`` has it."""
     return _ntpd_of_old(request) if request[0] & 0x07 == 3 else None
+
+
+@contextlib.contextmanager
+def _limiting_ntpd(address: str, folder: Path) -> Iterator[None]:
+    """Tell the time no second time within four seconds, as ``restrict default limited`` has it; variables always."""
+    asked = [-math.inf]
+
+    def answer(request: bytes) -> bytes | None:
+        if request[0] & 0x07 != 3:
+            return _ntpd_of_old(request)
+        asked.append(time.monotonic())
+        return _ntpd_of_old(request) if asked[-1] - asked[-2] > 4 else None
+
+    with scripted_udp(123, answer)(address, folder):
+        yield
 
 
 def _chargen(_: bytes) -> bytes:
@@ -289,6 +306,14 @@ CASES = (
         silent=frozenset({"NTP-MODE6", "NTP-MONLIST"}),
         services=frozenset({(123, "ntp")}),
         level=2,
+    ),
+    LabCase(
+        name="ntp-that-limits-its-clients",
+        address="127.10.11.241",
+        ports="U:123",
+        start=_limiting_ntpd,
+        expected=frozenset({("123/udp", "NTP-MODE6")}),
+        services=frozenset({(123, "ntp")}),
     ),
     LabCase(
         name="udp-echo",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import ssl
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 
+from scanner.engine.errors import HostSilent
 from scanner.engine.facts.service import Exchange
 from scanner.engine.hostile import mask_secrets, printable_bytes
 from scanner.engine.model import Endpoint, Level, Target
@@ -51,8 +53,14 @@ class Contact:
         ) as conversation:
             yield conversation
 
-    async def ask(self, request: bytes, *, timeout: float = 1.5, any_port: bool = False) -> bytes:
-        """Send one datagram and return the answer; errors as :meth:`Dialer.ask`."""
+    async def ask(self, request: bytes, *, timeout: float = 1.5, tries: int = 2, any_port: bool = False) -> bytes:
+        """Send one datagram and return the answer; errors as :meth:`Dialer.ask`.
+
+        It is sent ``tries`` times, as one that got lost must hide nothing; each answer may take ``timeout`` seconds.
+        """
+        for _ in range(tries - 1):
+            with contextlib.suppress(HostSilent):
+                return await self.dialer.ask(self.endpoint, request, timeout=timeout, any_port=any_port)
         return await self.dialer.ask(self.endpoint, request, timeout=timeout, any_port=any_port)
 
 

@@ -65,7 +65,9 @@ async def look(contact: Contact) -> ServiceFacts:
     async def ask(message: bytes) -> bytes:
         if over_tcp:
             return await _stream(contact, message)
-        return await contact.ask(message, timeout=RECURSION_TIMEOUT)
+        if message == VERSION_BIND:
+            return await contact.ask(message)
+        return await contact.ask(message, timeout=RECURSION_TIMEOUT, tries=1)  # whoever asks that asks again
 
     evidence: list[Exchange] = []
     version = await _version(ask, evidence)

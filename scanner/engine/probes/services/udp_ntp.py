@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.engine.errors import ProbeError
+from scanner.engine.errors import HostSilent, ProbeError
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level, Transport
 from scanner.engine.probes.contact import Contact, exchange
@@ -44,8 +44,13 @@ def is_monlist(reply: bytes) -> bool:
 
 
 async def look(contact: Contact) -> ServiceFacts:
-    """Ask the time; at the level of reads the variables; with permission the list of clients. One packet each."""
-    evidence = [exchange(CLIENT, await contact.ask(CLIENT))]
+    """Ask the time; at the level of reads the variables; with permission the list of clients.
+
+    A server that limits its clients (``restrict limited``) may not tell the time once more after the greeting, and
+    answer the rest all the same. Raises ``HostSilent`` when it answers nothing any more.
+    """
+    evidence: list[Exchange] = []
+    await _ask(contact, CLIENT, evidence)
     attributes: list[tuple[str, str]] = []
     sizes: dict[str, int] = {}
     version = ("", "")
@@ -60,6 +65,8 @@ async def look(contact: Contact) -> ServiceFacts:
         attributes.append(("monlist", "answered" if is_monlist(reply) else "silent"))
         if is_monlist(reply):
             sizes = {"bytes_in": len(MONLIST), "bytes_out": len(reply)}
+    if not evidence:
+        raise HostSilent("The NTP server no longer answers.")
     attributes += [(name, str(size)) for name, size in sizes.items()]
     access = Access.OPEN if sizes else Access.UNKNOWN
     return ServiceFacts("NTP", access, *version, attributes=tuple(attributes), exchanges=tuple(evidence))

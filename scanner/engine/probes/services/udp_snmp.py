@@ -16,6 +16,8 @@ from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import Attributes
 
 COMMUNITIES = (b"public", b"private")
+_COMMUNITY_WAIT = 1.0
+"""Seconds; an agent that doesn't know a community keeps silent, and there are four questions, each asked twice."""
 
 _SEQUENCE, _GET, _RESPONSE, _REPORT = 0x30, 0xA0, 0xA2, 0xA8
 _VERSION_1, _VERSION_2C, _VERSION_3 = 0, 1, 3
@@ -94,7 +96,7 @@ async def _community(contact: Contact, evidence: list[Exchange]) -> Attributes:
         for version in (_VERSION_2C, _VERSION_1):
             request = get_sys_descr(version, community)
             try:
-                reply = await contact.ask(request)
+                reply = await contact.ask(request, timeout=_COMMUNITY_WAIT)
                 system = _sys_descr(reply)
             except HostSilent:
                 continue

@@ -158,7 +158,7 @@ async def look_at_ike(contact: Contact) -> ServiceFacts:
     versions: list[str] = []
     attributes: tuple[tuple[str, str], ...] = ()
     for name, request, recognises in (("2", IKE_2, is_ike_2), ("1", IKE_1, is_ike_1)):
-        reply = (await _patiently(contact, marker + request)).removeprefix(marker)
+        reply = (await _answer(contact, marker + request)).removeprefix(marker)
         if not recognises(reply):
             continue
         versions.append(name)
@@ -172,16 +172,14 @@ async def look_at_ike(contact: Contact) -> ServiceFacts:
     )
 
 
-async def _patiently(contact: Contact, request: bytes) -> bytes:
-    """Return the answer to one of two datagrams, as one may be lost; empty when there is none."""
-    for _ in range(2):
-        try:
-            return await contact.ask(request)
-        except ConnectionRefused:
-            raise
-        except ProbeError:
-            continue
-    return b""
+async def _answer(contact: Contact, request: bytes) -> bytes:
+    """Return the answer; empty when there is none."""
+    try:
+        return await contact.ask(request)
+    except ConnectionRefused:
+        raise
+    except ProbeError:
+        return b""
 
 
 def _text(field: bytes) -> str:

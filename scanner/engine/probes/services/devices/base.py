@@ -44,7 +44,7 @@ def one_request(
 
     async def look(contact: Contact) -> ServiceFacts:
         if transport is Transport.UDP:
-            reply = await contact.ask(request)
+            reply = await contact.ask(request, tries=1)
         else:
             async with contact.open() as conversation:
                 await conversation.send(request)
