@@ -27,6 +27,7 @@ from scanner.delivery.reports import mailed_forms
 from scanner.delivery.round_letter import round_letter
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError
+from scanner.engine.model import Facet, Gap, GapReason, Transport
 from scanner.locks import Turn, take_turn
 from scanner.packing import Like, pack
 from scanner.remediation.lifecycle import Happened
@@ -280,10 +281,14 @@ def _result(this: Round, row: FindingRow, verdict: Verdict, now: datetime) -> Re
 
 
 def _reasons(this: Round, finding: FindingRow) -> tuple[Reason, ...]:
-    """Return what kept the round from looking at a finding: what concerns its whole host, then its port."""
+    """Return what kept the round from looking at a finding: what concerns its whole host, then its port, which may have
+    said nothing."""
     here = Q(hostname=finding.host) | Q(hostname="", address=finding.host)
     looks = HostResult.objects.filter(here, round=this, organisation=finding.organisation, look=LookNumber.FIRST)
-    gaps = [gap for look in looks for gap in look.inspection().coverage.gaps]
-    ours = [gap for gap in gaps if gap.port in (None, finding.port)]
+    coverages = [look.inspection().coverage for look in looks]
+    ours = [gap for each in coverages for gap in each.gaps if gap.port in (None, finding.port)]
     ours.sort(key=lambda gap: gap.port is not None)
+    transport = Transport(finding.transport)
+    if any(each.kept_silent(finding.port, transport) for each in coverages):
+        ours.append(Gap(GapReason.UDP_SILENT, Facet.SERVICE, finding.port, transport))
     return tuple(Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in ours)

@@ -83,6 +83,10 @@ class ConnectionLost(ProbeError):  # noqa: N818 - reads as the event it is
     """The other side closed the connection in mid-conversation."""
 
 
+class HostUnreachable(ConnectionLost):
+    """A router or firewall says that there is no way to the host or port (ICMP, RFC 1812 section 5.2.7.1)."""
+
+
 class NameRefused(ConnectionLost):
     """The server ended the TLS handshake with the alert ``unrecognized_name`` (RFC 6066 section 3)."""
 

@@ -28,7 +28,7 @@ from scanner.engine.plan import Plan, PortSet
 from scanner.engine.plugins.load import active
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
-from scanner.engine.probes.discovery import Discovered
+from scanner.engine.probes.discovery import Discovered, as_ranges
 from scanner.engine.probes.filtered import knock
 from scanner.engine.probes.identify import manner
 from scanner.engine.probes.notes import PortNotes
@@ -273,6 +273,7 @@ def _conclude(
         gaps=gaps,
         connections=tools.dialer.connections.pop(target.address, 0),
         datagrams=tools.dialer.datagrams.pop(target.address, 0),
+        silent_udp=as_ranges({notes.contact.endpoint.port for notes in seen.notes if notes.silent}),
         requests=tools.dialer.requests.pop(target.address, 0),
     )
     tools.dialer.forget(target.address)

@@ -143,6 +143,7 @@ class GapReason(StrEnum):
 
     HOST_SILENT = "host-silent"
     TCP_SILENT = "tcp-silent"
+    UDP_SILENT = "udp-silent"
     TIMED_OUT = "timed-out"
     REFUSED_BY_SCOPE = "refused-by-scope"
     FRAGILE_PORT = "fragile-port"
@@ -260,6 +261,12 @@ class PortScan:
             return False
         return port_in(self.filtered_ports, port) if self.filtered_ports else self.filtered > 0
 
+    @property
+    def answered(self) -> bool:
+        """Whether any port answered: an open one, or one that refused."""
+        asked = sum(map(len, port_ranges(self.ports)))
+        return bool(self.open) or self.filtered < asked
+
     def shut(self, port: int) -> bool:
         """Tell whether nothing can be reached at this port: it refused, or it drops everything, tried twice.
 
@@ -307,6 +314,8 @@ class Coverage:
     ``connections`` (TCP), ``datagrams`` (UDP) and ``requests`` (HTTP, over those connections) are what our own probes
     sent, and the connections of sslyze. On top, uncounted, come nmap's: at most three packets for each port of a scan,
     and the connections by which it tries to name a port that answered and that nothing else recognised.
+
+    ``silent_udp`` are the UDP ports, as ranges, that left every question of their services unanswered.
     """
 
     scans: tuple[PortScan, ...] = ()
@@ -315,6 +324,7 @@ class Coverage:
     connections: int = 0
     requests: int = 0
     datagrams: int = 0
+    silent_udp: str = ""
 
     def covers(self, facet: Facet, port: int, transport: Transport) -> bool:
         """Tell whether ``facet`` of this port was inspected, so that "not seen" means "not there".
@@ -339,6 +349,19 @@ class Coverage:
             return False
         scanned = [scan for scan in self.scans if scan.transport is transport and port_in(scan.ports, port)]
         return bool(scanned) and all(scan.dropped(port) for scan in scanned)
+
+    def kept_silent(self, port: int, transport: Transport) -> bool:
+        """Tell whether a UDP port left all questions unanswered while a TCP port of the host answered plainly.
+
+        A firewall may drop what it is sent, a host limits how often it calls a port unreachable (RFC 1812 section
+        4.3.2.8), and a service may be at a standstill: by itself it is a reason to look again, and no more.
+        """
+        if transport is not Transport.UDP or not port_in(self.silent_udp, port):
+            return False
+        ended_early = any(gap.reason is GapReason.TIMED_OUT and gap.port is None for gap in self.gaps)
+        limited = ended_early or any(gap.reason in _LIMITS - {GapReason.TIMED_OUT} for gap in self.gaps)
+        answered = any(scan.transport is Transport.TCP and scan.answered for scan in self.scans)
+        return answered and not limited and not self._has_gap(Facet.SERVICE, port, transport)
 
     def _has_gap(self, facet: Facet, port: int, transport: Transport) -> bool:
         for gap in self.gaps:

@@ -42,6 +42,7 @@ from scanner.remediation.moves import Moves
 from scanner.remediation.observe import Observed, RoundView
 from scanner.remediation.part import Part, Register, is_urgent
 from scanner.remediation.scores import store_score
+from scanner.remediation.silence import Silences
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
 from targets.models import Organisation
 
@@ -302,6 +303,7 @@ def view_of(
         known,
         policies_of_open(organisation),
         Moves(this, organisation),
+        Silences(this, organisation),
     )
 
 

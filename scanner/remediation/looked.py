@@ -81,8 +81,8 @@ class Looked:
         return self.inspection.target.address
 
     def speaks_against(self, finding: Finding) -> bool:
-        """Tell whether this look is a reason to look again: it proves absence, or its packets were dropped, or it saw
-        nothing any more but did not ask where that lay.
+        """Tell whether this look is a reason to look again: it proves absence, or its packets were dropped or went
+        unanswered, or it saw nothing any more but did not ask where that lay.
 
         A port that was filtered is asked once more before that counts: see :meth:`PortScan.shut`. So is a site at the
         places that its first page led to before.
@@ -90,7 +90,14 @@ class Looked:
         here = finding.vantage == self.inspection.vantage and self.inspection.outcome in LOOKED
         known = finding.check_id in all_checks()
         filtered = self.inspection.coverage.seems_filtered(finding.port, Transport(finding.transport))
-        return (here and known and filtered) or self._no_longer_sees(finding)
+        return (here and known and filtered) or self.hears_nothing_of(finding) or self._no_longer_sees(finding)
+
+    def hears_nothing_of(self, finding: Finding) -> bool:
+        """Tell whether this look, as deep and from where ``finding`` was last seen, asked its UDP port and nothing came
+        back, although the host answers."""
+        here = finding.vantage == self.inspection.vantage and self.inspection.outcome in LOOKED
+        silent = self.inspection.coverage.kept_silent(finding.port, Transport(finding.transport))
+        return here and silent and finding.check_id in all_checks() and self._as_deep_as(finding)
 
     def proves_absence(self, finding: Finding) -> bool:
         """Tell whether this look could have seen ``finding`` and did not, and asked wherever it was seen before."""

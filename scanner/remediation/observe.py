@@ -17,6 +17,7 @@ from scanner.remediation.lifecycle import Look, Observation, State
 from scanner.remediation.looked import Identity, Looked, as_it_was, basis_of, gone_on, identity_of, read
 from scanner.remediation.models import Finding
 from scanner.remediation.moves import Moves
+from scanner.remediation.silence import Silences
 from scanner.rounds.models import HostResult, LookNumber
 from targets.models import Organisation
 
@@ -42,7 +43,8 @@ class RoundView:
 
     ``keys`` are those of the whole inventory; without them each host is judged as if it were alone. ``former`` names
     the policies that counted when findings that it may be asked about were seen. ``moves`` tells which addresses names
-    have left; without them absence must be shown wherever a finding was seen.
+    have left; without them absence must be shown wherever a finding was seen. ``silences`` tells which UDP ports have
+    been silent for long; without them silence proves nothing.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class RoundView:
         keys: KnownKeys | None = None,
         former: Iterable[str] = (),
         moves: Moves | None = None,
+        silences: Silences | None = None,
     ) -> None:
         self._moves = moves
+        self._silences = silences
         self._addresses: dict[str, set[str]] = defaultdict(set)
         self._first: dict[tuple[str, str], Looked] = {}
         self._again: dict[tuple[str, str], Looked] = {}
@@ -135,13 +139,19 @@ class RoundView:
                 return self._no_lighter(finding, seen)
         firsts = self.doubtful(finding)
         seconds = [self._again.get((finding.host, address)) for address in self._places(finding)]
-        confirmed = [second for second in seconds if second is not None and second.confirms(finding)]
+        confirmed = [each for each in seconds if each and (each.confirms(finding) or self._is_mute(finding, each))]
         if not firsts or any(each.graver(finding) for each in firsts) or len(confirmed) != len(seconds):
             return Observed(Look(Observation.NOT_INSPECTED, now))
         when = max(second.inspection.finished for second in confirmed)
         first_look = max(first.inspection.finished for first in firsts)
         left = tuple(address for address in finding.addresses if address not in self._places(finding))
         return Observed(Look(Observation.NOT_SEEN, when), first_look=first_look, left=left)
+
+    def _is_mute(self, finding: Finding, second: Looked) -> bool:
+        """Tell whether the second look heard nothing of a UDP service which has been silent for long."""
+        if self._silences is None or not second.hears_nothing_of(finding):
+            return False
+        return self._silences.lasts(finding, second.address)
 
     def _no_lighter(self, finding: Finding, seen: Observed) -> Observed:
         """Let a finding weigh what it did while an address where it was seen, too, was not looked at.

@@ -108,8 +108,8 @@ def _ports(findings: Iterable[Finding]) -> str:
     tcp, udp = ports_rested_on(chosen)
     asked: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
     for each in chosen:
-        if each.transport == Transport.TCP:
-            asked[each.organisation_id, each.host].add(each.port)
+        if each.transport != Transport.DNS:
+            asked[each.organisation_id, each.host] |= {each.port} if each.transport == Transport.TCP else set()
     for (owner, host), ports in asked.items():
         tcp |= set(sorted(_known_open(owner, host) - ports)[:WITNESSES])
     return listed_ports(tcp, udp) or DOMAINS_ONLY

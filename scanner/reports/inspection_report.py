@@ -93,6 +93,7 @@ def refused_target(refusal: Refusal, language: Language) -> Document:
         "coverage": {
             "scans": [],
             "inspected": [],
+            "silent_udp": [],
             "not_inspected": [_gap("", gap, words(language))],
             "connections": 0,
             "requests": 0,
@@ -268,6 +269,11 @@ def _coverage(hosts: Sequence[HostInspection], vocabulary: Words) -> Document:
             {"address": address, "port": look.port, "transport": str(look.transport), "facet": str(look.facet)}
             for address, coverage in everywhere
             for look in sorted(coverage.looks)
+        ],
+        "silent_udp": [
+            {"address": address, "ports": coverage.silent_udp}
+            for address, coverage in everywhere
+            if coverage.silent_udp
         ],
         "not_inspected": [_gap(address, gap, vocabulary) for address, coverage in everywhere for gap in coverage.gaps],
         "connections": sum(coverage.connections for _, coverage in everywhere),

@@ -21,6 +21,7 @@ from scanner.rounds.models import PlanKind
 from targets.models import Organisation
 from tests.delivery.office import contact, installed, unit
 from tests.remediation.looks import a_round, day, followed, look
+from tests.remediation.time_server import exposed, silent
 from tests.rounds.world import authorise, open_redis, open_web, register, timed_out
 
 pytestmark = pytest.mark.django_db
@@ -173,6 +174,16 @@ def test_a_re_inspection_tells_what_became_of_a_claim_and_why(
         assert said in " ".join(body.split())
     assert mail.report is None
     assert not mails(MessageKind.ROUND_REPORT)
+
+
+def test_a_re_inspection_says_that_a_udp_port_kept_silent_and_what_would_show_more(owner: Organisation) -> None:
+    followed(owner, exposed, 1)
+    finding = Finding.objects.get(check_id="NTP-MODE6")
+    claim(finding, by="unit", note="firewall", now=day(1.2))
+    this = followed(owner, silent, 2, kind=PlanKind.REINSPECTION, hosts=(HOST,), findings=(finding.pk,))
+    tell_round(this.pk, day(2.1))
+    (mail,) = mails(MessageKind.REINSPECTION)
+    assert "It counts as fixed once it has been silent for seven days" in " ".join(mail.text.split())
 
 
 def urgent(owner: Organisation) -> list[Finding]:

@@ -29,9 +29,9 @@ SCAN_ONLY = ("--syn", "-m", "length", "--length", "0:44")
 
 
 @contextlib.contextmanager
-def firewall(address: str, *match: str, does: tuple[str, ...] = ("DROP",)) -> Iterator[None]:
+def firewall(address: str, *match: str, does: tuple[str, ...] = ("DROP",), protocol: str = "tcp") -> Iterator[None]:
     """Drop what comes to ``address`` and matches, or as it ``does``; only in the network namespace of the tests."""
-    rule = ["INPUT", "-d", address, "-p", "tcp", *match, "-j", *does]
+    rule = ["INPUT", "-d", address, "-p", protocol, *match, "-j", *does]
     subprocess.run([program("iptables"), "-w", "-I", *rule], check=True)
     try:
         yield
@@ -177,3 +177,32 @@ def test_a_filtered_port_is_a_reason_to_look_again_but_not_where_the_host_limits
     assert not Coverage((scan,)).covers(Facet.SERVICE, 22, TCP)
     limited = Gap(GapReason.CONNECTION_LIMITED, Facet.TLS, 80)
     assert not Coverage((scan,), gaps=(limited,)).seems_filtered(22, TCP)
+
+
+@real
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    "does", [("DROP",), ("REJECT", "--reject-with", "icmp-admin-prohibited")], ids=["drops", "prohibits"]
+)
+def test_a_udp_service_that_a_firewall_hides_is_silent_on_a_host_that_answers(does: tuple[str, ...]) -> None:
+    with (
+        listener("127.31.0.9", 7001, answer=b"SSH-2.0-OpenSSH_9.2\r\n"),
+        scripted_udp(53, bind_of_old)("127.31.0.9", Path()),
+        firewall("127.31.0.9", "--dport", "53", does=does, protocol="udp"),
+    ):
+        coverage = look("127.31.0.9", "T:7001,U:53").coverage
+    assert coverage.kept_silent(53, Transport.UDP)
+    assert not coverage.covers(Facet.SERVICE, 53, Transport.UDP)
+
+
+@real
+@pytest.mark.lab
+def test_a_udp_port_that_a_firewall_calls_unreachable_is_shut() -> None:
+    with (
+        listener("127.31.0.10", 7001, answer=b"SSH-2.0-OpenSSH_9.2\r\n"),
+        scripted_udp(53, bind_of_old)("127.31.0.10", Path()),
+        firewall("127.31.0.10", "--dport", "53", does=("REJECT",), protocol="udp"),
+    ):
+        coverage = look("127.31.0.10", "T:7001,U:53").coverage
+    assert coverage.covers(Facet.SERVICE, 53, Transport.UDP)
+    assert not coverage.kept_silent(53, Transport.UDP)

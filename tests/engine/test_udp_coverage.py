@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 
 import pytest
 
-from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, ProbeError
+from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, HostUnreachable, ProbeError
 from scanner.engine.model import Endpoint, Facet, Level, Look, Target, Transport
 from scanner.engine.probes import dial
 from scanner.engine.probes.contact import Contact
@@ -34,11 +35,15 @@ class Answering(Dialer):
         return answer
 
 
-def looked(dialer: Dialer, port: int, address: str = "127.0.0.1") -> set[Look]:
+def noted(dialer: Dialer, port: int, address: str = "127.0.0.1") -> PortNotes:
     contact = Contact(dialer, Target(address, address), Endpoint(address, port, Transport.UDP), Level.READ)
     notes = PortNotes(contact)
     assert asyncio.run(look_at_udp(contact, listed=False, notes=notes)) is None
-    return notes.looks
+    return notes
+
+
+def looked(dialer: Dialer, port: int, address: str = "127.0.0.1") -> set[Look]:
+    return noted(dialer, port, address).looks
 
 
 def test_only_the_host_itself_can_say_that_nothing_listens() -> None:
@@ -52,6 +57,37 @@ def test_a_port_that_answers_one_question_is_not_shut_because_it_refuses_another
     refused = ConnectionRefused("unreachable")
     assert len(looked(Answering(refused), 500)) == len(Facet)
     assert looked(Answering(b"something", refused), 500) == set()
+
+
+SILENT, FIREWALL, OWN_FIREWALL = HostSilent(""), HostUnreachable("prohibited"), ConnectionLost("not permitted")
+
+
+@pytest.mark.parametrize(
+    ("answers", "silent"),
+    [
+        ((SILENT,), True),
+        ((FIREWALL,), True),
+        ((OWN_FIREWALL,), False),
+        ((ConnectionRefused("unreachable"),), False),
+        ((b"something else",), False),
+    ],
+)
+def test_a_port_is_noted_as_silent_when_neither_it_nor_our_own_side_says_anything(
+    answers: tuple[bytes | ProbeError, ...], silent: bool
+) -> None:
+    assert noted(Answering(*answers), 123).silent is silent
+
+
+def test_a_port_that_is_asked_nothing_is_not_called_silent() -> None:
+    assert not noted(Answering(SILENT), 4321).silent
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_question_is_asked_again_where_its_answer_got_lost(lost: int) -> None:
+    dialer = Answering(*[SILENT] * lost, b"answer")
+    contact = Contact(dialer, Target("host", "127.0.0.1"), Endpoint("127.0.0.1", 123, Transport.UDP), Level.READ)
+    with pytest.raises(HostSilent) if lost == 2 else contextlib.nullcontext():
+        assert asyncio.run(contact.ask(b"question")) == b"answer"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -70,7 +106,7 @@ def test_a_datagram_that_our_own_side_does_not_send_proves_nothing() -> None:
     ("error", "kind"),
     [
         (ConnectionRefusedError(errno.ECONNREFUSED, "port unreachable"), ConnectionRefused),
-        (OSError(errno.EHOSTUNREACH, "administratively prohibited"), ConnectionLost),
+        (OSError(errno.EHOSTUNREACH, "administratively prohibited"), HostUnreachable),
         (PermissionError(errno.EPERM, "our own firewall"), ConnectionLost),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 import time
@@ -17,7 +18,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, NameRefused, ProbeError, RefusedByScope
+from scanner.engine.errors import (
+    ConnectionLost,
+    ConnectionRefused,
+    HostSilent,
+    HostUnreachable,
+    NameRefused,
+    ProbeError,
+    RefusedByScope,
+)
 from scanner.engine.model import Endpoint, Transport
 from scanner.engine.probes.window import Turns, Window, way_of
 
@@ -332,8 +341,14 @@ class _Answer(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         if not self.reply.done():
-            kind = ConnectionRefused if isinstance(exc, ConnectionRefusedError) else ConnectionLost
-            self.reply.set_exception(kind(f"The datagram was refused: {exc}"))
+            self.reply.set_exception(_refusal(exc)(f"The datagram was refused: {exc}"))
+
+
+def _refusal(error: Exception) -> type[ProbeError]:
+    if isinstance(error, ConnectionRefusedError):
+        return ConnectionRefused
+    from_the_way = isinstance(error, OSError) and error.errno == errno.EHOSTUNREACH
+    return HostUnreachable if from_the_way else ConnectionLost
 
 
 async def _exchange_datagram(endpoint: Endpoint, request: bytes, timeout: float, any_port: bool) -> bytes:

@@ -19,13 +19,15 @@ T = TypeVar("T")
 class PortNotes:
     """What was really looked at on one port, and what was not: it becomes coverage.
 
-    ``beside`` are the services behind the same port that a multiplexer hands other clients to.
+    ``beside`` are the services behind the same port that a multiplexer hands other clients to. ``silent`` tells that it
+    left every question of ours unanswered.
     """
 
     contact: Contact
     looks: set[Look] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
     beside: list[Service] = field(default_factory=list)
+    silent: bool = False
 
     def looked(self, *facets: Facet) -> None:
         endpoint = self.contact.endpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from scanner.engine.errors import ConnectionRefused, ProbeError
+from scanner.engine.errors import ConnectionRefused, HostSilent, HostUnreachable, ProbeError
 from scanner.engine.model import Facet, Service
 from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes.contact import Contact
@@ -22,7 +22,8 @@ async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Se
     """Ask one UDP port the greetings that belong to it (all that fit any port when it was listed by hand).
 
     None when nothing was recognised. A port that the host itself calls unreachable (ICMP, RFC 1122 section 4.1.3.1)
-    is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look.
+    is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look,
+    but is noted.
     """
     port = contact.endpoint.port
     if port in DEVICE_PORTS:
@@ -50,7 +51,8 @@ async def _ask_device(contact: Contact, notes: PortNotes) -> Service | None:
     except ConnectionRefused:
         notes.looked(*Facet)
         return None
-    except ProbeError:
+    except ProbeError as error:
+        notes.silent = _says_nothing(error)
         return None
     notes.looked(Facet.PORT, Facet.SERVICE)
     return with_facts(Service(contact.endpoint, question.protocol), facts)
@@ -67,17 +69,26 @@ def _allowed(probes: Iterable[ServiceProbe], contact: Contact) -> list[ServicePr
 async def _ask_each(contact: Contact, candidates: list[ServiceProbe], notes: PortNotes) -> Service | None:
     replies = await asyncio.gather(*(_ask_udp(contact, probe) for probe in candidates))
     for probe, reply in zip(candidates, replies, strict=True):
-        if reply and notes.recognised(probe, reply):
+        if isinstance(reply, bytes) and notes.recognised(probe, reply):
             facts = await notes.dialogue(probe.look(contact))
             notes.looked(Facet.PORT, *(() if facts is None or facts.ended else (Facet.SERVICE,)))
             return with_facts(Service(contact.endpoint, probe.protocol), facts)
-    if None in replies and not any(replies):
+    if any(isinstance(reply, bytes) for reply in replies):
+        return None
+    if any(isinstance(reply, ConnectionRefused) for reply in replies):
         notes.looked(*Facet)
+    else:
+        notes.silent = bool(replies) and all(map(_says_nothing, replies))
     return None
 
 
-async def _ask_udp(contact: Contact, probe: ServiceProbe) -> bytes | None:
-    """Return the answer, empty on silence, None when the host says that nothing listens there.
+def _says_nothing(reply: ProbeError | bytes) -> bool:
+    """Tell whether a question got no answer from the port: silence, or a firewall's word that the way to it is shut."""
+    return isinstance(reply, HostSilent | HostUnreachable)
+
+
+async def _ask_udp(contact: Contact, probe: ServiceProbe) -> bytes | ProbeError:
+    """Return the answer, or why there was none: ``ConnectionRefused`` when the host says that nothing listens there.
 
     On the protocol's own port one lost datagram must not hide the service, so it is asked twice. A socket that takes
     answers from any port is not told that a port is unreachable; so one that hears of no other asks last.
@@ -85,11 +96,12 @@ async def _ask_udp(contact: Contact, probe: ServiceProbe) -> bytes | None:
     from_any_port = [probe.answers_elsewhere] * (2 if contact.endpoint.port in probe.ports else 1)
     if probe.answers_elsewhere:
         from_any_port.append(False)
+    failure: ProbeError = HostSilent("No datagram came back in time.")
     for any_port in from_any_port:
         try:
-            return await contact.ask(probe.greeting, timeout=UDP_WAIT, any_port=any_port)
-        except ConnectionRefused:
-            return None
-        except ProbeError:
-            continue
-    return b""
+            return await contact.ask(probe.greeting, timeout=UDP_WAIT, tries=1, any_port=any_port)
+        except ConnectionRefused as error:
+            return error
+        except ProbeError as error:
+            failure = error
+    return failure
