@@ -167,7 +167,7 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
             service = with_facts(known, facts)
     upgradable = not known.tls and known.protocol in starttls.STARTTLS and _offers_tls(service)
     if upgradable:
-        tls_facts = await _look_at_tls(known, contact, profile, notes)
+        tls_facts = await _look_at_tls(service, contact, profile, notes)
     if known.protocol == "tls":
         asks_us = tls_facts is not None and tls_facts.client_certificate is Answer.YES
         notes.missed(Facet.SERVICE, GapReason.CLIENT_CERTIFICATE if asks_us else GapReason.UNNAMED_INSIDE_TLS)
@@ -229,7 +229,8 @@ async def _look_at_tls(known: Service, contact: Contact, profile: Profile, notes
         notes.missed(Facet.TLS, GapReason.WOULD_BLOCK_US)
         notes.missed(Facet.CERTIFICATE, GapReason.WOULD_BLOCK_US)
         return None
-    sweep = tls_hello.look(contact, server_name=contact.target.hostname, starttls=upgraded, again=before)
+    name = (known.facts.attribute("domain") if upgraded and known.facts else "") or contact.target.hostname
+    sweep = tls_hello.look(contact, server_name=name, starttls=upgraded, again=before)
     facts = await notes.attempt(Facet.TLS, sweep)
     if facts is None:
         notes.missed(Facet.CERTIFICATE, GapReason.PROTOCOL_ERROR)

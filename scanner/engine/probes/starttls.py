@@ -153,9 +153,14 @@ def xmpp_offers_tls(features: bytes) -> bool:
     return b"urn:ietf:params:xml:ns:xmpp-tls" in features
 
 
+def xmpp_told(data: bytes) -> bool:
+    """Tell whether a server's answer to a stream has come to its end: features, or an error instead of them."""
+    return b"</stream:features>" in data or b"<stream:features/>" in data or b"<stream:error" in data
+
+
 async def _xmpp(conversation: Conversation, name: str, *, of_servers: bool = False) -> None:
     await conversation.send(xmpp_stream(name, of_servers=of_servers))
-    features = await conversation.receive_until(lambda data: b"</stream:features>" in data, limit=16_384)
+    features = await conversation.receive_until(xmpp_told, limit=16_384)
     if not xmpp_offers_tls(features):
         raise _declined("XMPP")
     await conversation.send(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
