@@ -21,7 +21,7 @@ _STREAM = re.compile(
     rb"(?=[^>]{0,1000}\sid=)[^>]{0,1000}>"
 )
 _SERVER = re.compile(rb"""\A[^>]{0,100}>?[^>]{0,1000}\sxmlns=["']jabber:server["']""")
-_FROM = re.compile(rb"""\A[^>]{0,100}>?[^>]{0,1000}\sfrom=["']([A-Za-z0-9.-]{1,253})["']""")
+_FROM = re.compile(rb"""\A[^>]{0,100}>?[^>]{0,1000}\sfrom=["']([A-Za-z0-9][A-Za-z0-9.-]{0,252})["']""")
 """The domain in whose name the server answers; one that a refused stream was opened to may be another (section 4.9.3.6
 has the error, section 4.7.1 the attribute)."""
 _LIMIT = 16_384
