@@ -40,7 +40,7 @@ def _ssh_lists(cipher: str, kex: str = "curve25519-sha256") -> Answer:
     return answer
 
 
-def _key_of_version_1(bits: int, methods: tuple[int, ...]) -> bytes:
+def key_of_version_1(bits: int, methods: tuple[int, ...]) -> bytes:
     """The first message of a server of version 1: its keys, of which the second has so many bits, and its masks.
 
     ``methods`` are bits of the last one: 2 for RSA, 3 for passwords (draft-ylonen-ssh-protocol-00).
@@ -63,7 +63,7 @@ def _key_of_version_1(bits: int, methods: tuple[int, ...]) -> bytes:
 
 
 def _speaks_version_1(bits: int, *methods: int, beside: Answer = lambda _: None) -> Answer:
-    message = _key_of_version_1(bits, methods)
+    message = key_of_version_1(bits, methods)
 
     def answer(request: bytes) -> bytes | None:
         return message if request.startswith(b"SSH-1.5-") else beside(request)
