@@ -64,6 +64,7 @@ def untested_checks(service: Service, intel: Intel) -> frozenset[str]:
     unanswered = untested_domain_checks(service.domain) if service.domain else frozenset()
     return (
         _untested_access(service)
+        | _untested_exports(service)
         | _untested_tls(service)
         | _untested_ssh(service)
         | _untested_keys(service)
@@ -214,6 +215,12 @@ def _untested_access(service: Service) -> frozenset[str]:
         return frozenset()
     undecided = frozenset({f"SVC-{facts.service}-UNAUTH"})
     return undecided | {"SMB-SIGN"} if facts.service == "SMB" and not facts.attribute("signing") else undecided
+
+
+def _untested_exports(service: Service) -> frozenset[str]:
+    """The port mapper answers for itself; what is exported is told by the mount daemon, at a port of its own."""
+    unasked = service.facts is not None and service.facts.attribute("exports_asked") == "failed"
+    return frozenset({"NFS-EXPORT"}) if unasked else frozenset()
 
 
 _KEY_CHECKS = {

@@ -28,6 +28,13 @@ OPTIONS = "options"
 NOTHING = "-"
 """What rules put where there is nothing to tell."""
 
+_STARTTLS = re.compile(r"-starttls (\S+)")
+_NOT_BY_OPENSSL = {
+    "mssql": "nmap -Pn -sV -p {port} --script ssl-cert,ssl-enum-ciphers {address}",
+    "nats": "",
+}
+"""What shows a TLS finding behind an upgrade that ``openssl s_client`` does not know; for NATS there is nothing."""
+
 _REMEMBERED = 8192
 """Filled texts that are remembered: a finding that nobody mends is told of in every round, in several forms."""
 
@@ -113,7 +120,11 @@ def policy_verdict(params: Mapping[str, str], language: Language) -> str:
 def verify(check: str, params: Mapping[str, str], place: Place) -> str:
     """Return a shell command that shows the finding, with every value quoted; empty when the check has none."""
     entry = all_checks().get(check)
-    return _command(entry.verify, tuple(params.items()), place) if entry else ""
+    template = entry.verify if entry else ""
+    if f" {{{OPTIONS}}}" in template:
+        upgrade = _STARTTLS.search(params.get(OPTIONS, ""))
+        template = _NOT_BY_OPENSSL.get(upgrade[1], template) if upgrade else template
+    return _command(template, tuple(params.items()), place) if template else ""
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -56,6 +56,12 @@ def test_cannot_verify_gives_no_address_away() -> None:
         assert "SMTP-VRFY" not in judged("SMTP", ("tls", "offered"), ("vrfy", "252"), ("vrfy_unknown", unknown))
 
 
+def test_a_server_that_says_yes_to_every_name_confirms_none() -> None:
+    assert "SMTP-VRFY" not in judged("SMTP", ("vrfy", "250"), ("vrfy_unknown", "250"))
+    for unknown in ("252", "450", "550"):
+        assert judged("SMTP", ("vrfy", "250"), ("vrfy_unknown", unknown))["SMTP-VRFY"].severity is Severity.LOW
+
+
 def test_cannot_verify_gives_addresses_away_where_unknown_ones_are_refused() -> None:
     hint = judged("SMTP", ("tls", "offered"), ("vrfy", "252"), ("vrfy_unknown", "550"))["SMTP-VRFY"]
     assert hint.severity is Severity.INFO

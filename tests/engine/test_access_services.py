@@ -190,6 +190,21 @@ def test_an_export_to_every_address_is_one_for_everyone(client: bytes, everyone:
     assert facts.attribute("everyone") == everyone
 
 
+def test_of_a_list_of_exports_in_several_fragments_the_last_one_counts_too(tmp_path: Path) -> None:
+    many = b"".join(_xdr(b"/srv/%04d" % number) + _xdr(b"10.0.0.0/8") + bytes(4) for number in range(400))
+    export = many + _xdr(b"/srv/all") + _xdr(b"*") + bytes(8)
+    with portmap_and_mountd(export)(ADDRESS, tmp_path):
+        facts = asyncio.run(rpcbind.look(contact(111)))
+    assert facts.attribute("exports").startswith("/srv/0000 (10.0.0.0/8); ")
+    assert facts.attribute("everyone") == "yes"
+
+
+def test_a_mount_daemon_that_tells_nothing_whole_was_not_asked(tmp_path: Path) -> None:
+    with portmap_and_mountd(_xdr(b"/srv")[:-2])(ADDRESS, tmp_path):
+        facts = asyncio.run(rpcbind.look(contact(111)))
+    assert facts.attribute("exports_asked") == "failed"
+
+
 def _xdr(text: bytes) -> bytes:
     """One element of a list (RFC 4506 section 4.19): here it is, its length, its bytes in whole words."""
     return struct.pack(">II", 1, len(text)) + text + bytes(-len(text) % 4)

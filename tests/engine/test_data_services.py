@@ -375,6 +375,14 @@ def test_oracle_packs_its_version_in_two_ways(packed: str, version: str) -> None
     assert (facts.access, facts.version, facts.attribute("error")) == (Access.UNKNOWN, version, "1189")
 
 
+def test_an_old_oracle_listener_is_known_by_the_first_of_its_two_packets() -> None:
+    text = b"(DESCRIPTION=(TMP=)(VSNNUM=153093632)(ERR=0))"
+    accepted = struct.pack(">HHBBH24x", 32 + len(text), 0, 2, 0, 0) + text
+    assert oracle.recognises(accepted)
+    assert look(oracle.PROBE, lambda _: accepted).version == "9.2.0.6.0"
+    assert not oracle.recognises(struct.pack(">HHBBH24x", 32, 0, 2, 0, 0))
+
+
 def test_the_connect_packet_for_oracle_is_as_long_as_it_says() -> None:
     length, offset = struct.unpack_from(">H", oracle.CONNECT)[0], struct.unpack_from(">H", oracle.CONNECT, 26)[0]
     assert length == len(oracle.CONNECT)

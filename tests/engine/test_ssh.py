@@ -32,7 +32,7 @@ from scanner.engine.probes.ssh_kex import GroupExchange
 from scanner.engine.rules.base import Context
 from scanner.engine.rules.ssh import RULES
 from tests.lab.scripted import scripted
-from tests.lab.ssh_cases import CASES, sshd
+from tests.lab.ssh_cases import CASES, key_of_version_1, sshd
 
 ADDRESS = "127.10.9.200"
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
@@ -247,6 +247,18 @@ def test_keyboard_interactive_alone_may_be_a_second_factor() -> None:
     facts = dataclasses.replace(SOUND, auth_methods=("publickey", "keyboard-interactive"))
     assert judged(facts)["SSH-PASSWORD"].confidence is Confidence.POSSIBLE
     assert "SSH-PASSWORD" not in judged(dataclasses.replace(SOUND, auth_methods=("publickey",)))
+
+
+@pytest.mark.parametrize(("spoilt", "methods"), [(False, ("publickey", "password")), (True, None)])
+def test_what_version_1_says_counts_only_with_its_checksum(
+    spoilt: bool, methods: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    message = key_of_version_1(1024, (2, 3))
+    message = message[:-1] + bytes([message[-1] ^ spoilt])
+    with scripted(2230, lambda _: message, banner=b"SSH-1.5-1.2.27\n")(ADDRESS, tmp_path):
+        facts = asyncio.run(ssh.look(contact(ADDRESS, 2230, Level.GREETING)))
+    assert facts.auth_methods == methods
+    assert [(key.algorithm, key.bits) for key in facts.host_keys] == ([] if spoilt else [("rsa1", 1024)])
 
 
 def test_version_1_99_offers_version_1() -> None:

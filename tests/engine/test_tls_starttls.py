@@ -22,6 +22,7 @@ from scanner.engine.probes.starttls import STARTTLS, ServerBusy, upgrade
 from scanner.engine.probes.tls_ask import Asker
 from scanner.engine.probes.tls_deep import look_deeper
 from scanner.engine.probes.tls_hello import look
+from scanner.engine.rules.tls_base import s_client_options
 from tests.lab.case import case_folder
 from tests.lab.odd_tls import ADDRESS, relay_unless, server
 from tests.lab.odd_tls import running as running_tls
@@ -205,6 +206,13 @@ def test_news_is_upgraded_by_its_own_words() -> None:
     ):
         with pytest.raises(error):
             try_upgrade(_news(greeting, answer), "nntp")
+
+
+def test_openssl_is_told_the_domain_that_the_stream_was_opened_to() -> None:
+    seen = TlsFacts(sni="chat.lab.example", starttls="xmpp-server")
+    told = "-servername chat.lab.example -starttls xmpp-server -name chat.lab.example"
+    assert s_client_options(seen) == told
+    assert s_client_options(replace(seen, sni=None)) == "-noservername -starttls xmpp-server"
 
 
 def test_xmpp_that_offers_no_tls_is_declined() -> None:

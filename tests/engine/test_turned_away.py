@@ -190,7 +190,8 @@ def test_a_socks_4_proxy_that_still_tries_when_the_time_is_up_is_open(
             return b"\x00\x5b"
         return bytes((0, 91)) + bytes(6) if request == socks.GREETING_4 else later
 
-    assert look(_SOCKS_4, proxy).access is access
+    seen = look(_SOCKS_4, proxy)
+    assert (seen.access, seen.attribute("refusal")) == (access, "" if access is Access.OPEN else "rejected")
 
 
 def test_no_connection_is_asked_of_a_socks_4_proxy_at_the_level_of_greetings() -> None:

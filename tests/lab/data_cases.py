@@ -281,6 +281,17 @@ CASES = (
         needs=("postgres", "initdb", "openssl"),
     ),
     LabCase(
+        name="postgresql-trust-for-those-inside-tls",
+        address="127.10.7.25",
+        ports="5432",
+        start=_postgresql(5432, "hostssl all all all trust", "host all all all scram-sha-256", tls=True),
+        expected=frozenset({(5432, "SVC-POSTGRES-UNAUTH")}),
+        tolerated=frozenset({"CERT-SELFSIGNED"}),
+        silent=frozenset({"SVC-POSTGRES-EXPOSED", _CLEAR}),
+        services=frozenset({(5432, "postgresql")}),
+        needs=("initdb", "postgres", "openssl"),
+    ),
+    LabCase(
         name="mariadb-host-not-allowed",
         address="127.10.7.31",
         ports="3306",

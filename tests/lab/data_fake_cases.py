@@ -6,7 +6,6 @@ only the requests of the case and hang up on everything else, as the real ones d
 
 from __future__ import annotations
 
-import json
 import struct
 
 from tests.lab.case import LabCase
@@ -103,7 +102,7 @@ def mongodb_uninitiated(*, with_log_in: bool) -> Answer:
     return _mongodb(_UNAUTHORISED if with_log_in else _bson(_double("ok", 0.0), neither, _integer("code", 13436)))
 
 
-def _sql_server(encryption: int) -> Answer:
+def sql_server(encryption: int) -> Answer:
     """SQL Server 2019 (15.0.4153): PRELOGIN with version, encryption, instance and thread id."""
 
     def answer(request: bytes) -> bytes | None:
@@ -159,11 +158,6 @@ def _kafka(*, authentication: bool = False, metadata: tuple[int, int] = (0, 12))
         return struct.pack(">ii", 4 + len(body), correlation) + body
 
     return answer
-
-
-def _nats(**settings: object) -> bytes:
-    info = {"server_id": "NCLAB", "server_name": "lab", "version": "2.10.18", "proto": 1, "port": 4222, **settings}
-    return b"INFO " + json.dumps(info).encode() + b" \r\n"
 
 
 def _adb(command: bytes, payload: bytes) -> Answer:
@@ -281,8 +275,7 @@ CASES = (
         "SW-EOL-APP",
         silent=("SVC-MONGODB-UNAUTH",),
     ),
-    _case(13, "mssql-without-encryption", 1433, "mssql", _sql_server(2), "SVC-MSSQL-EXPOSED", _CLEAR),
-    _case(14, "mssql-with-encryption", 1433, "mssql", _sql_server(1), "SVC-MSSQL-EXPOSED", silent=(_CLEAR,)),
+    _case(13, "mssql-without-encryption", 1433, "mssql", sql_server(2), "SVC-MSSQL-EXPOSED", _CLEAR),
     _case(
         15,
         "cassandra-open",
@@ -331,16 +324,6 @@ CASES = (
         "SVC-KAFKA-EXPOSED",
         _CLEAR,
         silent=("SVC-KAFKA-UNAUTH",),
-    ),
-    _case(
-        21,
-        "nats-credentials-and-tls",
-        4222,
-        "nats",
-        hangs_up,
-        "SVC-NATS-EXPOSED",
-        banner=_nats(auth_required=True, tls_required=True),
-        silent=("SVC-NATS-UNAUTH", _CLEAR),
     ),
     _case(
         22,

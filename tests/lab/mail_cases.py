@@ -82,15 +82,23 @@ def dovecot(*lines: str, tls: bool = False) -> Start:
     return start
 
 
-def _smtp_that_knows_everyone(request: bytes) -> bytes | None:
+def _smtp_that_knows_its_own(request: bytes) -> bytes | None:
     """A server that confirms addresses and takes passwords in clear, as old ones did."""
     verb = request[:4].upper()
+    if verb == b"VRFY" and b"postmaster" not in request:
+        return b"550 5.1.1 User unknown\r\n"
     answers = {
         b"EHLO": b"250-old.lab.example\r\n250-STARTTLSX\r\n250-AUTH PLAIN LOGIN\r\n250 VRFY\r\n",
         b"VRFY": b"250 Postmaster <postmaster@lab.example>\r\n",
         b"QUIT": None,
     }
     return answers.get(verb, b"502 Command not implemented\r\n")
+
+
+def _smtp_that_says_yes(request: bytes) -> bytes | None:
+    """A server that answers every name alike, as gateways do that know no mailbox."""
+    answers = {b"EHLO": b"250-mx.lab.example\r\n250 VRFY\r\n", b"VRFY": b"250 2.1.5 OK\r\n", b"QUIT": None}
+    return answers.get(request[:4].upper(), b"502 What?\r\n")
 
 
 def _nameless_smtp(request: bytes) -> bytes | None:
@@ -100,6 +108,14 @@ def _nameless_smtp(request: bytes) -> bytes | None:
 
 
 CASES = (
+    LabCase(
+        name="smtp-that-confirms-every-name",
+        address="127.10.10.108",
+        ports="25",
+        start=scripted(25, _smtp_that_says_yes, banner=b"220 mx.lab.example ESMTP\r\n"),
+        expected=frozenset({(25, "SMTP-NOSTARTTLS")}),
+        silent=frozenset({"SMTP-VRFY"}),
+    ),
     LabCase(
         name="smtp-without-a-name",
         address="127.10.10.106",
@@ -155,7 +171,7 @@ CASES = (
         name="smtp-passwords-in-clear",
         address="127.10.10.103",
         ports="587",
-        start=scripted(587, _smtp_that_knows_everyone, banner=b"220 old.lab.example ESMTP ready\r\n"),
+        start=scripted(587, _smtp_that_knows_its_own, banner=b"220 old.lab.example ESMTP ready\r\n"),
         expected=frozenset({(587, "SMTP-AUTH-CLEAR"), (587, "SMTP-NOSTARTTLS"), (587, "SMTP-VRFY")}),
         silent=frozenset({"SMTP-OPENRELAY"}),
     ),

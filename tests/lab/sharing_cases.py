@@ -102,9 +102,12 @@ def _rtsp(description_status: str) -> Start:
     return scripted(8554, answer)
 
 
-def _accepted(xid: bytes, result: bytes) -> bytes:
+def _accepted(xid: bytes, result: bytes, most: int = 9000) -> bytes:
+    """A reply in fragments of so many bytes at most, as TI-RPC sends a long one (RFC 5531 section 11)."""
     message = xid + struct.pack(">IIIII", 1, 0, 0, 0, 0) + result
-    return struct.pack(">I", 0x80000000 | len(message)) + message
+    pieces = [message[at : at + most] for at in range(0, len(message), most)]
+    marks = [len(piece) for piece in pieces[:-1]] + [0x80000000 | len(pieces[-1])]
+    return b"".join(struct.pack(">I", mark) + piece for mark, piece in zip(marks, pieces, strict=True))
 
 
 def _text(value: bytes) -> bytes:

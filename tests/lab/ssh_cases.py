@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.lab.case import LabCase, Start, process, program
+from tests.lab.http_answers import together
 from tests.lab.scripted import Answer, scripted
 
 
@@ -34,6 +36,37 @@ def _ssh_lists(cipher: str, kex: str = "curve25519-sha256") -> Answer:
 
     def answer(request: bytes) -> bytes | None:
         return packet if request.startswith(b"SSH-2.0-") else None
+
+    return answer
+
+
+def key_of_version_1(bits: int, methods: tuple[int, ...]) -> bytes:
+    """The first message of a server of version 1: its keys, of which the second has so many bits, and its masks.
+
+    ``methods`` are bits of the last one: 2 for RSA, 3 for passwords (draft-ylonen-ssh-protocol-00).
+    """
+
+    def number(value: int) -> bytes:
+        size = value.bit_length()
+        return size.to_bytes(2, "big") + value.to_bytes((size + 7) // 8, "big")
+
+    def key(size: int) -> bytes:
+        return size.to_bytes(4, "big") + number(35) + number((1 << size) - 1)
+
+    triple_des, flags = 1 << 3, 0
+    masks = (flags, triple_des, sum(1 << bit for bit in methods))
+    content = b"\x02" + bytes(8) + key(768) + key(bits) + b"".join(mask.to_bytes(4, "big") for mask in masks)
+    length = len(content) + 4
+    padded = bytes(8 - length % 8) + content
+    checksum = zlib.crc32(padded, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return length.to_bytes(4, "big") + padded + checksum.to_bytes(4, "big")
+
+
+def _speaks_version_1(bits: int, *methods: int, beside: Answer = lambda _: None) -> Answer:
+    message = key_of_version_1(bits, methods)
+
+    def answer(request: bytes) -> bytes | None:
+        return message if request.startswith(b"SSH-1.5-") else beside(request)
 
     return answer
 
@@ -68,6 +101,7 @@ _WEAK_SSH = (
     "RequiredRSASize=1024",
 )
 _QUANTUM_SAFE = ("KexAlgorithms=sntrup761x25519-sha512@openssh.com", "MACs=hmac-sha2-256")
+_MODERN = _ssh_lists("aes256-gcm@openssh.com")
 _WEAK_CHECKS = ("SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-MAC-WEAK", "SSH-HOSTKEY-WEAK")
 
 CASES = (
@@ -113,6 +147,28 @@ CASES = (
         start=scripted(22, lambda _: None, banner=b"SSH-1.5-1.2.27\r\n"),
         expected=frozenset({(22, "SSH-V1")}),
         silent=frozenset({"SSH-KEX-WEAK"}),
+    ),
+    LabCase(
+        name="ssh-version-1-with-a-short-key-and-passwords",
+        address="127.10.141.13",
+        ports="22",
+        start=scripted(22, _speaks_version_1(1024, 2, 3), banner=b"SSH-1.5-Cisco-1.25\n"),
+        expected=frozenset({(22, "SSH-V1"), (22, "SSH-HOSTKEY-WEAK"), (22, "SSH-PASSWORD")}),
+        silent=frozenset({"SSH-KEX-WEAK", "SSH-CIPHER-WEAK"}),
+        services=frozenset({(22, "ssh")}),
+        level=2,
+    ),
+    LabCase(
+        name="ssh-of-both-versions",
+        address="127.10.141.14",
+        ports="22,2222",
+        start=together(
+            scripted(22, _speaks_version_1(1024, 2, beside=_MODERN), banner=b"SSH-1.99-Cisco-1.25\n"),
+            scripted(2222, _speaks_version_1(2048, 2, 3, beside=_MODERN), banner=b"SSH-1.99-Cisco-1.25\n"),
+        ),
+        expected=frozenset({(22, "SSH-V1"), (2222, "SSH-V1"), (2222, "SSH-PASSWORD")}),
+        silent=frozenset({"SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-HOSTKEY-WEAK", "SSH-TERRAPIN"}),
+        services=frozenset({(22, "ssh"), (2222, "ssh")}),
     ),
     LabCase(
         name="ssh-terrapin",

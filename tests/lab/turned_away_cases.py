@@ -89,9 +89,9 @@ CASES = (
     LabCase(
         name="socks-of-version-4-alone",
         address="127.10.95.4",
-        ports="T:1080,T:1081,T:9050",
-        start=together(_socks_4(1080, 90), _socks_4(1081, 91), _socks_4(9050, 93)),
-        expected=unauth(SOCKS=1080) | exposed(SOCKS=1081) | exposed(SOCKS=9050),
-        services=frozenset({(1080, "socks"), (1081, "socks"), (9050, "socks")}),
+        ports="T:1080,T:1081,T:4145,T:9050",
+        start=together(_socks_4(1080, 90), _socks_4(1081, 91), _socks_4(4145, 91), _socks_4(9050, 93)),
+        expected=unauth(SOCKS=1080) | exposed(SOCKS=1081) | exposed(SOCKS=4145) | exposed(SOCKS=9050),
+        services=frozenset((port, "socks") for port in (1080, 1081, 4145, 9050)),
     ),
 )

@@ -11,6 +11,7 @@ import pytest
 from scanner.engine.catalogue.load import catalogue
 from scanner.engine.facts.domain import DnsAnswer, DomainFacts, Question, Reply
 from scanner.engine.facts.http import HttpFacts, HttpReply
+from scanner.engine.facts.service import Access, ServiceFacts
 from scanner.engine.facts.ssh import SshFacts, SshHostKey
 from scanner.engine.facts.tls import Answer, TlsFacts, TlsVersion
 from scanner.engine.intel.known import Affected, Intel
@@ -64,6 +65,13 @@ def https(seen: TlsFacts) -> Service:
 )
 def test_an_ssh_server_whose_key_was_not_reached_is_not_cleared(seen: SshFacts, untested: set[str]) -> None:
     assert untested_checks(Service(Endpoint(ADDRESS, 22), "ssh", ssh=seen), KNOWN) == untested
+
+
+def test_exports_that_the_mount_daemon_did_not_tell_are_not_cleared() -> None:
+    told = ServiceFacts("RPCBIND", Access.OPEN, attributes=(("programs", "mountd"),))
+    failed = replace(told, attributes=(*told.attributes, ("exports_asked", "failed")))
+    for seen, untested in ((told, set()), (failed, {"NFS-EXPORT"})):
+        assert untested_checks(Service(Endpoint(ADDRESS, 111), "rpcbind", facts=seen), KNOWN) == untested
 
 
 def test_every_check_named_here_is_in_the_catalogue() -> None:

@@ -9,6 +9,9 @@ from scanner.engine.facts.service import Exchange
 CERTIFIED = "-cert-v01@openssh.com"
 """Ends the name of a host key that comes in a certificate (OpenSSH's PROTOCOL.certkeys); its signature is the same."""
 
+RSA1 = "rsa1"
+"""The algorithm of a host key of protocol version 1, which has no other."""
+
 
 @dataclass(frozen=True, slots=True)
 class SshHostKey:

@@ -66,6 +66,11 @@ slow to answer us would count as looked at though it was never asked what the ch
 _MISDIRECTED = 421
 """What sites answer everything with that want to be asked for by a name of theirs (RFC 9110 section 15.5.20)."""
 
+_TAKES_BOTH = frozenset({"mongodb", "cassandra"})
+"""What may take clear text and TLS on one port, by the first byte; which of them names the port is a matter of luck."""
+
+_UPGRADABLE = starttls.STARTTLS | _TAKES_BOTH
+
 _ALGORITHMS_NAMED = 4
 """Algorithms of a server of one kind that a gap names."""
 
@@ -165,9 +170,9 @@ async def _look(known: Service, found: Identification, contact: Contact, profile
         case _ if found.probe is not None:
             facts = await notes.dialogue(_patient(found.probe.look, inner))
             service = with_facts(known, facts)
-    upgradable = not known.tls and known.protocol in starttls.STARTTLS and _offers_tls(service)
+    upgradable = not known.tls and known.protocol in _UPGRADABLE and _offers_tls(service)
     if upgradable:
-        tls_facts = await _look_at_tls(known, contact, profile, notes)
+        tls_facts = await _look_at_tls(service, contact, profile, notes)
     if known.protocol == "tls":
         asks_us = tls_facts is not None and tls_facts.client_certificate is Answer.YES
         notes.missed(Facet.SERVICE, GapReason.CLIENT_CERTIFICATE if asks_us else GapReason.UNNAMED_INSIDE_TLS)
@@ -224,12 +229,14 @@ async def _ask_nmap(
 
 
 async def _look_at_tls(known: Service, contact: Contact, profile: Profile, notes: PortNotes) -> TlsFacts | None:
-    upgraded, before = "" if known.tls else known.protocol, known.tls_facts
+    at_once = known.tls or known.protocol in _TAKES_BOTH
+    upgraded, before = "" if at_once else known.protocol, known.tls_facts
     if upgraded in _COUNTS_HANDSHAKES and profile is not Profile.DEEP:
         notes.missed(Facet.TLS, GapReason.WOULD_BLOCK_US)
         notes.missed(Facet.CERTIFICATE, GapReason.WOULD_BLOCK_US)
         return None
-    sweep = tls_hello.look(contact, server_name=contact.target.hostname, starttls=upgraded, again=before)
+    name = (known.facts.attribute("domain") if upgraded and known.facts else "") or contact.target.hostname
+    sweep = tls_hello.look(contact, server_name=name, starttls=upgraded, again=before)
     facts = await notes.attempt(Facet.TLS, sweep)
     if facts is None:
         notes.missed(Facet.CERTIFICATE, GapReason.PROTOCOL_ERROR)
@@ -339,7 +346,7 @@ async def _look_at_ssh(known: Service, contact: Contact, notes: PortNotes) -> Se
 def _leaves_tls_open(service: Service) -> bool:
     """Tell whether the service may offer an upgrade to TLS that it did not come to speak of: it hung up on us, say."""
     told = service.facts is not None and service.facts.attribute("tls")
-    return service.protocol in starttls.STARTTLS and not told
+    return service.protocol in _UPGRADABLE and not told
 
 
 def _note_what_the_key_would_tell(facts: SshFacts, contact: Contact, notes: PortNotes) -> None:

@@ -19,6 +19,7 @@ from scanner.engine.hostile import line_bytes, printable
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.ssh1 import with_version_1
 from scanner.engine.probes.ssh_kex import METHODS, GroupExchange, KeyExchange
 from scanner.engine.probes.ssh_transport import (
     AUTHENTIC,
@@ -81,9 +82,14 @@ async def look(contact: Contact) -> SshFacts:
 
     At the level of credentials the log-in methods are asked for with method ``none`` and a random user, which a
     server logs as one failed log-in. ``host_keys`` stays empty and ``auth_methods`` None when the server shares no
-    algorithm with us, or when the conversation breaks off after the lists, which ``ended`` tells. Raises ``ProbeError``
-    when not even the lists were seen.
+    algorithm with us, or when the conversation breaks off after the lists, which ``ended`` tells. A server that offers
+    version 1 is asked in it, too. Raises ``ProbeError`` when not even the lists were seen.
     """
+    facts = await _look_for_key(contact)
+    return await with_version_1(contact, facts) if facts.banner.startswith("SSH-1.") else facts
+
+
+async def _look_for_key(contact: Contact) -> SshFacts:
     certified = tuple(name + CERTIFIED for name in _HOST_KEY_ALGORITHMS)
     facts = await _look(contact, (*_HOST_KEY_ALGORITHMS, *certified))
     if not facts.ended or facts.host_keys:

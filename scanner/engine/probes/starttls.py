@@ -8,8 +8,9 @@ from functools import partial
 
 from scanner.engine.errors import ConnectionLost, UnexpectedReply
 from scanner.engine.probes.dial import Conversation
-from scanner.engine.probes.services import ber
+from scanner.engine.probes.services import ber, mssql
 from scanner.engine.probes.services.replies import REPLY_LIMIT
+from scanner.engine.probes.tds import WithinTds
 
 EHLO_NAME = "roundsman.invalid"
 """A name under which the inspection greets mail servers; RFC 2606 keeps it from belonging to anyone."""
@@ -32,10 +33,14 @@ _RDP_REQUEST = bytes.fromhex("030000130ee000000000000100080003000000")
 # (MySQL "Protocol::SSLRequest").
 _MYSQL_REQUEST = bytes.fromhex("20000001018a080000000001210000000000000000000000000000000000000000000000")
 _MYSQL_CLIENT_SSL = 0x0800
+_NATS_TLS = re.compile(rb'"tls_(?:required|available)":\s*true')
+_INFO_LIMIT = 32 * 1024
 
 
-async def upgrade(conversation: Conversation, protocol: str, name: str | None = None) -> None:
+async def upgrade(conversation: Conversation, protocol: str, name: str | None = None) -> Conversation:
     """Bring ``conversation`` to the point where a ClientHello is due. ``name`` is what XMPP streams are opened to.
+
+    Returns what the handshake goes over: the same conversation, or SQL Server's packets on it.
 
     Raises ``UnexpectedReply`` when the server declines or speaks something else, ``HostSilent``, ``ConnectionLost``;
     ``ValueError`` when ``protocol`` is not among ``STARTTLS``.
@@ -43,6 +48,7 @@ async def upgrade(conversation: Conversation, protocol: str, name: str | None = 
     if protocol not in _UPGRADES:
         raise ValueError(f"There is no STARTTLS for {protocol!r}.")
     await _UPGRADES[protocol](conversation, name or EHLO_NAME)
+    return WithinTds(conversation) if protocol == "mssql" else conversation
 
 
 class ServerBusy(ConnectionLost):
@@ -153,9 +159,14 @@ def xmpp_offers_tls(features: bytes) -> bool:
     return b"urn:ietf:params:xml:ns:xmpp-tls" in features
 
 
+def xmpp_told(data: bytes) -> bool:
+    """Tell whether a server's answer to a stream has come to its end: features, or an error instead of them."""
+    return b"</stream:features>" in data or b"<stream:features/>" in data or b"<stream:error" in data
+
+
 async def _xmpp(conversation: Conversation, name: str, *, of_servers: bool = False) -> None:
     await conversation.send(xmpp_stream(name, of_servers=of_servers))
-    features = await conversation.receive_until(lambda data: b"</stream:features>" in data, limit=16_384)
+    features = await conversation.receive_until(xmpp_told, limit=16_384)
     if not xmpp_offers_tls(features):
         raise _declined("XMPP")
     await conversation.send(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
@@ -178,6 +189,19 @@ async def _mysql(conversation: Conversation, _: str) -> None:
     if packet[:1] != b"\x0a" or version_end < 0 or not flags & _MYSQL_CLIENT_SSL:
         raise _declined("MySQL")
     await conversation.send(_MYSQL_REQUEST)
+
+
+async def _mssql(conversation: Conversation, _: str) -> None:
+    await conversation.send(mssql.PRELOGIN)
+    if not mssql.encrypts(await conversation.receive_until(mssql.whole, limit=1024)):
+        raise _declined("SQL Server")
+
+
+async def _nats(conversation: Conversation, _: str) -> None:
+    """The server tells all of itself first, and expects the hello right after (client protocol, section INFO)."""
+    banner = await conversation.receive_until(lambda data: b"\r\n" in data, limit=_INFO_LIMIT, timeout=GREETING_WAIT)
+    if not _NATS_TLS.search(banner):
+        raise _declined("NATS")
 
 
 async def _rdp(conversation: Conversation, _: str) -> None:
@@ -206,6 +230,8 @@ _UPGRADES: dict[str, Callable[[Conversation, str], Awaitable[None]]] = {
     "xmpp-server": partial(_xmpp, of_servers=True),
     "postgresql": _postgresql,
     "mysql": _mysql,
+    "mssql": _mssql,
+    "nats": _nats,
     "rdp": _rdp,
 }
 STARTTLS: frozenset[str] = frozenset(_UPGRADES)

@@ -135,7 +135,7 @@ class Asker:
         self.connections += 1
         async with self.contact.dialer.connect(self.contact.endpoint, budget=FLIGHT_LIMIT) as conversation:
             if self.starttls:
-                await upgrade(conversation, self.starttls, self.name)
+                conversation = await upgrade(conversation, self.starttls, self.name)
             return await self._talk(conversation, hello)
 
     def count(self, received: int) -> None:

@@ -99,7 +99,7 @@ class ChainReader:
         dialer = self._asker.contact.dialer
         async with dialer.connect(self._asker.contact.endpoint, budget=FLIGHT_LIMIT) as conversation:
             if self._asker.starttls:
-                await upgrade(conversation, self._asker.starttls, self._asker.name)
+                conversation = await upgrade(conversation, self._asker.starttls, self._asker.name)
             await conversation.send(record)
             deadline = time.monotonic() + self._asker.wait
             reader = FlightReader()

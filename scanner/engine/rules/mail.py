@@ -40,7 +40,7 @@ def behaviour(service: Service, context: Context) -> Iterator[Finding]:
     """Report relaying and VRFY. A server may accept a recipient and drop the mail later, so relaying is probable.
 
     Code 252 ("cannot verify") confirms no address. Where unknown names are answered otherwise, as Postfix does, names
-    can still be guessed one by one, which is a hint.
+    can still be guessed one by one, which is a hint. Nor does a server confirm any that says yes to every name.
     """
     facts = service.facts
     if facts is None or facts.service != "SMTP":
@@ -48,8 +48,9 @@ def behaviour(service: Service, context: Context) -> Iterator[Finding]:
     if facts.attribute("relay") == "accepted":
         yield context.finding("SMTP-OPENRELAY", service, confidence=Confidence.PROBABLE, exchanges=facts.exchanges)
     known, unknown = facts.attribute("vrfy"), facts.attribute("vrfy_unknown")
-    if known in _CONFIRMED_ADDRESS or (known == "252" and unknown in _NO_SUCH_MAILBOX):
-        severity = None if known in _CONFIRMED_ADDRESS else Severity.INFO
+    confirms = known in _CONFIRMED_ADDRESS and unknown not in _CONFIRMED_ADDRESS
+    if confirms or (known == "252" and unknown in _NO_SUCH_MAILBOX):
+        severity = None if confirms else Severity.INFO
         code, other = known, unknown or "-"
         yield context.finding(
             "SMTP-VRFY", service, severity=severity, exchanges=facts.exchanges, code=code, unknown=other

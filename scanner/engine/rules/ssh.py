@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.engine.facts.ssh import CERTIFIED, SshFacts
+from scanner.engine.facts.ssh import CERTIFIED, RSA1, SshFacts
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
 
@@ -82,7 +82,7 @@ def host_key(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     offered = tuple(name.removesuffix(CERTIFIED) for name in facts.host_key_algorithms)
-    short = [key for key in facts.host_keys if key.algorithm == "ssh-rsa" and key.bits < _RSA_BITS]
+    short = [key for key in facts.host_keys if key.algorithm in ("ssh-rsa", RSA1) and key.bits < _RSA_BITS]
     if short or "ssh-dss" in offered:
         severity = Severity.MEDIUM
     elif offered and set(offered) <= {"ssh-rsa"}:
@@ -95,7 +95,7 @@ def host_key(service: Service, context: Context) -> Iterator[Finding]:
         severity=severity,
         exchanges=facts.exchanges,
         key=", ".join(f"{key.algorithm} {key.bits}" for key in facts.host_keys) or "-",
-        algorithms=", ".join(facts.host_key_algorithms),
+        algorithms=", ".join(facts.host_key_algorithms) or "-",
     )
 
 

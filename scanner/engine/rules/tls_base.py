@@ -51,6 +51,8 @@ def s_client_options(facts: TlsFacts) -> str:
     parts = ["-servername", facts.sni] if facts.sni else ["-noservername"]
     if facts.starttls:
         parts += ["-starttls", _OPENSSL_STARTTLS.get(facts.starttls, facts.starttls)]
+    if facts.starttls.startswith("xmpp") and facts.sni:
+        parts += ["-name", facts.sni]  # which the stream is opened to
     return " ".join(parts)
 
 

@@ -41,7 +41,7 @@ async def look(contact: Contact) -> ServiceFacts:
     """Exchange PRELOGIN and hang up before any log-in."""
     async with contact.open() as conversation:
         await conversation.send(PRELOGIN)
-        reply = await conversation.receive_until(_whole, limit=1024)
+        reply = await conversation.receive_until(whole, limit=1024)
     options = _options(reply[_HEADER.size :])
     version, encryption = options.get(_OPTION_VERSION, b""), options.get(_OPTION_ENCRYPTION, b"")
     if len(version) < 4 or len(encryption) != 1:
@@ -52,7 +52,16 @@ async def look(contact: Contact) -> ServiceFacts:
     return ServiceFacts("MSSQL", Access.RESTRICTED, "Microsoft SQL Server", number, attributes, evidence)
 
 
-def _whole(data: bytes) -> bool:
+def encrypts(reply: bytes) -> bool:
+    """Tell whether an answer to ``PRELOGIN`` lets a handshake follow. Raises ``UnexpectedReply`` when it is none."""
+    setting = _options(reply[_HEADER.size :]).get(_OPTION_ENCRYPTION, b"") if recognises(reply) else b""
+    if len(setting) != 1:
+        raise UnexpectedReply("The server did not answer PRELOGIN as SQL Server does.")
+    return setting[0] != _ENCRYPT_NOT_SUPPORTED
+
+
+def whole(data: bytes) -> bool:
+    """Tell whether a packet has come to the end that it names."""
     return len(data) >= _HEADER.size and len(data) >= int.from_bytes(data[2:4], "big")
 
 

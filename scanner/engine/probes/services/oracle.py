@@ -40,7 +40,7 @@ def recognises(reply: bytes) -> bool:
         return reply == b"\0\x08\0\0\x0b\0\0\0"
     if reply[4] in (_REFUSE, _REDIRECT):
         return b"(DESCRIPTION=" in reply or b"(ADDRESS=" in reply
-    return reply[4] == _ACCEPT and b"TNSLSNR" in reply
+    return reply[4] == _ACCEPT and (b"TNSLSNR" in reply or bool(_PACKED_VERSION.search(reply)))
 
 
 async def look(contact: Contact) -> ServiceFacts:

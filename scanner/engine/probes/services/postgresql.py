@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import struct
 
-from scanner.engine.errors import UnexpectedReply
+from scanner.engine.errors import ProbeError, UnexpectedReply
 from scanner.engine.facts.service import Access, Exchange, ServiceFacts
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange, permissive_tls
@@ -68,9 +68,11 @@ async def look(contact: Contact) -> ServiceFacts:
         return ServiceFacts("POSTGRES", Access.UNKNOWN, "PostgreSQL", "", channel, evidence)
     inside = contact.tls
     reply = await _begin(contact, upgraded=False)
-    if _no_rule(reply) and offered and not contact.tls:
-        evidence = (*evidence, exchange(startup(), reply))
-        inside, reply = True, await _begin(contact, upgraded=True)
+    if offered and not contact.tls and not _lets_in(reply):
+        within = await _begin_inside(contact, reply)
+        if _no_rule(reply) or _lets_in(within):
+            evidence = (*evidence, exchange(startup(), reply))
+            inside, reply = True, within
     access, attributes, ended = _judge(reply, inside=inside)
     found = _VERSION.search(reply)
     product, version = "PostgreSQL", found[1].decode() if found else ""
@@ -115,6 +117,19 @@ async def _begin(contact: Contact, *, upgraded: bool) -> bytes:
         return reply
 
 
+async def _begin_inside(contact: Contact, in_clear: bytes) -> bytes:
+    """Begin to log in after the upgrade: rules for that (``hostssl``) may come first, or be all that there are.
+
+    Where the answer ``in_clear`` is one already, a handshake that fails takes nothing from it.
+    """
+    try:
+        return await _begin(contact, upgraded=True)
+    except ProbeError:
+        if _no_rule(in_clear):
+            raise
+        return b""
+
+
 async def _refuses_like_gauss(contact: Contact) -> bool:
     async with contact.open() as conversation:
         await conversation.send(UNKNOWN_VERSION)
@@ -126,13 +141,17 @@ def _decided(data: bytes) -> bool:
     """Errors and demands for a password are one message; a log-in is followed by the server's parameters."""
     if not _whole(data):
         return False
-    let_in = data.startswith(b"R") and data[5:9] == bytes(4)
-    return not let_in or bool(_VERSION.search(data)) or b"\0C" in data[9:]
+    return not _lets_in(data) or bool(_VERSION.search(data)) or b"\0C" in data[9:]
 
 
 def _whole(data: bytes) -> bool:
     """Tell whether the first message is there to the end that it names."""
     return len(data) >= 9 and len(data) >= 1 + int.from_bytes(data[1:5], "big")
+
+
+def _lets_in(reply: bytes) -> bool:
+    """Tell whether the first message says that the log-in is done, without a password."""
+    return reply.startswith(b"R") and reply[5:9] == bytes(4)
 
 
 def _no_rule(reply: bytes) -> bool:

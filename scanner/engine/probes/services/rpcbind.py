@@ -5,7 +5,7 @@ they are named ``rpc``, and asked nothing.
 
 Attributes: ``programs``: names or numbers, joined by commas; ``exports``: exported paths and their clients, such as
 ``/srv (*)``, joined by semicolons; ``everyone``: ``yes`` when at least one export has no client list, ``*``, or a
-network that holds every address.
+network that holds every address; ``exports_asked``: ``failed`` when the mount daemon did not tell.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _NULL, _DUMP, _EXPORT = 0, 4, 5
 _PROGRAM_UNAVAILABLE = 1
 _TCP = 6
 _LAST_FRAGMENT = 0x80000000
+_REPLY_LIMIT = 64 * 1024
+"""Bytes of a list of programs or exports; of a longer one the beginning counts."""
+
 _NAMES = {
     100000: "portmapper", 100003: "nfs", 100005: "mountd", 100021: "nlockmgr", 100024: "status", 100227: "nfs_acl",
     100011: "rquotad", 100004: "ypserv", 100007: "ypbind", 100001: "rstatd", 100002: "rusersd",
@@ -105,11 +108,15 @@ def _mounts(program: int, protocol: int) -> bool:
 
 
 async def _ask(contact: Contact, request: bytes) -> bytes:
+    """Return the reply as one fragment: servers send a long one in several (RFC 5531 section 11)."""
     async with contact.open() as conversation:
         await conversation.send(request)
-        mark = await conversation.receive_exactly(4)
-        size = int.from_bytes(mark, "big") & ~_LAST_FRAGMENT
-        return mark + await conversation.receive_exactly(min(size, 16384))
+        message, last = b"", False
+        while not last and len(message) < _REPLY_LIMIT:
+            mark = int.from_bytes(await conversation.receive_exactly(4), "big")
+            last = bool(mark & _LAST_FRAGMENT)
+            message += await conversation.receive_exactly(min(mark & ~_LAST_FRAGMENT, _REPLY_LIMIT - len(message)))
+        return struct.pack(">I", _LAST_FRAGMENT | len(message)) + message
 
 
 def _result(reply: bytes) -> Fields:
@@ -137,12 +144,16 @@ def _exports(fields: Fields) -> Attributes:
     """Read the list of EXPORT: a path and its groups of clients; no group means everyone (RFC 1813 appendix I)."""
     texts: list[str] = []
     everyone = False
-    while fields.unsigned(4) == 1 and len(texts) < 50:
-        path, groups = _text(fields), []
+    try:
         while fields.unsigned(4) == 1:
-            groups.append(_text(fields))
-        everyone = everyone or not groups or bool(_EVERYONE.intersection(groups))
-        texts.append(f"{path} ({', '.join(groups) or '*'})")
+            path, groups = _text(fields), []
+            while fields.unsigned(4) == 1:
+                groups.append(_text(fields))
+            everyone = everyone or not groups or bool(_EVERYONE.intersection(groups))
+            texts.append(f"{path} ({', '.join(groups) or '*'})")
+    except UnexpectedReply:
+        if not texts:
+            raise  # else it is a list that is too long for us, and ends anywhere
     if not texts:
         return ()
     return (("exports", "; ".join(texts)[:400]), ("everyone", "yes" if everyone else "no"))

@@ -30,6 +30,9 @@ TRIED_FOR = 2.0
 which comes at once."""
 
 _CREDENTIALS: Attributes = (("refusal", "credentials"),)
+_REJECTED: Attributes = (("refusal", "rejected"),)
+"""By a rule, most likely; a proxy without a route to the address says the same, so whom it lets through is open."""
+
 _NO_LOGIN, _REFUSED = b"\x05\x00", frozenset({b"\x05\xff", b"\x05\x02"})
 """Some name the log-in that they want, though it was not offered (RFC 1929), instead of accepting none."""
 _FORBIDDEN = 2
@@ -123,11 +126,13 @@ def _verdict_4(code: int, seconds: float) -> tuple[Access, Attributes]:
     if code in (_GRANTED_4, _SILENT) or (code == _FAILED_4 and seconds >= TRIED_FOR):
         return Access.OPEN, ()
     if code == _FAILED_4:
-        return Access.UNKNOWN, ()
+        return Access.UNKNOWN, _REJECTED
     return Access.RESTRICTED, _CREDENTIALS
 
 
-_PORTS = frozenset({1080, 1081, 9050})
+_PORTS = frozenset({1080, 1081, 4145, 9050})
+"""IANA's, its neighbour, that of proxies planted on MikroTik's routers (which speak version 4), and Tor's."""
+
 PROBES = (
     ServiceProbe(protocol="socks", ports=_PORTS, greeting=GREETING, recognises=recognises, look=look),
     ServiceProbe(
