@@ -73,7 +73,9 @@ def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: s
 
 def _requests(sight: Sight, t: Words) -> tuple[Need | None, Need | None]:
     """What organisations ask the office for, findings and targets, in one query."""
-    asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED, finding__organisation__retired_at=None)
+    asked = sight.rows(Exemption).filter(
+        state=ExemptionState.REQUESTED, finding__registered=True, finding__organisation__retired_at=None
+    )
     proposed = sight.rows(TargetProposal).filter(state=ProposalState.WAITING, organisation__retired_at=None)
     # Requests are few and findings many: a database that is asked for both at once may begin with the findings.
     states = asked.order_by().values_list("finding__state", flat=True)

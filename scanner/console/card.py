@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby, islice
 from typing import Any
 
 from django.db.models import Case, Count, Q, Sum, When, Window
@@ -14,7 +14,7 @@ from scanner.accounts.sight import Sight
 from scanner.console.ranked import worst_first
 from scanner.console.standing import SERIOUS, Counts
 from scanner.delivery.models import Notice
-from scanner.remediation.lifecycle import TO_FIX
+from scanner.remediation.counted import TO_BE_FIXED, overdue
 from scanner.remediation.models import Finding, RoundScore
 from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import comparable_rounds, load_score
@@ -78,19 +78,19 @@ def card_of(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> C
         scored=_scored(owner, sight),
         actions=fix_first(report_finding(each, {}, {}, now) for each in findings),
         findings=findings,
-        due=_due(findings, dates, now),
+        due=_due(owner, sight, dates, now),
         next_round=next_rounds([owner.pk]).get(owner.pk) if owner.retired_at is None else None,
         notices=tuple(waiting[:NOTICES]),
     )
 
 
 def _findings(owner: Organisation, sight: Sight, now: datetime) -> list[Any]:
-    rows = worst_first(sight.rows(Finding).filter(organisation=owner, state__in=TO_FIX))
-    overdue, serious = Q(deadline__lt=now), Q(severity__in=SERIOUS)
+    rows = worst_first(sight.rows(Finding).filter(TO_BE_FIXED, organisation=owner))
+    serious = Q(severity__in=SERIOUS)
     totals = {
         "all_open": Window(Count("pk")),
         "all_serious": Window(Sum(Case(When(serious, then=1), default=0))),
-        "all_overdue": Window(Sum(Case(When(overdue, then=1), default=0))),
+        "all_overdue": Window(Sum(Case(When(overdue(now), then=1), default=0))),
     }
     # Those of all of them come with the worst, so that one question is enough.
     found = list(rows.annotate(**totals)[:READ])
@@ -101,7 +101,7 @@ def _findings(owner: Organisation, sight: Sight, now: datetime) -> list[Any]:
 
 def _scored(owner: Organisation, sight: Sight) -> Scored | None:
     rows = sight.rows(RoundScore).filter(organisation=owner, round__in=comparable_rounds()).select_related("round")
-    newest = list(rows.order_by("-pk")[:2])
+    newest = list(rows.order_by("-round")[:2])
     if not newest:
         return None
     last, *before = newest
@@ -111,7 +111,9 @@ def _scored(owner: Organisation, sight: Sight) -> Scored | None:
     return Scored(score, last.round_id, last.round.finished or last.round.created, change)
 
 
-def _due(findings: Iterable[Finding], dates: Dates, now: datetime) -> tuple[Due, ...]:
-    ahead = (each.deadline for each in findings if each.deadline is not None and each.deadline >= now)
-    counted = Counter(dates.local(moment).date() for moment in ahead)
-    return tuple(Due(day, n) for day, n in sorted(counted.items())[:DAYS])
+def _due(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> tuple[Due, ...]:
+    """Count all that is due on the next days, as much as that may be."""
+    ahead = sight.rows(Finding).filter(TO_BE_FIXED, organisation=owner, deadline__gte=now)
+    moments = ahead.order_by("deadline").values_list("deadline").annotate(n=Count("pk"))
+    days = groupby(moments, key=lambda each: dates.local(each[0]).date())
+    return tuple(Due(day, sum(n for _, n in those)) for day, those in islice(days, DAYS))

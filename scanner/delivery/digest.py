@@ -23,9 +23,9 @@ from scanner.delivery.template_check import check_all
 from scanner.engine.hostile import line
 from scanner.engine.model import Outcome, Severity
 from scanner.remediation.acts import WARN_BEFORE
-from scanner.remediation.lifecycle import TO_FIX, State
+from scanner.remediation.counted import overdue
+from scanner.remediation.lifecycle import TO_FIX
 from scanner.remediation.models import Exemption, ExemptionState, Finding
-from scanner.remediation.part import in_register
 from scanner.reports.dates import Dates
 from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, Stop
@@ -203,8 +203,8 @@ def _notices(look: _Look) -> Section:
 
 def _overdue(look: _Look) -> Section:
     late, serious = Counter[Organisation](), Counter[Organisation]()
-    overdue = Finding.objects.filter(state=State.OPEN, deadline__lt=look.now, organisation__retired_at=None)
-    for finding in in_register(overdue.select_related("organisation").only("host", "transport", "severity", *_OWNER)):
+    rows = Finding.objects.filter(overdue(look.now), organisation__retired_at=None)
+    for finding in rows.select_related("organisation").only("severity", *_OWNER):
         late[finding.organisation] += 1
         serious[finding.organisation] += Severity(finding.severity).at_least(Severity.HIGH)
     worst = sorted(late, key=lambda each: (-serious[each], -late[each], each.slug))
@@ -214,7 +214,10 @@ def _overdue(look: _Look) -> Section:
 
 def _requests(look: _Look) -> Section:
     asked = Exemption.objects.filter(
-        state=ExemptionState.REQUESTED, finding__state__in=TO_FIX, finding__organisation__retired_at=None
+        state=ExemptionState.REQUESTED,
+        finding__state__in=TO_FIX,
+        finding__registered=True,
+        finding__organisation__retired_at=None,
     )
     lines = (
         look.t(
@@ -243,7 +246,9 @@ def _authorisations(look: _Look) -> Section:
 
 
 def _exemptions(look: _Look) -> Section:
-    granted = Exemption.objects.filter(state=ExemptionState.GRANTED, finding__organisation__retired_at=None)
+    granted = Exemption.objects.filter(
+        state=ExemptionState.GRANTED, finding__registered=True, finding__organisation__retired_at=None
+    )
     soon = granted.filter(until__gt=look.now, until__lte=look.now + WARN_BEFORE)
     ending = soon.select_related("finding__organisation")
     lines = (
