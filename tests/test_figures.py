@@ -20,6 +20,7 @@ from scanner.accounts.sight import Sight
 from scanner.api import tokens
 from scanner.api.scopes import Scope
 from scanner.cli import finding as finding_command
+from scanner.console import card
 from scanner.console.card import card_of
 from scanner.console.standing import Counts, overall, standings
 from scanner.delivery.digest import Space, digest_letter
@@ -28,10 +29,12 @@ from scanner.delivery.models import MessageKind
 from scanner.delivery.round_letter import round_letter
 from scanner.delivery.round_summary import round_summary
 from scanner.engine.catalogue.load import Language
-from scanner.engine.model import Severity
+from scanner.engine.model import Confidence, Severity
 from scanner.remediation import acts
 from scanner.remediation.lifecycle import TO_FIX
-from scanner.remediation.models import ExemptionKind, Finding
+from scanner.remediation.models import ExemptionKind, Finding, RoundScore
+from scanner.remediation.score import Scored, score_host, score_organisation
+from scanner.remediation.scores import as_kept
 from scanner.reports.dates import Dates
 from scanner.reports.formats import ReportFormat, rendered
 from scanner.reports.model import ReportModel, SeverityCount
@@ -39,6 +42,7 @@ from scanner.reports.query import latest_round, report_model
 from scanner.rounds.models import Round
 from targets.models import Organisation
 from tests.console.house import account, client
+from tests.delivery.office import finding, followed_round, unit
 from tests.remediation.test_graver import EXPOSED, UNAUTH, guarded_redis
 from tests.reports.district import START, District, bulletin, day
 from tests.rounds.world import authorise, open_redis, open_web, register, retire, timed_out
@@ -156,17 +160,17 @@ def test_pages_count_what_reports_count(world: World) -> None:
     assert overall(sight, world.now, 20).findings == world.total()
     for slug, said in world.reports.items():
         owner = world.organisations[slug]
-        card = card_of(owner, sight, Dates(Language.EN, owner.time_zone, world.now), world.now)
+        shown = card_of(owner, sight, Dates(Language.EN, owner.time_zone, world.now), world.now)
         counts = world.counts(slug)
-        assert (card.counts.open, card.counts.serious, card.counts.overdue) == (
+        assert (shown.counts.open, shown.counts.serious, shown.counts.overdue) == (
             counts.open,
             counts.serious,
             counts.overdue,
         )
-        assert card.scored is not None
-        assert (card.scored.score, card.actions) == (said.score, said.fix_first)
+        assert shown.scored is not None
+        assert (shown.scored.score, shown.actions) == (said.score, said.fix_first)
         change = said.score_change
-        assert card.scored.change == (change.now - change.before if change else None)
+        assert shown.scored.change == (change.now - change.before if change else None)
 
 
 def test_lists_of_pages_programs_and_terminal_hold_as_many(world: World) -> None:
@@ -285,3 +289,31 @@ def test_a_bulletin_counts_what_reports_count_but_for_what_it_says_of_itself(wor
     assert said.open == sum(row.open or 0 for row in rows.values())
     assert said.overdue == sum(each.total for each in said.late) == sum(row.overdue or 0 for row in rows.values())
     assert dict(said.trend[-1].open) == {each.severity: each.open for each in said.severities}
+
+
+def test_the_score_on_pages_is_that_of_the_newest_round_though_an_older_one_ended_later(db: None) -> None:
+    owner = unit()
+    older, newest = (followed_round(owner, at=day(number)) for number in (1, 2))
+    for this, points in ((newest, []), (older, [Scored("X", Severity.HIGH, Confidence.CONFIRMED)])):
+        score = score_organisation([score_host("192.0.2.10", points)], 1)
+        RoundScore.objects.create(organisation=owner, round=this, **as_kept(score))
+    sight = Sight.of(account("ops@office.example", Role.OPERATOR))
+    (standing,) = standings(sight, day(3), [owner])
+    scored = card_of(owner, sight, Dates(Language.EN, owner.time_zone, day(3)), day(3)).scored
+    assert latest_round(owner) == newest
+    assert scored is not None
+    assert (standing.last.score, scored.round, scored.score.value) == (100, newest.pk, 100)
+
+
+def test_all_that_is_due_on_a_day_is_counted_even_where_the_page_names_only_the_worst(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = unit()
+    for number in range(5):
+        finding(owner, port=number, deadline=day(10 + number // 3))
+    sight = Sight.of(account("ops@office.example", Role.OPERATOR))
+    dates = Dates(Language.EN, owner.time_zone, day(3))
+    all_read = card_of(owner, sight, dates, day(3)).due
+    monkeypatch.setattr(card, "READ", 2)
+    assert [each.findings for each in card_of(owner, sight, dates, day(3)).due] == [3, 2]
+    assert card_of(owner, sight, dates, day(3)).due == all_read

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import groupby, islice
 from typing import Any
 
 from django.db.models import Case, Count, Q, Sum, When, Window
@@ -78,7 +78,7 @@ def card_of(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> C
         scored=_scored(owner, sight),
         actions=fix_first(report_finding(each, {}, {}, now) for each in findings),
         findings=findings,
-        due=_due(owner, sight, dates, now),
+        due=_due(_ahead(owner, sight, findings, now), dates),
         next_round=next_rounds([owner.pk]).get(owner.pk) if owner.retired_at is None else None,
         notices=tuple(waiting[:NOTICES]),
     )
@@ -111,9 +111,14 @@ def _scored(owner: Organisation, sight: Sight) -> Scored | None:
     return Scored(score, last.round_id, last.round.finished or last.round.created, change)
 
 
-def _due(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> tuple[Due, ...]:
-    """Count all that is due on the next days, as much as that may be."""
-    ahead = sight.rows(Finding).filter(TO_BE_FIXED, organisation=owner, deadline__gte=now)
-    moments = ahead.order_by("deadline").values_list("deadline").annotate(n=Count("pk"))
-    days = groupby(moments, key=lambda each: dates.local(each[0]).date())
-    return tuple(Due(day, sum(n for _, n in those)) for day, those in islice(days, DAYS))
+def _ahead(owner: Organisation, sight: Sight, findings: Sequence[Finding], now: datetime) -> Iterable[datetime]:
+    """Return the deadlines to come of all that is to be fixed: they are asked for only where not all was read."""
+    if len(findings) < READ:
+        return (each.deadline for each in findings if each.deadline is not None and each.deadline >= now)
+    rows = sight.rows(Finding).filter(TO_BE_FIXED, organisation=owner, deadline__gte=now)
+    return (due for due in rows.order_by("deadline").values_list("deadline", flat=True) if due is not None)
+
+
+def _due(ahead: Iterable[datetime], dates: Dates) -> tuple[Due, ...]:
+    counted = Counter(dates.local(moment).date() for moment in ahead)
+    return tuple(Due(day, n) for day, n in sorted(counted.items())[:DAYS])
