@@ -20,6 +20,7 @@ from scanner.accounts.sight import Sight
 from scanner.api import tokens
 from scanner.api.scopes import Scope
 from scanner.cli import finding as finding_command
+from scanner.cli import round as round_command
 from scanner.console import card
 from scanner.console.card import card_of
 from scanner.console.standing import Counts, overall, standings
@@ -45,7 +46,7 @@ from tests.console.house import account, client
 from tests.delivery.office import finding, followed_round, unit
 from tests.remediation.test_graver import EXPOSED, UNAUTH, guarded_redis
 from tests.reports.district import START, District, bulletin, day
-from tests.rounds.world import authorise, open_redis, open_web, register, retire, timed_out
+from tests.rounds.world import authorise, open_redis, open_web, register, retire, silent, timed_out
 
 ACTIVE = ("city", "water", "roads", "lamps")
 
@@ -317,3 +318,26 @@ def test_all_that_is_due_on_a_day_is_counted_even_where_the_page_names_only_the_
     monkeypatch.setattr(card, "READ", 2)
     assert [each.findings for each in card_of(owner, sight, dates, day(3)).due] == [3, 2]
     assert card_of(owner, sight, dates, day(3)).due == all_read
+
+
+def test_addresses_that_nobody_uses_are_hosts_to_nobody(db: None) -> None:
+    district = District()
+    owner = district.unit("water", None, 0, 0, language="en")
+    register(owner, "192.0.9.0/29")
+    authorise(owner, "192.0.9.0/29", document="Order on the network")
+    district.answers = {f"192.0.9.{number}": silent for number in range(8)}
+    district.answers |= {"192.0.9.1": open_web, "192.0.9.2": open_redis, "192.0.9.3": timed_out}
+    this = district.round(1, owner)
+
+    seen = report_model(owner, this, day(1)).coverage
+    assert (seen.hosts, seen.inspected, seen.not_inspected) == (3, 2, 1)
+    covered = round_summary(this).coverage
+    assert (covered.hosts, covered.inspected, covered.missed) == (3, 2, 1)
+    digest = digest_letter(day(0), day(2), Space(5, 10), Frame(MessageKind.DIGEST, Language.EN, day(2)))
+    assert "Hosts 3, inspected 2, partly 0, not inspected 1." in " ".join(digest.text.split())
+    shown = CliRunner().invoke(round_command.app, ["show", str(this.pk)]).stdout
+    assert "3 host(s), 1 not or only partly inspected" in shown
+    (row,) = bulletin(owner, 0, 29).others
+    assert (row.hosts, row.coverage) == (3, seen.share)
+    page = client(account("ops@office.example", Role.OPERATOR)).get(f"/rounds/{this.pk}/").content.decode()
+    assert "2 of 3" in page

@@ -11,13 +11,13 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Count
 
 from scanner.delivery.day import due_day, mailing_of, tell_once, untold
 from scanner.delivery.endings import authorisations_ending
 from scanner.delivery.letters import Frame, Written, name_of
 from scanner.delivery.models import Message, MessageKind, MessageState, Notice, Told
 from scanner.delivery.recipients import operators
+from scanner.delivery.round_summary import coverage_of
 from scanner.delivery.sections import Section, digest_of
 from scanner.delivery.template_check import check_all
 from scanner.engine.hostile import line
@@ -121,18 +121,17 @@ def _rounds(look: _Look) -> Section:
 
 
 def _round(this: Round, look: _Look) -> str:
-    rows = HostResult.objects.filter(round=this, look=LookNumber.FIRST).values_list("outcome").annotate(n=Count("pk"))
-    outcomes = Counter(dict(rows))
+    seen = coverage_of(this)
     told = look.t(
         "mail.digest.round",
         number=this.pk,
         kind=look.t(f"plan_kind.{this.kind}"),
         plan=line(this.plan.name) if this.plan else look.t("mail.digest.no_plan"),
         state=look.t(f"round_state.{this.state}"),
-        hosts=sum(outcomes.values()),
-        inspected=outcomes[Outcome.INSPECTED],
-        partial=outcomes[Outcome.PARTIAL],
-        missing=sum(outcomes.values()) - outcomes[Outcome.INSPECTED] - outcomes[Outcome.PARTIAL],
+        hosts=seen.hosts,
+        inspected=seen.inspected,
+        partial=seen.partial,
+        missing=seen.missed,
     )
     return look.t("mail.digest.caught_up", told=told, n=this.missed) if this.missed else told
 
