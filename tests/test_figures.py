@@ -341,3 +341,21 @@ def test_addresses_that_nobody_uses_are_hosts_to_nobody(db: None) -> None:
     assert (row.hosts, row.coverage) == (3, seen.share)
     page = client(account("ops@office.example", Role.OPERATOR)).get(f"/rounds/{this.pk}/").content.decode()
     assert "2 of 3" in page
+
+
+def test_hosts_that_all_fell_silent_are_hosts_to_the_report_and_to_the_bulletin(db: None) -> None:
+    district = District()
+    owner = district.unit("water", None, 0, 0)
+    register(owner, "192.0.9.0/29")
+    authorise(owner, "192.0.9.0/29", document="Order on the network")
+    district.answers = {f"192.0.9.{number}": silent for number in range(8)}
+    district.answers |= {"192.0.9.1": open_web, "192.0.9.2": open_web}
+    district.round(1, owner)
+    district.answers |= {"192.0.9.1": silent, "192.0.9.2": silent}
+    this = district.round(2, owner)
+
+    seen = report_model(owner, this, day(2)).coverage
+    assert (seen.hosts, seen.inspected, seen.not_inspected) == (2, 0, 2)
+    said = bulletin(owner, 0, 29)
+    assert [(row.hosts, row.coverage) for row in said.others] == [(2, 0)]
+    assert (said.situation.hosts, said.situation.hosts_inspected) == (2, 0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Min, Q
 
 from scanner.engine.model import Confidence, Outcome, Severity, Transport
 from scanner.remediation.keys import LOOKED
@@ -150,23 +150,37 @@ def values_since(those: Subtree, since: datetime, end: datetime) -> dict[int, fl
 
 def hosts_of(newest: Mapping[int, Scored], found: Mapping[int, OrganisationScore], those: Subtree) -> dict[int, Hosts]:
     """Return the hosts of each unit in its newest round. What was pruned is taken from the score."""
-    never = Q(outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
     rounds = {each.round for each in newest.values()}
     rows = (
         HostResult.objects.filter(those.mine(), round__in=rounds, look=LookNumber.FIRST)
         .order_by()
         .values_list("organisation", "round")
-        .annotate(n=Count("pk"), looked=Count("pk", filter=Q(outcome__in=LOOKED)), mute=Count("pk", filter=never))
+        .annotate(n=Count("pk"), looked=Count("pk", filter=Q(outcome__in=LOOKED)))
     )
-    counted = {(owner, number): (n - mute, looked) for owner, number, n, looked, mute in rows}
+    counted = {(owner, number): (n, looked) for owner, number, n, looked in rows}
+    unused = _unused({owner: each.round for owner, each in newest.items() if not found[each.number].coverage})
     hosts = {}
     for owner, scored in newest.items():
         score = found[scored.number]
-        answering, looked = counted.get((owner, scored.round), (0, 0))
+        asked, looked = counted.get((owner, scored.round), (0, 0))
         inspected = looked or len(score.hosts)
         # The score knows which silent addresses were never used; its coverage is inspected over all others.
-        hosts[owner] = Hosts(round(inspected / score.coverage) if score.coverage else answering, inspected)
+        hosts[owner] = Hosts(round(inspected / score.coverage) if score.coverage else asked - unused[owner], inspected)
     return hosts
+
+
+def _unused(rounds: Mapping[int, int]) -> Counter[int]:
+    """Count the addresses of networks where nothing had ever answered, of units of which a round inspected nothing."""
+    results = HostResult.objects.filter(organisation__in=rounds, look=LookNumber.FIRST).order_by()
+    mute = results.filter(outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
+    here = mute.filter(round__in=set(rounds.values())).values_list("organisation", "round", "address")
+    silent = {(owner, address) for owner, number, address in here if rounds[owner] == number}
+    if not silent:
+        return Counter()
+    answered = results.filter(outcome__in=LOOKED, address__in=here.values("address"))
+    known = answered.values_list("organisation", "address").annotate(first=Min("round"))
+    used = {(owner, address) for owner, address, first in known if first <= rounds[owner]}
+    return Counter(owner for owner, _ in silent - used)
 
 
 def lives(those: Subtree, period: Period) -> tuple[dict[int, Life], dict[int, Place]]:
