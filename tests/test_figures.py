@@ -46,7 +46,7 @@ from tests.console.house import account, client
 from tests.delivery.office import finding, followed_round, unit
 from tests.remediation.test_graver import EXPOSED, UNAUTH, guarded_redis
 from tests.reports.district import START, District, bulletin, day
-from tests.rounds.world import authorise, open_redis, open_web, register, retire, silent, timed_out
+from tests.rounds.world import authorise, open_redis, open_web, organisation, register, retire, silent, timed_out
 
 ACTIVE = ("city", "water", "roads", "lamps")
 
@@ -359,3 +359,14 @@ def test_hosts_that_all_fell_silent_are_hosts_to_the_report_and_to_the_bulletin(
     said = bulletin(owner, 0, 29)
     assert [(row.hosts, row.coverage) for row in said.others] == [(2, 0)]
     assert (said.situation.hosts, said.situation.hosts_inspected) == (2, 0)
+
+
+def test_who_registered_domains_alone_needs_a_contact_and_an_authorisation_like_all_others(db: None) -> None:
+    organisation("zones", name_en="Zones Office", domains=["zones.example"])
+    organisation("above", name_en="Supervising Office")
+    page = client(account("ops@office.example", Role.OPERATOR)).get("/").content.decode()
+    digest = digest_letter(day(0), day(2), Space(5, 10), Frame(MessageKind.DIGEST, Language.EN, day(2))).text
+    assert "1 organisation without an authorisation that lasts" in page
+    assert "1 organisation without a contact" in page
+    assert digest.count("Zones Office") == 2
+    assert "Supervising Office" not in digest

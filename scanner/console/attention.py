@@ -21,7 +21,8 @@ from scanner.remediation.models import Exemption, ExemptionState
 from scanner.reports.words import Words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.check import SOON
-from targets.models import Authorisation, Contact, Organisation, ProposalState, Target, TargetProposal
+from targets.models import Authorisation, Contact, Organisation, ProposalState, TargetProposal
+from targets.query import registers_anything
 
 STUCK = timedelta(days=1)
 """A round that takes longer is worth a look."""
@@ -159,8 +160,7 @@ def _contacts(sight: Sight, t: Words) -> Need | None:
 
 
 def _inspected(sight: Sight) -> QuerySet[Organisation]:
-    targets = sight.rows(Target).filter(organisation=OuterRef("pk"), retired_at=None)
-    return sight.rows(Organisation).filter(Exists(targets), retired_at=None)
+    return sight.rows(Organisation).filter(registers_anything())
 
 
 def _of(organisation: Organisation, t: Words, key: str) -> Detail:

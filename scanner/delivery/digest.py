@@ -30,6 +30,7 @@ from scanner.reports.dates import Dates
 from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, Stop
 from targets.models import Authorisation, Contact, Organisation
+from targets.query import registers_anything
 
 LINES = 20
 """Lines that each part of the digest shows."""
@@ -178,9 +179,7 @@ def _dead_letters(look: _Look) -> Section:
 
 def _contacts(look: _Look) -> Section:
     reachable = Contact.objects.filter(retired_at=None).values("organisation")
-    without = (
-        Organisation.objects.filter(retired_at=None, targets__retired_at=None).exclude(pk__in=reachable).distinct()
-    )
+    without = Organisation.objects.filter(registers_anything()).exclude(pk__in=reachable)
     lines = (look.t("mail.digest.no_contact", name=look.name(each)) for each in without.order_by("slug")[:LINES])
     return Section(look.t("mail.digest.contacts"), look.some(lines, without.count()))
 
@@ -233,10 +232,11 @@ def _requests(look: _Look) -> Section:
 
 def _authorisations(look: _Look) -> Section:
     lines = []
+    inspected = set(Organisation.objects.filter(registers_anything()).values_list("pk", flat=True))
     for organisation in Organisation.objects.filter(retired_at=None).order_by("slug"):
         name = look.name(organisation)
         valid = Authorisation.objects.filter(organisation=organisation, retired_at=None, valid_until__gt=look.now)
-        if not valid.exists() and organisation.targets.filter(retired_at=None).exists():
+        if organisation.pk in inspected and not valid.exists():
             lines.append(look.t("mail.digest.unauthorised", name=name))
         for each in authorisations_ending(organisation, look.now):
             date = look.dates.last_day(each.valid_until)
