@@ -26,7 +26,9 @@ from scanner.console.card import card_of
 from scanner.console.standing import Counts, overall, standings
 from scanner.delivery.digest import Space, digest_letter
 from scanner.delivery.letters import Frame
-from scanner.delivery.models import MessageKind
+from scanner.delivery.models import Message, MessageKind
+from scanner.delivery.notices import due_for
+from scanner.delivery.reminders import escalate, remind
 from scanner.delivery.round_letter import round_letter
 from scanner.delivery.round_summary import round_summary
 from scanner.engine.catalogue.load import Language
@@ -43,7 +45,7 @@ from scanner.reports.query import latest_round, report_model
 from scanner.rounds.models import Round
 from targets.models import Organisation
 from tests.console.house import account, client
-from tests.delivery.office import finding, followed_round, unit
+from tests.delivery.office import contact, finding, followed_round, unit
 from tests.remediation.test_graver import EXPOSED, UNAUTH, guarded_redis
 from tests.reports.district import START, District, bulletin, day
 from tests.rounds.world import authorise, open_redis, open_web, organisation, register, retire, silent, timed_out
@@ -255,6 +257,29 @@ def test_what_changed_and_the_trend_add_up_to_what_is_open(world: World) -> None
         assert said.trend[-1].open == tuple(SeverityCount(each.severity, each.open, 0) for each in said.counts), slug
         assert (said.trend[-1].score, said.trend[-1].coverage) == (said.score.value, said.score.coverage)
         assert sum(gauge.open for gauge in said.gauges) == world.counts(slug).open
+
+
+def test_letters_of_the_day_and_notices_ask_for_what_reports_list(world: World) -> None:
+    now = day(20)
+    for slug in ACTIVE:
+        contact(world.organisations[slug])
+    for slug in world.reports:
+        owner = world.organisations[slug]
+        said = told(owner, now)
+        asked_for = [each for each in said.findings if each.state == "open" and each.severity is not Severity.INFO]
+        late = [each for each in asked_for if each.overdue and each.confidence is not Confidence.POSSIBLE]
+        undecided = [each for each in late if each.exemption and each.exemption.state == "requested"]
+        serious = [each for each in late if each.severity.at_least(Severity.HIGH) and each not in undecided]
+        remind(owner, now)
+        escalate(owner, now)
+        letters = Message.objects.filter(organisation=owner)
+        reminder = letters.filter(kind=MessageKind.REMINDER).values_list("subject", flat=True)
+        assert [f"{len(late)} overdue" in each for each in reminder] == [True], slug
+        above = letters.filter(kind=MessageKind.ESCALATION).exclude(recipient__contains=f"@{slug}.")
+        assert [re.findall(r"\d+", each) for each in above.values_list("subject", flat=True)] == [[str(len(serious))]]
+        due = due_for(owner, Severity.LOW)
+        listed = {each.pk for each in (*due.findings, *due.to_check)}
+        assert listed == {each.number for each in asked_for}, slug
 
 
 def test_a_round_tells_of_itself_what_the_reports_on_it_tell(world: World) -> None:
