@@ -22,6 +22,7 @@ from scanner.api.scopes import Scope
 from scanner.cli import finding as finding_command
 from scanner.cli import round as round_command
 from scanner.console import card
+from scanner.console.campaigns import campaigns
 from scanner.console.card import card_of
 from scanner.console.standing import Counts, overall, standings
 from scanner.delivery.digest import Space, digest_letter
@@ -42,7 +43,8 @@ from scanner.reports.dates import Dates
 from scanner.reports.formats import ReportFormat, rendered
 from scanner.reports.model import ReportModel, SeverityCount
 from scanner.reports.query import latest_round, report_model
-from scanner.rounds.models import Round
+from scanner.rounds.models import PlanKind, Round
+from scanner.rounds.planning import PlanRequest, make_plan
 from targets.models import Organisation
 from tests.console.house import account, client
 from tests.delivery.office import contact, finding, followed_round, unit
@@ -395,3 +397,29 @@ def test_who_registered_domains_alone_needs_a_contact_and_an_authorisation_like_
     assert "1 organisation without a contact" in page
     assert digest.count("Zones Office") == 2
     assert "Supervising Office" not in digest
+
+
+def test_a_campaign_is_told_alike_on_its_page_and_in_the_bulletin(db: None) -> None:
+    district, begun = District(), dt.datetime.now(dt.UTC) - START - dt.timedelta(days=5)
+    since = begun / dt.timedelta(days=1)
+    city = district.unit("city", None, 0, 0)
+    owner = district.unit("water", city, 3, 1)
+    register(owner, "192.0.9.0/29")
+    authorise(owner, "192.0.9.0/29", document="Order on the network")
+    district.answers = {f"192.0.9.{number}": silent for number in range(8)}
+    district.answers |= {f"192.0.1.{number}": open_redis for number in (1, 2, 3)}
+    district.answers["192.0.9.1"] = open_redis
+    checks = (UNAUTH,)
+    plan = make_plan(PlanRequest("redis-first", PlanKind.CAMPAIGN, "ops", checks=checks, ports="6379"), day(0))
+    campaign = {"kind": PlanKind.CAMPAIGN, "plan": plan, "checks": checks}
+    district.round(since, owner, request=campaign)
+    acts.grant(at("192.0.1.2"), ExemptionKind.ACCEPTED, "Head", "known", "", day(300), "ops", day(since + 0.5))
+    retire(owner, "192.0.1.3")
+    district.answers["192.0.1.1"] = open_web
+    district.round(since + 1, owner, request=campaign)
+
+    (told_there,) = bulletin(city, since - 1, since + 3).campaigns
+    (shown,) = campaigns(Sight.of(account("ops@office.example", Role.OPERATOR)), dt.datetime.now(dt.UTC))
+    assert (told_there.found, told_there.fixed) == (shown.found, shown.fixed) == (2, 1)
+    assert (told_there.missed, shown.hosts - shown.inspected) == (0, 0)
+    assert (told_there.hosts, shown.hosts) == (4, 3), "all that it ever looked at, and what its newest round did"

@@ -6,13 +6,13 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Min, OuterRef, QuerySet
 
 from scanner import bulk
 from scanner.engine.model import Confidence, Outcome, Severity, Vantage
@@ -75,6 +75,28 @@ def never_answered(this: Round, organisation: Organisation) -> set[int]:
     inspection ended early is missed, as nobody knows what is there.
     """
     return set(_NEVER_ANSWERED(round=this, organisation=organisation))
+
+
+class Unused(NamedTuple):
+    """The result of an address inside a registered network where nothing had ever answered."""
+
+    result: int
+    round: int
+    organisation: int
+    address: str
+
+
+def unused_in(rounds: Collection[int]) -> list[Unused]:
+    """Return the same as :func:`never_answered` of everybody in several rounds, in two queries."""
+    results = HostResult.objects.filter(look=LookNumber.FIRST).order_by()
+    mute = results.filter(round__in=rounds, outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
+    rows = [Unused(*row) for row in mute.values_list("pk", "round", "organisation", "address")]
+    if not rows:
+        return []
+    answered = results.filter(outcome__in=LOOKED, address__in=mute.values("address"))
+    known = answered.values_list("organisation", "address").annotate(first=Min("round"))
+    since = {(owner, address): first for owner, address, first in known}
+    return [each for each in rows if since.get((each.organisation, each.address), each.round + 1) > each.round]
 
 
 def _unused() -> QuerySet[HostResult, int]:

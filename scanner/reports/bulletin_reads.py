@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, F, Q
 
-from scanner.engine.model import Confidence, Outcome, Severity, Transport
+from scanner.engine.model import Confidence, Severity, Transport
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundScore
 from scanner.remediation.part import Register
 from scanner.remediation.score import OrganisationScore
-from scanner.remediation.scores import load_score
+from scanner.remediation.scores import load_score, unused_in
 from scanner.reports.bulletin_history import AFTER, Event, Life
 from scanner.reports.bulletin_model import Period
 from scanner.reports.places import Place
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round, RoundState, whole
-from targets.models import Authorisation, Organisation, Target, TargetKind
+from targets.models import Authorisation, Organisation, Target
 
 HISTORY = timedelta(days=365)
 """How far back scores are looked at."""
@@ -170,17 +170,9 @@ def hosts_of(newest: Mapping[int, Scored], found: Mapping[int, OrganisationScore
 
 
 def _unused(rounds: Mapping[int, int]) -> Counter[int]:
-    """Count the addresses of networks where nothing had ever answered, of units of which a round inspected nothing."""
-    results = HostResult.objects.filter(organisation__in=rounds, look=LookNumber.FIRST).order_by()
-    mute = results.filter(outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
-    here = mute.filter(round__in=set(rounds.values())).values_list("organisation", "round", "address")
-    silent = {(owner, address) for owner, number, address in here if rounds[owner] == number}
-    if not silent:
-        return Counter()
-    answered = results.filter(outcome__in=LOOKED, address__in=here.values("address"))
-    known = answered.values_list("organisation", "address").annotate(first=Min("round"))
-    used = {(owner, address) for owner, address, first in known if first <= rounds[owner]}
-    return Counter(owner for owner, _ in silent - used)
+    """Count the addresses that nobody uses, of units of which a round inspected nothing."""
+    found = unused_in(set(rounds.values())) if rounds else []
+    return Counter(each.organisation for each in found if rounds.get(each.organisation) == each.round)
 
 
 def lives(those: Subtree, period: Period) -> tuple[dict[int, Life], dict[int, Place]]:
@@ -241,6 +233,7 @@ def campaigns(those: Subtree, period: Period) -> list[CampaignRows]:
     looked: dict[int, set[tuple[int, str, str]]] = defaultdict(set)
     asked: dict[int, set[tuple[int, str, str]]] = defaultdict(set)
     results = HostResult.objects.filter(those.mine(), round__in=numbers, look=LookNumber.FIRST, finished__lt=period.end)
+    results = results.exclude(pk__in=[each.result for each in unused_in(numbers)] if numbers else ())
     for number, owner, address, name, outcome in results.values_list(
         "round", "organisation", "address", "hostname", "outcome"
     ).iterator(chunk_size=5000):
