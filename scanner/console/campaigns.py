@@ -82,7 +82,7 @@ def _hosts(sight: Sight, rounds: list[int]) -> defaultdict[int, Counter[str]]:
 
 
 def _found(sight: Sight, rounds: list[int]) -> defaultdict[int, Counter[str]]:
-    counting = Finding.objects.filter(LISTED, organisation__retired_at=None).exclude(severity=Severity.INFO)
+    counting = sight.rows(Finding).filter(LISTED, organisation__retired_at=None).exclude(severity=Severity.INFO)
     counting = counting.exclude(confidence=Confidence.POSSIBLE)
     rows = sight.rows(FindingEvent).filter(finding__in=counting, round__in=rounds, kind__in=_SEEN).order_by()
     told = rows.values_list("round__plan", "finding__state").annotate(n=Count("finding", distinct=True))
