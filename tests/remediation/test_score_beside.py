@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scanner.engine.catalogue.load import catalogue
 from scanner.engine.model import Confidence, HostInspection, Service, Severity, Target
 from scanner.engine.plan import Plan
 from scanner.remediation import acts
+from scanner.remediation.graver import graver_than
 from scanner.remediation.models import ExemptionKind, Finding, RoundScore
 from scanner.remediation.score import Age, HostScore, Scored, outweighs, score_host, score_organisation
 from scanner.remediation.scores import load_score
@@ -105,6 +107,12 @@ def test_a_lesser_finding_counts_while_the_graver_one_does_not() -> None:
     )
     this = followed(owner, open_redis, 2)
     assert EXPOSED in {each.check for each in host_after(owner, this).terms}
+
+
+def test_no_check_weighs_less_than_what_it_is_told_in_place_of() -> None:
+    checks = catalogue()
+    pairs = [(check, each) for check in checks for each in graver_than(check) if each in checks]
+    assert [(a, b) for a, b in pairs if checks[b].severity.rank < checks[a].severity.rank] == []
 
 
 findings = st.builds(
