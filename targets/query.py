@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from scanner.engine.errors import Refused
 from scanner.prepared import Given, Prepared
@@ -79,6 +79,12 @@ def active_organisations(slugs: Iterable[str] | None = None) -> list[Organisatio
             names=tuple(missing),
         )
     return found
+
+
+def registers_anything() -> Q:
+    """Return the condition that an organisation which is not retired has something to be inspected."""
+    targets = Target.objects.filter(organisation=OuterRef("pk"), retired_at=None)
+    return Q(retired_at=None) & (Q(Exists(targets)) | ~Q(domains=[]))
 
 
 def registered_targets(organisation: Organisation) -> tuple[RegisteredTarget, ...]:

@@ -11,12 +11,15 @@ from pydantic import Field
 from scanner.api.fields import NO_NUL, Name, Sent, Text
 from scanner.api.lists import LARGEST
 from scanner.engine.model import Severity
-from scanner.remediation.lifecycle import TO_FIX, State
+from scanner.remediation.counted import is_overdue
+from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Finding
 
 
 class FindingRow(Schema):
-    """A finding. ``overdue`` says that it is to be fixed and its deadline has passed."""
+    """A finding. ``registered`` says whether its host still is; what is not need not be fixed. ``overdue`` says that it
+    is to be fixed and its deadline has passed.
+    """
 
     number: int
     organisation: str
@@ -40,6 +43,7 @@ class FindingRow(Schema):
     fixed: datetime | None
     exempt_until: datetime | None
     recurrences: int
+    registered: bool
 
     @classmethod
     def of(cls, row: Finding, now: datetime) -> FindingRow:
@@ -62,11 +66,12 @@ class FindingRow(Schema):
             last_inspected=row.last_inspected,
             reported=row.reported,
             deadline=row.deadline,
-            overdue=row.state in TO_FIX and row.deadline is not None and row.deadline < now,
+            overdue=is_overdue(row, now),
             claimed=row.claimed,
             fixed=row.fixed,
             exempt_until=row.exempt_until,
             recurrences=row.recurrences,
+            registered=row.registered,
         )
 
 
@@ -127,11 +132,8 @@ class Exchange(Schema):
 
 
 class WholeFinding(AssignedFinding):
-    """A finding with its evidence. ``registered`` says whether its host still is; ``comments`` are the newest hundred,
-    and none for whoever may not read them.
-    """
+    """A finding with its evidence. ``comments`` are the newest hundred, and none for whoever may not read them."""
 
-    registered: bool
     params: dict[str, str]
     exchanges: list[Exchange]
     exemption: ExemptionRow | None
@@ -149,6 +151,7 @@ class FindingFilter(Schema):
     check: str = Field(default="", max_length=64, pattern=NO_NUL, description="Of exactly this check.")
     host: str = Field(default="", max_length=253, pattern=NO_NUL, description="Of exactly this host.")
     overdue: bool = Field(default=False, description="Only those whose deadline has passed.")
+    unregistered: bool = Field(default=False, description="Also those whose host is not registered any more.")
     requests: bool = Field(default=False, description="Only those with a request that is not decided yet.")
     assignee: str = Field(
         default="", max_length=254, pattern=NO_NUL, description="Of this mail address, or `nobody` for those of none."

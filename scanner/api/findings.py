@@ -40,6 +40,7 @@ from scanner.api.scopes import Scope
 from scanner.engine.catalogue.load import Language
 from scanner.engine.model import Severity
 from scanner.remediation import acts
+from scanner.remediation.counted import LISTED, overdue
 from scanner.remediation.lifecycle import TO_FIX, Happened, State
 from scanner.remediation.models import (
     Exemption,
@@ -50,7 +51,6 @@ from scanner.remediation.models import (
     Remark,
     RemarkKind,
 )
-from scanner.remediation.part import in_register
 from scanner.remediation.reinspection import request_reinspection
 from scanner.remediation.remarks import comment
 from scanner.reports import texts
@@ -80,10 +80,12 @@ def list_findings(
     rows = request.visit.sight.rows(Finding).filter(organisation__retired_at=None)
     rows = rows.filter(state=wanted.state) if wanted.state else rows.exclude(state=State.FIXED)
     rows = rows.filter(severity__in=[each for each in Severity if each.at_least(wanted.severity)])
+    if not wanted.unregistered:
+        rows = rows.filter(LISTED)
     if wanted.overdue:
-        rows = rows.filter(state__in=TO_FIX, deadline__lt=request.now)
+        rows = rows.filter(overdue(request.now))
     if wanted.requests:
-        rows = rows.filter(exemptions__state=ExemptionState.REQUESTED)
+        rows = rows.filter(state__in=TO_FIX, exemptions__state=ExemptionState.REQUESTED)
     exact = (("organisation__slug", wanted.organisation), ("check_id", wanted.check), ("host", wanted.host))
     for name, value in exact:
         rows = rows.filter(**{name: value}) if value else rows
@@ -229,7 +231,6 @@ def _whole(request: ApiRequest, row: Finding) -> WholeFinding:
     comments = request.visit.sight.rows(Remark).filter(finding=row, kind=RemarkKind.COMMENT).order_by("-pk")
     return WholeFinding(
         **_row(request, row).model_dump(),
-        registered=bool(in_register([row])),
         params=params,
         exchanges=[Exchange(sent=each["sent"], received=each["received"]) for each in row.exchanges],
         exemption=_exemption(held) if held else None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry
@@ -23,7 +23,7 @@ from scanner.api.door import Bearer, enter
 from scanner.api.problem import of_error
 from scanner.api.scopes import Scope
 from scanner.delivery.models import Message, MessageState
-from scanner.remediation.lifecycle import TO_FIX
+from scanner.remediation.counted import LISTED, overdue
 from scanner.remediation.models import Finding
 from scanner.rounds.models import Job, JobState, Round, RoundState
 from scanner.rounds.service import is_served
@@ -95,16 +95,16 @@ class Figures(Collector):
         yield _one("authorisations_ending", f"Authorisations that end within {SOON.days} days.", ending)
 
     def _findings(self) -> Iterator[Metric]:
-        rows = Finding.objects.filter(organisation__retired_at=None).order_by()
-        late = Count("pk", filter=Q(state__in=TO_FIX, deadline__lt=self._now))
+        rows = Finding.objects.filter(LISTED, organisation__retired_at=None).order_by()
+        late = Count("pk", filter=overdue(self._now))
         counted = list(rows.values_list("state", "severity").annotate(n=Count("pk"), late=late))
         told = [((state, severity), n) for state, severity, n, _ in counted]
         yield _gauge("findings", "Findings by state and severity.", ["state", "severity"], told)
-        overdue: dict[tuple[str, ...], float] = {}
+        by_severity: dict[tuple[str, ...], float] = {}
         for _, severity, _, n in counted:
-            overdue[severity,] = overdue.get((severity,), 0) + n
+            by_severity[severity,] = by_severity.get((severity,), 0) + n
         said = "Findings to fix whose deadline has passed."
-        yield _gauge("findings_overdue", said, ["severity"], overdue.items())
+        yield _gauge("findings_overdue", said, ["severity"], by_severity.items())
 
     def _work(self) -> Iterator[Metric]:
         rounds = dict(Round.objects.order_by().values_list("state").annotate(n=Count("pk")))

@@ -64,7 +64,6 @@ def list_findings(
     them, but they are not proven fixed either. They are back when the host is.
     """
     from scanner.remediation.models import ExemptionState
-    from scanner.remediation.part import in_register
 
     now = datetime.now(UTC)
     with clear_errors():
@@ -74,8 +73,7 @@ def list_findings(
         if requests:
             rows = rows.filter(state__in=TO_FIX, exemptions__state=ExemptionState.REQUESTED)
         findings = sorted(rows, key=lambda each: (-Severity(each.severity).rank, each.host, each.port, each.check_id))
-        kept = {each.pk for each in (findings if unregistered else in_register(findings))}
-        shown = [each for each in findings if each.pk in kept or each.fixed is not None]
+        shown = [each for each in findings if unregistered or each.registered or each.fixed is not None]
         held = {each.finding_id: each for each in _held(findings)}
     if not shown:
         typer.echo("No such finding; the options choose which are shown, such as --state fixed.")
@@ -104,18 +102,15 @@ def _chosen(organisation: Iterable[str] | None, state: Iterable[State] | None, s
 @app.command(short_help="Show one finding, its evidence and its history.")
 def show(number: Number) -> None:
     """Show one finding: where it stands, its evidence, and everything that happened to it."""
-    from scanner.remediation.part import in_register
-
     now = datetime.now(UTC)
     with clear_errors():
         finding = _finding(number)
         events = list(finding.events.all())
         exemptions = list(_held([finding]))
-        registered = bool(in_register([finding]))
     typer.echo(f"{finding} ({finding.organisation.slug})")
     typer.echo(f"  {finding.severity}, {finding.confidence}, {finding.state}, came back {finding.recurrences} time(s)")
     typer.echo(f"  first seen {finding.first_seen:%Y-%m-%d %H:%M}Z, last seen {finding.last_seen:%Y-%m-%d %H:%M}Z")
-    if not registered:
+    if not finding.registered:
         typer.echo("  Its host is not registered any more: it is neither inspected nor reported, nor proven fixed.")
     if finding.reported:
         typer.echo(f"  reported {finding.reported:%Y-%m-%d %H:%M}Z, {_due(finding, now)}")
@@ -310,6 +305,8 @@ def _request(held: Exemption) -> str:
 
 
 def _due(finding: Finding, now: datetime) -> str:
+    from scanner.remediation.counted import is_overdue
+
     if finding.fixed is not None:
         return f"fixed {finding.fixed:%Y-%m-%d}"
     if finding.exempt_until is not None:
@@ -319,5 +316,5 @@ def _due(finding: Finding, now: datetime) -> str:
     elif finding.deadline is None:
         due = "no deadline"
     else:
-        due = f"due {finding.deadline:%Y-%m-%d}" + (", overdue" if finding.deadline < now else "")
+        due = f"due {finding.deadline:%Y-%m-%d}" + (", overdue" if is_overdue(finding, now) else "")
     return f"claimed {finding.claimed:%Y-%m-%d}, {due}" if finding.claimed else due

@@ -21,7 +21,8 @@ from scanner.remediation.models import Exemption, ExemptionState
 from scanner.reports.words import Words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState
 from targets.check import SOON
-from targets.models import Authorisation, Contact, Organisation, ProposalState, Target, TargetProposal
+from targets.models import Authorisation, Contact, Organisation, ProposalState, TargetProposal
+from targets.query import registers_anything
 
 STUCK = timedelta(days=1)
 """A round that takes longer is worth a look."""
@@ -73,7 +74,9 @@ def _need(t: Words, name: str, details: Iterable[Detail], total: int, address: s
 
 def _requests(sight: Sight, t: Words) -> tuple[Need | None, Need | None]:
     """What organisations ask the office for, findings and targets, in one query."""
-    asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED, finding__organisation__retired_at=None)
+    asked = sight.rows(Exemption).filter(
+        state=ExemptionState.REQUESTED, finding__registered=True, finding__organisation__retired_at=None
+    )
     proposed = sight.rows(TargetProposal).filter(state=ProposalState.WAITING, organisation__retired_at=None)
     # Requests are few and findings many: a database that is asked for both at once may begin with the findings.
     states = asked.order_by().values_list("finding__state", flat=True)
@@ -157,8 +160,7 @@ def _contacts(sight: Sight, t: Words) -> Need | None:
 
 
 def _inspected(sight: Sight) -> QuerySet[Organisation]:
-    targets = sight.rows(Target).filter(organisation=OuterRef("pk"), retired_at=None)
-    return sight.rows(Organisation).filter(Exists(targets), retired_at=None)
+    return sight.rows(Organisation).filter(registers_anything())
 
 
 def _of(organisation: Organisation, t: Words, key: str) -> Detail:

@@ -8,10 +8,14 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count
 
+from scanner.accounts.roles import Right
 from scanner.accounts.sight import Sight
+from scanner.engine.model import Confidence, Outcome, Severity
+from scanner.remediation.counted import LISTED
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import EXEMPT, Happened, State
-from scanner.remediation.models import FindingEvent
+from scanner.remediation.models import Finding, FindingEvent
+from scanner.remediation.scores import unused_in
 from scanner.rounds.models import ENDED, HostResult, LookNumber, PlanKind
 from targets.models import Organisation
 
@@ -25,7 +29,8 @@ _SEEN = (Happened.OPENED, Happened.SEEN, Happened.REOPENED, Happened.CLAIM_REFUT
 class Campaign:
     """A campaign, as far as organisations in sight take part. Hosts are those of its newest round.
 
-    ``found`` are the findings that its rounds saw, without what is exempt; ``fixed`` of them are proven gone.
+    ``found`` are the findings that its rounds saw, without what is exempt, hints and what is merely possible; ``fixed``
+    of them are proven gone. So do bulletins count.
     """
 
     plan: int
@@ -70,11 +75,16 @@ def _hosts(sight: Sight, rounds: list[int]) -> defaultdict[int, Counter[str]]:
     counted: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for number, outcome, n in rows.values_list("round", "outcome").annotate(n=Count("pk")):
         counted[number][outcome] = n
+    for each in unused_in(rounds) if rounds else ():
+        if sight.may(Right.READ, each.organisation):
+            counted[each.round][Outcome.UNREACHABLE] -= 1
     return counted
 
 
 def _found(sight: Sight, rounds: list[int]) -> defaultdict[int, Counter[str]]:
-    rows = sight.rows(FindingEvent).filter(round__in=rounds, kind__in=_SEEN).order_by()
+    counting = sight.rows(Finding).filter(LISTED, organisation__retired_at=None).exclude(severity=Severity.INFO)
+    counting = counting.exclude(confidence=Confidence.POSSIBLE)
+    rows = sight.rows(FindingEvent).filter(finding__in=counting, round__in=rounds, kind__in=_SEEN).order_by()
     told = rows.values_list("round__plan", "finding__state").annotate(n=Count("finding", distinct=True))
     counted: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for plan, state, n in told:

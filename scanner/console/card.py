@@ -14,7 +14,7 @@ from scanner.accounts.sight import Sight
 from scanner.console.ranked import worst_first
 from scanner.console.standing import SERIOUS, Counts
 from scanner.delivery.models import Notice
-from scanner.remediation.lifecycle import TO_FIX
+from scanner.remediation.counted import TO_BE_FIXED, overdue
 from scanner.remediation.models import Finding, RoundScore
 from scanner.remediation.score import OrganisationScore, compared
 from scanner.remediation.scores import comparable_rounds, load_score
@@ -78,19 +78,19 @@ def card_of(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> C
         scored=_scored(owner, sight),
         actions=fix_first(report_finding(each, {}, {}, now) for each in findings),
         findings=findings,
-        due=_due(findings, dates, now),
+        due=_due(_ahead(owner, sight, findings, now), dates),
         next_round=next_rounds([owner.pk]).get(owner.pk) if owner.retired_at is None else None,
         notices=tuple(waiting[:NOTICES]),
     )
 
 
 def _findings(owner: Organisation, sight: Sight, now: datetime) -> list[Any]:
-    rows = worst_first(sight.rows(Finding).filter(organisation=owner, state__in=TO_FIX))
-    overdue, serious = Q(deadline__lt=now), Q(severity__in=SERIOUS)
+    rows = worst_first(sight.rows(Finding).filter(TO_BE_FIXED, organisation=owner))
+    serious = Q(severity__in=SERIOUS)
     totals = {
         "all_open": Window(Count("pk")),
         "all_serious": Window(Sum(Case(When(serious, then=1), default=0))),
-        "all_overdue": Window(Sum(Case(When(overdue, then=1), default=0))),
+        "all_overdue": Window(Sum(Case(When(overdue(now), then=1), default=0))),
     }
     # Those of all of them come with the worst, so that one question is enough.
     found = list(rows.annotate(**totals)[:READ])
@@ -101,7 +101,7 @@ def _findings(owner: Organisation, sight: Sight, now: datetime) -> list[Any]:
 
 def _scored(owner: Organisation, sight: Sight) -> Scored | None:
     rows = sight.rows(RoundScore).filter(organisation=owner, round__in=comparable_rounds()).select_related("round")
-    newest = list(rows.order_by("-pk")[:2])
+    newest = list(rows.order_by("-round")[:2])
     if not newest:
         return None
     last, *before = newest
@@ -111,7 +111,14 @@ def _scored(owner: Organisation, sight: Sight) -> Scored | None:
     return Scored(score, last.round_id, last.round.finished or last.round.created, change)
 
 
-def _due(findings: Iterable[Finding], dates: Dates, now: datetime) -> tuple[Due, ...]:
-    ahead = (each.deadline for each in findings if each.deadline is not None and each.deadline >= now)
+def _ahead(owner: Organisation, sight: Sight, findings: Sequence[Finding], now: datetime) -> Iterable[datetime]:
+    """Return the deadlines to come of all that is to be fixed: they are asked for only where not all was read."""
+    if len(findings) < READ:
+        return (each.deadline for each in findings if each.deadline is not None and each.deadline >= now)
+    rows = sight.rows(Finding).filter(TO_BE_FIXED, organisation=owner, deadline__gte=now)
+    return (due for due in rows.order_by("deadline").values_list("deadline", flat=True) if due is not None)
+
+
+def _due(ahead: Iterable[datetime], dates: Dates) -> tuple[Due, ...]:
     counted = Counter(dates.local(moment).date() for moment in ahead)
     return tuple(Due(day, n) for day, n in sorted(counted.items())[:DAYS])

@@ -21,6 +21,7 @@ from scanner.console.texts import CODES, language_of, texts
 from scanner.delivery.letters import name_of
 from scanner.engine.hostile import printable
 from scanner.reports.askers import asker
+from scanner.reports.bulletin_render import percents
 from scanner.reports.dates import Dates
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.texts import endpoint, text
@@ -34,7 +35,7 @@ def environment(**options: Any) -> Environment:
     made.globals.update(
         can_have_keys=can_have_keys, url=_url, Right=Right, asset_url=asset_url, endpoint=endpoint, languages=CODES
     )
-    made.filters.update(printable=printable, dict=dict, json=json.dumps)
+    made.filters.update(printable=printable, percents=percents, dict=dict, json=json.dumps)
     return made
 
 

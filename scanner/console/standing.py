@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from scanner.accounts.sight import Sight
 from scanner.engine.model import Severity
-from scanner.remediation.lifecycle import TO_FIX
+from scanner.remediation.counted import TO_BE_FIXED, overdue
 from scanner.remediation.models import Finding, RoundScore
 from scanner.remediation.scores import comparable_rounds
 from targets.models import Organisation
@@ -83,9 +83,13 @@ def _standings(sight: Sight, chosen: Sequence[Organisation], counts: Mapping[int
 
 
 def _scores(sight: Sight, within: list[int]) -> dict[int, Scored]:
-    """Return how each organisation scored in its last whole round that ran to its end and was followed."""
-    rows = sight.rows(RoundScore).filter(round__in=comparable_rounds(), organisation__in=within)
-    newest = rows.order_by().values("organisation").annotate(last=Max("pk")).values("last")
+    """Return how each organisation scored in its last whole round that ran to its end and was followed.
+
+    The last is the newest one, as for reports, even where an older one was followed after it.
+    """
+    last = sight.rows(RoundScore).filter(round__in=comparable_rounds(), organisation=OuterRef("pk"))
+    newest = sight.rows(Organisation).filter(pk__in=within).order_by()
+    newest = newest.values_list(Subquery(last.order_by("-round").values("pk")[:1]))
     told = ("organisation", "value", "grade", "coverage", "round__finished", "round__created")
     found = sight.rows(RoundScore).filter(pk__in=newest).order_by().values_list(*told)
     return {
@@ -96,14 +100,14 @@ def _scores(sight: Sight, within: list[int]) -> dict[int, Scored]:
 
 def _counts(sight: Sight, now: datetime, within: list[int] | QuerySet[Organisation]) -> dict[int, Counts]:
     """Count within these organisations. They are named even if they are all, for then the rows come sorted by them."""
-    rows = sight.rows(Finding).filter(state__in=TO_FIX, organisation__in=within)
+    rows = sight.rows(Finding).filter(TO_BE_FIXED, organisation__in=within)
     counted = (
         rows.order_by()
         .values("organisation")
         .annotate(
             open=Count("pk"),
             serious=Count("pk", filter=Q(severity__in=SERIOUS)),
-            overdue=Count("pk", filter=Q(deadline__lt=now)),
+            overdue=Count("pk", filter=overdue(now)),
             new=Count("pk", filter=Q(severity=Severity.CRITICAL, first_seen__gt=now - NEW)),
         )
     )

@@ -11,25 +11,26 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Count
 
 from scanner.delivery.day import due_day, mailing_of, tell_once, untold
 from scanner.delivery.endings import authorisations_ending
 from scanner.delivery.letters import Frame, Written, name_of
 from scanner.delivery.models import Message, MessageKind, MessageState, Notice, Told
 from scanner.delivery.recipients import operators
+from scanner.delivery.round_summary import coverage_of
 from scanner.delivery.sections import Section, digest_of
 from scanner.delivery.template_check import check_all
 from scanner.engine.hostile import line
 from scanner.engine.model import Outcome, Severity
 from scanner.remediation.acts import WARN_BEFORE
-from scanner.remediation.lifecycle import TO_FIX, State
+from scanner.remediation.counted import overdue
+from scanner.remediation.lifecycle import TO_FIX
 from scanner.remediation.models import Exemption, ExemptionState, Finding
-from scanner.remediation.part import in_register
 from scanner.reports.dates import Dates
 from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, Stop
 from targets.models import Authorisation, Contact, Organisation
+from targets.query import registers_anything
 
 LINES = 20
 """Lines that each part of the digest shows."""
@@ -121,18 +122,17 @@ def _rounds(look: _Look) -> Section:
 
 
 def _round(this: Round, look: _Look) -> str:
-    rows = HostResult.objects.filter(round=this, look=LookNumber.FIRST).values_list("outcome").annotate(n=Count("pk"))
-    outcomes = Counter(dict(rows))
+    seen = coverage_of(this)
     told = look.t(
         "mail.digest.round",
         number=this.pk,
         kind=look.t(f"plan_kind.{this.kind}"),
         plan=line(this.plan.name) if this.plan else look.t("mail.digest.no_plan"),
         state=look.t(f"round_state.{this.state}"),
-        hosts=sum(outcomes.values()),
-        inspected=outcomes[Outcome.INSPECTED],
-        partial=outcomes[Outcome.PARTIAL],
-        missing=sum(outcomes.values()) - outcomes[Outcome.INSPECTED] - outcomes[Outcome.PARTIAL],
+        hosts=seen.hosts,
+        inspected=seen.inspected,
+        partial=seen.partial,
+        missing=seen.missed,
     )
     return look.t("mail.digest.caught_up", told=told, n=this.missed) if this.missed else told
 
@@ -179,9 +179,7 @@ def _dead_letters(look: _Look) -> Section:
 
 def _contacts(look: _Look) -> Section:
     reachable = Contact.objects.filter(retired_at=None).values("organisation")
-    without = (
-        Organisation.objects.filter(retired_at=None, targets__retired_at=None).exclude(pk__in=reachable).distinct()
-    )
+    without = Organisation.objects.filter(registers_anything()).exclude(pk__in=reachable)
     lines = (look.t("mail.digest.no_contact", name=look.name(each)) for each in without.order_by("slug")[:LINES])
     return Section(look.t("mail.digest.contacts"), look.some(lines, without.count()))
 
@@ -203,8 +201,8 @@ def _notices(look: _Look) -> Section:
 
 def _overdue(look: _Look) -> Section:
     late, serious = Counter[Organisation](), Counter[Organisation]()
-    overdue = Finding.objects.filter(state=State.OPEN, deadline__lt=look.now, organisation__retired_at=None)
-    for finding in in_register(overdue.select_related("organisation").only("host", "transport", "severity", *_OWNER)):
+    rows = Finding.objects.filter(overdue(look.now), organisation__retired_at=None)
+    for finding in rows.select_related("organisation").only("severity", *_OWNER):
         late[finding.organisation] += 1
         serious[finding.organisation] += Severity(finding.severity).at_least(Severity.HIGH)
     worst = sorted(late, key=lambda each: (-serious[each], -late[each], each.slug))
@@ -214,7 +212,10 @@ def _overdue(look: _Look) -> Section:
 
 def _requests(look: _Look) -> Section:
     asked = Exemption.objects.filter(
-        state=ExemptionState.REQUESTED, finding__state__in=TO_FIX, finding__organisation__retired_at=None
+        state=ExemptionState.REQUESTED,
+        finding__state__in=TO_FIX,
+        finding__registered=True,
+        finding__organisation__retired_at=None,
     )
     lines = (
         look.t(
@@ -231,10 +232,11 @@ def _requests(look: _Look) -> Section:
 
 def _authorisations(look: _Look) -> Section:
     lines = []
+    inspected = set(Organisation.objects.filter(registers_anything()).values_list("pk", flat=True))
     for organisation in Organisation.objects.filter(retired_at=None).order_by("slug"):
         name = look.name(organisation)
         valid = Authorisation.objects.filter(organisation=organisation, retired_at=None, valid_until__gt=look.now)
-        if not valid.exists() and organisation.targets.filter(retired_at=None).exists():
+        if organisation.pk in inspected and not valid.exists():
             lines.append(look.t("mail.digest.unauthorised", name=name))
         for each in authorisations_ending(organisation, look.now):
             date = look.dates.last_day(each.valid_until)
@@ -243,7 +245,9 @@ def _authorisations(look: _Look) -> Section:
 
 
 def _exemptions(look: _Look) -> Section:
-    granted = Exemption.objects.filter(state=ExemptionState.GRANTED, finding__organisation__retired_at=None)
+    granted = Exemption.objects.filter(
+        state=ExemptionState.GRANTED, finding__registered=True, finding__organisation__retired_at=None
+    )
     soon = granted.filter(until__gt=look.now, until__lte=look.now + WARN_BEFORE)
     ending = soon.select_related("finding__organisation")
     lines = (

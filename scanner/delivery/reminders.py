@@ -125,7 +125,9 @@ def escalate(organisation: Organisation, now: datetime) -> int:
 _OWNERS = AnyOf(50)
 _DUE = Prepared(
     lambda: (
-        Finding.objects.filter(organisation__id__in=_OWNERS.places, state=State.OPEN, deadline__lt=Given("moment"))
+        Finding.objects.filter(
+            organisation__id__in=_OWNERS.places, state=State.OPEN, deadline__lt=Given("moment"), registered=True
+        )
         .exclude(severity=Severity.INFO)
         .order_by()
         .values_list(*_STEPS_NEED, named=True)

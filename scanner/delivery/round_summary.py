@@ -15,10 +15,10 @@ from scanner.engine.model import GapReason, Outcome
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import FindingEvent, RoundScore
-from scanner.remediation.scores import load_score
+from scanner.remediation.scores import load_score, unused_in
 from scanner.reports.model import Name
 from scanner.rounds.models import HostResult, Job, LookNumber, Round
-from targets.models import Organisation, TargetKind
+from targets.models import Organisation
 
 SLOWEST = 10
 """Hosts that are named as the slowest."""
@@ -182,6 +182,11 @@ def outcomes(this: Round) -> Mapping[int, tuple[Coverage, Found]]:
     }
 
 
+def coverage_of(this: Round) -> Coverage:
+    """Return what a round covered up to now, of all its organisations together; two queries."""
+    return _sum(_coverage(this, _unused(this)).values())
+
+
 def summary_json(summary: RoundSummary) -> str:
     """Return the summary as JSON with sorted keys; times in UTC, durations in seconds."""
     document = asdict(summary) | {"schema": SCHEMA, "gaps": dict(summary.gaps)}
@@ -189,16 +194,8 @@ def summary_json(summary: RoundSummary) -> str:
 
 
 def _unused(this: Round) -> Mapping[int, int]:
-    """Return the results of addresses inside registered networks where nothing has ever answered, of everyone at once,
-    each with its organisation; see :func:`scanner.remediation.scores.never_answered`."""
-    results = HostResult.objects.filter(look=LookNumber.FIRST)
-    mute = results.filter(round=this, outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
-    rows = list(mute.order_by().values_list("pk", "organisation", "address"))
-    if not rows:
-        return {}
-    answered = results.filter(outcome__in=LOOKED, round__lte=this.pk, address__in=mute.order_by().values("address"))
-    known = set(answered.order_by().values_list("organisation", "address").distinct())
-    return {pk: owner for pk, owner, address in rows if (owner, address) not in known}
+    """Return the results of addresses that nobody uses, of everyone at once, each with its organisation."""
+    return {each.result: each.organisation for each in unused_in([this.pk])}
 
 
 def _coverage(this: Round, unused: Mapping[int, int]) -> Mapping[int, Coverage]:

@@ -220,11 +220,11 @@ class _Telling:
 
     @cached_property
     def _back(self) -> Mapping[int, Sequence[FindingEvent]]:
-        """What the round opened again, by organisation."""
+        """What the round opened again, by organisation; nothing of places that left the register meanwhile."""
         found = defaultdict(list)
         # A job tells few of a large round's organisations: those of the others are not its to read.
         events = FindingEvent.objects.filter(
-            round=self._this, kind=Happened.REOPENED, finding__organisation__in=self._owners
+            round=self._this, kind=Happened.REOPENED, finding__organisation__in=self._owners, finding__registered=True
         )
         for event in events.select_related("finding"):
             found[event.finding.organisation_id].append(event)

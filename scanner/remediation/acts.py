@@ -148,12 +148,14 @@ def end_exemption(finding: Finding, by: str, note: str, now: datetime, *, meant:
 
 
 def end_exemptions(now: datetime) -> list[Exemption]:
-    """End every exemption whose time is over; return those that ended by time within the last :data:`TOLD_FOR`.
+    """End every exemption whose time is over; return those that ended by time within the last :data:`TOLD_FOR`, where
+    anybody has to fix something now: not at places that are not registered any more.
 
     So what an earlier call ended, and nobody was told of because of a crash, is returned again.
     """
     end_what_is_over(now)
-    lately = Exemption.objects.filter(state=ExemptionState.ENDED, ended_at__gt=now - TOLD_FOR, ended_at__gte=F("until"))
+    ended = Exemption.objects.filter(state=ExemptionState.ENDED, finding__registered=True)
+    lately = ended.filter(ended_at__gt=now - TOLD_FOR, ended_at__gte=F("until"))
     return list(lately.select_related("finding__organisation"))
 
 
@@ -172,8 +174,12 @@ _OVER = Prepared(
 
 
 def exemptions_ending(now: datetime, within: timedelta = WARN_BEFORE) -> list[Exemption]:
-    """Return the exemptions that end ``within`` that time and whose end was not announced yet, the soonest first."""
-    held = Exemption.objects.filter(state=ExemptionState.GRANTED, warned=None, until__gt=now, until__lte=now + within)
+    """Return the exemptions that end ``within`` that time and whose end was not announced yet, the soonest first.
+
+    Those of places that are not registered any more concern nobody.
+    """
+    held = Exemption.objects.filter(state=ExemptionState.GRANTED, warned=None, finding__registered=True)
+    held = held.filter(until__gt=now, until__lte=now + within)
     return list(held.select_related("finding__organisation").order_by("until", "pk"))
 
 

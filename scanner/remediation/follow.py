@@ -41,6 +41,7 @@ from scanner.remediation.models import Finding, FindingEvent, RoundScore
 from scanner.remediation.moves import Moves
 from scanner.remediation.observe import Observed, RoundView
 from scanner.remediation.part import Part, Register, is_urgent
+from scanner.remediation.registered import keep_marked
 from scanner.remediation.scores import store_score
 from scanner.remediation.silence import Silences
 from scanner.rounds.models import HostResult, Plan, PlanKind, Round
@@ -313,7 +314,8 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
     seen = view.seen()
     known: set[Identity] = set()
     steps = Steps(this, terms)
-    for finding in _ALL(organisation=organisation):
+    followed = _ALL(organisation=organisation)
+    for finding in followed:
         identity = identity_of(finding)
         known.add(identity)
         observed = view.observe(finding, now)
@@ -326,9 +328,11 @@ def _follow_organisation(this: Round, organisation: Organisation, view: RoundVie
         observed = view.observe_seen(identity)
         if observed.judged is not None and part.opens(observed.judged):
             new = new_finding(organisation, identity)
+            new.registered = register.holds(new)
             told_at = now if _is_told(this, organisation, new, observed) else None
             steps.events += steps.take(new, observed, told_at)
     steps.store()
+    keep_marked(followed, register)
 
 
 def _has_a_say(part: Part, register: Register, finding: Finding, observed: Observed) -> bool:

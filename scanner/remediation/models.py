@@ -43,7 +43,8 @@ class Finding(QuickRow):
     from which its deadline counts. ``claimed``, ``fixed``, ``exempt_until`` and ``gone`` belong to its state; see
     :class:`scanner.remediation.lifecycle.Standing`. ``profile``, ``level`` and ``vantage`` are those of the look that
     last saw it: a shallower look, or one from elsewhere, can't tell that it is gone. ``exchanges`` is the evidence last
-    seen, as objects with ``sent``, ``received`` and ``at``.
+    seen, as objects with ``sent``, ``received`` and ``at``. ``registered`` says whether its place is; it is kept by
+    :mod:`scanner.remediation.registered`, for questions that are answered within the database.
     """
 
     organisation = models.ForeignKey("targets.Organisation", on_delete=models.PROTECT, related_name="findings")
@@ -72,6 +73,7 @@ class Finding(QuickRow):
     reported = models.DateTimeField(null=True, blank=True)
     deadline = models.DateTimeField(null=True, blank=True)
     recurrences = models.PositiveIntegerField(default=0)
+    registered = models.BooleanField(default=True)
 
     class Meta:
         ordering = ("organisation", "host", "port", "transport", "check_id")
@@ -96,11 +98,21 @@ class Finding(QuickRow):
         # is named for PostgreSQL, whose indexes don't hold it by themselves.
         indexes = (
             models.Index(
-                fields=("state", "severity", "deadline", "organisation", "first_seen", "host", "check_id", "id"),
+                fields=(
+                    "state",
+                    "severity",
+                    "deadline",
+                    "organisation",
+                    "first_seen",
+                    "host",
+                    "check_id",
+                    "registered",
+                    "id",
+                ),
                 name="finding_by_state",
             ),
             models.Index(
-                fields=("organisation", "state", "severity", "deadline", "first_seen", "id"),
+                fields=("organisation", "state", "severity", "deadline", "first_seen", "registered", "id"),
                 name="finding_by_organisation",
             ),
         )

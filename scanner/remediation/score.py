@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scanner.engine.model import Confidence, Severity, Vantage
@@ -147,6 +147,19 @@ class OrganisationScore:
     worst_mean: float
     cap: float
     hosts: tuple[HostScore, ...]
+
+
+def outweighs(graver: Scored, lesser: Scored) -> bool:
+    """Tell whether a finding weighs as much as one that it is told in place of, in every way but how late that is.
+
+    So nothing scores higher for having got worse: what is less certain doesn't outweigh what was confirmed.
+    """
+    return (
+        graver.severity.rank >= lesser.severity.rank
+        and graver.confidence.at_least(lesser.confidence)
+        and graver.known_exploited >= lesser.known_exploited
+        and _points(replace(graver, age=lesser.age)) >= _points(lesser)
+    )
 
 
 def score_host(host: str, findings: Iterable[Scored], weight: float = 1) -> HostScore:

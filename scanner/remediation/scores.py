@@ -6,26 +6,31 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Min, OuterRef, QuerySet
 
 from scanner import bulk
 from scanner.engine.model import Confidence, Outcome, Severity, Vantage
-from scanner.prepared import Given, Prepared
+from scanner.prepared import AnyOf, Given, Prepared
+from scanner.remediation.graver import graver_than, is_about_the_same
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import TO_FIX, age
 from scanner.remediation.models import Finding, RoundScore
-from scanner.remediation.score import KEY_WEIGHT, OrganisationScore, Scored, score_host, score_organisation
+from scanner.remediation.score import KEY_WEIGHT, OrganisationScore, Scored, outweighs, score_host, score_organisation
 from scanner.rounds.models import HostResult, LookNumber, Round, RoundState, whole
 from targets.models import Organisation, TargetKind
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+
+_Place = tuple[str, int, str]
+"""Host, port and transport."""
 
 _DEFLATED = "deflated"
 """Under which a score is kept as JSON, compressed and in base64: scores are kept for good, and are much alike."""
@@ -72,6 +77,28 @@ def never_answered(this: Round, organisation: Organisation) -> set[int]:
     return set(_NEVER_ANSWERED(round=this, organisation=organisation))
 
 
+class Unused(NamedTuple):
+    """The result of an address inside a registered network where nothing had ever answered."""
+
+    result: int
+    round: int
+    organisation: int
+    address: str
+
+
+def unused_in(rounds: Collection[int]) -> list[Unused]:
+    """Return the same as :func:`never_answered` of everybody in several rounds, in two queries."""
+    results = HostResult.objects.filter(look=LookNumber.FIRST).order_by()
+    mute = results.filter(round__in=rounds, outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
+    rows = [Unused(*row) for row in mute.values_list("pk", "round", "organisation", "address")]
+    if not rows:
+        return []
+    answered = results.filter(outcome__in=LOOKED, address__in=mute.values("address"))
+    known = answered.values_list("organisation", "address").annotate(first=Min("round"))
+    since = {(owner, address): first for owner, address, first in known}
+    return [each for each in rows if since.get((each.organisation, each.address), each.round + 1) > each.round]
+
+
 def _unused() -> QuerySet[HostResult, int]:
     results = HostResult.objects.filter(organisation=Given("organisation"), look=LookNumber.FIRST)
     answered = results.filter(outcome__in=LOOKED, round__lte=Given("round"), address=OuterRef("address"))
@@ -94,9 +121,14 @@ _TO_FIX = Prepared(
     lambda: (
         Finding.objects.filter(organisation=Given("organisation"), state__in=TO_FIX)
         .order_by("host", "port", "transport", "check_id")
-        .values_list("host", "check_id", "severity", "confidence", "vantage", "known_exploited", "reported", "deadline")
+        .values_list(
+            *("pk", "host", "port", "transport", "check_id", "severity", "confidence", "vantage", "known_exploited"),
+            *("reported", "deadline"),
+        )
     )
 )
+_NUMBERS = AnyOf(50)
+_PARAMS = Prepared(lambda: Finding.objects.filter(pk__in=_NUMBERS.places).order_by().values_list("pk", "params"))
 
 
 def _score(this: Round, organisation: Organisation) -> OrganisationScore:
@@ -115,21 +147,48 @@ def _score(this: Round, organisation: Organisation) -> OrganisationScore:
 
 
 def _to_fix(organisation: Organisation, at: datetime) -> Mapping[str, list[Scored]]:
-    """Return what an organisation has to fix, by host, as it stands against its deadlines at that time."""
-    found: dict[str, list[Scored]] = defaultdict(list)
-    rows = _TO_FIX(organisation=organisation)
-    for host, check, severity, confidence, vantage, exploited, reported, due in rows:
-        found[host].append(
-            Scored(
-                check=check,
-                severity=Severity(severity),
-                confidence=Confidence(confidence),
-                exposure=Vantage(vantage),
-                known_exploited=exploited,
-                age=age(reported, due, at),
-            )
+    """Return what an organisation has to fix, by host, as it stands against its deadlines at that time.
+
+    What goes on beside a graver finding that is told in its place now is left out, so that a host scores as if it were
+    seen for the first time.
+    """
+    found: dict[int, Scored] = {}
+    places: dict[_Place, dict[str, int]] = defaultdict(dict)
+    for pk, host, port, transport, check, severity, confidence, vantage, exploited, reported, due in _TO_FIX(
+        organisation=organisation
+    ):
+        places[host, port, transport][check] = pk
+        found[pk] = Scored(
+            check=check,
+            severity=Severity(severity),
+            confidence=Confidence(confidence),
+            exposure=Vantage(vantage),
+            known_exploited=exploited,
+            age=age(reported, due, at),
         )
-    return found
+    left_out = _told_by_graver(found, places)
+    by_host: dict[str, list[Scored]] = defaultdict(list)
+    for (host, _, _), checks in places.items():
+        by_host[host] += [found[pk] for pk in checks.values() if pk not in left_out]
+    return by_host
+
+
+def _told_by_graver(found: Mapping[int, Scored], places: Mapping[_Place, Mapping[str, int]]) -> set[int]:
+    """Return the findings that go on beside a graver one which is about the same, and weighs as much at least."""
+    pairs = [
+        (lesser, checks[graver])
+        for checks in places.values()
+        for check, lesser in checks.items()
+        for graver in graver_than(check)
+        if graver in checks and outweighs(found[checks[graver]], found[lesser])
+    ]
+    parts = _NUMBERS.parts({number for pair in pairs for number in pair})
+    params = dict(chain.from_iterable(_PARAMS(**part) for part in parts))
+    return {
+        lesser
+        for lesser, graver in pairs
+        if is_about_the_same(found[lesser].check, dict(params[lesser]), dict(params[graver]))
+    }
 
 
 @cache

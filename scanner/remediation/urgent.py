@@ -62,14 +62,15 @@ def urgent_of(round_id: int, organisations: Collection[int] | None = None) -> li
     """Return what is confirmed and urgent that a followed round opened, reopened, or judged anew; of all its
     organisations, or of these.
 
-    Among that is what a person accepted when it weighed less.
+    Among that is what a person accepted when it weighed less; nothing of places that left the register meanwhile.
     """
     turned = FindingEvent.objects.filter(round=round_id, kind__in=_NEWS)
     if organisations is not None:
         turned = turned.filter(finding__organisation__in=organisations)
     serious = Q(severity=Severity.CRITICAL) | Q(known_exploited=True)
     chosen = Finding.objects.filter(serious, pk__in=turned.values("finding"), state__in=_IN_FORCE)
-    return list(chosen.filter(confidence=Confidence.CONFIRMED).select_related("organisation"))
+    confirmed = chosen.filter(confidence=Confidence.CONFIRMED, registered=True)
+    return list(confirmed.select_related("organisation"))
 
 
 def _urgent(view: RoundView, part: Part) -> dict[Identity, Observed]:

@@ -158,8 +158,8 @@ class Weakness:
 class Campaign:
     """A campaign (专项检查) that had rounds in the period, as far as it concerned these units.
 
-    ``missed`` hosts could not be inspected. ``found`` counts findings that its rounds saw, ``fixed`` those of them that
-    are proven fixed. ``name`` is empty in a version without names.
+    ``missed`` hosts could not be inspected. ``found`` counts findings that its rounds saw, without what is exempt,
+    ``fixed`` those of them that are proven fixed. ``name`` is empty in a version without names.
     """
 
     name: str

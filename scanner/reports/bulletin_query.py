@@ -212,7 +212,7 @@ def _weaknesses(passages: Iterable[Passage]) -> tuple[Weakness, ...]:
 
 
 def _campaigns(known: Standings, passages: Iterable[Passage]) -> tuple[Campaign, ...]:
-    fixed = {each.life.number: each.after is Stand.FIXED for each in passages}
+    fixed = {each.life.number: each.after is Stand.FIXED for each in passages if each.after is not Stand.EXEMPT}
     return tuple(
         Campaign(
             name=each.name,

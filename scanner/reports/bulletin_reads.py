@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,18 +10,18 @@ from functools import cache
 
 from django.db.models import Count, F, Q
 
-from scanner.engine.model import Confidence, Outcome, Severity, Transport
+from scanner.engine.model import Confidence, Severity, Transport
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundScore
 from scanner.remediation.part import Register
 from scanner.remediation.score import OrganisationScore
-from scanner.remediation.scores import load_score
+from scanner.remediation.scores import load_score, unused_in
 from scanner.reports.bulletin_history import AFTER, Event, Life
 from scanner.reports.bulletin_model import Period
 from scanner.reports.places import Place
 from scanner.rounds.models import HostResult, LookNumber, PlanKind, Round, RoundState, whole
-from targets.models import Authorisation, Organisation, Target, TargetKind
+from targets.models import Authorisation, Organisation, Target
 
 HISTORY = timedelta(days=365)
 """How far back scores are looked at."""
@@ -150,23 +150,29 @@ def values_since(those: Subtree, since: datetime, end: datetime) -> dict[int, fl
 
 def hosts_of(newest: Mapping[int, Scored], found: Mapping[int, OrganisationScore], those: Subtree) -> dict[int, Hosts]:
     """Return the hosts of each unit in its newest round. What was pruned is taken from the score."""
-    never = Q(outcome=Outcome.UNREACHABLE, silent=True, target__kind=TargetKind.CIDR)
     rounds = {each.round for each in newest.values()}
     rows = (
         HostResult.objects.filter(those.mine(), round__in=rounds, look=LookNumber.FIRST)
         .order_by()
         .values_list("organisation", "round")
-        .annotate(n=Count("pk"), looked=Count("pk", filter=Q(outcome__in=LOOKED)), mute=Count("pk", filter=never))
+        .annotate(n=Count("pk"), looked=Count("pk", filter=Q(outcome__in=LOOKED)))
     )
-    counted = {(owner, number): (n - mute, looked) for owner, number, n, looked, mute in rows}
+    counted = {(owner, number): (n, looked) for owner, number, n, looked in rows}
+    unused = _unused({owner: each.round for owner, each in newest.items() if not found[each.number].coverage})
     hosts = {}
     for owner, scored in newest.items():
         score = found[scored.number]
-        answering, looked = counted.get((owner, scored.round), (0, 0))
+        asked, looked = counted.get((owner, scored.round), (0, 0))
         inspected = looked or len(score.hosts)
         # The score knows which silent addresses were never used; its coverage is inspected over all others.
-        hosts[owner] = Hosts(round(inspected / score.coverage) if score.coverage else answering, inspected)
+        hosts[owner] = Hosts(round(inspected / score.coverage) if score.coverage else asked - unused[owner], inspected)
     return hosts
+
+
+def _unused(rounds: Mapping[int, int]) -> Counter[int]:
+    """Count the addresses that nobody uses, of units of which a round inspected nothing."""
+    found = unused_in(set(rounds.values())) if rounds else []
+    return Counter(each.organisation for each in found if rounds.get(each.organisation) == each.round)
 
 
 def lives(those: Subtree, period: Period) -> tuple[dict[int, Life], dict[int, Place]]:
@@ -227,9 +233,12 @@ def campaigns(those: Subtree, period: Period) -> list[CampaignRows]:
     looked: dict[int, set[tuple[int, str, str]]] = defaultdict(set)
     asked: dict[int, set[tuple[int, str, str]]] = defaultdict(set)
     results = HostResult.objects.filter(those.mine(), round__in=numbers, look=LookNumber.FIRST, finished__lt=period.end)
-    for number, owner, address, name, outcome in results.values_list(
-        "round", "organisation", "address", "hostname", "outcome"
+    unused = {each.result for each in unused_in(numbers)} if numbers else set()
+    for result, number, owner, address, name, outcome in results.values_list(
+        "pk", "round", "organisation", "address", "hostname", "outcome"
     ).iterator(chunk_size=5000):
+        if result in unused:
+            continue
         asked[numbers[number]].add((owner, address, name))
         if outcome in LOOKED:
             looked[numbers[number]].add((owner, address, name))

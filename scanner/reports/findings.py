@@ -9,6 +9,7 @@ from typing import Any
 
 from scanner.engine.model import Confidence, Exchange, Severity, Transport
 from scanner.engine.plugins.load import all_checks
+from scanner.remediation.counted import is_late
 from scanner.remediation.lifecycle import EXEMPT, TO_FIX, Happened, State
 from scanner.remediation.models import Finding as FindingRow
 from scanner.reports.model import Changes, Event, Exemption, Finding, Proof, SeverityCount
@@ -62,7 +63,7 @@ def report_finding(
         last_inspected=row.last_inspected,
         fixed=row.fixed,
         deadline=row.deadline,
-        overdue=row.state in OPEN_STATES and row.deadline is not None and row.deadline < now,
+        overdue=is_late(row, now),
         recurrences=row.recurrences,
         seen_now=not _SEEN.isdisjoint(events),
         reported=row.reported,

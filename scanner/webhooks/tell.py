@@ -21,7 +21,8 @@ from scanner.accounts.sight import Sight
 from scanner.api.finding_rows import FindingRow
 from scanner.api.rounds import RoundRow
 from scanner.engine.model import Severity
-from scanner.remediation.lifecycle import TO_FIX, Happened
+from scanner.remediation.counted import overdue
+from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.rounds.models import Round
 from scanner.webhooks.models import Call, Event, Webhook
@@ -97,9 +98,7 @@ def _news(hook: Webhook, now: datetime, after: datetime | None) -> Iterator[News
     yield from _events(hook, sight, since, now)
     since = max(since, after or since)
     # The severities are named so that the index, in which they come first, is used.
-    late = sight.rows(Finding).filter(
-        state__in=TO_FIX, severity__in=list(Severity), deadline__gte=since, deadline__lt=now
-    )
+    late = sight.rows(Finding).filter(overdue(now), severity__in=list(Severity), deadline__gte=since)
     for number, deadline in late.order_by("pk").values_list("pk", "deadline"):
         passed = deadline or now
         about = partial(_finding, number, now)

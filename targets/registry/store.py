@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from targets import models
 from targets.addresses import parse_target
+from targets.changed import places_changed
 from targets.registry.audited import record_changes
 from targets.registry.plan import EVERYONE, Action, Change, Noun, compare, merge
 from targets.registry.reading import Limits
@@ -106,7 +107,14 @@ def apply_changes(wanted: Register, agreed: tuple[Change, ...], when: datetime, 
                 _write(models.Authorisation, organisation, changes, when, zones)
             case Noun.EXCLUSION:
                 _write(models.Exclusion, organisation, changes, when, zones)
+    places_changed.send(models.Organisation, organisations=[by_slug[slug] for slug in sorted(_of_places(agreed))])
     record_changes(agreed, when, actor=actor)
+
+
+def _of_places(changes: Iterable[Change]) -> set[str]:
+    """Return the organisations whose targets, domains or retirement may change, by slug."""
+    targets = {change.organisation for change in changes if change.noun is Noun.TARGET}
+    return targets | {change.spec.slug for change in changes if isinstance(change.spec, OrganisationSpec)}
 
 
 def _by_organisation(rows: Iterable[Any], convert: Any) -> dict[int | None, list[Any]]:

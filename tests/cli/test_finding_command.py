@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 from scanner.cli import finding as command
 from scanner.remediation.models import Exemption, Finding, FindingEvent
 from scanner.rounds.models import Round
-from targets.models import Organisation, Target
+from targets.models import Organisation
 from tests.remediation.looks import followed
-from tests.rounds.world import authorise, open_redis, open_web, organisation, register
+from tests.rounds.world import authorise, open_redis, open_web, organisation, register, retire
 
 pytestmark = pytest.mark.django_db
 
@@ -119,7 +119,7 @@ def test_overdue_findings_are_listed_alone(number: int) -> None:
 
 
 def test_findings_of_hosts_that_are_not_registered_any_more_are_left_out_with_the_reason(number: int) -> None:
-    Target.objects.update(retired_at=dt.datetime.now(dt.UTC))
+    retire(Organisation.objects.get(), "192.0.2.10", "192.0.2.11")
     listed = run("list")
     assert "No such finding" in listed.stdout
     assert "Left out: 1 of hosts that are not registered any more" in listed.stderr

@@ -13,7 +13,7 @@ from scanner.delivery.models import Message, MessageKind
 from scanner.delivery.notices import issue
 from scanner.remediation import acts
 from scanner.remediation.models import ExemptionKind, Finding
-from targets.models import Organisation, Target
+from targets.models import Organisation
 from tests.delivery.daily import DAY, HOUR, authorised, days, mails, run
 from tests.delivery.office import NOW, finding, followed_round, installed, unit
 from tests.rounds import world
@@ -101,7 +101,8 @@ def test_what_left_the_register_is_not_counted_as_overdue() -> None:
     power = world.organisation("power", name_en="Power Office", name_zh="电力局")
     world.register(power, "198.51.100.1")
     finding(power, host="192.0.2.98", deadline=NOW + DAY, reported=NOW)
-    Target.objects.filter(value__in=("192.0.2.98", "192.0.2.99")).update(retired_at=NOW)
+    world.retire(owner, "192.0.2.99")
+    world.retire(power, "192.0.2.98")
     run(NOW + 4 * DAY)
     text = " ".join(mails(MessageKind.DIGEST)[-1].text.split())
     assert "Water Office: 1 overdue, of these critical or high: 1" in text

@@ -16,13 +16,14 @@ from scanner.packing import unpack
 from scanner.remediation.acts import claim
 from scanner.remediation.follow import follow_round
 from scanner.remediation.models import Finding
+from scanner.remediation.urgent import urgent_of
 from scanner.reports.models import Report, ReportFile
 from scanner.rounds.models import PlanKind
 from targets.models import Organisation
 from tests.delivery.office import contact, installed, unit
 from tests.remediation.looks import a_round, day, followed, look
 from tests.remediation.time_server import exposed, silent
-from tests.rounds.world import authorise, open_redis, open_web, register, timed_out
+from tests.rounds.world import authorise, open_redis, open_web, register, retire, timed_out
 
 pytestmark = pytest.mark.django_db
 
@@ -262,6 +263,17 @@ def test_a_retired_organisation_gets_no_report(owner: Organisation) -> None:
     Organisation.objects.filter(pk=owner.pk).update(retired_at=day(1))
     assert tell_round(this.pk, day(1.1)) == 0
     assert not Report.objects.exists()
+
+
+def test_a_host_that_left_the_register_before_its_round_was_told_is_alerted_to_nobody(owner: Organisation) -> None:
+    for number, answer in enumerate((open_redis, open_web)):
+        followed(owner, answer, number)
+    this = followed(owner, open_redis, 2)
+    assert [each.check_id for each in urgent_of(this.pk)] == [REDIS]
+    retire(owner, HOST)
+    assert urgent_of(this.pk) == []
+    tell_round(this.pk, day(2.1))
+    assert mails(MessageKind.RECURRENCE) == []
 
 
 def test_an_alert_is_repeated_once_when_attackers_begin_to_use_what_was_critical(owner: Organisation) -> None:

@@ -27,6 +27,7 @@ from scanner.engine.probes.dial import Gate
 from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.ways import Ways
 from targets.addresses import parse_target
+from targets.changed import places_changed
 from targets.models import Authorisation, Organisation, Zone
 from targets.models import Target as TargetRow
 from targets.query import active_organisations
@@ -55,6 +56,12 @@ def register(owner: Organisation, *values: str, key: bool = False, vantage: str 
             criticality="key" if key else "ordinary",
             **fields,
         )
+
+
+def retire(owner: Organisation, *values: str, when: dt.datetime = EVER_SINCE) -> None:
+    """Take targets out of the register of an organisation, and have findings hear of it as applying a register does."""
+    TargetRow.objects.filter(organisation=owner, value__in=values).update(retired_at=when)
+    places_changed.send(Organisation, organisations=[owner])
 
 
 def authorise(owner: Organisation, *scope: str, level: int = 1, document: str = "Order 1", **fields: object) -> None:

@@ -32,6 +32,7 @@ from scanner.console.uploads import ProofField
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.model import Severity
 from scanner.remediation import acts
+from scanner.remediation.counted import LISTED, overdue
 from scanner.remediation.lifecycle import TO_FIX, Happened, State
 from scanner.remediation.models import (
     Exemption,
@@ -42,7 +43,6 @@ from scanner.remediation.models import (
     ProofFile,
     Remark,
 )
-from scanner.remediation.part import in_register
 from scanner.remediation.proofs import keep_proof
 from scanner.remediation.reinspection import request_reinspection
 from scanner.reports import texts
@@ -76,6 +76,7 @@ class Filter(ListFilter):
     overdue = forms.BooleanField(required=False)
     asked = forms.BooleanField(required=False)
     new = forms.BooleanField(required=False)
+    unregistered = forms.BooleanField(required=False)
 
     def __init__(self, request: PageRequest, asked: Mapping[str, str] | None = None) -> None:
         """``asked`` is what is wanted, where the address doesn't say it."""
@@ -107,12 +108,14 @@ class Filter(ListFilter):
         sight, wanted, now = self._request.sight, self.cleaned_data, self._request.now
         retired = list(sight.rows(Organisation).filter(retired_at__isnull=False).values_list("pk", flat=True))
         rows = sight.rows(Finding).exclude(organisation__in=retired)
+        if not wanted.get("unregistered"):
+            rows = rows.filter(LISTED)
         rows = rows.filter(state=wanted["state"]) if wanted.get("state") else rows.filter(state__in=TO_FIX)
         for name, field in (("severity", "severity"), ("organisation", "organisation__slug")):
             if wanted.get(name):
                 rows = rows.filter(**{field: wanted[name]})
         if wanted.get("overdue"):
-            rows = rows.filter(state__in=TO_FIX, deadline__lt=now)
+            rows = rows.filter(overdue(now))
         if wanted.get("asked"):
             asked = sight.rows(Exemption).filter(state=ExemptionState.REQUESTED)
             rows = rows.filter(pk__in=list(asked.values_list("finding", flat=True)))
@@ -194,7 +197,7 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "may_work": may_work,
         "held": standing,
         "proofs": request.sight.rows(ProofFile).filter(finding=finding).defer("content"),
-        "registered": finding.state == State.FIXED or bool(in_register([finding])),
+        "registered": finding.state == State.FIXED or finding.registered,
         "may_claim": may_work and finding.state == State.OPEN,
         "may_ask": active and finding.state in TO_FIX and not undecided and request.sight.may(Right.ASK, owner.pk),
         "may_decide": active and undecided and request.sight.may(Right.OPERATE, owner.pk),

@@ -111,6 +111,7 @@ class Outcome:
     partial: int
     missed: int
     new: int
+    reopened: int
     fixed: int
     lines: tuple[Line, ...]
     more: int
@@ -129,6 +130,7 @@ def _outcome(request: PageRequest, this: Round) -> Outcome:
         partial=sum(each.partial for each in covered),
         missed=sum(each.missed for each in covered),
         new=sum(each.new for each in found),
+        reopened=sum(each.reopened for each in found),
         fixed=sum(each.fixed for each in found),
         lines=lines,
         more=len(sums) - len(lines),

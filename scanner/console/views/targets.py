@@ -24,7 +24,7 @@ from scanner.console.ranked import worst_first
 from scanner.console.requests import PageRequest
 from scanner.engine.errors import InputError
 from scanner.engine.model import Outcome
-from scanner.remediation.lifecycle import TO_FIX
+from scanner.remediation.counted import TO_BE_FIXED
 from scanner.remediation.models import Finding
 from scanner.reports.coverage import not_inspected
 from scanner.reports.dates import Dates
@@ -157,7 +157,7 @@ def _gaps(looks: QuerySet[HostResult]) -> Iterator[NotInspected]:
 def _findings_of(request: PageRequest, target: Target) -> Iterable[Finding]:
     """The findings to be fixed whose host this target names, alone or as one of its network; the worst first."""
     reach = Reach.of([target.value])
-    rows = worst_first(request.sight.rows(Finding).filter(organisation=target.organisation_id, state__in=TO_FIX))
+    rows = worst_first(request.sight.rows(Finding).filter(TO_BE_FIXED, organisation=target.organisation_id))
     if reach.hostnames:
         return rows.filter(host__in=reach.hostnames)
     (network,) = reach.networks
