@@ -206,18 +206,34 @@ def test_a_server_that_has_one_page_for_all_keeps_it_once(tmp_path: Path) -> Non
         assert look().for_crawlers is None
 
 
-def test_a_foreign_page_asks_with_a_cookie(tmp_path: Path) -> None:
-    cookies: list[bool] = []
+def test_a_foreign_page_asks_with_a_cookie_and_one_without_origin_by_the_request_of_the_crawler(tmp_path: Path) -> None:
+    asked: list[tuple[bool, bool, bool]] = []
 
     def reply(request: bytes) -> Iterator[bytes]:
-        if b"\r\norigin: " in request.lower():
-            cookies.append(b"\r\ncookie: " in request.lower())
+        sent = request.lower()
+        if b"\r\norigin: " in sent:
+            asked.append((b"\r\norigin: null\r\n" in sent, b"\r\ncookie: " in sent, b"baiduspider" in sent))
         yield answer()
+
+    with serving(reply, tmp_path) as requests:
+        facts = look()
+    assert asked == [(False, True, False), (True, False, True)]
+    assert facts.cross_origin == ()
+    assert requests.count("GET / HTTP/1.1") == 3
+
+
+def test_a_site_that_names_any_origin_back_is_not_asked_for_another(tmp_path: Path) -> None:
+    origins: list[bytes] = []
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        origin = next((line[8:] for line in request.split(b"\r\n") if line.lower().startswith(b"origin: ")), b"")
+        origins.extend([origin] if origin else [])
+        yield answer(headers=f"Content-Type: text/html\r\nAccess-Control-Allow-Origin: {origin.decode() or '*'}")
 
     with serving(reply, tmp_path):
         facts = look()
-    assert cookies == [True]
-    assert facts.cross_origin == ()
+    assert [answer.allowed.encode() for answer in facts.cross_origin] == origins
+    assert len(origins) == 1
 
 
 def test_a_request_without_a_name_is_sent_under_the_bare_address_only(tmp_path: Path) -> None:

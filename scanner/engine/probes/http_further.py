@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
@@ -29,6 +30,15 @@ async def with_libraries(ask: Ask, paths: Iterable[str], page: Page) -> Page:
             found = replace(library, source=f"{path}: {library.source}"[:120])
             page = replace(page, libraries=(*page.libraries, found))
     return page
+
+
+async def gives_back(ask: Ask) -> bool | None:
+    """Tell whether TRACE gives our own header back; None when nothing came."""
+    value = secrets.token_hex(8)
+    reply = await ask("/", method="TRACE", headers={"X-Probe": value})
+    if reply is None:
+        return None
+    return reply.status == 200 and reply.content_type == "message/http" and value in reply.body
 
 
 async def brokers(ask: Ask) -> tuple[str, ...]:
