@@ -151,6 +151,26 @@ def test_a_site_that_asks_for_credentials_everywhere_is_inspected_and_not_blocke
     assert facts.exposed == ()  # half a repository is none
 
 
+_NOBODY = (
+    b"<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>"
+)
+
+
+@pytest.mark.parametrize(("status", "blocked"), [("401 Unauthorized", False), ("503 Service Unavailable", True)])
+def test_a_balancer_that_answers_for_itself_alone_is_asked_everything_and_one_that_does_not_is_blocked(
+    tmp_path: Path, status: str, blocked: bool
+) -> None:
+    """Else its statistics, once they want a password, would never be seen to be closed."""
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield answer(_NOBODY, status if request.startswith(b"GET /stats ") else "503 Service Unavailable")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert (facts.blocked, facts.unseen) == (blocked, "HTTP 503")
+    assert ("/stats" in facts.asked) is not blocked
+
+
 def test_a_rule_against_dotfiles_is_no_block(tmp_path: Path) -> None:
     def reply(request: bytes) -> Iterator[bytes]:
         yield answer(status="403 Forbidden" if b"/." in request.split(b"\r\n")[0] else "404 Not Found")

@@ -9,7 +9,7 @@ from tests.lab import web_sites as sites
 from tests.lab.case import LabCase, Start
 from tests.lab.http_answers import Reply, answers, data, page, redirect, text, together
 from tests.lab.web_cases import BARE_PAGE, OTHERS, WEB
-from tests.lab.web_servers import haproxy, sends
+from tests.lab.web_servers import haproxy, nginx, sends
 
 _NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _HOME = page("Portal", "<p>Opening hours: from eight to five</p>")
@@ -26,21 +26,21 @@ def _case(
     outcome: str = "inspected",
     hostname: str | None = None,
     tolerated: frozenset[str] = frozenset(BARE_PAGE),
-    silent: frozenset[str] = frozenset(),
+    needs: tuple[str, ...] = (),
 ) -> LabCase:
     """Return a case at 127.10.98.``last`` of which every web check that isn't expected must be silent; what any page
-    without further headers is told is no subject of these cases, unless it is ``silent``."""
-    expected = frozenset(checks)
+    without further headers is told is no subject of these cases."""
     return LabCase(
         name=f"web-kindred-{name}",
         address=f"127.10.98.{last}",
         ports=ports,
         start=start,
-        expected=expected,
-        silent=(WEB - {check for _, check in checks} - tolerated) | silent,
-        tolerated=tolerated - silent,
+        expected=frozenset(checks),
+        silent=WEB - {check for _, check in checks} - tolerated,
+        tolerated=tolerated,
         outcome=outcome,
         hostname=hostname,
+        needs=needs,
     )
 
 
@@ -177,13 +177,19 @@ _PUBLISHED_BY_ALL: dict[int, Site] = {
     },
 }
 _CONTACT = "Contact: mailto:security@lab.test\nExpires: 2030-01-01T00:00:00Z\n"
-_TO_LOG_IN = redirect("/in")
+
+
+def _moved(to: str) -> Reply:
+    """Send elsewhere with a page that reads alike whatever is asked for, as nginx does."""
+    return Reply(302, b"<html><title>302 Found</title></html>", (("Content-Type", "text/html"), ("Location", to)))
+
+
 _CONTACTS: dict[int, Site] = {
     8443: {"GET /": _HOME, "GET /.well-known/security.txt": _called_a_page(_CONTACT)},
     8444: {
         "GET /": _HOME,
         "GET /in": _HOME,
-        "GET /.well-known/security.txt": redirect("https://www.lab.test/.well-known/security.txt"),
+        "GET /.well-known/security.txt": _moved("https://www.lab.test/.well-known/security.txt"),
     },
 }
 _NO_CONTACTS: dict[int, Site] = {8445: {"GET /": _HOME, "GET /in": _HOME}}
@@ -312,6 +318,7 @@ CASES = (
         *((port, "WEB-ADMIN-PANEL") for port in (8404, 8405, 8407)),
         ports="8404-8408",
         outcome="partial",
+        needs=("haproxy",),
     ),
     _case(
         "phpmyadmin-and-its-set-up",
@@ -340,7 +347,7 @@ CASES = (
     _case(
         "security-contacts",
         6,
-        _sites(_CONTACTS, _TO_LOG_IN, tls=True),
+        _sites(_CONTACTS, _moved("/in"), tls=True),
         ports="8443-8444",
         hostname="portal.lab.test",
         tolerated=OTHERS | {"WEB-HSTS", *BARE_PAGE},
@@ -348,7 +355,7 @@ CASES = (
     _case(
         "no-security-contact",
         7,
-        _sites(_NO_CONTACTS, _TO_LOG_IN, tls=True),
+        _sites(_NO_CONTACTS, _moved("/in"), tls=True),
         (8445, "WEB-SECURITYTXT"),
         ports="8445",
         hostname="portal.lab.test",
@@ -369,6 +376,19 @@ CASES = (
         _sites(_METHODS | _NO_METHODS),
         *_each(_METHODS, "WEB-METHODS"),
         ports="8001,8011-8012",
+    ),
+    _case(
+        "status-of-nginx-as-in-its-manual",
+        16,
+        nginx(
+            "server { listen @address@:80; server_tokens off; location = /basic_status { stub_status; } }"
+            "server { listen @address@:8080; server_tokens off; location = /basic_status { stub_status; deny all; } }",
+            port=80,
+            fill=sites.page("Portal"),
+        ),
+        (80, "WEB-NGINX-STATUS"),
+        ports="80,8080",
+        needs=("nginx",),
     ),
     _case("null-named-back-by-a-page", 12, _names_null(_HOME, _CREDENTIALS), (80, "WEB-CORS"), ports="80"),
     _case(

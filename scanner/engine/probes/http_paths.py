@@ -129,18 +129,18 @@ _ALWAYS = (
     ),
 )
 
+_OF_NGINX = re.compile(r"(?i)'server', '(?:nginx|openresty|tengine|angie)")
+
 _WITH_ROOM = (
     (None, _dump("db")),
     (None, _dump("dump")),
-    (
-        re.compile(r"(?i)'server', '(?:nginx|openresty|tengine)"),
-        WellKnown("nginx-status", "/stub_status", signatures.nginx_status, "/{random}", limit=512),
-    ),
+    (_OF_NGINX, WellKnown("nginx-status", "/stub_status", signatures.nginx_status, "/{random}", limit=512)),
     (
         re.compile(r"(?i)\bphp"),
         WellKnown("backup", "/config.php.bak", signatures.php_source, "/{random}.php.bak", limit=512, ranged=True),
     ),
     (None, _archive("wwwroot.zip")),
+    (_OF_NGINX, WellKnown("nginx-status", "/basic_status", signatures.nginx_status, "/{random}", limit=512)),
 )
 """Names that the same things go by elsewhere, and the sign of a server that some of them want."""
 
