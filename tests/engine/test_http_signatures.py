@@ -116,6 +116,7 @@ NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.introspection, '{"errors":[{"message":"GraphQL introspection is not allowed"}],"data":null}'),
     (signatures.introspection, '{"data":{"__schema":{"queryType":{"name":"<script>"}}}}'),
     (signatures.api_documents, "knife4j"),
+    (signatures.sql_dump, "<p>-- MySQL dump 10.13"),
     (signatures.api_description, '<html>{"openapi": "3.0.1", "paths": {}}'),
     (public.security_txt, "<html>Contact: us</html>"),
     (signatures.private_key, "the file begins with -----BEGIN RSA PRIVATE KEY-----"),
@@ -138,7 +139,8 @@ TOLD_BY_CONTENT = (
     *(signatures.private_key, signatures.nginx_status, signatures.git_head, signatures.git_config),
     *(signatures.env_file, signatures.archive, signatures.hg_requires, signatures.aws_credentials),
     *(signatures.config_json, signatures.sftp_json, signatures.actuator, signatures.introspection, signatures.composer),
-    *(signatures.web_config, signatures.web_xml, signatures.application_trace),
+    *(signatures.web_config, signatures.web_xml, signatures.application_trace, signatures.sql_dump),
+    signatures.api_description,
     *(public.cross_domain, public.robots, public.security_txt),
 )
 """What is the same under any media type: servers call files that they don't know pages, too."""

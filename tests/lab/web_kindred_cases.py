@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from tests.lab import web_sites as sites
 from tests.lab.case import LabCase, Start
 from tests.lab.http_answers import Reply, answers, data, page, redirect, text, together
 from tests.lab.web_cases import BARE_PAGE, OTHERS, WEB
-from tests.lab.web_servers import haproxy, nginx, sends
+from tests.lab.web_servers import apache, haproxy, nginx, sends
 
 _NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _HOME = page("Portal", "<p>Opening hours: from eight to five</p>")
@@ -280,6 +282,21 @@ _NO_METHODS = {
 }
 
 
+def _apache(port: int, dav: str) -> Start:
+    """Apache with an index at its root, for which it answers OPTIONS without a word on WebDAV."""
+    settings = f'TraceEnable off\nServerTokens Prod\nDavLockDB "@folder@/lock"\n<Location />\n{dav}\n</Location>'
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        own = folder / str(port)
+        own.mkdir()
+        folder.chmod(0o755)
+        with apache(port, settings, modules=("dav", "dav_fs"), fill=sites.page("Portal"))(address, own):
+            yield
+
+    return start
+
+
 # --- Origins
 def _sent(reply: Reply, *headers: str) -> bytes:
     content_type = dict(reply.headers)["Content-Type"]
@@ -389,6 +406,14 @@ CASES = (
         (80, "WEB-NGINX-STATUS"),
         ports="80,8080",
         needs=("nginx",),
+    ),
+    _case(
+        "apache-whose-index-hides-webdav",
+        17,
+        together(_apache(80, "Dav On"), _apache(8080, "Dav Off")),
+        (80, "WEB-METHODS"),
+        ports="80,8080",
+        needs=("apache2",),
     ),
     _case("null-named-back-by-a-page", 12, _names_null(_HOME, _CREDENTIALS), (80, "WEB-CORS"), ports="80"),
     _case(

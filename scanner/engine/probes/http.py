@@ -29,7 +29,15 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_ahead import BATCH, Ahead
 from scanner.engine.probes.http_asking import PATH_SECONDS, Asker, is_limit, is_refusal, why_unseen
 from scanner.engine.probes.http_compare import Fingerprint
-from scanner.engine.probes.http_further import Ask, actuator_access, brokers, gives_back, with_libraries
+from scanner.engine.probes.http_further import (
+    NO_INDEX,
+    Ask,
+    actuator_access,
+    brokers,
+    gives_back,
+    methods_beside_index,
+    with_libraries,
+)
 from scanner.engine.probes.http_kept import advertised, kept, kept_error, without_parameters
 from scanner.engine.probes.http_origins import NULL, ask_from_elsewhere, told
 from scanner.engine.probes.http_page import read_page, refresh_target
@@ -129,6 +137,7 @@ class _Site:
     cross_origin: list[CrossOrigin] = field(default_factory=list)
     trace: bool | None = None
     methods: tuple[str, ...] = ()
+    methods_at: str = "/"
     brokers: tuple[str, ...] | None = None
     blocked: bool = False
     refused: bool = False
@@ -307,8 +316,16 @@ class _Site:
                 await self._examine(question, ahead)
         await self._examine_set_ups(again, ahead)
         await self._examine_beyond(beyond, ahead)
+        if (again is None or again.methods) and self.session.left > 0:
+            await self._ask_beside_index()
         if again is None and self.session.left > 0:
             self.brokers = await brokers(self.ask)
+
+    async def _ask_beside_index(self) -> None:
+        """Ask for methods where a folder's index doesn't hide them."""
+        server = (self.root.header("server") or "") if self.root is not None else ""
+        if further := await methods_beside_index(self.ask, server, self.methods):
+            self.methods, self.methods_at = further, NO_INDEX
 
     async def _examine_set_ups(self, again: HttpFacts | None, ahead: Ahead) -> None:
         """Look for the set-up of each panel that was found: some bring it along in a folder of their own."""
@@ -399,6 +416,7 @@ class _Site:
             cross_origin=tuple(self.cross_origin),
             trace=self.trace,
             methods=self.methods,
+            methods_at=self.methods_at,
             brokers=self.brokers,
             blocked=self.blocked or self.asker.turned_away,
             complete=not ended,

@@ -120,7 +120,11 @@ def sql_dump(reply: HttpReply) -> Proof | None:
         r"SET (?:NAMES|FOREIGN_KEY_CHECKS|SQL_MODE)\b|CREATE (?:TABLE|DATABASE)|DROP TABLE|INSERT INTO)",
         reply.body,
     )
-    return Proof(printable(dump[1]), (("size", _size(reply)),)) if dump and not is_html(reply) else None
+    return (
+        Proof(printable(dump[1]), (("size", _size(reply)),))
+        if dump and not (is_html(reply) and has_tags(reply))
+        else None
+    )
 
 
 def php_source(reply: HttpReply) -> Proof | None:
@@ -204,7 +208,7 @@ def actuator(reply: HttpReply) -> Proof | None:
 def api_description(reply: HttpReply) -> Proof | None:
     text = reply.body
     version = re.search(r'"(?:swagger|openapi)"\s{0,5}:\s{0,5}"([23]\.[\d.]{1,8})"', text)
-    if is_html(reply) or not text.lstrip().startswith("{") or version is None or '"paths"' not in text:
+    if not text.lstrip().startswith("{") or version is None or '"paths"' not in text:
         return None
     title = re.search(r'"title"\s{0,5}:\s{0,5}"([^"]{1,80})"', text)
     shown = line(title[1], 80) if title else "?"

@@ -82,8 +82,9 @@ def methods(service: Service, context: Context) -> Iterator[Finding]:
                 "WEB-METHODS",
                 service,
                 confidence=Confidence.POSSIBLE,
-                exchanges=asked(site, "OPTIONS / HTTP/1.1", f"allow: {', '.join(site.methods)}"),
+                exchanges=asked(site, f"OPTIONS {site.methods_at} HTTP/1.1", f"allow: {', '.join(site.methods)}"),
                 site=site.url,
+                path=site.methods_at,
                 methods=listed(writing),
             )
 
