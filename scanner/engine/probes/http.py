@@ -25,33 +25,16 @@ from scanner.engine.facts.http import (
     RedirectEnd,
 )
 from scanner.engine.model import Level
+from scanner.engine.probes import http_further, http_paths
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_ahead import BATCH, Ahead
 from scanner.engine.probes.http_asking import PATH_SECONDS, Asker, is_limit, is_refusal, why_unseen
 from scanner.engine.probes.http_compare import Fingerprint
-from scanner.engine.probes.http_further import (
-    NO_INDEX,
-    Ask,
-    actuator_access,
-    brokers,
-    gives_back,
-    methods_beside_index,
-    with_libraries,
-)
 from scanner.engine.probes.http_kept import advertised, kept, kept_error, without_parameters
 from scanner.engine.probes.http_origins import NULL, ask_from_elsewhere, told
 from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
-from scanner.engine.probes.http_paths import (
-    ANYWHERE,
-    WellKnown,
-    at_places,
-    may_be_left_out,
-    pages_of_balancer,
-    set_ups_of,
-    that_proved,
-    to_ask,
-)
+from scanner.engine.probes.http_paths import ANYWHERE, WellKnown, may_be_left_out
 from scanner.engine.probes.http_products import stack_trace
 from scanner.engine.probes.http_reading import BODY_LIMIT
 from scanner.engine.probes.http_redirects import REDIRECTS, Trail, follow, same_site_path, slashed
@@ -145,7 +128,7 @@ class _Site:
     unseen: str = ""
     ended: str = ""
     asker: Asker = field(init=False)
-    ask: Ask = field(init=False)
+    ask: http_further.Ask = field(init=False)
 
     def __post_init__(self) -> None:
         self.asker = Asker(self.session)
@@ -207,7 +190,7 @@ class _Site:
         if again is None or again.for_crawlers:
             await self._ask_as_crawler(reply)
         if again is None or again.trace:
-            self.trace = await gives_back(self.ask)
+            self.trace = await http_further.gives_back(self.ask)
         if self.name is None and (again is None or again.nameless):  # on a connection of its own: many end with TRACE
             await self._ask_nameless()
         if again is None or again.methods:
@@ -221,7 +204,7 @@ class _Site:
 
     async def _shows_its_own(self) -> bool:
         """Tell whether a balancer that has nobody to hand requests to answers one for itself."""
-        for path in pages_of_balancer(self._said()):
+        for path in http_paths.pages_of_balancer(self._said()):
             reply = await self.ask(path)
             if reply is not None and not is_refusal(reply.status):
                 return True
@@ -234,7 +217,7 @@ class _Site:
     async def _look_further(self, again: HttpFacts | None) -> None:
         """Read what belongs to the first page: its script libraries, its frames, the log-in page it leads to."""
         if again is None and self.page is not None:
-            self.page = await with_libraries(self.ask, self.libraries, self.page)
+            self.page = await http_further.with_libraries(self.ask, self.libraries, self.page)
         if again is None or again.within:
             await self._look_within()
 
@@ -294,12 +277,12 @@ class _Site:
         if self.blocked:
             return
         folders = self.page.folders if self.page else ()
-        questions, beyond = to_ask(self.name, folders, self._said(), has_room=self.has_room)
-        before = {each.path: each for each in at_places(self.session.contact.places)}
+        questions, beyond = http_paths.to_ask(self.name, folders, self._said(), has_room=self.has_room)
+        before = {each.path: each for each in http_paths.at_places(self.session.contact.places)}
         questions = [*before.values(), *(each for each in questions if each.path not in before)]
         beyond = [each for each in beyond if each.path not in before]
         if again is not None:
-            questions, beyond = that_proved((*questions, *beyond), again.exposed), []
+            questions, beyond = http_paths.that_proved((*questions, *beyond), again.exposed), []
         ahead = Ahead(self.session)
         further: list[WellKnown] = []
         for at, question in enumerate(questions):
@@ -319,18 +302,18 @@ class _Site:
         if (again is None or again.methods) and self.session.left > 0:
             await self._ask_beside_index()
         if again is None and self.session.left > 0:
-            self.brokers = await brokers(self.ask)
+            self.brokers = await http_further.brokers(self.ask)
 
     async def _ask_beside_index(self) -> None:
         """Ask for methods where a folder's index doesn't hide them."""
         server = (self.root.header("server") or "") if self.root is not None else ""
-        if further := await methods_beside_index(self.ask, server, self.methods):
-            self.methods, self.methods_at = further, NO_INDEX
+        if further := await http_further.methods_beside_index(self.ask, server, self.methods):
+            self.methods, self.methods_at = further, http_further.NO_INDEX
 
     async def _examine_set_ups(self, again: HttpFacts | None, ahead: Ahead) -> None:
         """Look for the set-up of each panel that was found: some bring it along in a folder of their own."""
-        questions = [each for each in set_ups_of(self.exposed) if each.path not in self.asked]
-        for question in questions if again is None else that_proved(questions, again.exposed):
+        questions = [each for each in http_paths.set_ups_of(self.exposed) if each.path not in self.asked]
+        for question in questions if again is None else http_paths.that_proved(questions, again.exposed):
             await self._examine(question, ahead)
 
     async def _examine_beyond(self, questions: list[WellKnown], ahead: Ahead) -> None:
@@ -372,7 +355,7 @@ class _Site:
                 return
             proof = Proof(f"{proof.excerpt} | {more.excerpt}", more.details)
         if question.kind == "actuator" and "open" not in dict(proof.details):
-            proof = replace(proof, details=(*proof.details, *await actuator_access(self.ask, proof)))
+            proof = replace(proof, details=(*proof.details, *await http_further.actuator_access(self.ask, proof)))
         self._note(question.kind, reply, proof, question.path if question.by_query else "")
 
     def _prove(self, question: WellKnown, reply: HttpReply) -> Proof | None:
