@@ -6,12 +6,14 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from scanner.engine.judge import judge
-from scanner.engine.model import Confidence
+from scanner.engine.model import Confidence, GapReason
 from tests.engine.test_inspect import look, plan_for
+from tests.lab.http_answers import Reply, answers, page
 from tests.lab.scripted import listening
 
 pytestmark = pytest.mark.lab
@@ -55,3 +57,16 @@ def test_only_what_is_seen_on_a_second_connection_is_confirmed(
         [inspection] = look(plan_for("127.31.0.9", ports="T:6379"))
     found = {finding.check: finding.confidence for finding in judge(inspection)}
     assert found[CHECK] is confidence
+
+
+_ENV = b"APP_ENV=production\nDB_PASSWORD=only-for-the-lab\n"
+
+
+def test_what_lies_beside_a_first_page_that_is_out_of_order_is_confirmed(tmp_path: Path) -> None:
+    """Both looks see as little of the page, and as much of what lies beside it."""
+    replies = {"GET /": page("Maintenance", "", 503), "GET /.env": Reply(200, _ENV)}
+    with answers(8080, replies, page("Not Found", "", 404))("127.31.0.10", tmp_path):
+        [inspection] = look(plan_for("127.31.0.10", ports="T:8080"))
+    found = {finding.check: finding.confidence for finding in judge(inspection)}
+    assert found["WEB-ENV"] is Confidence.CONFIRMED
+    assert GapReason.PAGE_UNSEEN in {gap.reason for gap in inspection.coverage.gaps}

@@ -151,6 +151,26 @@ def test_a_site_that_asks_for_credentials_everywhere_is_inspected_and_not_blocke
     assert facts.exposed == ()  # half a repository is none
 
 
+_NOBODY = (
+    b"<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>"
+)
+
+
+@pytest.mark.parametrize(("status", "blocked"), [("401 Unauthorized", False), ("503 Service Unavailable", True)])
+def test_a_balancer_that_answers_for_itself_alone_is_asked_everything_and_one_that_does_not_is_blocked(
+    tmp_path: Path, status: str, blocked: bool
+) -> None:
+    """Else its statistics, once they want a password, would never be seen to be closed."""
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        yield answer(_NOBODY, status if request.startswith(b"GET /stats ") else "503 Service Unavailable")
+
+    with serving(reply, tmp_path):
+        facts = look()
+    assert (facts.blocked, facts.unseen) == (blocked, "HTTP 503")
+    assert ("/stats" in facts.asked) is not blocked
+
+
 def test_a_rule_against_dotfiles_is_no_block(tmp_path: Path) -> None:
     def reply(request: bytes) -> Iterator[bytes]:
         yield answer(status="403 Forbidden" if b"/." in request.split(b"\r\n")[0] else "404 Not Found")
@@ -206,18 +226,34 @@ def test_a_server_that_has_one_page_for_all_keeps_it_once(tmp_path: Path) -> Non
         assert look().for_crawlers is None
 
 
-def test_a_foreign_page_asks_with_a_cookie(tmp_path: Path) -> None:
-    cookies: list[bool] = []
+def test_a_foreign_page_asks_with_a_cookie_and_one_without_origin_by_the_request_of_the_crawler(tmp_path: Path) -> None:
+    asked: list[tuple[bool, bool, bool]] = []
 
     def reply(request: bytes) -> Iterator[bytes]:
-        if b"\r\norigin: " in request.lower():
-            cookies.append(b"\r\ncookie: " in request.lower())
+        sent = request.lower()
+        if b"\r\norigin: " in sent:
+            asked.append((b"\r\norigin: null\r\n" in sent, b"\r\ncookie: " in sent, b"baiduspider" in sent))
         yield answer()
+
+    with serving(reply, tmp_path) as requests:
+        facts = look()
+    assert asked == [(False, True, False), (True, False, True)]
+    assert facts.cross_origin == ()
+    assert requests.count("GET / HTTP/1.1") == 3
+
+
+def test_a_site_that_names_any_origin_back_is_not_asked_for_another(tmp_path: Path) -> None:
+    origins: list[bytes] = []
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        origin = next((line[8:] for line in request.split(b"\r\n") if line.lower().startswith(b"origin: ")), b"")
+        origins.extend([origin] if origin else [])
+        yield answer(headers=f"Content-Type: text/html\r\nAccess-Control-Allow-Origin: {origin.decode() or '*'}")
 
     with serving(reply, tmp_path):
         facts = look()
-    assert cookies == [True]
-    assert facts.cross_origin == ()
+    assert [answer.allowed.encode() for answer in facts.cross_origin] == origins
+    assert len(origins) == 1
 
 
 def test_a_request_without_a_name_is_sent_under_the_bare_address_only(tmp_path: Path) -> None:

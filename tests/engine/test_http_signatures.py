@@ -9,6 +9,7 @@ import pytest
 
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.probes import http_products as products
+from scanner.engine.probes import http_public_files as public
 from scanner.engine.probes import http_signatures as signatures
 from scanner.engine.probes.http_compare import Fingerprint
 from scanner.engine.probes.http_listings import listing
@@ -42,9 +43,9 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.sql_dump, f"{'-' * 56}\n-- Host:                         127.0.0.1"),
     (signatures.sql_dump, "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;"),
     (signatures.nginx_status, "Active connections: 1 \nserver accepts handled requests request_time\n 2 2 4 120\n"),
-    (signatures.robots, "User-agent: *\nDisallow: /siteadmin/\n"),
-    (signatures.robots, "User-agent: *\nDisallow: /db_backup/\n"),
-    (signatures.cross_domain, "<cross-domain-policy><allow-access-from domain = '*' /></cross-domain-policy>"),
+    (public.robots, "User-agent: *\nDisallow: /siteadmin/\n"),
+    (public.robots, "User-agent: *\nDisallow: /db_backup/\n"),
+    (public.cross_domain, "<cross-domain-policy><allow-access-from domain = '*' /></cross-domain-policy>"),
     (signatures.nginx_status, "Active connections: 1 \nserver accepts handled requests\n 1 1 1 \nReading: 0"),
     (signatures.config_json, json.dumps({"db": {"host": "h", "password": SECRET}})),
     (signatures.sftp_json, json.dumps({"host": "h", "username": "u", "password": SECRET})),
@@ -52,10 +53,20 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.private_key, "-----BEGIN RSA PRIVATE KEY-----\nabc"),
     (signatures.actuator, json.dumps({"_links": {"self": {}, "env": {}, "env-toMatch": {}}})),
     (signatures.api_description, '{"swagger": "2.0", "info": {"title": "A"}, "paths": {}}'),
-    (signatures.security_txt, "Contact: mailto:a@lab.test"),
-    (signatures.robots, "User-agent: *\nDisallow: /wp-admin/\nDisallow: /guanli/\n"),
+    (public.security_txt, "Contact: mailto:a@lab.test"),
+    (public.robots, "User-agent: *\nDisallow: /wp-admin/\nDisallow: /guanli/\n"),
     (signatures.introspection, '{"data":{"__schema":{"queryType":{"name":"Query"}}}}'),
     (signatures.composer, json.dumps({"require": {"php": ">=8.1", "ext-json": "*", "monolog/monolog": "^2.9"}})),
+    (public.robots, "User-agent: *\nDisallow: /*/admin/\nDisallow: admin/\n"),
+    (public.robots, "User-agent: *\nDisallow: /admin/\nDisallow: /node/add/\n"),
+    (public.robots, "User-agent: *\nDisallow: /后台/\n"),
+    (public.cross_domain, "<!-- a --><cross-domain-policy><!-- b --><allow-access-from domain='*'/>"),
+    (signatures.web_config, "<?xml version='1.0'?><!-- of 2026 --><configuration><system.web/></configuration>"),
+    (signatures.web_xml, "\ufeff<?xml version='1.0'?>\n<!DOCTYPE web-app PUBLIC 'x' 'y'>\n<web-app>"),
+    (signatures.sftp_json, json.dumps([{"host": "h", "username": "u", "password": SECRET}])),
+    (signatures.config_json, json.dumps({"sources": [{"password": SECRET}]})),
+    (signatures.config_json, json.dumps({"uri": f"mongodb://app:{SECRET}@db/app"})),
+    (signatures.application_trace, '[ <a href="Trace.axd?clear=1" class="link">清除当前跟踪</a> ]'),
     (signatures.env_file, f"NODE_ENV=x\nDATABASE_URL=mysql://app:{SECRET}@db/app\n"),
     (signatures.config_json, json.dumps({"db_pass": SECRET})),
 )
@@ -81,19 +92,33 @@ NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.composer, json.dumps({"require": {}})),
     (signatures.env_file, "NODE_ENV=x\nDATABASE_URL=sqlite:///data/app.db\n"),
     (signatures.config_json, json.dumps({"bypass": "nothing", "compass": "north"})),
-    (signatures.robots, "User-agent: *\nDisallow: /wp-admin/\nAllow: /wp-admin/admin-ajax.php\nDisallow: /search\n"),
-    (signatures.robots, "Disallow: /admin/"),
-    (signatures.robots, "User-agent: *\nDisallow: /latest/\nDisallow: /secretariat/\nDisallow: /waste-management/\n"),
-    (signatures.robots, "User-agent: *\nDisallow: /administration/\nDisallow: /contest/\nDisallow: /testimonials/\n"),
+    (public.robots, "User-agent: *\nDisallow: /wp-admin/\nAllow: /wp-admin/admin-ajax.php\nDisallow: /search\n"),
+    (public.robots, "Disallow: /admin/"),
+    (public.robots, "User-agent: *\nDisallow: /latest/\nDisallow: /secretariat/\nDisallow: /waste-management/\n"),
+    (public.robots, "User-agent: *\nDisallow: /administration/\nDisallow: /contest/\nDisallow: /testimonials/\n"),
     (
-        signatures.cross_domain,
+        public.cross_domain,
         "<cross-domain-policy><!-- <allow-access-from domain='*'/> --><allow-access-from domain='a.lab'/>",
     ),
+    (public.robots, "User-agent: *\nDisallow: /uc_client/\nDisallow: /uc_server/\nDisallow: /admin.php\n"),
+    (public.robots, "User-agent: *\nDisallow: #/admin/\nDisallow: /\n"),
+    (public.cross_domain, "<cross-domain-policy><!-- <allow-access-from domain='*'/>"),
+    (signatures.web_config, "<p>Write</p><configuration><system.web/></configuration>"),
+    (signatures.web_config, "<!DOCTYPE html><configuration><system.web/></configuration>"),
+    (signatures.web_xml, "<html><web-app></web-app>"),
+    (
+        signatures.config_json,
+        json.dumps({"password": "********", "dbPassword": "${DB_PASSWORD}", "secret": "<secret>"}),
+    ),
+    (signatures.config_json, json.dumps({"resetPassword": "/user/reset", "usePassword": "yes!", "password": "/in"})),
+    (signatures.config_json, json.dumps({"api": "https://api.lab.test/v1", "admin_password": "https://sso.lab.test"})),
+    (signatures.sftp_json, json.dumps([{"host": "h"}, "username"])),
     (signatures.introspection, '{"errors":[{"message":"GraphQL introspection is not allowed"}],"data":null}'),
     (signatures.introspection, '{"data":{"__schema":{"queryType":{"name":"<script>"}}}}'),
     (signatures.api_documents, "knife4j"),
+    (signatures.sql_dump, "<p>-- MySQL dump 10.13"),
     (signatures.api_description, '<html>{"openapi": "3.0.1", "paths": {}}'),
-    (signatures.security_txt, "<html>Contact: us</html>"),
+    (public.security_txt, "<html>Contact: us</html>"),
     (signatures.private_key, "the file begins with -----BEGIN RSA PRIVATE KEY-----"),
 )
 
@@ -112,7 +137,11 @@ def test_what_only_resembles_it_is_no_proof(signature: Signature, body: str) -> 
 
 TOLD_BY_CONTENT = (
     *(signatures.private_key, signatures.nginx_status, signatures.git_head, signatures.git_config),
-    *(signatures.env_file, signatures.archive, signatures.cross_domain, signatures.hg_requires),
+    *(signatures.env_file, signatures.archive, signatures.hg_requires, signatures.aws_credentials),
+    *(signatures.config_json, signatures.sftp_json, signatures.actuator, signatures.introspection, signatures.composer),
+    *(signatures.web_config, signatures.web_xml, signatures.application_trace, signatures.sql_dump),
+    signatures.api_description,
+    *(public.cross_domain, public.robots, public.security_txt),
 )
 """What is the same under any media type: servers call files that they don't know pages, too."""
 

@@ -274,6 +274,26 @@ def test_foreign_origins_matter_when_they_are_named_back(answer: CrossOrigin, se
     assert (finding.severity if finding else None) is severity
 
 
+def test_the_command_that_shows_a_named_back_origin_asks_with_one_that_is() -> None:
+    for origin, asked in (("null", "null"), ("https://x.invalid", "https://example.invalid")):
+        finding = found(service(replace(site(), cross_origin=(CrossOrigin(origin, origin, True),))))[443, "WEB-CORS"]
+        assert dict(finding.params)["origin"] == asked
+
+
+@pytest.mark.parametrize(
+    ("methods", "told"),
+    [
+        (("GET", "PUT"), True),
+        (("OPTIONS", "PROPFIND", "DELETE"), True),
+        (("GET", "PUT", "PATCH", "DELETE"), False),
+        (("GET", "PUT", "PATCH", "DELETE", "PROPFIND"), True),
+        (("GET", "POST", "PATCH"), False),
+    ],
+)
+def test_methods_that_write_files_are_told_from_those_that_call_programs(methods: tuple[str, ...], told: bool) -> None:
+    assert ("WEB-METHODS" in checks(service(replace(site(), methods=methods)))) is told
+
+
 @pytest.mark.parametrize(
     ("endpoints", "opened", "severity", "confidence"),
     [

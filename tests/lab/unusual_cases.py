@@ -6,21 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.lab.case import LabCase, Start, process, program
-from tests.lab.certificate import self_signed
+from tests.lab.case import LabCase, process, program
 from tests.lab.http_answers import GO_NOT_FOUND, Reply, answers, data, page, together
 from tests.lab.scripted import scripted
 from tests.lab.ssh_cases import sshd
-from tests.lab.web_servers import apache, nginx
+from tests.lab.web_servers import apache, haproxy, nginx
 
-_HAPROXY_DEFAULTS = """
-defaults
-  mode http
-  retries 0
-  timeout connect 2s
-  timeout client 10s
-  timeout server 10s
-"""
 _HAPROXY_SITE = """
 frontend site
   bind @address@:443 ssl crt @folder@/server.pem strict-sni ssl-min-ver TLSv1.2
@@ -40,22 +31,6 @@ listen administration
   stats admin if TRUE
   server none @address@:9
 """
-
-
-def _haproxy(port: int, configuration: str, names: str = "") -> Start:
-    """Run HAProxy; its certificate is for ``names``, as a subjectAltName extension has them."""
-
-    @contextlib.contextmanager
-    def start(address: str, folder: Path) -> Iterator[None]:
-        certificate, key = self_signed(folder, address, names)
-        (folder / "server.pem").write_text(key.read_text() + certificate.read_text())
-        file = folder / "haproxy.cfg"
-        text = (_HAPROXY_DEFAULTS + configuration).replace("@address@", address)
-        file.write_text(text.replace("@folder@", str(folder)))
-        with process([program("haproxy"), "-db", "-f", str(file)], folder=folder, wait_for=(address, port)):
-            yield
-
-    return start
 
 
 def _page(www: Path) -> None:
@@ -145,7 +120,7 @@ CASES = (
         address="127.10.45.1",
         ports="443",
         hostname="www.lab.example",
-        start=_haproxy(443, _HAPROXY_SITE, "DNS:www.lab.example"),
+        start=haproxy(443, _HAPROXY_SITE, "DNS:www.lab.example"),
         expected=frozenset({(443, "CERT-SELFSIGNED")}),
         tolerated=_OWN_CERTIFICATE,
         silent=frozenset({"TLS-SSLV2", "TLS-SSLV3", "TLS-V10", "TLS-SNI-REQ", "CERT-HOSTNAME", "WEB-HSTS"}),
@@ -156,7 +131,7 @@ CASES = (
         address="127.10.45.14",
         ports="443",
         hostname="例子.example",
-        start=_haproxy(443, _HAPROXY_SITE, "DNS:xn--fsqu00a.example"),
+        start=haproxy(443, _HAPROXY_SITE, "DNS:xn--fsqu00a.example"),
         expected=frozenset({(443, "CERT-SELFSIGNED")}),
         tolerated=_OWN_CERTIFICATE,
         silent=frozenset({"CERT-HOSTNAME", "TLS-SNI-REQ", "WEB-HSTS"}),
@@ -247,7 +222,7 @@ CASES = (
         name="haproxy-statistics",
         address="127.10.45.9",
         ports="8404,8405",
-        start=_haproxy(8404, _HAPROXY_STATISTICS),
+        start=haproxy(8404, _HAPROXY_STATISTICS),
         expected=frozenset({(8404, "SVC-EXPORTER-UNAUTH"), (8405, "WEB-ADMIN-PANEL"), (8405, "WEB-XFO")}),
         outcome="partial",
     ),

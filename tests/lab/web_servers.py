@@ -45,6 +45,14 @@ TypesConfig /etc/mime.types
 </Directory>
 @more@
 """
+_HAPROXY = """
+defaults
+  mode http
+  retries 0
+  timeout connect 2s
+  timeout client 10s
+  timeout server 10s
+"""
 _APACHE_MODULES = ("mpm_event", "authz_core", "mime", "dir", "alias")
 
 
@@ -85,6 +93,23 @@ def apache(port: int, more: str, *, modules: tuple[str, ...] = (), fill: Fill = 
         configuration = folder / "apache.conf"
         configuration.write_text(text.replace("@address@", address).replace("@folder@", str(folder)))
         command = [program("apache2"), "-X", "-f", str(configuration)]
+        with process(command, folder=folder, wait_for=(address, port)):
+            yield
+
+    return start
+
+
+def haproxy(port: int, more: str, names: str = "") -> Start:
+    """Return HAProxy with these frontends; its certificate is for ``names``, as a subjectAltName extension has them."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        certificate, key = self_signed(folder, address, names)
+        (folder / "server.pem").write_text(key.read_text() + certificate.read_text())
+        configuration = folder / "haproxy.cfg"
+        text = (_HAPROXY + more).replace("@address@", address)
+        configuration.write_text(text.replace("@folder@", str(folder)))
+        command = [program("haproxy"), "-db", "-f", str(configuration)]
         with process(command, folder=folder, wait_for=(address, port)):
             yield
 

@@ -141,14 +141,14 @@ class HttpFacts:
     this very site, in order, and ``redirect_end`` tells why the last of them is the last. ``page`` is read from what is
     shown in the end.
     ``trace`` tells whether TRACE gave our own header back; None when it was not asked. ``methods`` are those that
-    OPTIONS advertised. ``blocked`` is true when everything, random paths included, got the same refusal (401, 403, a
-    WAF page): the content checks then show nothing either way. ``complete`` is False when the look ended early
-    (``ended`` says why), in which case absences prove nothing. ``for_crawlers`` is the page that a search engine's
-    crawler is shown, where it differs from ``page``. ``nameless`` is the reply to a request without a Host header.
-    ``brokers`` are paths at which a WebSocket to an MQTT broker was opened; None when it was not asked. ``within`` are
-    the pages in frames of the first one, and the log-in page that it links to. ``unseen`` tells why what visitors see
-    was not seen, though the site answered; empty when it was. ``asked`` are the paths that answered among those which
-    a look may leave out.
+    OPTIONS advertised for the path ``methods_at``. ``blocked`` is true when everything, random paths included, got the
+    same refusal (401, 403, a WAF page): the content checks then show nothing either way. ``complete`` is False when the
+    look ended early (``ended`` says why), in which case absences prove nothing. ``for_crawlers`` is the page that a
+    search engine's crawler is shown, where it differs from ``page``. ``nameless`` is the reply to a request without a
+    Host header. ``brokers`` are paths at which a WebSocket to an MQTT broker was opened; None when it was not asked.
+    ``within`` are the pages in frames of the first one, and the log-in page that it links to. ``unseen`` tells why what
+    visitors see was not seen, though the site answered; empty when it was. ``asked`` are the paths that answered among
+    those which a look may leave out.
     """
 
     scheme: str
@@ -172,6 +172,7 @@ class HttpFacts:
     within: tuple[PageWithin, ...] = ()
     unseen: str = ""
     asked: tuple[str, ...] = ()
+    methods_at: str = "/"
 
     @property
     def first_page(self) -> tuple[HttpReply, ...]:

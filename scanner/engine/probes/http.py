@@ -24,20 +24,20 @@ from scanner.engine.facts.http import (
     PageWithin,
     RedirectEnd,
 )
-from scanner.engine.hostile import line
 from scanner.engine.model import Level
+from scanner.engine.probes import http_further, http_paths
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_ahead import BATCH, Ahead
-from scanner.engine.probes.http_asking import PATH_SECONDS, Asker, is_limit, is_out_of_order, is_refusal
+from scanner.engine.probes.http_asking import PATH_SECONDS, Asker, is_limit, is_refusal, why_unseen
 from scanner.engine.probes.http_compare import Fingerprint
-from scanner.engine.probes.http_further import Ask, actuator_access, brokers, with_libraries
 from scanner.engine.probes.http_kept import advertised, kept, kept_error, without_parameters
+from scanner.engine.probes.http_origins import NULL, ask_from_elsewhere, told
 from scanner.engine.probes.http_page import read_page, refresh_target
 from scanner.engine.probes.http_page_marks import libraries_to_read
-from scanner.engine.probes.http_paths import ANYWHERE, WellKnown, at_places, may_be_left_out, to_ask
+from scanner.engine.probes.http_paths import ANYWHERE, WellKnown, may_be_left_out
 from scanner.engine.probes.http_products import stack_trace
-from scanner.engine.probes.http_reading import BODY_LIMIT, is_unreadable
-from scanner.engine.probes.http_redirects import Trail, follow, same_site_path
+from scanner.engine.probes.http_reading import BODY_LIMIT
+from scanner.engine.probes.http_redirects import REDIRECTS, Trail, follow, same_site_path, slashed
 from scanner.engine.probes.http_session import (
     CRAWLER_AGENT,
     LEAST_SHARE,
@@ -55,9 +55,6 @@ ROOM = 3
 
 ROOT_EXCERPT = 4096
 """Characters of the first page that are kept."""
-
-_COOKIE = "roundsman=1"
-"""Nobody's session: it stands for the one that a visitor would have."""
 
 _ONE_IS_ENOUGH = frozenset({"phpinfo", "swagger"})
 """Kinds of which one exposed path is the whole finding; others of the kind are then not asked for."""
@@ -93,11 +90,10 @@ async def look(
         return site.facts()
 
 
-def _why_unseen(shown: HttpReply) -> str:
-    """Quote what tells that a reply is not the page that visitors see at other times; empty when it is."""
-    if is_out_of_order(shown.status):
-        return f"HTTP {shown.status}"
-    return f"Content-Encoding: {line(shown.header('content-encoding') or '', 40)}" if is_unreadable(shown) else ""
+def _same_page(reply: HttpReply, other: Fingerprint) -> bool:
+    """Tell whether both are one page for everything. Redirects are not told apart by their pages, which all read alike,
+    but by where they lead, and that is what their signatures judge."""
+    return reply.status not in REDIRECTS and Fingerprint.of(reply).same_page(other)
 
 
 @dataclass(slots=True)
@@ -124,6 +120,7 @@ class _Site:
     cross_origin: list[CrossOrigin] = field(default_factory=list)
     trace: bool | None = None
     methods: tuple[str, ...] = ()
+    methods_at: str = "/"
     brokers: tuple[str, ...] | None = None
     blocked: bool = False
     refused: bool = False
@@ -131,7 +128,7 @@ class _Site:
     unseen: str = ""
     ended: str = ""
     asker: Asker = field(init=False)
-    ask: Ask = field(init=False)
+    ask: http_further.Ask = field(init=False)
 
     def __post_init__(self) -> None:
         self.asker = Asker(self.session)
@@ -147,7 +144,7 @@ class _Site:
         self.hops, self.redirect_end, self.ended = tuple(hops), trail.end, trail.failed
         shown = trail.shown
         self.asker.usual.add(root.status)
-        self.unseen = trail.failed or _why_unseen(shown)
+        self.unseen = trail.failed or why_unseen(shown)
         self.shown_path = shown.path
         self.page = self._read(shown)
         self.libraries = libraries_to_read(shown.body, self._url(shown))
@@ -183,16 +180,17 @@ class _Site:
                 self.asker.settled = True
                 self.strangers.append(Fingerprint.of(reply))
                 self._note("error-stack", reply, stack_trace(reply))
-        self.blocked = self._refuses_everything()
+        self.blocked = self._refuses_everything() and not await self._shows_its_own()
         if self.blocked:
             return
         await self._look_further(again)
-        if again is None or again.cross_origin:
-            await self._ask_as_foreigner()
+        reply = None
+        if (again is None or again.cross_origin) and await self._ask_as_foreigner(with_null=again is not None):
+            reply = await self._ask_without_origin()
         if again is None or again.for_crawlers:
-            await self._ask_as_crawler()
+            await self._ask_as_crawler(reply)
         if again is None or again.trace:
-            await self._ask_trace()
+            self.trace = await http_further.gives_back(self.ask)
         if self.name is None and (again is None or again.nameless):  # on a connection of its own: many end with TRACE
             await self._ask_nameless()
         if again is None or again.methods:
@@ -204,10 +202,22 @@ class _Site:
         limited = bool(self.baselines) and all(is_limit(reply.status) for reply in self.baselines)
         return limited or (len(statuses) == 1 and all(is_refusal(status) for status in statuses))
 
+    async def _shows_its_own(self) -> bool:
+        """Tell whether a balancer that has nobody to hand requests to answers one for itself."""
+        for path in http_paths.pages_of_balancer(self._said()):
+            reply = await self.ask(path)
+            if reply is not None and not is_refusal(reply.status):
+                return True
+        return False
+
+    def _said(self) -> str:
+        """Return the headers and pages on the way to the first page."""
+        return " ".join(f"{reply.headers} {reply.body}" for reply in self.facts().first_page)
+
     async def _look_further(self, again: HttpFacts | None) -> None:
         """Read what belongs to the first page: its script libraries, its frames, the log-in page it leads to."""
         if again is None and self.page is not None:
-            self.page = await with_libraries(self.ask, self.libraries, self.page)
+            self.page = await http_further.with_libraries(self.ask, self.libraries, self.page)
         if again is None or again.within:
             await self._look_within()
 
@@ -224,34 +234,30 @@ class _Site:
             elif trail.shown.status == 200 and (page := self._read(trail.shown)) is not None:
                 self.within.append(PageWithin(kept(trail.shown), page))
 
-    async def _ask_as_foreigner(self) -> None:
+    async def _ask_as_foreigner(self, *, with_null: bool) -> bool:
         """Ask for the page that is shown, often a log-in page that the first one leads to, and where there is room for
-        it for the first one too."""
-        for path in dict.fromkeys((self.shown_path, *(["/"] if self.has_room else []))):
-            await self._ask_from_elsewhere(path)
+        it for the first one too; tell whether it is open yet what a page without an origin may read."""
+        paths = dict.fromkeys((self.shown_path, *(["/"] if self.has_room else [])))
+        answers = [await ask_from_elsewhere(self.ask, path, with_null=with_null) for path in paths]
+        self.cross_origin.extend(answer for each in answers for answer in each.answers)
+        return answers[0].null_is_open
 
-    async def _ask_from_elsewhere(self, path: str) -> None:
-        """Ask as a made-up origin, and as ``null`` where the reply shows that the site has an opinion on origins.
+    async def _ask_without_origin(self) -> HttpReply | None:
+        """Ask as a page does that has no origin, and by the same request as a search engine where there is a page: who
+        names origins back doesn't mind who asks, and who minds the crawler pays no heed to origins."""
+        crawler = {"User-Agent": CRAWLER_AGENT} if self.page is not None else {}
+        reply = await self.ask(self.shown_path, headers={**crawler, "Origin": NULL}, limit=BODY_LIMIT)
+        if reply is not None:
+            self.cross_origin.extend(told(NULL, self.shown_path, reply))
+        return reply
 
-        A cookie comes with it, as a browser would bring one: some name an origin back to those alone who have any.
-        """
-        for origin in (f"https://{secrets.token_hex(8)}.invalid", "null"):
-            reply = await self.ask(path, headers={"Origin": origin, "Cookie": _COOKIE})
-            if reply is None:
-                return
-            allowed = reply.header("access-control-allow-origin")
-            if allowed:
-                with_credentials = (reply.header("access-control-allow-credentials") or "").lower() == "true"
-                asked = without_parameters(path)
-                self.cross_origin.append(CrossOrigin(origin, line(allowed), with_credentials, asked))
-            elif "origin" not in (reply.header("vary") or "").lower():
-                return
-
-    async def _ask_as_crawler(self) -> None:
-        """Ask for the page once more as a search engine would: intruders hide their links from everyone else."""
+    async def _ask_as_crawler(self, reply: HttpReply | None) -> None:
+        """Ask for the page once more as a search engine would: intruders hide their links from everyone else. ``reply``
+        is the answer if that was asked already; a site may have turned it away for its origin."""
         if self.page is None:
             return
-        reply = await self.ask(self.shown_path, headers={"User-Agent": CRAWLER_AGENT}, limit=BODY_LIMIT)
+        if reply is None or reply.status != self.facts().first_page[-1].status:
+            reply = await self.ask(self.shown_path, headers={"User-Agent": CRAWLER_AGENT}, limit=BODY_LIMIT)
         page = self._read(reply) if reply is not None and reply.status == 200 else None
         self.for_crawlers = page if page != self.page else None
 
@@ -265,27 +271,18 @@ class _Site:
             # Pages of errors and redirects name the server in their text; any other page is the site's own.
             self.nameless = kept(reply, excerpt_length=ROOT_EXCERPT if reply.status >= 300 else 0)
 
-    async def _ask_trace(self) -> None:
-        value = secrets.token_hex(8)
-        reply = await self.ask("/", method="TRACE", headers={"X-Probe": value})
-        if reply is not None:
-            self.trace = reply.status == 200 and reply.content_type == "message/http" and value in reply.body
-
     async def content(self, again: HttpFacts | None) -> None:
         """Ask the well-known paths, the directories that the first page links to for a listing, and where something
         was found before."""
         if self.blocked:
             return
-        replies = self.facts().first_page
-        said = " ".join(f"{reply.headers} {reply.body}" for reply in replies)
-        questions, beyond = to_ask(self.name, self.page.folders if self.page else (), said, has_room=self.has_room)
-        before = {each.path: each for each in at_places(self.session.contact.places)}
+        folders = self.page.folders if self.page else ()
+        questions, beyond = http_paths.to_ask(self.name, folders, self._said(), has_room=self.has_room)
+        before = {each.path: each for each in http_paths.at_places(self.session.contact.places)}
         questions = [*before.values(), *(each for each in questions if each.path not in before)]
         beyond = [each for each in beyond if each.path not in before]
         if again is not None:
-            seen = {(path.kind, path.reply.path) for path in again.exposed}
-            questions = [each for each in (*questions, *beyond) if (each.kind, without_parameters(each.path)) in seen]
-            beyond = []
+            questions, beyond = http_paths.that_proved((*questions, *beyond), again.exposed), []
         ahead = Ahead(self.session)
         further: list[WellKnown] = []
         for at, question in enumerate(questions):
@@ -300,9 +297,24 @@ class _Site:
         for question in further:
             if question.kind not in _ONE_IS_ENOUGH:
                 await self._examine(question, ahead)
+        await self._examine_set_ups(again, ahead)
         await self._examine_beyond(beyond, ahead)
+        if (again is None or again.methods) and self.session.left > 0:
+            await self._ask_beside_index()
         if again is None and self.session.left > 0:
-            self.brokers = await brokers(self.ask)
+            self.brokers = await http_further.brokers(self.ask)
+
+    async def _ask_beside_index(self) -> None:
+        """Ask for methods where a folder's index doesn't hide them."""
+        server = (self.root.header("server") or "") if self.root is not None else ""
+        if further := await http_further.methods_beside_index(self.ask, server, self.methods):
+            self.methods, self.methods_at = further, http_further.NO_INDEX
+
+    async def _examine_set_ups(self, again: HttpFacts | None, ahead: Ahead) -> None:
+        """Look for the set-up of each panel that was found: some bring it along in a folder of their own."""
+        questions = [each for each in http_paths.set_ups_of(self.exposed) if each.path not in self.asked]
+        for question in questions if again is None else http_paths.that_proved(questions, again.exposed):
+            await self._examine(question, ahead)
 
     async def _examine_beyond(self, questions: list[WellKnown], ahead: Ahead) -> None:
         for question in questions:
@@ -321,6 +333,8 @@ class _Site:
 
     async def _examine(self, question: WellKnown, ahead: Ahead) -> None:
         reply = ahead.take(question) or await self._ask_path(question, question.path)
+        if reply is not None and question.slashes and (path := slashed(self.session, reply)):
+            reply = await self._ask_path(question, path)
         if reply is None:
             return
         self.asker.answered()
@@ -331,11 +345,7 @@ class _Site:
         if proof is None:
             return
         stranger = await self._ask_stranger(question)
-        if (
-            stranger is None
-            or question.signature(stranger)
-            or Fingerprint.of(reply).same_page(Fingerprint.of(stranger))
-        ):
+        if stranger is None or question.signature(stranger) or _same_page(reply, Fingerprint.of(stranger)):
             return
         if question.also is not None:
             path, signature = question.also
@@ -345,14 +355,13 @@ class _Site:
                 return
             proof = Proof(f"{proof.excerpt} | {more.excerpt}", more.details)
         if question.kind == "actuator" and "open" not in dict(proof.details):
-            proof = replace(proof, details=(*proof.details, *await actuator_access(self.ask, proof)))
-        self._note(question.kind, reply, proof)
+            proof = replace(proof, details=(*proof.details, *await http_further.actuator_access(self.ask, proof)))
+        self._note(question.kind, reply, proof, question.path if question.by_query else "")
 
     def _prove(self, question: WellKnown, reply: HttpReply) -> Proof | None:
         if reply.status not in question.statuses:
             return None
-        seen = Fingerprint.of(reply)
-        if any(seen.same_page(stranger) for stranger in self.strangers):
+        if any(_same_page(reply, stranger) for stranger in self.strangers):
             return None
         return question.signature(reply)
 
@@ -366,9 +375,11 @@ class _Site:
     async def _ask_path(self, question: WellKnown, path: str) -> HttpReply | None:
         return await self.ask(path, headers=question.headers, limit=question.limit)
 
-    def _note(self, kind: str, reply: HttpReply, proof: Proof | None) -> None:
+    def _note(self, kind: str, reply: HttpReply, proof: Proof | None, path: str = "") -> None:
         if proof is not None:
-            self.exposed.append(ExposedPath(kind, replace(kept(reply), body=proof.excerpt), proof.details))
+            shown = kept(reply)
+            shown = replace(shown, path=path or shown.path, body=proof.excerpt)
+            self.exposed.append(ExposedPath(kind, shown, proof.details))
 
     def facts(self) -> HttpFacts:
         ended = self.ended
@@ -388,6 +399,7 @@ class _Site:
             cross_origin=tuple(self.cross_origin),
             trace=self.trace,
             methods=self.methods,
+            methods_at=self.methods_at,
             brokers=self.brokers,
             blocked=self.blocked or self.asker.turned_away,
             complete=not ended,

@@ -8,7 +8,9 @@ from http import HTTPStatus
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError
 from scanner.engine.facts.http import HttpReply
+from scanner.engine.hostile import line
 from scanner.engine.probes.http_paths import SNIFF
+from scanner.engine.probes.http_reading import is_unreadable
 from scanner.engine.probes.http_session import HttpSession, RequestBudgetSpent
 
 PATH_SECONDS = 5.0
@@ -41,6 +43,13 @@ def is_refusal(status: int) -> bool:
 def is_out_of_order(status: int) -> bool:
     """Tell whether the site can't show its page just now, or doesn't want to show it to us."""
     return status in _OUT_OF_ORDER or status == HTTPStatus.TOO_MANY_REQUESTS or (status >= 400 and status not in _KNOWN)
+
+
+def why_unseen(shown: HttpReply) -> str:
+    """Quote what tells that a reply is not the page that visitors see at other times; empty when it is."""
+    if is_out_of_order(shown.status):
+        return f"HTTP {shown.status}"
+    return f"Content-Encoding: {line(shown.header('content-encoding') or '', 40)}" if is_unreadable(shown) else ""
 
 
 def is_limit(status: int) -> bool:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
 from scanner.engine.facts.http import HttpReply, Page
 from scanner.engine.probes import mqtt_websocket
+from scanner.engine.probes.http_kept import advertised
 from scanner.engine.probes.http_page_marks import library_in
 from scanner.engine.probes.http_signatures import Proof
 
 LIBRARY_HEAD = 512
 """Bytes of a script library in which its comment names it."""
+
+NO_INDEX = "/no-such-file"
+"""A path that is no folder, whether or not there is anything."""
+
+_OF_MOD_DIR = frozenset({"GET", "HEAD", "POST", "OPTIONS", "TRACE"})
 
 _ACTUATOR_READABLE = ("env", "jolokia", "gateway")
 
@@ -29,6 +36,27 @@ async def with_libraries(ask: Ask, paths: Iterable[str], page: Page) -> Page:
             found = replace(library, source=f"{path}: {library.source}"[:120])
             page = replace(page, libraries=(*page.libraries, found))
     return page
+
+
+async def gives_back(ask: Ask) -> bool | None:
+    """Tell whether TRACE gives our own header back; None when nothing came."""
+    value = secrets.token_hex(8)
+    reply = await ask("/", method="TRACE", headers={"X-Probe": value})
+    if reply is None:
+        return None
+    return reply.status == 200 and reply.content_type == "message/http" and value in reply.body
+
+
+async def methods_beside_index(ask: Ask, server: str, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what Apache advertises at ``NO_INDEX``, where that may be more than ``methods``, those of its root.
+
+    For a folder with an index its mod_dir answers OPTIONS, and never tells of WebDAV (Apache 2.4).
+    """
+    its_own = server.startswith("Apache") and not server.startswith("Apache-Coyote")
+    if not its_own or "OPTIONS" not in methods or not _OF_MOD_DIR.issuperset(methods):
+        return ()
+    reply = await ask(NO_INDEX, method="OPTIONS")
+    return advertised(reply) if reply is not None else ()
 
 
 async def brokers(ask: Ask) -> tuple[str, ...]:

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from scanner.engine.facts.http import ExposedPath
 from scanner.engine.probes import http_products as products
+from scanner.engine.probes import http_public_files as public
 from scanner.engine.probes import http_signatures as signatures
+from scanner.engine.probes.http_kept import without_parameters
 from scanner.engine.probes.http_listings import likeliest, listing
 from scanner.engine.probes.http_signatures import Signature
 
@@ -38,6 +41,12 @@ class WellKnown:
     """Whether a redirect may prove it, too."""
     challenges: bool = False
     """Whether a demand for credentials may, too."""
+    slashes: bool = False
+    """Whether a redirect to the same with a slash behind the path is followed."""
+    by_query: bool = False
+    """Whether the path without its query is another place."""
+    more: tuple[tuple[str, str], ...] = ()
+    """Headers of its own."""
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -48,7 +57,8 @@ class WellKnown:
     @property
     def headers(self) -> dict[str, str] | None:
         """Headers of the request besides the usual ones."""
-        return {"Range": f"bytes=0-{self.limit - 1}"} if self.ranged else None
+        headers = {"Range": f"bytes=0-{self.limit - 1}"} if self.ranged else {}
+        return {**headers, **dict(self.more)} or None
 
 
 def _archive(name: str) -> WellKnown:
@@ -63,6 +73,13 @@ def _dump(name: str) -> WellKnown:
 _INTROSPECTION = "?query=%7B__schema%7BqueryType%7Bname%7D%7D%7D"
 """A GraphQL query by GET, which may only read (GraphQL over HTTP): the name of the schema's query type."""
 
+_NOT_A_BROWSER = (("Apollo-Require-Preflight", "true"),)
+"""What Apollo Server wants of programs that ask by GET, lest a page of another site ask so (its documentation, "CSRF
+prevention")."""
+
+_BAZAAR = ("Bazaar-NG meta directory", "Bazaar meta directory", "Bazaar-NG branch, format")
+"""How the formats of its directories are called, with colocated branches and before version 0.8 too."""
+
 _ALWAYS = (
     WellKnown("git", "/.git/HEAD", signatures.git_head, "/.git/{random}", also=("/.git/config", signatures.git_config)),
     WellKnown("env", "/.env", signatures.env_file, "/.{random}"),
@@ -70,7 +87,7 @@ _ALWAYS = (
         "svn", "/.svn/wc.db", signatures.starts_with("SQLite format 3\x00"), "/.svn/{random}.db", 16, ranged=True
     ),
     WellKnown("hg", "/.hg/requires", signatures.hg_requires, "/.hg/{random}", limit=512),
-    WellKnown("bzr", "/.bzr/branch-format", signatures.starts_with("Bazaar-NG meta directory"), "/.bzr/{random}", 64),
+    WellKnown("bzr", "/.bzr/branch-format", signatures.starts_with(*_BAZAAR), "/.bzr/{random}", 64),
     WellKnown("ds-store", "/.DS_Store", signatures.starts_with("\x00\x00\x00\x01Bud1"), "/.{random}", 16, ranged=True),
     _archive("backup.zip"),
     _archive("www.zip"),
@@ -78,7 +95,7 @@ _ALWAYS = (
     _dump("backup"),
     WellKnown("backup", "/web.config.bak", signatures.web_config, "/{random}.config.bak", limit=4096),
     WellKnown("config", "/web.config", signatures.web_config, "/{random}.config"),
-    WellKnown("config", "/WEB-INF/web.xml", signatures.web_xml, "/WEB-INF/{random}.xml", limit=4096),
+    WellKnown("config", "/WEB-INF/web.xml", signatures.web_xml, "/WEB-INF/{random}.xml"),
     WellKnown("config", "/config.json", signatures.config_json, "/{random}.json"),
     WellKnown("config", "/.aws/credentials", signatures.aws_credentials, "/.aws/{random}", limit=4096),
     WellKnown("config", "/id_rsa", signatures.private_key, "/{random}", limit=128),
@@ -95,33 +112,35 @@ _ALWAYS = (
     WellKnown("swagger", "/openapi.json", signatures.api_description, "/{random}.json"),
     WellKnown("swagger", "/swagger-ui/index.html", signatures.api_pages, "/swagger-ui/{random}.html"),
     WellKnown("swagger", "/doc.html", signatures.api_documents, "/{random}.html"),
-    WellKnown("graphql", f"/graphql{_INTROSPECTION}", signatures.introspection, "/{random}" + _INTROSPECTION),
+    WellKnown(
+        "graphql",
+        f"/graphql{_INTROSPECTION}",
+        signatures.introspection,
+        "/{random}" + _INTROSPECTION,
+        slashes=True,
+        more=_NOT_A_BROWSER,
+    ),
     WellKnown("admin-panel", "/phpmyadmin/", products.admin_panel, "/{random}/"),
     WellKnown("installer", "/install/index.php", products.installer, "/install/{random}.php"),
-    WellKnown("cross-domain", "/crossdomain.xml", signatures.cross_domain, "/{random}.xml", limit=4096),
-    WellKnown("robots", "/robots.txt", signatures.robots, "/{random}.txt"),
+    WellKnown("cross-domain", "/crossdomain.xml", public.cross_domain, "/{random}.xml"),
+    WellKnown("robots", "/robots.txt", public.robots, "/{random}.txt"),
     WellKnown(
-        "security-txt",
-        "/.well-known/security.txt",
-        signatures.security_txt,
-        "/.well-known/{random}.txt",
-        limit=4096,
-        moves=True,
+        "security-txt", "/.well-known/security.txt", public.security_txt, "/.well-known/{random}.txt", moves=True
     ),
 )
+
+_OF_NGINX = re.compile(r"(?i)'server', '(?:nginx|openresty|tengine|angie)")
 
 _WITH_ROOM = (
     (None, _dump("db")),
     (None, _dump("dump")),
-    (
-        re.compile(r"(?i)'server', '(?:nginx|openresty|tengine)"),
-        WellKnown("nginx-status", "/stub_status", signatures.nginx_status, "/{random}", limit=512),
-    ),
+    (_OF_NGINX, WellKnown("nginx-status", "/stub_status", signatures.nginx_status, "/{random}", limit=512)),
     (
         re.compile(r"(?i)\bphp"),
         WellKnown("backup", "/config.php.bak", signatures.php_source, "/{random}.php.bak", limit=512, ranged=True),
     ),
     (None, _archive("wwwroot.zip")),
+    (_OF_NGINX, WellKnown("nginx-status", "/basic_status", signatures.nginx_status, "/{random}", limit=512)),
 )
 """Names that the same things go by elsewhere, and the sign of a server that some of them want."""
 
@@ -146,7 +165,15 @@ _BY_SIGN = (
 )
 """Paths of one framework each, and what its pages and headers say."""
 
-_RARE = {question.path: question for _, question in (*_WITH_ROOM, *_BY_SIGN)}
+_BALANCER = re.compile(r"<h1>503 Service Unavailable</h1>\s{1,3}No server is available to handle this request\.")
+"""HAProxy's page where nobody is there to hand a request to, as on a port that is for its own pages alone."""
+_OF_BALANCER = tuple(
+    WellKnown("admin-panel", path, products.admin_panel, "/{random}", by_query=True)
+    for path in ("/stats", "/haproxy?stats", "/haproxy-status")
+)
+"""Where its statistics are: in its manual's examples, by itself, and as guides have it."""
+
+_RARE = {question.path: question for question in (*(rare for _, rare in (*_WITH_ROOM, *_BY_SIGN)), *_OF_BALANCER)}
 
 NOT_ALWAYS = frozenset(_RARE)
 """Paths that a look may leave out: by what the site says, or because its requests don't reach."""
@@ -160,6 +187,8 @@ ANYWHERE: Mapping[str, Signature] = {
 }
 """What may lie at any path, by its kind: wherever the first page leads to."""
 
+_PMA = "phpMyAdmin"
+
 _EVERYWHERE_ASKED = frozenset(question.path for question in _ALWAYS) | {"/"}
 _ASKABLE = re.compile(r"/[!-\"$->@-z|~]{0,300}")
 """A path that can stand in a request, without a query and without the braces of a sibling's pattern."""
@@ -172,7 +201,8 @@ def may_be_left_out(kind: str, path: str) -> bool:
 
 def at_places(places: Iterable[tuple[str, str]]) -> list[WellKnown]:
     """Return what to ask where a kind of thing was found before, as (kind, path), and what may be left out else."""
-    asked = [_at_place(kind, path) for kind, path in dict.fromkeys(places) if _ASKABLE.fullmatch(path)]
+    askable = (place for place in dict.fromkeys(places) if place[1] in _RARE or _ASKABLE.fullmatch(place[1]))
+    asked = [_at_place(kind, path) for kind, path in askable]
     return [question for question in asked if question is not None][:PLACE_LIMIT]
 
 
@@ -198,8 +228,32 @@ def to_ask(
     signed = [question for sign, question in _BY_SIGN if has_room or sign.search(said)]
     further = [question for sign, question in _WITH_ROOM if sign is None or sign.search(said)]
     archives = [_archive(f"{name}.zip"), _archive(f"{name}.tar.gz")] if name else []
-    first = [*_ALWAYS, *archives, *listings[:FOLDER_LIMIT], *signed]
+    balancer = _OF_BALANCER if _BALANCER.search(said) else ()
+    first = [*_ALWAYS, *archives, *listings[:FOLDER_LIMIT], *signed, *balancer]
     return first, [*further, *listings[FOLDER_LIMIT:]] if has_room else []
+
+
+def pages_of_balancer(said: str) -> tuple[str, ...]:
+    """Return where a balancer may have pages of its own, by what it says for want of somebody to hand requests to."""
+    return tuple(question.path for question in _OF_BALANCER) if _BALANCER.search(said) else ()
+
+
+def set_ups_of(exposed: Iterable[ExposedPath]) -> list[WellKnown]:
+    """Return what to ask for the set-up that phpMyAdmin brings along (its manual, "Setup script"), wherever it was
+    found."""
+    panels = (path.reply.path for path in exposed if path.kind == "admin-panel" and path.detail("product") == _PMA)
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in panels)
+    return [WellKnown("installer", f"{at}/setup/", products.installer, f"{at}/{{random}}/") for at in folders]
+
+
+def that_proved(questions: Iterable[WellKnown], exposed: Iterable[ExposedPath]) -> list[WellKnown]:
+    """Return those of ``questions`` that proved something in the look that saw ``exposed``."""
+    proved = {(path.kind, _place(path.reply.path)) for path in exposed}
+    return [question for question in questions if (question.kind, _place(question.path)) in proved]
+
+
+def _place(path: str) -> str:
+    return without_parameters(path).rstrip("/")
 
 
 def _folder(path: str) -> WellKnown:

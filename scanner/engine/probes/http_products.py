@@ -17,7 +17,7 @@ _PANELS = (
     ("Webmin", r"Login to Webmin|Webmin", r"""action=["']/?session_login\.cgi|name=["']?user["']?"""),
     ("宝塔", r"宝塔(?:Linux)?面板", r"<form|<input|<div"),
     ("cPanel", r"cPanel Login|WHM Login|Webmail Login", r'id="login_form"'),
-    ("HAProxy", r"Statistics Report for HAProxy", r"Choose the action to perform on the checked servers"),
+    ("HAProxy", r"Statistics Report for HAProxy", r"<h2>Statistics Report for pid \d"),
     ("Plesk", r"Plesk", r'name="login_name"|id="login_name"|plesk'),
 )
 

@@ -20,11 +20,13 @@ from scanner.engine.probes.http_session import HttpSession
 HOP_LIMIT = 3
 """Redirects that are followed; what comes after is recorded and no more."""
 
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""How a reply leads elsewhere (RFC 9110 section 15.4)."""
+
 TARGET_LIMIT = 2000
 """Characters of a path and query that is asked for."""
 
 _COOKIE_LIMIT = 20
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 section 15.4
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _COOKIE = re.compile(r"([!-:<>-~]{1,100})=([!-:<-~]{1,1000})")
 _PRINTABLE = "%/:=&?~+!$,;'@()*[]"
@@ -101,7 +103,7 @@ async def _follow_redirects(session: HttpSession, first: HttpReply) -> Trail:
 def redirect_target(session: HttpSession, reply: HttpReply) -> str:
     """Return the absolute URL that a reply redirects to; empty when it doesn't redirect, or nowhere sensible."""
     location = reply.header("location")
-    if reply.status not in _REDIRECTS or not location:
+    if reply.status not in REDIRECTS or not location:
         return ""
     try:
         target = urljoin(f"{session.scheme}://{session.host}{reply.path}", location)
@@ -109,6 +111,14 @@ def redirect_target(session: HttpSession, reply: HttpReply) -> str:
     except ValueError:
         return ""
     return target
+
+
+def slashed(session: HttpSession, reply: HttpReply) -> str:
+    """Return path and query of what a reply redirects to, where that is the same with a slash behind the path, as
+    frameworks do that know their paths by it; else nothing."""
+    path = same_site_path(session, redirect_target(session, reply)) or ""
+    asked, _, query = reply.path.partition("?")
+    return path if path.partition("?")[0] == f"{asked}/" and bool(path.partition("?")[2]) == bool(query) else ""
 
 
 def same_site_path(session: HttpSession, url: str) -> str | None:

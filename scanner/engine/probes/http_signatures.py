@@ -17,7 +17,7 @@ from scanner.engine.hostile import line, mask_secrets, printable
 EXCERPT = 200
 """Characters of a proof's excerpt."""
 
-_NAMES = 12
+NAMES = 12
 """Names (keys, files, endpoints) that a proof lists."""
 
 
@@ -46,7 +46,7 @@ _TAG = re.compile(r"(?i)<(?:!doctype|!--|\?xml|/?[a-z][a-z0-9]{0,15}[\s/>])")
 """A mark of HTML. Senders' addresses stand in such brackets too: ``Portal <noreply@example.org>``."""
 
 
-def _has_tags(reply: HttpReply) -> bool:
+def has_tags(reply: HttpReply) -> bool:
     """Tell whether the reply is written as a page. Servers call files that they don't know pages, too, so that only
     what stands in them tells."""
     return _TAG.search(reply.body) is not None
@@ -61,7 +61,7 @@ def git_head(reply: HttpReply) -> Proof | None:
 
 def git_config(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if _has_tags(reply) or not re.search(r"(?m)^[ \t]*+\[core\]\s*$", text) or "repositoryformatversion" not in text:
+    if has_tags(reply) or not re.search(r"(?m)^[ \t]*+\[core\]\s*$", text) or "repositoryformatversion" not in text:
         return None
     remote = re.search(r"(?m)^[ \t]*+url\s*=\s*(\S{1,300})", text)
     url = line(re.sub(r"//[^/@\s]+@", "//****@", remote[1])) if remote else "-"
@@ -120,7 +120,11 @@ def sql_dump(reply: HttpReply) -> Proof | None:
         r"SET (?:NAMES|FOREIGN_KEY_CHECKS|SQL_MODE)\b|CREATE (?:TABLE|DATABASE)|DROP TABLE|INSERT INTO)",
         reply.body,
     )
-    return Proof(printable(dump[1]), (("size", _size(reply)),)) if dump and not is_html(reply) else None
+    return (
+        Proof(printable(dump[1]), (("size", _size(reply)),))
+        if dump and not (is_html(reply) and has_tags(reply))
+        else None
+    )
 
 
 def php_source(reply: HttpReply) -> Proof | None:
@@ -130,7 +134,7 @@ def php_source(reply: HttpReply) -> Proof | None:
 
 _ENV_LINE = re.compile(r"(?m)^(?:export )?([A-Z_][A-Z0-9_]{0,60})[ \t]{0,3}=(.*)$")
 _ENV_SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|PWD")
-_ENV_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,100}:[^\s/@]{1,200}@\S")
+_CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,100}:[^\s/@]{1,200}@\S")
 """The URL of a database with the account to open it."""
 _ENV_GRAVE = re.compile(
     r"^(?:DB|DATABASE|MYSQL|PG|POSTGRES|MONGO|REDIS|ORACLE|AWS|S3|OSS|COS|OBS|ALI|ALIYUN|TENCENT|QCLOUD|HUAWEI|AZURE|GCP|GOOGLE)_?"
@@ -140,13 +144,15 @@ _ENV_GRAVE = re.compile(
 
 def env_file(reply: HttpReply) -> Proof | None:
     text = reply.body
-    if _has_tags(reply) or reply.content_type.startswith(("image/", "application/json")):
+    if has_tags(reply) or reply.content_type.startswith(("image/", "application/json")):
         return None
     pairs = [(found[1], found[2].strip().strip("'\"")) for found in _ENV_LINE.finditer(text)]
-    secrets = [name for name, value in pairs if (value and _ENV_SECRET.search(name)) or _ENV_CREDENTIALS.match(value)]
+    secrets = [
+        name for name, value in pairs if (value and _ENV_SECRET.search(name)) or _CREDENTIALS_IN_URL.match(value)
+    ]
     if len(pairs) < 2 or not secrets:
         return None
-    names = list(dict.fromkeys([*secrets, *(name for name, _ in pairs)]))[:_NAMES]
+    names = list(dict.fromkeys([*secrets, *(name for name, _ in pairs)]))[:NAMES]
     grave = any(_ENV_GRAVE.match(name) for name in secrets)
     excerpt = " ".join(f"{name}=****" for name in names)
     return Proof(excerpt[:EXCERPT], (("keys", ", ".join(names)), ("grave", "yes" if grave else "no")))
@@ -202,7 +208,7 @@ def actuator(reply: HttpReply) -> Proof | None:
 def api_description(reply: HttpReply) -> Proof | None:
     text = reply.body
     version = re.search(r'"(?:swagger|openapi)"\s{0,5}:\s{0,5}"([23]\.[\d.]{1,8})"', text)
-    if is_html(reply) or not text.lstrip().startswith("{") or version is None or '"paths"' not in text:
+    if not text.lstrip().startswith("{") or version is None or '"paths"' not in text:
         return None
     title = re.search(r'"title"\s{0,5}:\s{0,5}"([^"]{1,80})"', text)
     shown = line(title[1], 80) if title else "?"
@@ -232,35 +238,21 @@ def introspection(reply: HttpReply) -> Proof | None:
     return Proof(f"__schema.queryType.name: {name}", (("title", name),))
 
 
-_DISALLOWED = re.compile(r"(?im)^[ \t]*+disallow[ \t]*+:[ \t]*+(/[!-~]{1,100})")
-_TELLING = re.compile(
-    r"(?i)(?<![a-z])(?:[a-z]{0,10}admin(?!istrati[vo]|-ajax)[a-z]{0,12}|(?<![a-z]-)manage(?:r|ment)?s?|consoles?|backend|"
-    r"back-?office|houtai|guanli|[a-z]{0,10}login|backups?|databases?|db|configs?|configuration|private|internal|secrets?|"
-    r"install(?:er)?|upload[a-z]{0,6}|git|svn|bak|tests?|druid|actuator|swagger)(?![a-z])"
-)
-"""Words of a path that tell, whole ones: ``/latest/`` and ``/waste-management/`` tell nothing."""
-_WORDPRESS_DEFAULT = frozenset({"/wp-admin/", "/wp-admin"})
-
-
-def robots(reply: HttpReply) -> Proof | None:
-    """Paths that robots.txt (RFC 9309) asks crawlers to pass over and that are worth knowing to intruders.
-
-    What every WordPress has there tells nothing.
-    """
-    if is_html(reply) or not re.search(r"(?im)^[ \t]*+user-agent[ \t]*+:", reply.body):
-        return None
-    paths = [line(path, 60) for path in _DISALLOWED.findall(reply.body) if path not in _WORDPRESS_DEFAULT]
-    telling = list(dict.fromkeys(path for path in paths if _TELLING.search(path)))[:_NAMES]
-    return Proof(f"Disallow: {', '.join(telling)}"[:EXCERPT], (("names", ", ".join(telling)),)) if telling else None
+def _begins(element: str, reply: HttpReply) -> bool:
+    """Tell whether this is the outermost element of a document, behind its declarations and comments."""
+    inside = re.sub(r"\A\s{0,20}<\?xml[^>]{0,200}>", "", reply.body.removeprefix("\ufeff")).lstrip()
+    while inside.startswith(("<!--", f"<!DOCTYPE {element} ")):
+        inside = inside.partition("-->" if inside.startswith("<!--") else ">")[2].lstrip()
+    return re.match(rf"<{element}[\s>]", inside) is not None
 
 
 def web_xml(reply: HttpReply) -> Proof | None:
-    found = not is_html(reply) and re.search(r"<web-app[\s>]", reply.body)
+    found = _begins("web-app", reply)
     return Proof("<web-app>", (("severity", "medium"), ("holds", "web-app"))) if found else None
 
 
 def web_config(reply: HttpReply) -> Proof | None:
-    if is_html(reply) or not re.search(r"<configuration[\s>]", reply.body):
+    if not _begins("configuration", reply):
         return None
     sections = re.findall(r"<(connectionStrings|appSettings|system\.web|system\.webServer)\b", reply.body)
     if not sections:
@@ -272,8 +264,9 @@ def web_config(reply: HttpReply) -> Proof | None:
 
 def application_trace(reply: HttpReply) -> Proof | None:
     """ASP.NET's trace of the last requests: headers, cookies and forms of everyone."""
-    found = re.search(r"(?i)<h1>\s{0,5}Application Trace\s{0,5}</h1>", reply.body)
-    shown = found and re.search(r"(?i)Requests to this Application", reply.body)
+    told = re.search(r"(?i)<h1>\s{0,5}Application Trace\s{0,5}</h1>", reply.body)
+    told = told and re.search(r"(?i)Requests to this Application", reply.body)
+    shown = told or '[ <a href="Trace.axd?clear=1" class="link">' in reply.body  # the same in any language
     return Proof("Application Trace", (("severity", "high"), ("holds", "trace.axd"))) if shown else None
 
 
@@ -317,32 +310,48 @@ _SECRET_FIELD = re.compile(
     r"(?i)(?:password|passwd|(?:^|[_.-]|db|user|admin|mail|smtp)pass|pwd|secret|secret_?key|private_?key|"
     r"access_?key(?:_?secret)?)$"
 )
+_NO_SECRET_FIELD = re.compile(
+    r"(?i)(?:forgot|reset|change|lost|recover|show|hide|confirm|repeat|new|set|enter|require|allow|enable|use|has|is)_?"
+    r"(?:my_?|your_?|user_?)?(?:pass|pwd|secret)"
+)
+"""What pages of a log-in call their texts, addresses and switches."""
+_NO_SECRET = re.compile(
+    r"(?i:true|false|null|none)|([*xX.#-])\1{3,}|<[^<>]*>|[$#%]?\{.*\}|%\w+%|\$[A-Z_]+|https?://.*|"
+    r"/[a-z_.-]{0,40}(?:/[a-z_.-]{1,40}){0,6}/?"
+)
+"""Switches, masks, what is filled in elsewhere, and addresses."""
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if _CREDENTIALS_IN_URL.match(value):
+        return True
+    named = _SECRET_FIELD.search(name) and not _NO_SECRET_FIELD.match(name) and value.lower() != name.lower()
+    return bool(named) and re.fullmatch(r"[!-~]{4,500}", value) is not None and not _NO_SECRET.fullmatch(value)
 
 
 def config_json(reply: HttpReply) -> Proof | None:
-    found = [
-        name
-        for name, value in _fields(_object(reply))
-        if _SECRET_FIELD.search(name) and re.fullmatch(r"[!-~]{4,500}", value) and value.lower() != name.lower()
-    ]
+    found = [name for name, value in _fields(_object(reply)) if _is_secret(name, value)]
     if not found:
         return None
-    holds = line(", ".join(dict.fromkeys(found[:_NAMES])))
+    holds = line(", ".join(dict.fromkeys(found[:NAMES])))
     return Proof(f"{holds}: ****", (("severity", "high"), ("holds", holds)))
 
 
 def sftp_json(reply: HttpReply) -> Proof | None:
-    settings = _object(reply)
-    if not isinstance(settings.get("host"), str) or not {"username", "remotePath"} & settings.keys():
+    """Where an editor's extension puts the files, and mostly as whom: one server or a list of them."""
+    told = _parsed(reply)
+    servers = [each for each in (told if isinstance(told, list) else [told]) if isinstance(each, dict)]
+    known = [each for each in servers if isinstance(each.get("host"), str) and {"username", "remotePath"} & each.keys()]
+    if not known:
         return None
-    severity = "critical" if settings.get("password") else "high"
-    holds = line(", ".join(str(name) for name in list(settings)[:_NAMES]))
+    severity = "critical" if any(each.get("password") for each in known) else "high"
+    holds = line(", ".join(dict.fromkeys(str(name) for each in known for name in list(each)[:NAMES])))
     return Proof(holds, (("severity", severity), ("holds", holds)))
 
 
 def aws_credentials(reply: HttpReply) -> Proof | None:
     found = re.search(r"(?m)^[ \t]*+aws_secret_access_key\s*=\s*\S{16,}", reply.body)
-    if not found or is_html(reply) or "[" not in reply.body:
+    if not found or has_tags(reply) or "[" not in reply.body:
         return None
     return Proof("aws_secret_access_key = ****", (("severity", "critical"), ("holds", "aws_secret_access_key")))
 
@@ -352,23 +361,9 @@ def private_key(reply: HttpReply) -> Proof | None:
     return Proof(found[1], (("severity", "critical"), ("holds", found[1].strip("-")))) if found else None
 
 
-def security_txt(reply: HttpReply) -> Proof | None:
-    """The file, or a redirect to where it is (RFC 9116 section 3)."""
-    if reply.status >= 300:
-        there = re.fullmatch(r"\S{0,200}/security\.txt", reply.header("location") or "")
-        return Proof(line(there[0])) if there else None
-    contact = re.search(r"(?mi)^Contact:\s*(\S{3,200})", reply.body)
-    return Proof(line(contact[0])) if contact and not is_html(reply) else None
-
-
-def cross_domain(reply: HttpReply) -> Proof | None:
-    text = re.sub(r"(?s)<!--.{0,4000}?-->", " ", reply.body)
-    policy = re.search(r"""<allow-access-from\b[^<>]{0,200}\bdomain\s{0,3}=\s{0,3}["']\*["'][^<>]{0,100}>""", text)
-    return Proof(line(policy[0])) if policy and "<cross-domain-policy" in text else None
-
-
 def _object(reply: HttpReply) -> dict[str, object]:
-    if is_html(reply) or not reply.body.lstrip("\ufeff \r\n\t").startswith("{"):
+    """Return the object that the whole body is, whatever it is called; empty for anything else."""
+    if not reply.body.lstrip("\ufeff \r\n\t").startswith("{"):
         return {}
     value = _parsed(reply)
     return value if isinstance(value, dict) else {}
@@ -383,8 +378,13 @@ def _parsed(reply: HttpReply) -> object:
 
 
 def _fields(value: object, depth: int = 4) -> Iterator[tuple[str, str]]:
-    """Yield the name and value of every string in nested objects, to a bounded depth."""
-    if not isinstance(value, dict) or depth == 0:
+    """Yield the name and value of every string in nested objects and lists of them, to a bounded depth."""
+    if depth == 0:
+        return
+    if isinstance(value, list):
+        for inner in value[:200]:
+            yield from _fields(inner, depth - 1)
+    if not isinstance(value, dict):
         return
     for name, inner in list(value.items())[:200]:
         if isinstance(inner, str):

@@ -269,7 +269,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     before = {facts.host: facts for facts in known.http}
     suspects = Suspects(contact)
     sites: list[HttpFacts] = []
-    unseen = 0
+    unseen, hides = 0, False
     for name in names:
         again = next((facts for host, facts in before.items() if host.startswith(name or literal(contact))), None)
         try:
@@ -285,6 +285,7 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
             continue
         sites.append(facts)
         _note_page(facts, again, notes)
+        hides = hides or bool(facts.unseen and not (again and again.unseen))
         if again is None or not ((again.blocked and facts.blocked) or contact.level is Level.GREETING):
             _note_content(facts, contact, notes)  # a second look that sees as little as the first is whole
     root = next((site.root for site in sites if site.root is not None), None)
@@ -293,8 +294,8 @@ async def _look_at_http(known: Service, contact: Contact, profile: Profile, note
     if product:
         service = replace(service, product=product[1], version=product[2])
     recognised = await notes.attempt(Facet.SERVICE, recognise(contact, sites, known, suspects))
-    if recognised is None and (unseen or any(site.unseen for site in sites)):
-        # A product may hide behind the page that was not seen.
+    if recognised is None and (unseen or hides):
+        # A product may hide behind the page that was not seen, or was seen before.
         notes.missed(Facet.SERVICE, GapReason.PROTOCOL_ERROR if unseen else GapReason.PAGE_UNSEEN)
     return with_facts(service, recognised)
 

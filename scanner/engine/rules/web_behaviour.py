@@ -36,6 +36,8 @@ def cross_origin(service: Service, context: Context) -> Iterator[Finding]:
         # "null" without credentials is what any sandboxed page could be told by "*" as well.
         granted = [answer for answer in granted if answer.credentials or answer.origin != "null"]
         if granted:
+            first = granted[0]
+            cookie = "" if first.origin == "null" else "; Cookie: …"
             with_credentials = any(answer.credentials for answer in granted)
             kinds = ["null" if answer.origin == "null" else "https://….invalid" for answer in granted]
             yield context.finding(
@@ -44,14 +46,15 @@ def cross_origin(service: Service, context: Context) -> Iterator[Finding]:
                 severity=Severity.MEDIUM if with_credentials else Severity.LOW,
                 exchanges=asked(
                     site,
-                    f"GET {granted[0].path} HTTP/1.1; Origin: {granted[0].origin}; Cookie: …",
-                    f"access-control-allow-origin: {granted[0].allowed}; "
-                    f"access-control-allow-credentials: {'true' if granted[0].credentials else '-'}",
+                    f"GET {first.path} HTTP/1.1; Origin: {first.origin}{cookie}",
+                    f"access-control-allow-origin: {first.allowed}; "
+                    f"access-control-allow-credentials: {'true' if first.credentials else '-'}",
                 ),
                 site=site.url,
                 origins=listed(kinds),
                 credentials="true" if with_credentials else "false",
-                path=granted[0].path,
+                origin="null" if first.origin == "null" else "https://example.invalid",
+                path=first.path,
             )
 
 
@@ -67,16 +70,21 @@ def trace(service: Service, context: Context) -> Iterator[Finding]:
 
 @rule("WEB-METHODS")
 def methods(service: Service, context: Context) -> Iterator[Finding]:
-    """OPTIONS advertises methods that write. None is tried, so the finding is only possible; APIs use them rightly."""
+    """OPTIONS advertises methods that write. None is tried, so the finding is only possible; APIs use them rightly.
+
+    PATCH (RFC 5789) without WebDAV is a framework's list of all that its programs may be called with, as Spring's.
+    """
     for site in pages(service):
         writing = [method for method in site.methods if method in _WRITING]
-        if writing:
+        calls_programs = "PATCH" in site.methods and not set(writing) - {"PUT", "DELETE"}
+        if writing and not calls_programs:
             yield context.finding(
                 "WEB-METHODS",
                 service,
                 confidence=Confidence.POSSIBLE,
-                exchanges=asked(site, "OPTIONS / HTTP/1.1", f"allow: {', '.join(site.methods)}"),
+                exchanges=asked(site, f"OPTIONS {site.methods_at} HTTP/1.1", f"allow: {', '.join(site.methods)}"),
                 site=site.url,
+                path=site.methods_at,
                 methods=listed(writing),
             )
 
