@@ -298,9 +298,14 @@ def _end_of(day: datetime, finding: Finding) -> datetime:
     return datetime.combine(day.date() + timedelta(days=1), time(), zone)
 
 
+def _day(moment: datetime, finding: Finding) -> date:
+    """Return the day of a moment where the organisation is, as reports, notices and mails have it."""
+    return moment.astimezone(ZoneInfo(finding.organisation.time_zone)).date()
+
+
 def _last_day(end: datetime, finding: Finding) -> date:
     """Return the last day before ``end`` where the organisation is."""
-    return (end - timedelta(microseconds=1)).astimezone(ZoneInfo(finding.organisation.time_zone)).date()
+    return _day(end - timedelta(microseconds=1), finding)
 
 
 def _request(held: Exemption) -> str:
@@ -311,7 +316,7 @@ def _request(held: Exemption) -> str:
 
 def _due(finding: Finding, now: datetime) -> str:
     if finding.fixed is not None:
-        return f"fixed {finding.fixed:%Y-%m-%d}"
+        return f"fixed {_day(finding.fixed, finding)}"
     if finding.exempt_until is not None:
         return f"exempt until the end of {_last_day(finding.exempt_until, finding)}"
     if finding.reported is None:
@@ -319,5 +324,5 @@ def _due(finding: Finding, now: datetime) -> str:
     elif finding.deadline is None:
         due = "no deadline"
     else:
-        due = f"due {finding.deadline:%Y-%m-%d}" + (", overdue" if finding.deadline < now else "")
-    return f"claimed {finding.claimed:%Y-%m-%d}, {due}" if finding.claimed else due
+        due = f"due {_day(finding.deadline, finding)}" + (", overdue" if finding.deadline < now else "")
+    return f"claimed {_day(finding.claimed, finding)}, {due}" if finding.claimed else due

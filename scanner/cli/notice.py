@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scanner.delivery.models import Notice
     from scanner.delivery.recipients import Recipient
     from scanner.remediation.models import Finding
+    from scanner.reports.dates import Dates
+    from targets.models import Organisation
 
 app = typer.Typer(
     add_completion=False,
@@ -67,10 +69,10 @@ def issue_notice(
             typer.echo(f"No open finding of {owner.slug}, {severity} or worse, waits for a notice.")
             return
         typer.echo(f"A notice to {owner.slug} would ask for {len(due.findings)} finding(s):")
-        _list_findings(due.findings)
+        _list_findings(due.findings, owner)
         if due.to_check:
             typer.echo("Merely possible, to be checked, without a date:")
-            _list_findings(due.to_check)
+            _list_findings(due.to_check, owner)
         typer.echo(f"It would go to: {_addresses(recipients(owner, MessageKind.NOTICE))}")
         agree("Issue and mail it?", yes)
         now = datetime.now(UTC)
@@ -136,7 +138,7 @@ def show(
         for item in notice.items.select_related("finding"):
             finding = item.finding
             place = where(finding.host, finding.port, finding.transport)
-            due = "to be checked" if item.to_check else f"by {item.deadline:%Y-%m-%d %H:%M}Z" if item.deadline else ""
+            due = "to be checked" if item.to_check else _by(notice.organisation, item.deadline)
             typer.echo(
                 f"{finding.pk:>6}  {finding.severity:<8}  {finding.state:<14}  {finding.check_id}  {place}  {due}"
             )
@@ -183,14 +185,23 @@ def _standing(notice: Notice) -> str:
 
 
 def _last_day(notice: Notice) -> str:
+    return _dates(notice.organisation).last_day(notice.answer_by)
+
+
+def _by(organisation: Organisation, deadline: datetime | None) -> str:
+    """Say by which day, where the organisation is, as the notice has it."""
+    return f"by {_dates(organisation).day(deadline)}" if deadline else ""
+
+
+def _dates(organisation: Organisation) -> Dates:
     from scanner.reports.dates import Dates
 
-    return Dates(Language.EN, notice.organisation.time_zone, notice.issued).last_day(notice.answer_by)
+    return Dates(Language.EN, organisation.time_zone, datetime.now(UTC))
 
 
-def _list_findings(findings: Iterable[Finding]) -> None:
+def _list_findings(findings: Iterable[Finding], owner: Organisation) -> None:
     for each in findings:
-        due = f"by {each.deadline:%Y-%m-%d %H:%M}Z" if each.deadline else ""
+        due = _by(owner, each.deadline)
         place = where(each.host, each.port, each.transport)
         typer.echo(f"{each.pk:>6}  {each.severity:<8}  {each.confidence:<9}  {each.check_id:<24}  {place}  {due}")
 

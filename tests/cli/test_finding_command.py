@@ -118,6 +118,14 @@ def test_overdue_findings_are_listed_alone(number: int) -> None:
     assert "No such finding" in run("list", "--overdue").stdout
 
 
+def test_a_deadline_is_a_day_of_the_organisation(number: int) -> None:
+    evening = dt.datetime(2026, 3, 2, 4, 59, 59, tzinfo=dt.UTC)  # 1 March, 23:59:59 in New York
+    Organisation.objects.update(time_zone="America/New_York")
+    Finding.objects.update(deadline=evening)
+    assert "due 2026-03-01, overdue" in run("list").stdout
+    assert "due 2026-03-01, overdue" in run("show", number).stdout
+
+
 def test_findings_of_hosts_that_are_not_registered_any_more_are_left_out_with_the_reason(number: int) -> None:
     Target.objects.update(retired_at=dt.datetime.now(dt.UTC))
     listed = run("list")
