@@ -310,7 +310,8 @@ def _last_day(end: datetime, finding: Finding) -> date:
 
 def _request(held: Exemption) -> str:
     until = _last_day(held.until, held.finding)
-    said = f"{held.kind} {held.state}, up to and including {until}, by {held.owner}: {held.reason}"
+    asked = "risk acceptance" if held.kind == State.ACCEPTED else "false positive"
+    said = f"{asked} {held.state}, up to and including {until}, by {held.owner}: {held.reason}"
     return printable(f"{said} ({held.proof})" if held.proof else said)
 
 

@@ -174,6 +174,20 @@ def test_every_page_is_small_has_a_title_and_a_heading_and_asks_the_database_lit
     assert much == {}
 
 
+def test_who_has_one_organisation_reads_the_times_of_its_clocks(house: House) -> None:
+    Organisation.objects.filter(pk=house.water.pk).update(time_zone="America/New_York")
+    for path in ("/findings/", "/targets/", "/account/"):
+        assert "New_York" in house.browser(Role.UNIT_MEMBER).get(path).content.decode()
+        assert "New_York" not in house.browser(Role.OPERATOR).get(path).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/authorisations/", "/exclusions/", "/plans/"])
+def test_on_a_phone_each_cell_of_a_list_is_a_line_that_is_in_sight(house: House, path: str) -> None:
+    html = house.browser(Role.OPERATOR).get(path).content.decode()
+    assert '<table class="rows roomy stack">' in html
+    assert "data-label=" in html
+
+
 def test_lists_about_several_write_days_as_each_organisation_has_them(house: House) -> None:
     end = dt.datetime(2030, 3, 2, 5, tzinfo=dt.UTC)  # of 1 March in New York
     Organisation.objects.filter(pk=house.water.pk).update(time_zone="America/New_York")
