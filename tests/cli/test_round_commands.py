@@ -249,7 +249,7 @@ def test_the_status_tells_what_waits_for_what(owner: Organisation, engine: Engin
     begin(number, dt.datetime.now(dt.UTC))
     shown = invoke("status", str(number)).stdout
     assert "hosts are being listed" in shown
-    assert "waiting: 1 job(s) prepare of water for no service runs here" in shown
+    assert "waiting: 1 job(s) prepare of water for a service: none runs here" in shown
     assert invoke("status", "999").exit_code == 2
     invoke("resume", str(number))
     done = invoke("status", str(number), "--watch").stdout
