@@ -149,7 +149,7 @@ AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "NAME": "scanner.accounts.passwords.UnlikeItsOwner",
         "OPTIONS": {"user_attributes": ("email", "name")},
     },
     {"NAME": "scanner.accounts.passwords.OfFairLength", "OPTIONS": {"min_length": 12}},

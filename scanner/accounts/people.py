@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import override
 
 from scanner.accounts.assigning import take_back
 from scanner.accounts.linked import linked, unlink, unlink_all
@@ -230,9 +231,14 @@ def address_of(email: str) -> str:
     return ascii_address(email)
 
 
-def check_password(password: str, email: str, name: str) -> None:
-    """Raise ``ValidationError`` with what is wrong with a password, for somebody of this address and name."""
-    validate_password(password, User(email=email, name=name))
+def wrong_with_password(password: str, email: str, name: str) -> str:
+    """Say in English, as at the command line, what is wrong with a password for somebody of this address and name."""
+    with override("en"):
+        try:
+            validate_password(password, User(email=email, name=name))
+        except ValidationError as error:
+            return " ".join(error.messages)
+    return ""
 
 
 def administrators() -> int:

@@ -72,16 +72,13 @@ def _address(said: str) -> str:
 
 def _password(email: str, name: str) -> str:
     """Ask for a password until it is good enough and was typed twice alike. Ctrl-C ends it, and nothing was made."""
-    from django.core.exceptions import ValidationError
-
     from scanner.accounts import people
 
     while True:
         told = getpass("Password (12 characters at least): ")
-        try:
-            people.check_password(told, email, name)
-        except ValidationError as error:
-            typer.echo(" ".join(error.messages), err=True)
+        wrong = people.wrong_with_password(told, email, name)
+        if wrong:
+            typer.echo(wrong, err=True)
             continue
         if getpass("Once more: ") == told:
             return told
