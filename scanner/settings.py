@@ -246,6 +246,11 @@ def on_server() -> bool:
     return bool(DATABASES["default"]["ENGINE"] == "scanner.postgresql")
 
 
+def is_new() -> bool:
+    """Tell whether ``prepare`` would make a database file, as there is none yet."""
+    return not on_server() and not Path(DATABASES["default"]["NAME"]).exists()
+
+
 def bring_up_to_date() -> None:
     """Make the database when there is none, and run the migrations that it lacks, one process at a time."""
     if on_server():
