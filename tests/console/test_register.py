@@ -225,7 +225,7 @@ def test_a_file_that_is_wrong_is_told_line_by_line_and_changes_nothing(house: Ho
     text = "organisations:\n- slug: water\n  name_en: W\n  targets:\n  - address: 300.1.1.1\n    zone: nowhere\n"
     html = browser.get(browser.post("/import/", {"text": text}).headers["Location"]).content.decode()
     assert "things are wrong" in html
-    assert '<td class="number">5</td>' in html
+    assert '<td class="number" data-label="Line">5</td>' in html
     assert 'name="agreed"' not in html
 
 
