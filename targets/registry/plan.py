@@ -145,7 +145,7 @@ def _shown(name: str, value: object, zone: ZoneInfo) -> str:
         case bool():
             return "yes" if value else "no"
         case float():
-            return f"{value:g}"
+            return f"{value:.12g}"
         case datetime():
             return format_begin(value, zone) if name == "valid_from" else format_end(value, zone)
         case tuple():
