@@ -149,7 +149,7 @@ AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "NAME": "scanner.accounts.passwords.UnlikeItsOwner",
         "OPTIONS": {"user_attributes": ("email", "name")},
     },
     {"NAME": "scanner.accounts.passwords.OfFairLength", "OPTIONS": {"min_length": 12}},
@@ -244,6 +244,11 @@ def _keep_secret_key(data_dir: Path, key: str) -> str:
 def on_server() -> bool:
     """Tell whether the database is a server's, and not a file of the data directory."""
     return bool(DATABASES["default"]["ENGINE"] == "scanner.postgresql")
+
+
+def is_new() -> bool:
+    """Tell whether ``prepare`` would make a database file, as there is none yet."""
+    return not on_server() and not Path(DATABASES["default"]["NAME"]).exists()
 
 
 def bring_up_to_date() -> None:

@@ -56,6 +56,20 @@ def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch,
     assert (load().language, load().time_zone) == ("en", "Europe/London")
 
 
+def test_a_person_is_told_that_a_new_database_is_made_and_where(tmp_path: Path) -> None:
+    code = "import sys; sys.argv = ['roundsman', 'targets', 'list']; from scanner.cli.main import main; main()"
+    said = []
+    for _ in range(2):
+        terminal, end = os.openpty()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "ROUNDSMAN_DATA_DIR": str(tmp_path / "data")}
+        subprocess.run([sys.executable, "-c", code], env=environment, stdout=end, stderr=end, check=True)
+        said.append(os.read(terminal, 10_000).decode())
+        os.close(terminal)
+        os.close(end)
+    assert f"Making a new database in {tmp_path / 'data'}" in said[0]
+    assert "Making" not in said[1]
+
+
 def test_mail_is_quiet_until_a_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (load().smtp_host, load().smtp_security, load().mail_size_limit) == ("", "starttls", 8 * 1024 * 1024)
     monkeypatch.setenv("ROUNDSMAN_OPERATORS", "ops@office.example, soc@office.example")

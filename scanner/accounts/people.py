@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import override
 
 from scanner.accounts.assigning import take_back
 from scanner.accounts.linked import linked, unlink, unlink_all
@@ -65,7 +66,7 @@ def begin(email: str, name: str, password: str | None, by: str, now: datetime) -
 
 def add(email: str, name: str, by: str, now: datetime) -> User:
     """Make an account that nobody can use yet: it has no password until an invitation is taken up."""
-    email, name = _address(email), line(name.strip(), 200)
+    email, name = address_of(email), line(name.strip(), 200)
     if not name:
         raise Refused("The name is missing.", "text-missing")
     if User.objects.filter(email=email).exists():
@@ -220,6 +221,26 @@ def demand_new_links(by: str, now: datetime) -> int:
     return len(factors | links)
 
 
+def address_of(email: str) -> str:
+    """Return a mail address as accounts have it. Raises ``Refused`` when it is none."""
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Refused(f"{line(email, 200)} is no mail address.", "no-mail-address", text=email) from error
+    return ascii_address(email)
+
+
+def wrong_with_password(password: str, email: str, name: str) -> str:
+    """Say in English, as at the command line, what is wrong with a password for somebody of this address and name."""
+    with override("en"):
+        try:
+            validate_password(password, User(email=email, name=name))
+        except ValidationError as error:
+            return " ".join(error.messages)
+    return ""
+
+
 def administrators() -> int:
     """Return how many accounts may administer."""
     return Membership.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).count()
@@ -246,15 +267,6 @@ def _set_password(user: User, password: str) -> None:
     validate_password(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
-
-
-def _address(email: str) -> str:
-    email = email.strip().lower()
-    try:
-        validate_email(email)
-    except ValidationError as error:
-        raise Refused(f"{line(email, 200)} is no mail address.", "no-mail-address", text=email) from error
-    return ascii_address(email)
 
 
 def _digest(token: str) -> str:

@@ -63,13 +63,15 @@ _NOTHING: Set[Right] = frozenset()
 class Sight:
     """The rights of one account: those that hold everywhere, and those within organisations, by primary key.
 
-    ``has_factor`` tells of an account with a role whether it has a second factor.
+    ``has_factor`` tells of an account with a role whether it has a second factor; ``zone`` is the time zone of the
+    organisation that all its roles are in, empty where there is not just one.
     """
 
     everywhere: Set[Right] = _NOTHING
     within: Mapping[int, Set[Right]] = field(default_factory=dict)
     roles: Set[Role] = frozenset()
     has_factor: bool = False
+    zone: str = ""
 
     @classmethod
     def of(cls, user: User) -> Sight:
@@ -80,8 +82,9 @@ class Sight:
         if not user.is_active:
             return cls()
         factor = Exists(Authenticator.objects.filter(user=OuterRef("user")))
-        rows = list(Membership.objects.filter(user=user).values_list("organisation", "role", factor))
-        held = [(owner, role) for owner, role, _ in rows]
+        zone = "organisation__time_zone"
+        rows = list(Membership.objects.filter(user=user).values_list("organisation", "role", factor, zone))
+        held = [(owner, role) for owner, role, _, _ in rows]
         everywhere: set[Right] = set()
         within: defaultdict[int, set[Right]] = defaultdict(set)
         supervised = [owner for owner, role in held if role == Role.SUPERVISOR]
@@ -93,7 +96,14 @@ class Sight:
         for owner in _below(supervised):
             within[owner] |= RIGHTS[Role.SUPERVISOR]
         roles = frozenset(Role(role) for _, role in held)
-        return cls(frozenset(everywhere), dict(within), roles, has_factor=any(has for _, _, has in rows))
+        zones = {owner: zone or "" for owner, _, _, zone in rows}
+        return cls(
+            frozenset(everywhere),
+            dict(within),
+            roles,
+            has_factor=any(has for _, _, has, _ in rows),
+            zone=next(iter(zones.values())) if len(zones) == 1 else "",
+        )
 
     def may(self, right: Right, organisation: int | None = None) -> bool:
         """Tell whether something may be done to an organisation's rows; without one, anywhere at all."""

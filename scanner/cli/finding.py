@@ -293,14 +293,20 @@ def _end_of(day: datetime, finding: Finding) -> datetime:
     return datetime.combine(day.date() + timedelta(days=1), time(), zone)
 
 
+def _day(moment: datetime, finding: Finding) -> date:
+    """Return the day of a moment where the organisation is, as reports, notices and mails have it."""
+    return moment.astimezone(ZoneInfo(finding.organisation.time_zone)).date()
+
+
 def _last_day(end: datetime, finding: Finding) -> date:
     """Return the last day before ``end`` where the organisation is."""
-    return (end - timedelta(microseconds=1)).astimezone(ZoneInfo(finding.organisation.time_zone)).date()
+    return _day(end - timedelta(microseconds=1), finding)
 
 
 def _request(held: Exemption) -> str:
     until = _last_day(held.until, held.finding)
-    said = f"{held.kind} {held.state}, up to and including {until}, by {held.owner}: {held.reason}"
+    asked = "risk acceptance" if held.kind == State.ACCEPTED else "false positive"
+    said = f"{asked} {held.state}, up to and including {until}, by {held.owner}: {held.reason}"
     return printable(f"{said} ({held.proof})" if held.proof else said)
 
 
@@ -308,7 +314,7 @@ def _due(finding: Finding, now: datetime) -> str:
     from scanner.remediation.counted import is_overdue
 
     if finding.fixed is not None:
-        return f"fixed {finding.fixed:%Y-%m-%d}"
+        return f"fixed {_day(finding.fixed, finding)}"
     if finding.exempt_until is not None:
         return f"exempt until the end of {_last_day(finding.exempt_until, finding)}"
     if finding.reported is None:
@@ -316,5 +322,5 @@ def _due(finding: Finding, now: datetime) -> str:
     elif finding.deadline is None:
         due = "no deadline"
     else:
-        due = f"due {finding.deadline:%Y-%m-%d}" + (", overdue" if is_overdue(finding, now) else "")
-    return f"claimed {finding.claimed:%Y-%m-%d}, {due}" if finding.claimed else due
+        due = f"due {_day(finding.deadline, finding)}" + (", overdue" if is_overdue(finding, now) else "")
+    return f"claimed {_day(finding.claimed, finding)}, {due}" if finding.claimed else due

@@ -43,12 +43,14 @@ def init(
     with clear_errors():
         if people.administrators():
             raise InputError(people.THERE_IS_ONE)
+        email = people.address_of(email) if email else ""
         if is_terminal():
-            email, name = email or typer.prompt("Mail address"), name or typer.prompt("Name")
+            email = email or typer.prompt("Mail address", value_proc=_address)
+            name = name or typer.prompt("Name")
         elif not (email and name):
             raise InputError("Say who is the first administrator: --email and --name.")
         asked = is_terminal() and not link
-        password = _password() if asked else None
+        password = _password(email, name) if asked else None
         try:
             user, way_in = people.begin(email, name, password, actor(), now)
         except ValidationError as error:
@@ -58,8 +60,26 @@ def init(
         typer.echo(f"While it runs, this link sets the password, once:\n{way_in}")
 
 
-def _password() -> str:
-    told = getpass("Password (12 characters at least): ")
-    if getpass("Once more: ") != told:
-        raise InputError("The two were not the same; nothing was changed.")
-    return told
+def _address(said: str) -> str:
+    """Return what was typed as an address; what is wrong with it is said, and it is asked for again."""
+    from scanner.accounts import people
+
+    try:
+        return people.address_of(said)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _password(email: str, name: str) -> str:
+    """Ask for a password until it is good enough and was typed twice alike. Ctrl-C ends it, and nothing was made."""
+    from scanner.accounts import people
+
+    while True:
+        told = getpass("Password (12 characters at least): ")
+        wrong = people.wrong_with_password(told, email, name)
+        if wrong:
+            typer.echo(wrong, err=True)
+            continue
+        if getpass("Once more: ") == told:
+            return told
+        typer.echo("The two were not the same.", err=True)

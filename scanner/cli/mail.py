@@ -33,7 +33,8 @@ ADVICE = {
     "ROUNDSMAN_SMTP_SECURITY fits the port (587 starttls, 465 tls, 25 none).",
     "greet": "The server does not want to talk to this machine: ask its administrators whether it may send mail.",
     "encrypt": "No safe connection came about. Write the server's name as its certificate has it, name the authority "
-    "that signed it by ROUNDSMAN_SMTP_CA_FILE, or, if it offers no STARTTLS, try ROUNDSMAN_SMTP_SECURITY=tls.",
+    "that signed it by ROUNDSMAN_SMTP_CA_FILE, or, if it offers no STARTTLS, try ROUNDSMAN_SMTP_SECURITY=tls (on this "
+    "machine none will do).",
     "log in": "Check ROUNDSMAN_SMTP_USER and ROUNDSMAN_SMTP_PASSWORD (or ROUNDSMAN_SMTP_PASSWORD_FILE).",
     "sender": "The server does not let ROUNDSMAN_MAIL_FROM send: use an address that it knows, or log in.",
     "recipient": "The server does not take mail for that address: is it right, and may this machine send there?",

@@ -105,11 +105,19 @@ def _run(name: str, arguments: list[str]) -> None:
     with loading():
         if not {"--help", "-h"} & set(arguments):
             if name not in _WITHOUT_DATABASE:
-                import_module("scanner.settings").prepare()
+                _prepare()
             if name not in _WITHOUT_PLUGINS:
                 import_module("scanner.cli.plugins").announce()
         command = import_module(module).app
     command(arguments, prog_name=f"roundsman {name}")
+
+
+def _prepare() -> None:
+    """Make ready; a new database takes seconds, and may be one that nobody meant: ROUNDSMAN_DATA_DIR was another."""
+    settings = import_module("scanner.settings")
+    if settings.is_new() and sys.stderr.isatty():
+        typer.echo(f"Making a new database in {settings.DATA_DIR} …", err=True)
+    settings.prepare()
 
 
 def _list_commands() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from scanner.delivery.models import Notice
     from scanner.delivery.recipients import Recipient
     from scanner.remediation.models import Finding
+    from scanner.reports.dates import Dates
+    from targets.models import Organisation
 
 app = typer.Typer(
     add_completion=False,
@@ -67,10 +70,10 @@ def issue_notice(
             typer.echo(f"No open finding of {owner.slug}, {severity} or worse, waits for a notice.")
             return
         typer.echo(f"A notice to {owner.slug} would ask for {len(due.findings)} finding(s):")
-        _list_findings(due.findings)
+        _list_findings(due.findings, owner)
         if due.to_check:
             typer.echo("Merely possible, to be checked, without a date:")
-            _list_findings(due.to_check)
+            _list_findings(due.to_check, owner)
         typer.echo(f"It would go to: {_addresses(recipients(owner, MessageKind.NOTICE))}")
         agree("Issue and mail it?", yes)
         now = datetime.now(UTC)
@@ -105,7 +108,9 @@ def list_notices(
         typer.echo("There is no such notice.")
     for each in notices:
         asked = sum(not item.to_check for item in each.items.all())
-        line = f"{each.number:<16}  {each.issued:%Y-%m-%d}  {each.organisation.slug:<20}  {asked:>4}  {_standing(each)}"
+        line = (
+            f"{each.number:<16}  {_day(each, each.issued)}  {each.organisation.slug:<20}  {asked:>4}  {_standing(each)}"
+        )
         typer.echo(line)
 
 
@@ -136,13 +141,13 @@ def show(
         for item in notice.items.select_related("finding"):
             finding = item.finding
             place = where(finding.host, finding.port, finding.transport)
-            due = "to be checked" if item.to_check else f"by {item.deadline:%Y-%m-%d %H:%M}Z" if item.deadline else ""
+            due = "to be checked" if item.to_check else _by(notice.organisation, item.deadline)
             typer.echo(
                 f"{finding.pk:>6}  {finding.severity:<8}  {finding.state:<14}  {finding.check_id}  {place}  {due}"
             )
             for reply in item.replies.all():
                 told = "; ".join(f"{name}: {printable(text)}" for name, text in reply.detail.items())
-                typer.echo(f"        {reply.at:%Y-%m-%d} {reply.answer}  {told}")
+                typer.echo(f"        {_day(notice, reply.at)} {reply.answer}  {told}")
         if output is not None:
             for path in _write(notice, output, forms):
                 typer.echo(path)
@@ -176,21 +181,35 @@ def _notice(number: str) -> Notice:
 
 def _standing(notice: Notice) -> str:
     if notice.withdrawn:
-        return f"withdrawn on {notice.withdrawn:%Y-%m-%d}"
+        return f"withdrawn on {_day(notice, notice.withdrawn)}"
     if notice.answered:
-        return f"answered on {notice.answered:%Y-%m-%d}"
+        return f"answered on {_day(notice, notice.answered)}"
     return f"to be answered by {_last_day(notice)}"
 
 
+def _day(notice: Notice, moment: datetime) -> date:
+    """Return the day of a moment where the organisation is, as the notice has it."""
+    return moment.astimezone(ZoneInfo(notice.organisation.time_zone)).date()
+
+
 def _last_day(notice: Notice) -> str:
+    return _dates(notice.organisation).last_day(notice.answer_by)
+
+
+def _by(organisation: Organisation, deadline: datetime | None) -> str:
+    """Say by which day, where the organisation is, as the notice has it."""
+    return f"by {_dates(organisation).day(deadline)}" if deadline else ""
+
+
+def _dates(organisation: Organisation) -> Dates:
     from scanner.reports.dates import Dates
 
-    return Dates(Language.EN, notice.organisation.time_zone, notice.issued).last_day(notice.answer_by)
+    return Dates(Language.EN, organisation.time_zone, datetime.now(UTC))
 
 
-def _list_findings(findings: Iterable[Finding]) -> None:
+def _list_findings(findings: Iterable[Finding], owner: Organisation) -> None:
     for each in findings:
-        due = f"by {each.deadline:%Y-%m-%d %H:%M}Z" if each.deadline else ""
+        due = _by(owner, each.deadline)
         place = where(each.host, each.port, each.transport)
         typer.echo(f"{each.pk:>6}  {each.severity:<8}  {each.confidence:<9}  {each.check_id:<24}  {place}  {due}")
 

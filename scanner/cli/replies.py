@@ -78,6 +78,8 @@ def import_replies(
         if dry_run or (planned.errors and not partial) or not planned.new:
             if dry_run:
                 typer.echo("Nothing was done, as --dry-run was given.")
+            elif not planned.errors:
+                typer.echo("It holds no new answer; nothing was done.")
             _end(planned.errors, partial=partial or dry_run)
             return
         agree(f"Did this come from {owner.slug}, and is it to be taken over?", yes)

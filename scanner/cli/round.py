@@ -215,6 +215,7 @@ def _carry_out(number: int, how: str = "begins") -> None:
     except KeyboardInterrupt:
         typer.echo(f"\nRound {number} was cancelled; what was seen until then is kept.", err=True)
         raise typer.Exit(Exit.INTERRUPTED) from None
+    typer.echo("'roundsman finding list' shows what is open, 'roundsman report build' writes the reports.", err=True)
     if not whole:
         raise typer.Exit(Exit.NOT_INSPECTED)
 
@@ -294,13 +295,14 @@ def _print_round(this: Round) -> bool:
     if this.pruned is not None:
         typer.echo(f"  Pruned on {this.pruned:%Y-%m-%d}: what follows are the results that were kept, not all.")
     results = HostResult.objects.filter(round=this, look=LookNumber.FIRST).select_related("organisation")
-    whole = True
+    whole, found = True, _found(this)
     for organisation in this.organisations.order_by("slug"):
         rows = results.filter(organisation=organisation)
         unused = never_answered(this, organisation)
         missed = rows.exclude(outcome=Outcome.INSPECTED).exclude(pk__in=unused)
         hosts = f"{rows.count() - len(unused)} host(s), {missed.count()} not or only partly inspected"
         typer.echo(f"  {organisation.slug}: {hosts}" + (f", {len(unused)} unused address(es)" if unused else ""))
+        typer.echo(f"    {found.get(organisation.pk, 'findings: none is new, reopened or fixed')}")
         for row in missed.iterator(chunk_size=100):
             gaps = row.inspection().coverage.gaps
             english = words(Language.EN)
@@ -309,3 +311,13 @@ def _print_round(this: Round) -> bool:
             typer.echo(f"    {place}: {row.outcome}; {' '.join(why)}")
         whole = whole and not missed.exists()
     return whole
+
+
+def _found(this: Round) -> dict[int, str]:
+    """Say what became of findings in a round, by organisation; of one without any nothing."""
+    from scanner.delivery.round_summary import found_in
+
+    return {
+        owner: f"findings: {each.new} new, {each.reopened} reopened, {each.fixed} fixed"
+        for owner, each in found_in(this).items()
+    }

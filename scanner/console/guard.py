@@ -58,6 +58,7 @@ def guarded(route: Route) -> View:
             to_sign_in = redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("overview"))
             return load_again() if is_part(request) else to_sign_in
         request.sight, request.who = Sight.of(request.user), request.user.email
+        request.zone = request.sight.zone or request.zone  # who has one organisation reads its times
         needs_factor = settings.SECOND_FACTOR & request.sight.roles and not request.sight.has_factor
         if needs_factor and not is_vouched_for(request, request.user):
             return load_again() if is_part(request) else HttpResponseRedirect(reverse("mfa_activate_totp"))

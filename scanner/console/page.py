@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +22,7 @@ from scanner.console.keys import can_have_keys
 from scanner.console.refusals import reply_worded
 from scanner.console.texts import CODES, language_of, texts
 from scanner.delivery.letters import name_of
+from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import printable
 from scanner.reports.askers import asker
 from scanner.reports.bulletin_render import percents
@@ -26,6 +30,8 @@ from scanner.reports.dates import Dates
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.texts import endpoint, text
 from scanner.rounds.switch import current_stop
+from targets.models import Organisation
+from targets.registry.plan import EVERYONES_ZONE
 
 
 def environment(**options: Any) -> Environment:
@@ -58,6 +64,7 @@ def shared(request: Any) -> dict[str, object]:
         "stop": current_stop() if sight is not None and sight.may(Right.WATCH) else None,
         "now": getattr(request, "now", None),
         "dates": Dates(language, request.zone, request.now) if hasattr(request, "now") else None,
+        "days_of": _days_of(language, request.now) if hasattr(request, "now") else None,
         "said": get_messages(request),
         "sign_on": settings.INSTALLATION.oidc_name or t("console.sign_on.name")
         if settings.INSTALLATION.oidc_issuer
@@ -68,6 +75,16 @@ def shared(request: Any) -> dict[str, object]:
         "reply_of": lambda reply: reply_worded(reply, t),
         "title_of": lambda check: text(check, language).title,
     }
+
+
+def _days_of(language: Language, now: datetime) -> Callable[[Organisation | None], Dates]:
+    """Return what writes days as an organisation has them, in lists about several; None is what belongs to none."""
+
+    @cache
+    def dates(zone: str) -> Dates:
+        return Dates(language, zone, now)
+
+    return lambda owner: dates(owner.time_zone if owner else EVERYONES_ZONE.key)
 
 
 def _url(name: str, *args: object, **query: object) -> str:

@@ -201,7 +201,6 @@ ROUTES = (
         "take-role",
         Right.ADMINISTER,
         acts=True,
-        shows=False,
     ),
     Route(
         "people/<int:number>/<slug:act>/",
@@ -209,7 +208,6 @@ ROUTES = (
         "change-access",
         Right.ADMINISTER,
         acts=True,
-        shows=False,
     ),
 )
 

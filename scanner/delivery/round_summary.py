@@ -264,6 +264,11 @@ def _events(this: Round) -> Mapping[int, Counter[str]]:
     return events
 
 
+def found_in(this: Round) -> Mapping[int, Found]:
+    """Return what became of findings in a round, by the number of the organisation."""
+    return {owner: _found(events) for owner, events in _events(this).items()}
+
+
 def _found(events: Counter[str]) -> Found:
     return Found(events[Happened.OPENED], events[Happened.REOPENED], events[Happened.FIXED])
 

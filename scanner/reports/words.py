@@ -52,7 +52,7 @@ class Words:
         self._texts = dict(texts)
         self._unfilled: dict[str, str] = {}
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """Return the text of ``key``. Raises ``KeyError`` for a key that the locale does not hold."""
         if not values and key in self._unfilled:
             return self._unfilled[key]

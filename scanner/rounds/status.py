@@ -114,11 +114,11 @@ def _waiting(this: Round, jobs: list[Job], now: datetime, *, served: bool) -> li
 def _why_all_wait(this: Round, *, served: bool) -> str:
     stop = current_stop()
     if stop is not None:
-        return f"everything was stopped by {stop.by}"
+        return f"'roundsman resume': everything was stopped by {stop.by}"
     if this.state == RoundState.PAUSED:
-        return "the round is paused"
+        return f"'roundsman round resume {this.pk}': the round is paused"
     at_work = Job.objects.filter(round=this, state=JobState.RUNNING).exists()
-    return "" if served or at_work else "no service runs here"
+    return "" if served or at_work else "a service: none runs here"
 
 
 def _why(job: Job, due: set[int], deserted: Collection[str], now: datetime) -> str:

@@ -134,14 +134,18 @@ def growth(now: datetime) -> Check:
 
 def register(now: datetime) -> Check:
     """What ``targets check`` says without resolving a name: authorisations missing or about to end, overlaps."""
-    found = check_register(active_organisations(), now, None, looks_up_domains=settings.RESOLVER is not None)
+    organisations = active_organisations()
+    if not organisations:
+        todo = "'roundsman targets apply FILE', or the first steps on the overview of the pages."
+        return warn("register", "nothing is registered, so nothing is inspected", todo)
+    found = check_register(organisations, now, None, looks_up_domains=settings.RESOLVER is not None)
     if found:
         alike: dict[tuple[str, str], list[str]] = {}
         for each in found:
             alike.setdefault((each.organisation, each.text), []).append(each.subject)
         texts = [f"{owner}: {some(subjects, 1)}: {text}" for (owner, text), subjects in alike.items()]
         return warn("register", some(texts), "'roundsman targets check' lists all; correct the register and apply it.")
-    return ok("register", f"{len(active_organisations())} organisation(s), nothing needs attention")
+    return ok("register", f"{len(organisations)} organisation(s), nothing needs attention")
 
 
 def contacts() -> Check:
@@ -151,7 +155,7 @@ def contacts() -> Check:
     slugs = list(alone.values_list("slug", flat=True))
     if slugs:
         return warn("contacts", f"none at {some(slugs)}", "Register a contact for each, or nobody there gets reports.")
-    return ok("contacts", "every organisation has one")
+    return ok("contacts", "every organisation that is registered has one")
 
 
 def plans(now: datetime) -> Check:

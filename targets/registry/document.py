@@ -17,7 +17,12 @@ from targets.registry.problems import BadInput, Place, Problem
 LARGEST_FILE = 5 * 1024 * 1024
 """Bytes; ten thousand organisations fit."""
 
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How XLSX and ODS (ZIP), and XLS (compound file) begin."""
+
 KEEP_ONE = Sentence("keep one of them", "keep-one")
+
+_INDENT = Sentence("indent by spaces, not by tabs", "indent-by-spaces")
 
 _DEEPEST = 16
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -57,7 +62,7 @@ Node = Scalar | Sequence | Mapping
 
 
 def read_text_file(path: Path) -> bytes:
-    """The bytes of an input file. Raises ``BadInput`` when it is missing, unreadable, empty or over 5 MB."""
+    """The bytes of an input file. Raises ``BadInput`` when it is missing, unreadable, or refused by ``bounded``."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
@@ -68,8 +73,15 @@ def read_text_file(path: Path) -> bytes:
 
 
 def bounded(content: bytes, name: str) -> bytes:
-    """Return the content of the input that is called ``name``. Raises ``BadInput`` when it is empty or over 5 MB."""
+    """Return the content of the input that is called ``name``.
+
+    Raises ``BadInput`` when it is empty, over 5 MB, or a workbook of an office program.
+    """
     place = Place(name)
+    if content.startswith(_WORKBOOKS):
+        said = Sentence("this is a workbook (XLSX, XLS or ODS), which is not read", "workbook")
+        right = Sentence("save the table of one organisation's targets as 'CSV UTF-8'", "workbook-as-csv")
+        raise BadInput([Problem(place, "", said, right)])
     if len(content) > LARGEST_FILE:
         said = Sentence(
             f"the file has more than {LARGEST_FILE} bytes", "file-too-large", most=LARGEST_FILE // 1024 // 1024
@@ -97,7 +109,9 @@ def parse_document(content: bytes, name: str) -> Mapping:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = error.problem or error.context or "the text can't be parsed"
-        raise BadInput([Problem(Place(name, mark.line + 1 if mark else 0), "", _no_yaml(why))]) from error
+        number = mark.line + 1 if mark else 0
+        spaces = _INDENT if mark and _is_indented_by_tab(text, mark.line) else None
+        raise BadInput([Problem(Place(name, number), "", _no_yaml(why), spaces)]) from error
     except yaml.YAMLError as error:
         raise BadInput([Problem(place, "", _no_yaml(" ".join(str(error).split())))]) from error
     if len(nodes) > 1:
@@ -106,9 +120,17 @@ def parse_document(content: bytes, name: str) -> Mapping:
     if not nodes or not isinstance(nodes[0], Mapping):
         where = nodes[0].place if nodes else place
         keyless = Sentence("the file holds no keys", "file-without-keys")
-        right = Sentence("begin with 'organisations:'", "begin-with-organisations")
+        right = Sentence(
+            "begin with 'organisations:'; a list of targets in CSV is imported for one organisation (import-csv)",
+            "begin-with-organisations",
+        )
         raise BadInput([Problem(where, "", keyless, right)])
     return nodes[0]
+
+
+def _is_indented_by_tab(text: str, line: int) -> bool:
+    indentation = text.split("\n")[line : line + 1]
+    return any("\t" in row[: len(row) - len(row.lstrip())] for row in indentation)
 
 
 def _no_yaml(said: str) -> Sentence:

@@ -144,6 +144,8 @@ def _shown(name: str, value: object, zone: ZoneInfo) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
+        case float():
+            return f"{value:.12g}"
         case datetime():
             return format_begin(value, zone) if name == "valid_from" else format_end(value, zone)
         case tuple():

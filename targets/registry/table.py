@@ -1,7 +1,8 @@
-"""Targets of one organisation from CSV, as spreadsheets save it: UTF-8 with or without BOM, or GB18030/GBK."""
+"""Targets of one organisation from CSV, as spreadsheets save it: UTF-8 with or without BOM, GB18030/GBK, or UTF-16."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Callable
@@ -25,8 +26,11 @@ T = TypeVar("T")
 _COLUMNS = {
     "address": "address", "zone": "zone", "criticality": "criticality", "tags": "tags", "ports": "ports",
     "shared": "shared", "地址": "address", "区域": "zone", "重要程度": "criticality", "标签": "tags", "端口": "ports",
-    "共享": "shared", "blackouts": "blackouts", "禁检时段": "blackouts",
+    "共享": "shared", "blackouts": "blackouts", "禁检时段": "blackouts", "网络区域": "zone",
 }  # fmt: skip
+_DELIMITERS = ",;\t"
+"""The first is what CSV means by itself; spreadsheets of countries with a decimal comma write the second."""
+
 _REQUIRED = ("address", "zone")
 _CRITICALITY = {"": "ordinary", "ordinary": "ordinary", "key": "key", "一般": "ordinary", "重点": "key"}
 _FLAGS = {"": False, "no": False, "false": False, "否": False, "yes": True, "true": True, "是": True}
@@ -43,7 +47,7 @@ def parse_targets(content: bytes, name: str, limits: Limits) -> tuple[TargetSpec
     Raises ``BadInput`` with every wrong cell: its row, counted as a spreadsheet shows it, and its column.
     """
     text = _decoded(content, name)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_delimiter(text))
     try:
         lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
@@ -105,7 +109,8 @@ def with_targets(organisation: OrganisationSpec, rows: tuple[TargetSpec, ...]) -
 
 def _decoded(content: bytes, name: str) -> str:
     """GB18030 contains GBK and GB 2312; UTF-8 comes first because Chinese GBK text is hardly ever valid UTF-8."""
-    for encoding in ("utf-8-sig", "gb18030"):
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "gb18030"):
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:
@@ -114,6 +119,16 @@ def _decoded(content: bytes, name: str) -> str:
             return text
     said = Sentence("the text is neither UTF-8 nor GB18030/GBK", "csv-not-text")
     raise BadInput([Problem(Place(name), "", said, Sentence("save it as 'CSV UTF-8'", "save-as-csv-utf-8"))])
+
+
+def _delimiter(text: str) -> str:
+    """Return what stands between the cells of the first line, as far as the names of columns tell; else a comma."""
+    first = text.partition("\n")[0]
+
+    def known(delimiter: str) -> int:
+        return sum(cell.strip(' \r"').casefold() in _COLUMNS for cell in first.split(delimiter))
+
+    return max(_DELIMITERS, key=known)
 
 
 def _header(cells: list[str], source: str) -> list[str]:

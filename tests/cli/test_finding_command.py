@@ -88,7 +88,7 @@ def test_nothing_is_accepted_when_nobody_can_be_asked(number: int) -> None:
 def test_a_dispute_waits_until_it_is_decided(number: int) -> None:
     assert run("dispute", number, "--reason", "a honeypot", "--by", "Wang").exit_code == 0
     waiting = run("list", "--requests").stdout
-    assert "false-positive requested" in waiting
+    assert "false positive requested, up to and including" in waiting
     assert "by Wang: a honeypot" in waiting
     assert "Say --grant or --refuse" in run("decide", number).stderr
     assert run("decide", number, "--grant", "--yes").exit_code == 0
@@ -116,6 +116,14 @@ def test_overdue_findings_are_listed_alone(number: int) -> None:
     assert "overdue" in run("list").stdout
     Finding.objects.update(deadline=dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
     assert "No such finding" in run("list", "--overdue").stdout
+
+
+def test_a_deadline_is_a_day_of_the_organisation(number: int) -> None:
+    evening = dt.datetime(2026, 3, 2, 4, 59, 59, tzinfo=dt.UTC)  # 1 March, 23:59:59 in New York
+    Organisation.objects.update(time_zone="America/New_York")
+    Finding.objects.update(deadline=evening)
+    assert "due 2026-03-01, overdue" in run("list").stdout
+    assert "due 2026-03-01, overdue" in run("show", number).stdout
 
 
 def test_findings_of_hosts_that_are_not_registered_any_more_are_left_out_with_the_reason(number: int) -> None:

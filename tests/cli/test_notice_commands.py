@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import stat
 from pathlib import Path
@@ -13,7 +14,7 @@ from typer.testing import CliRunner, Result
 from scanner.cli import notice as notice_command
 from scanner.cli import prompts
 from scanner.cli import replies as replies_command
-from scanner.delivery.models import Message, Notice, Reply
+from scanner.delivery.models import Message, Notice, NoticeItem, Reply
 from scanner.delivery.notice_document import notice_model
 from scanner.delivery.notices import issue
 from scanner.delivery.posting import post
@@ -70,6 +71,15 @@ def test_issue_shows_what_it_would_ask_for_and_does_nothing_unless_one_agrees(
     assert not Notice.objects.exists()
 
 
+def test_deadlines_are_days_of_the_organisation(owner: Organisation, notice: Notice) -> None:
+    evening = dt.datetime(2026, 3, 2, 4, 59, 59, tzinfo=dt.UTC)  # 1 March, 23:59:59 in New York
+    Organisation.objects.update(time_zone="America/New_York")
+    NoticeItem.objects.update(deadline=evening)
+    assert run("show", notice.number).output.count("by 1 Mar 2026") == 2
+    Finding.objects.filter(pk=finding(owner, port=6381).pk).update(deadline=evening)
+    assert "by 1 Mar 2026" in run("issue", "--organisation", "water", "--yes").output
+
+
 def test_issue_numbers_and_mails_the_notice(owner: Organisation) -> None:
     finding(owner)
     result = run("issue", "--organisation", "water", "--yes")
@@ -120,6 +130,7 @@ def test_a_form_is_shown_then_taken_over(notice: Notice, tmp_path: Path) -> None
     assert Finding.objects.filter(state="claimed").count() == 1
     again = read(file, "--yes")
     assert (again.exit_code, "read before" in again.output) == (0, True)
+    assert "no new answer; nothing was done" in again.output
 
 
 def test_a_form_of_another_organisation_is_refused(notice: Notice, tmp_path: Path) -> None:

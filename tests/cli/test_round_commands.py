@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import OperationalError
@@ -48,6 +49,7 @@ def test_a_round_ends_with_status_0_when_everything_was_inspected(owner: Organis
     result = run()
     assert result.exit_code == 0, result.output
     assert "water: 1 host(s), 0 not or only partly inspected" in result.stdout
+    assert "findings: 1 new, 0 reopened, 0 fixed" in result.stdout
     assert Round.objects.get().followed is not None
 
 
@@ -123,7 +125,9 @@ def test_findings_are_listed_worst_first_and_shown_with_their_history(owner: Org
     run()
     assert "No such finding" in CliRunner().invoke(finding.app, ["list"]).stdout
     fixed = CliRunner().invoke(finding.app, ["list", "--state", "fixed"]).stdout
-    assert f"fixed {Finding.objects.get().fixed:%Y-%m-%d}" in fixed
+    ended = Finding.objects.get().fixed
+    assert ended is not None
+    assert f"fixed {ended.astimezone(ZoneInfo(owner.time_zone)):%Y-%m-%d}" in fixed
     assert CliRunner().invoke(finding.app, ["show", "999"]).exit_code == 2
 
 
@@ -245,7 +249,7 @@ def test_the_status_tells_what_waits_for_what(owner: Organisation, engine: Engin
     begin(number, dt.datetime.now(dt.UTC))
     shown = invoke("status", str(number)).stdout
     assert "hosts are being listed" in shown
-    assert "waiting: 1 job(s) prepare of water for no service runs here" in shown
+    assert "waiting: 1 job(s) prepare of water for a service: none runs here" in shown
     assert invoke("status", "999").exit_code == 2
     invoke("resume", str(number))
     done = invoke("status", str(number), "--watch").stdout

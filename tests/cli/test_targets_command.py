@@ -184,6 +184,8 @@ class TestBadInput:
             ("a: 1\na: 2\n", "given before, in line 1"),
             ("a: 1\n---\nb: 2\n", "a second document"),
             ("a: [1\n", "no valid YAML"),
+            ("organisations:\n\t- slug: x\n", "register.yaml:2: this is no valid YAML"),
+            ("organisations:\n  \t- slug: x\n", "indent by spaces, not by tabs"),
             ("a: '\x07'\n", "no valid YAML"),
             ("a: " + "[" * 200_000, "nested more than 16 deep"),
             ("organisation: []\n", "did you mean organisations?"),
@@ -424,6 +426,17 @@ class TestCsv:
         assert changed.tags == sorted(["数据库", "备份"])
         assert self.import_csv(tmp_path, text.encode(encoding)) == "Nothing to change.\n"
 
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030", "utf-16"])
+    @pytest.mark.parametrize("delimiter", [";", "\t"])
+    def test_a_spreadsheet_may_part_cells_by_semicolons_or_tabs(
+        self, tmp_path: Path, delimiter: str, encoding: str
+    ) -> None:
+        rows = (("地址", "网络区域", "标签", "端口"), ("127.20.1.9", "internet", '"数据库;备份"', '"80,443"'))
+        output = self.import_csv(tmp_path, "\r\n".join(map(delimiter.join, rows)).encode(encoding))
+        assert "1 to add, 0 to change, 0 to retire." in output
+        added = Target.objects.get(value="127.20.1.9")
+        assert (added.zone.name, added.tags, added.ports) == ("internet", ["备份", "数据库"], "80,443")
+
     def test_a_chinese_name_is_registered_as_it_is_sent(self, tmp_path: Path) -> None:
         self.import_csv(tmp_path, "address,zone\n例子.example,internet\nhttps://例子。测试/,internet\n".encode())
         shown = dict(Target.objects.filter(display__contains="例子").values_list("value", "display"))
@@ -462,7 +475,10 @@ class TestCsv:
             (b"address,zone\n1.2.3.4,intranet\n", "zone 'intranet' is unknown"),
             (b"address,zone\n127.20.2.1,internet\n", "overlaps 127.20.2.1 of transport"),
             (b'address,zone\n"1.2.3.4,internet\n', "no valid CSV"),
-            (b"\xff\xfea\x00d\x00", "neither UTF-8 nor GB18030"),
+            (b"\xff\xfea\x00d\x00r", "neither UTF-8 nor GB18030"),
+            (b"PK\x03\x04\x14\x00", "this is a workbook (XLSX, XLS or ODS)"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1", "save the table of one organisation's targets as 'CSV UTF-8'"),
+            (b"address;zone;tag\n1.2.3.4;internet;\n", "tag: this column is unknown; did you mean tags?"),
             (b"address,zone\n1.2.3.4\x00,internet\n", "neither UTF-8 nor GB18030"),
         ],
     )

@@ -10,6 +10,7 @@ import pytest
 from scanner.accounts.models import User
 from scanner.accounts.roles import Role
 from scanner.audit.models import Entry
+from scanner.console.views import people
 from scanner.delivery.models import Message
 from scanner.engine.errors import ToolError
 from scanner.remediation import acts
@@ -157,23 +158,32 @@ def test_a_round_is_begun_paused_resumed_and_cancelled(house: House) -> None:
     assert list(Entry.objects.filter(action__startswith="round-").values_list("action", flat=True)) == done
 
 
-def test_an_administrator_invites_gives_takes_and_ends(house: House) -> None:
+def test_an_administrator_invites_gives_takes_and_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = house.browser(Role.ADMINISTRATOR)
     wanted = {"name": "Wang Fang", "email": "Wang@water.example", "role": "unit-member", "organisation": "water"}
+    assert '<option value="" selected>choose' in browser.get("/people/invite/").content.decode()
     assert "needs an organisation" in said(browser.post("/people/invite/", {**wanted, "organisation": "nowhere"}))
     assert "whole installation" in said(browser.post("/people/invite/", {**wanted, "role": "operator"}))
-    assert "is in the outbox" in said(browser.post("/people/invite/", wanted, follow=True))
+    assert "in the outbox, but no mail server is chosen" in said(browser.post("/people/invite/", wanted, follow=True))
     assert "has an account already" in said(browser.post("/people/invite/", wanted))
 
     made = User.objects.get(email="wang@water.example")
     assert Message.objects.get(kind="invitation").recipient == made.email
+    monkeypatch.setattr(people, "server", lambda: "mail.office.example")
+    assert "is in the outbox." in said(browser.post(f"/people/{made.pk}/invite/", follow=True))
     browser.post(f"/people/{made.pk}/", {"role": "unit-manager", "organisation": "water"})
     held = made.memberships.get()
     assert held.role == "unit-manager"
     theirs = client(made)
     assert theirs.get("/organisations/water/").status_code == 200
+    assert "unit manager, Water Office" in said(browser.get(f"/people/{made.pk}/roles/{held.pk}/take/"))
+    assert theirs.get("/organisations/water/").status_code == 200, "it was asked first"
     browser.post(f"/people/{made.pk}/roles/{held.pk}/take/")
     assert theirs.get("/organisations/water/").status_code == 403
+    for act, asks in (("end", "End the account of"), ("forget-factor", "it is they who ask"), ("unlink", "Remove the")):
+        assert asks in said(browser.get(f"/people/{made.pk}/{act}/"))
+    assert theirs.get("/account/").status_code == 200
+    assert browser.get(f"/people/{made.pk}/invite/").status_code == 404, "a link is sent by the button alone"
     browser.post(f"/people/{made.pk}/end/")
     assert theirs.get("/account/").status_code == 302
     assert "only administrator" in said(browser.post(f"/people/{house.users[Role.ADMINISTRATOR].pk}/end/", follow=True))

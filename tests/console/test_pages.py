@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from scanner.api.models import Token
 from scanner.audit.models import Entry
 from scanner.console.middleware import POLICY
 from scanner.console.views.mails import FRAMING
+from scanner.delivery.models import Notice
 from scanner.installation import ROOT
 from scanner.rounds.models import Round
 from scanner.webhooks.models import Webhook
+from targets.models import Organisation
 from tests.console.house import House, account, client
 from tests.delivery.office import contact, finding, unit
 from tests.pages.test_valid import complaints
@@ -36,6 +39,7 @@ LARGEST = 100_000
 
 
 def pages(house: House) -> dict[str, str]:
+    operator = house.users[Role.OPERATOR]
     return {
         "overview": "/",
         "organisations": "/organisations/",
@@ -127,7 +131,11 @@ def pages(house: House) -> dict[str, str]:
         "no mail server": "/settings/mail/none/",
         "people": "/people/",
         "invite": "/people/invite/",
-        "person": f"/people/{house.users[Role.OPERATOR].pk}/",
+        "person": f"/people/{operator.pk}/",
+        "take role": f"/people/{operator.pk}/roles/{operator.memberships.get().pk}/take/",
+        "end account": f"/people/{operator.pk}/end/",
+        "forget factor": f"/people/{operator.pk}/forget-factor/",
+        "unlink": f"/people/{operator.pk}/unlink/",
         "account": "/account/",
         "sessions": "/account/sessions/",
         "second factor": "/account/second-factor/",
@@ -164,6 +172,33 @@ def test_every_page_is_small_has_a_title_and_a_heading_and_asks_the_database_lit
         if len(asked) > MOST_QUERIES:
             much[name] = len(asked)
     assert much == {}
+
+
+def test_who_has_one_organisation_reads_the_times_of_its_clocks(house: House) -> None:
+    Organisation.objects.filter(pk=house.water.pk).update(time_zone="America/New_York")
+    for path in ("/findings/", "/targets/", "/account/"):
+        assert "New_York" in house.browser(Role.UNIT_MEMBER).get(path).content.decode()
+        assert "New_York" not in house.browser(Role.OPERATOR).get(path).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/authorisations/", "/exclusions/", "/plans/"])
+def test_on_a_phone_each_cell_of_a_list_is_a_line_that_is_in_sight(house: House, path: str) -> None:
+    html = house.browser(Role.OPERATOR).get(path).content.decode()
+    assert '<table class="rows roomy stack">' in html
+    assert "data-label=" in html
+
+
+def test_lists_about_several_write_days_as_each_organisation_has_them(house: House) -> None:
+    end = dt.datetime(2030, 3, 2, 5, tzinfo=dt.UTC)  # of 1 March in New York
+    Organisation.objects.filter(pk=house.water.pk).update(time_zone="America/New_York")
+    house.water.findings.update(deadline=end - dt.timedelta(seconds=1))
+    Notice.objects.update(answer_by=end)
+    house.water.authorisations.update(valid_until=end)
+    house.water.exclusions.update(until=end)
+    for path in ("/findings/", "/notices/", "/authorisations/", "/exclusions/"):
+        html = house.browser(Role.OPERATOR).get(f"{path}?organisation=water").content.decode()
+        assert "1 Mar 2030" in html, path
+        assert "2 Mar 2030" not in html, path
 
 
 @pytest.mark.slow

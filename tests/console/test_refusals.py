@@ -12,11 +12,13 @@ from django.test import Client
 from scanner.accounts.models import User
 from scanner.accounts.roles import Role
 from scanner.console.refusals import reply_worded, why, worded
-from scanner.console.texts import texts
+from scanner.console.texts import own_texts, texts
 from scanner.delivery.reports import PRUNED
 from scanner.delivery.sender import LOST, NO_CONTACT, WRITTEN
 from scanner.engine.catalogue.load import Language
 from scanner.engine.errors import InputError, Refused
+from scanner.engine.sentence import Sentence
+from scanner.reports.words import pieces
 from scanner.upkeep.restore import HELD
 from targets.proposing import MOST_WAITING
 from targets.registry.document import LARGEST_FILE
@@ -51,7 +53,7 @@ organisations:
   blackouts: [always]
   domains: [co.uk, 192.0.2.1]
   trusted_roots: [/etc/hostname]
-  contacts: [{name: A, email: nothing}, word]
+  contacts: [{name: A, email: nothing}, word, {name: B}]
   targets: [{address: 300.1.1.1, zone: nowhere, ports: 8-7}, {address: 10.0.0.0/8, zone: x, criticality: high}]
   authorisations:
   - {document: D, allowed_by: N, valid_from: 2026-02-01, valid_until: 2026-01-01}
@@ -110,6 +112,15 @@ def test_a_chinese_page_says_in_chinese_what_is_wrong(house: House, address: str
     said = told(answer.content.decode())
     assert said, "something is wrong"
     assert [each for each in said if ENGLISH.search(each) or not CHINESE.search(each)] == []
+
+
+@pytest.mark.parametrize("language", Language)
+def test_whatever_a_refusal_names_its_text_can_be_filled(language: Language) -> None:
+    t = texts(language)
+    for key, text in own_texts(language).items():
+        topic, _, code = key.partition(".")
+        told = {name: "7" for _, name in pieces(text) if name}
+        assert topic != "refusal" or worded(Sentence("x", code, **told), t) == text.format_map(told), key
 
 
 def test_a_unit_reads_in_chinese_why_its_proposal_or_proof_is_not_taken(house: House) -> None:

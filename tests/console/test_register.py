@@ -225,8 +225,19 @@ def test_a_file_that_is_wrong_is_told_line_by_line_and_changes_nothing(house: Ho
     text = "organisations:\n- slug: water\n  name_en: W\n  targets:\n  - address: 300.1.1.1\n    zone: nowhere\n"
     html = browser.get(browser.post("/import/", {"text": text}).headers["Location"]).content.decode()
     assert "things are wrong" in html
-    assert '<td class="number">5</td>' in html
+    assert '<td class="number" data-label="Line">5</td>' in html
     assert 'name="agreed"' not in html
+
+
+def test_a_table_says_whose_it_is_and_is_no_workbook(house: House) -> None:
+    browser = house.browser(Role.OPERATOR)
+    table = SimpleUploadedFile("list.csv", b"address,zone\nwww.water.example,internet\n")
+    assert "Say whose targets these are" in browser.post("/import/", {"file": table}).content.decode()
+    workbook = SimpleUploadedFile("list.xlsx", b"PK\x03\x04\x14\x00")
+    html = browser.post("/import/", {"organisation": "water", "file": workbook}).content.decode()
+    assert "This is a workbook (XLSX, XLS or ODS)" in html
+    assert "CSV UTF-8" in html
+    assert not RegisterDraft.objects.filter(name__startswith="list.").exists()
 
 
 def test_a_file_can_not_name_another_of_the_server(house: House) -> None:

@@ -191,8 +191,8 @@ TABLE: dict[str, Entry] = {
     "people": Entry(ADMINISTER),
     "invite": Entry(ADMINISTER, ADMINISTER),
     "account-of": Entry(ADMINISTER, ADMINISTER),
-    "take-role": Entry(None, ADMINISTER),
-    "change-access": Entry(None, ADMINISTER),
+    "take-role": Entry(ADMINISTER, ADMINISTER),
+    "change-access": Entry(ADMINISTER, ADMINISTER),
 }
 
 
@@ -236,7 +236,7 @@ def address(pattern: str, house: House) -> str:
         "<str:name>": "none",
         "<slug:slug>": "water",
         "<slug:form>": "html",
-        "<slug:act>": "renew",
+        "<slug:act>": "forget-factor",
         "<slug:language>": "en",
         "<slug:digest>": "none",
         "<slug:token>": "none",

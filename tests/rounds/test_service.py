@@ -133,7 +133,10 @@ def test_a_round_is_paused_and_cancelled_while_a_service_works_at_it(slow: Prepa
         assert "at work: look of water, 24 host(s)" in shown
         assert slow.run("round", "pause", "1").returncode == 0
         assert within(5, lambda: not at_work())
-        assert "waiting: 1 job(s) look of water for the round is paused" in slow.run("round", "status").stdout
+        assert (
+            "waiting: 1 job(s) look of water for 'roundsman round resume 1': the round is paused"
+            in slow.run("round", "status").stdout
+        )
         assert slow.run("round", "cancel", "1", "--yes").returncode == 0
         assert within(20, lambda: slow.ask("SELECT followed IS NOT NULL FROM rounds_round") == [(1,)])
     assert slow.state() == "cancelled"

@@ -82,14 +82,14 @@ def test_a_change_is_shown_field_by_field(tmp_path: Path) -> None:
 
     changes = apply(
         tmp_path,
-        REGISTER.replace("rate: 1500", "rate: 90")
+        REGISTER.replace("rate: 1500", "rate: 900000")
         .replace("declines: [reminder, digest]", "declines: digest")
         .replace(", blackouts: 2026-10-01/2026-10-08", ""),
     )
 
     shown = {(change.noun.value, each.field): (each.old, each.new) for change in changes for each in change.fields}
     assert shown == {
-        ("zone", "rate"): ("1500.0", "90.0"),
+        ("zone", "rate"): ("1500", "900000"),
         ("contact", "declines"): ("digest, reminder", "digest"),
         ("target", "blackouts"): ("2026-10-01/2026-10-08", "-"),
     }

@@ -161,6 +161,10 @@ def test_a_look_that_breaks_is_a_finding_and_no_end() -> None:
 
 @pytest.mark.django_db
 class TestTheRecords:
+    def test_an_empty_register_is_told(self) -> None:
+        saw(doctor_records.register(NOW), Health.WARN, "nothing is registered", "roundsman targets apply FILE")
+        saw(doctor_records.contacts(), Health.OK, "that is registered")
+
     def test_an_organisation_without_authorisation_or_contact_is_named(self) -> None:
         owner = organisation()
         register(owner, "192.0.2.1")

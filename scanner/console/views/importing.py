@@ -52,8 +52,11 @@ class ImportForm(PageForm):
         return found
 
     def clean(self) -> dict[str, Any]:
-        """Take the file or the text, not both."""
+        """Take the file or the text, not both; of a file that calls itself CSV, whose it is."""
         cleaned: dict[str, Any] = super().clean() or {}
+        file = cleaned.get("file")
+        if file and "organisation" in cleaned and not cleaned["organisation"] and file.name.casefold().endswith(".csv"):
+            self.add_error("organisation", self.words("console.import.whose"))
         if bool(cleaned.get("file")) == bool(cleaned.get("text", "").strip()):
             raise forms.ValidationError(self.words("console.import.one_of_both"))
         return cleaned

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -21,10 +22,16 @@ from scanner.accounts.roles import EVERYWHERE, Role
 from scanner.console.forms import PageForm
 from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
-from scanner.engine.errors import InputError, Refused
+from scanner.delivery.letters import name_of
+from scanner.delivery.mail_server import server
+from scanner.engine.errors import InputError, Refused, RoundsmanError
+from scanner.reports.words import Words
 from targets.models import Organisation
 
 PER_PAGE = 50
+
+Act = Callable[[User, str, datetime], object]
+"""What is done to an account, by whom, and when."""
 
 
 class RoleForm(PageForm):
@@ -38,7 +45,8 @@ class RoleForm(PageForm):
     def __init__(self, request: PageRequest, *args: object, **kwargs: object) -> None:
         super().__init__(request.words, *args, **kwargs)
         self._known = request.sight.rows(Organisation).filter(retired_at=None)
-        choices = [(role.value, request.words(f"account_role.{role}")) for role in Role]
+        choices = [("", request.words("console.chosen.whom"))]  # nobody is made an administrator by oversight
+        choices += [(role.value, request.words(f"account_role.{role}")) for role in Role]
         self.fields["role"].choices = choices  # type: ignore[attr-defined] # the stubs know no field by its name
 
     def clean(self) -> dict[str, object]:
@@ -92,7 +100,7 @@ def invite(request: PageRequest) -> HttpResponse:
         except InputError as error:
             form.refuse(error)
         else:
-            messages.success(request, t("console.people.invited", email=user.email))
+            messages.success(request, _invited(user, t))
             return HttpResponseRedirect(reverse("people"))
     told = {
         "title": t("console.people.invite"),
@@ -129,33 +137,67 @@ def show(request: PageRequest, number: int) -> HttpResponse:
 
 
 def take_role(request: PageRequest, number: int, held: int) -> HttpResponse:
-    """Take a role away."""
+    """Say what taking a role away does, then do it."""
     membership = get_object_or_404(
         request.sight.rows(Membership).select_related("user", "organisation"), user=number, pk=held
     )
-    return _done(request, number, lambda: people.take(membership, request.who, request.now))
+    if request.method == "POST":
+        return _done(request, number, lambda: people.take(membership, request.who, request.now))
+    return _asked(request, membership.user, "take", role=_role(membership, request.words))
 
 
 def change_access(request: PageRequest, number: int, act: str) -> HttpResponse:
-    """Send a new link, forget a second factor, end an account, or let it be used again."""
-    acts: dict[str, Callable[[User, str, datetime], object]] = {
-        "invite": people.invite_by_mail,
+    """Send a new link, or let an account be used again; and, once it was said what that does, what shuts out."""
+    shuts_out: dict[str, Act] = {
         "forget-factor": people.remove_second_factor,
         "unlink": people.unlink_sign_on,
         "end": people.end,
-        "renew": people.renew,
     }
-    if act not in acts:
+    acts: dict[str, Act] = {"invite": people.invite_by_mail, "renew": people.renew, **shuts_out}
+    if act not in (acts if request.method == "POST" else shuts_out):
         raise Http404
     user = get_object_or_404(request.sight.rows(User), pk=number)
-    return _done(request, number, lambda: acts[act](user, request.who, request.now))
+    if request.method == "POST":
+        said = _invited(user, request.words) if act == "invite" else ""
+        return _done(request, number, lambda: acts[act](user, request.who, request.now), said)
+    return _asked(request, user, act.replace("-", "_"))
 
 
-def _done(request: PageRequest, number: int, act: Callable[[], object]) -> HttpResponse:
+def _asked(request: PageRequest, user: User, act: str, *, role: str = "") -> HttpResponse:
+    t = request.words
+    sign_on = settings.INSTALLATION.oidc_name or t("console.sign_on.name")
+    told = {
+        "title": t(f"console.people.{act}_title", name=user.name),
+        "intro": t(f"console.people.{act}_help", **({"role": role} if role else {})),
+        "form": PageForm(t),
+        "button": t(f"console.people.{act}", **({"name": sign_on} if act == "unlink" else {})),
+        "back": reverse("account-of", args=[user.pk]),
+        "danger": True,
+    }
+    return render(request, "form.html", told)
+
+
+def _role(held: Membership, t: Words) -> str:
+    role = t(f"account_role.{held.role}")
+    if held.organisation is None:
+        return role
+    return t("console.people.role_in", role=role, organisation=name_of(held.organisation, t.language))
+
+
+def _invited(user: User, t: Words) -> str:
+    """Say where the link goes; while no mail server is chosen it reaches nobody, which whoever sent it must know."""
+    try:
+        leaves = server() is not None
+    except RoundsmanError:
+        leaves = True  # once it is mended
+    return t("console.people.invited" if leaves else "console.people.invited_nowhere", email=user.email)
+
+
+def _done(request: PageRequest, number: int, act: Callable[[], object], said: str = "") -> HttpResponse:
     try:
         act()
     except Refused as error:
         messages.error(request, request.words("console.error.refused", why=why(error, request.words)))
     else:
-        messages.success(request, request.words("console.people.changed"))
+        messages.success(request, said or request.words("console.people.changed"))
     return HttpResponseRedirect(reverse("account-of", args=[number]))
