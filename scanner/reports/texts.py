@@ -32,6 +32,7 @@ _STARTTLS = re.compile(r"-starttls (\S+)")
 _NOT_BY_OPENSSL = {
     "mssql": "nmap -Pn -sV -p {port} --script ssl-cert,ssl-enum-ciphers {address}",
     "nats": "",
+    "rdp": "sslscan --rdp {hostport}",
 }
 """What shows a TLS finding behind an upgrade that ``openssl s_client`` does not know; for NATS there is nothing."""
 

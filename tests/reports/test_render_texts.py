@@ -92,11 +92,12 @@ def test_the_options_of_a_rule_stay_separate_words() -> None:
 def test_an_upgrade_that_openssl_does_not_know_is_shown_by_another_program_or_not_at_all() -> None:
     shown = {
         protocol: texts.verify("CERT-EXPIRED", {"options": f"-noservername -starttls {protocol}"}, V4)
-        for protocol in ("smtp", "mssql", "nats")
+        for protocol in ("smtp", "mssql", "nats", "rdp")
     }
     assert shown["smtp"].startswith("openssl s_client -connect 192.0.2.1:443 -noservername -starttls smtp")
     assert shown["mssql"] == "nmap -Pn -sV -p 443 --script ssl-cert,ssl-enum-ciphers 192.0.2.1"
     assert shown["nats"] == ""
+    assert shown["rdp"] == "sslscan --rdp 192.0.2.1:443"
 
 
 def test_a_missing_param_becomes_a_dash() -> None:
