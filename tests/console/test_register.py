@@ -15,7 +15,7 @@ from scanner.engine.model import Target as EngineTarget
 from scanner.engine.serialize import dump_host
 from scanner.rounds.models import HostResult, Round
 from scanner.rounds.switch import stop_all
-from targets.models import Authorisation, RegisterDraft, Target
+from targets.models import Authorisation, RegisterDraft, Target, TargetKind
 from tests.console.house import House
 from tests.rounds.world import register
 
@@ -115,22 +115,30 @@ def test_a_target_is_changed_and_what_the_form_does_not_name_stays(house: House)
     assert (house.target.criticality, house.target.tags, house.target.value) == ("key", ["dmz"], "192.0.2.10")
 
 
-def test_the_page_of_a_target_tells_what_was_left_out_and_why(house: House) -> None:
-    gaps = (
-        Gap(GapReason.TIMED_OUT, Facet.TLS, 443),
-        Gap(GapReason.REFUSED_BY_SCOPE, detail="excluded address=192.0.2.10 'why=heart <b>monitor</b>'"),
-    )
-    seen = HostInspection(
+def look(house: House, outcome: Outcome, *gaps: Gap) -> HostInspection:
+    return HostInspection(
         EngineTarget("192.0.2.10", "192.0.2.10"),
-        Outcome.PARTIAL,
+        outcome,
         house.round.created,
         house.round.created,
         Vantage.INTERNET,
         Level.READ,
         coverage=Coverage(gaps=gaps),
     )
+
+
+def test_the_pages_of_a_target_and_of_a_round_tell_what_was_left_out_and_why(house: House) -> None:
+    gaps = (
+        Gap(GapReason.TIMED_OUT, Facet.TLS, 443),
+        Gap(GapReason.REFUSED_BY_SCOPE, detail="excluded address=192.0.2.10 'why=heart <b>monitor</b>'"),
+    )
+    seen = look(house, Outcome.PARTIAL, *gaps)
     rows = HostResult.objects.filter(organisation=house.water)
     rows.update(target=house.target, facts=dump_host(seen), outcome=Outcome.PARTIAL)
+    shown = house.browser(Role.OPERATOR).get(f"/rounds/{house.round.pk}/").content.decode()
+    assert f'<a href="/targets/{house.target.pk}/"><span class="address">192.0.2.10</span></a>' in shown
+    assert "443/tcp, TLS" in shown
+    assert "Reason given: heart &lt;b&gt;monitor&lt;/b&gt;" in shown
     where = f"/targets/{house.target.pk}/"
     html = house.browser(Role.UNIT_MEMBER).get(where).content.decode()
 
@@ -142,6 +150,17 @@ def test_the_page_of_a_target_tells_what_was_left_out_and_why(house: House) -> N
         facts=dump_host(replace(seen, outcome=Outcome.INSPECTED, coverage=Coverage())), outcome=Outcome.INSPECTED
     )
     assert "left nothing out" in house.browser(Role.UNIT_MEMBER).get(where).content.decode()
+    assert "Nothing is known" not in house.browser(Role.OPERATOR).get(f"/rounds/{house.round.pk}/").content.decode()
+
+
+def test_the_page_of_a_round_names_no_address_that_nobody_uses(house: House) -> None:
+    rows = HostResult.objects.filter(organisation=house.water)
+    facts = dump_host(look(house, Outcome.UNREACHABLE, Gap(GapReason.HOST_SILENT)))
+    rows.update(target=house.target, outcome=Outcome.UNREACHABLE, silent=True, facts=facts)
+    where = f"/rounds/{house.round.pk}/"
+    assert "Nothing is known" in house.browser(Role.OPERATOR).get(where).content.decode()
+    Target.objects.filter(pk=house.target.pk).update(kind=TargetKind.CIDR)
+    assert "Nothing is known" not in house.browser(Role.OPERATOR).get(where).content.decode()
 
 
 def test_ticked_targets_are_changed_after_a_look_at_what_changes(house: House) -> None:

@@ -18,21 +18,28 @@ from django.urls import reverse
 
 from scanner.accounts.roles import Right
 from scanner.console.forms import PageForm
+from scanner.console.left_out import LeftOut, left_out, worst_covered_first
 from scanner.console.live import CONFIG, EVERY, STOP_POLLING, WITHOUT_SCRIPT, live
 from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
 from scanner.delivery.round_summary import Coverage, Found, outcomes
 from scanner.engine.errors import InputError, RoundsmanError
+from scanner.engine.model import Outcome
 from scanner.engine.plan import Profile
 from scanner.remediation.models import RoundScore
+from scanner.remediation.scores import unused_in
+from scanner.reports.gaps import gap_sentence
 from scanner.rounds import steps
 from scanner.rounds.making import RoundRequest, make_round
-from scanner.rounds.models import ENDED, Round, RoundState
+from scanner.rounds.models import ENDED, HostResult, LookNumber, Round, RoundState
 from scanner.rounds.service import is_served
 from scanner.rounds.status import status_of
 from targets.models import Organisation
 
 PER_PAGE = 50
+
+HOSTS = 50
+"""Hosts that the page of a round names, of those that were not inspected, or in part only."""
 
 NAMED = 3
 """Organisations of a round that the list names; of more it tells the number."""
@@ -84,6 +91,7 @@ def _told(request: PageRequest, number: int) -> dict[str, Any]:
         "shown": f"{this.state}-over" if over else this.state,
         "status": None if over else status_of(this.pk, request.now, served=is_served(settings.DATA_DIR)),
         "outcome": _outcome(request, this) if over and not this.pruned else None,
+        "why": lambda reason: gap_sentence(reason.reason, reason.detail, request.words),
         "may_pause": this.state in (RoundState.PLANNED, RoundState.RUNNING),
         "may_cancel": this.state not in ENDED,
         "every": EVERY,
@@ -103,8 +111,9 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The same of all together, and of the first organisations; ``more`` are not named."""
+class Result:
+    """The same of all together, and of the first organisations; ``more`` are not named. So it is with the hosts that
+    were not inspected, or in part only."""
 
     hosts: int
     inspected: int
@@ -115,16 +124,20 @@ class Outcome:
     fixed: int
     lines: tuple[Line, ...]
     more: int
+    gaps: tuple[LeftOut, ...]
+    more_gaps: int
 
 
-def _outcome(request: PageRequest, this: Round) -> Outcome:
+def _outcome(request: PageRequest, this: Round) -> Result:
     sums = outcomes(this)
     owners = list(request.sight.rows(Organisation).filter(pk__in=sums)[:PER_PAGE])
     rows = request.sight.rows(RoundScore).filter(round=this, organisation__in=owners)
     scores = dict(rows.values_list("organisation", "value"))
     lines = tuple(Line(each, *sums[each.pk], scores.get(each.pk)) for each in owners)
+    gaps = _not_inspected(request, this)
+    shown = request.sight.rows(HostResult).filter(pk__in=gaps[:HOSTS])
     covered, found = [each for each, _ in sums.values()], [each for _, each in sums.values()]
-    return Outcome(
+    return Result(
         hosts=sum(each.hosts for each in covered),
         inspected=sum(each.inspected for each in covered),
         partial=sum(each.partial for each in covered),
@@ -134,7 +147,16 @@ def _outcome(request: PageRequest, this: Round) -> Outcome:
         fixed=sum(each.fixed for each in found),
         lines=lines,
         more=len(sums) - len(lines),
+        gaps=tuple(left_out(worst_covered_first(shown.select_related("organisation", "target")))),
+        more_gaps=max(0, len(gaps) - HOSTS),
     )
+
+
+def _not_inspected(request: PageRequest, this: Round) -> list[int]:
+    """Return the first looks that did not see all that was asked for, without addresses that nobody uses."""
+    looks = request.sight.rows(HostResult).filter(round=this, look=LookNumber.FIRST).exclude(outcome=Outcome.INSPECTED)
+    unused = {each.result for each in unused_in([this.pk])}
+    return [number for number in worst_covered_first(looks).values_list("pk", flat=True) if number not in unused]
 
 
 class RoundForm(PageForm):

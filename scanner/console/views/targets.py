@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Case, Count, Max, Q, QuerySet, TextField, Value, When
+from django.db.models import Count, Max, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -19,17 +19,15 @@ from django.urls import reverse
 from scanner.accounts.roles import Right
 from scanner.console.first_steps import after
 from scanner.console.forms import ListFilter, PageForm, choose_from, note_problems
+from scanner.console.left_out import left_out, worst_covered_first
 from scanner.console.proposals import WRITTEN, may_register, revised, written
 from scanner.console.ranked import worst_first
 from scanner.console.requests import PageRequest
-from scanner.engine.errors import InputError
 from scanner.engine.model import Outcome
 from scanner.remediation.counted import TO_BE_FIXED
 from scanner.remediation.models import Finding
-from scanner.reports.coverage import not_inspected
 from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
-from scanner.reports.model import NotInspected
 from scanner.rounds.checking import ANY_PORT, hindrances
 from scanner.rounds.models import HostResult, LookNumber
 from targets.addresses import AddressError, parse_address
@@ -125,14 +123,14 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         ports=Max("ports_open"),
     )
     rows = list(rounds.order_by("-round")[:ROUNDS])
-    newest = looks.filter(round=rows[0]["round"]).select_related("target") if rows else looks.none()
+    newest = looks.filter(round=rows[0]["round"]).select_related("organisation", "target") if rows else looks.none()
     found = list(_findings_of(request, this)) if this.retired_at is None else []
     told = {
         "this": this,
         "owner": owner,
         "hindrance": next(iter(hindrances([this], ANY_PORT, request.now)), None),
         "rounds": rows,
-        "gaps": list(_gaps(newest)),
+        "gaps": list(left_out(worst_covered_first(newest)[:HOSTS])),
         "why": lambda reason: gap_sentence(reason.reason, reason.detail, request.words),
         "findings": found[:WORST],
         "more": max(0, len(found) - WORST),
@@ -140,18 +138,6 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "may_change": may_register(request, owner) and this.retired_at is None,
     }
     return render(request, "target.html", told)
-
-
-def _gaps(looks: QuerySet[HostResult]) -> Iterator[NotInspected]:
-    """Yield what looks left out, those first that saw nothing; of a wide network of the first hosts alone."""
-    whole = Q(outcome__in=(Outcome.INSPECTED, Outcome.PARTIAL))
-    for row in looks.annotate(saw=Case(When(whole, then=Value(1)), default=Value(0))).order_by("saw", "pk")[:HOSTS]:
-        try:
-            found = not_inspected(row, row.inspection())
-        except InputError:  # a newer Roundsman wrote it
-            continue
-        if found.reasons or found.outcome is not Outcome.INSPECTED:
-            yield found
 
 
 def _findings_of(request: PageRequest, target: Target) -> Iterable[Finding]:
