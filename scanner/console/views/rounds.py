@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,12 +22,11 @@ from scanner.console.left_out import LeftOut, left_out, worst_covered_first
 from scanner.console.live import CONFIG, EVERY, STOP_POLLING, WITHOUT_SCRIPT, live
 from scanner.console.refusals import why
 from scanner.console.requests import PageRequest
-from scanner.delivery.round_summary import Coverage, Found, outcomes
+from scanner.delivery.round_summary import Coverage, Found, outcomes, unused_of
 from scanner.engine.errors import InputError, RoundsmanError
 from scanner.engine.model import Outcome
 from scanner.engine.plan import Profile
 from scanner.remediation.models import RoundScore
-from scanner.remediation.scores import unused_in
 from scanner.reports.gaps import gap_sentence
 from scanner.rounds import steps
 from scanner.rounds.making import RoundRequest, make_round
@@ -129,12 +128,13 @@ class Result:
 
 
 def _outcome(request: PageRequest, this: Round) -> Result:
-    sums = outcomes(this)
+    unused = unused_of(this)
+    sums = outcomes(this, unused)
     owners = list(request.sight.rows(Organisation).filter(pk__in=sums)[:PER_PAGE])
     rows = request.sight.rows(RoundScore).filter(round=this, organisation__in=owners)
     scores = dict(rows.values_list("organisation", "value"))
     lines = tuple(Line(each, *sums[each.pk], scores.get(each.pk)) for each in owners)
-    gaps = _not_inspected(request, this)
+    gaps = _not_inspected(request, this, unused)
     shown = request.sight.rows(HostResult).filter(pk__in=gaps[:HOSTS])
     covered, found = [each for each, _ in sums.values()], [each for _, each in sums.values()]
     return Result(
@@ -152,10 +152,9 @@ def _outcome(request: PageRequest, this: Round) -> Result:
     )
 
 
-def _not_inspected(request: PageRequest, this: Round) -> list[int]:
+def _not_inspected(request: PageRequest, this: Round, unused: Container[int]) -> list[int]:
     """Return the first looks that did not see all that was asked for, without addresses that nobody uses."""
     looks = request.sight.rows(HostResult).filter(round=this, look=LookNumber.FIRST).exclude(outcome=Outcome.INSPECTED)
-    unused = {each.result for each in unused_in([this.pk])}
     return [number for number in worst_covered_first(looks).values_list("pk", flat=True) if number not in unused]
 
 
