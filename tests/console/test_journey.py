@@ -33,6 +33,7 @@ from tests.pages.test_in_browser import AXE, LEVELS, VIOLATIONS
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.lab,
+    pytest.mark.timeout(900),  # a hundred pages, each read by axe-core: a minute alone, five beside seven other tests
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server"),
 ]
 
