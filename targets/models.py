@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
@@ -132,6 +133,14 @@ class Organisation(Retirable):
         """The name in the organisation's own language, or in the other one when that is empty."""
         names = (self.name_zh, self.name_en) if self.language == Language.CHINESE else (self.name_en, self.name_zh)
         return names[0] or names[1]
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the day of a moment by the organisation's clocks, as reports, notices and mails have it."""
+        return moment.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def last_day_before(self, end: datetime) -> date:
+        """Return the last day that has begun before ``end``, by the organisation's clocks."""
+        return self.day_of(end - timedelta(microseconds=1))
 
     @property
     def anchors(self) -> tuple[bytes, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -181,7 +180,7 @@ def answer_notice(request: ApiRequest, number: Number, sent: GivenAnswers) -> Wh
         Answered(index, **{**each.model_dump(), "answer": Answer(each.answer)})
         for index, each in enumerate(sent.answers)
     ]
-    wrong = _wrong(given, request.now.astimezone(ZoneInfo(row.organisation.time_zone)).date())
+    wrong = _wrong(given, row.organisation.day_of(request.now))
     if not wrong:
         errors = answer(row, [Given(each.said) for each in given], request.visit.who, request.now)
         wrong = [Wrong(f"/answers/{each.row}", each.message) for each in errors]

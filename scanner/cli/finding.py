@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -293,18 +293,8 @@ def _end_of(day: datetime, finding: Finding) -> datetime:
     return datetime.combine(day.date() + timedelta(days=1), time(), zone)
 
 
-def _day(moment: datetime, finding: Finding) -> date:
-    """Return the day of a moment where the organisation is, as reports, notices and mails have it."""
-    return moment.astimezone(ZoneInfo(finding.organisation.time_zone)).date()
-
-
-def _last_day(end: datetime, finding: Finding) -> date:
-    """Return the last day before ``end`` where the organisation is."""
-    return _day(end - timedelta(microseconds=1), finding)
-
-
 def _request(held: Exemption) -> str:
-    until = _last_day(held.until, held.finding)
+    until = held.finding.organisation.last_day_before(held.until)
     asked = "risk acceptance" if held.kind == State.ACCEPTED else "false positive"
     said = f"{asked} {held.state}, up to and including {until}, by {held.owner}: {held.reason}"
     return printable(f"{said} ({held.proof})" if held.proof else said)
@@ -313,14 +303,15 @@ def _request(held: Exemption) -> str:
 def _due(finding: Finding, now: datetime) -> str:
     from scanner.remediation.counted import is_overdue
 
+    day_of = finding.organisation.day_of
     if finding.fixed is not None:
-        return f"fixed {_day(finding.fixed, finding)}"
+        return f"fixed {day_of(finding.fixed)}"
     if finding.exempt_until is not None:
-        return f"exempt until the end of {_last_day(finding.exempt_until, finding)}"
+        return f"exempt until the end of {finding.organisation.last_day_before(finding.exempt_until)}"
     if finding.reported is None:
         due = "not reported yet"
     elif finding.deadline is None:
         due = "no deadline"
     else:
-        due = f"due {_day(finding.deadline, finding)}" + (", overdue" if is_overdue(finding, now) else "")
-    return f"claimed {_day(finding.claimed, finding)}, {due}" if finding.claimed else due
+        due = f"due {day_of(finding.deadline)}" + (", overdue" if is_overdue(finding, now) else "")
+    return f"claimed {day_of(finding.claimed)}, {due}" if finding.claimed else due

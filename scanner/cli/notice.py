@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -108,10 +107,9 @@ def list_notices(
         typer.echo("There is no such notice.")
     for each in notices:
         asked = sum(not item.to_check for item in each.items.all())
-        line = (
-            f"{each.number:<16}  {_day(each, each.issued)}  {each.organisation.slug:<20}  {asked:>4}  {_standing(each)}"
-        )
-        typer.echo(line)
+        owner = each.organisation
+        issued = owner.day_of(each.issued)
+        typer.echo(f"{each.number:<16}  {issued}  {owner.slug:<20}  {asked:>4}  {_standing(each)}")
 
 
 @app.command(short_help="Show a notice and its answers; write its documents.")
@@ -147,7 +145,7 @@ def show(
             )
             for reply in item.replies.all():
                 told = "; ".join(f"{name}: {printable(text)}" for name, text in reply.detail.items())
-                typer.echo(f"        {_day(notice, reply.at)} {reply.answer}  {told}")
+                typer.echo(f"        {notice.organisation.day_of(reply.at)} {reply.answer}  {told}")
         if output is not None:
             for path in _write(notice, output, forms):
                 typer.echo(path)
@@ -181,15 +179,10 @@ def _notice(number: str) -> Notice:
 
 def _standing(notice: Notice) -> str:
     if notice.withdrawn:
-        return f"withdrawn on {_day(notice, notice.withdrawn)}"
+        return f"withdrawn on {notice.organisation.day_of(notice.withdrawn)}"
     if notice.answered:
-        return f"answered on {_day(notice, notice.answered)}"
+        return f"answered on {notice.organisation.day_of(notice.answered)}"
     return f"to be answered by {_last_day(notice)}"
-
-
-def _day(notice: Notice, moment: datetime) -> date:
-    """Return the day of a moment where the organisation is, as the notice has it."""
-    return moment.astimezone(ZoneInfo(notice.organisation.time_zone)).date()
 
 
 def _last_day(notice: Notice) -> str:

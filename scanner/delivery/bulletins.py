@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -71,7 +70,7 @@ def send_due_bulletin(organisation: Organisation, now: datetime) -> int:
     every = settings.INSTALLATION.bulletin
     if every == "off" or not organisation.children.filter(retired_at=None).exists():
         return 0
-    today = now.astimezone(ZoneInfo(organisation.time_zone)).date()
+    today = organisation.day_of(now)
     wanted = Wanted(organisation, *last_span(today, months=3 if every == "quarterly" else 1))
     done = f"bulletin:{organisation.pk}:{wanted.first}:{wanted.last}"
     if not untold({done}):

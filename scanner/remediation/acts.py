@@ -7,8 +7,7 @@ audit trail. What can't be done raises ``Refused`` that says why, and changes no
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
@@ -265,7 +264,7 @@ def _exemption(
 
 
 def _check_end(row: Finding, until: datetime, now: datetime, *, long: bool) -> None:
-    last = _last_day(row, until)
+    last = row.organisation.last_day_before(until)
     if until <= now:
         raise Refused(f"An exemption can't end in the past: {last}.", "ends-in-the-past", until=last)
     if not long and until > now + LONGEST:
@@ -316,14 +315,9 @@ def _not_to_fix(row: Finding, what: str) -> Refused | None:
     if row.state in TO_FIX:
         return None
     if row.exempt_until is not None:
-        last = _last_day(row, row.exempt_until)
+        last = row.organisation.last_day_before(row.exempt_until)
         return Refused(f"Finding {row.pk} {what}: it is exempt until {last}; end that first.", "is-exempt", until=last)
     return Refused(f"Finding {row.pk} {what}: it is {row.state}.", "is-fixed")
-
-
-def _last_day(row: Finding, end: datetime) -> date:
-    """Return the last day before ``end`` where the organisation is."""
-    return (end - timedelta(microseconds=1)).astimezone(ZoneInfo(row.organisation.time_zone)).date()
 
 
 def _who(by: str) -> str:

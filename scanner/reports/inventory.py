@@ -14,7 +14,7 @@ from scanner.engine.facts.tls import Answer, TlsFacts
 from scanner.engine.hostile import line
 from scanner.engine.intel.lifecycles import Support, release_of
 from scanner.engine.intel.products import product_named
-from scanner.engine.model import HostInspection, Service
+from scanner.engine.model import Coverage, Facet, HostInspection, Service, Transport
 from scanner.engine.rules.installed import installed
 from scanner.engine.rules.software import keepers
 from scanner.engine.rules.x509_view import view
@@ -49,7 +49,7 @@ def seen(row: HostResult, day: dt.date) -> Seen:
     """
     inspection = row.inspection()
     row.facts = b""
-    services = tuple(_service(service) for service in inspection.ports)
+    services = tuple(_service(service, inspection.coverage) for service in inspection.ports)
     ages = tuple(_ages(inspection, row, day))
     return Seen(row, services, replace(inspection, services=(), second_looks=()), ages)
 
@@ -155,13 +155,14 @@ def _counted(service: InventoryService, host: str, counts: Counter[Where]) -> In
     return replace(service, findings=counts[host, service.port, service.transport])
 
 
-def _service(service: Service) -> InventoryService:
-    facts = service.tls_facts
+def _service(service: Service, coverage: Coverage) -> InventoryService:
+    facts, endpoint = service.tls_facts, service.endpoint
+    told = endpoint.transport is Transport.UDP or coverage.covers(Facet.TLS, endpoint.port, endpoint.transport)
     return InventoryService(
-        port=service.endpoint.port,
-        transport=service.endpoint.transport,
+        port=endpoint.port,
+        transport=endpoint.transport,
         protocol=service.protocol,
-        tls=service.tls,
+        tls=service.tls if service.tls or told else None,
         product=service.product,
         version=service.version,
         tls_versions=tuple(version for version, answer in facts.versions if answer is Answer.YES) if facts else (),

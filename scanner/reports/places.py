@@ -35,13 +35,14 @@ class Certificate:
 class InventoryService:
     """An open port. ``tls_versions`` are those it accepts, oldest first; ``findings`` counts its open findings.
 
+    ``tls`` tells whether it speaks inside TLS from the first byte, None where that was not inspected to its end.
     ``products`` are the ids of what was recognised there.
     """
 
     port: int
     transport: Transport
     protocol: str
-    tls: bool
+    tls: bool | None
     product: str
     version: str
     tls_versions: tuple[str, ...]

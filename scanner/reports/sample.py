@@ -47,8 +47,8 @@ def sample_report(language: Language) -> m.ReportModel:
     found, proof = _findings(language), _proof()
     new, back = {41, 42}, {17}
     unfinished = [each for each in found if each.state in ("open", "claimed")]
-    inventory = _inventory(found)
     score = _score(unfinished)
+    inventory = _inventory(found, score)
     chinese = language is Language.ZH_HANS
     return m.ReportModel(
         organisation=m.Organisation("water", NAME, str(language), "Asia/Shanghai", SUPERVISOR),
@@ -248,7 +248,8 @@ _SERVICES = {
 _EXPIRES = {WWW: 84, MAIL: -7, PORTAL: 25, PRINTER: 700}
 
 
-def _inventory(found: tuple[m.Finding, ...]) -> tuple[InventoryHost, ...]:
+def _inventory(found: tuple[m.Finding, ...], score: OrganisationScore) -> tuple[InventoryHost, ...]:
+    scores = {host.host: host.value for host in score.hosts}
     partial = {PORTAL: Outcome.PARTIAL, SILENT: Outcome.UNREACHABLE}
     hosts = []
     for host in HOSTS:
@@ -261,7 +262,7 @@ def _inventory(found: tuple[m.Finding, ...]) -> tuple[InventoryHost, ...]:
                 key_target=host == PORTAL,
                 outcome=partial.get(host, Outcome.INSPECTED),
                 worst=here[0].severity if here else None,
-                score=None if host == SILENT else score_host(host, map(_scored, here)).value,
+                score=scores.get(host),
                 services=tuple(_service(host, each, here) for each in _SERVICES.get(host, ())),
             )
         )
@@ -270,7 +271,7 @@ def _inventory(found: tuple[m.Finding, ...]) -> tuple[InventoryHost, ...]:
 
 def _service(host: str, known: tuple[int, str, str, str], here: list[m.Finding]) -> InventoryService:
     port, protocol, product, version = known
-    tls = port == 443
+    tls = {443: True, 8443: None}.get(port, False)
     issuer = "CN=Example Trust CA G2"
     certificate = Certificate(f"CN={host}", issuer, NOW + _EXPIRES[host] * DAY) if tls else None
     return InventoryService(

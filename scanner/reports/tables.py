@@ -180,7 +180,7 @@ class _Tables:
             service.protocol,
             service.product,
             service.version,
-            self._yes(service.tls),
+            self._t("inventory.tls_unknown") if service.tls is None else self._yes(service.tls),
             self._t.listed(service.tls_versions),
             service.findings,
         )

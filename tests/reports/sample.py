@@ -367,7 +367,7 @@ def _inventory() -> tuple[InventoryHost, ...]:
             100.0,
             (
                 InventoryService(443, Transport.TCP, "http", True, "", "", ("TLSv1.2",), expired, 0),
-                InventoryService(8443, Transport.TCP, "unknown", False, HOSTILE, HOSTILE, (), None, 0),
+                InventoryService(8443, Transport.TCP, "unknown", None, HOSTILE, HOSTILE, (), None, 0),
             ),
         ),
         InventoryHost("192.0.2.40", "192.0.2.40", "192.0.2.40", False, Outcome.UNREACHABLE, None, None, ()),

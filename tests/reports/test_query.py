@@ -19,7 +19,18 @@ from scanner.engine.errors import InputError
 from scanner.engine.facts.tls import TlsFacts
 from scanner.engine.inspect import Observer
 from scanner.engine.intel.lifecycles import Support
-from scanner.engine.model import Confidence, GapReason, HostInspection, Severity, Transport, Vantage
+from scanner.engine.model import (
+    Confidence,
+    Facet,
+    Gap,
+    GapReason,
+    HostInspection,
+    Outcome,
+    Severity,
+    Target,
+    Transport,
+    Vantage,
+)
 from scanner.engine.plan import Plan
 from scanner.engine.probes.dial import Gate
 from scanner.flow import carry_out
@@ -31,6 +42,7 @@ from scanner.reports.inventory import certificate_of
 from scanner.reports.places import Place
 from scanner.reports.priorities import fix_first
 from scanner.reports.query import latest_round, report_model
+from scanner.reports.render import render_html
 from scanner.reports.together import Together
 from scanner.rounds.models import PlanKind, Round
 from scanner.rounds.planning import PlanRequest, make_plan
@@ -170,6 +182,22 @@ def test_the_inventory_lists_what_listens(owner: Organisation, engine: Engine) -
     (service,) = hosts["192.0.2.10"].services
     assert (service.port, service.protocol, service.version, service.findings) == (6379, "redis", "99.0.1", 1)
     assert (hosts["192.0.2.10"].worst, hosts["192.0.2.11"].worst) == (Severity.CRITICAL, None)
+
+
+def test_a_port_whose_tls_was_not_inspected_to_its_end_is_not_said_to_have_none(
+    owner: Organisation, engine: Engine
+) -> None:
+    def unfinished(target: Target, plan: Plan) -> HostInspection:
+        web = open_web(target, plan)
+        gap = Gap(GapReason.TIMED_OUT, Facet.TLS, 80)
+        return replace(web, outcome=Outcome.PARTIAL, coverage=replace(web.coverage, gaps=(gap,)))
+
+    engine.answers["192.0.2.10"] = unfinished
+    said = report(owner, engine)
+    told = {host.host: service.tls for host in said.inventory for service in host.services}
+    assert told == {"192.0.2.10": None, "192.0.2.11": False}
+    english = replace(said, organisation=replace(said.organisation, language="en"))
+    assert "<td>not inspected</td>" in render_html(english)
 
 
 def test_addresses_of_a_network_where_nothing_ever_answered_are_no_hosts(owner: Organisation, engine: Engine) -> None:
