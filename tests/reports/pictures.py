@@ -1,6 +1,7 @@
-"""Takes the pictures of the documentation: sample documents and mails, photographed by headless Chromium.
+"""Takes the pictures of the documentation: documents and mails, samples and those of the demo, photographed by headless
+Chromium.
 
-Run from the checkout: ``python -m tests.reports.pictures [DIRECTORY]``.
+Run from the checkout, after ``make demo``: ``python -m tests.reports.pictures [DIRECTORY]``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import django
@@ -24,7 +26,9 @@ from scanner.delivery.samples import render_sample  # noqa: E402 - Django comes 
 from scanner.engine.catalogue.load import Language  # noqa: E402 - Django must be ready first
 from tests.pages.shown import browser, tab  # noqa: E402 - Django must be ready first
 
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "pictures"
+DEMO = ROOT / "var" / "demo"
 SCREENS = {"desk": (960, 800), "phone": (375, 1100), "mail": (640, 1000)}
 """Width, and the most height, in pixels."""
 
@@ -48,6 +52,19 @@ SHOTS = (
     *(Shot("mail:round-report", each, "mail") for each in Language),
     Shot("mail:urgent-alert", Language.ZH_HANS, "phone"),
 )
+
+DEMO_SHOTS = (
+    ("report", "reports/{unit}-*.html", ("desk", "phone", "print")),
+    ("notice", "mail/*-notice-{unit}-*/*.html", ("print",)),
+    ("bulletin", "reports/{language}/*.html", ("desk", "phone", "print")),
+    ("mail-round-report", "mail/*-round-report-{unit}-*.html", ("mail", "phone")),
+    ("mail-urgent-alert", "mail/*-urgent-alert-{unit}-*.html", ("mail",)),
+    ("mail-notice", "mail/*-notice-{unit}-*.html", ("mail",)),
+)
+"""Documents of the demo, the files they are in (the last one, in the order of their names), and the devices."""
+
+DEMO_UNITS = {Language.EN: "transport", Language.ZH_HANS: "water"}
+"""The organisation of the demo that reads each language."""
 
 SECONDS = 60
 _CHROMIUM = shutil.which("chromium") or "chromium"
@@ -80,17 +97,26 @@ def photograph(page: Path, picture: Path, width: int, height: int, *options: str
 
 
 def make(directory: Path) -> Iterator[Path]:
-    """Render the sample report, notice, bulletin and mails, and photograph them."""
+    """Photograph the sample report, notice, bulletin and mails, and those that the demo left."""
     directory.mkdir(parents=True, exist_ok=True)
     with browser() as running:
         for shot in SHOTS:
             html = render_sample(shot.name, shot.language)["html"]
-            path = directory / f"{shot.name.replace(':', '-')}-{shot.language}-{shot.device}.png"
-            if shot.device == "print":
-                _print(running, html, path)
-            else:
-                _shoot(running, html, path, *SCREENS[shot.device])
-            yield path
+            yield _take(running, html, directory / f"{shot.name.replace(':', '-')}-{shot.language}", shot.device)
+        for (name, pattern, devices), (language, unit) in product(DEMO_SHOTS, DEMO_UNITS.items()):
+            page = max(DEMO.glob(pattern.format(unit=unit, language=language)))
+            for device in devices:
+                html = page.read_text(encoding="utf-8")
+                yield _take(running, html, directory / f"demo-{name}-{language}", device)
+
+
+def _take(running: Browser, html: str, stem: Path, device: str) -> Path:
+    path = stem.with_name(f"{stem.name}-{device}.png")
+    if device == "print":
+        _print(running, html, path)
+    else:
+        _shoot(running, html, path, *SCREENS[device])
+    return path
 
 
 def _shoot(running: Browser, html: str, path: Path, width: int, height: int) -> None:
