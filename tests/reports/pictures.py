@@ -50,7 +50,7 @@ SHOTS = (
     *(Shot("notice", each, "print") for each in Language),
     *(Shot("bulletin", each, device) for each in Language for device in ("desk", "print")),
     *(Shot("mail:round-report", each, "mail") for each in Language),
-    Shot("mail:urgent-alert", Language.ZH_HANS, "phone"),
+    *(Shot("mail:urgent-alert", each, "phone") for each in Language),
 )
 
 DEMO_SHOTS = (
@@ -61,7 +61,8 @@ DEMO_SHOTS = (
     ("mail-urgent-alert", "mail/*-urgent-alert-{unit}-*.html", ("mail",)),
     ("mail-notice", "mail/*-notice-{unit}-*.html", ("mail",)),
 )
-"""Documents of the demo, the files they are in (the last one, in the order of their names), and the devices."""
+"""Documents of the demo, the files they are in (the last one, in the order of their names), and the devices. Its English
+unit has nothing that is urgent."""
 
 DEMO_UNITS = {Language.EN: "transport", Language.ZH_HANS: "water"}
 """The organisation of the demo that reads each language."""
@@ -104,10 +105,10 @@ def make(directory: Path) -> Iterator[Path]:
             html = render_sample(shot.name, shot.language)["html"]
             yield _take(running, html, directory / f"{shot.name.replace(':', '-')}-{shot.language}", shot.device)
         for (name, pattern, devices), (language, unit) in product(DEMO_SHOTS, DEMO_UNITS.items()):
-            page = max(DEMO.glob(pattern.format(unit=unit, language=language)))
-            for device in devices:
+            for page in sorted(DEMO.glob(pattern.format(unit=unit, language=language)))[-1:]:
                 html = page.read_text(encoding="utf-8")
-                yield _take(running, html, directory / f"demo-{name}-{language}", device)
+                for device in devices:
+                    yield _take(running, html, directory / f"demo-{name}-{language}", device)
 
 
 def _take(running: Browser, html: str, stem: Path, device: str) -> Path:
