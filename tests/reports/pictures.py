@@ -61,8 +61,9 @@ DEMO_SHOTS = (
     ("mail-urgent-alert", "mail/*-urgent-alert-{unit}-*.html", ("mail",)),
     ("mail-notice", "mail/*-notice-{unit}-*.html", ("mail",)),
 )
-"""Documents of the demo, the files they are in (the last one, in the order of their names), and the devices. Its English
-unit has nothing that is urgent."""
+"""Documents of the demo, the files they are in (the last one, in the order of their names), and the devices.
+
+Nothing of its English unit is urgent."""
 
 DEMO_UNITS = {Language.EN: "transport", Language.ZH_HANS: "water"}
 """The organisation of the demo that reads each language."""
