@@ -127,7 +127,7 @@ def inspect_command(
     with Results(asked, lang, replace(basis, intel=_intel())) as results:
         started = dt.datetime.now(dt.UTC)
         total = sum(len(plan.targets) + len(plan.domains) for plan in plans)
-        with Crew(plans, _gate) as crew, display(total) as progress:
+        with Crew(plans, _gate) as crew, display(lambda: total) as progress:
             interrupted = _run(crew, results, progress)
         if crew.lost:
             typer.echo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
@@ -21,8 +21,8 @@ class Display(Protocol):
 
 
 @contextmanager
-def display(total: int) -> Iterator[Display]:
-    """Show the progress of ``total`` hosts until the block ends."""
+def display(total: Callable[[], int]) -> Iterator[Display]:
+    """Show the progress of so many hosts until the block ends; ``total`` is asked anew each time one is done."""
     if not sys.stderr.isatty():
         yield _Lines(total)
         return
@@ -42,18 +42,18 @@ def counted(items: Sequence[Item], doing: str) -> Iterator[Item]:
 
 
 class _Lines:
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: Callable[[], int]) -> None:
         self._total = total
         self._done = 0
 
     def observe(self, progress: Progress) -> None:
         if progress.stage is Stage.DONE and progress.inspection is not None:
             self._done += 1
-            print(f"[{self._done}/{self._total}] {_summary(progress.inspection)}", file=sys.stderr, flush=True)
+            print(f"[{self._done}/{self._total()}] {_summary(progress.inspection)}", file=sys.stderr, flush=True)
 
 
 class _Bar:
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: Callable[[], int]) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
@@ -67,7 +67,8 @@ class _Bar:
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._progress.add_task("finding open ports", total=total)
+        self._total = total
+        self._task = self._progress.add_task("finding open ports", total=total())
 
     def __enter__(self) -> _Bar:
         self._progress.start()
@@ -80,7 +81,8 @@ class _Bar:
         if progress.stage is Stage.LOOKING:
             self._progress.update(self._task, description=f"looking at {progress.target.address}")
         elif progress.stage is Stage.DONE and progress.inspection is not None:
-            self._progress.update(self._task, advance=1, description=_summary(progress.inspection))
+            said = _summary(progress.inspection)
+            self._progress.update(self._task, total=self._total(), advance=1, description=said)
 
 
 def _summary(inspection: HostInspection) -> str:

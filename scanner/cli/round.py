@@ -5,7 +5,7 @@ Django's models are imported by the commands only, so that ``--help`` needs no d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -264,7 +264,7 @@ def _say_if_stopped() -> None:
 
 
 @contextmanager
-def _watch(hosts: int) -> Iterator[Observer]:
+def _watch(hosts: Callable[[], int]) -> Iterator[Observer]:
     from scanner.cli.progress import display
 
     with display(hosts) as shown:

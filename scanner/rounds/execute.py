@@ -88,11 +88,15 @@ def _cancel(round_id: int, hand: Hand) -> None:
 
 
 class _Watching:
-    """Shows the progress of a look at a time: its display is opened with the first of its jobs."""
+    """Shows the progress of a look at a time: its display is opened with the first of its jobs.
+
+    Others may begin before the last organisation was prepared, so the hosts are counted anew with each.
+    """
 
     def __init__(self, ways: Ways) -> None:
         self._watch = ways.watch
         self._look: int | None = None
+        self._hosts = self._done_before = 0
         self._open = ExitStack()
         self._observer: Observer = lambda _: None
         self._lock = threading.Lock()
@@ -106,12 +110,17 @@ class _Watching:
     def of(self, job: Job) -> Observer:
         """Return who is to hear of the progress of this job."""
         with self._lock:
-            if self._look != job.look:
-                self._open.close()
-                jobs = Job.objects.filter(round=job.round_id, kind=JobKind.LOOK, look=job.look)
-                hosts = sum(len(hosts_left(each)) for each in jobs.exclude(state=JobState.CANCELLED))
-                self._observer = self._open.enter_context(self._watch(hosts)) if hosts else (lambda _: None)
+            jobs = Job.objects.filter(round=job.round_id, kind=JobKind.LOOK, look=job.look)
+            jobs = jobs.exclude(state=JobState.CANCELLED)
+            hosts = sum(map(len, jobs.values_list("hosts", flat=True)))
+            is_another = self._look != job.look
+            if is_another:
+                self._done_before = hosts - sum(len(hosts_left(each)) for each in jobs)
+            self._hosts = hosts - self._done_before
+            if is_another:
                 self._look = job.look
+                self._open.close()
+                self._observer = self._open.enter_context(self._watch(lambda: self._hosts))
         return self._tell
 
     def _tell(self, progress: Progress) -> None:

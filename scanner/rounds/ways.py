@@ -20,7 +20,7 @@ from targets.models import Organisation
 from targets.names import resolve_name
 
 
-def _nobody_watches(hosts: int) -> AbstractContextManager[Observer]:
+def _nobody_watches(hosts: Callable[[], int]) -> AbstractContextManager[Observer]:
     del hosts
     return nullcontext(lambda _: None)
 
@@ -39,11 +39,12 @@ class Ways:
     """How a round reaches the world: which engine, which resolver, whose clock, and who watches.
 
     ``engine`` None is the real one, in a child process; a given one runs in the worker itself. ``resolver`` is asked
-    about domains; None means that they are not inspected. ``watch`` is given the number of hosts and domains to inspect
-    and returns a context whose value hears of the progress of each. ``now`` tells the time, aware, in UTC.
+    about domains; None means that they are not inspected. ``watch`` is given what tells the number of hosts and domains
+    to inspect, as far as it is known by then, and returns a context whose value hears of the progress of each. ``now``
+    tells the time, aware, in UTC.
     """
 
-    watch: Callable[[int], AbstractContextManager[Observer]] = _nobody_watches
+    watch: Callable[[Callable[[], int]], AbstractContextManager[Observer]] = _nobody_watches
     resolve: Resolve = resolve_name
     engine: Callable[[Plan, Gate, Observer], AsyncIterator[HostInspection]] | None = None
     resolver: ResolverAddress | None = field(default_factory=lambda: settings.RESOLVER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
@@ -20,7 +20,8 @@ from scanner.rounds import look, run
 from scanner.rounds.execute import execute
 from scanner.rounds.look import LookAt
 from scanner.rounds.making import RoundRequest, make_round
-from scanner.rounds.models import HostResult, PlanKind, Round
+from scanner.rounds.models import HostResult, Job, PlanKind, Round
+from scanner.rounds.steps import begin
 from scanner.rounds.ways import Ways
 from targets.models import Exclusion, Organisation
 from tests.rounds.world import Engine, authorise, open_redis, open_web, organisation, planned, register, ways
@@ -309,13 +310,37 @@ def test_the_observer_hears_of_every_host(owner: Organisation) -> None:
             observer(Progress(Stage.DONE, target))
             yield open_web(target, plan)
 
-    def watch(hosts: int) -> AbstractContextManager[Observer]:
-        expected.append(hosts)
+    def watch(hosts: Callable[[], int]) -> AbstractContextManager[Observer]:
+        expected.append(hosts())
         return nullcontext(lambda progress: heard.append(progress.stage))
 
     execute(planned(), Ways(engine=engine, watch=watch))
     assert heard == [Stage.DONE]
     assert expected == [1], "a host that may not be touched makes no progress"
+
+
+def test_hosts_of_an_organisation_that_was_prepared_later_are_counted_as_they_come(owner: Organisation) -> None:
+    register(owner, "192.0.2.10")
+    authorise(owner, "192.0.2.0/24")
+    other = organisation("power")
+    register(other, "198.51.100.1", "198.51.100.2")
+    authorise(other, "198.51.100.0/24")
+    number, told = planned(), list[int]()
+    asked: list[Callable[[], int]] = []
+
+    async def engine(plan: Plan, gate: Gate, observer: Observer) -> AsyncIterator[HostInspection]:
+        for target in plan.targets:
+            observer(Progress(Stage.DONE, target))
+            yield open_web(target, plan)
+
+    def watch(hosts: Callable[[], int]) -> AbstractContextManager[Observer]:
+        asked.append(hosts)
+        return nullcontext(lambda _: told.append(asked[0]()))
+
+    begin(number, dt.datetime.now(dt.UTC))
+    Job.objects.filter(organisation=other).update(not_before=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1))
+    execute(number, Ways(engine=engine, watch=watch))
+    assert (len(asked), told) == (1, [1, 3, 3]), "one display, whose total grows"
 
 
 def test_bad_ports_and_unknown_organisations_make_no_round(owner: Organisation) -> None:
