@@ -15,6 +15,7 @@ from pathlib import Path
 from jinja2 import TemplateSyntaxError, nodes
 
 from scanner.delivery.samples import render_sample, samples
+from scanner.delivery.template_start import README
 from scanner.engine.catalogue.load import Language
 from scanner.reports.checks_file import read_checks
 from scanner.reports.dress import STYLE, dress_of
@@ -39,7 +40,7 @@ from scanner.reports.words import shipped
 from scanner.reports.words_file import placeholders, read_words
 from targets.models import Organisation
 
-NO_TEMPLATES = frozenset({"README.txt", WORDS, CHECKS, STYLE, OWN_STYLE, *LOGOS})
+NO_TEMPLATES = frozenset({WORDS, CHECKS, STYLE, OWN_STYLE, *LOGOS})
 
 _FETCHES = re.compile(
     r"<(script|iframe|object|embed|link|base|form|video|audio)\b|\s(on[a-z]+)\s*=|"
@@ -61,10 +62,12 @@ class Layer:
     known: bool = True
 
     def files(self) -> list[str]:
-        """Return the names of its own files, sorted; what begins with a dot is nobody's."""
+        """Return the names of its own files, sorted, without the one that explains them; what begins with a dot is
+        nobody's."""
         names = (path.relative_to(self.folder) for path in self.folder.rglob("*") if not path.is_dir())
         ours = (name for name in names if self.owner or name.parts[0] != ORGANISATIONS)
-        return sorted(name.as_posix() for name in ours if not any(part.startswith(".") for part in name.parts))
+        shown = (name.as_posix() for name in ours if not any(part.startswith(".") for part in name.parts))
+        return sorted(name for name in shown if name != README)
 
 
 def layers() -> list[Layer]:

@@ -12,7 +12,10 @@ from scanner.reports.stationery import CHECKS, OWN_STYLE, WORDS
 from scanner.reports.words import shipped
 from scanner.reports.words_file import READ_BACK
 
-_README = """Your own reports, notices and mails
+README = "README.txt"
+"""Explains the set to whoever opens its folder; nothing reads it."""
+
+_README_TEXT = """Your own reports, notices and mails
 ===================================
 
 words.toml    wordings to change, in both languages, and the office: name, contact, letterhead, signature
@@ -54,7 +57,7 @@ _CHECKS = """\
 def starting_set() -> Mapping[str, str]:
     """Return the files, by name."""
     return {
-        "README.txt": _README,
+        README: _README_TEXT,
         WORDS: _WORDS + "".join(map(_words, Language)),
         CHECKS: _CHECKS + "".join(map(_checks, Language)),
         OWN_STYLE: _STYLE,

@@ -39,6 +39,7 @@ def test_a_set_is_begun_once_and_is_good(home: Path) -> None:
     listed = run("list").output
     assert "words.toml  (0 in zh-Hans, 1 in en)" in listed
     assert "css/own.css" in listed
+    assert "README" not in listed
     checked = run("check")
     assert (checked.exit_code, "nothing is wrong" in checked.output) == (0, True)
 
