@@ -255,28 +255,6 @@ def test_a_dns_server_that_answers_a_foreign_name_for_its_own_resolves_nothing(f
     assert look(dns.TCP_PROBE, respond).attribute("recursion") == recursion
 
 
-@pytest.mark.parametrize(
-    ("said", "product", "version"),
-    [
-        ("9.18.49-1~deb12u3-Debian", "BIND", "9.18.49-1~deb12u3-Debian"),
-        ("unbound 1.17.1", "Unbound", "1.17.1"),
-        ("dnsmasq-2.90", "dnsmasq", "2.90"),
-        ("PowerDNS Authoritative Server 4.7.3 (built Jan 25 2023)", "PowerDNS Authoritative Server", "4.7.3"),
-        ("PowerDNS Recursor 4.8.8 (built Apr 26 2024)", "PowerDNS Recursor", "4.8.8"),
-        ("none of your business, 9.9 times of 10", "", ""),
-    ],
-)
-def test_a_dns_server_is_named_by_how_it_words_its_version(said: str, product: str, version: str) -> None:
-    def respond(request: bytes) -> bytes:
-        message = request[2:]
-        text = bytes([len(said)]) + said.encode()
-        record = b"\xc0\x0c\x00\x10\x00\x03" + bytes(4) + len(text).to_bytes(2, "big") + text
-        return dns.framed(message[:2] + b"\x85\x00" + bytes((0, 1, 0, 1, 0, 0, 0, 0)) + message[12:] + record)
-
-    facts = look(dns.TCP_PROBE, respond)
-    assert (facts.product, facts.version) == (product, version)
-
-
 @given(st.binary(max_size=120))
 def test_random_bytes_after_our_dns_id_are_read_or_refused(reply: bytes) -> None:
     try:
