@@ -221,6 +221,7 @@ def test_cbc_is_open_to_terrapin_only_together_with_encrypt_then_mac() -> None:
         ("macs", "hmac-sha1", "SSH-MAC-WEAK", Severity.INFO),
         ("macs", "umac-64@openssh.com", "SSH-MAC-WEAK", Severity.INFO),
         ("host_key_algorithms", "ssh-dss", "SSH-HOSTKEY-WEAK", Severity.MEDIUM),
+        ("host_key_algorithms", "x509v3-ssh-dss", "SSH-HOSTKEY-WEAK", Severity.MEDIUM),
     ],
 )
 def test_an_algorithm_weighs_what_it_is_worth(field: str, name: str, check: str, severity: Severity) -> None:
@@ -241,6 +242,23 @@ def test_an_algorithm_weighs_the_same_when_its_key_comes_in_a_certificate() -> N
     assert judged(sha1)["SSH-HOSTKEY-WEAK"].severity is Severity.LOW
     both = dataclasses.replace(sha1, host_key_algorithms=("ssh-rsa-cert-v01@openssh.com", "rsa-sha2-512"))
     assert "SSH-HOSTKEY-WEAK" not in judged(both)
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "is_weak"),
+    [
+        (("x509v3-ssh-rsa", "ssh-rsa"), True),
+        (("x509v3-ssh-rsa",), True),
+        (("x509v3-ssh-rsa", "rsa-sha2-256", "ssh-rsa"), False),
+        (("x509v3-ssh-rsa", "x509v3-rsa2048-sha256"), False),
+    ],
+)
+def test_an_rsa_key_in_an_x509_certificate_signs_with_sha1_unless_it_says_otherwise(
+    algorithms: tuple[str, ...], is_weak: bool
+) -> None:
+    found = judged(dataclasses.replace(SOUND, host_key_algorithms=algorithms))
+    assert ("SSH-HOSTKEY-WEAK" in found) is is_weak
+    assert not is_weak or found["SSH-HOSTKEY-WEAK"].severity is Severity.LOW
 
 
 def test_keyboard_interactive_alone_may_be_a_second_factor() -> None:

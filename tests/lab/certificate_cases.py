@@ -108,6 +108,19 @@ def _old_signature(digest: str) -> Start:
     return start
 
 
+def _cross_signed_with_sha1() -> Start:
+    """An nginx that sends the lab's root along as another one signed it with SHA-1, when both were younger."""
+
+    @contextlib.contextmanager
+    def start(address: str, folder: Path) -> Iterator[None]:
+        crossed = resign(ROOT, RSA_ROOT, "sha1", folder, extensions=["basicConstraints=critical,CA:TRUE"])
+        chain = _stamped.pem + INTERMEDIATE.pem + crossed
+        with modern_nginx(443, _stamped, chain=chain, ciphers=RELAXED)(address, folder):
+            yield
+
+    return start
+
+
 def _written_out() -> Start:
     """An nginx whose leaf says CA:FALSE, which must be left out as it is the default (X.690 section 11.5)."""
 
@@ -377,6 +390,24 @@ CASES = (
         "CERT-SELFSIGNED",
         "TLS-SIGHASH",
         start=_self_made("-newkey", "rsa:2048", "-days", "3650"),
+    ),
+    _case(
+        55,
+        "public-root-that-an-older-one-signed-with-sha-1",
+        _stamped,
+        "TLS-SIGHASH",
+        anchors=(),
+        public=True,
+        start=_cross_signed_with_sha1(),
+    ),
+    _case(
+        56,
+        "intermediate-signed-with-sha-1",
+        _stamped,
+        "CERT-SIG-WEAK",
+        "TLS-SIGHASH",
+        anchors=(RSA_ROOT.der,),
+        start=_cross_signed_with_sha1(),
     ),
     _case(28, "tls-1.3-only-and-expired", _leaf(until=NOW - 3 * DAY), "CERT-EXPIRED", protocols="TLSv1.3"),
 )

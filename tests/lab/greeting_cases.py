@@ -7,7 +7,7 @@ import struct
 from scanner.engine.plan import Profile
 from tests.lab.case import LabCase
 from tests.lab.http_answers import together
-from tests.lab.scripted import hangs_up, scripted
+from tests.lab.scripted import Answer, hangs_up, scripted
 
 _CPING, _CPONG = b"\x12\x34\x00\x01\x0a", b"AB\x00\x01\x09"
 """The ping of AJP/1.3 and its answer (Apache Tomcat's documentation of the protocol)."""
@@ -17,9 +17,10 @@ def _long(text: bytes) -> bytes:
     return struct.pack(">I", len(text)) + text
 
 
-def connection_start(mechanisms: bytes) -> bytes:
-    """A broker's first frame (AMQP 0-9-1 section 1.4.2.1), with no properties of its own."""
-    method = b"\x00\x0a\x00\x0a\x00\x09" + _long(b"") + _long(mechanisms) + _long(b"en_US")
+def connection_start(mechanisms: bytes, **properties: bytes) -> bytes:
+    """A broker's first frame (AMQP 0-9-1 section 1.4.2.1), with these properties of its own, which are texts."""
+    told = b"".join(bytes([len(name)]) + name.encode() + b"S" + _long(text) for name, text in properties.items())
+    method = b"\x00\x0a\x00\x0a\x00\x09" + _long(told) + _long(mechanisms) + _long(b"en_US")
     return b"\x01\x00\x00" + _long(method) + b"\xce"
 
 
@@ -29,6 +30,33 @@ def _broker_for_anyone(request: bytes) -> bytes | None:
         return connection_start(b"ANONYMOUS PLAIN")
     tune = b"\x00\x0a\x00\x1e" + struct.pack(">HIH", 2047, 131072, 60)
     return b"\x01\x00\x00" + _long(tune) + b"\xce" if request[7:11] == b"\x00\x0a\x00\x0b" else None
+
+
+def _rabbitmq_4(request: bytes) -> bytes | None:
+    """Start as RabbitMQ 4.2 does as it comes."""
+    start = connection_start(b"PLAIN AMQPLAIN ANONYMOUS", product=b"RabbitMQ", version=b"4.2.0")
+    return start if request == b"AMQP\x00\x00\x09\x01" else None
+
+
+def _broker_of_version_1(outcome: int) -> Answer:
+    """Speak AMQP 1.0 alone, offer the anonymous mechanism, and end its log-in so (OASIS AMQP 1.0, section 5.3)."""
+
+    def frame(kind: int, content: bytes) -> bytes:
+        body = b"\x00\x53" + bytes([kind]) + b"\xc0" + bytes([1 + len(content), 1]) + content
+        return struct.pack(">I", 8 + len(body)) + b"\x02\x01\x00\x00" + body
+
+    names = b"".join(bytes([len(name)]) + name for name in (b"PLAIN", b"ANONYMOUS"))
+    mechanisms = frame(0x40, b"\xe0" + bytes([2 + len(names), 2, 0xA3]) + names)
+
+    def answer(request: bytes) -> bytes | None:
+        if request == b"AMQP\x03\x01\x00\x00":
+            return request + mechanisms
+        if request.startswith(b"AMQP"):
+            return b"AMQP\x03\x01\x00\x00"
+        chooses = request[8:11] == b"\x00\x53\x41" and b"\xa3\x09ANONYMOUS" in request
+        return frame(0x44, bytes([0x50, outcome])) if chooses else None
+
+    return answer
 
 
 def _tns_refusal(request: bytes) -> bytes | None:
@@ -81,6 +109,37 @@ CASES = (
         expected=frozenset({(15673, "SVC-AMQP-UNAUTH"), (15673, "DB-CLEARTEXT")}),
         silent=frozenset({"SVC-AMQP-EXPOSED"}),
         services=frozenset({(15673, "amqp")}),
+    ),
+    LabCase(
+        name="amqp-1.0-brokers-that-offer-to-let-anyone-in",
+        address="127.10.160.4",
+        ports="5671,5672",
+        start=together(scripted(5671, _broker_of_version_1(0)), scripted(5672, _broker_of_version_1(1))),
+        expected=frozenset(
+            {
+                *((5671, "SVC-AMQP-UNAUTH"), (5671, "DB-CLEARTEXT")),
+                *((5672, "SVC-AMQP-EXPOSED"), (5672, "DB-CLEARTEXT")),
+            }
+        ),
+        services=frozenset({(5671, "amqp"), (5672, "amqp")}),
+        level=2,
+    ),
+    LabCase(
+        name="rabbitmq-4-that-is-not-asked",
+        address="127.10.160.13",
+        ports="5672",
+        start=scripted(5672, _rabbitmq_4),
+        expected=frozenset({(5672, "SVC-AMQP-EXPOSED"), (5672, "DB-CLEARTEXT")}),
+        silent=frozenset({"SVC-AMQP-UNAUTH"}),
+        tolerated=frozenset({"SW-EOL-APP", "SW-EOL-SOON", "SW-OUTDATED"}),
+    ),
+    LabCase(
+        name="amqp-1.0-broker-that-is-not-asked",
+        address="127.10.160.5",
+        ports="5672",
+        start=scripted(5672, _broker_of_version_1(0)),
+        expected=frozenset({(5672, "SVC-AMQP-EXPOSED"), (5672, "DB-CLEARTEXT")}),
+        silent=frozenset({"SVC-AMQP-UNAUTH"}),
     ),
     LabCase(
         name="oracle-listener-on-an-odd-port",

@@ -140,9 +140,9 @@ def resign(
         ("old-ca.key", issuer.key_pem),
     ):
         (folder / file).write_bytes(content)
-    name = leaf.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    names = ",".join(f"DNS:{entry}" for entry in name.get_values_for_type(x509.DNSName))
-    (folder / "old.cnf").write_text("\n".join((f"subjectAltName={names}", *extensions, "")))
+    names = ",".join(f"DNS:{entry}" for entry in _dns_names(leaf.certificate))
+    alternatives = [f"subjectAltName={names}"] if names else []
+    (folder / "old.cnf").write_text("\n".join((*alternatives, *extensions, "")))
     request = ["openssl", "x509", "-x509toreq", "-in", "old-leaf.pem", "-signkey", "old-leaf.key", "-out", "old.csr"]
     sign = ["openssl", "x509", "-req", "-in", "old.csr", f"-{digest}", "-CA", "old-ca.pem", "-CAkey", "old-ca.key"]
     sign += ["-set_serial", "77", "-days", "60", "-extfile", "old.cnf", "-out", "old-signed.pem"]
@@ -150,6 +150,14 @@ def resign(
     for command in (request, sign):
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return (folder / "old-signed.pem").read_bytes()
+
+
+def _dns_names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.DNSName)
 
 
 def with_exponent_one(leaf: Issued, issuer: Issued, folder: Path) -> bytes:

@@ -169,6 +169,20 @@ def _ssdp(request: bytes) -> bytes | None:
     )
 
 
+def _old_agent(request: bytes) -> bytes | None:
+    """The same, writing numbers in four octets always, which is more than they take."""
+    reply = _printer_agent(request)
+    number = ber.integer(_SNMP_REQUEST)
+    longer = ber.tlv(0x02, _SNMP_REQUEST.to_bytes(4, "big"))
+    if reply is None or number not in reply:
+        return None
+    head, pdu = reply[: reply.index(b"\xa2")], ber.take(reply[reply.index(b"\xa2") :])[1]
+    return ber.tlv(0x30, head[2:] + ber.tlv(0xA2, pdu.replace(number, longer, 1)))
+
+
+_SNMP_REQUEST = 0x526D
+
+
 def _printer_agent(request: bytes) -> bytes | None:
     """An agent that knows version 1 and the community public only (RFC 1157 section 4.1)."""
     wanted = ber.tlv(0x06, bytes((0x2B, 6, 1, 2, 1, 1, 1, 0)))
@@ -189,6 +203,14 @@ CASES = (
         start=scripted_udp(161, _printer_agent),
         expected=frozenset({("161/udp", "CLR-SNMP12-PUBLIC")}),
         services=frozenset({(161, "snmp")}),
+        level=2,
+    ),
+    LabCase(
+        name="snmp-version-1-with-long-numbers",
+        address="127.10.160.3",
+        ports="U:161",
+        start=scripted_udp(161, _old_agent),
+        expected=frozenset({("161/udp", "CLR-SNMP12-PUBLIC")}),
         level=2,
     ),
     LabCase(
@@ -338,12 +360,20 @@ CASES = (
         silent=frozenset({"AMP-CHARGEN"}),
     ),
     LabCase(
-        name="ipmi-null-user",
+        name="ipmi-user-without-name-and-password",
         address="127.10.11.15",
         ports="U:623",
-        start=_bmc(allows=0x06),
+        start=_bmc(allows=0x07),
         expected=frozenset({("623/udp", "SVC-IPMI-UNAUTH")}),
         services=frozenset({(623, "ipmi")}),
+    ),
+    LabCase(
+        name="ipmi-user-without-a-name-who-has-a-password",
+        address="127.10.160.1",
+        ports="U:623",
+        start=_bmc(allows=0x06),
+        expected=frozenset({("623/udp", "SVC-IPMI-EXPOSED")}),
+        silent=frozenset({"SVC-IPMI-UNAUTH"}),
     ),
     LabCase(
         name="ipmi-named-users",

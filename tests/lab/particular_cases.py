@@ -155,6 +155,18 @@ CASES = (
         services=frozenset({(5901, "vnc"), (5902, "vnc")}),
     ),
     LabCase(
+        name="desktops-of-ultravnc",
+        address="127.10.160.14",
+        ports="5901,5902",
+        start=together(
+            scripted(5901, lambda _: b"\x01\x71", banner=b"RFB 003.008\n"),
+            scripted(5902, lambda _: b"\x02\x72\x73", banner=b"RFB 003.008\n"),
+        ),
+        expected=frozenset({(5901, "CLR-VNC")}),
+        silent=frozenset({"SVC-VNC-UNAUTH"}),
+        services=frozenset({(5901, "vnc"), (5902, "vnc")}),
+    ),
+    LabCase(
         name="ssh-key-in-a-certificate-alone",
         address="127.10.91.4",
         ports="22",

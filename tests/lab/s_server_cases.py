@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +23,18 @@ semULdipOETp9UXWmcrkXS2DGHnrNeT2YkULdwpiFUD5Eg5p9/tnAgEC
 """A prime that nobody else has, made by ``openssl dhparam 1024``."""
 
 
+_TIME_STAMPS = b"\x00\x12\x00\x06\x00\x04\x00\x02\x00\x00"
+"""The extension for certificate time stamps with a list of one, whose form is enough here (RFC 6962 section 3.3)."""
+_WHERE = (0x0080 | 0x0100 | 0x1000).to_bytes(4, "big")
+"""In what messages it may stand: ClientHello, ServerHello of TLS 1.2, Certificate of TLS 1.3."""
+
+
 def _s_server(*options: str) -> Start:
     @contextlib.contextmanager
     def start(address: str, folder: Path) -> Iterator[None]:
+        stamps = b64encode(_WHERE + _TIME_STAMPS).decode()
+        label = "SERVERINFOV2 FOR extension 18"
+        (folder / "stamps.pem").write_text(f"-----BEGIN {label}-----\n{stamps}\n-----END {label}-----\n")
         write_pair(folder, issue("s-server.lab", ROOT, key=rsa_key(2048), names=["s-server.lab"]))
         (folder / "dh1024.pem").write_bytes(DH_1024)
         (folder / "own1024.pem").write_bytes(_OWN_1024)
@@ -100,6 +110,33 @@ CASES = (
         expected=_on_port("WEB-XFO"),
         silent=frozenset({"TLS-NO13", "TLS-NO-MODERN", "TLS-NO-FS", "TLS-EMS", "CERT-SELFSIGNED", "CERT-UNTRUSTED"}),
         anchors=_ANCHORS,
+    ),
+    LabCase(
+        name="s-server-time-stamps-beside-a-public-certificate",
+        address="127.10.160.6",
+        ports=f"T:{_PORT}",
+        start=_s_server("-www", "-tls1_2", "-cipher", "ECDHE+AESGCM", "-serverinfo", "stamps.pem"),
+        expected=_on_port("WEB-XFO"),
+        silent=frozenset({"CERT-SCT", "CERT-UNTRUSTED"}),
+        public_roots=(ROOT.certificate,),
+    ),
+    LabCase(
+        name="s-server-tls13-time-stamps-beside-a-public-certificate",
+        address="127.10.160.7",
+        ports=f"T:{_PORT}",
+        start=_s_server("-www", "-tls1_3", "-serverinfo", "stamps.pem"),
+        expected=_on_port("WEB-XFO"),
+        silent=frozenset({"CERT-SCT", "CERT-UNTRUSTED"}),
+        public_roots=(ROOT.certificate,),
+    ),
+    LabCase(
+        name="s-server-public-certificate-without-time-stamps",
+        address="127.10.160.8",
+        ports=f"T:{_PORT}",
+        start=_s_server("-www", "-tls1_3"),
+        expected=_on_port("WEB-XFO", "CERT-SCT"),
+        silent=frozenset({"CERT-UNTRUSTED"}),
+        public_roots=(ROOT.certificate,),
     ),
     LabCase(
         name="s-server-that-is-mute-inside",

@@ -13,14 +13,14 @@ from tests.lab.http_answers import together
 from tests.lab.scripted import Answer, scripted
 
 
-def _ssh_lists(cipher: str, kex: str = "curve25519-sha256") -> Answer:
+def _ssh_lists(cipher: str, kex: str = "curve25519-sha256", host_keys: str = "ssh-ed25519") -> Answer:
     """The algorithm lists of an SSH server that offers one cipher and no countermeasure to CVE-2023-48795.
 
     Debian's servers all have it by now, so the lists are written out (RFC 4253 section 7.1); no key is exchanged.
     """
     lists = [
         kex,
-        "ssh-ed25519",
+        host_keys,
         cipher,
         cipher,
         "hmac-sha2-256",
@@ -169,6 +169,17 @@ CASES = (
         expected=frozenset({(22, "SSH-V1"), (2222, "SSH-V1"), (2222, "SSH-PASSWORD")}),
         silent=frozenset({"SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-HOSTKEY-WEAK", "SSH-TERRAPIN"}),
         services=frozenset({(22, "ssh"), (2222, "ssh")}),
+    ),
+    LabCase(
+        name="ssh-of-a-router-that-signs-with-sha-1",
+        address="127.10.160.2",
+        ports="22,2222",
+        start=together(
+            scripted(22, _ssh_lists("aes128-ctr", host_keys="x509v3-ssh-rsa,ssh-rsa"), banner=b"SSH-2.0-Cisco-1.25\n"),
+            scripted(2222, _ssh_lists("aes128-ctr", host_keys="x509v3-ssh-rsa,rsa-sha2-512"), banner=b"SSH-2.0-lab\n"),
+        ),
+        expected=frozenset({(22, "SSH-HOSTKEY-WEAK")}),
+        silent=frozenset({"SSH-TERRAPIN", "SSH-KEX-WEAK", "SSH-CIPHER-WEAK", "SSH-MAC-WEAK"}),
     ),
     LabCase(
         name="ssh-terrapin",

@@ -48,7 +48,8 @@ class TlsFacts:
     empty for TLS from the first byte. ``versions`` answers for every version. ``suites`` lists what was
     accepted, per version, in the order found. ``chains`` holds each distinct certificate chain as sent,
     leaf first, every certificate as base64 DER; ``ssl2_certificate`` the only one that SSL 2.0 has room for.
-    ``ocsp_responses`` are the stapled ones, base64 DER, as far as they are of a sensible size.
+    ``ocsp_responses`` are the stapled ones, base64 DER, as far as they are of a sensible size. ``timestamps_sent``
+    tells whether certificate time stamps came with the handshake (RFC 6962 section 3.3.1).
     ``complete`` is False when the sweep ended early (``ended`` says why), in which case absences prove nothing.
     """
 
@@ -71,6 +72,7 @@ class TlsFacts:
     client_renegotiation: Answer = Answer.UNTESTED
     early_data: Answer = Answer.UNTESTED
     ocsp_stapled: Answer = Answer.UNTESTED
+    timestamps_sent: Answer = Answer.UNTESTED
     chains: tuple[tuple[str, ...], ...] = ()
     ssl2_certificate: str = ""
     ocsp_responses: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ from scanner.engine.probes.tls_wire import (
     ALL_SIGNATURES,
     OTHER_SIGNATURES,
     RSA_SIGNATURES,
+    SIGNED_TIMESTAMPS,
     STATUS_REQUEST,
     ClientHello,
     Cursor,
@@ -53,6 +54,7 @@ class EncryptedFlight:
     asks_certificate: bool = False
     stapled: bool = False
     ocsp: bytes = b""
+    timestamps: bool = False
 
 
 class ChainReader:
@@ -207,6 +209,7 @@ def _certificate(body: Cursor, asks: bool) -> EncryptedFlight:
     entries = Cursor(body.vector(3))
     chain: list[bytes] = []
     stapled: list[bytes] = []
+    timestamps = False
     while entries.left and len(chain) < CHAIN_LIMIT:
         chain.append(entries.vector(3))
         extensions = Cursor(entries.vector(2))
@@ -214,9 +217,10 @@ def _certificate(body: Cursor, asks: bool) -> EncryptedFlight:
             kind, content = extensions.number(2), extensions.vector(2)
             if kind == STATUS_REQUEST:
                 stapled.append(ocsp_response(content))
+            timestamps = timestamps or kind == SIGNED_TIMESTAMPS
     if not chain:
         raise UnexpectedReply("The server sent an empty certificate chain.")
-    return EncryptedFlight(tuple(chain), asks, bool(stapled), stapled[0] if stapled else b"")
+    return EncryptedFlight(tuple(chain), asks, bool(stapled), stapled[0] if stapled else b"", timestamps)
 
 
 def _is_rsa(der: bytes) -> bool:

@@ -280,4 +280,5 @@ class Sweep:
         for flight in await reader.read([leaf for leaf, *_ in self.seen.chains]):
             self.seen.chains.setdefault(flight.certificates)
             self.seen.add("client_certificate", flight.asks_certificate)
+            self.seen.add("timestamps_sent", flight.timestamps)
             self.seen.note_staple(flight.stapled, flight.ocsp)

@@ -17,7 +17,7 @@ from scanner.engine.probes.tls_flight import (
     group_label,
 )
 from scanner.engine.probes.tls_suites import GROUPS, group_name, name_of
-from scanner.engine.probes.tls_wire import EXTENDED_MASTER_SECRET, OLD, RENEGOTIATION_INFO
+from scanner.engine.probes.tls_wire import EXTENDED_MASTER_SECRET, OLD, RENEGOTIATION_INFO, SIGNED_TIMESTAMPS
 
 CHAINS = 8
 """Different chains kept of one server."""
@@ -58,6 +58,7 @@ class Seen:
     def _note_features(self, flight: ServerFlight) -> None:
         """Keep what the answer to an old hello shows besides its suite."""
         self.add("secure_renegotiation", RENEGOTIATION_INFO in flight.extensions)
+        self.add("timestamps_sent", SIGNED_TIMESTAMPS in flight.extensions)
         if flight.version > 0x0300:
             self.add("extended_master_secret", EXTENDED_MASTER_SECRET in flight.extensions)
         if flight.done:

@@ -117,6 +117,17 @@ def _public_roots(tip: View) -> tuple[View, ...]:
     return tuple(root for root in found if root is not None and _anchored(tip, (root,)))
 
 
+def has_key_of_root(certificate: View, anchors: tuple[bytes, ...]) -> bool:
+    """Tell whether this is for the name and key of a trusted root, as another authority signed them for older clients.
+
+    Who trusts the root looks no further, whatever that signature is worth. ``anchors`` as for :func:`find_path`.
+    """
+    known = trusted_roots().get(certificate.owner.public_bytes(), ())
+    roots = map(view, (*(root.public_bytes(Encoding.DER) for root in known), *anchors))
+    named = (root for root in roots if root is not None and root.owner == certificate.owner)
+    return any(certificate.fingerprint and certificate.fingerprint == root.fingerprint for root in named)
+
+
 def _without_path(leaf: View, sent: tuple[View, ...], private: tuple[View, ...]) -> Trust:
     if leaf.is_self_issued and may_be_signed_by(leaf, leaf):
         return Trust.SELF_SIGNED

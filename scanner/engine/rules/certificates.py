@@ -15,8 +15,8 @@ from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.policy.load import Aspect, Grade, Verdict
 from scanner.engine.rules.base import Context, Rule, TrustAnchor, rule
 from scanner.engine.rules.certificate_defaults import is_default
-from scanner.engine.rules.certificate_path import Path, Trust, find_path
-from scanner.engine.rules.ocsp_view import find_revocation
+from scanner.engine.rules.certificate_path import Path, Trust, find_path, has_key_of_root
+from scanner.engine.rules.ocsp_view import find_revocation, holds_time_stamps
 from scanner.engine.rules.tls_base import policy_params, s_client_options
 from scanner.engine.rules.x509_view import View, has_roca, is_signed_by, may_be_signed_by, names_host, view
 
@@ -270,13 +270,15 @@ def _strangers(unique: list[View]) -> list[View]:
 
 @rule("CERT-SIG-WEAK", "CERT-KEY-WEAK", "CERT-EXP-1")
 def strength(service: Service, context: Context) -> Iterator[Finding]:
-    """Judge signatures and keys of leaf and intermediates; a root's own signature protects nothing."""
+    """Judge signatures and keys of leaf and intermediates; a root's own signature protects nothing, nor does one that
+    another root has given it."""
     facts = service.tls_facts
     if facts is None:
         return
     for chain in _chains(facts.chains, context.basis.anchors, context.now):
         for certificate in chain.sent:
-            if certificate is not chain.leaf and certificate.is_self_issued:
+            above = certificate is not chain.leaf
+            if above and (certificate.is_self_issued or has_key_of_root(certificate, context.basis.anchors)):
                 continue
             if chain.path.verdict is not Trust.PRIVATE or not certificate.is_self_issued:  # a root that is registered
                 yield from _weak_signature(service, context, facts, certificate)
@@ -332,7 +334,7 @@ def practice(service: Service, context: Context) -> Iterator[Finding]:
             yield _finding(
                 "CERT-LONG", service, context, facts, leaf, severity=severity, days=str(days), limit=str(limit)
             )
-        if public and leaf.scts == 0:
+        if public and leaf.scts == 0 and not _has_time_stamps_elsewhere(facts):
             yield _finding("CERT-SCT", service, context, facts, leaf)
         if facts.ocsp_stapled is Answer.NO and (leaf.ocsp or leaf.must_staple):
             severity = Severity.MEDIUM if leaf.must_staple else Severity.INFO
@@ -340,6 +342,12 @@ def practice(service: Service, context: Context) -> Iterator[Finding]:
             yield _finding("CERT-OCSP-STAPLE", service, context, facts, leaf, severity=severity, responder=responder)
         if not public and is_default(leaf):  # vendors have sites of their own
             yield _finding("CERT-DEFAULT", service, context, facts, leaf)
+
+
+def _has_time_stamps_elsewhere(facts: TlsFacts) -> bool:
+    """Tell whether time stamps come beside the certificate, where they count as much (RFC 6962 section 3.3)."""
+    stapled = (b64decode(response) for response in facts.ocsp_responses)
+    return facts.timestamps_sent is Answer.YES or any(map(holds_time_stamps, stapled))
 
 
 def _longest_life(issued: dt.datetime) -> int:

@@ -44,6 +44,18 @@ def find_revocation(der: bytes, leaf: View, above: Iterable[View], now: dt.datet
             return None
 
 
+def holds_time_stamps(der: bytes) -> bool:
+    """Tell whether the response brings certificate time stamps along (RFC 6962 section 3.3)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            extensions = ocsp.load_der_ocsp_response(der).single_extensions
+            extensions.get_extension_for_class(x509.SignedCertificateTimestamps)
+        except Exception:  # noqa: BLE001 - hostile bytes raise a dozen kinds of error, and bring nothing
+            return False
+    return True
+
+
 def _revocation(response: ocsp.OCSPResponse, leaf: View, issuer: View, now: dt.datetime) -> Revocation | None:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL or not _is_signed(response, issuer):
         return None

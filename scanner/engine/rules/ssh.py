@@ -18,6 +18,10 @@ _MACS_COMMON = {"hmac-sha1", "hmac-sha1-etm@openssh.com", "umac-64@openssh.com",
 _STRICT = "kex-strict-s-v00@openssh.com"
 _CHACHA = "chacha20-poly1305@openssh.com"
 _RSA_BITS = 2048
+_DSA = {"ssh-dss", "x509v3-ssh-dss", "x509v3-sign-dss"}
+_RSA_WITH_SHA1 = {"ssh-rsa", "x509v3-ssh-rsa", "x509v3-sign-rsa", "x509v3-sign-rsa-sha1"}
+"""Plain, in an X.509 certificate (RFC 6187 sections 3.1 and 3.2), and as the drafts before that called it; Cisco's
+routers offer the first two alone."""
 
 
 @rule("SSH-V1")
@@ -83,9 +87,9 @@ def host_key(service: Service, context: Context) -> Iterator[Finding]:
         return
     offered = tuple(name.removesuffix(CERTIFIED) for name in facts.host_key_algorithms)
     short = [key for key in facts.host_keys if key.algorithm in ("ssh-rsa", RSA1) and key.bits < _RSA_BITS]
-    if short or "ssh-dss" in offered:
+    if short or _DSA.intersection(offered):
         severity = Severity.MEDIUM
-    elif offered and set(offered) <= {"ssh-rsa"}:
+    elif offered and _RSA_WITH_SHA1.issuperset(offered):
         severity = Severity.LOW
     else:
         return

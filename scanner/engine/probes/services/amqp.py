@@ -1,4 +1,4 @@
-"""AMQP brokers: the mechanisms of Connection.Start (AMQP 0-9-1 section 1.4.2), or the header of an AMQP 1.0 broker.
+"""AMQP brokers: the mechanisms of Connection.Start (AMQP 0-9-1 section 1.4.2), or those of an AMQP 1.0 broker.
 
 Attributes: ``tls`` (see :mod:`.channel`), ``mechanisms``: SASL mechanisms; ``refusal``: ``credentials``;
 ``anonymous``: ``listed`` when the mechanism is, and whether it lets anyone in was not asked.
@@ -14,6 +14,7 @@ from scanner.engine.hostile import line
 from scanner.engine.model import Level
 from scanner.engine.probes.contact import Contact, exchange
 from scanner.engine.probes.dial import Conversation
+from scanner.engine.probes.services import amqp_sasl
 from scanner.engine.probes.services.base import ServiceProbe
 from scanner.engine.probes.services.channel import clear_only
 from scanner.engine.probes.wire import Fields
@@ -32,6 +33,9 @@ _VERSION = re.compile(rb"\x07version" + _TEXT)
 _CONNECTION_CLOSE = b"\x00\x0a\x00\x32"
 _ACCESS_REFUSED = 403
 _ANONYMOUS = "ANONYMOUS"
+_LISTS_IT_TO_ALL = re.compile(r"[4-9]\.")
+"""RabbitMQ since 4.0: the mechanism is among the default ones, for the user ``guest``, who may come from its own
+machine alone."""
 
 
 def _start_ok() -> bytes:
@@ -50,8 +54,11 @@ START_OK = _start_ok()
 
 def recognises(reply: bytes) -> bool:
     """Tell whether the reply is Connection.Start of protocol 0-9, or another version's header."""
-    start = reply[:1] == bytes((_METHOD_FRAME,)) and reply[7:11] == _CONNECTION_START and reply[11:13] == b"\x00\x09"
-    return start or reply in _OTHER_HEADERS
+    return _starts(reply) or reply in _OTHER_HEADERS
+
+
+def _starts(reply: bytes) -> bool:
+    return reply[:1] == bytes((_METHOD_FRAME,)) and reply[7:11] == _CONNECTION_START and reply[11:13] == b"\x00\x09"
 
 
 def also_recognises(reply: bytes) -> bool:
@@ -62,31 +69,36 @@ def also_recognises(reply: bytes) -> bool:
 async def look(contact: Contact) -> ServiceFacts:
     """Send the protocol header and read what the broker starts with. Nobody logs in.
 
-    Where the broker lists ``ANONYMOUS``, it is asked with permission whether that lets a stranger in: RabbitMQ 4 lists
-    it to all and may let in its own machine alone. What it doesn't refuse counts as open; nothing is opened.
+    Where the broker lists ``ANONYMOUS``, it is asked with permission whether that lets a stranger in. What it doesn't
+    refuse counts as open; nothing is opened. Without permission the list is believed, but not RabbitMQ 4's, which holds
+    it by default and lets in its own machine alone. A broker that answers with the header of version 1.0 is asked in
+    that.
     """
     async with contact.open() as conversation:
         await conversation.send(HEADER)
         reply = await conversation.receive_until(_whole, limit=16 * 1024)
         evidence: tuple[Exchange, ...] = (exchange(HEADER, reply),)
         refused = tried = False
-        if recognises(reply) and _ANONYMOUS in _mechanisms(reply).split() and contact.level.at_least(Level.CREDENTIAL):
+        offered = _mechanisms(reply).split() if _starts(reply) else []
+        if _ANONYMOUS in offered and contact.level.at_least(Level.CREDENTIAL):
             answer = await _anonymous(conversation)
             evidence, refused, tried = (*evidence, exchange(START_OK, answer)), _refuses(answer), True
     channel = clear_only(contact)
     if reply in _OTHER_HEADERS:
-        return ServiceFacts("AMQP", Access.UNKNOWN, attributes=channel, exchanges=evidence)
-    if not recognises(reply):
+        access, told, more = await amqp_sasl.look(contact)
+        return ServiceFacts("AMQP", access, attributes=(*channel, *told), exchanges=(*evidence, *more))
+    if not _starts(reply):
         raise UnexpectedReply("The AMQP broker answered its header with something else.")
-    mechanisms = _mechanisms(reply)
-    open_to_all = _ANONYMOUS in mechanisms.split() and not refused
-    access = Access.OPEN if open_to_all else Access.RESTRICTED
+    mechanisms, product, version = _mechanisms(reply), _property(_PRODUCT, reply), _property(_VERSION, reply)
     attributes = (*channel, ("mechanisms", mechanisms))
-    if open_to_all and not tried:
-        attributes = (*attributes, ("anonymous", "listed"))
-    elif not open_to_all:
-        attributes = (*attributes, ("refusal", "credentials"))
-    product, version = _property(_PRODUCT, reply), _property(_VERSION, reply)
+    if _ANONYMOUS not in mechanisms.split() or refused:
+        access, attributes = Access.RESTRICTED, (*attributes, ("refusal", "credentials"))
+    elif tried:
+        access = Access.OPEN
+    elif product == "RabbitMQ" and _LISTS_IT_TO_ALL.match(version):
+        access = Access.UNKNOWN
+    else:
+        access, attributes = Access.OPEN, (*attributes, ("anonymous", "listed"))
     return ServiceFacts("AMQP", access, product, version, attributes, evidence)
 
 

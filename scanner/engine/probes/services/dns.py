@@ -9,6 +9,7 @@ question for the root's servers, when it was answered with servers.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Awaitable, Callable
 
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError, UnexpectedReply
@@ -28,6 +29,15 @@ FOREIGN_A = dns.query(_RECURSION_ID, FOREIGN_NAME, dns.A, flags=dns.RECURSION_DE
 ROOT_NS = dns.query(_ROOT_ID, ".", dns.NS)
 """No recursion is asked for: who doesn't serve the root has no reason to answer; most servers refuse."""
 RECURSION_TIMEOUT = 5.0
+
+_PRODUCTS = (
+    ("BIND", re.compile(r"\A(9\.\d.*)")),
+    ("Unbound", re.compile(r"\Aunbound (\d[\w.]*)")),
+    ("dnsmasq", re.compile(r"\Adnsmasq-(\d[\w.]*)")),
+    ("PowerDNS Authoritative Server", re.compile(r"\APowerDNS Authoritative Server (\d[\w.-]*)")),
+    ("PowerDNS Recursor", re.compile(r"\APowerDNS Recursor (\d[\w.-]*)")),
+)
+"""How each words its version unless told otherwise; BIND's holds the distribution's mark to its end."""
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 
@@ -84,8 +94,13 @@ async def look(contact: Contact) -> ServiceFacts:
     except ProbeError as error:
         ended = str(error.args[0])
     access = Access.OPEN if recursion == "open" else Access.UNKNOWN
-    product = "BIND" if "-Debian" in version or version.startswith("9.") else ""
-    return ServiceFacts("DNS", access, product, version if product else "", attributes, tuple(evidence), ended)
+    return ServiceFacts("DNS", access, *_named(version), attributes, tuple(evidence), ended)
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Return product and version of what a server says of itself."""
+    found = ((product, match[1]) for product, pattern in _PRODUCTS if (match := pattern.match(text)))
+    return next(found, ("", ""))
 
 
 async def _version(ask: Ask, evidence: list[Exchange]) -> str:

@@ -1,7 +1,7 @@
 """IPMI over LAN: which log-ins does the management controller allow (IPMI 2.0 section 22.13)?
 
-Attributes: ``anonymous``: ``yes`` when log-ins without a name, or without a password, are enabled; ``types``:
-authentication types, joined by commas.
+Attributes: ``anonymous``: ``yes`` when log-ins without a password are enabled; ``types``: authentication types, joined
+by commas.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from scanner.engine.probes.services.base import ServiceProbe
 # RMCP header, no session, then "Get Channel Authentication Capabilities" for this channel, privilege administrator.
 CAPABILITIES = bytes.fromhex("0600ff07000000000000000000092018c88100388e04b5")
 _TYPES = ((0x01, "none"), (0x02, "MD2"), (0x04, "MD5"), (0x10, "password"), (0x20, "OEM"))
-_ANONYMOUS, _NULL_USER, _NO_AUTHENTICATION = 0x01, 0x02, 0x01
+_ANONYMOUS, _NO_AUTHENTICATION = 0x01, 0x01
+"""A user without name and password is enabled; or none need say who they are. The bit beside the first tells of one
+without a name who has a password, which OpenBMC says of every machine."""
 _BODY = 20
 """Where the completion code stands in the reply."""
 
@@ -31,7 +33,7 @@ async def look(contact: Contact) -> ServiceFacts:
     if not recognises(reply):
         raise UnexpectedReply("The management controller did not tell its authentication capabilities.")
     types, logins = reply[_BODY + 2], reply[_BODY + 3]
-    free = bool(types & _NO_AUTHENTICATION or logins & (_ANONYMOUS | _NULL_USER))
+    free = bool(types & _NO_AUTHENTICATION or logins & _ANONYMOUS)
     names = ", ".join(name for bit, name in _TYPES if types & bit)
     attributes = (("anonymous", "yes" if free else "no"), ("types", names))
     access = Access.OPEN if free else Access.RESTRICTED

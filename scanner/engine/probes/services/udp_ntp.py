@@ -23,7 +23,7 @@ READVAR = bytes((0x16, 2, 0, 1)) + bytes(8)
 MONLIST = bytes((0x17, 0, 3, 42)) + bytes(4)
 """Version 2, mode 7, implementation XNTPD, request 42: the list of recent clients (CVE-2013-5211)."""
 
-_VERSION = re.compile(rb'version="(ntpd|ntpsec|chronyd?) ?(?:ntpd-)?(\d[\w.]{0,15})')
+_VERSION = re.compile(rb'version="(?:ntpd )?(ntpd|ntpsec|chronyd?)[ -](\d[\w.]{0,15})')
 
 
 def recognises(reply: bytes) -> bool:

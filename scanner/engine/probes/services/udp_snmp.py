@@ -125,7 +125,7 @@ def _sys_descr(reply: bytes) -> str:
     if len(parts) < 2 or parts[1][0] != _RESPONSE:
         raise UnexpectedReply("The SNMP agent answered a GET with something else.")
     fields = list(ber.elements(parts[1][1]))
-    if len(fields) != 4 or fields[0][1] != _REQUEST_ID.to_bytes(2, "big"):
+    if len(fields) != 4 or int.from_bytes(fields[0][1], "big") != _REQUEST_ID:  # some agents write it in four octets
         raise UnexpectedReply("The SNMP agent's response is not to our GET.")
     bindings = fields[3][1]
     values = [value for _, binding in ber.elements(bindings) for _, value in ber.elements(binding)]

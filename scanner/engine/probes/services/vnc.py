@@ -20,9 +20,11 @@ _BANNER = re.compile(rb"\ARFB (\d{3})\.(\d{3})\n")
 # RFC 6143 section 8.1.2 and the registry at iana.org/assignments/rfb.
 _NAMES = {
     1: "None", 2: "VNC password", 5: "RA2", 6: "RA2ne", 16: "Tight", 17: "Ultra", 18: "TLS", 19: "VeNCrypt",
-    20: "SASL", 21: "MD5", 22: "xvp", 30: "Apple DH", 33: "Apple RSA", 35: "Apple Kerberos", 129: "RA2-256",
+    20: "SASL", 21: "MD5", 22: "xvp", 30: "Apple DH", 33: "Apple RSA", 35: "Apple Kerberos", 113: "MS-Logon II",
+    114: "SecureVNC", 115: "SecureVNC", 129: "RA2-256",
 }  # fmt: skip
-_ENCRYPTED = {5, 13, 18, 129, 133}
+_ENCRYPTED = {5, 13, 18, 114, 115, 129, 133}
+"""Among them UltraVNC's plug-ins, which encrypt all that follows."""
 _NONE, _VENCRYPT = 1, 19
 
 # VeNCrypt sub-types: without a password, plain or inside TLS; and all that don't encrypt (Plain is a log-in in clear).
