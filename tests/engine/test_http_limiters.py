@@ -23,13 +23,14 @@ def test_a_server_that_refuses_everything_is_blocked_and_soon_left_alone(tmp_pat
     assert facts.requests <= 4
 
 
-def test_a_firewall_that_loses_patience_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("refusal", ["403 Forbidden", "405 Method Not Allowed", "200 OK", "302 Found"])
+def test_a_firewall_that_loses_patience_is_noticed(tmp_path: Path, refusal: str) -> None:
     count = 0
 
     def reply(_: bytes) -> Iterator[bytes]:
         nonlocal count
         count += 1
-        yield answer(status="404 Not Found" if count < 12 else "403 Forbidden")
+        yield answer(status="404 Not Found" if count < 12 else refusal)
 
     with serving(reply, tmp_path):
         assert look().blocked

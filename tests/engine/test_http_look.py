@@ -41,7 +41,7 @@ def test_nothing_but_reading_methods_is_sent_and_not_too_often(tmp_path: Path) -
 def test_rare_paths_are_told_apart_from_those_that_were_left_out(tmp_path: Path) -> None:
     with nginx("server { listen @address@:8080; }", port=PORT, fill=sites.repository)(ADDRESS, tmp_path):
         facts = look(product=False)
-    assert {"/db.sql", "/trace.axd"} <= set(facts.asked) - {"/files/"} < NOT_ALWAYS
+    assert {"/db.sql", "/www.rar"} <= set(facts.asked) - {"/files/"} < NOT_ALWAYS
     assert "/config.php.bak" not in facts.asked, "no sign speaks for PHP"
 
 
@@ -73,6 +73,57 @@ def test_a_site_is_asked_where_something_was_found_before_though_its_first_page_
 @pytest.mark.parametrize("path", ["/a b/", "/{random}/", "/x/?y=1", "no-path/", "/…/"])
 def test_what_can_not_stand_in_a_request_is_not_asked_again(path: str) -> None:
     assert at_places([("listing", path)]) == []
+
+
+def test_a_site_with_much_to_ask_is_asked_to_the_end(tmp_path: Path) -> None:
+    home = (
+        '<!doctype html><title>Portal</title><script src="/js/jquery.min.js"></script>'
+        '<script src="/js/bootstrap.min.js"></script><a href="/login">Log in</a>'
+        '<a href="/files/a.pdf">a</a><a href="/news/1.html">b</a><a href="/docs/c.pdf">c</a>'
+    )
+    found = {
+        "/home/": answer(home.encode()),
+        "/login": answer(b"<!doctype html><title>Log in</title>"),
+        "/robots.txt": answer(b"User-agent: *\nDisallow: /houtai/\n", headers="Content-Type: text/plain"),
+        "/.well-known/security.txt": answer(b"Contact: mailto:a@lab.test\n", headers="Content-Type: text/plain"),
+    }
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        path = request.split()[1].decode()
+        yield redirect("/home/") if path == "/" else found.get(path, answer(b"<html>no</html>", "404 Not Found"))
+
+    with serving(reply, tmp_path):
+        facts = look(host="portal.lab.test", product=False)
+    assert (facts.complete, facts.ended) == (True, "")
+    assert {path.kind for path in facts.exposed} == {"robots", "security-txt"}
+
+
+def test_an_application_is_asked_below_its_context_path_and_again_where_something_was_found(tmp_path: Path) -> None:
+    page = answer(b"<!doctype html><title>Portal</title>")
+    listed = b'{"_links":{"self":{},"env":{},"health":{}}}'
+    data = "Content-Type: application/json"
+    first_page = redirect("/app/login")
+
+    def reply(request: bytes) -> Iterator[bytes]:
+        path = request.split()[1].decode()
+        found = {
+            "/": first_page,
+            "/app/login": page,
+            "/app/actuator": answer(listed, headers=data),
+            "/app/actuator/env": answer(b"", headers=data),
+        }
+        yield found.get(path, answer(b"<html>no</html>", "404 Not Found"))
+
+    with serving(reply, tmp_path):
+        facts = look(product=False)
+        first_page = page
+        without, again = look(product=False), look(places=(("actuator", "/app/actuator"),))
+    seen = [(path.kind, path.reply.path, path.detail("open")) for path in facts.exposed]
+    assert seen == [("actuator", "/app/actuator", "env")]
+    assert "/app/actuator" in facts.asked
+    assert without.exposed == ()
+    assert again.exposed[0].reply.path == "/app/actuator"
+    assert "/app/actuator" in again.asked
 
 
 def test_no_secret_and_little_else_is_kept(tmp_path: Path) -> None:

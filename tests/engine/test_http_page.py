@@ -30,6 +30,8 @@ def test_title_generator_policy_and_referrer_are_read() -> None:
         ('<form action="http://other.lab.test/in">', "http://other.lab.test/in"),
         ('<form action="/in?token=secret">', "https://portal.lab.test/in"),
         ("<form>", "https://portal.lab.test/"),
+        ('<form action="javascript:void(0)" onsubmit="send()">', "https://portal.lab.test/"),
+        ('<base href="http://static.lab.test/"><form action="">', "https://portal.lab.test/"),
         ("", "https://portal.lab.test/"),
     ],
 )
@@ -55,6 +57,40 @@ def test_subresources_by_http_are_told_apart_and_links_to_other_pages_are_none()
     )
     assert page.plain_active == ("http://cdn.test/a.js", "http://cdn.test/a.css")
     assert page.plain_passive == ("http://cdn.test/a.png",)
+
+
+@pytest.mark.parametrize(
+    ("text", "active", "passive"),
+    [
+        ('<img src="/a.png" srcset="/a.png 1x, http://cdn.test/b.png 2x">', (), ("http://cdn.test/b.png",)),
+        ('<video src="/a.mp4" poster="http://cdn.test/b.png">', (), ("http://cdn.test/b.png",)),
+        ('<input type="image" src="http://cdn.test/b.png">', (), ("http://cdn.test/b.png",)),
+        ('<td background="http://cdn.test/b.png">', (), ("http://cdn.test/b.png",)),
+        ("<p style=\"background: url('http://cdn.test/b.png')\">", (), ("http://cdn.test/b.png",)),
+        ("<style>p { background: url(http://cdn.test/b.png) }</style>", (), ("http://cdn.test/b.png",)),
+        ('<style>@import url("http://cdn.test/b.css");</style>', ("http://cdn.test/b.css",), ()),
+        ('<style>@import "http://cdn.test/b.css";</style>', ("http://cdn.test/b.css",), ()),
+        ("<style>/* url(http://cdn.test/b.png) */ p { color: red }</style>", (), ()),
+        ("<style>@namespace svg url(http://www.w3.org/2000/svg);</style>", (), ()),
+        ("<p style=\"background: url('data:image/svg+xml,<svg xmlns=http://www.w3.org/2000/svg>')\">", (), ()),
+        ('<input name="home" value="http://cdn.test/" src="http://cdn.test/b.png">', (), ()),
+    ],
+)
+def test_what_sets_and_styles_load_by_http_counts_too(
+    text: str, active: tuple[str, ...], passive: tuple[str, ...]
+) -> None:
+    page = read_page(text, BASE)
+    assert (page.plain_active, page.plain_passive) == (active, passive)
+
+
+def test_all_policies_of_a_page_count_to_their_ends() -> None:
+    long = "default-src " + " ".join(f"https://{number}.cdn.test" for number in range(80))
+    page = read_page(
+        f'<meta http-equiv="Content-Security-Policy" content="{long}; upgrade-insecure-requests">'
+        '<meta http-equiv="Content-Security-Policy" content="object-src \'none\'">',
+        BASE,
+    )
+    assert page.policy.endswith("upgrade-insecure-requests, object-src 'none'")
 
 
 @pytest.mark.parametrize(
@@ -211,6 +247,7 @@ def test_links_that_are_seen_or_stay_on_the_site_are_not(around: str) -> None:
         ("<p>版权所有 京ICP备05000000号-1</p>", "京ICP备05000000号-1"),
         ("<a>粤ICP备 2021000001号</a>", "粤ICP备 2021000001号"),
         ("&#27818;ICP&#22791;12345678&#21495;", "沪ICP备12345678号"),
+        *((f"{province}ICP备05000000号", f"{province}ICP备05000000号") for province in "蜀黔滇陇"),
         ("<p>ICP备案查询</p>", ""),
         ("<p>本站尚未备案</p>", ""),
     ],
@@ -246,6 +283,10 @@ def test_links_to_internal_addresses_are_noted() -> None:
         "<a href=//a.test>" + "x" * 70,
         "<marquee height=1>",
         "<script>document.write(display</script>",
+        "<style>/*",
+        "<style>@import url(http://",
+        "<p style='url(http:'>",
+        "<img srcset='http://a, '>",
     ],
 )
 def test_a_hostile_page_is_read_in_no_time(piece: str) -> None:

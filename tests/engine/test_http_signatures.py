@@ -12,6 +12,7 @@ from scanner.engine.probes import http_products as products
 from scanner.engine.probes import http_public_files as public
 from scanner.engine.probes import http_signatures as signatures
 from scanner.engine.probes.http_compare import Fingerprint
+from scanner.engine.probes.http_environment import env_file
 from scanner.engine.probes.http_listings import listing
 from scanner.engine.probes.http_signatures import Signature
 
@@ -32,7 +33,7 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
     ),
     (signatures.hg_requires, "dotencode\nfncache\ngeneraldelta\nrevlogv1\nstore\n"),
     (signatures.hg_requires, "dirstate-v2\nshare-safe\n"),
-    (signatures.env_file, ENV),
+    (env_file, ENV),
     (signatures.archive, "PK\x03\x04\x14"),
     (signatures.archive, b"\x1f\x8b\x08\x00".decode("utf-8", "replace")),
     (signatures.sql_dump, f"-- MySQL dump 10.13\n-- INSERT '{SECRET}'"),
@@ -67,18 +68,30 @@ PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.config_json, json.dumps({"sources": [{"password": SECRET}]})),
     (signatures.config_json, json.dumps({"uri": f"mongodb://app:{SECRET}@db/app"})),
     (signatures.application_trace, '[ <a href="Trace.axd?clear=1" class="link">清除当前跟踪</a> ]'),
-    (signatures.env_file, f"NODE_ENV=x\nDATABASE_URL=mysql://app:{SECRET}@db/app\n"),
+    (env_file, f"NODE_ENV=x\nDATABASE_URL=mysql://app:{SECRET}@db/app\n"),
     (signatures.config_json, json.dumps({"db_pass": SECRET})),
+    (signatures.git_head, "ref: refs/heads/功能/#12-login+mail\n"),
+    (
+        signatures.sftp_json,
+        f'{{\n  // where it goes\n  "host": "h", "remotePath": "/", // "port": 22,\n  "password": "{SECRET}",\n}}',
+    ),
+    (env_file, f"app_debug = true\n[database]\nhostname = db\npassword = {SECRET}\n"),
+    (env_file, f"CI_ENVIRONMENT = production\ndatabase.default.hostname = db\ndatabase.default.password = {SECRET}\n"),
+    (env_file, f"export node_env=production\nexport api_token='{SECRET}'\n"),
+    (env_file, f"KEYCLOAK_URL=https://sso.lab.test\nKEYCLOAK_CLIENT_SECRET={SECRET}\n"),
 )
 NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.git_head, "not found"),
+    (signatures.git_head, "ref: refs/heads/<b>"),
     (signatures.git_config, "<html>[core] repositoryformatversion</html>"),
+    (env_file, "KEYCLOAK_URL=https://sso.lab.test\nTOKEN_NAME=Authorization\nJWT_SECRET_FILE=/run/secrets/jwt\n"),
+    (env_file, "REDIS_HOST=127.0.0.1\nREDIS_PASSWORD=null\nDB_PASSWORD=   # set on the host\nAPI_KEY=${API_KEY}\n"),
     (signatures.hg_requires, "store closed for today\n"),
     (signatures.hg_requires, "<html>store</html>"),
-    (signatures.env_file, "APP_NAME=Portal\nDB_PASSWORD=\n"),
-    (signatures.env_file, "APP_NAME=Portal\nAPP_ENV=x\n"),
-    (signatures.env_file, f"<p>{ENV}"),
-    (signatures.env_file, f"DB_PASSWORD={SECRET}"),
+    (env_file, "APP_NAME=Portal\nDB_PASSWORD=\n"),
+    (env_file, "APP_NAME=Portal\nAPP_ENV=x\n"),
+    (env_file, f"<p>{ENV}"),
+    (env_file, f"DB_PASSWORD={SECRET}"),
     (signatures.archive, "<html>PK\x03\x04"),
     (signatures.nginx_status, "x"),
     (signatures.server_status, "x"),
@@ -90,7 +103,7 @@ NOT_PROVEN: tuple[tuple[Signature, str], ...] = (
     (signatures.actuator, json.dumps([1])),
     (signatures.composer, json.dumps({"require": {"A quiet room": True}})),
     (signatures.composer, json.dumps({"require": {}})),
-    (signatures.env_file, "NODE_ENV=x\nDATABASE_URL=sqlite:///data/app.db\n"),
+    (env_file, "NODE_ENV=x\nDATABASE_URL=sqlite:///data/app.db\n"),
     (signatures.config_json, json.dumps({"bypass": "nothing", "compass": "north"})),
     (public.robots, "User-agent: *\nDisallow: /wp-admin/\nAllow: /wp-admin/admin-ajax.php\nDisallow: /search\n"),
     (public.robots, "Disallow: /admin/"),
@@ -137,7 +150,7 @@ def test_what_only_resembles_it_is_no_proof(signature: Signature, body: str) -> 
 
 TOLD_BY_CONTENT = (
     *(signatures.private_key, signatures.nginx_status, signatures.git_head, signatures.git_config),
-    *(signatures.env_file, signatures.archive, signatures.hg_requires, signatures.aws_credentials),
+    *(env_file, signatures.archive, signatures.hg_requires, signatures.aws_credentials),
     *(signatures.config_json, signatures.sftp_json, signatures.actuator, signatures.introspection, signatures.composer),
     *(signatures.web_config, signatures.web_xml, signatures.application_trace, signatures.sql_dump),
     signatures.api_description,
@@ -159,8 +172,14 @@ def test_lighttpd_shows_its_status_too() -> None:
     assert dict(proof.details) == {"version": "lighttpd/1.4.69"}
 
 
+def test_variables_in_groups_are_told_and_weighed_by_their_whole_names() -> None:
+    proof = env_file(reply(f"[database]\nhostname = db\npassword = {SECRET}\n[app]\nname = portal\n"))
+    assert proof is not None
+    assert dict(proof.details) == {"keys": "DATABASE_PASSWORD, DATABASE_HOSTNAME, APP_NAME", "grave": "yes"}
+
+
 def test_an_environment_file_with_database_passwords_is_grave_and_its_key_names_are_told() -> None:
-    proof = signatures.env_file(reply(ENV))
+    proof = env_file(reply(ENV))
     assert proof is not None
     assert dict(proof.details) == {"keys": "DB_PASSWORD, APP_NAME", "grave": "yes"}
 
@@ -208,9 +227,20 @@ def test_listings_without_a_title_are_recognised_by_their_form(body: str, media_
     assert dict(proof.details)["names"] == "site-backup.zip, a.txt"
 
 
+def test_a_bucket_that_anyone_may_list_is_a_listing() -> None:
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        "<Name>lab</Name><Contents><Key>a.txt</Key></Contents><Contents><Key>backup/users.sql</Key></Contents>"
+    )
+    proof = listing(reply(body, "application/xml"))
+    assert proof is not None
+    assert dict(proof.details) == {"title": "ListBucketResult", "names": "backup/users.sql, a.txt", "grave": "yes"}
+
+
 @pytest.mark.parametrize(
     ("body", "media_type"),
     [
+        ("<p>How to stop</p><ListBucketResult></ListBucketResult>", "application/xml"),
         ('[{"name":"Anna","type":"file","mtime":"x"}]', "application/json"),
         ('<?xml version="1.0"?><list><item>a</item></list>', "text/xml"),
         ('<html><pre>\n<a href="a.txt">an article</a></pre>', "text/html"),
@@ -222,7 +252,7 @@ def test_other_lists_are_no_listings(body: str, media_type: str) -> None:
 
 @pytest.mark.parametrize(
     ("signature", "body"),
-    [(signatures.git_head, "ref: refs/heads/main\n"), (signatures.env_file, ENV), (signatures.archive, "PK\x03\x04")],
+    [(signatures.git_head, "ref: refs/heads/main\n"), (env_file, ENV), (signatures.archive, "PK\x03\x04")],
 )
 def test_a_server_that_calls_every_file_a_page_hides_nothing(signature: Signature, body: str) -> None:
     assert signature(reply(body, "text/html")) is not None
@@ -287,6 +317,14 @@ def test_an_article_about_apaches_status_is_none() -> None:
         (r'{"status":404,"trace":"org.lab.X: y\n\tat org.lab.portal.Web.handle(Web.java:12)\n"}', "Java"),
         ('<h2>[0] in <a class="toggle" title="/www/thinkphp/App.php line 347">App.php line 347</a></h2>', "ThinkPHP"),
         ("Error: x\n    at f (/srv/app/node_modules/x/index.js:10:5)", "Node.js"),
+        ("Error: x\n    at file:///srv/app/server.mjs:10:5\n", "Node.js"),
+        ("<pre>java.lang.NullPointerException\n\tcom.lab.Portal.doGet(Portal.java:12)\n</pre>", "Java"),
+        ("<pre>java.lang.Error: x\r\n\torg.apache.jsp.index_jsp.&lt;init&gt;(index_jsp.java:12)\r\n</pre>", "Java"),
+        (r"System.Exception: x\n   at Lab.Pages.Index.OnGet() in C:\src\Index.cshtml.cs:line 17", "ASP.NET Core"),
+        ("System.Exception: x\r\n   at Lab.Y.Z()\r\n\r\nHEADERS\r\n=======\r\nAccept: */*\r\n", "ASP.NET Core"),
+        ("<h1>“/”应用程序中的服务器错误。<hr></h1><b>堆栈跟踪:</b> <pre>[SqlException]</pre>", "ASP.NET"),
+        ("<h3>错误位置</h3><p>FILE: D:\\www\\Think\\App.class.php &#12288;LINE: 92</p>", "ThinkPHP"),
+        ("<style>#frame-0 .hljs-ln-line[data-line-number='12'] { color: red }</style>", "Laravel"),
     ],
 )
 def test_stack_traces_are_recognised_in_errors_only(body: str, framework: str) -> None:
@@ -294,6 +332,20 @@ def test_stack_traces_are_recognised_in_errors_only(body: str, framework: str) -
     assert proof is not None
     assert dict(proof.details)["framework"] == framework
     assert products.stack_trace(reply(body, "text/html", 200)) is None
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<h1>Server Error in '/' Application.</h1><h2>Runtime Error</h2> The current custom error settings",
+        "<h1>“/”应用程序中的服务器错误。</h1><h2>运行时错误</h2>",
+        '{"title":"An unhandled exception occurred while processing the request.","status":500}',
+        "<p>Meet us at Lab.Hall (north) in May, line 3</p>",
+        "<p>\tsee com.lab.Portal (Portal.java)</p>",
+    ],
+)
+def test_an_error_page_that_keeps_its_trace_to_itself_is_none(page: str) -> None:
+    assert products.stack_trace(reply(page, "text/html", 500)) is None
 
 
 @pytest.mark.parametrize(
@@ -310,7 +362,7 @@ def test_php_puts_its_messages_into_pages_of_any_status(message: str) -> None:
     assert products.stack_trace(reply(f"<html><pre>{article}</pre>", "text/html", 200)) is None
 
 
-@pytest.mark.parametrize("signature", [signatures.git_config, signatures.aws_credentials, signatures.env_file])
+@pytest.mark.parametrize("signature", [signatures.git_config, signatures.aws_credentials, env_file])
 def test_a_reply_of_empty_lines_is_read_in_linear_time(signature: Signature) -> None:
     started = time.perf_counter()
     assert signature(reply("\n" * 64 * 1024 + "[ repositoryformatversion")) is None

@@ -231,10 +231,13 @@ def test_frame_ancestors_replaces_x_frame_options_but_not_from_a_meta_element() 
         ("JSESSIONID=****; SECURE; httponly; samesite=Strict", set()),
         ("csrftoken=****; Secure", set()),
         ("_ga=****; Path=/", set()),
+        ("HWWAFSESID=****; Path=/", {"WEB-COOKIE-SECURE"}),
         ("Hm_lvt_1=****", set()),
         ("JSESSIONID=; Max-Age=0", set()),
         ("sid=****; expires=Thu, 01 Jan 1970 00:00:00 GMT", set()),
         ("sid=****; expires=Sat, 31-Oct-2026 08:00:00 GMT", set()),
+        ("sid=****; expires=Thu, 01-Jan-70 00:00:00 GMT", set()),
+        ("theme=****; expires=Thu, 31-Dec-37 23:55:55 GMT", {"WEB-COOKIE-SECURE"}),
         ("theme=****; expires=Sat, 31-Oct-2099 08:00:00 GMT", {"WEB-COOKIE-SECURE"}),
         ("theme=****; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=60", {"WEB-COOKIE-SECURE"}),
         ("theme=****; expires=Sat, 31-Foo-2026 08:00:00 GMT", {"WEB-COOKIE-SECURE"}),
@@ -316,6 +319,35 @@ def test_basic_authentication_matters_in_clear_text_only() -> None:
     assert "CLR-BASIC" in checks(service(site("http", challenge, status=401)))
     assert "CLR-BASIC" not in checks(service(site("https", challenge, status=401)))
     assert "CLR-BASIC" not in checks(service(site("http", ("www-authenticate", 'Digest realm="Basic"'), status=401)))
+
+
+@pytest.mark.parametrize(
+    ("challenge", "told"),
+    [
+        ('Bearer realm="x",Basic realm="y"', True),
+        ("Negotiate, Basic", True),
+        ('Digest realm="x, Basic y", qop="auth"', False),
+        ("Basic-Plus abc", False),
+    ],
+)
+def test_basic_is_told_from_other_ways_in_the_same_header(challenge: str, told: bool) -> None:
+    asks = site("http", ("www-authenticate", challenge), status=401)
+    assert ("CLR-BASIC" in checks(service(asks))) is told
+
+
+@pytest.mark.parametrize(
+    ("expires", "told"),
+    [
+        ("2026-11-22T23:59:59Z", True),
+        ("2026-11-24t00:00:00.000z", False),
+        ("", False),
+        ("Sun, 22 Nov 2026 00:00:00 +0000", False),
+        ("2026-11-22", False),
+    ],
+)
+def test_a_security_contact_that_has_ended_is_none(expires: str, told: bool) -> None:
+    contact = replace(SECURITY_TXT, details=(("expires", expires),) if expires else ())
+    assert ("WEB-SECURITYTXT" in checks(service(replace(site(), exposed=(contact,))))) is told
 
 
 def test_a_look_that_ended_early_says_nothing_about_absence() -> None:
@@ -427,7 +459,8 @@ def test_the_page_behind_redirects_is_judged_and_the_cookies_of_the_way_count() 
     [
         ((("x-frame-options", "SAMEORIGIN"),), False),
         ((("x-frame-options", "deny"), ("x-frame-options", "DENY")), False),
-        ((("x-frame-options", "ALLOW-FROM https://other.test/"),), False),
+        ((("x-frame-options", "ALLOW-FROM https://other.test/"),), True),
+        ((("x-frame-options", "ALLOW-FROM https://other.test/"), ("x-frame-options", "DENY")), False),
         ((("x-frame-options", "ALLOWALL"),), True),
         ((("content-security-policy", "frame-ancestors *"), ("x-frame-options", "DENY")), True),
         ((("content-security-policy", "default-src *; frame-ancestors 'self' https://a.test"),), False),
@@ -443,7 +476,7 @@ def test_only_what_keeps_others_out_keeps_from_frames(headers: tuple[tuple[str, 
 
 
 def test_a_version_of_four_numbers_is_no_address() -> None:
-    told = site("https", ("server", "WebLogic Server 10.3.6.0"))
+    told = site("https", ("server", "WebLogic Server 10.3.6.0"), ("x-portal-version", "10.4.0.2"))
     assert "WEB-INTERNAL-IP" not in checks(service(told, address="192.88.100.1"))
 
 

@@ -87,6 +87,7 @@ _REFUSALS = (
     page("502 Bad Gateway", "", 502),
     Reply(521, b"<html><script>document.cookie = 'a=b'</script></html>", (("Content-Type", "text/html"),)),
     page("Misdirected Request", "", 421),
+    page("", "<script>$_ts = window['$_ts']</script>", 412),
 )
 
 

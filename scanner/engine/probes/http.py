@@ -29,7 +29,8 @@ from scanner.engine.probes import http_further, http_paths
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.http_ahead import BATCH, Ahead
 from scanner.engine.probes.http_asking import PATH_SECONDS, Asker, is_limit, is_refusal, why_unseen
-from scanner.engine.probes.http_compare import Fingerprint
+from scanner.engine.probes.http_challenge import challenge
+from scanner.engine.probes.http_compare import Fingerprint, is_same_page
 from scanner.engine.probes.http_kept import advertised, kept, kept_error, without_parameters
 from scanner.engine.probes.http_origins import NULL, ask_from_elsewhere, told
 from scanner.engine.probes.http_page import read_page, refresh_target
@@ -37,7 +38,7 @@ from scanner.engine.probes.http_page_marks import libraries_to_read
 from scanner.engine.probes.http_paths import ANYWHERE, WellKnown, may_be_left_out
 from scanner.engine.probes.http_products import stack_trace
 from scanner.engine.probes.http_reading import BODY_LIMIT
-from scanner.engine.probes.http_redirects import REDIRECTS, Trail, follow, same_site_path, slashed
+from scanner.engine.probes.http_redirects import Trail, follow, same_site_path, slashed
 from scanner.engine.probes.http_session import (
     CRAWLER_AGENT,
     LEAST_SHARE,
@@ -90,12 +91,6 @@ async def look(
         return site.facts()
 
 
-def _same_page(reply: HttpReply, other: Fingerprint) -> bool:
-    """Tell whether both are one page for everything. Redirects are not told apart by their pages, which all read alike,
-    but by where they lead, and that is what their signatures judge."""
-    return reply.status not in REDIRECTS and Fingerprint.of(reply).same_page(other)
-
-
 @dataclass(slots=True)
 class _Site:
     """A look in progress: what was seen so far."""
@@ -123,7 +118,8 @@ class _Site:
     methods_at: str = "/"
     brokers: tuple[str, ...] | None = None
     blocked: bool = False
-    refused: bool = False
+    challenges: list[bool] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
     within: list[PageWithin] = field(default_factory=list)
     unseen: str = ""
     ended: str = ""
@@ -145,6 +141,7 @@ class _Site:
         shown = trail.shown
         self.asker.usual.add(root.status)
         self.unseen = trail.failed or why_unseen(shown)
+        self.challenges.append(bool(challenge(shown)))
         self.shown_path = shown.path
         self.page = self._read(shown)
         self.libraries = libraries_to_read(shown.body, self._url(shown))
@@ -156,7 +153,7 @@ class _Site:
 
     def _read(self, reply: HttpReply) -> Page | None:
         base = self._url(reply)
-        if not is_html(reply) or is_data(reply):
+        if not is_html(reply) or is_data(reply) or challenge(reply):
             return None
         page = read_page(reply.body, base, cut=reply.body_bytes >= BODY_LIMIT)
         told = refresh_target(reply.header("refresh") or "", base)
@@ -179,6 +176,7 @@ class _Site:
                 self.asker.usual.add(reply.status)
                 self.asker.settled = True
                 self.strangers.append(Fingerprint.of(reply))
+                self.challenges.append(bool(challenge(reply)))
                 self._note("error-stack", reply, stack_trace(reply))
         self.blocked = self._refuses_everything() and not await self._shows_its_own()
         if self.blocked:
@@ -200,7 +198,8 @@ class _Site:
     def _refuses_everything(self) -> bool:
         statuses = {reply.status for reply in (self.root, *self.baselines) if reply is not None}
         limited = bool(self.baselines) and all(is_limit(reply.status) for reply in self.baselines)
-        return limited or (len(statuses) == 1 and all(is_refusal(status) for status in statuses))
+        refused = len(statuses) == 1 and all(is_refusal(status) for status in statuses)
+        return limited or refused or all(self.challenges)
 
     async def _shows_its_own(self) -> bool:
         """Tell whether a balancer that has nobody to hand requests to answers one for itself."""
@@ -277,7 +276,9 @@ class _Site:
         if self.blocked:
             return
         folders = self.page.folders if self.page else ()
-        questions, beyond = http_paths.to_ask(self.name, folders, self._said(), has_room=self.has_room)
+        questions, beyond = http_paths.to_ask(
+            self.name, folders, self._said(), has_room=self.has_room, shown=self.shown_path
+        )
         before = {each.path: each for each in http_paths.at_places(self.session.contact.places)}
         questions = [*before.values(), *(each for each in questions if each.path not in before)]
         beyond = [each for each in beyond if each.path not in before]
@@ -317,7 +318,9 @@ class _Site:
             await self._examine(question, ahead)
 
     async def _examine_beyond(self, questions: list[WellKnown], ahead: Ahead) -> None:
-        for question in questions:
+        fresh = [question for question in questions if not self._is_exposed(question.kind)]
+        await ahead.ask(fresh[: max(0, self.session.left - ROOM)])
+        for question in fresh:
             if self.session.left > ROOM and not self._is_exposed(question.kind):
                 await self._examine(question, ahead)
 
@@ -325,11 +328,14 @@ class _Site:
         return any(path.kind == kind for path in self.exposed)
 
     async def _notice_late_block(self) -> None:
-        """A firewall that lost patience in the middle refuses random paths too, which it didn't at first."""
-        if not self.refused or not self.baselines or is_refusal(self.baselines[0].status):
+        """A firewall that lost patience in the middle answers random paths, too, otherwise than it did at first."""
+        at_first = self.baselines[0].status if self.baselines else 0
+        suspicious = any(map(is_refusal, self.statuses)) or self.statuses[-1:] not in ([], [at_first])
+        if not at_first or is_refusal(at_first) or not suspicious:
             return
         reply = await self.ask(f"/{secrets.token_hex(8)}")
-        self.blocked = reply is not None and is_refusal(reply.status)
+        now = reply.status if reply is not None else at_first
+        self.blocked = now != at_first and (is_refusal(now) or now == self.statuses[-1])
 
     async def _examine(self, question: WellKnown, ahead: Ahead) -> None:
         reply = ahead.take(question) or await self._ask_path(question, question.path)
@@ -340,12 +346,12 @@ class _Site:
         self.asker.answered()
         if may_be_left_out(question.kind, question.path):
             self.asked.append(question.path)
-        self.refused = self.refused or is_refusal(reply.status)
         proof = self._prove(question, reply)
         if proof is None:
+            self.statuses.append(reply.status)
             return
         stranger = await self._ask_stranger(question)
-        if stranger is None or question.signature(stranger) or _same_page(reply, Fingerprint.of(stranger)):
+        if stranger is None or question.signature(stranger) or is_same_page(reply, Fingerprint.of(stranger)):
             return
         if question.also is not None:
             path, signature = question.also
@@ -355,13 +361,14 @@ class _Site:
                 return
             proof = Proof(f"{proof.excerpt} | {more.excerpt}", more.details)
         if question.kind == "actuator" and "open" not in dict(proof.details):
-            proof = replace(proof, details=(*proof.details, *await http_further.actuator_access(self.ask, proof)))
+            opened = await http_further.actuator_access(self.ask, question.path, proof)
+            proof = replace(proof, details=(*proof.details, *opened))
         self._note(question.kind, reply, proof, question.path if question.by_query else "")
 
     def _prove(self, question: WellKnown, reply: HttpReply) -> Proof | None:
         if reply.status not in question.statuses:
             return None
-        if any(_same_page(reply, stranger) for stranger in self.strangers):
+        if any(is_same_page(reply, stranger) for stranger in self.strangers):
             return None
         return question.signature(reply)
 

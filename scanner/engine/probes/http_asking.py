@@ -9,6 +9,7 @@ from http import HTTPStatus
 from scanner.engine.errors import ConnectionLost, HostSilent, ProbeError
 from scanner.engine.facts.http import HttpReply
 from scanner.engine.hostile import line
+from scanner.engine.probes.http_challenge import challenge
 from scanner.engine.probes.http_paths import SNIFF
 from scanner.engine.probes.http_reading import is_unreadable
 from scanner.engine.probes.http_session import HttpSession, RequestBudgetSpent
@@ -28,7 +29,10 @@ _LIMITS = frozenset({429, 503})
 _OUT_OF_ORDER = frozenset({500, 502, 503, 504})
 """What a site answers whose application is broken, closed for repairs or not there (RFC 9110 section 15.6)."""
 
-_REFUSALS = frozenset({403, 406, 418, 421, 429}) | _OUT_OF_ORDER
+_CHALLENGED = 412
+"""A condition of the request was not met (RFC 9110 section 15.5.13). Ours have none: a firewall wants a script run."""
+
+_REFUSALS = frozenset({403, 406, _CHALLENGED, 418, 421, 429}) | _OUT_OF_ORDER
 """How firewalls, limiters and gateways turn a probe away, whatever lies behind, and how sites do that want a name
 (RFC 9110 section 15.5.20). A demand for credentials (401) is the site's own answer to strangers."""
 
@@ -42,13 +46,16 @@ def is_refusal(status: int) -> bool:
 
 def is_out_of_order(status: int) -> bool:
     """Tell whether the site can't show its page just now, or doesn't want to show it to us."""
-    return status in _OUT_OF_ORDER or status == HTTPStatus.TOO_MANY_REQUESTS or (status >= 400 and status not in _KNOWN)
+    turned_away = status in (_CHALLENGED, HTTPStatus.TOO_MANY_REQUESTS)
+    return status in _OUT_OF_ORDER or turned_away or (status >= 400 and status not in _KNOWN)
 
 
 def why_unseen(shown: HttpReply) -> str:
     """Quote what tells that a reply is not the page that visitors see at other times; empty when it is."""
     if is_out_of_order(shown.status):
         return f"HTTP {shown.status}"
+    if mark := challenge(shown):
+        return f"HTTP {shown.status}: {mark}"
     return f"Content-Encoding: {line(shown.header('content-encoding') or '', 40)}" if is_unreadable(shown) else ""
 
 

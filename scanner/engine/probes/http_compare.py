@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from scanner.engine.facts.http import HttpReply
+from scanner.engine.probes.http_redirects import REDIRECTS
 
 _COMPARED = 16 * 1024
 _WORD = re.compile(r"[^\W\d_]{2,30}")
@@ -40,3 +41,9 @@ class Fingerprint:
         common = len(self.words & other.words) / len(every)
         about_equal = abs(self.length - other.length) <= LENGTH_TOLERANCE * max(self.length, other.length)
         return common >= SAME_WORDS or (about_equal and common >= SIMILAR_WORDS)
+
+
+def is_same_page(reply: HttpReply, other: Fingerprint) -> bool:
+    """Tell whether both are one page for everything. Redirects are not told apart by their pages, which all read alike,
+    but by where they lead, and that is what their signatures judge."""
+    return reply.status not in REDIRECTS and Fingerprint.of(reply).same_page(other)

@@ -65,12 +65,13 @@ async def brokers(ask: Ask) -> tuple[str, ...]:
     return (mqtt_websocket.PATH,) if reply is not None and mqtt_websocket.opens(reply) else ()
 
 
-async def actuator_access(ask: Ask, proof: Proof) -> list[tuple[str, str]]:
-    """Ask by HEAD whether sensitive endpoints are answered. Not heapdump: even HEAD makes Spring write the dump."""
+async def actuator_access(ask: Ask, base: str, proof: Proof) -> list[tuple[str, str]]:
+    """Ask by HEAD whether sensitive endpoints below ``base`` are answered. Not heapdump: even HEAD makes Spring write
+    the dump."""
     listed = dict(proof.details)["endpoints"].split(", ")
     opened: list[str] = []
     for name in _ACTUATOR_READABLE:
-        path = "/actuator/gateway/routes" if name == "gateway" else f"/actuator/{name}"
+        path = f"{base}/gateway/routes" if name == "gateway" else f"{base}/{name}"
         if name in listed and (reply := await ask(path, method="HEAD")) and reply.status == 200:
             opened.append(name)
     return [("open", ", ".join(opened))]

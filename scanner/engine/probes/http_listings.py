@@ -41,15 +41,23 @@ _GO_LISTING = re.compile(
     r'(?:<!doctype html>\n<meta name="viewport" content="width=device-width">\n)?'
     r'<pre>\n(?:<a href="[^"<>]{1,300}">|</pre>)'
 )
-# nginx's autoindex_format json and xml, whose replies are no pages.
-_NGINX_LISTING = (
+# Replies that are no pages: those of nginx's autoindex_format json and xml, and what object stores answer for a bucket
+# that anyone may list (Amazon S3 API, ListObjects).
+_FOR_PROGRAMS = (
     (
+        "autoindex",
         re.compile(r'\[\s{0,9}\{ "name":"[^"]{1,300}", "type":"(?:file|directory|other)", "mtime":"'),
         '"name":"([^"]{1,120})"',
     ),
     (
+        "autoindex",
         re.compile(r'<\?xml version="1\.0"\?>\s{0,9}<list>\s{0,9}<(?:file|directory|other) mtime="'),
         '">([^<>]{1,120})</',
+    ),
+    (
+        "ListBucketResult",
+        re.compile(r"\s{0,9}(?:<\?xml[^<>]{0,100}\?>\s{0,9})?<ListBucketResult(?:\s[^<>]{0,200})?>"),
+        "<Key>([^<>]{1,120})</Key>",
     ),
 )
 
@@ -74,8 +82,9 @@ def listing(reply: HttpReply) -> Proof | None:
     if is_html(reply):
         title, names = _title(reply), _names(reply)
     else:
-        form = next((name for begins, name in _NGINX_LISTING if begins.match(reply.body)), None)
-        title, names = ("autoindex", re.findall(form, reply.body)) if form else ("", [])
+        kinds = ((title, form) for title, begins, form in _FOR_PROGRAMS if begins.match(reply.body))
+        title, form = next(kinds, ("", ""))
+        names = re.findall(form, reply.body) if form else []
     if not title:
         return None
     shown = list(dict.fromkeys(line(name, 60) for name in names))

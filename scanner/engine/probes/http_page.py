@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from scanner.engine.facts.http import TEXT_OF_A_PAGE, Page, ScriptLibrary
 from scanner.engine.hostile import line
+from scanner.engine.probes import http_page_loads as loads
 from scanner.engine.probes import http_page_marks as marks
 from scanner.engine.probes.http_listings import is_named_after_files
 
@@ -24,6 +25,9 @@ _MANY = 10
 """Things of one kind that are kept."""
 
 _URL_LIMIT = 300
+
+_POLICY_LIMIT = 4000
+"""Characters of a page's policies that are kept: what asks for an upgrade of links often stands at the end."""
 
 _HIDDEN_LINKS = 30
 
@@ -108,6 +112,8 @@ def read_page(whole: str, base: str, *, cut: bool = False) -> Page:
             seen.title = line(html.unescape(content), 120)
         elif name == "script":
             _read_script(content, seen)
+        elif name == "style":
+            _read_styles(content, seen)
         if attributes or name in ("form", "/form") or name.removeprefix("/") in _BLOCKS:
             _read_tag(name, attributes_of(attributes), content, seen)
     return Page(
@@ -197,13 +203,14 @@ def _read_tag(name: str, attributes: dict[str, str], content: str, seen: _Readin
         there = _absolute(attributes["href"], seen.base)
         seen.base, seen.has_base = (there, True) if there.startswith(("http:", "https:")) else (seen.base, True)
     elif name == "form":
-        seen.form = _absolute(attributes.get("action", ""), seen.base)
+        seen.form = _form_action(attributes.get("action", ""), seen)
     elif name == "/form":
         seen.form = None
     elif name == "input" and attributes.get("type", "").lower() == "password":
         seen.password_actions.append(seen.form or _absolute("", seen.base))
     if name in _LINKED:
         _read_link(name, attributes, seen)
+    _read_further_loads(name, attributes, seen)
     if name == "a" and (seen.hidden or marks.hides(name, attributes)):
         _read_hidden_link(attributes.get("href", ""), content, seen)
 
@@ -218,7 +225,7 @@ def _read_meta(attributes: dict[str, str], seen: _Reading) -> None:
         case "referrer", _:
             seen.referrer = line(content, 60)
         case _, "content-security-policy":
-            seen.policy = line(content, 1000)
+            seen.policy = ", ".join(filter(None, (seen.policy, line(content, _POLICY_LIMIT))))[:_POLICY_LIMIT]
         case _, "refresh":
             seen.refresh = refresh_target(content, seen.base) or seen.refresh
 
@@ -233,11 +240,10 @@ def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
     if marks.is_internal(url):
         seen.internal_urls.append(url)
     stylesheet = name == "link" and "stylesheet" in attributes.get("rel", "").lower()
-    if url.startswith("http:") and urlsplit(url).netloc.partition(":")[0] not in _TRUSTWORTHY:
-        if name in _ACTIVE or stylesheet:
-            seen.plain_active.append(url)
-        elif name in _PASSIVE:
-            seen.plain_passive.append(url)
+    if name in _ACTIVE or stylesheet:
+        _note_plain(url, seen.plain_active)
+    elif name in _PASSIVE:
+        _note_plain(url, seen.plain_passive)
     here = urlsplit(seen.page)
     there = urlsplit(url)
     folder = there.path.rpartition("/")[0] + "/"
@@ -246,6 +252,35 @@ def _read_link(name: str, attributes: dict[str, str], seen: _Reading) -> None:
         # Links leave the last slash out; a server then sends to where it is.
         unslashed = f"{there.path}/" if name == "a" and is_named_after_files(there.path) else ""
         kept.extend(path for path in (folder, unslashed) if _PLAIN_FOLDER.fullmatch(path))
+
+
+def _form_action(action: str, seen: _Reading) -> str:
+    """Return where a form is sent: without an action, or with a script for one, to where it stands."""
+    there = _absolute(action or seen.page, seen.base)
+    return there if there.startswith(("http:", "https:")) else _absolute("", seen.page)
+
+
+def _read_further_loads(name: str, attributes: dict[str, str], seen: _Reading) -> None:
+    for url in loads.by_element(name, attributes):
+        _note_plain(url, seen.plain_passive)
+    if "style" in attributes:
+        _read_styles(attributes["style"], seen)
+
+
+def _read_styles(text: str, seen: _Reading) -> None:
+    if "http:" in text.lower():
+        imported, drawn = loads.by_styles(text)
+        for url in imported:
+            _note_plain(url, seen.plain_active)
+        for url in drawn:
+            _note_plain(url, seen.plain_passive)
+
+
+def _note_plain(url: str, kept: list[str]) -> None:
+    """Keep a URL if what is there would come in clear text, and not from the visitor's own machine."""
+    plain = _absolute(url, url)
+    if plain.startswith("http:") and urlsplit(plain).netloc.partition(":")[0] not in _TRUSTWORTHY:
+        kept.append(plain)
 
 
 def _read_hidden_link(href: str, text: str, seen: _Reading) -> None:

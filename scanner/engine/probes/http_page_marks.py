@@ -68,7 +68,7 @@ _WRITES_HIDING = re.compile(r"(?i)document\.write\s{0,3}\(.{0,200}display\s{0,3}
 
 # The record's number begins with the short name of the province that keeps it (MIIT order No. 33, article 13).
 _ICP = re.compile(
-    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤川青藏琼宁]\s{0,3}ICP\s{0,3}[备证][^\d<>]{0,8}\d{5,12}(?:号(?:-\d{1,4})?)?",
+    r"[京津沪渝冀豫滇云辽黑湘皖鲁新苏浙赣鄂桂陇甘晋蒙陕吉闽黔贵粤蜀川青藏琼宁]\s{0,3}ICP\s{0,3}[备证][^\d<>]{0,8}\d{5,12}(?:号(?:-\d{1,4})?)?",
     re.IGNORECASE,
 )
 _PRIVATE_URL = re.compile(r"""(?i)(?<=["'])(?:https?|wss?)://(?:10|172|192)\.[\d.]{5,12}(?::\d{1,5})?(?=[/"'])""")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scanner.engine.facts.http import ExposedPath
 from scanner.engine.probes import http_products as products
 from scanner.engine.probes import http_public_files as public
 from scanner.engine.probes import http_signatures as signatures
+from scanner.engine.probes.http_environment import env_file
 from scanner.engine.probes.http_kept import without_parameters
 from scanner.engine.probes.http_listings import likeliest, listing
 from scanner.engine.probes.http_signatures import Signature
@@ -82,7 +83,7 @@ _BAZAAR = ("Bazaar-NG meta directory", "Bazaar meta directory", "Bazaar-NG branc
 
 _ALWAYS = (
     WellKnown("git", "/.git/HEAD", signatures.git_head, "/.git/{random}", also=("/.git/config", signatures.git_config)),
-    WellKnown("env", "/.env", signatures.env_file, "/.{random}"),
+    WellKnown("env", "/.env", env_file, "/.{random}"),
     WellKnown(
         "svn", "/.svn/wc.db", signatures.starts_with("SQLite format 3\x00"), "/.svn/{random}.db", 16, ranged=True
     ),
@@ -131,16 +132,22 @@ _ALWAYS = (
 
 _OF_NGINX = re.compile(r"(?i)'server', '(?:nginx|openresty|tengine|angie)")
 
+_OF_PHP = re.compile(r"(?i)\bphp")
+
 _WITH_ROOM = (
     (None, _dump("db")),
-    (None, _dump("dump")),
     (_OF_NGINX, WellKnown("nginx-status", "/stub_status", signatures.nginx_status, "/{random}", limit=512)),
+    (_OF_NGINX, WellKnown("nginx-status", "/status", signatures.nginx_status, "/{random}", limit=512)),
     (
-        re.compile(r"(?i)\bphp"),
+        _OF_PHP,
         WellKnown("backup", "/config.php.bak", signatures.php_source, "/{random}.php.bak", limit=512, ranged=True),
     ),
-    (None, _archive("wwwroot.zip")),
+    (_OF_PHP, WellKnown("admin-panel", "/adminer.php", products.admin_panel, "/{random}.php")),
+    (None, _dump("dump")),
     (_OF_NGINX, WellKnown("nginx-status", "/basic_status", signatures.nginx_status, "/{random}", limit=512)),
+    (None, _archive("www.rar")),
+    (_OF_PHP, WellKnown("admin-panel", "/phpMyAdmin/", products.admin_panel, "/{random}/")),
+    (None, _archive("wwwroot.zip")),
 )
 """Names that the same things go by elsewhere, and the sign of a server that some of them want."""
 
@@ -161,9 +168,23 @@ _BY_SIGN = (
         re.compile(r"Apache Tomcat|Apache-Coyote"),
         WellKnown("admin-panel", "/manager/html", products.tomcat_manager, "/{random}/html", challenges=True),
     ),
-    (re.compile(r"(?i)\bphp"), WellKnown("config", "/composer.json", signatures.composer, "/{random}.json")),
+    (_OF_PHP, WellKnown("config", "/composer.json", signatures.composer, "/{random}.json")),
+    (
+        re.compile(r"(?i)asp\.net|kestrel|microsoft-iis|404 page not found"),
+        WellKnown("swagger", "/swagger/index.html", signatures.api_pages, "/swagger/{random}.html"),
+    ),
 )
 """Paths of one framework each, and what its pages and headers say."""
+
+_FOLDER = re.compile(r"(/[A-Za-z0-9._-]{1,40})/")
+"""The folder at a path's beginning."""
+
+_OF_APPLICATIONS = {
+    question.path: question
+    for question in _ALWAYS
+    if question.path in ("/actuator", "/v3/api-docs", "/v2/api-docs", "/druid/index.html")
+}
+"""What Spring has below an application's context path (``server.servlet.context-path``), by its path there."""
 
 _BALANCER = re.compile(r"<h1>503 Service Unavailable</h1>\s{1,3}No server is available to handle this request\.")
 """HAProxy's page where nobody is there to hand a request to, as on a port that is for its own pages alone."""
@@ -196,7 +217,8 @@ _ASKABLE = re.compile(r"/[!-\"$->@-z|~]{0,300}")
 
 def may_be_left_out(kind: str, path: str) -> bool:
     """Tell whether a look at the site may end without asking whether this lies at that path."""
-    return path in NOT_ALWAYS or (kind in ANYWHERE and path not in _EVERYWHERE_ASKED)
+    anywhere = kind in ANYWHERE or _in_application(kind, path) is not None
+    return path in NOT_ALWAYS or (anywhere and path not in _EVERYWHERE_ASKED)
 
 
 def at_places(places: Iterable[tuple[str, str]]) -> list[WellKnown]:
@@ -209,6 +231,8 @@ def at_places(places: Iterable[tuple[str, str]]) -> list[WellKnown]:
 def _at_place(kind: str, path: str) -> WellKnown | None:
     if path in _RARE or not may_be_left_out(kind, path):
         return _RARE.get(path)
+    if question := _in_application(kind, path):
+        return question
     folder, _, name = path.removesuffix("/").rpartition("/")
     if path.endswith("/"):
         return WellKnown(kind, path, ANYWHERE[kind], "/{random}/")
@@ -216,21 +240,38 @@ def _at_place(kind: str, path: str) -> WellKnown | None:
     return WellKnown(kind, path, ANYWHERE[kind], f"{folder}/{{random}}{dot}{extension}")
 
 
+def _in_application(kind: str, path: str) -> WellKnown | None:
+    """Return the question for ``path`` below the context path of an application; None for any other path."""
+    folder = _FOLDER.match(path)
+    question = _OF_APPLICATIONS.get(path.removeprefix(folder[1])) if folder else None
+    if folder is None or question is None or question.kind != kind:
+        return None
+    return replace(question, path=path, sibling=f"{folder[1]}{question.sibling}")
+
+
+def _of_application(shown: str) -> list[WellKnown]:
+    """Return what to ask of the application that a site's first page leads to, where ``shown`` is below a folder."""
+    folder = _FOLDER.match(shown)
+    below = [(question.kind, f"{folder[1]}{path}") for path, question in _OF_APPLICATIONS.items()] if folder else []
+    return [question for kind, path in below if (question := _in_application(kind, path)) is not None]
+
+
 def to_ask(
-    name: str | None, folders: Iterable[str], said: str, *, has_room: bool
+    name: str | None, folders: Iterable[str], said: str, *, has_room: bool, shown: str = "/"
 ) -> tuple[list[WellKnown], list[WellKnown]]:
     """Return what to ask a site registered under ``name``, and what else as far as its requests reach.
 
-    ``folders`` are those that its first page leads to, ``said`` is what its pages and headers say. Where there is room,
-    it is asked for what no sign speaks for, too. The rarest come last, should requests run out.
+    ``folders`` are those that its first page leads to, ``said`` is what its pages and headers say, ``shown`` the path
+    of the page that is shown. Where there is room, it is asked for what no sign speaks for, too. The rarest come last.
     """
     listings = [_folder(path) for path in likeliest(folders)]
-    signed = [question for sign, question in _BY_SIGN if has_room or sign.search(said)]
+    signed = [question for sign, question in _BY_SIGN if sign.search(said)]
+    unsigned = [question for _, question in _BY_SIGN if question not in signed]
     further = [question for sign, question in _WITH_ROOM if sign is None or sign.search(said)]
     archives = [_archive(f"{name}.zip"), _archive(f"{name}.tar.gz")] if name else []
     balancer = _OF_BALANCER if _BALANCER.search(said) else ()
     first = [*_ALWAYS, *archives, *listings[:FOLDER_LIMIT], *signed, *balancer]
-    return first, [*further, *listings[FOLDER_LIMIT:]] if has_room else []
+    return first, [*_of_application(shown), *further, *unsigned, *listings[FOLDER_LIMIT:]] if has_room else []
 
 
 def pages_of_balancer(said: str) -> tuple[str, ...]:

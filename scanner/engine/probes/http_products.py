@@ -14,11 +14,11 @@ _TITLE = re.compile(r"(?i)<title[^<>]{0,100}>([^<]{0,200})")
 _PANELS = (
     ("phpMyAdmin", r"phpMyAdmin", r'name="pma_username"|id="pma_navigation"'),
     ("Adminer", r"Adminer", r"""name=['"]auth\[driver\]"""),
-    ("Webmin", r"Login to Webmin|Webmin", r"""action=["']/?session_login\.cgi|name=["']?user["']?"""),
-    ("宝塔", r"宝塔(?:Linux)?面板", r"<form|<input|<div"),
+    ("Webmin", r"Webmin", r"""action=["']/?session_login\.cgi"""),
+    ("宝塔", r"^宝塔(?:Linux|Windows)?面板$", r"<form|<input|<div"),
     ("cPanel", r"cPanel Login|WHM Login|Webmail Login", r'id="login_form"'),
     ("HAProxy", r"Statistics Report for HAProxy", r"<h2>Statistics Report for pid \d"),
-    ("Plesk", r"Plesk", r'name="login_name"|id="login_name"|plesk'),
+    ("Plesk", r"^Plesk\b", r'(?:name|id)="login_name"|name="plesk-build"|plesk-ui'),
 )
 
 _INSTALLERS = (
@@ -87,20 +87,52 @@ _TRACES = (
     ("Django", "high", r"You(?:'|&#x27;|&#39;|’)re seeing this error because you have <code>DEBUG = True</code>"),
     ("Laravel Ignition", "high", r"window\.ignite\s*[=(]|Ignition\\|<title>[^<]{0,200}🧨|laravel-ignition"),
     ("Whoops", "high", r"Whoops! There was an error\.|Whoops\\Exception\\"),
+    ("Laravel", "high", r"#frame-\d{1,3} \.hljs-ln-line\[data-line-number="),
     ("Werkzeug", "high", r"<title>[^<]{0,200}// Werkzeug Debugger|EVALEX\s*=\s*(?:true|false)"),
-    ("ThinkPHP", "medium", r'<a class="toggle" title="[^"<>]{1,200}\.php line \d{1,6}">'),
+    (
+        "ThinkPHP",
+        "medium",
+        (
+            r'<a class="toggle" title="[^"<>]{1,200}\.php line \d{1,6}">|'
+            r"<p>(?:FILE: )?(?:/|[A-Z]:\\)[^<>\n]{1,200}\.php &#12288;LINE: \d"
+        ),
+    ),
     ("Symfony", "medium", r"Symfony Exception|Symfony\\Component\\\w+\\Exception\\"),
     ("Spring", "medium", r"(?s)Whitelabel Error Page.{0,3000}\bat (?:org|java|com)\.[\w.$]+\("),
-    ("ASP.NET", "medium", r"(?s)Server Error in '[^']{0,100}' Application\..{0,20000}<b>Stack Trace:</b>"),
+    (
+        "ASP.NET",
+        "medium",
+        (
+            r"(?s)Server Error in '[^']{0,100}' Application\..{0,20000}<b>Stack Trace:</b>|"
+            r"应用程序中的服务器错误。.{0,20000}<b>堆栈跟踪:</b>"
+        ),
+    ),
+    (
+        "ASP.NET Core",
+        "medium",
+        (
+            r'class="rawExceptionStackTrace"|\bat [^\s()]{3,200}\([^()\n]{0,300}\) in [^\n]{1,300}?:line \d|'
+            r"\nHEADERS\r?\n=======\r?\n"
+        ),
+    ),
     ("Rails", "medium", r"<h1>Routing Error</h1>|Rails\.root:|Action Controller: Exception caught"),
     ("Python", "medium", r"Traceback \(most recent call last\):"),
-    ("Java", "medium", r"(?:\b|\\t)at [a-z][\w.$]{3,120}\.[\w$<>]{1,60}\([\w$]{1,60}\.java:\d{1,6}\)"),
+    # Tomcat leaves out the "at" (its ErrorReportValve).
+    (
+        "Java",
+        "medium",
+        r"(?:(?:\b|\\t)at |\n\t)[a-z][\w.$]{3,120}\.(?:[\w$<>]{1,60}|&lt;c?l?init&gt;)\([\w$]{1,60}\.java:\d{1,6}\)",
+    ),
     (
         "PHP",
         "medium",
         rf"Fatal error(?:</b>)?:\s{{1,3}}{_PHP_UNCAUGHT}|{_PHP_MESSAGE}",
     ),
-    ("Node.js", "medium", r"\bat [^\n<]{1,120} \(?(?:/|[A-Z]:\\)[^\n<]{1,200}\.js:\d{1,6}:\d{1,6}\)?"),
+    (
+        "Node.js",
+        "medium",
+        r"\bat (?:[^\n<]{1,120} )?\(?(?:file://)?(?:/|[A-Z]:\\)[^\n<]{1,200}\.[cm]?[jt]s:\d{1,6}:\d{1,6}\)?",
+    ),
 )
 
 

@@ -53,12 +53,15 @@ def robots(reply: HttpReply) -> Proof | None:
 
 
 def security_txt(reply: HttpReply) -> Proof | None:
-    """The file, or a redirect to where it is (RFC 9116 section 3)."""
+    """The file with the moment until which it is valid, or a redirect to where it is (RFC 9116 sections 2.5.5, 3)."""
     if reply.status >= 300:
         there = re.fullmatch(r"\S{0,200}/security\.txt", reply.header("location") or "")
         return Proof(line(there[0])) if there else None
     contact = re.search(r"(?mi)^Contact:\s*(\S{3,200})", reply.body)
-    return Proof(line(contact[0])) if contact and not has_tags(reply) else None
+    if contact is None or has_tags(reply):
+        return None
+    ends = re.search(r"(?mi)^Expires:[ \t]{0,9}(\S{10,40})\s*$", reply.body)
+    return Proof(line(contact[0]), (("expires", line(ends[1])),) if ends else ())
 
 
 def cross_domain(reply: HttpReply) -> Proof | None:

@@ -8,10 +8,11 @@ stored, and only text is unpacked.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import h11
 
@@ -22,6 +23,7 @@ from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Conversation
 from scanner.engine.probes.http2 import Http2
 from scanner.engine.probes.http_reading import BODY_LIMIT, HEAD_LIMIT, Head, reply_of
+from scanner.engine.probes.http_tolerance import tolerable
 
 PIECE_LIMIT = 4_000
 """Pieces of a body that are put together. Chunks of one octet would keep the processor busy for half a minute."""
@@ -43,6 +45,9 @@ LEAST_SHARE = 3
 
 BURST, RATE, SLOW_RATE = 44, 5.0, 2.0
 """A site gets at most ``BURST`` requests at once, then ``RATE`` a second; one that limits us, ``SLOW_RATE``."""
+
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\b")
 
 STEPS_BACK = 2
 """Turns of the event loop that a request to a site without TLS lets pass: a request takes about as many."""
@@ -71,6 +76,8 @@ class _Connection:
     conversation: Conversation
     http: h11.Connection
     holder: AsyncExitStack
+    head: bytearray = field(default_factory=bytearray)
+    """What came of a response's head, until that is whole."""
     http2: Http2 | None = None
     used: bool = False
 
@@ -222,7 +229,7 @@ class HttpSession:
             raise
         newer = Http2(conversation, self.scheme) if self.contact.http2 else None
         older = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
-        return _Connection(conversation, older, holder, newer)
+        return _Connection(conversation, older, holder, http2=newer)
 
     async def _close(self, connection: _Connection) -> None:
         self._held -= 1
@@ -324,9 +331,30 @@ async def _next_event(connection: _Connection, *, begun: bool) -> h11.Event | No
         data = await connection.conversation.receive(READ_SIZE)
         if not data and not begun:
             raise ConnectionLost("The web server closed the connection without an answer.")
-        connection.http.receive_data(data)
+        _hand_on(connection, data, begun=begun)
     over = isinstance(event, h11.EndOfMessage | h11.ConnectionClosed)
     return event if isinstance(event, h11.Event) and not over else None
+
+
+def _hand_on(connection: _Connection, data: bytes, *, begun: bool) -> None:
+    """Give h11 what came; the head of a response only when it is whole, without what it would be refused for."""
+    if begun:
+        connection.http.receive_data(data)
+        return
+    head = connection.head
+    head += data
+    searched = max(0, len(head) - len(data) - 3)
+    while end := _END_OF_HEAD.search(head, searched):
+        first, rest = tolerable(bytes(head[: end.start()])) + b"\r\n\r\n", bytes(head[end.end() :])
+        interim = _INTERIM.match(first) is not None  # then another head follows
+        connection.http.receive_data(first if interim else first + rest)
+        head[:] = rest if interim else b""
+        searched = 0
+        if not interim:
+            return
+    if len(head) > HEAD_LIMIT:
+        connection.http.receive_data(bytes(head))
+        head.clear()
 
 
 def _has_ended(http: h11.Connection) -> bool:

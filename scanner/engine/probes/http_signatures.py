@@ -54,7 +54,7 @@ def has_tags(reply: HttpReply) -> bool:
 
 def git_head(reply: HttpReply) -> Proof | None:
     first = reply.body.strip()
-    if not re.fullmatch(r"ref: refs/[\w./-]{1,200}|[0-9a-f]{40}|[0-9a-f]{64}", first):
+    if not re.fullmatch(r"ref: refs/[^\s~^:?*\[\\<>]{1,200}|[0-9a-f]{40}|[0-9a-f]{64}", first):
         return None
     return Proof(first)
 
@@ -132,30 +132,8 @@ def php_source(reply: HttpReply) -> Proof | None:
     return Proof("<?php", (("size", _size(reply)),)) if re.match(r"\s{0,20}<\?php\s", reply.body) else None
 
 
-_ENV_LINE = re.compile(r"(?m)^(?:export )?([A-Z_][A-Z0-9_]{0,60})[ \t]{0,3}=(.*)$")
-_ENV_SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|PWD")
-_CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,100}:[^\s/@]{1,200}@\S")
+CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,100}:[^\s/@]{1,200}@\S")
 """The URL of a database with the account to open it."""
-_ENV_GRAVE = re.compile(
-    r"^(?:DB|DATABASE|MYSQL|PG|POSTGRES|MONGO|REDIS|ORACLE|AWS|S3|OSS|COS|OBS|ALI|ALIYUN|TENCENT|QCLOUD|HUAWEI|AZURE|GCP|GOOGLE)_?"
-    r"\w*(?:PASS|PWD|SECRET|KEY|URL)"
-)
-
-
-def env_file(reply: HttpReply) -> Proof | None:
-    text = reply.body
-    if has_tags(reply) or reply.content_type.startswith(("image/", "application/json")):
-        return None
-    pairs = [(found[1], found[2].strip().strip("'\"")) for found in _ENV_LINE.finditer(text)]
-    secrets = [
-        name for name, value in pairs if (value and _ENV_SECRET.search(name)) or _CREDENTIALS_IN_URL.match(value)
-    ]
-    if len(pairs) < 2 or not secrets:
-        return None
-    names = list(dict.fromkeys([*secrets, *(name for name, _ in pairs)]))[:NAMES]
-    grave = any(_ENV_GRAVE.match(name) for name in secrets)
-    excerpt = " ".join(f"{name}=****" for name in names)
-    return Proof(excerpt[:EXCERPT], (("keys", ", ".join(names)), ("grave", "yes" if grave else "no")))
 
 
 _PHP_INFO_TITLE = re.compile(r"<title>(?:PHP \S{1,30} - )?phpinfo\(\)</title>")
@@ -323,7 +301,7 @@ _NO_SECRET = re.compile(
 
 
 def _is_secret(name: str, value: str) -> bool:
-    if _CREDENTIALS_IN_URL.match(value):
+    if CREDENTIALS_IN_URL.match(value):
         return True
     named = _SECRET_FIELD.search(name) and not _NO_SECRET_FIELD.match(name) and value.lower() != name.lower()
     return bool(named) and re.fullmatch(r"[!-~]{4,500}", value) is not None and not _NO_SECRET.fullmatch(value)
@@ -339,7 +317,7 @@ def config_json(reply: HttpReply) -> Proof | None:
 
 def sftp_json(reply: HttpReply) -> Proof | None:
     """Where an editor's extension puts the files, and mostly as whom: one server or a list of them."""
-    told = _parsed(reply)
+    told = _parsed(reply, remarks=True)
     servers = [each for each in (told if isinstance(told, list) else [told]) if isinstance(each, dict)]
     known = [each for each in servers if isinstance(each.get("host"), str) and {"username", "remotePath"} & each.keys()]
     if not known:
@@ -369,10 +347,15 @@ def _object(reply: HttpReply) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _parsed(reply: HttpReply) -> object:
-    """Return what the body is as JSON; None where it is none."""
+_REMARK = re.compile(r'("(?:[^"\\\n]|\\.)*+")|//[^\n]*|,(?=\s{0,200}[}\]])')
+
+
+def _parsed(reply: HttpReply, *, remarks: bool = False) -> object:
+    """Return what the body is as JSON; None where it is none. With ``remarks`` lines may end in them and lists in a
+    comma, as editors have their settings."""
+    text = reply.body.lstrip("\ufeff")
     try:
-        return json.loads(reply.body.lstrip("\ufeff"))
+        return json.loads(_REMARK.sub(r"\1", text) if remarks else text)
     except (ValueError, RecursionError):
         return None
 

@@ -12,8 +12,12 @@ FRAME_LIMIT = 2
 _FRAMES = frozenset({"frame", "iframe"})
 _TO_LOG_IN = re.compile(r"(?i)(?:^|[^a-z])(?:user|admin|member)?(?:log-?in|log-?on|sign-?in|denglu)(?![a-z])")
 _SAYS_LOG_IN = re.compile(
-    r"(?i)^\W{0,5}(?:(?:用户|系统|后台|会员|管理员?)?登[\s\u3000]{0,4}[录陆]|log\s?in|sign\s?in)\W{0,5}$"
+    r"(?i)^\W{0,5}(?:"
+    r"(?:(?!退出|注销|取消|已|未|免|登)\w){0,8}登[\s\u3000]{0,4}[录陆](?:系统|平台|入口)?(?:\W{0,5}注册)?|"
+    r"(?:[a-z]{2,12}\s)?(?:log|sign)[\s-]?in(?:\s{0,2}[/|]\s{0,2}(?:sign[\s-]?up|register|join))?"
+    r")\W{0,5}$"
 )
+"""What such links say, of whomever they are for; none that logs somebody out."""
 _TELLS_MORE = re.compile(r"(?i)pass|pwd|token|ticket|demo|guest|code=")
 """A link with such words may itself log somebody in."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 
-from scanner.engine.facts.http import HttpFacts
+from scanner.engine.facts.http import ExposedPath, HttpFacts
 from scanner.engine.model import Confidence, Finding, Service, Severity
 from scanner.engine.rules.base import Context, rule
 from scanner.engine.rules.web_site import answering, asked, exposed, is_site, listed, pages, quote, quote_first_page
@@ -18,7 +19,8 @@ _DEFAULT_TITLES = (
     "Welcome to XAMPP", "Welcome to CentOS", "恭喜，站点创建成功", "没有找到站点", "Domain Default page",
     "It works! Apache httpd", "Test Page for the HTTP Server", "Apache HTTP Server Test Page", "Caddy works!",
     "Microsoft Internet Information Services 8", "GlassFish Server - Server Running", "Payara Server - Server Running",
-    "Welcome to WildFly", "站点创建成功-phpstudy",
+    "Welcome to WildFly", "站点创建成功-phpstudy", "Welcome to Angie", "Web Server's Default Page",
+    "Default Web Site Page", "Welcome to JBoss",
 )  # fmt: skip
 _NAMES_ANOTHER = re.compile(r"\s[-|–—·]\s")
 """How a title goes on that names a site of its own: ``Welcome to nginx! - Our blog``."""
@@ -130,11 +132,21 @@ def _default_title(site: HttpFacts) -> str:
 
 @rule("WEB-SECURITYTXT")
 def security_txt(service: Service, context: Context) -> Iterator[Finding]:
-    """RFC 9116: where to report a flaw. Absence counts only when the look was whole."""
+    """RFC 9116: where to report a flaw. One that has ended must not be used. Absence counts only when the look was
+    whole."""
     for site in pages(service):
         looked = site.by_name and service.tls and site.complete and not site.blocked
-        if looked and not any(path.kind == "security-txt" for path in site.exposed):
+        if looked and not any(path.kind == "security-txt" and _is_valid(path, context.now) for path in site.exposed):
             yield context.finding("WEB-SECURITYTXT", service, site=site.url)
+
+
+def _is_valid(path: ExposedPath, now: dt.datetime) -> bool:
+    """Tell whether a security.txt names no moment (RFC 3339) that is over."""
+    told = path.detail("expires")
+    try:
+        return not told or dt.datetime.fromisoformat(told.upper()) > now
+    except (ValueError, TypeError):  # a date in another form, or without its zone
+        return True
 
 
 RULES = (cross_origin, trace, methods, error_stack, default_page, security_txt)

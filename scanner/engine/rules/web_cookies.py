@@ -15,12 +15,14 @@ from scanner.engine.rules.web_site import answering, is_site, listed, quote, quo
 _SESSION = re.compile(r"(?i)sess|sid$|^sid|auth|token|jwt|login|remember|sso|satoken|ticket|\.aspxauth")
 # Double-submit cookies must be readable by the page's own script, and have no use for a thief without the session.
 _ANTI_FORGERY = re.compile(r"(?i)csrf|xsrf|antiforgery|requestverification")
+# A firewall's own cookie, which is no key to anybody's session (Huawei Cloud's).
+_OF_A_FIREWALL = re.compile(r"^HWWAFSES")
 _ANALYTICS = re.compile(
     r"^(?:_ga|_gid|_gat|__utm|_pk_|_hj|_fbp|_clck|_clsk|Hm_l|HMACCOUNT|UM_distinctid|CNZZDATA|sensorsdata)"
 )
 _DELETED = re.compile(r"(?i)max-age\s{0,3}=\s{0,3}(?:0|-\d+)\b")
-# "Wed, 21 Oct 2015 07:28:00 GMT", with dashes from older servers (RFC 6265 section 5.1.1).
-_EXPIRES = re.compile(r"(?i)expires\s{0,3}=\s{0,3}\w{3,9},? (\d{1,2})[ -]([a-z]{3})[ -](\d{4}) (\d\d:\d\d:\d\d)")
+# "Wed, 21 Oct 2015 07:28:00 GMT", with dashes and a year of two digits from older servers (RFC 6265 section 5.1.1).
+_EXPIRES = re.compile(r"(?i)expires\s{0,3}=\s{0,3}\w{3,9},? (\d{1,2})[ -]([a-z]{3})[ -](\d{4}|\d\d) (\d\d:\d\d:\d\d)")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -39,7 +41,8 @@ class _Cookie:
 
     @property
     def carries_session(self) -> bool:
-        return bool(_SESSION.search(self.name)) and not _ANTI_FORGERY.search(self.name)
+        others = _ANTI_FORGERY.search(self.name) or _OF_A_FIREWALL.search(self.name)
+        return bool(_SESSION.search(self.name)) and not others
 
 
 def _is_deleted(attributes: str, now: dt.datetime) -> bool:
@@ -49,11 +52,17 @@ def _is_deleted(attributes: str, now: dt.datetime) -> bool:
     found = _EXPIRES.search(attributes)
     if found is None or found[2].lower() not in _MONTHS:
         return False
-    date = f"{found[3]}-{_MONTHS.index(found[2].lower()) + 1:02}-{int(found[1]):02}T{found[4]}+00:00"
+    date = f"{_year(found[3])}-{_MONTHS.index(found[2].lower()) + 1:02}-{int(found[1]):02}T{found[4]}+00:00"
     try:
         return dt.datetime.fromisoformat(date) <= now
     except ValueError:
         return False
+
+
+def _year(digits: str) -> int:
+    """Return the year, of which cookies may tell two digits: from 70 on of the last century (RFC 6265, 5.1.1)."""
+    century = 0 if len(digits) > 2 else 1900 if int(digits) >= 70 else 2000
+    return century + int(digits)
 
 
 def _cookies(replies: tuple[HttpReply, ...], now: dt.datetime) -> tuple[_Cookie, ...]:

@@ -86,13 +86,14 @@ def _missing_headers(site: HttpFacts) -> Iterator[str]:
 def _keeps_from_frames(shown: HttpReply, policies: str) -> bool:
     """CSP Level 3, 6.4.2: frame-ancestors replaces X-Frame-Options, but not from a meta element.
 
-    One that names everyone keeps nobody out, and neither does a value that RFC 7034 doesn't know, such as ALLOWALL.
+    One that names everyone keeps nobody out, and neither does a value that browsers don't know: ALLOWALL, and the
+    ALLOW-FROM of RFC 7034, which none heeds any more (HTML standard, "The X-Frame-Options header").
     """
     ancestors = re.findall(r"(?i)(?:^|[;,])\s{0,9}frame-ancestors(?=[\s;,]|$)([^;,]{0,4000})", policies)
     if ancestors:
         return any(not _ANYONE & set(sources.lower().split()) for sources in ancestors)
     options = ",".join(shown.all_headers("x-frame-options")).lower()
-    return any(option.strip().startswith(("deny", "sameorigin", "allow-from")) for option in options.split(","))
+    return any(option.strip().startswith(("deny", "sameorigin")) for option in options.split(","))
 
 
 @rule("WEB-VERSION")
@@ -126,7 +127,12 @@ def internal_address(service: Service, context: Context) -> Iterator[Finding]:
         replies = (*site.first_page, *([nameless] if nameless else []))
         links = site.page.internal_urls if site.page else ()
         # Versions may have four numbers too: WebLogic Server 10.3.6.0.
-        headers = (value for reply in replies for name, value in reply.headers if name not in _VERSION_HEADERS)
+        headers = (
+            value
+            for reply in replies
+            for name, value in reply.headers
+            if name not in _VERSION_HEADERS and "version" not in name
+        )
         error = nameless.body if nameless is not None and nameless.status >= 300 else ""
         text = " ".join((*headers, *links, error))
         told = [found for found in _ADDRESS.findall(text) if _is_internal(found)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urljoin, urlsplit
 
@@ -149,6 +150,11 @@ def clear_login(service: Service, context: Context) -> Iterator[Finding]:
                 break
 
 
+_QUOTED = re.compile(r'"[^"]*"')
+_BASIC = re.compile(r"(?i)(?:^|,)\s{0,20}basic(?=[\s,]|$)")
+"""One of several challenges in a header, between commas (RFC 9110 section 11.6.1)."""
+
+
 @rule("CLR-BASIC")
 def clear_basic(service: Service, context: Context) -> Iterator[Finding]:
     """Basic authentication (RFC 7617) outside TLS: the password is only encoded. Digest and NTLM are different."""
@@ -156,7 +162,7 @@ def clear_basic(service: Service, context: Context) -> Iterator[Finding]:
         return
     for site in answering(service):
         challenges = site.shown.all_headers("www-authenticate") if site.shown else ()
-        if any(challenge.lower().startswith("basic") or ", basic " in challenge.lower() for challenge in challenges):
+        if any(_BASIC.search(_QUOTED.sub('""', challenge)) for challenge in challenges):
             yield context.finding(
                 "CLR-BASIC", service, exchanges=quote_first_page(site), site=site.url, challenge=listed(challenges)
             )

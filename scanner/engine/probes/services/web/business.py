@@ -1,11 +1,13 @@
-"""Business systems and consoles of middleware that are met often in China, by their marks; none is asked further.
+"""Business systems and consoles of middleware that are met often in China, by their marks.
 
+None is asked further, but for one that its first page doesn't show: as it is shipped, it lives in a folder of its own.
 The marks are those that the products' own pages, cookies and redirects carry, as their installation guides and default
 configurations show them.
 """
 
 from __future__ import annotations
 
+from scanner.engine.probes.services.web.dialogue import TOMCATS_NOT_FOUND
 from scanner.engine.probes.services.web.panel import Panel, panel_probe
 
 
@@ -37,11 +39,15 @@ _PANELS: dict[str, tuple[Panel, ...]] = {
     "XXL-JOB-ADMIN": (
         Panel("XXL-JOB", header=_leads_to(r"/xxl-job-admin/")),
         Panel("XXL-JOB", r"^任务调度中心$", r"(?i)xxl"),
+        Panel("XXL-JOB", TOMCATS_NOT_FOUND, beside=("/xxl-job-admin/toLogin", r"<b>XXL</b>JOB")),
     ),
     "SENTINEL": (Panel("Sentinel Dashboard", r"^Sentinel Dashboard", r"(?i)dashboardApp|/app/scripts/|lib/sentinel"),),
     "SKYWALKING": (Panel("Apache SkyWalking", r"^(?:Apache )?SkyWalking$", r"(?i)<div id=.?app|skywalking"),),
     "APOLLO": (Panel("Apollo", r"Apollo(?: ?配置中心|-Portal)?$", r"(?i)apollo|ng-app=.?login"),),
-    "ACTIVEMQ": (Panel("Apache ActiveMQ", header=("www-authenticate", r'(?i)realm="ActiveMQRealm"')),),
+    "ACTIVEMQ": (
+        Panel("Apache ActiveMQ", header=("www-authenticate", r'(?i)realm="ActiveMQRealm"')),
+        Panel("Apache ActiveMQ", r"^Apache ActiveMQ$", r"<h2>Welcome to the Apache ActiveMQ!</h2>"),
+    ),
 }
 
 PROBES = tuple(panel_probe(service, panels) for service, panels in _PANELS.items())

@@ -10,6 +10,7 @@ from scanner.engine.model import Level
 from scanner.engine.probes.http_session import HttpSession
 from scanner.engine.probes.services.web.base import WebServiceProbe
 from scanner.engine.probes.services.web.dialogue import (
+    TOMCATS_NOT_FOUND,
     Dialogue,
     begins_json,
     json_object,
@@ -89,7 +90,7 @@ def _lists_services(reply: HttpReply) -> bool:
 def _may_be_nacos(root: HttpReply) -> bool:
     """Tell whether the first page leads to Nacos or is its console; its server has none, so Tomcat answers for it."""
     leads_there = location(root).startswith("/nacos") or "url=/nacos" in root.body.lower()
-    return leads_there or title(root) == "Nacos" or title(root).startswith("HTTP Status 404")
+    return leads_there or title(root) == "Nacos" or re.search(TOMCATS_NOT_FOUND, title(root)) is not None
 
 
 async def _look_at_eureka(session: HttpSession, level: Level) -> ServiceFacts | None:

@@ -170,6 +170,11 @@ def not_found_in_plain_text(reply: HttpReply) -> bool:
     return reply.status == 404 and reply.body.strip() == "404 page not found"
 
 
+TOMCATS_NOT_FOUND = r"^HTTP(?: Status|状态) 404"
+"""How the page of Tomcat's 404 is called, where a server is set up in Chinese as well: what is below a context path of
+its own leaves Tomcat to answer for the root."""
+
+
 def clean_version(text: str) -> str:
     """Return the version number at the start of ``text``; empty when there is none."""
     found = _VERSION.match(text.strip())

@@ -72,7 +72,7 @@ def panel_probe(service: str, panels: tuple[Panel, ...]) -> WebServiceProbe:
                 other = await dialogue.ask(path, keep_body=False)
                 told = re.search(expression, other.body) if other.status == 200 else None
                 if told is not None:
-                    return panel.product, clean_version(told[1] or "")
+                    return panel.product, clean_version((told[1] if told.groups() else "") or "")
         return None
 
     return WebServiceProbe(

@@ -14,6 +14,11 @@ _DEVICES = (
     r"路由器|交换机|防火墙|安全网关|上网行为|行为管理|入侵|负载均衡|流量控制|审计系统|网管|Web管理|"
     r"router|switch|firewall|gateway|access point|controller|fortigate"
 )
+_OTHERS = (
+    r"论坛|社区|商城|教程|培训|学院|招聘|代理商|经销|解决方案|"
+    r"forum|community|shop|store|academy|training|reseller"
+)
+"""What sites are called where people talk, learn or buy, and may log in to do so."""
 
 _RIMP = (
     r"(?s)\A\s{0,9}(?:<\?xml[^>]{0,100}>\s{0,9})?"
@@ -27,7 +32,7 @@ _PANELS: dict[str, tuple[Panel, ...]] = {
     "CPANEL": (Panel("cPanel & WHM", r"^(?:cPanel|WHM|Webmail) Login", r'id="login_form"', ("server", r"^cpsrvd")),),
     "PLESK": (Panel("Plesk", r"^Plesk\b", r"login_up\.php|login_name|plesk-ui"),),
     "BT-PANEL": (
-        Panel("BaoTa panel", r"宝塔(?:Linux|Windows)?面板", r"bt\.cn|/static/(?:js|css|favicon)|<form"),
+        Panel("BaoTa panel", r"^宝塔(?:Linux|Windows)?面板$", r"bt\.cn|/static/(?:js|css|favicon)|<form"),
         Panel("BaoTa panel", r"安全入口校验失败", r"请使用正确的入口登录面板"),
     ),
     "HYPERVISOR": (
@@ -56,7 +61,7 @@ _PANELS: dict[str, tuple[Panel, ...]] = {
         Panel("OPNsense", r"OPNsense$", r"usernamefld"),
         Panel("OpenWrt", r"LuCI", r"luci_(?:username|password)"),
         Panel("F5 BIG-IP", r"^BIG-IP", r"(?i)F5 Networks|/tmui/"),
-        Panel("network device", rf"(?i)(?=.*(?:{_VENDORS}))(?=.*(?:{_DEVICES}))", _ASKS_FOR_ONE),
+        Panel("network device", rf"(?i)^(?!.*(?:{_OTHERS}))(?=.*(?:{_VENDORS}))(?=.*(?:{_DEVICES}))", _ASKS_FOR_ONE),
     ),
     "NAGIOS": (
         Panel("Nagios", header=("www-authenticate", r'(?i)realm="Nagios[\w ]{0,20}"')),
