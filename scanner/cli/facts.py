@@ -60,9 +60,18 @@ def replay(
         typer.echo(json.dumps(_document(replayed), ensure_ascii=False, indent=2))
         return
     for owner, this, changes in replayed:
-        typer.echo(f"{owner.slug}, round {this.pk}: {len(changes)} change(s)")
+        nothing = "" if _looked(owner, this) else "; nothing was inspected"
+        typer.echo(f"{owner.slug}, round {this.pk}: {len(changes)} change(s){nothing}")
         for change in changes:
             typer.echo(f"  {_line(change)}")
+
+
+def _looked(owner: Organisation, this: Round) -> bool:
+    """Tell whether the round inspected any host, be it in part: without, no change means nothing."""
+    from scanner.remediation.keys import LOOKED
+    from scanner.rounds.models import HostResult
+
+    return HostResult.objects.filter(round=this, organisation=owner, outcome__in=LOOKED).exists()
 
 
 def _chosen(number: int | None, slugs: list[str] | None) -> list[tuple[Organisation, Round]]:

@@ -110,10 +110,13 @@ def show(number: Number) -> None:
     typer.echo(f"{finding} ({finding.organisation.slug})")
     typer.echo(f"  {finding.severity}, {finding.confidence}, {finding.state}, came back {finding.recurrences} time(s)")
     typer.echo(f"  first seen {finding.first_seen:%Y-%m-%d %H:%M}Z, last seen {finding.last_seen:%Y-%m-%d %H:%M}Z")
+    typer.echo(f"  last inspected {finding.last_inspected:%Y-%m-%d %H:%M}Z")
     if not finding.registered:
         typer.echo("  Its host is not registered any more: it is neither inspected nor reported, nor proven fixed.")
     if finding.reported:
         typer.echo(f"  reported {finding.reported:%Y-%m-%d %H:%M}Z, {_due(finding, now)}")
+    else:
+        typer.echo(f"  {_due(finding, now)}")
     for held in exemptions:
         typer.echo(f"  {_request(held)}")
     for name, value in finding.params:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from scanner.engine.inspect import Progress, Stage
-from scanner.engine.model import HostInspection
+from scanner.engine.model import HostInspection, Outcome
 
 Item = TypeVar("Item")
 
@@ -88,5 +88,7 @@ class _Bar:
 def _summary(inspection: HostInspection) -> str:
     if inspection.target.is_domain:
         return f"{inspection.target.address}: {inspection.outcome}"
-    ports = len({service.endpoint for service in inspection.services})  # several services may share one
+    if inspection.outcome not in (Outcome.INSPECTED, Outcome.PARTIAL):
+        return f"{inspection.target.address}: {inspection.outcome}"  # how many ports are open there nobody knows
+    ports = len(inspection.open_ports)
     return f"{inspection.target.address}: {inspection.outcome}, {ports} open {'port' if ports == 1 else 'ports'}"

@@ -115,7 +115,8 @@ class Results:
             case Format.SARIF:
                 from scanner.reports.sarif import render_inspection_sarif  # here, because few ask for it
 
-                yield json.dumps(render_inspection_sarif(self._document()), ensure_ascii=False, indent=1)
+                log = render_inspection_sarif(self._document(), self._language)
+                yield json.dumps(log, ensure_ascii=False, indent=1)
 
     def _judge(self, label: str, hosts: list[HostInspection]) -> None:
         seen = frozenset(sighting for host in hosts for sighting in sightings(host))

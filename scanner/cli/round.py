@@ -302,7 +302,8 @@ def _print_round(this: Round) -> bool:
         missed = rows.exclude(outcome=Outcome.INSPECTED).exclude(pk__in=unused)
         hosts = f"{rows.count() - len(unused)} host(s), {missed.count()} not or only partly inspected"
         typer.echo(f"  {organisation.slug}: {hosts}" + (f", {len(unused)} unused address(es)" if unused else ""))
-        typer.echo(f"    {found.get(organisation.pk, 'findings: none is new, reopened or fixed')}")
+        looked = rows.filter(outcome__in=(Outcome.INSPECTED, Outcome.PARTIAL)).exists()
+        typer.echo(f"    {found.get(organisation.pk) or _nothing_found(this, looked=looked)}")
         for row in missed.iterator(chunk_size=100):
             gaps = row.inspection().coverage.gaps
             english = words(Language.EN)
@@ -311,6 +312,13 @@ def _print_round(this: Round) -> bool:
             typer.echo(f"    {place}: {row.outcome}; {' '.join(why)}")
         whole = whole and not missed.exists()
     return whole
+
+
+def _nothing_found(this: Round, *, looked: bool) -> str:
+    """Say why nothing is told of findings: none changed only where hosts were inspected and that was followed."""
+    if this.followed is None:
+        return "findings: not followed yet"
+    return "findings: none is new, reopened or fixed" if looked else "findings: nothing was inspected"
 
 
 def _found(this: Round) -> dict[int, str]:

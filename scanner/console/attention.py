@@ -141,8 +141,8 @@ def _authorisations(sight: Sight, now: datetime, t: Words) -> Need | None:
     mine = sight.rows(Authorisation).filter(organisation=OuterRef("pk"), retired_at=None)
     ending = (
         _inspected(sight)
-        .exclude(Exists(mine.filter(valid_until__gt=now + SOON)))
-        .annotate(holds=Exists(mine.filter(valid_until__gt=now)))
+        .annotate(holds=Exists(mine.filter(valid_from__lte=now, valid_until__gt=now)))
+        .exclude(Exists(mine.filter(valid_until__gt=now + SOON)), holds=True)
         .order_by("holds", "slug")
     )
     found = list(ending)

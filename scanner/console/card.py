@@ -67,6 +67,12 @@ class Card:
     next_round: NextRound | None
     notices: tuple[Notice, ...]
 
+    @property
+    def known(self) -> bool:
+        """Whether numbers mean anything: a host was inspected by the last whole round, or something is to be fixed."""
+        scored = self.scored is not None and self.scored.score.value is not None
+        return scored or bool(self.counts.open)
+
 
 def card_of(owner: Organisation, sight: Sight, dates: Dates, now: datetime) -> Card:
     """Return the card, in a fixed number of queries."""

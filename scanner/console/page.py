@@ -25,10 +25,10 @@ from scanner.delivery.letters import name_of
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import printable
 from scanner.reports.askers import asker
-from scanner.reports.bulletin_render import percents
 from scanner.reports.dates import Dates
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.texts import endpoint, text
+from scanner.reports.words import percents
 from scanner.rounds.switch import current_stop
 from targets.models import Organisation
 from targets.registry.plan import EVERYONES_ZONE

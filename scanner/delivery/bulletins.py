@@ -76,7 +76,8 @@ def send_due_bulletin(organisation: Organisation, now: datetime) -> int:
     if not untold({done}):
         return 0
     made = bulletin_on(wanted, now)
-    letters = _letters(wanted, made, audience(organisation), now) if made.situation.inspected else []
+    looked_for = made.situation.inspected or made.situation.hosts
+    letters = _letters(wanted, made, audience(organisation), now) if looked_for else []
     return tell_once(done, (), letters, now, also=lambda: _keep(letters))
 
 

@@ -235,7 +235,8 @@ def _authorisations(look: _Look) -> Section:
     inspected = set(Organisation.objects.filter(registers_anything()).values_list("pk", flat=True))
     for organisation in Organisation.objects.filter(retired_at=None).order_by("slug"):
         name = look.name(organisation)
-        valid = Authorisation.objects.filter(organisation=organisation, retired_at=None, valid_until__gt=look.now)
+        held = Authorisation.objects.filter(organisation=organisation, retired_at=None)
+        valid = held.filter(valid_from__lte=look.now, valid_until__gt=look.now)
         if organisation.pk in inspected and not valid.exists():
             lines.append(look.t("mail.digest.unauthorised", name=name))
         for each in authorisations_ending(organisation, look.now):

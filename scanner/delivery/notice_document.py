@@ -40,7 +40,8 @@ LISTED = 200
 class Inspected:
     """What a notice rests on. ``finished`` is None for a round that did not end; the numbers are of hosts.
 
-    ``score`` is None where the round was about a part only, or nothing could be scored.
+    ``score`` is None where the round was about a part only, or nothing could be scored. ``pruned``: what is kept of the
+    round is not all any more, so that its hosts can't be counted.
     """
 
     started: datetime
@@ -50,6 +51,7 @@ class Inspected:
     inspected: int
     partial: int
     score: OrganisationScore | None
+    pruned: bool = False
 
     @property
     def missing(self) -> int:
@@ -155,7 +157,8 @@ def _demand(deadline: datetime, findings: Sequence[model.Finding]) -> Demand:
 def _inspected(organisation: Organisation, this: Round) -> Inspected:
     rows = HostResult.objects.filter(round=this, organisation=organisation, look=LookNumber.FIRST)
     unused = never_answered(this, organisation)
-    outcomes = [outcome for pk, outcome in rows.values_list("pk", "outcome") if pk not in unused]
+    kept = [outcome for pk, outcome in rows.values_list("pk", "outcome") if pk not in unused]
+    outcomes = kept if this.pruned is None else []
     return Inspected(
         started=this.started or this.created,
         finished=this.finished,
@@ -164,6 +167,7 @@ def _inspected(organisation: Organisation, this: Round) -> Inspected:
         inspected=outcomes.count(Outcome.INSPECTED),
         partial=outcomes.count(Outcome.PARTIAL),
         score=_score(organisation, this),
+        pruned=this.pruned is not None,
     )
 
 

@@ -22,7 +22,7 @@ from docx.shared import Mm, Pt
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph
 
-from scanner.delivery.letters import name_of
+from scanner.delivery.letters import name_of, sentences
 from scanner.delivery.notice_document import NoticeModel, numbers
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
@@ -121,7 +121,8 @@ class _Writer:
         if notice.inspected and notice.inspected.score:
             score = notice.inspected.score
             grade = t(f"grade.{score.grade}") if score.grade else ""
-            self._body(t("notice.graded" if grade else "notice.scored", value=f"{score.value:.1f}", grade=grade))
+            told = t("notice.graded" if grade else "notice.scored", value=f"{score.value:.1f}", grade=grade)
+            self._body(sentences((told, t("score.provisional")), t.language) if score.provisional else told)
         if notice.to_check:
             listed = numbers(notice.to_check, t)
             self._body(t("notice.to_check", n=len(notice.to_check), numbers=listed))
@@ -207,6 +208,8 @@ class _Writer:
         if seen and seen.hosts:
             numbers = {"hosts": seen.hosts, "inspected": seen.inspected, "partial": seen.partial}
             yield "label.scope", t("notice.coverage", missing=seen.missing, **numbers)
+        elif seen and seen.pruned:
+            yield "label.scope", t("notice.coverage_pruned")
 
     def _asked(self) -> Sequence[model.Finding]:
         return (*self._notice.findings, *self._notice.to_check)

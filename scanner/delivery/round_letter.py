@@ -9,7 +9,7 @@ from scanner.engine.model import Severity
 from scanner.reports.findings import OPEN_STATES
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Action, Finding, NotInspected, ReportModel
-from scanner.reports.render import endpoint, verdict
+from scanner.reports.render import endpoint, extent, verdict
 from scanner.reports.words import Words, words
 from scanner.rounds.models import PlanKind
 
@@ -57,6 +57,7 @@ def round_letter(model: ReportModel, frame: Frame, part: PlanKind | None = None,
         part=t("mail.part", kind=t(f"mail.plan.{part}")) if part else "",
         model=model,
         verdict=verdict(model),
+        extent=extent(model),
         change=_change(model, t),
         score_notes=_notes(model, t),
         changes=_changes(model, t),
@@ -81,12 +82,16 @@ def _change(model: ReportModel, t: Words) -> str:
 
 
 def _notes(model: ReportModel, t: Words) -> list[str]:
-    provisional = [t("score.provisional")] if model.score.provisional else []
-    return provisional if model.score.grade else [*provisional, t("score.no_grade")]
+    notes = [t("score.provisional")] if model.score.provisional else []
+    if model.coverage.partial:
+        notes.append(t("score.partly", n=model.coverage.partial))
+    return notes if model.score.grade else [*notes, t("score.no_grade")]
 
 
 def _changes(model: ReportModel, t: Words) -> str:
     changes = model.changes
+    if model.score.value is None and not changes.not_inspected:
+        return t("changes.unknown")
     return t(
         "changes.line",
         new=len(changes.new),

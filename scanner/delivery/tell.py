@@ -34,6 +34,7 @@ from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Finding as FindingRow
 from scanner.remediation.models import FindingEvent
 from scanner.remediation.reinspection import Verdict, verdicts
+from scanner.reports.coverage import reason_of
 from scanner.reports.findings import report_finding, worst_first
 from scanner.reports.formats import ReportFormat, rendered
 from scanner.reports.model import Reason, ReportModel
@@ -291,4 +292,4 @@ def _reasons(this: Round, finding: FindingRow) -> tuple[Reason, ...]:
     transport = Transport(finding.transport)
     if any(each.kept_silent(finding.port, transport) for each in coverages):
         ours.append(Gap(GapReason.UDP_SILENT, Facet.SERVICE, finding.port, transport))
-    return tuple(Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in ours)
+    return tuple(map(reason_of, ours))

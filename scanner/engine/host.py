@@ -24,11 +24,11 @@ from scanner.engine.model import (
     Target,
     Transport,
 )
-from scanner.engine.plan import Plan, PortSet
+from scanner.engine.plan import Plan, PortSet, as_ranges
 from scanner.engine.plugins.load import active
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
-from scanner.engine.probes.discovery import Discovered, as_ranges
+from scanner.engine.probes.discovery import Discovered
 from scanner.engine.probes.filtered import knock
 from scanner.engine.probes.identify import manner
 from scanner.engine.probes.notes import PortNotes

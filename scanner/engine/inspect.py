@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from scanner.engine.host import Tools, inspect_host, not_inspected
 from scanner.engine.model import Endpoint, Facet, Gap, GapReason, HostInspection, PortScan, Target, Transport
-from scanner.engine.plan import Domain, Plan, PortSet, ports_of
+from scanner.engine.plan import Domain, Plan, PortSet, as_ranges, ports_of
 from scanner.engine.probes.dial import Dialer, Gate
-from scanner.engine.probes.discovery import Discovered, as_ranges, discover, tcp_ranges
+from scanner.engine.probes.discovery import Discovered, discover, tcp_ranges
 from scanner.engine.probes.version_scan import VersionScanner
 
 GROUP, GROUPS_AT_ONCE = 8, 4

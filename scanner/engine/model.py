@@ -399,6 +399,12 @@ class HostInspection:
         """The services that listen on a port: all but a domain."""
         return tuple(service for service in self.services if service.domain is None)
 
+    @property
+    def open_ports(self) -> frozenset[tuple[int, Transport]]:
+        """The ports that answered, also where a scan found them open and nobody could look at what listens there."""
+        named = {(each.endpoint.port, each.endpoint.transport) for each in self.ports}
+        return frozenset(named | {(port, scan.transport) for scan in self.coverage.scans for port in scan.open})
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

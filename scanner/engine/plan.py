@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
@@ -191,6 +191,17 @@ def ports_of(ranges: str) -> Iterator[int]:
 def count_ports(ranges: str) -> int:
     """Return how many ports nmap-style ranges have."""
     return sum(map(len, port_ranges(ranges)))
+
+
+def as_ranges(ports: Collection[int]) -> str:
+    """Return ports as the shortest list of ascending ranges: ``{1, 2, 3, 9}`` gives ``"1-3,9"``."""
+    parts: list[list[int]] = []
+    for port in sorted(ports):
+        if parts and parts[-1][1] == port - 1:
+            parts[-1][1] = port
+        else:
+            parts.append([port, port])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
 def _range(item: str, whole: str) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """Looks again, between the rounds of plans, at hosts that earned it by what is open there.
 
 A host's interval is one of ``LADDER``, by its worst open finding: critical, or known to be exploited, 12 h; high 24 h;
-medium 4 d; low 6 d; clean 7 d. Worse is immediate, better is one step a round, so that a host that flaps stays in
-sight. A host that no longer answers, or may no longer be touched, goes up a step with every round as well: 14 d, then
-twice as long each time, up to 90 d. (After CISA's Cyber Hygiene service, which scans by these intervals.)
+medium 4 d; low 6 d; clean 7 d, or 6 d where a part was not inspected, which is not clean. Worse is immediate, better is
+one step a round, so that a host that flaps stays in sight. A host that no longer answers, or may no longer be touched,
+goes up a step with every round as well: 14 d, then twice as long each time, up to 90 d. (After CISA's Cyber Hygiene
+service, which scans by these intervals.)
 
 An address that never answered earns nothing: rounds of whole networks look for it.
 """
@@ -28,7 +29,6 @@ from scanner.engine.model import Outcome, Severity
 from scanner.engine.plan import parse_ports, ports_of
 from scanner.engine.probes.discovery import tcp_ranges
 from scanner.prepared import Given, Prepared
-from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import State
 from scanner.remediation.models import Attention, Finding
 from scanner.remediation.part import Register
@@ -55,6 +55,9 @@ BY_CADENCE: Final = "cadence"
 """Who asked for a round between rounds."""
 
 CLEAN: Final = BY_SEVERITY[Severity.INFO]
+UNPROVEN: Final = BY_SEVERITY[Severity.LOW]
+"""What a host earns at best of which something was not inspected."""
+
 SILENT: Final = 14 * 24
 LONGEST: Final = 90 * 24
 LADDER: Final = (*BY_SEVERITY.values(), SILENT, 2 * SILENT, 4 * SILENT, LONGEST)
@@ -74,10 +77,12 @@ _IN_SIGHT = (State.OPEN, State.CLAIMED)
 
 
 class Seen(StrEnum):
-    """What a round learned about a host, the least first. ``NOTHING``: it ran out of time or broke off."""
+    """What a round learned about a host, the least first. ``NOTHING``: it ran out of time or broke off; ``PARTLY``: it
+    answered, and something of it was not inspected."""
 
     GONE = "gone"
     NOTHING = "nothing"
+    PARTLY = "partly"
     ANSWERED = "answered"
 
 
@@ -90,8 +95,10 @@ def next_hours(before: int | None, seen: Seen, earned: int) -> int:
     """Return a host's next interval: ``before`` is its present one (None for a new host), ``earned`` that of its
     worst open finding.
 
-    Worse is immediate, better is one step up the ladder.
+    Worse is immediate, better is one step up the ladder. None is clean that was not inspected to its end.
     """
+    if seen is Seen.PARTLY or (seen is Seen.NOTHING and before is None):
+        earned = min(earned, UNPROVEN)
     if before is None:
         return SILENT if seen is Seen.GONE else earned
     if seen is Seen.NOTHING:
@@ -222,11 +229,12 @@ def _seen(organisation: Organisation, this: Round) -> dict[str, Seen]:
     for hostname, address, outcome, silent in _LOOKS.each(2000, round=this, organisation=organisation):
         host = hostname or address
         gone = silent or outcome == Outcome.REFUSED
-        what = Seen.ANSWERED if outcome in LOOKED else Seen.GONE if gone else Seen.NOTHING
+        what = _LEARNED.get(Outcome(outcome)) or (Seen.GONE if gone else Seen.NOTHING)
         found[host] = max(what, found.get(host, what), key=list(Seen).index)
     return found
 
 
+_LEARNED = {Outcome.INSPECTED: Seen.ANSWERED, Outcome.PARTIAL: Seen.PARTLY}
 _LOOKS = Prepared(
     lambda: HostResult.objects.filter(
         round=Given("round"), organisation=Given("organisation"), look=LookNumber.FIRST

@@ -12,6 +12,7 @@ from scanner.engine.errors import InputError
 from scanner.engine.model import Finding as Judged
 from scanner.engine.model import Service, Transport
 from scanner.engine.plan import Profile
+from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Happened, Observation
 from scanner.remediation.models import Finding, FindingEvent
 from scanner.remediation.observe import RoundView
@@ -47,12 +48,19 @@ class Sighting:
     """What the kept facts of a round show of a finding.
 
     ``judged`` is None where today's rules don't find it in them alone; ``services`` is what was seen at its place, for
-    each address that answered there. ``lost`` tells that facts were pruned, or can't be read any more.
+    each address that answered there. ``lost`` tells that facts were pruned, or can't be read any more; ``looked`` that
+    any address of the host was inspected, if only in part: else what is missing here may be there all the same.
     """
 
     judged: Judged | None = None
     services: tuple[Service, ...] = ()
     lost: bool = False
+    looked: bool = False
+
+    @property
+    def tells(self) -> bool:
+        """Whether what it does not show was not there."""
+        return self.looked and not self.lost
 
 
 def told_by_rounds(events: QuerySet[FindingEvent]) -> list[Told]:
@@ -77,13 +85,13 @@ def seen_by(number: int, finding: Finding) -> Sighting:
     except InputError:
         return Sighting(lost=True)
     seen = view.sees(finding)
-    return Sighting(seen.judged if seen else None, services)
+    return Sighting(seen.judged if seen else None, services, looked=any(each.outcome in LOOKED for each in results))
 
 
 def _services(results: Iterable[HostResult], finding: Finding) -> Iterable[Service]:
     """Yield what was last seen at the finding's place at each address."""
     place = finding.port, Transport(finding.transport)
-    last = {each.address: each for each in sorted(results, key=lambda each: each.look)}
+    last = {each.address: each for each in sorted(results, key=lambda each: (each.outcome in LOOKED, each.look))}
     for _, result in sorted(last.items()):
         for service in result.inspection().services:
             if (service.endpoint.port, service.endpoint.transport) == place:

@@ -184,7 +184,9 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The whole in numbers. ``organisations`` are all, ``units`` those that registered anything.
+    """The whole in numbers. ``organisations`` are all, ``units`` those that registered anything, ``inspected`` those of
+    them of which a whole round in the period inspected any host. ``hosts`` are those of all units that had such a
+    round; of ``hosts_whole`` it is known that nothing of them was left out.
 
     ``score`` is the mean of the ranked units by their weight; ``change`` compares those that could be ranked in the
     period before as well (``compared``).
@@ -199,6 +201,7 @@ class Situation:
     score: float | None
     change: float | None
     compared: int
+    hosts_whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +231,12 @@ class BulletinModel:
     weaknesses: tuple[Weakness, ...]
     campaigns: tuple[Campaign, ...]
     trend: tuple[TrendPoint, ...]
+
+    @property
+    def saw_all(self) -> bool:
+        """Whether whole rounds of the period inspected every host of every unit, and none in part only."""
+        now = self.situation
+        return now.inspected == now.units and now.hosts_whole == now.hosts
 
     @property
     def open(self) -> int:

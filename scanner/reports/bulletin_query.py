@@ -124,10 +124,11 @@ def _situation(known: Standings, best: Sequence[UnitRow]) -> Situation:
     return Situation(
         organisations=len(known.those.organisations),
         units=len(units),
-        inspected=sum(owner in known.newest for owner in units),
+        inspected=sum(score is not None and score.value is not None for score in now.values()),
         ranked=len(best),
         hosts=sum(each.all for each in known.hosts.values()),
         hosts_inspected=sum(each.inspected for each in known.hosts.values()),
+        hosts_whole=sum(each.whole for each in known.hosts.values()),
         score=_mean(known, now, [owner for owner in units if units[owner].slug in slugs]),
         change=new - old if new is not None and old is not None else None,
         compared=len(both),

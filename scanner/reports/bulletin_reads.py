@@ -10,7 +10,7 @@ from functools import cache
 
 from django.db.models import Count, F, Q
 
-from scanner.engine.model import Confidence, Severity, Transport
+from scanner.engine.model import Confidence, Outcome, Severity, Transport
 from scanner.remediation.keys import LOOKED
 from scanner.remediation.lifecycle import Happened
 from scanner.remediation.models import Exemption, Finding, FindingEvent, RoundScore
@@ -58,10 +58,13 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Hosts of one unit in one round; addresses that were never used are in neither."""
+    """Hosts of one unit in one round; addresses that were never used are in none. Of those ``inspected`` it is known
+    of ``whole`` that nothing was left out.
+    """
 
     all: int
     inspected: int
+    whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +158,22 @@ def hosts_of(newest: Mapping[int, Scored], found: Mapping[int, OrganisationScore
         HostResult.objects.filter(those.mine(), round__in=rounds, look=LookNumber.FIRST)
         .order_by()
         .values_list("organisation", "round")
-        .annotate(n=Count("pk"), looked=Count("pk", filter=Q(outcome__in=LOOKED)))
+        .annotate(
+            n=Count("pk"),
+            looked=Count("pk", filter=Q(outcome__in=LOOKED)),
+            whole=Count("pk", filter=Q(outcome=Outcome.INSPECTED)),
+        )
     )
-    counted = {(owner, number): (n, looked) for owner, number, n, looked in rows}
+    counted = {(owner, number): counts for owner, number, *counts in rows}
     unused = _unused({owner: each.round for owner, each in newest.items() if not found[each.number].coverage})
     hosts = {}
     for owner, scored in newest.items():
         score = found[scored.number]
-        asked, looked = counted.get((owner, scored.round), (0, 0))
+        asked, looked, in_whole = counted.get((owner, scored.round), (0, 0, 0))
         inspected = looked or len(score.hosts)
         # The score knows which silent addresses were never used; its coverage is inspected over all others.
-        hosts[owner] = Hosts(round(inspected / score.coverage) if score.coverage else asked - unused[owner], inspected)
+        every = round(inspected / score.coverage) if score.coverage else asked - unused[owner]
+        hosts[owner] = Hosts(every, inspected, in_whole)
     return hosts
 
 

@@ -14,7 +14,7 @@ from scanner.reports.bulletin_model import BulletinModel, Rate, TrendPoint, Unit
 from scanner.reports.dates import Dates, utc
 from scanner.reports.page import fill
 from scanner.reports.render import endpoint
-from scanner.reports.words import MISSING, words
+from scanner.reports.words import MISSING, percents, words
 
 SCHEMA = "roundsman.bulletin/1"
 
@@ -46,6 +46,7 @@ def render_bulletin(bulletin: BulletinModel, language: Language, office: str) ->
         "endpoint": endpoint,
         "utc": utc,
         "line": line,
+        "missing": MISSING,
         "severities": tuple(each.severity for each in bulletin.severities),
         "open_parts": [(each.severity, each.open) for each in bulletin.severities],
         "trend": trend_points(bulletin.trend),
@@ -132,13 +133,6 @@ class View:
             return MISSING
         key = "same" if abs(delta) < ALIKE else "up" if delta > 0 else "down"
         return self._t(f"bulletin.change_{key}", delta=f"{abs(delta):.1f}")
-
-
-def percents(share: float) -> int:
-    """Return a share as whole percents; not quite all is never 100, and not quite nothing never 0."""
-    if share in (0, 1):
-        return int(100 * share)
-    return min(99, max(1, round(100 * share)))
 
 
 def score(value: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from scanner.engine.model import HostInspection, Outcome
+from scanner.engine.model import Gap, HostInspection, Outcome
 from scanner.reports.inventory import Seen
 from scanner.reports.model import Coverage, NotInspected, Reason
 from scanner.rounds.models import HostResult
@@ -22,7 +22,7 @@ def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
         partial=partial,
         not_inspected=len(hosts) - inspected - partial,
         share=(inspected + partial) / len(hosts) if hosts else 0,
-        gaps=tuple(not_inspected(look.row, look.inspection) for look in hosts if look.inspection.coverage.gaps),
+        gaps=tuple(not_inspected(look.row, look.inspection) for look in hosts if _left_out(look.inspection)),
         ports=sum(look.row.ports_open for look in hosts),
         connections=sum(look.row.connections for look in looks),
         requests=sum(look.row.requests for look in looks),
@@ -32,8 +32,16 @@ def coverage_of(looks: Sequence[Seen], unused: Set[int]) -> Coverage:
     )
 
 
+def _left_out(inspection: HostInspection) -> bool:
+    return bool(inspection.coverage.gaps) or inspection.outcome is not Outcome.INSPECTED
+
+
 def not_inspected(row: HostResult, inspection: HostInspection) -> NotInspected:
     """Return what one look, and its facts, left out, each reason once."""
-    gaps = inspection.coverage.gaps
-    reasons = dict.fromkeys(Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail) for gap in gaps)
+    reasons = dict.fromkeys(map(reason_of, inspection.coverage.gaps))
     return NotInspected(row.display, row.host, row.address, inspection.outcome, tuple(reasons))
+
+
+def reason_of(gap: Gap) -> Reason:
+    """Return a gap as reports and letters hold it."""
+    return Reason(gap.reason, gap.facet, gap.port, gap.transport, gap.detail, gap.check)

@@ -17,6 +17,7 @@ from scanner.engine.judge import judge_whole, with_unjudged
 from scanner.engine.model import (
     Coverage,
     Endpoint,
+    Facet,
     Finding,
     Gap,
     GapReason,
@@ -24,6 +25,7 @@ from scanner.engine.model import (
     Outcome,
     Service,
     Severity,
+    Transport,
 )
 from scanner.engine.rules.base import Basis
 from scanner.reports import page, texts
@@ -129,9 +131,12 @@ def render_inspection_html(document: Document, language: Language) -> str:
         document=document,
         counts=counts,
         text_of=lambda check: texts.text(check, language),
-        gaps_of=_gaps_to_tell,
-        where=_gap_where,
+        gaps_of=gaps_to_tell,
+        where=gap_where,
         sent=lambda target: _sent(target, words(language)),
+        silent=lambda target: _silent(target, words(language)),
+        no_findings=_no_findings,
+        tls=_tls,
         endpoint=_endpoint,
     )
 
@@ -143,20 +148,24 @@ def _text_lines(target: Document, vocabulary: Words) -> Iterator[str]:
     yield "=" * 72
     if target["reason"]:
         yield target["reason"]
-    if target["services"]:
-        places = {(each["address"], each["port"], each["transport"]) for each in target["services"]}
+    places = _open_places(target)
+    if places:
         yield vocabulary("inspect.services", n=len(places))
     if target["outcome"] in (Outcome.INSPECTED, Outcome.PARTIAL):
-        yield vocabulary("inspect.findings", n=len(findings)) if findings else vocabulary("inspect.no_findings")
+        yield vocabulary("inspect.findings", n=len(findings)) if findings else vocabulary(_no_findings(target))
     for finding in findings:
         yield ""
         yield from _finding_lines(finding, vocabulary)
-    gaps = _gaps_to_tell(target)
+    gaps = gaps_to_tell(target)
     if gaps:
         yield ""
         yield vocabulary("gaps.title")
         for gap in gaps:
-            yield vocabulary("inspect.gap", where=_gap_where(gap, vocabulary), why=gap["message"])
+            yield vocabulary("inspect.gap", where=gap_where(gap, vocabulary), why=gap["message"])
+    silent = _silent(target, vocabulary)
+    if silent:
+        yield ""
+        yield from silent
     sent = _sent(target, vocabulary)
     if sent:
         yield ""
@@ -169,6 +178,33 @@ def _sent(target: Document, vocabulary: Words) -> str:
     if target["addresses"]:
         return vocabulary("inspect.sent", **sent)
     return vocabulary("inspect.asked", n=sent["datagrams"]) if sent["datagrams"] else ""
+
+
+def _open_places(target: Document) -> set[tuple[str, int, str]]:
+    """Return where something answered, also where nobody could look at what listens there."""
+    named = {(each["address"], each["port"], each["transport"]) for each in target["services"]}
+    scans = target["coverage"]["scans"]
+    return named | {(each["address"], port, each["transport"]) for each in scans for port in each["open"]}
+
+
+def _no_findings(target: Document) -> str:
+    """Return the key of what is said of a target without findings: how much was looked at bounds what that means."""
+    saw_all = target["outcome"] == Outcome.INSPECTED and not target["coverage"]["not_inspected"]
+    return "inspect.no_findings" if saw_all else "inspect.no_findings_partly"
+
+
+def _silent(target: Document, vocabulary: Words) -> list[str]:
+    """Return a sentence for each address of which UDP ports said nothing."""
+    return [vocabulary("inspect.silent_udp", **each) for each in target["coverage"]["silent_udp"]]
+
+
+def _tls(service: Document, target: Document) -> str:
+    """Return the key of whether a service speaks TLS. UDP services are recognised by what they say in clear text."""
+    if service["tls"]:
+        return "inventory.tls"
+    at = {name: service[name] for name in ("address", "port", "transport")}
+    looked = service["transport"] == Transport.UDP or {**at, "facet": str(Facet.TLS)} in target["coverage"]["inspected"]
+    return "inventory.no_tls" if looked else "inventory.tls_unknown"
 
 
 def _finding_lines(finding: Document, vocabulary: Words) -> Iterator[str]:
@@ -192,7 +228,7 @@ def _endpoint(item: Document) -> str:
     return texts.endpoint(item["address"], item["port"], item["transport"])
 
 
-def _gaps_to_tell(target: Document) -> list[Document]:
+def gaps_to_tell(target: Document) -> list[Document]:
     """Return the gaps that the target's reason has not told already."""
     told = target["reason"]
     return [
@@ -202,8 +238,12 @@ def _gaps_to_tell(target: Document) -> list[Document]:
     ]
 
 
-def _gap_where(gap: Document, vocabulary: Words) -> str:
-    what = vocabulary(f"facet.{gap['facet']}") if gap["facet"] else vocabulary("gaps.everything")
+def gap_where(gap: Document, vocabulary: Words) -> str:
+    """Return where something was left out, and what."""
+    if gap.get("check"):
+        what = vocabulary("gaps.check", title=texts.text(gap["check"], vocabulary.language).title)
+    else:
+        what = vocabulary(f"facet.{gap['facet']}" if gap["facet"] else "gaps.everything")
     where = (gap["address"] or vocabulary("gaps.target")) if gap["port"] is None else _endpoint(gap)
     return vocabulary("gaps.where", where=where, what=what)
 

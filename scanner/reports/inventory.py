@@ -15,6 +15,7 @@ from scanner.engine.hostile import line
 from scanner.engine.intel.lifecycles import Support, release_of
 from scanner.engine.intel.products import product_named
 from scanner.engine.model import Coverage, Facet, HostInspection, Service, Transport
+from scanner.engine.plan import as_ranges
 from scanner.engine.rules.installed import installed
 from scanner.engine.rules.software import keepers
 from scanner.engine.rules.x509_view import view
@@ -33,13 +34,15 @@ Where = tuple[str, int, str]
 class Seen:
     """A first look of the round: its row, what listened there, and its inspection without the facts.
 
-    ``ages`` are the versions of products it runs whose end of life is known, each with its one place.
+    ``ages`` are the versions of products it runs whose end of life is known, each with its one place; ``unlisted`` its
+    open TCP ports, as ranges, that nobody could look at.
     """
 
     row: HostResult
     services: tuple[InventoryService, ...]
     inspection: HostInspection
     ages: tuple[ProductAge, ...] = ()
+    unlisted: str = ""
 
 
 def seen(row: HostResult, day: dt.date) -> Seen:
@@ -51,7 +54,13 @@ def seen(row: HostResult, day: dt.date) -> Seen:
     row.facts = b""
     services = tuple(_service(service, inspection.coverage) for service in inspection.ports)
     ages = tuple(_ages(inspection, row, day))
-    return Seen(row, services, replace(inspection, services=(), second_looks=()), ages)
+    return Seen(row, services, replace(inspection, services=(), second_looks=()), ages, _unlisted(inspection))
+
+
+def _unlisted(inspection: HostInspection) -> str:
+    listed = {(service.endpoint.port, service.endpoint.transport) for service in inspection.ports}
+    left = inspection.open_ports - listed
+    return as_ranges({port for port, transport in left if transport is Transport.TCP})
 
 
 def certificates_of(inventory: Iterable[InventoryHost]) -> tuple[CertificateUse, ...]:
@@ -133,6 +142,7 @@ def inventory_of(
             score=scores.get(look.row.host),
             services=tuple(_counted(service, look.row.host, counts) for service in look.services),
             domain=look.inspection.target.is_domain,
+            unlisted=look.unlisted,
         )
         for look in looks
         if look.inspection.coverage.scans or look.services or look.inspection.target.is_domain
@@ -158,6 +168,8 @@ def _counted(service: InventoryService, host: str, counts: Counter[Where]) -> In
 def _service(service: Service, coverage: Coverage) -> InventoryService:
     facts, endpoint = service.tls_facts, service.endpoint
     told = endpoint.transport is Transport.UDP or coverage.covers(Facet.TLS, endpoint.port, endpoint.transport)
+    speaks_tls, certificate = service.tls or facts is not None, certificate_of(facts)
+    certificate_told = certificate is not None or coverage.covers(Facet.CERTIFICATE, endpoint.port, endpoint.transport)
     return InventoryService(
         port=endpoint.port,
         transport=endpoint.transport,
@@ -166,7 +178,9 @@ def _service(service: Service, coverage: Coverage) -> InventoryService:
         product=service.product,
         version=service.version,
         tls_versions=tuple(version for version, answer in facts.versions if answer is Answer.YES) if facts else (),
-        certificate=certificate_of(facts),
+        certificate=certificate,
         findings=0,
         products=_recognised(service),
+        tls_unfinished=speaks_tls and not told,
+        certificate_unseen=(speaks_tls or not told) and not certificate_told,
     )

@@ -47,7 +47,11 @@ class Authorisation:
 
 @dataclass(frozen=True, slots=True)
 class RoundInfo:
-    """The round this report is about. ``finished`` is None when it was interrupted."""
+    """The round this report is about. ``finished`` is None when it was interrupted.
+
+    ``part`` is the kind (a value of ``rounds.models.PlanKind``) of a round that looked at a part of what is registered
+    only; empty for one that was about all of it.
+    """
 
     serial: int
     started: datetime
@@ -55,6 +59,7 @@ class RoundInfo:
     profile: str
     ports: str
     vantages: tuple[Vantage, ...]
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,13 +257,17 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something was not inspected. ``port`` None means the whole host, ``facet`` None everything there."""
+    """Why something was not inspected. ``port`` None means the whole host, ``facet`` None everything there.
+
+    With ``check`` the facet was inspected, and that check alone could not be told.
+    """
 
     reason: GapReason
     facet: Facet | None
     port: int | None
     transport: Transport
     detail: str
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +285,9 @@ class NotInspected:
 class Coverage:
     """What the round looked at. ``targets`` are registered entries; all the others count hosts (addresses).
 
-    ``not_inspected`` counts hosts with outcome unreachable, refused or error; ``gaps`` lists these, and the
-    partly inspected ones, with their reasons. ``share`` (0 to 1) is inspected plus partial over all hosts.
+    ``not_inspected`` counts hosts with outcome unreachable, refused or error; ``gaps`` lists these, the partly
+    inspected ones, and those of which a port or a check was left out, with their reasons. ``share`` (0 to 1) is
+    inspected plus partial over all hosts.
     ``ports`` counts open ports; ``connections``, ``requests`` and ``datagrams`` are what our probes sent in the first
     looks, and ``busiest`` is the most connections that one of them made.
     ``unused`` addresses of registered networks, where nothing has ever answered, are in no other count.
@@ -346,3 +356,10 @@ class ReportModel:
     contacts: tuple[Contact, ...] = ()
     certificates: tuple[CertificateUse, ...] = ()
     products: tuple[ProductAge, ...] = ()
+
+    @property
+    def saw_all(self) -> bool:
+        """Whether the round was about all that is registered, and nothing of that was left out."""
+        seen = self.coverage
+        left_out = self.round.part or seen.gaps or seen.partial or seen.not_inspected
+        return self.round.finished is not None and not left_out

@@ -36,7 +36,8 @@ class InventoryService:
     """An open port. ``tls_versions`` are those it accepts, oldest first; ``findings`` counts its open findings.
 
     ``tls`` tells whether it speaks inside TLS from the first byte, None where that was not inspected to its end.
-    ``products`` are the ids of what was recognised there.
+    ``products`` are the ids of what was recognised there. ``tls_unfinished``: it speaks TLS, whose versions were not
+    all inspected; ``certificate_unseen``: it may present a certificate, which could not be inspected.
     """
 
     port: int
@@ -49,13 +50,16 @@ class InventoryService:
     certificate: Certificate | None
     findings: int
     products: tuple[str, ...] = ()
+    tls_unfinished: bool = False
+    certificate_unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InventoryHost:
     """A host and what listens there. ``target`` is the registered entry that it came from.
 
-    ``domain`` tells that it is no host but a domain, which was looked up and has no services.
+    ``domain`` tells that it is no host but a domain, which has no services. ``unlisted`` are open TCP ports, as ranges,
+    that are not among the services because nobody could look at them.
     """
 
     host: str
@@ -67,6 +71,7 @@ class InventoryHost:
     score: float | None
     services: tuple[InventoryService, ...]
     domain: bool = False
+    unlisted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,7 @@ def _round(this: Round, looks: list[Seen]) -> model.RoundInfo:
         profile=this.profile,
         ports=this.ports,
         vantages=tuple(sorted({look.inspection.vantage for look in looks}, key=list(Vantage).index)),
+        part="" if this.is_whole else this.kind,
     )
 
 

@@ -15,15 +15,15 @@ import orjson
 
 from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.model import Outcome, Severity
-from scanner.remediation.score import KEY_WEIGHT, MEAN_PART, WORST_PART
+from scanner.remediation.score import ENOUGH_COVERAGE, KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports import charts, page, texts
 from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.identity import office_name
 from scanner.reports.model import Action, Finding, Name, NotInspected, Reason, ReportModel
-from scanner.reports.places import Place
+from scanner.reports.places import InventoryHost, Place
 from scanner.reports.remedy import hints_for
-from scanner.reports.words import words
+from scanner.reports.words import percents, words
 
 SCHEMA = "roundsman.report/2"
 
@@ -113,6 +113,12 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         worst_part=WORST_PART,
         key_weight=KEY_WEIGHT,
         verdict=verdict(model),
+        extent=extent(model),
+        partly={gap.host for gap in model.coverage.gaps if gap.outcome is Outcome.PARTIAL},
+        without_services=without_services,
+        part=part_of(model, language),
+        enough=ENOUGH_COVERAGE,
+        percents=percents,
         severities=list(reversed(Severity)),
         shown_findings=with_evidence(len(groups), _EVIDENCE_ON_PAPER if paper else _EVIDENCE),
         **(_paper_limits(len(groups)) if paper else LIMITS),
@@ -233,6 +239,24 @@ class View:
         }
 
 
+def without_services(host: InventoryHost) -> str:
+    """Return the key of what is to be said of a host without listed services; empty where open ports are named."""
+    looked = host.outcome in (Outcome.INSPECTED, Outcome.PARTIAL)
+    part = "_partly" if host.outcome is Outcome.PARTIAL else ""
+    if host.domain:
+        return f"inventory.domain{part}" if looked else "inventory.domain_unknown"
+    if not looked:
+        return "inventory.not_inspected"
+    return "" if host.unlisted else f"inventory.no_services{part}"
+
+
+def extent(model: ReportModel) -> str:
+    """Return the ending of keys that say what was not found: how much was looked at bounds what that means."""
+    if model.score.value is None:
+        return "unknown"
+    return "none" if model.saw_all else "none_partly"
+
+
 def endpoint(place: Place) -> str:
     """Return where a finding is, for people."""
     return texts.endpoint(place.host, place.port, place.transport)
@@ -261,6 +285,12 @@ def gap_groups(gaps: Iterable[NotInspected]) -> list[list[NotInspected]]:
     return list(groups.values())
 
 
+def part_of(model: ReportModel, language: Language) -> str:
+    """Return the sentence that the round looked at a part of what is registered; nothing when it looked at all."""
+    t = words(language)
+    return t("mail.part", kind=t(f"mail.plan.{model.round.part}")) if model.round.part else ""
+
+
 def first_sentence(text: str) -> str:
     """Return the first sentence of one of our own texts; a full stop ends it where a capital follows."""
     return re.split(r"(?<=[。！？])|(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)[0]
@@ -274,7 +304,7 @@ def verdict(model: ReportModel) -> str:
         return "overdue"
     worst = next((count.severity for count in _worst_first(model) if count.open), None)
     if worst is None or worst is Severity.INFO:
-        return "clean" if model.coverage.not_inspected + model.coverage.partial == 0 else "clean_partly"
+        return "clean" if model.saw_all else "clean_partly"
     return "urgent" if worst.at_least(Severity.HIGH) else "planned"
 
 

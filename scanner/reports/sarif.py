@@ -14,9 +14,10 @@ from scanner.remediation.lifecycle import EXEMPT
 from scanner.reports import texts
 from scanner.reports.dates import utc
 from scanner.reports.gaps import gap_sentence
-from scanner.reports.model import Finding, ReportModel
+from scanner.reports.inspection_report import gap_where, gaps_to_tell
+from scanner.reports.model import Finding, NotInspected, ReportModel
 from scanner.reports.render import View
-from scanner.reports.words import words
+from scanner.reports.words import Words, words
 
 _LEVELS = {
     Severity.CRITICAL: "error",
@@ -45,13 +46,14 @@ def render_inspection_sarif(document: Document, language: Language = Language.EN
     findings = [finding for target in document["targets"] for finding in target["findings"]]
     checks = _checks(findings)
     results = [_result(finding, checks.index(finding["check"])) for finding in findings]
-    return _log(checks, results, _invocation(document), language)
+    return _log(checks, results, _invocation(document, language), language)
 
 
 def render_report_sarif(model: ReportModel) -> Document:
     """Return a report as one SARIF run, in its organisation's language.
 
-    ``baselineState`` (section 3.27.24) tells what the round changed; what it proved fixed is ``absent``. Accepted risks
+    ``baselineState`` (section 3.27.24) tells what the round changed; what it proved fixed is ``absent``, and what it
+    could not look at ``unchanged``, with ``seenNow`` false among its properties. Accepted risks
     and false positives are suppressed (section 3.35). What was not inspected becomes a notification.
     """
     language = Language(model.organisation.language)
@@ -153,7 +155,12 @@ def _flat(view: View, finding: Finding) -> Document:
 
 
 def _standing(finding: Finding) -> Document:
-    dates = {"firstSeen": finding.first_seen, "lastSeen": finding.last_seen, "deadline": finding.deadline}
+    dates = {
+        "firstSeen": finding.first_seen,
+        "lastSeen": finding.last_seen,
+        "lastInspected": finding.last_inspected,
+        "deadline": finding.deadline,
+    }
     return {
         "number": finding.number,
         "host": finding.place.host,
@@ -161,6 +168,7 @@ def _standing(finding: Finding) -> Document:
         "overdue": finding.overdue,
         "knownExploited": finding.known_exploited,
         "recurrences": finding.recurrences,
+        "seenNow": finding.seen_now,
         **{name: utc(moment) for name, moment in dates.items() if moment},
     }
 
@@ -179,24 +187,33 @@ def _round(model: ReportModel, language: Language) -> Document:
                 "descriptor": {"id": str(gap.outcome)},
             }
             for gap in model.coverage.gaps
-            for why in dict.fromkeys(gap_sentence(each.reason, each.detail, t) for each in gap.reasons)
+            for why in _why(gap, t)
         ],
     }
 
 
-def _invocation(document: Document) -> Document:
+def _why(gap: NotInspected, t: Words) -> Iterable[str]:
+    sentences = (gap_sentence(each.reason, each.detail, t) for each in gap.reasons)
+    return dict.fromkeys(sentences) or (t("gaps.unknown"),)
+
+
+def _invocation(document: Document, language: Language) -> Document:
     """SARIF calls a run successful when the tool did its work; a target that was not inspected means it did not."""
-    missed = [target for target in document["targets"] if target["outcome"] != Outcome.INSPECTED]
+    told = [each for target in document["targets"] for each in _left_out(target, words(language))]
     return {
-        "executionSuccessful": not missed,
+        "executionSuccessful": all(target["outcome"] == Outcome.INSPECTED for target in document["targets"]),
         "startTimeUtc": document["started"],
         "endTimeUtc": document["finished"],
         "toolExecutionNotifications": [
-            {
-                "level": "warning",
-                "message": {"text": f"{target['target']}: {target['outcome']}. {target['reason']}"},
-                "descriptor": {"id": target["outcome"]},
-            }
-            for target in missed
+            {"level": "warning", "message": {"text": text}, "descriptor": {"id": why}} for why, text in told
         ],
     }
+
+
+def _left_out(target: Document, t: Words) -> Iterable[tuple[str, str]]:
+    """Yield why a target was not inspected as a whole, then each part that was left out: a word, and a sentence."""
+    name = target["target"]
+    if target["outcome"] != Outcome.INSPECTED:
+        yield target["outcome"], f"{name}: {target['outcome']}. {target['reason']}"
+    for gap in gaps_to_tell(target):
+        yield gap["reason"], t("summary.gap", target=f"{name}: {gap_where(gap, t)}", why=gap["message"])

@@ -10,10 +10,10 @@ from scanner.engine.catalogue.load import Language
 from scanner.reports import texts
 from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
-from scanner.reports.model import Finding, ReportModel
+from scanner.reports.model import Finding, Reason, ReportModel
 from scanner.reports.places import Certificate, InventoryHost, InventoryService
-from scanner.reports.render import View, endpoint, references, verdict
-from scanner.reports.words import Words, words
+from scanner.reports.render import View, endpoint, part_of, references, verdict, without_services
+from scanner.reports.words import MISSING, Words, words
 
 Cell = str | int | float | datetime | None
 """A datetime is in the organisation's time zone, without saying so: office programs know none."""
@@ -39,7 +39,7 @@ _WIDTHS = {
         "number": 10, "severity": 10, "title": 40, "host": 26, "address": 18, "port": 8, "transport": 10, "state": 16,
         "deadline": 18, "overdue": 10, "confidence": 14, "exploited": 14, "key_target": 14, "first_seen": 18,
         "last_seen": 18, "recurrences": 12, "service": 14, "evidence": 60, "impact": 60, "fix": 70, "verify": 60,
-        "references": 36, "check": 24, "claimed": 18, "exempt_until": 18,
+        "references": 36, "check": 24, "claimed": 18, "exempt_until": 18, "last_inspected": 18, "seen_now": 18,
     },
     "inventory": {
         "host": 26, "address": 18, "target": 22, "key_target": 14, "outcome": 16, "port": 8, "transport": 10,
@@ -101,8 +101,10 @@ class _Tables:
         yield t("label.score"), t("score.none") if score.value is None else round(score.value, 1)
         yield t("summary.grade"), t(f"grade.{score.grade}") if score.grade else t("summary.no_grade")
         yield t("summary.nature"), t("score.nature")
+        yield from self._bounds()
         for count in model.counts:
-            yield t("summary.open", severity=t(f"severity.{count.severity}")), count.open
+            known = count.open or score.value is not None
+            yield t("summary.open", severity=t(f"severity.{count.severity}")), count.open if known else MISSING
         yield t("summary.overdue"), sum(count.overdue for count in model.counts)
         yield t("summary.targets"), coverage.targets
         yield t("summary.hosts"), coverage.hosts
@@ -111,6 +113,15 @@ class _Tables:
         yield t("summary.not_inspected"), coverage.not_inspected
         yield t("summary.not_clean"), t("coverage.not_clean")
         yield t("summary.marking"), t("report.marking")
+
+    def _bounds(self) -> Iterator[tuple[Cell, ...]]:
+        """What bounds the score and the numbers below it."""
+        t, model = self._t, self._model
+        part = part_of(model, self._language)
+        if part:
+            yield t("summary.part"), part
+        if model.score.provisional and model.score.value is not None:
+            yield t("summary.provisional"), t("score.provisional")
 
     def _first(self) -> Iterator[tuple[Cell, ...]]:
         for order, action in enumerate(self._model.fix_first, 1):
@@ -157,6 +168,8 @@ class _Tables:
             finding.check,
             self._moment(finding.claimed),
             self._moment(finding.exemption.until) if finding.exemption else None,
+            self._moment(finding.last_inspected),
+            self._yes(finding.seen_now),
         )
 
     def _inventory(self) -> Iterator[tuple[Cell, ...]]:
@@ -170,8 +183,11 @@ class _Tables:
             )
             for service in host.services:
                 yield (*head, *self._service(service))
-            if not host.services:
-                yield (*head, *(None,) * 8)
+            without = without_services(host)
+            if not host.services and without:
+                yield (*head, None, None, self._t(without), *(None,) * 5)
+            if host.unlisted:
+                yield (*head, None, None, self._t("inventory.unlisted", ports=host.unlisted), *(None,) * 5)
 
     def _service(self, service: InventoryService) -> tuple[Cell, ...]:
         return (
@@ -181,9 +197,13 @@ class _Tables:
             service.product,
             service.version,
             self._t("inventory.tls_unknown") if service.tls is None else self._yes(service.tls),
-            self._t.listed(service.tls_versions),
+            self._versions(service),
             service.findings,
         )
+
+    def _versions(self, service: InventoryService) -> str:
+        unfinished = [self._t("inventory.tls_unfinished")] if service.tls_unfinished else []
+        return self._t.listed([*service.tls_versions, *unfinished])
 
     def _certificates(self) -> Iterator[tuple[Cell, ...]]:
         """The certificates, those that end first at the top."""
@@ -212,17 +232,22 @@ class _Tables:
     def _gaps(self) -> Iterator[tuple[Cell, ...]]:
         t = self._t
         for gap in self._model.coverage.gaps:
+            head = gap.host, gap.address, gap.target, t(f"outcome.{gap.outcome}")
             for reason in gap.reasons:
                 yield (
-                    gap.host,
-                    gap.address,
-                    gap.target,
-                    t(f"outcome.{gap.outcome}"),
+                    *head,
                     reason.port,
                     t(f"transport.{reason.transport}") if reason.port is not None else None,
-                    t(f"facet.{reason.facet}") if reason.facet else t("gaps.everything"),
+                    self._what(reason),
                     gap_sentence(reason.reason, reason.detail, t),
                 )
+            if not gap.reasons:
+                yield (*head, None, None, t("gaps.everything"), t("gaps.unknown"))
+
+    def _what(self, reason: Reason) -> str:
+        if reason.check:
+            return self._t("gaps.check", title=texts.text(reason.check, self._language).title)
+        return self._t(f"facet.{reason.facet}" if reason.facet else "gaps.everything")
 
     def _yes(self, value: bool) -> str:
         return self._t("summary.yes" if value else "summary.no")

@@ -44,6 +44,13 @@ def pieces(template: str) -> tuple[tuple[str, str | None], ...]:
     return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
 
 
+def percents(share: float) -> int:
+    """Return a share as whole percents; not quite all is never 100, and not quite nothing never 0."""
+    if share in (0, 1):
+        return int(100 * share)
+    return min(99, max(1, round(100 * share)))
+
+
 class Words:
     """Every text of one language."""
 

@@ -201,7 +201,7 @@ def result_values(host: Assigned, inspection: HostInspection, facts: bytes | Non
         "started": inspection.started,
         "finished": inspection.finished,
         "ports_asked": sum(count_ports(scan.ports) for scan in coverage.scans),
-        "ports_open": len({service.endpoint for service in inspection.ports}),
+        "ports_open": len(inspection.open_ports),
         "connections": coverage.connections,
         "requests": coverage.requests,
         "facts": dump_host(inspection) if facts is None else facts,

@@ -19,11 +19,12 @@ from scanner.engine.plan import (
     PortSpec,
     ResolverAddress,
     SitePlace,
+    as_ranges,
     names_within,
     parse_ports,
     ports_of,
 )
-from scanner.engine.probes.discovery import as_ranges, tcp_ranges
+from scanner.engine.probes.discovery import tcp_ranges
 from scanner.rounds.gate import one_of_each, port_borders, refusal
 from targets.addresses import Network
 from targets.names import why_unresolved

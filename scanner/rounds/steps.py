@@ -19,8 +19,7 @@ from scanner.audit import trail
 from scanner.audit.trail import Action
 from scanner.engine.errors import Refused
 from scanner.engine.model import Gap, Target, Transport
-from scanner.engine.plan import PortSet, PortSpec, parse_ports
-from scanner.engine.probes.discovery import as_ranges
+from scanner.engine.plan import PortSet, PortSpec, as_ranges, parse_ports
 from scanner.prepared import Given, Prepared, PreparedUpdate
 from scanner.rounds.assignment import Assigned, look_jobs, not_inspected, store_gaps
 from scanner.rounds.expand import Host, as_registered_key, expand, look_up, permit

@@ -48,6 +48,13 @@ def test_a_claim_names_the_round_that_looks_again_and_who_runs_it(number: int) -
     assert "claimed" in run("list").stdout
 
 
+def test_a_finding_tells_when_it_was_last_inspected_and_that_it_was_never_reported(number: int) -> None:
+    Finding.objects.update(last_inspected=dt.datetime(2026, 3, 4, 5, 6, tzinfo=dt.UTC), reported=None, deadline=None)
+    shown = run("show", number).stdout
+    assert "last inspected 2026-03-04 05:06Z" in shown
+    assert "not reported yet" in shown
+
+
 def test_one_finding_that_can_not_be_claimed_keeps_all_from_being_claimed(number: int) -> None:
     for answer in (open_redis, open_web):
         followed(Organisation.objects.get(), answer, 1 if answer is open_redis else 2, "192.0.2.11")

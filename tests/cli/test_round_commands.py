@@ -61,6 +61,15 @@ def test_a_round_ends_with_status_3_and_the_reason_when_something_was_not(owner:
     assert "192.0.2.10: unreachable; timed-out: It did not finish in the time allowed." in result.stdout
 
 
+def test_nothing_is_said_of_findings_that_nobody_looked_for(owner: Organisation, engine: Engine) -> None:
+    engine.answers["192.0.2.10"] = timed_out
+    assert "findings: nothing was inspected" in run().stdout
+    assert "0 change(s); nothing was inspected" in CliRunner().invoke(facts.app, ["replay"]).stdout
+    number = planned("water")
+    shown = CliRunner().invoke(round.app, ["show", str(number)])
+    assert "findings: not followed yet" in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -85,6 +85,15 @@ def test_a_place_where_nothing_answers_any_more_is_told_beside_what_was(house: H
     assert found["protocol"] == ("[redis]", "nothing", "differs")
 
 
+def test_what_a_round_could_not_look_at_is_not_called_absent(house: House) -> None:
+    that = later(house, replace(SAMPLE, services=()), Happened.NOT_INSPECTED)
+    HostResult.objects.filter(round=that).update(outcome="unreachable")
+    found = rows(page(house))
+    assert found["protocol"] == ("[redis]", "not known", "–")
+    HostResult.objects.filter(round=that).update(facts=b"damaged")
+    assert rows(page(house))["protocol"] == ("[redis]", "not known", "–")
+
+
 def test_what_is_not_kept_is_said(house: House) -> None:
     assert "Only one round" in page(house)
     that = later(house, SAMPLE)

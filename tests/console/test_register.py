@@ -13,6 +13,7 @@ from scanner.audit.models import Entry
 from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, Level, Outcome, Vantage
 from scanner.engine.model import Target as EngineTarget
 from scanner.engine.serialize import dump_host
+from scanner.remediation.models import Finding
 from scanner.rounds.models import HostResult, Round
 from scanner.rounds.switch import stop_all
 from targets.models import Authorisation, RegisterDraft, Target, TargetKind
@@ -151,6 +152,41 @@ def test_the_pages_of_a_target_and_of_a_round_tell_what_was_left_out_and_why(hou
     )
     assert "left nothing out" in house.browser(Role.UNIT_MEMBER).get(where).content.decode()
     assert "Nothing is known" not in house.browser(Role.OPERATOR).get(f"/rounds/{house.round.pk}/").content.decode()
+
+
+def test_a_target_that_no_round_could_look_at_has_nothing_known_of_it(house: House) -> None:
+    def shown(outcome: Outcome) -> str:
+        facts = dump_host(look(house, outcome, *([Gap(GapReason.TIMED_OUT)] if outcome != Outcome.INSPECTED else [])))
+        HostResult.objects.filter(organisation=house.water).update(target=house.target, facts=facts, outcome=outcome)
+        return str(house.browser(Role.UNIT_MEMBER).get(f"/targets/{house.target.pk}/").content.decode())
+
+    Finding.objects.update(registered=False)
+    in_vain, seen = shown(Outcome.UNREACHABLE), shown(Outcome.INSPECTED)
+    assert "Nothing is known yet." in in_vain
+    assert '<td class="number">–</td>' in in_vain, "nobody knows how many ports are open"
+    assert "Nothing is open, as far as it was inspected." in seen
+    assert '<td class="number">–</td>' not in seen
+
+
+def test_the_page_of_a_network_counts_no_address_that_nobody_uses(house: House) -> None:
+    rows = HostResult.objects.filter(organisation=house.water)
+    facts = dump_host(look(house, Outcome.UNREACHABLE, Gap(GapReason.HOST_SILENT)))
+    rows.update(target=house.target, outcome=Outcome.UNREACHABLE, silent=True, facts=facts)
+    where = f"/targets/{house.target.pk}/"
+    assert "did not answer at all" in house.browser(Role.UNIT_MEMBER).get(where).content.decode()
+    Target.objects.filter(pk=house.target.pk).update(kind=TargetKind.CIDR)
+    html = house.browser(Role.UNIT_MEMBER).get(where).content.decode()
+    assert "did not answer at all" not in html
+    assert "1 further address has never answered and is taken as unused" in html
+
+
+def test_the_page_of_a_target_says_when_the_newest_round_was_about_a_part(house: House) -> None:
+    facts = dump_host(look(house, Outcome.INSPECTED))
+    HostResult.objects.filter(organisation=house.water).update(target=house.target, facts=facts)
+    where = f"/targets/{house.target.pk}/"
+    assert "looked at a part only" not in house.browser(Role.UNIT_MEMBER).get(where).content.decode()
+    Round.objects.filter(pk=house.round.pk).update(checks=["SVC-REDIS-UNAUTH"])
+    assert "looked at a part only" in house.browser(Role.UNIT_MEMBER).get(where).content.decode()
 
 
 def test_the_page_of_a_round_names_no_address_that_nobody_uses(house: House) -> None:

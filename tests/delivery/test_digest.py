@@ -76,6 +76,16 @@ def test_the_digest_names_what_waits_for_the_operators() -> None:
         assert told.lower() in text.lower(), told
 
 
+def test_an_authorisation_that_has_not_begun_inspects_nothing_yet() -> None:
+    owner = unit()
+    world.register(owner, "192.0.2.10")
+    world.authorise(owner, "192.0.2.0/24", valid_from=NOW + 20 * DAY, valid_until=NOW + 300 * DAY)
+    run(NOW + DAY)
+    assert "Water Office has no valid authorisation" in mails(MessageKind.DIGEST)[-1].text
+    run(NOW + 22 * DAY)
+    assert "no valid authorisation" not in mails(MessageKind.DIGEST)[-1].text
+
+
 def test_the_digest_tells_of_a_day_only_what_that_day_brought() -> None:
     owner = unit()
     this = followed_round(owner, at=NOW)

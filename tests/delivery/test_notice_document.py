@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
+from dataclasses import replace
 
 import pytest
 
 from scanner.delivery.models import Notice
-from scanner.delivery.notice_document import notice_model, render_notice
+from scanner.delivery.notice_document import NoticeModel, notice_model, render_notice
+from scanner.delivery.notice_word import render_notice_docx
 from scanner.delivery.notices import issue
 from scanner.engine.catalogue.load import Language
 from scanner.remediation.models import Finding
+from scanner.remediation.score import score_host, score_organisation
+from scanner.rounds.models import Round
 from tests.delivery.daily import DAY
 from tests.delivery.office import NOW, finding, followed_round, installed, plan, unit
 from tests.rounds.world import authorise
@@ -104,3 +110,25 @@ def test_a_notice_without_a_round_says_what_is_known() -> None:
     told = text_of(notice, Language.EN)
     assert "Hosts:" not in told
     assert "Finding" in told
+
+
+def test_numbers_of_hosts_that_are_kept_no_more_are_not_made_up(notice: Notice) -> None:
+    Round.objects.update(pruned=NOW)
+    kept = Notice.objects.get(pk=notice.pk)
+    for told in (text_of(kept, Language.EN), word_of(notice_model(kept))):
+        assert "Hosts: 1." not in told
+        assert "How many of the hosts were inspected is kept no more" in told
+
+
+def test_a_provisional_score_is_called_so(notice: Notice) -> None:
+    score = score_organisation([score_host("192.0.2.10", [])], 0.5)
+    model = notice_model(notice)
+    assert model.inspected is not None
+    model = replace(model, inspected=replace(model.inspected, score=score))
+    for told in (render_notice(model, Language.EN), word_of(model)):
+        assert "Provisional: less than 80% of the hosts could be inspected." in told
+
+
+def word_of(model: NoticeModel) -> str:
+    with zipfile.ZipFile(io.BytesIO(render_notice_docx(model, Language.EN))) as docx:
+        return re.sub(r"<[^>]+>", "", docx.read("word/document.xml").decode())

@@ -144,6 +144,13 @@ def test_a_round_about_a_part_is_not_summed_up(district: District, water: Organi
     assert not Message.objects.filter(kind=MessageKind.ROUND_SUMMARY).exists()
 
 
+def test_a_round_that_inspected_nothing_is_not_said_to_have_left_nothing_out(district: District) -> None:
+    dark = district.unit("dark", None, 0, 5)
+    this = district.round(1, dark)
+    for language, said in ((Language.EN, "No host was inspected."), (Language.ZH_HANS, "未检测任何主机。")):
+        assert said in summary_page(round_summary(this), language, "Asia/Shanghai", day(2))
+
+
 def test_a_duration_has_the_units_that_matter() -> None:
     t = words(Language.EN)
 

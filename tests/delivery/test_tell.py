@@ -148,6 +148,15 @@ def test_a_campaign_says_that_it_looked_at_a_part(owner: Organisation) -> None:
     assert "This was a campaign" in mail.html
 
 
+def test_a_round_that_inspected_nothing_counts_nothing_in_its_mail(owner: Organisation) -> None:
+    tell_round(followed(owner, timed_out, 1).pk, day(1.1))
+    (mail,) = mails(MessageKind.ROUND_REPORT)
+    assert "nothing could be inspected; known before: 0 critical or high" in mail.subject
+    for said in (mail.text, mail.html):
+        assert "0 new" not in said
+        assert "nothing can be said about changes" in " ".join(said.split())
+
+
 def claimed(owner: Organisation) -> Finding:
     followed(owner, open_redis, 1)
     finding = Finding.objects.get(check_id=REDIS)

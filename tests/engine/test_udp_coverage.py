@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from scanner.engine.errors import ConnectionLost, ConnectionRefused, HostSilent, HostUnreachable, ProbeError
-from scanner.engine.model import Endpoint, Facet, Level, Look, Target, Transport
+from scanner.engine.model import Endpoint, Facet, Gap, GapReason, Level, Look, Target, Transport
 from scanner.engine.probes import dial
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.dial import Dialer
@@ -57,6 +57,23 @@ def test_a_port_that_answers_one_question_is_not_shut_because_it_refuses_another
     refused = ConnectionRefused("unreachable")
     assert len(looked(Answering(refused), 500)) == len(Facet)
     assert looked(Answering(b"something", refused), 500) == set()
+
+
+def test_a_port_that_says_what_nobody_knows_is_told_as_not_recognised() -> None:
+    (gap,) = noted(Answering(b"something else"), 123).gaps
+    assert (gap.reason, gap.facet, gap.port) == (GapReason.NOT_IDENTIFIED, Facet.SERVICE, 123)
+    assert noted(Answering(HostSilent("")), 123).gaps == []
+
+
+def test_a_port_of_controllers_that_was_listed_and_not_asked_is_told() -> None:
+    def gaps(*, listed: bool) -> list[Gap]:
+        endpoint = Endpoint("127.0.0.1", 47808, Transport.UDP)
+        notes = PortNotes(Contact(Answering(b""), Target("127.0.0.1", "127.0.0.1"), endpoint, Level.READ))
+        assert asyncio.run(look_at_udp(notes.contact, listed=listed, notes=notes)) is None
+        return notes.gaps
+
+    assert [gap.reason for gap in gaps(listed=True)] == [GapReason.FRAGILE_PORT]
+    assert gaps(listed=False) == [], "it is in the list of ports that level 2 is asked"
 
 
 SILENT, FIREWALL, OWN_FIREWALL = HostSilent(""), HostUnreachable("prohibited"), ConnectionLost("not permitted")

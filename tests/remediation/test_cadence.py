@@ -18,6 +18,7 @@ from scanner.remediation.cadence import (
     LADDER,
     LONGEST,
     SILENT,
+    UNPROVEN,
     Seen,
     interval,
     make_cadence_rounds,
@@ -30,7 +31,18 @@ from scanner.rounds.making import RoundRequest, make_round
 from scanner.rounds.models import PlanKind, Round, RoundState
 from scanner.rounds.planning import PlanRequest, make_plan, pause_plan
 from targets.models import Organisation, Target
-from tests.rounds.world import PORTS, Engine, authorise, open_redis, open_web, organisation, register, silent, timed_out
+from tests.rounds.world import (
+    PORTS,
+    Engine,
+    authorise,
+    half_seen_redis,
+    open_redis,
+    open_web,
+    organisation,
+    register,
+    silent,
+    timed_out,
+)
 from tests.rounds.world import ways as ways_of
 
 HOUR = timedelta(hours=1)
@@ -137,6 +149,13 @@ def hours() -> dict[str, int]:
 
 
 class TestAttention:
+    def test_a_host_of_which_a_part_was_not_inspected_is_not_clean(
+        self, water: Organisation, engine: Engine, now: datetime
+    ) -> None:
+        engine.answers = {"192.0.2.1": half_seen_redis, "192.0.2.2": open_web}
+        inspect(water, engine, now)
+        assert hours() == {"192.0.2.1": UNPROVEN, "192.0.2.2": CLEAN}
+
     def test_after_a_round_each_host_is_due_by_its_worst_finding(
         self, water: Organisation, engine: Engine, now: datetime
     ) -> None:

@@ -20,8 +20,9 @@ from scanner.remediation.models import ExemptionKind, Finding
 from scanner.reports.bulletin_anonymous import anonymous, letter
 from scanner.reports.bulletin_model import BulletinModel, Campaign, SeverityLine, Unranked
 from scanner.reports.bulletin_query import period_of
-from scanner.reports.bulletin_render import percents, render_bulletin, render_bulletin_json
+from scanner.reports.bulletin_render import render_bulletin, render_bulletin_json
 from scanner.reports.query import report_model
+from scanner.reports.words import percents
 from scanner.rounds.models import Plan as PlanRow
 from scanner.rounds.models import PlanKind
 from scanner.rounds.planning import PlanRequest, make_plan
@@ -100,6 +101,30 @@ def test_who_was_not_inspected_enough_is_listed_apart_with_the_reason(district: 
         "lapsed": Unranked.UNAUTHORISED,
     }
     assert (said.situation.hosts, said.situation.hosts_inspected) == (12, 8)
+
+
+def test_what_no_round_could_look_at_is_not_called_clean(district: District, city: Organisation) -> None:
+    mute, late, water = (district.unit(slug, city, 3, net) for net, slug in enumerate(("mute", "late", "water"), 1))
+    district.answers = {f"192.0.1.{host}": timed_out for host in (1, 2, 3)}
+    district.round(1, mute)
+    nothing = bulletin(city, 0, 29)
+    page = render_bulletin(nothing, Language.EN, "Office")
+    assert late
+    assert (nothing.situation.inspected, nothing.situation.hosts) == (0, 3)
+    assert "nothing can be said about it" in page
+    assert "nothing can be said about weaknesses" in page
+    assert page.count("0 (0)") == 0, "nobody knows what is open there"
+
+    district.round(2, water)
+    partly = bulletin(city, 0, 29)
+    assert (partly.situation.inspected, partly.saw_all) == (1, False)
+    assert "no finding is left to be fixed. The rest is unknown." in render_bulletin(partly, Language.EN, "Office")
+
+    district.answers = {}
+    district.round(3, mute, late, water)
+    whole = render_bulletin(bulletin(city, 0, 29), Language.EN, "Office")
+    assert "Within the scope, vantage point and time of the inspections" in whole
+    assert "The rest is unknown" not in whole
 
 
 def test_progress_is_what_was_fixed_of_what_was_to_be_fixed(district: District, city: Organisation) -> None:
@@ -411,6 +436,19 @@ def test_a_campaign_is_told_as_far_as_it_concerned_these_units(district: Distric
     assert "water-first" in render_bulletin(said, Language.EN, "Office")
     assert "water-first" not in render_bulletin(anonymous(said, "secret"), Language.EN, "Office")
     assert "water-first" not in render_bulletin_json(anonymous(said, "secret"), Language.EN)
+
+
+def test_a_campaign_that_could_look_at_nothing_found_nobody_knows_how_much(
+    district: District, city: Organisation
+) -> None:
+    water = district.unit("water", city, 1, 1)
+    district.answers["192.0.1.1"] = timed_out
+    campaign_round(district, 2, water)
+    said = bulletin(city, 0, 29)
+    assert [(each.hosts, each.missed, each.found) for each in said.campaigns] == [(0, 1, 0)]
+    row = render_bulletin(said, Language.EN, "Office").split('class="campaigns"')[1]
+    assert 'data-label="Found">—</td>' in row
+    assert 'data-label="Of these fixed">—</td>' in row
 
 
 def test_means_weigh_units_as_they_are_registered(district: District, city: Organisation) -> None:

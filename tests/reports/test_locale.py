@@ -151,6 +151,7 @@ def test_every_key_is_used() -> None:
         "bulletin.note",
         "bulletin.rate",
         "bulletin.unranked",
+        *("findings", "first", "inventory", "timeline"),
     )
 
     unused = [

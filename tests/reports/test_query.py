@@ -49,6 +49,7 @@ from scanner.rounds.planning import PlanRequest, make_plan
 from targets.models import Contact, Organisation
 from tests.days import last_second
 from tests.rounds.world import (
+    Answer,
     Engine,
     authorise,
     old_elasticsearch,
@@ -198,6 +199,54 @@ def test_a_port_whose_tls_was_not_inspected_to_its_end_is_not_said_to_have_none(
     assert told == {"192.0.2.10": None, "192.0.2.11": False}
     english = replace(said, organisation=replace(said.organisation, language="en"))
     assert "<td>not inspected</td>" in render_html(english)
+
+
+def test_open_ports_that_nobody_could_look_at_are_named_and_counted(owner: Organisation, engine: Engine) -> None:
+    def late(target: Target, plan: Plan) -> HostInspection:
+        web = open_web(target, plan)
+        scans = (replace(web.coverage.scans[0], open=(80, 443, 444)),)
+        gaps = (Gap(GapReason.TIMED_OUT),)
+        return replace(web, outcome=Outcome.PARTIAL, coverage=replace(web.coverage, scans=scans, gaps=gaps))
+
+    engine.answers |= {"192.0.2.10": late, "192.0.2.12": open_web}
+    said = report(owner, engine)
+    assert {host.host: host.unlisted for host in said.inventory if host.unlisted} == {"192.0.2.10": "443-444"}
+    assert said.coverage.ports == 5
+
+
+def test_a_certificate_is_only_missing_where_it_was_looked_for(owner: Organisation, engine: Engine) -> None:
+    def tls(*gaps: Gap) -> Answer:
+        def answer(target: Target, plan: Plan) -> HostInspection:
+            web = open_web(target, plan)
+            services = (replace(web.services[0], tls=True),)
+            outcome = Outcome.PARTIAL if gaps else Outcome.INSPECTED
+            return replace(web, services=services, outcome=outcome, coverage=replace(web.coverage, gaps=gaps))
+
+        return answer
+
+    lost = [Gap(GapReason.PROTOCOL_ERROR, facet, 80) for facet in (Facet.TLS, Facet.CERTIFICATE)]
+    engine.answers = {"192.0.2.10": tls(*lost), "192.0.2.11": tls(), "192.0.2.12": open_web}
+    services = {host.host: host.services[0] for host in report(owner, engine).inventory}
+    assert {host: each.certificate_unseen for host, each in services.items() if each.certificate_unseen} == {
+        "192.0.2.10": True
+    }
+    assert [host for host, each in services.items() if each.tls_unfinished] == ["192.0.2.10"]
+
+
+def test_a_check_that_could_not_be_told_is_named_as_such_and_a_part_by_its_kind(
+    owner: Organisation, engine: Engine
+) -> None:
+    def untold(target: Target, plan: Plan) -> HostInspection:
+        web = open_web(target, plan)
+        gap = Gap(GapReason.PROTOCOL_ERROR, Facet.SERVICE, 80, check="SSH-PASSWORD")
+        return replace(web, outcome=Outcome.PARTIAL, coverage=replace(web.coverage, gaps=(gap,)))
+
+    engine.answers["192.0.2.10"] = untold
+    said = report(owner, engine)
+    (reason,) = said.coverage.gaps[0].reasons
+    assert (reason.check, said.round.part, said.saw_all) == ("SSH-PASSWORD", "", False)
+    Round.objects.update(checks=[CHECK], kind=PlanKind.CAMPAIGN)
+    assert report_model(owner, Round.objects.get(), NOW).round.part == "campaign"
 
 
 def test_addresses_of_a_network_where_nothing_ever_answered_are_no_hosts(owner: Organisation, engine: Engine) -> None:

@@ -46,7 +46,8 @@ def test_chromium_would_report_a_page_that_fetches_something(tmp_path: Path) -> 
 def test_the_report_card_fits_on_one_sheet_of_a4(language: str, tmp_path: Path) -> None:
     """Five things to do, more reasons than are shown, and addresses that never answered: as full as it gets."""
     made = showcase.showcase(language)
-    coverage = replace(made.coverage, gaps=sample.busy(language).coverage.gaps, unused=240)
+    gaps = sample.busy(language).coverage.gaps
+    coverage = replace(made.coverage, gaps=gaps, inspected=4, partial=1, unused=240)
     page, paper = tmp_path / "report.html", tmp_path / "report.pdf"
     page.write_text(render_html(replace(made, coverage=coverage)), encoding="utf-8")
 

@@ -146,7 +146,9 @@ def test_sarif_tells_results_rules_and_what_was_not_inspected() -> None:
     assert result["level"] == "error"
     assert result["partialFingerprints"] == {"roundsmanIdentity/v1": "192.0.2.10:6379/tcp/SVC-REDIS-UNAUTH"}
     assert run["invocations"][0]["executionSuccessful"] is False
-    assert len(run["invocations"][0]["toolExecutionNotifications"]) == 4
+    told = [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]]
+    assert len(told) == 5
+    assert "9200/tcp, the web page and its headers" in told[1]
 
 
 def test_rendering_an_inspection_never_imports_django() -> None:

@@ -27,6 +27,10 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         rows = beside.facts(left, right)
         shown |= {
             "sides": (left, right),
+            "known": [
+                side.tells and each.observation is not Observation.NOT_INSPECTED
+                for each, side in zip(chosen, (left, right), strict=True)
+            ],
             "evidence": beside.evidence(left, right)[: beside.ROWS],
             "exchanges": beside.exchanges(left, right),
             "differing": [row for row in rows if row.differs][: beside.ROWS],

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, Q, QuerySet, TextField
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -25,13 +26,14 @@ from scanner.console.ranked import worst_first
 from scanner.console.requests import PageRequest
 from scanner.engine.model import Outcome
 from scanner.remediation.counted import TO_BE_FIXED
+from scanner.remediation.keys import LOOKED
 from scanner.remediation.models import Finding
 from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
 from scanner.rounds.checking import ANY_PORT, hindrances
 from scanner.rounds.models import HostResult, LookNumber
 from targets.addresses import AddressError, parse_address
-from targets.models import Criticality, Organisation, Target, Vantage, Zone
+from targets.models import Criticality, Organisation, Target, TargetKind, Vantage, Zone
 from targets.registry.problems import BadInput
 from targets.registry.specs import TargetSpec, ZoneSpec
 from targets.registry.store import current_register, limits
@@ -123,14 +125,24 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         ports=Max("ports_open"),
     )
     rows = list(rounds.order_by("-round")[:ROUNDS])
+    unused = _unused(request, this, rows) if this.kind == TargetKind.CIDR else {}
+    for row in rows:
+        row["hosts"] -= len(unused.get(row["round"], ()))
     newest = looks.filter(round=rows[0]["round"]).select_related("organisation", "target") if rows else looks.none()
+    used = newest.exclude(pk__in=unused.get(rows[0]["round"], ())) if rows else newest
+    read = list(worst_covered_first(used)[:HOSTS])
     found = list(_findings_of(request, this)) if this.retired_at is None else []
     told = {
         "this": this,
         "owner": owner,
         "hindrance": next(iter(hindrances([this], ANY_PORT, request.now)), None),
         "rounds": rows,
-        "gaps": list(left_out(worst_covered_first(newest)[:HOSTS])),
+        "looked": any(each["inspected"] + each["partial"] for each in rows),
+        "gaps": list(left_out(read)),
+        "read": len(read),
+        "unused": len(unused.get(rows[0]["round"], ())) if rows else 0,
+        "all_read": bool(rows) and len(read) == rows[0]["hosts"],
+        "newest_whole": all(each.round.is_whole for each in newest.select_related("round").defer("facts")[:1]),
         "why": lambda reason: gap_sentence(reason.reason, reason.detail, request.words),
         "findings": found[:WORST],
         "more": max(0, len(found) - WORST),
@@ -138,6 +150,18 @@ def show(request: PageRequest, number: int) -> HttpResponse:
         "may_change": may_register(request, owner) and this.retired_at is None,
     }
     return render(request, "target.html", told)
+
+
+def _unused(request: PageRequest, this: Target, rounds: Iterable[Mapping[str, Any]]) -> Mapping[int, list[int]]:
+    """Return the results, by round, of addresses of a network where nothing had ever answered: they are no hosts."""
+    looks = request.sight.rows(HostResult).filter(organisation=this.organisation, look=LookNumber.FIRST).order_by()
+    answered = looks.filter(outcome__in=LOOKED, address=OuterRef("address"), round__lte=OuterRef("round"))
+    mute = looks.filter(target=this, outcome=Outcome.UNREACHABLE, silent=True)
+    mute = mute.filter(round__in=[each["round"] for each in rounds])
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for number, pk in mute.filter(~Exists(answered)).values_list("round", "pk"):
+        found[number].append(pk)
+    return found
 
 
 def _findings_of(request: PageRequest, target: Target) -> Iterable[Finding]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from xml.etree.ElementTree import Element
 
 from scanner.engine.errors import ToolError
 from scanner.engine.model import Facet, Gap, GapReason, PortScan, Transport
-from scanner.engine.plan import PortSet, PortSpec, ports_of
+from scanner.engine.plan import PortSet, PortSpec, as_ranges, ports_of
 from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes.nmap import is_privileged, run_nmap, top_ports
 from scanner.engine.probes.services.devices.registry import DEVICE_PROBES
@@ -53,17 +52,6 @@ def tcp_ranges(spec: PortSpec) -> str:
 @lru_cache(maxsize=4)
 def _frequent(ports: frozenset[int]) -> str:
     return as_ranges(ports)
-
-
-def as_ranges(ports: Collection[int]) -> str:
-    """Return ports as the shortest list of ascending ranges: ``{1, 2, 3, 9}`` gives ``"1-3,9"``."""
-    parts: list[list[int]] = []
-    for port in sorted(ports):
-        if parts and parts[-1][1] == port - 1:
-            parts[-1][1] = port
-        else:
-            parts.append([port, port])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
 RATE_PER_HOST, RATE_IN_ALL = 400, 4000

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from scanner.engine.errors import ConnectionRefused, ProbeError
 from scanner.engine.model import PortScan, port_in
-from scanner.engine.plan import count_ports, ports_of
+from scanner.engine.plan import as_ranges, count_ports, ports_of
 from scanner.engine.probes.contact import Contact
-from scanner.engine.probes.discovery import Discovered, as_ranges
+from scanner.engine.probes.discovery import Discovered
 
 AT_MOST = 16
 """Filtered ports that are tried again: those of a short list, as of a second look, not the thousand of a wide one."""

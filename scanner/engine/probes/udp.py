@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from scanner.engine.errors import ConnectionRefused, HostSilent, HostUnreachable, ProbeError
-from scanner.engine.model import Facet, Service
+from scanner.engine.model import Facet, GapReason, Service
 from scanner.engine.plugins.load import plugin_probes
 from scanner.engine.probes.contact import Contact
 from scanner.engine.probes.notes import PortNotes, with_facts
@@ -23,15 +23,19 @@ async def look_at_udp(contact: Contact, *, listed: bool, notes: PortNotes) -> Se
 
     None when nothing was recognised. A port that the host itself calls unreachable (ICMP, RFC 1122 section 4.1.3.1)
     is closed, and so inspected in every facet; silence proves neither an open nor a closed port, and leaves no look,
-    but is noted.
+    but is noted. A port that was listed by hand and that nothing may be sent to is a gap.
     """
     port = contact.endpoint.port
     if port in DEVICE_PORTS:
+        if listed and own_question(contact.endpoint, contact.level) is None:
+            notes.missed(Facet.PORT, GapReason.FRAGILE_PORT)
         return await _ask_device(contact, notes)
     candidates: list[ServiceProbe] = []
     for probes in (PROBES, plugin_probes()):
         fitting = [probe for probe in _allowed(probes, contact) if listed or port in probe.ports]
         candidates += sorted(fitting, key=lambda probe: port not in probe.ports)
+    if listed and not candidates:
+        notes.missed(Facet.PORT, GapReason.NEEDS_LEVEL)
     return await _ask_each(contact, candidates, notes)
 
 
@@ -74,6 +78,7 @@ async def _ask_each(contact: Contact, candidates: list[ServiceProbe], notes: Por
             notes.looked(Facet.PORT, *(() if facts is None or facts.ended else (Facet.SERVICE,)))
             return with_facts(Service(contact.endpoint, probe.protocol), facts)
     if any(isinstance(reply, bytes) for reply in replies):
+        notes.missed(Facet.SERVICE, GapReason.NOT_IDENTIFIED)
         return None
     if any(isinstance(reply, ConnectionRefused) for reply in replies):
         notes.looked(*Facet)
