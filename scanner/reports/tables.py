@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scanner.engine.catalogue.load import Language
 from scanner.reports import texts
@@ -12,7 +12,7 @@ from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, ReportModel
 from scanner.reports.places import Certificate, InventoryHost, InventoryService
-from scanner.reports.render import View, endpoint, references, verdict
+from scanner.reports.render import View, endpoint, references, verdict, version_name
 from scanner.reports.words import Words, words
 
 Cell = str | int | float | datetime | None
@@ -29,6 +29,9 @@ class Table:
     widths: tuple[int, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+
+_LAST = timedelta(seconds=1)
+"""Before what an end does not include: a day that ends at midnight is shown as itself, and not as the next."""
 
 # fmt: off
 _WIDTHS = {
@@ -153,10 +156,10 @@ class _Tables:
             text.impact,
             text.fix,
             self._view.verify(finding),
-            self._t.listed(references(finding)),
+            self._t.listed(references(finding, self._t)),
             finding.check,
             self._moment(finding.claimed),
-            self._moment(finding.exemption.until) if finding.exemption else None,
+            self._moment(finding.exemption.until - _LAST) if finding.exemption else None,
         )
 
     def _inventory(self) -> Iterator[tuple[Cell, ...]]:
@@ -181,7 +184,7 @@ class _Tables:
             service.product,
             service.version,
             self._t("inventory.tls_unknown") if service.tls is None else self._yes(service.tls),
-            self._t.listed(service.tls_versions),
+            self._t.listed([version_name(each) for each in service.tls_versions]),
             service.findings,
         )
 
