@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from scanner.delivery.letters import Frame, Written, sentences, write
+from scanner.delivery.letters import Frame, Written, seen, sentences, write
 from scanner.remediation.reinspection import Verdict
 from scanner.reports import texts
 from scanner.reports.dates import Dates
@@ -15,8 +15,8 @@ from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Reason
 from scanner.reports.words import Words, words
 
-SHOWN = 40
-"""Findings that one list shows; mail programs cut what is much longer."""
+OF_EACH_VERDICT = 15
+"""Findings that the result of a re-inspection shows of each verdict, with what was seen."""
 
 REASONS = 3
 """Reasons that are told of one finding that could not be verified."""
@@ -67,7 +67,6 @@ def recurrence_letter(findings: Sequence[tuple[Finding, datetime]], frame: Frame
         headline=t("mail.recurrence.headline"),
         preheader=t("mail.recurrence.intro", n=len(findings)),
         findings=findings,
-        shown=SHOWN,
     )
 
 
@@ -99,7 +98,7 @@ def reinspection_letter(results: Sequence[Result], when: datetime, frame: Frame)
             for verdict in Verdict
             if counts[verdict]
         ],
-        shown=SHOWN,
+        shown=OF_EACH_VERDICT,
         left=counts[Verdict.FIXED] < len(results),
     )
 
@@ -118,8 +117,7 @@ def _told(result: Result, t: Words, dates: Dates) -> str:
         case Verdict.FIXED:
             return t("mail.reinspection.proven", date=dates.day(finding.fixed or finding.last_inspected))
         case Verdict.STILL_THERE:
-            evidence = texts.evidence(finding.check, dict(finding.params), t.language)
-            return t("mail.reinspection.still", evidence=evidence)
+            return t("mail.reinspection.still", evidence=seen(finding, t.language))
         case Verdict.NOT_VERIFIED:
             return _reasons(result.reasons, t) or t("mail.reinspection.unknown")
 

@@ -22,6 +22,7 @@ from scanner.engine.hostile import line
 from scanner.reports import texts
 from scanner.reports.dates import Dates
 from scanner.reports.identity import office_contact, office_name
+from scanner.reports.model import Finding
 from scanner.reports.page import fill
 from scanner.reports.render import endpoint
 from scanner.reports.words import words
@@ -29,6 +30,12 @@ from targets.models import OptionalMail, Organisation
 
 REPORT_MARK = "\x1a"
 """Stands where a mail says how to get at its report. No value can hold it, as controls are made visible."""
+
+LISTED = 25
+"""Findings that each list of a letter shows, which Gmail would cut at 102 kB; how many there are besides is told."""
+
+SEEN = 200
+"""Characters of what was seen that a letter shows; a report shows all of it."""
 
 OPTIONAL = frozenset(MessageKind(each) for each in OptionalMail)
 """Kinds that a contact may decline (``Contact.declined``)."""
@@ -91,7 +98,7 @@ def write(
 
     ``has_report`` leaves a place for the sentence that says how to get at the report, which goes with the mail.
     Templates also get ``t`` (the locale), ``dates``, ``text_of`` (check to catalogue texts), ``evidence`` (of a
-    finding of the report model), ``endpoint`` (of its place), ``language``, ``now``.
+    finding of the report model), ``endpoint`` (of its place), ``shown`` (how many of a list), ``language``, ``now``.
     """
     language = frame.language
     shared = {
@@ -104,6 +111,7 @@ def write(
         "office": office_name(language),
         "contact": office_contact(language),
         "addressee": frame.name,
+        "to_office": frame.organisation is None and frame.kind not in OF_ACCOUNTS,
         "marking": words(language)("mail.account.marking" if frame.kind in OF_ACCOUNTS else "mail.marking"),
         "instead": frame.instead,
         "optional": frame.kind in OPTIONAL and frame.organisation is not None and not frame.instead,
@@ -113,8 +121,9 @@ def write(
         "report_mark": Markup(REPORT_MARK),  # noqa: S704 - a constant of ours
         "has_report": has_report,
         "text_of": lambda check: texts.text(check, language),
-        "evidence": lambda each: texts.evidence(each.check, dict(each.params), language),
+        "evidence": lambda each: seen(each, language),
         "endpoint": endpoint,
+        "shown": LISTED,
         **context,
     }
     # The plain text is escaped like the page, so that values stay apart from ours, and taken back at the very end.
@@ -130,9 +139,19 @@ def name_of(organisation: Organisation, language: Language) -> str:
     return first or second
 
 
+def seen(finding: Finding, language: Language) -> str:
+    """Return what was seen of a finding, as far as a letter shows it."""
+    return line(texts.evidence(finding.check, dict(finding.params), language), SEEN)
+
+
 def sentences(parts: Iterable[str], language: Language) -> str:
     """Join whole sentences, each once, as the language does."""
     return ("" if language is Language.ZH_HANS else " ").join(dict.fromkeys(parts))
+
+
+def wrapped(sentence: str, language: Language) -> str:
+    """Return a sentence as the plain text of a letter holds it: in lines, where words have spaces between them."""
+    return "\n".join(_wrapped(sentence)) if language is Language.EN else sentence
 
 
 def own_language() -> Language:

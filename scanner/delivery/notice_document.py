@@ -32,7 +32,7 @@ from scanner.reports.words import Words, words
 from scanner.rounds.models import HostResult, LookNumber, Round
 from targets.models import Organisation
 
-LISTED = 200
+LISTED = 40
 """Numbers of findings that one sentence lists."""
 
 

@@ -15,7 +15,7 @@ from markupsafe import escape
 from scanner.delivery.bulletin_files import kept_name
 from scanner.delivery.compose import Mail, Sender, compose
 from scanner.delivery.kept_pdf import document_of, kept_pdf
-from scanner.delivery.letters import OPTIONAL, REPORT_MARK
+from scanner.delivery.letters import OPTIONAL, REPORT_MARK, wrapped
 from scanner.delivery.mail_server import sender_address
 from scanner.delivery.models import Attachment, Message, MessageKind
 from scanner.delivery.outbox import File
@@ -102,7 +102,7 @@ def _versions(message: Message, how: Post) -> Iterator[Mail]:
     else:
         versions = notice_versions(mail.files, t, password, partial(_notice_pdf, message))
     for files, sentence in versions:
-        yield replace(_told(mail, sentence), files=files)
+        yield replace(_told(mail, sentence, t.language), files=files)
 
 
 def _notice_pdf(message: Message) -> bytes:
@@ -172,8 +172,9 @@ def _without_papers(message: Message) -> Mail:
     )
 
 
-def _told(mail: Mail, sentence: str) -> Mail:
-    text, html = mail.text.replace(REPORT_MARK, sentence), mail.html.replace(REPORT_MARK, str(escape(sentence)))
+def _told(mail: Mail, sentence: str, language: Language) -> Mail:
+    text = mail.text.replace(REPORT_MARK, wrapped(sentence, language))
+    html = mail.html.replace(REPORT_MARK, str(escape(sentence)))
     return replace(mail, text=text, html=html)
 
 

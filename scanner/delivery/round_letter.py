@@ -8,8 +8,8 @@ from scanner.delivery.letters import Frame, Written, sentences, write
 from scanner.engine.model import Severity
 from scanner.reports.findings import OPEN_STATES
 from scanner.reports.gaps import gap_sentence
-from scanner.reports.model import Action, Finding, NotInspected, ReportModel
-from scanner.reports.render import endpoint, extent, verdict
+from scanner.reports.model import Action, Finding, NotInspected, Reason, ReportModel
+from scanner.reports.render import endpoint, extent, incomparable, verdict
 from scanner.reports.words import Words, words
 from scanner.rounds.models import PlanKind
 
@@ -90,8 +90,8 @@ def _notes(model: ReportModel, t: Words) -> list[str]:
 
 def _changes(model: ReportModel, t: Words) -> str:
     changes = model.changes
-    if model.score.value is None and not changes.not_inspected:
-        return t("changes.unknown")
+    if why := incomparable(model):
+        return t(f"changes.{why}")
     return t(
         "changes.line",
         new=len(changes.new),
@@ -105,7 +105,7 @@ def _changes(model: ReportModel, t: Words) -> str:
 def _changed(model: ReportModel, t: Words) -> list[tuple[str, Sequence[Finding]]]:
     changes = model.changes
     lists = {
-        "changes.new": changes.new,
+        "changes.new": () if incomparable(model) else changes.new,
         "changes.reopened": changes.reopened,
         "changes.fixed": tuple(proof.finding for proof in changes.fixed),
         "changes.not_inspected": changes.not_inspected,
@@ -138,5 +138,25 @@ def _coverage(model: ReportModel, t: Words) -> str:
 
 
 def _why(gap: NotInspected, t: Words) -> str:
-    """Why a host was not, or only partly, inspected: each reason once."""
-    return sentences((gap_sentence(reason.reason, reason.detail, t) for reason in gap.reasons), t.language)
+    """Why a host was not, or only partly, inspected: each reason once, and what of the host it is about."""
+    about: dict[str, list[str]] = {}
+    for reason in gap.reasons:
+        about.setdefault(gap_sentence(reason.reason, reason.detail, t), []).append(_part(reason, t))
+    return sentences((_told_of(parts, sentence, t) for sentence, parts in about.items()), t.language)
+
+
+def _part(reason: Reason, t: Words) -> str:
+    """What of a host was not inspected; empty for all of it."""
+    facet = t(f"facet.{reason.facet}") if reason.facet else ""
+    if not reason.port:
+        return facet
+    where = f"{reason.port}/{reason.transport}"
+    return t("gaps.where", where=where, what=facet) if facet else where
+
+
+def _told_of(parts: Sequence[str], sentence: str, t: Words) -> str:
+    if not all(parts):
+        return sentence
+    named, more = t.listed(parts[:PLACES]), len(parts) - PLACES
+    label = f"{named} {t('first.more', n=more)}" if more > 0 else named
+    return t("mail.fact", label=label) + sentence

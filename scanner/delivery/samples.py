@@ -16,7 +16,7 @@ from scanner.delivery.account_letter import account_letter
 from scanner.delivery.account_news import AccountEvent, AccountNews
 from scanner.delivery.bulletins import bulletin_letter
 from scanner.delivery.invitation_letter import invitation_letter
-from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of
+from scanner.delivery.letters import REPORT_MARK, Frame, Written, name_of, wrapped
 from scanner.delivery.models import MessageKind
 from scanner.delivery.notice_document import Inspected, NoticeModel, demands_of, render_notice
 from scanner.delivery.posting import notice_letter
@@ -97,7 +97,7 @@ def render(name: str, sample: Sample) -> Files:
         return {"html": _DOCUMENTS[name](sample)}
     written = _MAILS[MessageKind(kind)](sample)
     attached = _attached(MessageKind(kind), words(sample.language))
-    text = f"{written.subject}\n\n{written.text}".replace(REPORT_MARK, attached)
+    text = f"{written.subject}\n\n{written.text}".replace(REPORT_MARK, wrapped(attached, sample.language))
     return {"html": written.html.replace(REPORT_MARK, str(escape(attached))), "txt": text}
 
 
@@ -248,7 +248,6 @@ def _unit_row(
 
 def sample_summary() -> RoundSummary:
     """Return the summary of the sample's round."""
-    silent = Named(NAME, "192.0.2.40", 31.0, Outcome.UNREACHABLE)
     coverage, found, mails = Coverage(8, 6, 1, 1, 246), Found(2, 1, 1), Mails(3, 1, 0, 0)
     return RoundSummary(
         number=3,
@@ -264,9 +263,12 @@ def sample_summary() -> RoundSummary:
         work=Work(3, 1, 1, 0),
         coverage=coverage,
         gaps=((GapReason.HOST_SILENT, 1), (GapReason.TIMED_OUT, 1)),
-        failed=1,
-        set_aside=(silent,),
-        slowest=(Named(NAME, "portal.water.example", 96.5, Outcome.PARTIAL), silent),
+        failed=0,
+        set_aside=(),
+        slowest=(
+            Named(NAME, "portal.water.example", 96.5, Outcome.PARTIAL),
+            Named(NAME, "mail.water.example", 41.2, Outcome.INSPECTED),
+        ),
         found=found,
         mails=mails,
         organisations=(OrganisationLine("water", NAME, coverage, 69.0, found, mails),),
@@ -306,7 +308,7 @@ def _escalation(sample: Sample) -> Written:
 def _exemptions(sample: Sample) -> Written:
     finding, held = next((each, each.exemption) for each in sample.report.findings if each.exemption)
     ahead = endings.Ending(finding, held.kind, NOW + 14 * DAY, held.reason)
-    ended = endings.Ending(sample.open[-1], held.kind, NOW, held.reason)
+    ended = endings.Ending(sample.open[-1], held.kind, NOW - timedelta(hours=9, minutes=30), held.reason)
     return endings.exemptions_letter([ahead], [ended], sample.frame(MessageKind.EXEMPTION_ENDING))
 
 
@@ -328,7 +330,7 @@ def _digest(sample: Sample) -> Written:
 
 
 def _recurrence(sample: Sample) -> Written:
-    back = [(each, NOW - 14 * DAY) for each in sample.open if each.recurrences]
+    back = [(each, NOW - 7 * DAY) for each in sample.open if each.recurrences]
     return finding_letters.recurrence_letter(back, sample.frame(MessageKind.RECURRENCE))
 
 

@@ -42,6 +42,7 @@ def render_bulletin(bulletin: BulletinModel, language: Language, office: str) ->
         "of": view.of,
         "score": score,
         "change": view.change,
+        "moved": view.moved,
         "text_of": lambda check: texts.text(check, language),
         "endpoint": endpoint,
         "utc": utc,
@@ -126,6 +127,22 @@ class View:
         if now.change is None:
             return self._t("bulletin.no_score" if now.score is None else "bulletin.no_change")
         return self._t("bulletin.change_compared", change=self.change(now.change), n=now.compared)
+
+    @property
+    def moved(self) -> str:
+        """How many ranked units got better and worse, and which the most; empty where nothing can be compared."""
+        changes = [(row.change, row.unit) for row in self._bulletin.ranked if row.change is not None]
+        if not changes:
+            return ""
+        up, down = (sum(sign * delta >= ALIKE for delta, _ in changes) for sign in (1, -1))
+        told = [self._t("bulletin.moved", up=up, same=len(changes) - up - down, down=down)]
+        for key, some, (delta, unit) in (
+            ("bulletin.most_up", up, max(changes, key=lambda each: each[0])),
+            ("bulletin.most_down", down, min(changes, key=lambda each: each[0])),
+        ):
+            if some:
+                told.append(self._t(key, name=self.unit(unit), change=self.change(delta)))
+        return ("" if self._chinese else " ").join(told)
 
     def change(self, delta: float | None) -> str:
         """Return a change of scores in words."""

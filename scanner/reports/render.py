@@ -17,13 +17,14 @@ from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.model import Outcome, Severity
 from scanner.remediation.score import ENOUGH_COVERAGE, KEY_WEIGHT, MEAN_PART, WORST_PART
 from scanner.reports import charts, page, texts
+from scanner.reports.clauses import clauses_of
 from scanner.reports.dates import Dates, utc
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.identity import office_name
 from scanner.reports.model import Action, Finding, Name, NotInspected, Reason, ReportModel
 from scanner.reports.places import InventoryHost, Place
 from scanner.reports.remedy import hints_for
-from scanner.reports.words import percents, words
+from scanner.reports.words import Words, percents, words
 
 SCHEMA = "roundsman.report/2"
 
@@ -58,6 +59,8 @@ _EVIDENCE_OF_ONE = 12
 
 _PLACES_ON_PAPER = 600
 """Places that a PDF names in a list, over all checks."""
+
+_VERSION = re.compile(r"(SSL|TLS)v(\d)(\.\d)?")
 
 _OWN_FORM = frozenset({"findings", "changes"})
 """Parts of the model that the JSON shows in a form of its own."""
@@ -95,7 +98,9 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         policy_verdict=view.policy_verdict,
         verify=view.verify,
         endpoint=endpoint,
-        references=references,
+        references=lambda finding: references(finding, words(language)),
+        ports=ports_asked(model.round.ports, words(language)),
+        versions=lambda service: words(language).listed([version_name(each) for each in service.tls_versions]),
         why=view.why,
         why_not=view.why_not(),
         gaps=gap_groups(model.coverage.gaps),
@@ -119,6 +124,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         part=part_of(model, language),
         enough=ENOUGH_COVERAGE,
         percents=percents,
+        incomparable=incomparable(model),
         severities=list(reversed(Severity)),
         shown_findings=with_evidence(len(groups), _EVIDENCE_ON_PAPER if paper else _EVIDENCE),
         **(_paper_limits(len(groups)) if paper else LIMITS),
@@ -262,9 +268,31 @@ def endpoint(place: Place) -> str:
     return texts.endpoint(place.host, place.port, place.transport)
 
 
-def references(finding: Finding) -> list[str]:
-    """Return what a finding cites, weaknesses (CWE) first, each once."""
-    return list(dict.fromkeys((*(f"CWE-{cwe}" for cwe in finding.cwe), *finding.references)))
+def references(finding: Finding, t: Words) -> list[str]:
+    """Return what a finding cites, in the order weaknesses (CWE), works, classified protection, each once."""
+    cited = dict.fromkeys((*(f"CWE-{cwe}" for cwe in finding.cwe), *finding.references, *clauses_of(finding.check)))
+    return [_cited(each, t) for each in cited]
+
+
+def _cited(reference: str, t: Words) -> str:
+    """Return a reference as its language cites a section of a work."""
+    work, found, section = reference.partition(" section ")
+    return t("reference.section", work=work, section=section) if found else reference
+
+
+def ports_asked(ports: str, t: Words) -> str:
+    """Return which TCP ports were asked, in words where a round names them by one (``engine.plan.parse_ports``)."""
+    word, _, more = ports.partition(",")
+    if not t.has(f"ports.{word}"):
+        return ports
+    named = t(f"ports.{word}")
+    return t("ports.besides", ports=named, more=more) if more else named
+
+
+def version_name(version: str) -> str:
+    """Return what people call a version of TLS: ``TLSv1.0`` is TLS 1.0, ``SSLv3`` is SSL 3.0."""
+    found = _VERSION.fullmatch(version)
+    return f"{found[1]} {found[2]}{found[3] or '.0'}" if found else version
 
 
 def with_evidence(groups: int, most: int = _EVIDENCE) -> int:
@@ -306,6 +334,16 @@ def verdict(model: ReportModel) -> str:
     if worst is None or worst is Severity.INFO:
         return "clean" if model.saw_all else "clean_partly"
     return "urgent" if worst.at_least(Severity.HIGH) else "planned"
+
+
+def incomparable(model: ReportModel) -> str:
+    """Return the key of the sentence that says why nothing can be told to have changed; empty where it can."""
+    changes = model.changes
+    if model.score_change or any((changes.fixed, changes.still_open, changes.reopened, changes.not_inspected)):
+        return ""
+    if model.score.value is None:
+        return "unknown"
+    return "first" if model.findings else "nothing"
 
 
 def _worst_first(model: ReportModel) -> list[Any]:

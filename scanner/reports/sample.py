@@ -39,6 +39,7 @@ SUPERVISOR = m.Name("示例市网络安全办公室", "Example City Cyber Office
 WWW, MAIL, PORTAL = "www.water.example", "mail.water.example", "portal.water.example"
 ADDRESSES = {WWW: "192.0.2.20", MAIL: "192.0.2.21", PORTAL: "192.0.2.22"}
 CACHE, MIRROR, DATA, PRINTER, SILENT = (f"192.0.2.{last}" for last in (10, 11, 31, 32, 40))
+REMOTE = "git@git.water.example:web/portal.git"
 HOSTS = (WWW, MAIL, PORTAL, CACHE, MIRROR, DATA, PRINTER, SILENT)
 
 
@@ -141,28 +142,31 @@ def _finding(number: int, check: str, where: Place, age: int, due: float | None,
 
 def _findings(language: Language) -> tuple[m.Finding, ...]:
     said = Exchange("INFO server\\r\\n", "$312\\r\\n# Server\\r\\nredis_version:7.0.15\\r\\n", NOW.isoformat())
-    redis = {"access": "open", "protocol": "redis", "version": ", Redis 7.0.15"}
+    redis = {"access": "open", "protocol": "redis", "product": "Redis 7.0.15"}
     name = {"options": f"-servername {MAIL}", "subject": MAIL}
     old = {"suites": "ECDHE-RSA-AES128-SHA", "policy": "roundsman", "grade": "insufficient", "clause": "RFC 8996"}
-    back = _finding(17, "SVC-REDIS-UNAUTH", _place(MIRROR, 6379), 40, 2, **redis)
+    git = {"site": f"https://{PORTAL}", "paths": "/.git/HEAD", "details": REMOTE}
+    mysql = {"protocol": "mysql", "product": "MySQL 8.0.36", "access": "restricted"}
+    rdp = {"protocol": "rdp", "product": "", "access": "restricted"}
+    back = _finding(17, "SVC-REDIS-UNAUTH", _place(MIRROR, 6379), 14, 3, **redis)
     history = (
-        m.Event("opened", NOW - 40 * DAY, 1),
-        m.Event("claimed", NOW - 16 * DAY, None),
-        m.Event("fixed", NOW - 14 * DAY, 2),
+        m.Event("opened", NOW - 14 * DAY, 1),
+        m.Event("claimed", NOW - 9 * DAY, None),
+        m.Event("fixed", NOW - 7 * DAY, 2),
         m.Event("reopened", NOW, 3),
     )
     found = (
         replace(_finding(41, "SVC-REDIS-UNAUTH", _place(CACHE, 6379), 0, 3, **redis), exchanges=(said,)),
-        replace(back, exchanges=(said,), recurrences=1, history=history),
-        _finding(42, "WEB-GIT", _place(PORTAL, 443), 0, 3.5, site=f"https://{PORTAL}", paths="/.git/HEAD", details="—"),
-        _finding(36, "SVC-MYSQL-EXPOSED", _place(DATA, 3306), 14, -7, access="restricted", protocol="mysql"),
+        replace(back, exchanges=(said,), recurrences=1, history=history, reported=NOW),
+        _finding(42, "WEB-GIT", _place(PORTAL, 443), 0, 3.5, **git),
+        _finding(36, "SVC-MYSQL-EXPOSED", _place(DATA, 3306), 14, -7, **mysql),
         replace(
-            _finding(37, "CERT-EXPIRED", _place(MAIL, 443), 7, 1, **name, not_after="2026-11-16", days="7"),
+            _finding(37, "CERT-EXPIRED", _place(MAIL, 443), 7, 23, **name, not_after="2026-11-16", days="7"),
             state="claimed",
             claimed=NOW - DAY,
         ),
         replace(
-            _finding(33, "SVC-RDP-EXPOSED", _place(SILENT, 3389), 14, 3, access="restricted", protocol="rdp"),
+            _finding(33, "SVC-RDP-EXPOSED", _place(SILENT, 3389), 7, 0.6, **rdp),
             seen_now=False,
             last_seen=NOW - 7 * DAY,
             last_inspected=NOW - 7 * DAY,
@@ -281,7 +285,7 @@ def _service(host: str, known: tuple[int, str, str, str], here: list[m.Finding])
         tls,
         product,
         version,
-        (("TLSv1",) if host in (MAIL, PRINTER) else ()) + ("TLSv1.2", "TLSv1.3") if tls else (),
+        (("TLSv1.0",) if host in (MAIL, PRINTER) else ()) + ("TLSv1.2", "TLSv1.3") if tls else (),
         certificate,
         sum(each.place.port == port for each in here),
         (product.lower(),) if product == "nginx" else (),
@@ -301,8 +305,8 @@ def _trend(score: float | None, found: tuple[m.Finding, ...]) -> tuple[m.TrendPo
             7 / 8,
             tuple(m.SeverityCount(each, open_ones.get(each, 0), 0) for each in reversed(Severity)),
             fixed,
-            9.0 if fixed else None,
-            14.0 if fixed else None,
+            7.0 if fixed else None,
+            7.0 if fixed else None,
         )
         for number, days, value, open_ones, fixed in earlier
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scanner.engine.catalogue.load import Language
 from scanner.reports import texts
@@ -12,7 +12,7 @@ from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Reason, ReportModel
 from scanner.reports.places import Certificate, InventoryHost, InventoryService
-from scanner.reports.render import View, endpoint, part_of, references, verdict, without_services
+from scanner.reports.render import View, endpoint, part_of, references, verdict, version_name, without_services
 from scanner.reports.words import MISSING, Words, words
 
 Cell = str | int | float | datetime | None
@@ -29,6 +29,9 @@ class Table:
     widths: tuple[int, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+
+_LAST = timedelta(seconds=1)
+"""Before what an end does not include: a day that ends at midnight is shown as itself, and not as the next."""
 
 # fmt: off
 _WIDTHS = {
@@ -164,10 +167,10 @@ class _Tables:
             text.impact,
             text.fix,
             self._view.verify(finding),
-            self._t.listed(references(finding)),
+            self._t.listed(references(finding, self._t)),
             finding.check,
             self._moment(finding.claimed),
-            self._moment(finding.exemption.until) if finding.exemption else None,
+            self._moment(finding.exemption.until - _LAST) if finding.exemption else None,
             self._moment(finding.last_inspected),
             self._yes(finding.seen_now),
         )
@@ -203,7 +206,7 @@ class _Tables:
 
     def _versions(self, service: InventoryService) -> str:
         unfinished = [self._t("inventory.tls_unfinished")] if service.tls_unfinished else []
-        return self._t.listed([*service.tls_versions, *unfinished])
+        return self._t.listed([*map(version_name, service.tls_versions), *unfinished])
 
     def _certificates(self) -> Iterator[tuple[Cell, ...]]:
         """The certificates, those that end first at the top."""

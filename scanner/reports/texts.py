@@ -36,6 +36,9 @@ _NOT_BY_OPENSSL = {
 }
 """What shows a TLS finding behind an upgrade that ``openssl s_client`` does not know; for NATS there is nothing."""
 
+_CLAUSE = re.compile(r"(?:; |；)[^;；()（）]+?(?=; |；|[.。]?$)")
+"""What stands after a semicolon in one of our own texts, up to the next or the end; brackets are left alone."""
+
 _REMEMBERED = 8192
 """Filled texts that are remembered: a finding that nobody mends is told of in every round, in several forms."""
 
@@ -89,8 +92,8 @@ def text(check: str, language: Language) -> Text:
 
 
 def evidence(check: str, params: Mapping[str, str], language: Language) -> str:
-    """Return what was seen, as one printable line. Words of our own among the params are translated; what was not
-    seen at all is a dash."""
+    """Return what was seen, as one printable line. Words of our own among the params are translated. What was not seen
+    at all is a dash, or, where a clause of its own tells it, left out."""
     return _evidence(text(check, language).evidence, tuple(params.items()), words(language))
 
 
@@ -102,7 +105,13 @@ def _evidence(template: str, params: tuple[tuple[str, str], ...], vocabulary: Wo
             continue
         known = f"param.{name}.{value}"
         values[name] = vocabulary(known) if vocabulary.has(known) else line(value, TEXT_LIMIT)
-    return fill(template, values)
+    return fill(_CLAUSE.sub(lambda clause: clause[0] if _tells(clause[0], values) else "", template), values)
+
+
+def _tells(clause: str, values: Mapping[str, str]) -> bool:
+    """Tell whether a clause of a template says anything, filled with ``values``."""
+    asked = [name for _, name in pieces(clause) if name is not None]
+    return not asked or any(name in values for name in asked)
 
 
 def policy_verdict(params: Mapping[str, str], language: Language) -> str:

@@ -13,7 +13,7 @@ from tests.reports import sample
 
 
 def told(host: HostInspection, capsys: pytest.CaptureFixture[str]) -> str:
-    with display(1) as shown:
+    with display(lambda: 1) as shown:
         shown.observe(Progress(Stage.DONE, host.target, host))
     return capsys.readouterr().err
 

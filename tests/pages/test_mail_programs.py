@@ -8,15 +8,18 @@ from html import unescape
 
 import pytest
 
+from scanner.delivery.endings import Ending, exemptions_letter
+from scanner.delivery.finding_letters import Result, reinspection_letter
 from scanner.delivery.letters import Frame
 from scanner.delivery.models import MessageKind
 from scanner.delivery.round_letter import round_letter
-from scanner.delivery.samples import render_sample, samples
+from scanner.delivery.samples import render, render_sample, samples
 from scanner.engine.catalogue.load import Language
+from scanner.remediation.reinspection import Verdict
 from scanner.reports import model as m
 from scanner.reports.sample import NOW, sample_report
 from targets.models import Organisation
-from tests.pages.shown import poisoned
+from tests.pages.shown import hostile, poisoned
 from tests.reports.skeleton import elements
 
 LIMIT = 100_000
@@ -66,6 +69,37 @@ def test_its_plain_twin_says_the_same_without_markup(name: str, language: Langua
     headline = re.search(r"<h1[^>]*>(.*?)</h1>", files["html"], re.DOTALL)
     assert headline
     assert unescape(headline[1].strip()) in files["txt"]
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("name", MAILS)
+def test_a_mail_about_hundreds_of_hostile_findings_stays_small_and_says_that_there_are_more(
+    name: str, language: Language
+) -> None:
+    known = hostile(language, "<script>x</script>" * 13)
+    many = tuple(
+        replace(each, number=each.number + 100 * n, recurrences=1) for n in range(100) for each in known.report.findings
+    )
+
+    html = render(name, replace(known, report=replace(known.report, findings=many)))["html"]
+
+    assert len(html.encode()) < LIMIT
+    if name in ("mail:reminder", "mail:escalation", "mail:notice", "mail:recurrence"):
+        assert re.search("and [0-9]+ more|另有 [0-9]+ 项", html)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_the_end_of_hundreds_of_exemptions_and_the_result_of_as_many_claims_fit_into_a_mail(language: Language) -> None:
+    known = hostile(language, "<script>x</script>" * 13)
+    some = [each for _ in range(100) for each in known.report.findings]
+    ended = [Ending(each, "accepted", NOW, "<script>x</script>" * 13) for each in some]
+    results = [Result(each, verdict) for verdict in Verdict for each in some]
+
+    for letter in (
+        exemptions_letter(ended, ended, known.frame(MessageKind.EXEMPTION_ENDING)),
+        reinspection_letter(results, NOW, known.frame(MessageKind.REINSPECTION)),
+    ):
+        assert len(letter.html.encode()) < LIMIT
 
 
 @pytest.mark.parametrize("language", Language)

@@ -62,7 +62,7 @@ def finding(number: int, check: str, where: Place, **changes: object) -> m.Findi
         confidence=Confidence.CONFIRMED,
         place=where,
         service="redis",
-        params=(("access", "open"), ("protocol", "redis"), ("version", ", Redis 7.0.15")),
+        params=(("access", "open"), ("protocol", "redis"), ("product", "Redis 7.0.15")),
         exchanges=(
             Exchange("INFO server\\r\\n", "$312\\r\\n# Server\\r\\nredis_version:7.0.15\\r\\n", NOW.isoformat()),
         ),
@@ -325,7 +325,7 @@ def _history() -> tuple[m.Event, ...]:
 
 
 def _hostile_params() -> tuple[tuple[str, str], ...]:
-    return (("access", HOSTILE), ("protocol", HOSTILE), ("version", HOSTILE))
+    return (("access", HOSTILE), ("protocol", HOSTILE), ("product", HOSTILE))
 
 
 def _counts(numbers: dict[Severity, tuple[int, int]]) -> tuple[m.SeverityCount, ...]:

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from jinja2 import nodes
 
 from scanner.accounts.roles import Role
 from scanner.delivery.template_check import wrong_words
@@ -127,6 +128,8 @@ def test_every_key_is_used() -> None:
             "list",
             "changes",
             "policy",
+            "ports",
+            "depth",
         ),
         "account_role",
         "mail.account",
@@ -296,3 +299,19 @@ def test_both_languages_differ_wherever_there_is_something_to_say() -> None:
         if template == chinese.get(key) and re.search(r"[A-Za-z]{3,}", re.sub(r"{[a-z_]+}", "", template))
     ]
     assert [key for key in same if not FIT_FOR_CHINESE.search(chinese[key])] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATE_FILES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_a_template_makes_no_sentence_of_two_texts(path: Path) -> None:
+    tree = page.environment("report").parse(path.read_text("utf-8"))
+
+    assert [node.lineno for node in tree.find_all(nodes.Concat) if any(map(is_text, node.nodes))] == []
+    for output in tree.find_all(nodes.Output):
+        for before, between, after in zip(output.nodes, output.nodes[1:], output.nodes[2:], strict=False):
+            if isinstance(between, nodes.TemplateData) and is_text(before) and is_text(after):
+                assert between.data.strip(" ") or not between.data, (output.lineno, between.data)
+
+
+def is_text(node: nodes.Node) -> bool:
+    """Tell whether a node of a template is a text of the locale."""
+    return isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "t"

@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.engine.catalogue.load import Language
+from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.facts.service import Exchange
 from scanner.engine.intel.lifecycles import Support
-from scanner.engine.model import Facet, GapReason, Outcome, Transport
+from scanner.engine.model import Facet, GapReason, Outcome, Severity, Transport
+from scanner.engine.plan import Profile
 from scanner.remediation.lifecycle import Happened
 from scanner.reports import model as m
 from scanner.reports.inventory import certificates_of
 from scanner.reports.model import ReportModel
-from scanner.reports.render import render_html, render_json
+from scanner.reports.render import ports_asked, references, render_html, render_json, version_name
 from scanner.reports.risky import kinds
 from scanner.reports.words import words
 from tests.reports import sample, showcase, skeleton
@@ -272,7 +273,7 @@ def test_json_is_laid_out_for_people_and_times_are_utc() -> None:
 def test_a_first_report_does_not_list_everything_twice() -> None:
     html = render_html(sample.crowded())
 
-    assert "everything under Findings is new" in skeleton.text(html)
+    assert "so all that is listed is new" in skeleton.text(html)
     assert html.count('href="#f') < len(sample.crowded().findings)
 
 
@@ -288,7 +289,7 @@ def test_the_card_says_who_what_by_when_and_when_the_next_round_is(language: str
     text = skeleton.text(render_html(showcase.showcase(language)))
 
     wanted = {
-        "en": ("Database administrators", "newly open: 1 of 2", "30 Nov 2026", "Contacts: Zhang San.", "103%"),
+        "en": ("Database administrators", "newly open: 1 of 2", "30 Nov 2026", "organisation: Zhang San.", "103%"),
         "zh-Hans": ("数据库管理员", "新增 1 处（共 2 处）", "2026年11月30日", "联系人：张三。", "103%"),
     }
     for said in wanted[language]:
@@ -339,3 +340,47 @@ def test_everything_that_can_happen_has_words(language: str) -> None:
 def test_hosts_that_were_not_inspected_for_the_same_reasons_are_one_row() -> None:
     html = render_html(sample.unreachable())
     assert skeleton.text(html).count("The host did not answer at all") == 2, "on the card, and where they are listed"
+
+
+@EVERYWHERE
+def test_what_was_asked_is_told_in_words_and_not_by_the_names_of_settings(language: str) -> None:
+    text = skeleton.text(render_html(sample.busy(language)))
+    assert "top1000" not in text
+    assert {"en": "the 1000 most used", "zh-Hans": "最常用的 1000 个"}[language] in text
+
+
+def test_a_list_of_ports_stays_a_list_and_what_was_asked_besides_is_named() -> None:
+    t = words(Language.ZH_HANS)
+    assert ports_asked("22,80,8000-8100", t) == "22,80,8000-8100"
+    assert ports_asked("all", t) == "全部（1–65535）"
+    assert ports_asked("top100,T:9999", t).endswith("，另加 T:9999")
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("word", ["top100", "top1000", "all"])
+def test_every_set_of_ports_and_every_depth_has_words(word: str, language: str) -> None:
+    t = words(Language(language))
+    assert t.has(f"ports.{word}")
+    assert all(t.has(f"depth.{profile}") for profile in Profile)
+
+
+def test_versions_of_tls_are_called_by_their_names() -> None:
+    said = [version_name(each) for each in ("SSLv2", "SSLv3", "TLSv1.0", "TLSv1.3", "TLCP", "xTLSv1.0")]
+    assert said == ["SSL 2.0", "SSL 3.0", "TLS 1.0", "TLS 1.3", "TLCP", "xTLSv1.0"]
+
+
+def test_a_risk_cites_a_clause_of_classified_protection_and_a_section_as_its_reader_does() -> None:
+    chinese, english = words(Language.ZH_HANS), words(Language.EN)
+    expired = sample.finding(1, "CERT-EXPIRED", sample.place("192.0.2.1", 443))
+
+    assert references(expired, chinese) == ["CWE-324", "RFC 5280 第 4.1.2.5 节", "GB/T 22239-2019 8.1.2.2"]
+    assert references(expired, english)[1] == "RFC 5280 section 4.1.2.5"
+    for check in catalogue().values():
+        cited = references(sample.finding(1, check.id, sample.place("192.0.2.1", 443)), english)
+        clauses = [each for each in cited if each.startswith("GB/T 22239-2019 8.")]
+        assert clauses or check.severity is Severity.INFO, check.id
+
+
+def test_the_score_says_why_it_is_capped_only_where_it_is() -> None:
+    assert "no more than 59 while a critical or high finding is confirmed" in skeleton.text(render_html(sample.busy()))
+    assert "no more than" not in skeleton.text(render_html(sample.clean())).split("What this report")[0]

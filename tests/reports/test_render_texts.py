@@ -101,13 +101,23 @@ def test_an_upgrade_that_openssl_does_not_know_is_shown_by_another_program_or_no
 
 
 def test_a_missing_param_becomes_a_dash() -> None:
-    assert texts.evidence("SVC-REDIS-UNAUTH", {}, Language.EN).count(MISSING) == 2
+    assert texts.evidence("SVC-REDIS-EXPOSED", {}, Language.EN) == f"Answered as {MISSING}."
     assert texts.command("dig {zone}", {}, V4) == f"dig {MISSING}"
 
 
-def test_what_a_rule_found_nothing_for_is_a_dash_like_what_is_missing() -> None:
+def test_a_clause_about_what_a_rule_found_nothing_for_is_left_out() -> None:
     params = {"paths": "/.git/HEAD", "details": "-"}
-    assert texts.evidence("WEB-GIT", params, Language.ZH_HANS).endswith(f"远程地址：{MISSING}。")
+    assert texts.evidence("WEB-GIT", params, Language.ZH_HANS) == "/.git/HEAD 返回了 Git 仓库内容。"
+    params = {"protocol": "rdp", "product": "", "access": "restricted"}
+    assert texts.evidence("SVC-RDP-EXPOSED", params, Language.EN) == "Answered as rdp; access: restricted."
+
+
+@pytest.mark.parametrize("language", Language)
+def test_no_evidence_breaks_off_where_nothing_was_seen(language: Language) -> None:
+    for check in catalogue().values():
+        told = texts.evidence(check.id, {}, language)
+        assert told[-1] in (MISSING, check.texts[language].evidence[-1]), check.id
+        assert all(told.count(a) == told.count(b) for a, b in ("()", "（）")), check.id
 
 
 def test_our_own_words_among_the_params_are_translated() -> None:
