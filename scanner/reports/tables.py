@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from scanner.reports import texts
 from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Reason, ReportModel
-from scanner.reports.places import Certificate, InventoryHost, InventoryService
+from scanner.reports.places import Certificate, InventoryHost, InventoryService, Place
 from scanner.reports.render import View, endpoint, part_of, references, verdict, version_name, without_services
 from scanner.reports.words import MISSING, Words, words
 
@@ -29,6 +29,9 @@ class Table:
     widths: tuple[int, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+
+_PLACES = 20
+"""Places that one cell names."""
 
 _LAST = timedelta(seconds=1)
 """Before what an end does not include: a day that ends at midnight is shown as itself, and not as the next."""
@@ -133,7 +136,7 @@ class _Tables:
                 order,
                 self._t(f"severity.{action.severity}"),
                 text.title,
-                self._t.listed([endpoint(place) for place in action.places]),
+                self._places(action.places),
                 text.fix,
                 self._t(f"who.{action.who}"),
                 self._moment(action.deadline),
@@ -254,6 +257,11 @@ class _Tables:
 
     def _yes(self, value: bool) -> str:
         return self._t("summary.yes" if value else "summary.no")
+
+    def _places(self, places: Sequence[Place]) -> str:
+        """Return where something is, the first places by name: a cell holds so much, and the findings have them all."""
+        named, more = self._t.listed([endpoint(place) for place in places[:_PLACES]]), len(places) - _PLACES
+        return f"{named} {self._t('first.more', n=more)}" if more > 0 else named
 
     def _moment(self, moment: datetime | None) -> datetime | None:
         """Return the local time to the minute, without its zone."""

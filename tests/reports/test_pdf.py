@@ -18,16 +18,23 @@ from hypothesis import strategies as st
 
 from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.model import Severity
+from scanner.reports import model as m
 from scanner.reports.dates import Dates
+from scanner.reports.findings import count
+from scanner.reports.gauges import gauges_of
 from scanner.reports.model import ReportModel
 from scanner.reports.pdf import pdf_of, render_pdf
+from scanner.reports.priorities import fix_first
 from scanner.reports.render import render_html
+from scanner.reports.risky import risky_services
+from scanner.reports.sample import sample_report
 from scanner.reports.words import words
 from tests.reports import sample, showcase
 from tests.reports.large import large
 from tests.reports.test_render import said_by_a_host
 
 Make = Callable[[str], ReportModel]
+DUE = sample.NOW - 30 * sample.DAY
 ACTING = {"/JavaScript", "/JS", "/OpenAction", "/AA", "/Launch", "/URI", "/GoToR", "/SubmitForm", "/EmbeddedFile"}
 
 
@@ -97,7 +104,8 @@ def test_the_card_stands_on_one_sheet_and_is_read_in_order(shown: tuple[str, byt
         )
     ]
     kinds = [t(f"risky.kind.{each.kind}") for each in model.risky]
-    severities = [t("gauge.oldest"), *(t(f"severity.{each}") for each in reversed(Severity))]
+    serious = [each for each in reversed(Severity) if each is not Severity.INFO]  # no hints, no row on paper
+    severities = [t("gauge.oldest"), *(t(f"severity.{each}") for each in serious)]
     end = (t("card.coverage"), t("coverage.not_clean"), t("card.next"))
     first = text_of(pdf, "-l", "1")
     assert in_order(first, t("section.card"), t("score.nature"), *severities, t("first.title"), *actions)
@@ -234,3 +242,29 @@ def test_a_large_report_names_what_it_leaves_out() -> None:
     told = text_of(render_pdf(large(hosts=10, each=5)))
 
     assert in_order(told, "Further kinds of findings, described in full in the HTML form and the workbook")
+
+
+@pytest.mark.parametrize("language", Language)
+def test_the_report_card_stays_on_one_page_when_everything_is_late_and_long(language: Language) -> None:
+    checks = ("SVC-REDIS-UNAUTH", "SVC-MONGODB-UNAUTH", "SVC-ELASTIC-UNAUTH", "SVC-DOCKER-UNAUTH", "SMBV1", "FTP-ANON")
+    late = [
+        sample.finding(number, check, sample.place(f"192.0.2.{number}", 6379), deadline=DUE, overdue=True)
+        for number, check in enumerate(checks)
+    ]
+    known = sample_report(language)
+    supervisor = m.Name("示例省示例市示例区综合行政执法与应急管理服务中心办公室", "Steering Group " * 8)
+    crowded = replace(
+        known,
+        organisation=replace(known.organisation, supervisor=supervisor),
+        round=replace(known.round, finished=None),
+        counts=count(late),
+        gauges=gauges_of(late, sample.NOW),
+        fix_first=fix_first(late),
+        risky=risky_services(late, range(9)),
+        contacts=tuple(m.Contact(f"Alexander Featherstonehaugh {number}", "security") for number in range(6)),
+    )
+
+    first = text_of(render_pdf(crowded), "-l", "1")
+
+    assert words(language)("card.next") in first
+    assert words(language)("coverage.not_clean") in " ".join(first.split())

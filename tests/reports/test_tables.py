@@ -20,6 +20,7 @@ from scanner.reports.csv_files import render_csv
 from scanner.reports.model import ReportModel
 from scanner.reports.places import InventoryService
 from scanner.reports.sarif import render_report_sarif
+from scanner.reports.tables import tables
 from scanner.reports.xlsx import render_xlsx
 from tests.reports import sample, showcase
 from tests.reports.test_render import EVERY_MODEL, EVERYWHERE, said_by_a_host
@@ -165,3 +166,23 @@ def test_sarif_suppresses_what_was_accepted() -> None:
 @pytest.mark.parametrize("text", ["plain", "'plain", "a=b", "(+1)"])
 def test_an_ordinary_cell_stays_as_it_is(text: str) -> None:
     assert inert(text) == text
+
+
+def test_a_cell_names_the_first_of_many_places_and_tells_how_many_there_are_besides() -> None:
+    crowded = sample.crowded("zh-Hans")
+    everywhere = replace(crowded.fix_first[0], places=tuple(each.place for each in crowded.findings))
+
+    (first,) = next(each for each in tables(replace(crowded, fix_first=(everywhere,))) if each.name == "first").rows
+
+    assert str(first[3]).count("/tcp") == 20
+    assert str(first[3]).endswith(" 等，另有 40 处")
+
+
+def test_an_exemption_is_shown_with_its_last_day() -> None:
+    model = sample.busy()
+    midnight = datetime(2027, 3, 1, tzinfo=UTC)
+    held = replace(model.findings[0], exemption=sample.exemption(until=midnight))
+
+    (_, row) = rows_of(render_csv(replace(model, findings=(held,)))["findings"])
+
+    assert row[-1] == "2027-02-28 23:59"
