@@ -373,6 +373,18 @@ VLLM_OPEN: Table = {
     "GET /v1/models": data({"object": "list", "data": [{"id": "lab", "object": "model", "owned_by": "vllm"}]}),
     "GET /version": data({"version": "0.6.3"}),
 }
+_LLAMA_CPP = {"Server": "llama.cpp"}
+LLAMA_CPP_OPEN: Table = {
+    "GET /": text("Error: gzip is not supported by this browser", **_LLAMA_CPP),
+    "GET /props": data({"default_generation_settings": {"n_ctx": 4096}, "total_slots": 1}, **_LLAMA_CPP),
+}
+_WRONG_KEY = {"error": {"code": 401, "message": "Invalid API Key", "type": "authentication_error"}}
+LLAMA_CPP_WITH_A_KEY: Table = {
+    **LLAMA_CPP_OPEN,
+    "GET /v1/models": data({"object": "list", "data": [{"id": "lab", "owned_by": "llamacpp"}]}, **_LLAMA_CPP),
+    "GET /props": data(_WRONG_KEY, 401, **_LLAMA_CPP),
+}
+"""llama.cpp's server as its source has it (tools/server/server-http.cpp)."""
 OTHER_MODELS: Table = {
     "GET /v1/models": data({"object": "list", "data": [{"id": "lab", "object": "model", "owned_by": "somebody"}]}),
 }

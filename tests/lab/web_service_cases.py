@@ -209,10 +209,12 @@ TEAMS = (
             answers(8000, web.VLLM_OPEN, web.FASTAPI_NOT_FOUND),
             answers(8188, web.COMFYUI_OPEN, NOT_FOUND),
             answers(3000, web.open_webui(auth=False), NOT_FOUND),
+            answers(8082, web.LLAMA_CPP_OPEN, NOT_FOUND),
         ),
         unauth(
             JENKINS=8080, SONAR=9000, DEBUG=9229, JUPYTER=8888, OLLAMA=11434, VLLM=8000, COMFYUI=8188, OPENWEBUI=3000
-        ),
+        )
+        | unauth(LLAMA_CPP=8082),
     ),
     access_case(
         "web-tools-and-models-closed",
@@ -228,12 +230,13 @@ TEAMS = (
             answers(3001, web.GITEA, NOT_FOUND),
             answers(8085, web.NEXUS, NOT_FOUND),
             answers(8000, web.OTHER_MODELS, web.FASTAPI_NOT_FOUND),
+            answers(8082, web.LLAMA_CPP_WITH_A_KEY, NOT_FOUND),
         ),
         exposed(
             JENKINS=8080, SONAR=9000, JUPYTER=8888, OPENWEBUI=3000, LANGFLOW=7860, GITLAB=8929, GITEA=3001, NEXUS=8085
         )
-        | exposed(JENKINS=8081),
-        ports="3000,3001,7860,8000,8080,8081,8085,8888,8929,9000",
+        | exposed(JENKINS=8081, LLAMA_CPP=8082),
+        ports="3000,3001,7860,8000,8080,8081,8082,8085,8888,8929,9000",
         silent=frozenset({"SVC-VLLM-UNAUTH"}),
         outcome="partial",
     ),

@@ -84,6 +84,23 @@ def _may_be_vllm(root: HttpReply) -> bool:
     return root.status == 404 and json_object(root) == {"detail": "Not Found"}
 
 
+def _is_llama_cpp(reply: HttpReply) -> bool:
+    return reply.header("server") == "llama.cpp" or "llama.cpp" in title(reply)
+
+
+async def _look_at_llama_cpp(session: HttpSession, level: Level) -> ServiceFacts | None:
+    """Its page, health and list of models are public by design; its settings are not where a key is set."""
+    if not level.at_least(Level.READ):
+        return None
+    dialogue = Dialogue(session)
+    settings = await dialogue.ask("/props", keep_body=False)
+    opened = settings.status == 200 and begins_json(settings, "default_generation_settings")
+    refused = settings.status == 401 and any(map(_is_llama_cpp, (settings, await dialogue.ask("/", keep_body=False))))
+    if not opened and not refused:
+        return None
+    return dialogue.facts("LLAMA-CPP", Access.OPEN if opened else Access.RESTRICTED, "llama.cpp")
+
+
 async def _look_at_comfyui(session: HttpSession, level: Level) -> ServiceFacts | None:
     if not level.at_least(Level.READ):
         return None
@@ -156,6 +173,7 @@ async def _look_at_gradio(session: HttpSession, level: Level) -> ServiceFacts | 
 JUPYTER = WebServiceProbe("JUPYTER", frozenset({8888, 8889, 8890}), suspects=_may_be_jupyter, look=_look_at_jupyter)
 OLLAMA = WebServiceProbe("OLLAMA", frozenset({11434}), suspects=_is_ollama, look=_look_at_ollama)
 VLLM = WebServiceProbe("VLLM", frozenset(), suspects=_may_be_vllm, look=_look_at_vllm)
+LLAMA_CPP = WebServiceProbe("LLAMA-CPP", frozenset(), suspects=_is_llama_cpp, look=_look_at_llama_cpp)
 COMFYUI = WebServiceProbe("COMFYUI", frozenset({8188}), suspects=lambda r: title(r) == "ComfyUI", look=_look_at_comfyui)
 OPENWEBUI = WebServiceProbe(
     "OPENWEBUI", frozenset(), suspects=lambda r: "Open WebUI" in title(r), look=_look_at_open_webui

@@ -80,6 +80,7 @@ WEB_PROBES: tuple[WebServiceProbe, ...] = (
     machine_learning.JUPYTER,
     machine_learning.OLLAMA,
     machine_learning.VLLM,
+    machine_learning.LLAMA_CPP,
     machine_learning.COMFYUI,
     machine_learning.OPENWEBUI,
     machine_learning.LANGFLOW,
