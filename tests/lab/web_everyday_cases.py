@@ -229,6 +229,14 @@ _SET_UP: dict[int, Site] = {
     8012: {"GET /": page("Z-BlogPHP 安装程序", "<p>Where to get it, in one step</p>")},
 }
 
+# --- Metrics without comments, as VictoriaMetrics and its relatives write them
+_LEADS_TO_METRICS = page("vmagent", "<a href='metrics'>metrics</a> - available service metrics")
+_METRICS = 'flag{name="dryRun", value="false", is_set="false"} 1\nvm_active_merges 0\nvm_app_uptime_seconds 1.5e+06\n'
+_COLLECTED: dict[int, Site] = {8001: {"GET /": _LEADS_TO_METRICS, "GET /metrics": text(_METRICS)}}
+_NOT_COLLECTED: dict[int, Site] = {
+    8011: {"GET /": _LEADS_TO_METRICS, "GET /metrics": text("visitors 12\nof these new 3\n")}
+}
+
 # --- Heads that browsers put up with: a coding named twice, a line that is no header, blanks before a colon
 _ODD_HEADS = {
     8001: "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
@@ -362,6 +370,13 @@ CASES = (
         _sites(_TO_SET_UP | _SET_UP),
         *_each(_TO_SET_UP, "WEB-INSTALLER"),
         ports="8001-8003,8011-8012",
+    ),
+    _case(
+        "metrics-without-comments",
+        18,
+        _sites(_COLLECTED | _NOT_COLLECTED),
+        *_each(_COLLECTED, "SVC-EXPORTER-UNAUTH"),
+        ports="8001,8011",
     ),
     _case(
         "office-of-sichuan",
