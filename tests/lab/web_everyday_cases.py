@@ -208,6 +208,35 @@ _BROKER: Site = {"GET /": page("Apache ActiveMQ", "<h2>Welcome to the Apache Act
 _NO_SCHEDULER: Site = {"GET /xxl-job-admin/toLogin": page("任务调度中心", "<p>How we came to like it</p>")}
 _NO_BROKER: Site = {"GET /": page("Apache ActiveMQ", "<p>An introduction</p>")}
 
+# --- Wizards that set up what nobody has set up yet, and one that talks of it
+_TO_SET_UP: dict[int, Site] = {
+    8001: {
+        "GET /": page("初始配置", '<form><input type="hidden" name="db_type"><input name="repo_root_path"></form>'),
+    },
+    8002: {
+        "GET /": redirect("/zb_install/index.php"),
+        "GET /zb_install/index.php": page("Z-BlogPHP 1.7.3 安装程序", '<form method="post" action="?step=2"></form>'),
+    },
+    8003: {
+        "GET /": page(
+            "MediaWiki 1.39.4",
+            '<p>LocalSettings.php not found.</p>Please <a href="/mw-config/index.php">set up the wiki</a> first.',
+        ),
+    },
+}
+_SET_UP: dict[int, Site] = {
+    8011: {"GET /": page("MediaWiki 1.39 in practice", "<p>When LocalSettings.php is not found, see mw-config/</p>")},
+    8012: {"GET /": page("Z-BlogPHP 安装程序", "<p>Where to get it, in one step</p>")},
+}
+
+# --- Metrics without comments, as VictoriaMetrics and its relatives write them
+_LEADS_TO_METRICS = page("vmagent", "<a href='metrics'>metrics</a> - available service metrics")
+_METRICS = 'flag{name="dryRun", value="false", is_set="false"} 1\nvm_active_merges 0\nvm_app_uptime_seconds 1.5e+06\n'
+_COLLECTED: dict[int, Site] = {8001: {"GET /": _LEADS_TO_METRICS, "GET /metrics": text(_METRICS)}}
+_NOT_COLLECTED: dict[int, Site] = {
+    8011: {"GET /": _LEADS_TO_METRICS, "GET /metrics": text("visitors 12\nof these new 3\n")}
+}
+
 # --- Heads that browsers put up with: a coding named twice, a line that is no header, blanks before a colon
 _ODD_HEADS = {
     8001: "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
@@ -334,6 +363,20 @@ CASES = (
         together(*(_with_head(port, lines) for port, lines in _ODD_HEADS.items())),
         *_each(_ODD_HEADS, "WEB-ENV"),
         ports="8001-8003",
+    ),
+    _case(
+        "wizards-that-wait-for-anyone",
+        17,
+        _sites(_TO_SET_UP | _SET_UP),
+        *_each(_TO_SET_UP, "WEB-INSTALLER"),
+        ports="8001-8003,8011-8012",
+    ),
+    _case(
+        "metrics-without-comments",
+        18,
+        _sites(_COLLECTED | _NOT_COLLECTED),
+        *_each(_COLLECTED, "SVC-EXPORTER-UNAUTH"),
+        ports="8001,8011",
     ),
     _case(
         "office-of-sichuan",

@@ -28,11 +28,14 @@ _INSTALLERS = (
     ("Drupal", r"\| Drupal", r'value="install_(?:select_language|select_profile|settings)_form"'),
     ("Joomla!", r"Joomla!?\W{1,3}(?:Web )?Installer|Joomla! Web Installer", r"<form"),
     ("phpMyAdmin", r"phpMyAdmin setup", r"<form|<a\s"),
+    ("Gitea", r".", r'(?s)name="db_type".{0,20000}name="repo_root_path"'),
+    ("MediaWiki", r"^MediaWiki \d", r'LocalSettings\.php not found\.[^"]{0,200}"[^"]{0,200}mw-config/'),
     ("Nextcloud", r"Nextcloud|ownCloud", r'(?s)name="adminlogin".{0,4000}name="adminpass"'),
 )
 _ANY_INSTALLER = (("-", r"安装向导|安装程序|(?i:\binstall(?:er|ation)?\b.{0,20}\bwizard\b)", r"(?i)<form|[?&]step=\d"),)
 """A set-up wizard whose product is not known, where one is at home: elsewhere people write about them."""
 
+_INSTALLING = re.compile(r"(?i)/(?:[a-z]{1,10}_)?install")
 _INSTALLED = re.compile(r"(?i)already installed|already exists|install\.lock|已经?安装过|已安装")
 
 
@@ -62,7 +65,7 @@ def installer(reply: HttpReply) -> Proof | None:
     """Return the proof of a set-up wizard that would still run; one that says it is done doesn't count."""
     if _INSTALLED.search(reply.body):
         return None
-    at_home = _ANY_INSTALLER if "/install" in reply.path.lower() else ()
+    at_home = _ANY_INSTALLER if _INSTALLING.search(reply.path) else ()
     return _by_title_and_mark(reply, (*_INSTALLERS, *at_home))
 
 

@@ -64,8 +64,12 @@ async def _look_at_exporter(session: HttpSession, level: Level) -> ServiceFacts 
     return dialogue.facts("EXPORTER", Access.OPEN, name, build[2] if build else "")
 
 
-# The text format that Prometheus documents: a comment with the metric's name comes first.
-_EXPOSITION = re.compile(r"# (?:HELP|TYPE) [A-Za-z_:][A-Za-z0-9_:]*[ \n]")
+# The text format that Prometheus documents: a comment with the metric's name comes first, or, as VictoriaMetrics and
+# its relatives have it, nothing but metrics.
+_EXPOSITION = re.compile(
+    r"# (?:HELP|TYPE) [A-Za-z_:][A-Za-z0-9_:]*[ \n]|"
+    r"(?:[a-z_:][a-z0-9_:]{1,100}(?:\{[^{}\n]{0,400}\})? -?\d[\d.e+-]{0,30}\n){3}"
+)
 
 
 def _may_be_exporter(root: HttpReply) -> bool:
