@@ -109,7 +109,7 @@ def _place(host: str, port: int) -> Place:
 
 
 def _finding(number: int, check: str, where: Place, age: int, due: float | None, **params: str) -> m.Finding:
-    """An open, confirmed finding, first seen ``age`` days ago and to be fixed in ``due`` days."""
+    """An open, confirmed finding, first seen ``age`` days ago and to be fixed in ``due`` days: at the end of a day."""
     entry = catalogue()[check]
     first = NOW - age * DAY
     return m.Finding(
@@ -148,7 +148,7 @@ def _findings(language: Language) -> tuple[m.Finding, ...]:
     git = {"site": f"https://{PORTAL}", "paths": "/.git/HEAD", "details": REMOTE}
     mysql = {"protocol": "mysql", "product": "MySQL 8.0.36", "access": "restricted"}
     rdp = {"protocol": "rdp", "product": "", "access": "restricted"}
-    back = _finding(17, "SVC-REDIS-UNAUTH", _place(MIRROR, 6379), 14, 3, **redis)
+    back = _finding(17, "SVC-REDIS-UNAUTH", _place(MIRROR, 6379), 14, 3.6, **redis)
     history = (
         m.Event("opened", NOW - 14 * DAY, 1),
         m.Event("claimed", NOW - 9 * DAY, None),
@@ -156,12 +156,12 @@ def _findings(language: Language) -> tuple[m.Finding, ...]:
         m.Event("reopened", NOW, 3),
     )
     found = (
-        replace(_finding(41, "SVC-REDIS-UNAUTH", _place(CACHE, 6379), 0, 3, **redis), exchanges=(said,)),
+        replace(_finding(41, "SVC-REDIS-UNAUTH", _place(CACHE, 6379), 0, 3.6, **redis), exchanges=(said,)),
         replace(back, exchanges=(said,), recurrences=1, history=history, reported=NOW),
-        _finding(42, "WEB-GIT", _place(PORTAL, 443), 0, 3.5, **git),
-        _finding(36, "SVC-MYSQL-EXPOSED", _place(DATA, 3306), 14, -7, **mysql),
+        _finding(42, "WEB-GIT", _place(PORTAL, 443), 0, 3.6, **git),
+        _finding(36, "SVC-MYSQL-EXPOSED", _place(DATA, 3306), 14, -6.4, **mysql),
         replace(
-            _finding(37, "CERT-EXPIRED", _place(MAIL, 443), 7, 23, **name, not_after="2026-11-16", days="7"),
+            _finding(37, "CERT-EXPIRED", _place(MAIL, 443), 7, 23.6, **name, not_after="2026-11-16", days="7"),
             state="claimed",
             claimed=NOW - DAY,
         ),
@@ -171,8 +171,10 @@ def _findings(language: Language) -> tuple[m.Finding, ...]:
             last_seen=NOW - 7 * DAY,
             last_inspected=NOW - 7 * DAY,
         ),
-        _finding(28, "TLS-V10", _place(MAIL, 443), 14, 16, options=f"-servername {MAIL}", **old),
-        _finding(29, "WEB-HSTS", _place(WWW, 443), 14, 76, site=f"https://{WWW}", header="max-age=300", seconds="300"),
+        _finding(28, "TLS-V10", _place(MAIL, 443), 14, 16.6, options=f"-servername {MAIL}", **old),
+        _finding(
+            29, "WEB-HSTS", _place(WWW, 443), 14, 76.6, site=f"https://{WWW}", header="max-age=300", seconds="300"
+        ),
         replace(
             _finding(12, "TLS-V10", _place(PRINTER, 443), 14, None, options="", **old),
             state="accepted",

@@ -31,7 +31,8 @@ def letter(model: m.ReportModel, language: Language = Language.EN) -> str:
 @pytest.mark.parametrize("name", ["mail:round-report", "mail:bulletin"])
 def test_counts_are_drawn_as_bars_of_tables_and_the_longest_fills_its_room(name: str) -> None:
     widths = re.findall(
-        r'<table role="presentation" width="(\d+)%"[^>]*><tr><td height="12"', render_sample(name, Language.EN)["html"]
+        r'<table role="presentation" width="(\d+)%"[^>]*><tr><td style="height:12px;',
+        render_sample(name, Language.EN)["html"],
     )
 
     assert len(widths) == 4
