@@ -146,10 +146,10 @@ def test_tls_and_certificates_that_were_not_inspected_to_the_end_are_told() -> N
     model = replace(sample.clean(), inventory=(host,))
     said, html = shown(model), render_html(model)
 
-    assert "TLSv1.2 not inspected to the end" in said
+    assert "TLS 1.2 not inspected to the end" in said
     assert "<td>not inspected</td>" in html
     assert "The certificate of 1 further port could not be inspected" in said
-    assert table(model, "inventory")[1][-2] == "TLSv1.2, not inspected to the end"
+    assert table(model, "inventory")[1][-2] == "TLS 1.2, not inspected to the end"
     told = replace(model, inventory=(replace(host, services=(service,)),))
     assert "not inspected" not in render_html(told).split('class="inventory"')[1].split("</table>")[0]
 

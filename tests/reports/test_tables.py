@@ -185,4 +185,4 @@ def test_an_exemption_is_shown_with_its_last_day() -> None:
 
     (_, row) = rows_of(render_csv(replace(model, findings=(held,)))["findings"])
 
-    assert row[-1] == "2027-02-28 23:59"
+    assert row[-3] == "2027-02-28 23:59"
