@@ -109,7 +109,7 @@ _SIGNS = x509.KeyUsage(
 )
 
 
-def time_stamp() -> x509.ExtensionType:
+def time_stamp() -> x509.UnrecognizedExtension:
     """Return an embedded certificate time stamp (RFC 6962 section 3.3): its form is right, though no log made it."""
     stamp = bytes(1 + 32 + 8 + 2) + b"\x04\x03\x00\x04" + der(0x30, b"\x02\x00")
     listed = len(stamp).to_bytes(2, "big") + stamp
