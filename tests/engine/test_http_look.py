@@ -13,7 +13,7 @@ from zstandard import ZstdCompressor
 
 from scanner.engine.errors import ProbeError
 from scanner.engine.model import Level
-from scanner.engine.probes.http_paths import NOT_ALWAYS, at_places
+from scanner.engine.probes.http_paths import NOT_ALWAYS, at_places, may_be_left_out
 from scanner.engine.probes.http_reading import BODY_LIMIT
 from tests.engine.http_site import ADDRESS, PORT, answer, look, redirect, serving
 from tests.lab import web_sites as sites
@@ -68,6 +68,24 @@ def test_a_site_is_asked_where_something_was_found_before_though_its_first_page_
     assert (without.exposed, set(without.asked)) == ((), set())
     assert [(path.kind, path.reply.path) for path in facts.exposed] == [("listing", "/old/")]
     assert set(facts.asked) == {"/old/", "/gone/", "/db.sql"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "left_out"),
+    [
+        ("actuator", "/app/actuator", True),
+        ("actuator", "/actuator", False),
+        ("swagger", "/app/v3/api-docs", True),
+        ("swagger", "/v3/api-docs", False),
+        ("druid", "/druid/index.html", False),
+        ("actuator", "/app/druid/index.html", False),
+        ("git", "/app/actuator", False),
+    ],
+)
+def test_what_lies_below_a_context_path_is_not_gone_because_a_look_left_it_out(
+    kind: str, path: str, left_out: bool
+) -> None:
+    assert may_be_left_out(kind, path) is left_out
 
 
 @pytest.mark.parametrize("path", ["/a b/", "/{random}/", "/x/?y=1", "no-path/", "/…/"])
