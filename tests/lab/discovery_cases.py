@@ -127,6 +127,7 @@ CASES = (
         ),
         silent=frozenset({"AMP-SLP", "AMP-RIP", "AMP-ARD", "AMP-WSD", "AMP-UBIQUITI"}),
         services=frozenset({(427, "slp"), (520, "rip")}),
+        outcome="partial",
     ),
     LabCase(
         name="discovery-at-the-level-of-greetings",
