@@ -13,7 +13,9 @@ from scanner.audit.models import Entry
 from scanner.engine.model import Coverage, Facet, Gap, GapReason, HostInspection, Level, Outcome, Vantage
 from scanner.engine.model import Target as EngineTarget
 from scanner.engine.serialize import dump_host
-from scanner.remediation.models import Finding
+from scanner.remediation.models import Finding, RoundScore
+from scanner.remediation.score import score_organisation
+from scanner.remediation.scores import as_kept
 from scanner.rounds.models import HostResult, Round
 from scanner.rounds.switch import stop_all
 from targets.models import Authorisation, RegisterDraft, Target, TargetKind
@@ -166,6 +168,19 @@ def test_a_target_that_no_round_could_look_at_has_nothing_known_of_it(house: Hou
     assert '<td class="number">–</td>' in in_vain, "nobody knows how many ports are open"
     assert "Nothing is open, as far as it was inspected." in seen
     assert '<td class="number">–</td>' not in seen
+
+
+def test_an_organisation_of_which_no_host_could_be_inspected_has_nothing_known_of_it(house: House) -> None:
+    RoundScore.objects.filter(organisation=house.water).update(**as_kept(score_organisation([], 0)))
+    Finding.objects.filter(organisation=house.water).update(registered=False)
+    browser = house.browser(Role.UNIT_MEMBER)
+    html = browser.get("/organisations/water/").content.decode()
+    assert "could not inspect any of its hosts" in html
+    assert "Nothing is known yet." in html
+    assert "Nothing can be advised" in html
+    assert html.count("<b>–</b>") == 3, "nobody knows how many findings there are"
+    rows = house.browser(Role.OPERATOR).get("/organisations/").content.decode().split("Water Office", 1)[1]
+    assert rows.split("</tr>")[0].count('<td class="number">–</td>') == 3
 
 
 def test_the_page_of_a_network_counts_no_address_that_nobody_uses(house: House) -> None:
