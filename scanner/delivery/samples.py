@@ -163,7 +163,7 @@ def sample_bulletin(language: Language) -> b.BulletinModel:
         "hospital",
         "示例县医院",
         "Example County Hospital",
-        None,
+        100.0,
         None,
         None,
         (9, 12),
