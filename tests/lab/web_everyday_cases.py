@@ -4,9 +4,10 @@ applications below a folder, pages that only a browser's script gets past."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from tests.lab import web_sites as sites
-from tests.lab.case import LabCase, Start
+from tests.lab.case import Start
 from tests.lab.http_answers import (
     GO_NOT_FOUND,
     TOMCAT_NOT_FOUND,
@@ -18,45 +19,15 @@ from tests.lab.http_answers import (
     text,
     together,
 )
-from tests.lab.web_cases import BARE_PAGE, OTHERS, WEB
+from tests.lab.web_bare import NOT_FOUND, Site, bare_case, sites_at
+from tests.lab.web_cases import BARE_PAGE, OTHERS
 from tests.lab.web_replies import NACOS_OPEN
 from tests.lab.web_servers import nginx, sends
 
-_NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _HOME = page("Portal", "<p>Opening hours: from eight to five</p>")
 
-Site = Mapping[str, Reply]
 
-
-def _case(
-    name: str,
-    last: int,
-    start: Start,
-    *checks: tuple[int, str],
-    ports: str = "80",
-    outcome: str = "inspected",
-    hostname: str | None = None,
-    tolerated: frozenset[str] = frozenset(BARE_PAGE),
-    needs: tuple[str, ...] = (),
-) -> LabCase:
-    """Return a case at 127.10.107.``last`` of which every web check that isn't expected must be silent; what any page
-    without further headers is told is no subject of these cases."""
-    return LabCase(
-        name=f"web-everyday-{name}",
-        address=f"127.10.107.{last}",
-        ports=ports,
-        start=start,
-        expected=frozenset(checks),
-        silent=WEB - {check for _, check in checks} - tolerated,
-        tolerated=tolerated,
-        outcome=outcome,
-        hostname=hostname,
-        needs=needs,
-    )
-
-
-def _sites(by_port: Mapping[int, Site], otherwise: Reply = _NOT_FOUND, *, tls: bool = False) -> Start:
-    return together(*(answers(port, replies, otherwise, tls=tls) for port, replies in by_port.items()))
+_case = partial(bare_case, "everyday", 107)
 
 
 def _each(by_port: Mapping[int, object], check: str) -> tuple[tuple[int, str], ...]:
@@ -250,7 +221,7 @@ def _with_head(port: int, lines: str) -> Start:
     pages = {b"/": _HOME, b"/.env": text(sites.ENV)}
 
     def answer(request: bytes) -> Iterator[bytes]:
-        reply = pages.get(request.split()[1], _NOT_FOUND)
+        reply = pages.get(request.split()[1], NOT_FOUND)
         kind = dict(reply.headers)["Content-Type"]
         yield f"HTTP/1.1 {reply.status} Lab\r\n{lines}\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode()
         in_chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(reply.body), reply.body)
@@ -263,14 +234,14 @@ CASES = (
     _case(
         "environment-files-in-small-letters",
         1,
-        _sites(_ENVIRONMENTS | _NO_SECRETS),
+        sites_at(_ENVIRONMENTS | _NO_SECRETS),
         *_each(_ENVIRONMENTS, "WEB-ENV"),
         ports="8001-8003,8011-8012",
     ),
     _case(
         "forms-that-a-script-sends",
         2,
-        _sites(_FORMS | _SAFE_FORMS),
+        sites_at(_FORMS | _SAFE_FORMS),
         *_each(_FORMS, "CLR-HTTP-LOGIN"),
         ports="8001-8002,8011",
     ),
@@ -284,7 +255,7 @@ CASES = (
     _case(
         "mixed-content-in-sets-and-styles",
         4,
-        _sites(_MIXED | _NOT_MIXED, tls=True),
+        sites_at(_MIXED | _NOT_MIXED, tls=True),
         *_each(_MIXED, "WEB-MIXED"),
         ports="8441-8443,8451-8452",
         tolerated=OTHERS | frozenset(BARE_PAGE),
@@ -292,38 +263,38 @@ CASES = (
     _case(
         "bucket-that-anyone-may-list",
         5,
-        _sites({8001: {"GET /": _BUCKET}, 8011: {"GET /": _FEED}}),
+        sites_at({8001: {"GET /": _BUCKET}, 8011: {"GET /": _FEED}}),
         (8001, "WEB-DIRLIST"),
         ports="8001,8011",
     ),
     _case(
         "api-pages-of-other-frameworks",
         6,
-        _sites(_API_PAGES, GO_NOT_FOUND),
+        sites_at(_API_PAGES, GO_NOT_FOUND),
         *_each(_API_PAGES, "WEB-SWAGGER"),
         ports="8001-8002",
     ),
     _case(
         "application-below-a-folder",
         7,
-        together(_sites(_BELOW_A_FOLDER), sends(8011, _all_alike)),
+        together(sites_at(_BELOW_A_FOLDER), sends(8011, _all_alike)),
         *((8001, check) for check in ("WEB-ACTUATOR", "WEB-SWAGGER")),
         ports="8001,8011",
     ),
     _case("firewall-that-wants-a-cookie", 8, answers(80, {}, _html(_WANTS_A_COOKIE)), outcome="partial"),
     _case("firewall-that-wants-a-sign", 9, answers(80, {}, _html(_WANTS_A_SIGN, 202)), outcome="partial"),
-    _case("page-that-a-firewall-has-signed", 10, answers(80, {"GET /": _SIGNED}, _NOT_FOUND)),
+    _case("page-that-a-firewall-has-signed", 10, answers(80, {"GET /": _SIGNED}, NOT_FOUND)),
     _case(
         "default-pages-of-other-software",
         11,
-        _sites(_DEFAULT_PAGES | _OWN_PAGES),
+        sites_at(_DEFAULT_PAGES | _OWN_PAGES),
         *_each(_DEFAULT_PAGES, "WEB-DEFAULT-PAGE"),
         ports="8001-8003,8011",
     ),
     _case(
         "panels-beside-programs-in-php",
         12,
-        _sites(_PANELS | _NO_PANELS),
+        sites_at(_PANELS | _NO_PANELS),
         *_each(_PANELS, "WEB-ADMIN-PANEL"),
         ports="8001-8002,8011-8015",
     ),
@@ -347,9 +318,9 @@ CASES = (
             answers(8001, _SCHEDULER, _IN_CHINESE),
             answers(8002, _SCHEDULER, TOMCAT_NOT_FOUND),
             answers(8003, NACOS_OPEN, _IN_CHINESE),
-            answers(8004, _BROKER, _NOT_FOUND),
+            answers(8004, _BROKER, NOT_FOUND),
             answers(8011, _NO_SCHEDULER, _IN_CHINESE),
-            answers(8012, _NO_BROKER, _NOT_FOUND),
+            answers(8012, _NO_BROKER, NOT_FOUND),
         ),
         (8001, "SVC-XXL-JOB-ADMIN-EXPOSED"),
         (8002, "SVC-XXL-JOB-ADMIN-EXPOSED"),
@@ -367,14 +338,14 @@ CASES = (
     _case(
         "wizards-that-wait-for-anyone",
         17,
-        _sites(_TO_SET_UP | _SET_UP),
+        sites_at(_TO_SET_UP | _SET_UP),
         *_each(_TO_SET_UP, "WEB-INSTALLER"),
         ports="8001-8003,8011-8012",
     ),
     _case(
         "metrics-without-comments",
         18,
-        _sites(_COLLECTED | _NOT_COLLECTED),
+        sites_at(_COLLECTED | _NOT_COLLECTED),
         *_each(_COLLECTED, "SVC-EXPORTER-UNAUTH"),
         ports="8001,8011",
     ),
@@ -384,7 +355,7 @@ CASES = (
         answers(
             80,
             {"GET /": page("某市某局", f"{sites.OFFICE_TEXT}<footer>蜀ICP备05000000号-1</footer>")},
-            _NOT_FOUND,
+            NOT_FOUND,
         ),
         hostname="www.lab.cn",
     ),

@@ -5,49 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from tests.lab import web_sites as sites
-from tests.lab.case import LabCase, Start
-from tests.lab.http_answers import Reply, answers, data, page, redirect, text, together
-from tests.lab.web_cases import BARE_PAGE, OTHERS, WEB
+from tests.lab.case import Start
+from tests.lab.http_answers import Reply, data, page, redirect, text, together
+from tests.lab.web_bare import NOT_FOUND, Site, bare_case, sites_at
+from tests.lab.web_cases import BARE_PAGE, OTHERS
 from tests.lab.web_servers import apache, haproxy, nginx, sends
 
-_NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _HOME = page("Portal", "<p>Opening hours: from eight to five</p>")
 
-Site = Mapping[str, Reply]
 
-
-def _case(
-    name: str,
-    last: int,
-    start: Start,
-    *checks: tuple[int, str],
-    ports: str,
-    outcome: str = "inspected",
-    hostname: str | None = None,
-    tolerated: frozenset[str] = frozenset(BARE_PAGE),
-    needs: tuple[str, ...] = (),
-) -> LabCase:
-    """Return a case at 127.10.98.``last`` of which every web check that isn't expected must be silent; what any page
-    without further headers is told is no subject of these cases."""
-    return LabCase(
-        name=f"web-kindred-{name}",
-        address=f"127.10.98.{last}",
-        ports=ports,
-        start=start,
-        expected=frozenset(checks),
-        silent=WEB - {check for _, check in checks} - tolerated,
-        tolerated=tolerated,
-        outcome=outcome,
-        hostname=hostname,
-        needs=needs,
-    )
-
-
-def _sites(by_port: Mapping[int, Site], otherwise: Reply = _NOT_FOUND, *, tls: bool = False) -> Start:
-    return together(*(answers(port, replies, otherwise, tls=tls) for port, replies in by_port.items()))
+_case = partial(bare_case, "kindred", 98)
 
 
 def _each(by_port: Mapping[int, Site], *checks: str) -> tuple[tuple[int, str], ...]:
@@ -248,7 +219,7 @@ _SCHEMA = data({"data": {"__schema": {"queryType": {"name": "Query"}}}})
 def _apollo(request: bytes) -> Iterator[bytes]:
     """Apollo Server 4 with its prevention of cross-site requests."""
     path = request.split()[1]
-    reply = _HOME if path == b"/" else _NOT_FOUND
+    reply = _HOME if path == b"/" else NOT_FOUND
     if path.startswith(b"/graphql?"):
         refused = {"errors": [{"message": "This operation has been blocked as a potential Cross-Site Request Forgery"}]}
         reply = _SCHEMA if b"apollo-require-preflight" in request.lower() else data(refused, 400)
@@ -309,7 +280,7 @@ def _names_null(reply: Reply, *further: str) -> Start:
 
     def answer(request: bytes) -> Iterator[bytes]:
         null = b"\r\norigin: null\r\n" in request.lower()
-        shown = reply if request.split()[1] == b"/" else _NOT_FOUND
+        shown = reply if request.split()[1] == b"/" else NOT_FOUND
         yield _sent(shown, *(("Access-Control-Allow-Origin: null", *further) if null else ()))
 
     return sends(80, answer)
@@ -322,7 +293,7 @@ def _refuses_origins(request: bytes) -> Iterator[bytes]:
     elif b"baiduspider" in request.lower():
         yield _sent(_called_a_page(sites.DARK_TITLE))
     else:
-        yield _sent(_called_a_page(sites.html("Portal", sites.OFFICE_TEXT)) if b"GET / " in request else _NOT_FOUND)
+        yield _sent(_called_a_page(sites.html("Portal", sites.OFFICE_TEXT)) if b"GET / " in request else NOT_FOUND)
 
 
 _CREDENTIALS = "Access-Control-Allow-Credentials: true"
@@ -340,7 +311,7 @@ CASES = (
     _case(
         "phpmyadmin-and-its-set-up",
         2,
-        _sites(_PANELS_TO_SET_UP | _PANELS_SET_UP),
+        sites_at(_PANELS_TO_SET_UP | _PANELS_SET_UP),
         *_each(_PANELS_TO_SET_UP, "WEB-INSTALLER"),
         *((8001, "WEB-ADMIN-PANEL"), (8002, "SVC-PHPMYADMIN-UNAUTH")),
         *_each(_PANELS_SET_UP, "WEB-ADMIN-PANEL"),
@@ -349,22 +320,22 @@ CASES = (
     _case(
         "repositories-in-other-formats",
         3,
-        _sites({port: replies for port, (_, replies) in _REPOSITORIES.items()} | _NO_REPOSITORIES),
+        sites_at({port: replies for port, (_, replies) in _REPOSITORIES.items()} | _NO_REPOSITORIES),
         *((port, check) for port, (check, _) in _REPOSITORIES.items()),
         ports="8001-8003,8011-8012",
     ),
     _case(
         "files-for-programs",
         4,
-        _sites({port: replies for port, (_, replies) in _PUBLISHED.items()}),
+        sites_at({port: replies for port, (_, replies) in _PUBLISHED.items()}),
         *((port, check) for port, (check, _) in _PUBLISHED.items()),
         ports="8001-8002",
     ),
-    _case("files-that-every-site-of-a-kind-has", 5, _sites(_PUBLISHED_BY_ALL), ports="8011-8013"),
+    _case("files-that-every-site-of-a-kind-has", 5, sites_at(_PUBLISHED_BY_ALL), ports="8011-8013"),
     _case(
         "security-contacts",
         6,
-        _sites(_CONTACTS, _moved("/in"), tls=True),
+        sites_at(_CONTACTS, _moved("/in"), tls=True),
         ports="8443-8444",
         hostname="portal.lab.test",
         tolerated=OTHERS | {"WEB-HSTS", *BARE_PAGE},
@@ -372,25 +343,25 @@ CASES = (
     _case(
         "no-security-contact",
         7,
-        _sites(_NO_CONTACTS, _moved("/in"), tls=True),
+        sites_at(_NO_CONTACTS, _moved("/in"), tls=True),
         (8445, "WEB-SECURITYTXT"),
         ports="8445",
         hostname="portal.lab.test",
         tolerated=OTHERS | {"WEB-HSTS", *BARE_PAGE},
     ),
-    _case("settings", 8, _sites(_SETTINGS), *_each(_SETTINGS, "WEB-CONFIG"), ports="8001-8005"),
-    _case("settings-without-secrets", 9, _sites(_HARMLESS_SETTINGS), ports="8011-8013"),
+    _case("settings", 8, sites_at(_SETTINGS), *_each(_SETTINGS, "WEB-CONFIG"), ports="8001-8005"),
+    _case("settings-without-secrets", 9, sites_at(_HARMLESS_SETTINGS), ports="8011-8013"),
     _case(
         "graphql-that-wants-a-slash-or-a-header",
         10,
-        together(_sites(_GRAPHQL | _NO_GRAPHQL), sends(8002, _apollo)),
+        together(sites_at(_GRAPHQL | _NO_GRAPHQL), sends(8002, _apollo)),
         *((port, "WEB-GRAPHQL-INTRO") for port in (8001, 8002)),
         ports="8001-8002,8011-8012",
     ),
     _case(
         "methods-of-files-and-of-programs",
         11,
-        _sites(_METHODS | _NO_METHODS),
+        sites_at(_METHODS | _NO_METHODS),
         *_each(_METHODS, "WEB-METHODS"),
         ports="8001,8011-8012",
     ),

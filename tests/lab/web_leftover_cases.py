@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from tests.lab import web_sites as sites
-from tests.lab.case import LabCase, Start
 from tests.lab.http_answers import Reply, answers, data, page, redirect, text, together
-from tests.lab.web_cases import BARE_PAGE, WEB
+from tests.lab.web_bare import NOT_FOUND, bare_case
 from tests.lab.web_servers import nginx
 
-_NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _HOME = page("Portal", "<p>Opening hours: from eight to five</p>")
 _BY_PHP = page("Portal", "<p>Opening hours</p>", 200, X_Powered_By="PHP")
 
 
-def _case(name: str, last: int, start: Start, *checks: tuple[int, str], ports: str) -> LabCase:
-    """Return a case at 127.10.97.``last`` of which every web check that isn't expected must be silent; what any page
-    without further headers is told is no subject of these cases."""
-    return LabCase(
-        name=f"web-leftover-{name}",
-        address=f"127.10.97.{last}",
-        ports=ports,
-        start=start,
-        expected=frozenset(checks),
-        silent=WEB - {check for _, check in checks} - set(BARE_PAGE),
-        tolerated=frozenset(BARE_PAGE),
-    )
+_case = partial(bare_case, "leftover", 97)
 
 
 def _file(content: str | bytes, content_type: str = "application/octet-stream") -> Reply:
@@ -80,7 +68,7 @@ CASES = (
     _case(
         "of-other-names",
         1,
-        together(*(answers(port, replies, _NOT_FOUND) for port, (_, replies) in _LEFT.items())),
+        together(*(answers(port, replies, NOT_FOUND) for port, (_, replies) in _LEFT.items())),
         *((port, check) for port, (check, _) in _LEFT.items()),
         ports="8001-8010",
     ),
@@ -88,7 +76,7 @@ CASES = (
         "that-only-seems-one",
         2,
         together(
-            *(answers(port, replies, _NOT_FOUND) for port, replies in _SEEMING.items()),
+            *(answers(port, replies, NOT_FOUND) for port, replies in _SEEMING.items()),
             answers(8016, {"GET /": _BY_PHP}, _SOURCE_FOR_ALL),
         ),
         ports="8011-8016",

@@ -5,42 +5,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.lab import web_sites as sites
-from tests.lab.case import LabCase, Start
 from tests.lab.http_answers import Reply, answers, data, page, text, together
-from tests.lab.web_cases import BARE_PAGE, OTHERS, WEB
+from tests.lab.web_bare import NOT_FOUND, bare_case
+from tests.lab.web_cases import BARE_PAGE, OTHERS
 from tests.lab.web_servers import apache, nginx, nothing, sends
 
-_NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _HOME = page("Portal", "<p>Opening hours: from eight to five</p>")
 
 
-def _case(
-    name: str,
-    last: int,
-    start: Start,
-    *checks: tuple[int, str],
-    ports: str = "80",
-    hostname: str | None = None,
-    needs: tuple[str, ...] = (),
-    tolerated: frozenset[str] = frozenset(BARE_PAGE),
-    and_else: frozenset[tuple[int | str, str]] = frozenset(),
-) -> LabCase:
-    """Return a case at 127.10.99.``last`` of which every web check that isn't expected must be silent; what any page
-    without further headers is told is no subject of these cases, unless it isn't ``tolerated``."""
-    return LabCase(
-        name=f"web-plain-{name}",
-        address=f"127.10.99.{last}",
-        ports=ports,
-        start=start,
-        expected=frozenset(checks) | and_else,
-        silent=WEB - {check for _, check in checks} - tolerated,
-        tolerated=tolerated,
-        hostname=hostname,
-        needs=needs,
-    )
+_case = partial(bare_case, "plain", 99)
 
 
 _LINK = page("Portal", '<a href="/uploads">Forms</a> <a href="/news">News</a>')
@@ -118,20 +95,20 @@ CASES = (
     _case(
         "leftovers-as-tools-write-them",
         1,
-        together(*(answers(port, replies, _NOT_FOUND) for port, (_, replies) in _LEFT.items())),
+        together(*(answers(port, replies, NOT_FOUND) for port, (_, replies) in _LEFT.items())),
         *((port, check) for port, (check, _) in _LEFT.items()),
         ports="8001-8004",
     ),
     _case(
         "files-that-only-seem-left",
         2,
-        together(*(answers(port, replies, _NOT_FOUND) for port, replies in _SEEMING.items())),
+        together(*(answers(port, replies, NOT_FOUND) for port, replies in _SEEMING.items())),
         ports="8011-8015",
     ),
     _case(
         "data-that-calls-itself-a-page",
         3,
-        answers(80, {"GET /": _CALLED_A_PAGE}, _NOT_FOUND),
+        answers(80, {"GET /": _CALLED_A_PAGE}, NOT_FOUND),
         ports="80,443",
         tolerated=frozenset(),
     ),

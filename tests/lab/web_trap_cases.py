@@ -4,46 +4,24 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from functools import partial
 
 import brotli
 from h2.connection import H2Connection
 from zstandard import ZstdCompressor
 
 from tests.lab import web_sites as sites
-from tests.lab.case import LabCase, Start
 from tests.lab.http2_server import http2
 from tests.lab.http_answers import Reply, answers, page, text, together
-from tests.lab.web_cases import BARE_PAGE, WEB
+from tests.lab.web_bare import NOT_FOUND, bare_case
 from tests.lab.web_servers import sends
 
-_NOT_FOUND = page("Not Found", "<h1>Not Found</h1>", 404)
 _FORM = '<form action="/in" method="post"><input name="u"><input type="password" name="p"></form>'
 _LOGIN = page("Portal", _FORM)
 _HOME = "<p>Opening hours: from eight to five</p>"
 
 
-def _case(
-    name: str,
-    last: int,
-    start: Start,
-    *checks: tuple[int, str],
-    ports: str = "80",
-    outcome: str = "inspected",
-    hostname: str | None = None,
-) -> LabCase:
-    """Return a case at 127.10.94.``last`` of which every web check that isn't expected must be silent; what any page
-    without further headers is told is no subject of these cases."""
-    return LabCase(
-        name=f"web-trap-{name}",
-        address=f"127.10.94.{last}",
-        ports=ports,
-        start=start,
-        expected=frozenset(checks),
-        silent=WEB - {check for _, check in checks} - set(BARE_PAGE),
-        tolerated=frozenset(BARE_PAGE),
-        outcome=outcome,
-        hostname=hostname,
-    )
+_case = partial(bare_case, "trap", 94)
 
 
 def _as_sent(body: bytes, **headers: str) -> Reply:
@@ -113,7 +91,7 @@ CASES = (
         "login-in-a-frame-or-behind-a-link",
         1,
         together(
-            *(answers(port, replies, _NOT_FOUND) for port, replies in (_LEADING_TO_A_LOGIN | _LEADING_TO_NONE).items())
+            *(answers(port, replies, NOT_FOUND) for port, replies in (_LEADING_TO_A_LOGIN | _LEADING_TO_NONE).items())
         ),
         *((port, "CLR-HTTP-LOGIN") for port in _LEADING_TO_A_LOGIN),
         ports="8001-8009,8011-8014",
@@ -127,11 +105,11 @@ CASES = (
                 "GET /": page("Portal", f'{_HOME}<a href="/login">Log in</a>'),
                 "GET /login": page("Log in", "", 200, Set_Cookie="PHPSESSID=8d1f; Path=/"),
             },
-            _NOT_FOUND,
+            NOT_FOUND,
         ),
         *((80, check) for check in ("WEB-COOKIE-HTTPONLY", "WEB-COOKIE-SAMESITE")),
     ),
-    _case("sender-in-brackets", 3, answers(80, _SENDER_IN_BRACKETS, _NOT_FOUND), (80, "WEB-ENV")),
+    _case("sender-in-brackets", 3, answers(80, _SENDER_IN_BRACKETS, NOT_FOUND), (80, "WEB-ENV")),
     *(
         _case(f"that-answers-{reply.status}-alone", at, answers(80, {}, reply), outcome="partial")
         for at, reply in enumerate(_REFUSALS, start=10)
@@ -139,13 +117,13 @@ CASES = (
     _case(
         "closed-for-repairs",
         20,
-        answers(80, {"GET /": page("Maintenance", "", 503)}, _NOT_FOUND),
+        answers(80, {"GET /": page("Maintenance", "", 503)}, NOT_FOUND),
         outcome="partial",
     ),
     _case(
         "packed-in-a-way-that-is-not-read",
         21,
-        answers(80, {"GET /": _as_sent(b"\x1b\x2d\x00\xf8", Content_Encoding="compress")}, _NOT_FOUND),
+        answers(80, {"GET /": _as_sent(b"\x1b\x2d\x00\xf8", Content_Encoding="compress")}, NOT_FOUND),
         outcome="partial",
     ),
     _case(
