@@ -6,7 +6,6 @@ import logging
 from datetime import date
 from enum import Enum
 
-from scanner.delivery.letters import sentences
 from scanner.delivery.reports import PRUNED
 from scanner.delivery.sender import LOST, NO_CONTACT, WRITTEN
 from scanner.engine.errors import Refused, RoundsmanError, ToolError
@@ -14,7 +13,7 @@ from scanner.engine.hostile import line
 from scanner.engine.sentence import Sentence
 from scanner.remediation.lifecycle import State
 from scanner.reports.dates import written
-from scanner.reports.words import Words
+from scanner.reports.words import Words, sentences
 from scanner.rounds.models import PlanKind, RoundState
 from scanner.upkeep.restore import HELD
 from targets.registry.problems import Problem

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from scanner.delivery.letters import Frame, Written, seen, sentences, write
+from scanner.delivery.letters import Frame, Written, seen, write
 from scanner.remediation.reinspection import Verdict
 from scanner.reports import texts
 from scanner.reports.dates import Dates
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Finding, Reason
-from scanner.reports.words import Words, words
+from scanner.reports.words import Words, sentences, words
 
 OF_EACH_VERDICT = 15
 """Findings that the result of a re-inspection shows of each verdict, with what was seen."""

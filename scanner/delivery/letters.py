@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -142,11 +141,6 @@ def name_of(organisation: Organisation, language: Language) -> str:
 def seen(finding: Finding, language: Language) -> str:
     """Return what was seen of a finding, as far as a letter shows it."""
     return line(texts.evidence(finding.check, dict(finding.params), language), SEEN)
-
-
-def sentences(parts: Iterable[str], language: Language) -> str:
-    """Join whole sentences, each once, as the language does."""
-    return ("" if language is Language.ZH_HANS else " ").join(dict.fromkeys(parts))
 
 
 def wrapped(sentence: str, language: Language) -> str:

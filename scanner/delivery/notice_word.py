@@ -22,7 +22,7 @@ from docx.shared import Mm, Pt
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph
 
-from scanner.delivery.letters import name_of, sentences
+from scanner.delivery.letters import name_of
 from scanner.delivery.notice_document import NoticeModel, numbers
 from scanner.engine.catalogue.load import Language
 from scanner.engine.hostile import line
@@ -33,7 +33,7 @@ from scanner.reports.dress import dress_of
 from scanner.reports.identity import office_contact, office_name
 from scanner.reports.office import dated
 from scanner.reports.stationery import current
-from scanner.reports.words import words
+from scanner.reports.words import sentences, words
 
 _LIMIT = 2000
 """Characters of one text."""

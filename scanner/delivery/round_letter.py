@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scanner.delivery.letters import Frame, Written, sentences, write
+from scanner.delivery.letters import Frame, Written, write
 from scanner.engine.model import Severity
 from scanner.reports.findings import OPEN_STATES
 from scanner.reports.gaps import gap_sentence
 from scanner.reports.model import Action, Finding, NotInspected, Reason, ReportModel
 from scanner.reports.render import endpoint, extent, incomparable, verdict
-from scanner.reports.words import Words, words
+from scanner.reports.words import Words, sentences, words
 from scanner.rounds.models import PlanKind
 
 SHOWN = 8
@@ -158,5 +158,5 @@ def _told_of(parts: Sequence[str], sentence: str, t: Words) -> str:
     if not all(parts):
         return sentence
     named, more = t.listed(parts[:PLACES]), len(parts) - PLACES
-    label = f"{named} {t('first.more', n=more)}" if more > 0 else named
-    return t("mail.fact", label=label) + sentence
+    what = f"{named} {t('first.more', n=more)}" if more > 0 else named
+    return t("mail.left_out", what=what, why=sentence)

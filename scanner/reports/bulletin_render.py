@@ -14,7 +14,7 @@ from scanner.reports.bulletin_model import BulletinModel, Rate, TrendPoint, Unit
 from scanner.reports.dates import Dates, utc
 from scanner.reports.page import fill
 from scanner.reports.render import endpoint
-from scanner.reports.words import MISSING, percents, words
+from scanner.reports.words import MISSING, percents, sentences, words
 
 SCHEMA = "roundsman.bulletin/1"
 
@@ -142,7 +142,7 @@ class View:
         ):
             if some:
                 told.append(self._t(key, name=self.unit(unit), change=self.change(delta)))
-        return ("" if self._chinese else " ").join(told)
+        return sentences(told, self._t.language)
 
     def change(self, delta: float | None) -> str:
         """Return a change of scores in words."""

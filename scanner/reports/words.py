@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import string
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -42,6 +42,11 @@ def fill(template: str, values: Mapping[str, object]) -> str:
 def pieces(template: str) -> tuple[tuple[str, str | None], ...]:
     """Return each literal of a template with the name of the placeholder behind it, as ``str.format`` reads them."""
     return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
+
+
+def sentences(parts: Iterable[str], language: Language) -> str:
+    """Join whole sentences, each once, as the language does."""
+    return ("" if language is Language.ZH_HANS else " ").join(dict.fromkeys(parts))
 
 
 def percents(share: float) -> int:

@@ -19,8 +19,9 @@ from scanner.console.forms import LANGUAGES, PageForm, choose_from, note_problem
 from scanner.console.proposals import WRITTEN, owner_in, written
 from scanner.console.refusals import problem_worded
 from scanner.console.requests import PageRequest
-from scanner.delivery.letters import name_of, sentences
+from scanner.delivery.letters import name_of
 from scanner.engine.catalogue.load import Language
+from scanner.reports.words import sentences
 from targets.models import Organisation, TlsPolicy
 from targets.registry.fields import HIGHEST_RATE
 from targets.registry.problems import BadInput
