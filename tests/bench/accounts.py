@@ -55,9 +55,10 @@ class Accounts:
             pass
 
     def end(self) -> None:
-        """Wait for what is under way. Raises ``Broken``."""
+        """Wait for what is under way. Raises ``Broken``, also when a mail never left."""
         while self._going:
             self._going.popleft().result()
+        self._ledger.end()
 
     def _compare(
         self, step: int, day: int | None, letters: list[Path], begun: Event, before: Future[None] | None

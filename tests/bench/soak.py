@@ -32,8 +32,8 @@ import psutil
 from tests.processes import processor_seconds
 
 SEED = 20
-POLL, WAIT = 0.01, 0.05
-"""Seconds between two looks for work, and for its end. ``serve`` takes one: its rounds take as many times longer."""
+POLL = 0.01
+"""Seconds between two looks for work, or for its end. ``serve`` takes one: its rounds take as many times longer."""
 
 SENTINEL = 2.0
 """Seconds between two looks for what can't wait; ``serve`` takes 30, but its rounds take as many times longer."""
@@ -122,13 +122,12 @@ def soak(size: Size) -> Figures:
         garbage.settle()  # as serve does
         for step in range(size.days * STEPS):
             clock.set(step, START + timedelta(days=step / STEPS))
-            service.step(workers)
             day = (step + 1) // STEPS
             is_evening = step % STEPS == STEPS - 1
+            service.step(workers, prunes=not is_evening, last=is_evening and day == size.days)
             looks_back = is_evening and (day % 30 == 0 or day == size.days)
             accounts.hold(step, day if looks_back else None)
             if is_evening:
-                service.prune()
                 figures.wal_mb = max(figures.wal_mb, _size(settings.DATA_DIR, "-wal"))
                 if day % 10 == 0 or day == size.days or day == 1:
                     figures.memory_mb[day] = _memory(workers)
@@ -190,8 +189,12 @@ class _Service:
         self._mailer = Mailer(clock.now)
         self._unfinished = Prepared(lambda: Round.objects.exclude(state__in=ENDED).values_list("pk", flat=True)[:1])
 
-    def step(self, workers: list[Any]) -> None:
-        """Make what is due, wait until all is done, and let every mail leave."""
+    def step(self, workers: list[Any], *, prunes: bool, last: bool) -> None:
+        """Make what is due, and wait until the workers have done it; meanwhile what was put into the outbox leaves.
+
+        Letters that the workers write at its end leave in the next steps, as nothing in ``serve`` waits for the mailer;
+        after the ``last`` step all leave.
+        """
         from scanner.remediation.cadence import make_cadence_rounds
         from scanner.rounds.clock import tick
 
@@ -199,18 +202,21 @@ class _Service:
         tick(now)
         make_cadence_rounds(now)
         self._duties.run(now)
+        if prunes:
+            self._prune(now)
         while self._unfinished():
             if not self._mailer.send_due().tried:
-                time.sleep(WAIT)
+                time.sleep(POLL)
             if not all(each.is_alive() for each in workers):
                 raise RuntimeError("A worker ended.")
-        while self._mailer.send_due().tried:
+        while last and self._mailer.send_due().tried:
             pass
 
-    def prune(self) -> None:
+    @staticmethod
+    def _prune(now: datetime) -> None:
         from scanner.upkeep.retention import Policy, prune
 
-        prune(self._clock.now(), Policy.of_settings(), rest=lambda _: None)
+        prune(now, Policy.of_settings(), rest=lambda _: None)
 
     @staticmethod
     def counted() -> tuple[int, int]:

@@ -21,7 +21,7 @@ from scanner.remediation.models import Finding, FindingEvent
 from scanner.reports.models import Report
 from scanner.rounds.models import HostResult, LookNumber, Plan, PlanKind, Round, RoundState
 from targets.models import Contact
-from tests.bench.living import Host, World, told_of, truth
+from tests.bench.living import STEPS, Host, World, told_of, truth
 
 SAME_LIFE = timedelta(days=90)
 """What comes back within this time is the same life: it recurs."""
@@ -77,6 +77,7 @@ class Ledger:
     _round: int = 0
     _message: int = 0
     _report: int = 0
+    _waiting: dict[int, int] = field(default_factory=dict)
 
     def account(self) -> None:
         """Take in the rounds that ended since, and see that each looked at every host it was about, once."""
@@ -160,18 +161,22 @@ class Ledger:
                 _hold(times == wanted, f"{check} on {host} was told {times} times, and there were {wanted} reasons")
 
     def letters(self, files: Iterable[Path]) -> None:
-        """Compare the mails since, and the files they left as: all sent, each once, and to whom they are for.
+        """Compare the mails since, and the files they left as: each once, and to whom they are for. What waits
+        for the mailer has left a day later.
 
         :meth:`read` reads them.
         """
         new = Message.objects.filter(pk__gt=self._message).select_related("organisation__parent").order_by("pk")
-        numbers: set[str] = set()
+        numbers = self._left_late()
         reports: Counter[tuple[int | None, int | None, str]] = Counter()
         for each in new:
             self._message = each.pk
             self.mails += 1
-            _hold(each.state == MessageState.SENT, f"mail {each.pk} is {each.state}: {each.reply}")
-            numbers.add(each.message_id)
+            if each.state == MessageState.QUEUED and not each.attempt:
+                self._waiting[each.pk] = 0
+            else:
+                _hold(each.state == MessageState.SENT, f"mail {each.pk} is {each.state}: {each.reply}")
+                numbers.add(each.message_id)
             owner = each.organisation
             if owner is None:
                 continue
@@ -187,6 +192,24 @@ class Ledger:
         _hold(set(reports.values()) <= {1}, "a report was mailed twice")
         self._reports(reports)
         self._files(files, numbers)
+
+    def end(self) -> None:
+        """Compare: no mail waits any more."""
+        _hold(not self._waiting, f"{len(self._waiting)} mails never left")
+
+    def _left_late(self) -> set[str]:
+        """Return the Message-IDs of the mails that waited and were sent by now; none waits for longer than a day."""
+        waited = Message.objects.filter(pk__in=self._waiting).values_list("pk", "state", "reply", "message_id")
+        numbers = set()
+        for pk, state, reply, number in waited:
+            if state == MessageState.SENT:
+                numbers.add(number)
+                del self._waiting[pk]
+                continue
+            self._waiting[pk] += 1
+            in_time = state == MessageState.QUEUED and self._waiting[pk] < STEPS
+            _hold(in_time, f"mail {pk} is still {state}: {reply}")
+        return numbers
 
     def read(self) -> None:
         """Read the mails and reports since: nothing in them names other units."""
