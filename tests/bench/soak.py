@@ -32,6 +32,9 @@ import psutil
 from tests.processes import processor_seconds
 
 SEED = 20
+HALF_A_DAY = timedelta(hours=12)
+"""A step."""
+
 POLL = 0.01
 """Seconds between two looks for work, or for its end. ``serve`` takes one: its rounds take as many times longer."""
 
@@ -180,20 +183,23 @@ class _Service:
     def __init__(self, clock: Clock, folder: Path) -> None:
         from scanner.delivery.digest import Space
         from scanner.delivery.duties import Duties
+        from scanner.delivery.models import Message, MessageState
         from scanner.delivery.sender import Mailer
-        from scanner.prepared import Prepared
+        from scanner.prepared import Given, Prepared
         from scanner.rounds.models import ENDED, Round
 
         self._clock = clock
         self._duties = Duties(lambda: Space(10**9, 10**10))
         self._mailer = Mailer(clock.now)
+        waiting = Message.objects.filter(state=MessageState.QUEUED, created__lt=Given("before"))
+        self._late = Prepared(lambda: waiting.order_by().values_list("pk", flat=True)[:1])
         self._unfinished = Prepared(lambda: Round.objects.exclude(state__in=ENDED).values_list("pk", flat=True)[:1])
 
     def step(self, workers: list[Any], *, prunes: bool, last: bool) -> None:
         """Make what is due, and wait until the workers have done it; meanwhile what was put into the outbox leaves.
 
-        Letters that the workers write at its end leave in the next steps, as nothing in ``serve`` waits for the mailer;
-        after the ``last`` step all leave.
+        Letters that the workers write at its end leave in the next steps, within a day, as nothing in ``serve`` waits
+        for the mailer; after the ``last`` step all leave.
         """
         from scanner.remediation.cadence import make_cadence_rounds
         from scanner.rounds.clock import tick
@@ -204,7 +210,7 @@ class _Service:
         self._duties.run(now)
         if prunes:
             self._prune(now)
-        while self._unfinished():
+        while self._unfinished() or self._late(before=now - HALF_A_DAY):
             if not self._mailer.send_due().tried:
                 time.sleep(POLL)
             if not all(each.is_alive() for each in workers):
