@@ -22,6 +22,7 @@ from scanner.accounts.roles import Right
 from scanner.api.door import Bearer, enter
 from scanner.api.problem import of_error
 from scanner.api.scopes import Scope
+from scanner.delivery.endings import authorisations_ending, with_authorisations_ending
 from scanner.delivery.models import Message, MessageState
 from scanner.remediation.counted import LISTED, overdue
 from scanner.remediation.models import Finding
@@ -29,7 +30,7 @@ from scanner.rounds.models import Job, JobState, Round, RoundState
 from scanner.rounds.service import is_served
 from scanner.rounds.switch import current_stop
 from targets.check import SOON
-from targets.models import Authorisation, Organisation, Target
+from targets.models import Organisation, Target
 
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -86,13 +87,13 @@ class Figures(Collector):
 
     def _register(self) -> Iterator[Metric]:
         active = {"retired_at": None, "organisation__retired_at": None}
-        organisations = Organisation.objects.filter(retired_at=None).count()
-        yield _one("organisations", "Active organisations.", organisations)
+        organisations = list(Organisation.objects.filter(retired_at=None))
+        yield _one("organisations", "Active organisations.", len(organisations))
         yield _one("targets", "Registered addresses of active organisations.", Target.objects.filter(**active).count())
-        ending = Authorisation.objects.filter(
-            **active, valid_until__gt=self._now, valid_until__lte=self._now + SOON
-        ).count()
-        yield _one("authorisations_ending", f"Authorisations that end within {SOON.days} days.", ending)
+        concerned = with_authorisations_ending(organisations, self._now)
+        ending = sum(len(authorisations_ending(each, self._now)) for each in organisations if each.pk in concerned)
+        said = f"Authorisations that end within {SOON.days} days, and that no other one takes over from."
+        yield _one("authorisations_ending", said, ending)
 
     def _findings(self) -> Iterator[Metric]:
         rows = Finding.objects.filter(LISTED, organisation__retired_at=None).order_by()

@@ -55,6 +55,18 @@ _ANSWERS: Mapping[str, Answer] = {
 }
 
 
+_TEXTS = {
+    "measures": Column.MEASURES,
+    "reason": Column.REASON,
+    "proof": Column.PROOF,
+    "responsible": Column.RESPONSIBLE,
+}
+"""The columns whose texts are taken as they are, by the field of :class:`Said`."""
+
+_Mistake = tuple[Column, str]
+"""The column, and what is wrong there."""
+
+
 @dataclass(frozen=True, slots=True)
 class RowError:
     """What is wrong in one row (as a spreadsheet counts, from 1). ``column`` is its title in the form, or empty."""
@@ -97,13 +109,6 @@ class Form:
     titles: Mapping[Column, str]
 
 
-class _Wrong(Exception):  # noqa: N818 - never leaves this module
-    def __init__(self, column: Column, message: str) -> None:
-        super().__init__(message)
-        self.column = column
-        self.message = message
-
-
 def read_form(content: bytes) -> Form:
     """Read a form. Rows that can't be used are told in ``errors``; raises ``InputError`` for a file that is no form."""
     if len(content) > SIZE_LIMIT:
@@ -114,14 +119,13 @@ def read_form(content: bytes) -> Form:
     errors: list[RowError] = []
     blank = 0
     for number, row in enumerate(rows[at + 1 :], at + 2):
-        cells = {column: row[index].strip() if index < len(row) else "" for column, index in columns.items()}
+        cells = {column: row[index].strip() for column, index in columns.items() if index < len(row)}
         if not any(cells.get(column) for column in TO_FILL_IN):
             blank += any(cells.values())
             continue
-        try:
-            said.append(_said(number, cells))
-        except _Wrong as wrong:
-            errors.append(RowError(number, titles.get(wrong.column, wrong.column), wrong.message))
+        row_said, wrong = _said(number, cells)
+        said += [row_said] if row_said else []
+        errors += [RowError(number, titles.get(column, column), message) for column, message in wrong]
     errors += _twice(said, titles)
     return Form(_number(rows[:at]), tuple(said), blank, tuple(errors), titles)
 
@@ -182,62 +186,66 @@ def _number(rows: list[list[str]]) -> str:
     return ""
 
 
-def _said(row: int, cells: Mapping[Column, str]) -> Said:
-    finding = cells[Column.FINDING]
-    if not re.fullmatch(r"\d{1,18}(\.0+)?", finding, re.ASCII):
-        raise _Wrong(Column.FINDING, f"{line(finding, 40)!r} is no number of a finding")
-    answer = _answer(cells[Column.ANSWER])
+def _said(row: int, cells: Mapping[Column, str]) -> tuple[Said | None, list[_Mistake]]:
+    """Return what a row says, or None and everything that is wrong in it."""
+    cell = _Cells(cells)
+    finding, answer = cell.finding(), cell.answer()
     if answer is Answer.FIXED:
-        _require(cells, Column.MEASURES, "say what was done")
+        cell.require(Column.MEASURES, "say what was done")
     elif answer is Answer.IN_PROGRESS:
-        _require(cells, Column.REASON, "say why it isn't finished, and what protects it until then", Column.MEASURES)
-    else:
-        _require(cells, Column.REASON, "no reason is given")
+        cell.require(Column.REASON, "say why it isn't finished, and what protects it until then", Column.MEASURES)
+    elif answer is not None:
+        cell.require(Column.REASON, "no reason is given")
     if answer is Answer.ACCEPT:
-        _require(cells, Column.RESPONSIBLE, "say who answers for the risk")
-        _require(cells, Column.UNTIL, "say until when the risk is accepted")
-    return Said(
-        row=row,
-        finding=int(finding.partition(".")[0]),
-        answer=answer,
-        measures=_text(cells, Column.MEASURES),
-        finished=_date(cells, Column.FINISHED),
-        reason=_text(cells, Column.REASON),
-        proof=_text(cells, Column.PROOF),
-        responsible=_text(cells, Column.RESPONSIBLE),
-        until=_date(cells, Column.UNTIL),
-    )
+        cell.require(Column.RESPONSIBLE, "say who answers for the risk")
+        cell.require(Column.UNTIL, "say until when the risk is accepted")
+    texts = {name: cell.text(column) for name, column in _TEXTS.items()}
+    finished, until = cell.day(Column.FINISHED), cell.day(Column.UNTIL)
+    if cell.wrong or finding is None or answer is None:
+        return None, cell.wrong
+    return Said(row=row, finding=finding, answer=answer, finished=finished, until=until, **texts), []
 
 
-def _answer(cell: str) -> Answer:
-    if not cell:
-        raise _Wrong(Column.ANSWER, "no answer is given: fixed, in progress, accept or dispute")
-    answer = _ANSWERS.get(_plain(cell))
-    if answer is None:
-        raise _Wrong(Column.ANSWER, f"{line(cell, 40)!r} is none of: fixed, in progress, accept, dispute")
-    return answer
+class _Cells:
+    """The cells of one row. What is wrong in them is gathered in ``wrong``."""
 
+    def __init__(self, cells: Mapping[Column, str]) -> None:
+        self._cells = cells
+        self.wrong: list[_Mistake] = []
 
-def _require(cells: Mapping[Column, str], column: Column, message: str, instead: Column | None = None) -> None:
-    if not cells.get(column) and not (instead and cells.get(instead)):
-        raise _Wrong(column, message)
-
-
-def _text(cells: Mapping[Column, str], column: Column) -> str:
-    text = cells.get(column, "")
-    if len(text) > CELL_LIMIT:
-        raise _Wrong(column, f"it has more than {CELL_LIMIT} characters")
-    return line(text, CELL_LIMIT)
-
-
-def _date(cells: Mapping[Column, str], column: Column) -> date | None:
-    cell = cells.get(column, "")
-    if not cell:
+    def finding(self) -> int | None:
+        cell = self._cells.get(Column.FINDING, "")
+        if re.fullmatch(r"\d{1,18}(\.0+)?", cell, re.ASCII):
+            return int(cell.partition(".")[0])
+        self.wrong.append((Column.FINDING, f"{line(cell, 40)!r} is no number of a finding"))
         return None
-    try:
-        return _parsed_date(cell)
-    except ValueError as error:
-        raise _Wrong(column, f"{line(cell, 40)!r} is no date that is certain; write it as 2026-03-05") from error
+
+    def answer(self) -> Answer | None:
+        cell = self._cells.get(Column.ANSWER, "")
+        answer = _ANSWERS.get(_plain(cell))
+        if not cell:
+            self.wrong.append((Column.ANSWER, "no answer is given: fixed, in progress, accept or dispute"))
+        elif answer is None:
+            self.wrong.append((Column.ANSWER, f"{line(cell, 40)!r} is none of: fixed, in progress, accept, dispute"))
+        return answer
+
+    def require(self, column: Column, message: str, instead: Column | None = None) -> None:
+        if not self._cells.get(column) and not (instead and self._cells.get(instead)):
+            self.wrong.append((column, message))
+
+    def text(self, column: Column) -> str:
+        cell = self._cells.get(column, "")
+        if len(cell) > CELL_LIMIT:
+            self.wrong.append((column, f"it has more than {CELL_LIMIT} characters"))
+        return line(cell, CELL_LIMIT)
+
+    def day(self, column: Column) -> date | None:
+        cell = self._cells.get(column, "")
+        try:
+            return _parsed_date(cell) if cell else None
+        except ValueError:
+            self.wrong.append((column, f"{line(cell, 40)!r} is no date that is certain; write it as 2026-03-05"))
+            return None
 
 
 def _parsed_date(cell: str) -> date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ from scanner.rounds.switch import stop_all
 from tests.api.programs import Programs
 from tests.console.house import House
 from tests.delivery.office import NOW
+from tests.rounds.world import authorise
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "docs" / "grafana" / "roundsman.json"
 
@@ -44,6 +46,19 @@ def test_figures_are_those_of_the_database(house: House) -> None:
     assert before["roundsman_stopped"] == 0
     stop_all("ops", "", NOW)
     assert figures(Client().get("/metrics"))["roundsman_stopped"] == 1
+
+
+def test_an_authorisation_that_another_one_takes_over_from_does_not_count_as_ending(house: House) -> None:
+    def ending() -> float:
+        return figures(Client().get("/metrics"))["roundsman_authorisations_ending"]
+
+    now = dt.datetime.now(dt.UTC)
+    ends = now + dt.timedelta(days=10)
+    before = ending()
+    authorise(house.water, "198.51.100.0/24", document="Order 7", valid_until=ends)
+    assert ending() == before + 1
+    authorise(house.water, "198.51.100.0/24", document="Order 8", valid_from=ends - dt.timedelta(days=1))
+    assert ending() == before
 
 
 def test_figures_are_for_this_machine_or_for_who_has_a_token(house: House, programs: Programs) -> None:

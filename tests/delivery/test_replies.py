@@ -179,6 +179,15 @@ def test_an_error_names_its_row_and_column(notice: Notice, cells: dict[Column, s
     assert error.startswith(f"row 5, {complaint}")
 
 
+def test_all_that_is_wrong_in_a_row_is_told_at_once(notice: Notice) -> None:
+    cells = ACCEPTED | {Column.RESPONSIBLE: "", Column.UNTIL: "soon", Column.REASON: ""}
+    assert took(saved(filled(notice, {1: cells}))) == [
+        "row 5, Reason: no reason is given",
+        "row 5, Responsible person: say who answers for the risk",
+        "row 5, Accepted until: 'soon' is no date that is certain; write it as 2026-03-05",
+    ]
+
+
 def test_today_is_not_the_future_where_the_organisation_is(notice: Notice) -> None:
     late = dt.datetime(2026, 11, 26, 16, 30, tzinfo=dt.UTC)
     cells = FIXED | {Column.FINISHED: "2026-11-27"}
