@@ -1,21 +1,23 @@
 """Builds the mail itself: headers and parts as a mail server takes them.
 
 No value reaches a header before it is one printable line, so that nobody can add headers of their own; the library
-refuses line breaks on top of that.
+refuses line breaks on top of that. A mail is put together from lines, without their ends: nothing is copied twice.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64, b2a_qp
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from email.generator import BytesGenerator
-from email.headerregistry import Address, BaseHeader, HeaderRegistry
-from email.message import EmailMessage
+from email.headerregistry import Address
+from email.message import MIMEPart
 from email.policy import SMTP
-from functools import cache
+from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import sha256
-from io import BytesIO
+from itertools import chain
+from struct import Struct
 from urllib.parse import quote
 
 from scanner.delivery.mail_address import ascii_address
@@ -23,17 +25,18 @@ from scanner.delivery.outbox import File
 from scanner.engine.errors import InputError
 from scanner.engine.hostile import line
 
+_END = b"\r\n"
 
-class _Headers(HeaderRegistry):
-    """The library's classes of headers, each made once, where the library makes it anew for every header."""
+_LONGEST_LINE = 78
+"""Characters of a line, without its end, that any reader shows well (RFC 5322 section 2.1.1)."""
 
-    @cache  # noqa: B019 - there is one of these, for good
-    def __getitem__(self, name: str) -> type[BaseHeader]:
-        return super().__getitem__(name)
+_BASE64_LINE = 76
+"""Characters of a line of base64 (RFC 2045 section 6.8)."""
 
+_BASE64_LINES = Struct(f"{_BASE64_LINE}s" * 64)
 
-_POLICY = SMTP.clone(cte_type="7bit", refold_source="none", header_factory=_Headers())
-"""Bodies of 7 bits, as not every server says that it takes eight (RFC 6152)."""
+_REMEMBERED = 100
+"""Headers that are kept as they were folded: every contact of an organisation gets the same, the next moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,67 +72,110 @@ class Mail:
 
 def compose(mail: Mail, sender: Sender) -> bytes:
     """Return the whole mail, with CRLF. Raises ``InputError`` when an address can't be written in a header."""
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = Address(line(sender.name), addr_spec=ascii_address(sender.address))
-    message["To"] = Address(addr_spec=ascii_address(mail.recipient))
-    if sender.reply_to:
-        message["Reply-To"] = Address(addr_spec=sender.reply_to)
-    message["Subject"] = line(mail.subject, 400)
-    message["Date"] = mail.created
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: no robot is to answer
-    message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(mail.text, charset="utf-8")
-    message.make_alternative(_boundary(mail, "alternative"))
-    message.add_alternative(mail.html, subtype="html", charset="utf-8")
+    mark = _mark(mail)
+    body = _multipart("alternative", mark, (_text(mail.text, "plain"), _text(mail.html, "html")))
     if mail.files:
-        message.make_mixed(_boundary(mail, "mixed"))
-    for file in mail.files:
-        _attach(message, file)
-    whole = BytesIO()
-    whole.write(_unfolded_headers(mail, sender))
-    _Generator(whole, policy=_POLICY).flatten(message)
-    return whole.getvalue()
+        body = _multipart("mixed", mark, (body, *map(_attached, mail.files)))
+    return _END.join([*_headers(mail, sender), *body])
 
 
-def _unfolded_headers(mail: Mail, sender: Sender) -> bytes:
-    """Headers that must stay as they are, where the library would fold a long one by encoding it as words."""
-    headers = [("Message-ID", mail.message_id)]
+def _headers(mail: Mail, sender: Sender) -> list[bytes]:
+    """Return what stands above the parts. Only headers that the library wrote are folded over several lines."""
+    headers = [f"Message-ID: {line(mail.message_id, 900)}"]
     if mail.decline:
-        to = sender.reply_to or ascii_address(sender.address)
-        headers.append(("List-Unsubscribe", f"<mailto:{quote(to, safe='@')}?subject={quote(line(mail.decline))}>"))
-    return b"".join(f"{name}: {line(value, 900)}\r\n".encode("ascii") for name, value in headers)
+        uri = f"mailto:{quote(sender.reply_to or ascii_address(sender.address), safe='@')}?subject="
+        headers.append(line(f"List-Unsubscribe: <{uri}{quote(line(mail.decline))}>", 900))
+    headers.append(_from(line(sender.name), ascii_address(sender.address)))
+    headers.append(f"To: {_written(ascii_address(mail.recipient))}")
+    if sender.reply_to:
+        headers.append(f"Reply-To: {_written(sender.reply_to)}")
+    headers += [
+        _subject(line(mail.subject, 400)),
+        f"Date: {format_datetime(mail.created)}",
+        "Auto-Submitted: auto-generated",  # RFC 3834 section 5: no robot is to answer
+        "X-Auto-Response-Suppress: All",
+        "MIME-Version: 1.0",
+    ]
+    return [header.encode("ascii") for header in headers]
 
 
-def _boundary(mail: Mail, kind: str) -> str:
-    """Return what stands between the parts of a mail, and the same for the same mail.
+def _written(address: str) -> str:
+    """Return an address as the library writes it; it refuses some that :func:`ascii_address` lets pass."""
+    return Address(addr_spec=address).addr_spec
 
-    No encoded line holds its beginning (RFC 2045 section 6.7), and what is not encoded can't hold its own digest.
+
+@lru_cache(_REMEMBERED)
+def _from(name: str, address: str) -> str:
+    return _folded("From", Address(name, addr_spec=address))
+
+
+@lru_cache(_REMEMBERED)
+def _subject(subject: str) -> str:
+    return _folded("Subject", subject)
+
+
+def _folded(name: str, value: str | Address) -> str:
+    """Return a header as the library folds it, text beyond ASCII as words (RFC 2047), without its last line's end."""
+    header: str = SMTP.header_factory(name, value).fold(policy=SMTP)
+    return header.removesuffix(SMTP.linesep)
+
+
+def _multipart(kind: str, mark: str, parts: Iterable[list[bytes]]) -> list[bytes]:
+    """Return the lines of the parts, between boundaries (RFC 2046 section 5.1)."""
+    boundary = f"=_{kind}_{mark}"
+    lines = [f"Content-Type: multipart/{kind};".encode(), f' boundary="{boundary}"'.encode(), b""]
+    for part in parts:
+        lines.append(f"--{boundary}".encode())
+        lines += part
+    lines += [f"--{boundary}--".encode(), b""]
+    return lines
+
+
+def _mark(mail: Mail) -> str:
+    """Return what the boundaries of a mail end with, the same for the same mail.
+
+    No encoded line holds their beginning (RFC 2045 section 6.7), and what is not encoded can't hold its own digest.
     """
-    digest = sha256(f"{mail.message_id} {mail.text}{mail.html}".encode("utf-8", "surrogatepass"))
-    return f"=_{kind}_{digest.hexdigest()[:32]}"
+    return sha256(f"{mail.message_id} {mail.text}{mail.html}".encode()).hexdigest()[:32]
 
 
-class _Generator(BytesGenerator):
-    """Writes the lines of a part in one go, where the library writes each for itself."""
+def _text(text: str, kind: str) -> list[bytes]:
+    """Return a text as a part: as it is where it is ASCII in short lines, else in the shorter of both encodings.
 
-    def _write_lines(self, lines: str) -> None:
-        if "\r" in lines:
-            lines = lines.replace("\r\n", "\n").replace("\r", "\n")
-        self.write(lines.replace("\n", "\r\n"))
+    All is of 7 bits, as not every server says that it takes eight (RFC 6152).
+    """
+    lines = text.encode().splitlines()
+    content = _END.join(lines) + _END
+    if content.isascii() and max(map(len, lines), default=0) <= _LONGEST_LINE:
+        encoding, encoded = b"7bit", content
+    else:
+        ways = ((b"quoted-printable", b2a_qp(content)), (b"base64", _END.join(_base64(content))))
+        encoding, encoded = min(ways, key=lambda way: len(way[1]))
+    kind_of = f'Content-Type: text/{kind}; charset="utf-8"'.encode()
+    return [kind_of, b"Content-Transfer-Encoding: " + encoding, b"", encoded]
 
 
-def _attach(message: EmailMessage, file: File) -> None:
-    main, _, sub = file.media_type.partition("/")
+def _attached(file: File) -> list[bytes]:
+    return [_head(line(file.name, 150), file.media_type), *_base64(file.content), b""]
+
+
+@lru_cache(_REMEMBERED)
+def _head(name: str, media_type: str) -> bytes:
+    """Return the headers of an attached file, and the end of the line above its content."""
+    main, _, sub = media_type.partition("/")
     # What is not said to be UTF-8 counts as US-ASCII (RFC 2046 section 4.1.2), and is shown as garbage.
     said = {"charset": "utf-8"} if main == "text" else {}
-    message.add_attachment(
-        b"", maintype=main, subtype=sub or "octet-stream", filename=line(file.name, 150), params=said
+    part = MIMEPart(policy=SMTP)
+    part.set_content(
+        b"", maintype=main, subtype=sub or "octet-stream", disposition="attachment", filename=name, params=said
     )
-    *_, part = message.iter_parts()
-    part.set_payload(_lines_of_base64(file.content))  # as the library does, but at once
+    return part.as_bytes().removesuffix(_END)
 
 
-def _lines_of_base64(content: bytes) -> str:
-    """Return the content in lines of 76 characters (RFC 2045 section 6.8)."""
-    text = b64encode(content).decode("ascii")
-    return "".join([f"{text[first : first + 76]}\n" for first in range(0, len(text), 76)])
+def _base64(content: bytes) -> list[bytes]:
+    """Return the content in lines of 76 characters, many of them at a time."""
+    text = memoryview(b2a_base64(content, newline=False))
+    whole = len(text) - len(text) % _BASE64_LINES.size
+    lines = list(chain.from_iterable(_BASE64_LINES.iter_unpack(text[:whole])))
+    lines += (bytes(text[at : at + _BASE64_LINE]) for at in range(whole, len(text), _BASE64_LINE))
+    return lines

@@ -12,16 +12,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from scanner.engine.errors import RoundsmanError
 from scanner.reports.model import ReportModel
+from scanner.reports.pdf_fonts import Fonts, fonts_of_the_system
 from scanner.reports.render import render_html
 
 if TYPE_CHECKING:
     from weasyprint import HTML
-    from weasyprint.text.fonts import FontConfiguration
 
 TEXT_LIMIT = 2000
 """Characters of any one text on paper. Facts are cut when they are kept; this holds whatever the model was made of."""
@@ -74,28 +74,12 @@ def pdf_of(page: str) -> bytes:
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
     kind = HTML if _NOTES.search(page) else _without_notes()
     source = kind(string=page, url_fetcher=URLFetcher(allowed_protocols=("data",)))
-    with _fonts_of_the_system() as fonts:
+    with fonts_of_the_system() as fonts:
         document = source.render(font_config=fonts, pdf_variant="pdf/ua-1")
-        document.fonts = _Fonts()
+        document.fonts = Fonts()
         identifier = hashlib.sha256(page.encode()).digest()[:16]
-        return cast("bytes", document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier))
-
-
-@contextmanager
-def _fonts_of_the_system() -> Iterator[FontConfiguration]:
-    """Lend one document the fonts of the system, and let go of them.
-
-    Pango (1.50 at least) never frees the list of them, a quarter of a megabyte, unless it is taken away before: a
-    ``serve`` that makes some notices a day would grow by a quarter of a gigabyte in a year.
-    """
-    from weasyprint.text.ffi import ffi, pangoft2
-    from weasyprint.text.fonts import FontConfiguration
-
-    fonts = FontConfiguration()
-    try:
-        yield fonts
-    finally:
-        pangoft2.pango_fc_font_map_set_config(ffi.cast("PangoFcFontMap *", fonts.font_map), ffi.NULL)
+        done = document.write_pdf(finisher=_compress_once, pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+        return cast("bytes", done)
 
 
 @contextmanager
@@ -116,13 +100,18 @@ def _libraries_found_by_the_loader() -> Iterator[None]:
         ctypes.util.find_library = find
 
 
-class _Fonts(dict[Any, Any]):
-    """The fonts of a document. Those of one file, of which a CJK font has 20 MB, share what was read of it."""
+def _compress_once(document: object, pdf: Any) -> None:
+    """Have every part remember what it was compressed to: it is asked for to be written, and again for the digest."""
+    from weasyprint.pdf import pydyf
 
-    def __setitem__(self, key: Any, font: Any) -> None:
-        same = (each.file_content for each in self.values() if each.file_content == font.file_content)
-        font.file_content = next(same, font.file_content)
-        super().__setitem__(key, font)
+    class Part(pydyf.Stream):  # type: ignore[misc]  # its base is untyped
+        data = cached_property(pydyf.Stream.data.fget)
+
+    del document
+    for place, each in enumerate(pdf.objects):
+        if isinstance(each, pydyf.Stream):
+            pdf.objects[place] = part = Part(each.stream, each.extra, each.compress)
+            part.number = each.number
 
 
 _NOTES = re.compile(r"footnote|note\(")

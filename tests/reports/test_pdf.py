@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scanner.engine.catalogue.load import Language, catalogue
 from scanner.engine.model import Severity
 from scanner.reports import model as m
+from scanner.reports import pdf_fonts
 from scanner.reports.dates import Dates
 from scanner.reports.findings import count
 from scanner.reports.gauges import gauges_of
@@ -235,6 +236,30 @@ def test_the_rules_for_notes_are_left_out_where_there_are_none_and_the_document_
     assert named.sub(b"", without) == named.sub(b"", kept)
     noted = page.format("<style>i { float: footnote }</style><p>text<i>explained below</i>")
     assert in_order(text_of(pdf_of(noted)), "text1", "1.explainedbelow")
+
+
+def test_fonts_are_cut_down_in_one_step_to_what_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (
+        "<html lang=zh-Hans><title>x</title><style>b { font-family: monospace }</style><p>整改通知书，No. 1 <b>é 报</b>"
+    )
+    quick = pdf_of(page)
+    monkeypatch.setattr(pdf_fonts, "_cut_down", lambda font, otherwise, *asked: otherwise(*asked))
+    slow = pdf_of(page)
+    assert quick != slow
+    assert text_of(quick) == text_of(slow)
+    assert pixels_of(quick) == pixels_of(slow)
+    assert len(quick) < len(slow) + 10_000, "all but a few glyphs are left out"
+
+
+def pixels_of(pdf: bytes) -> bytes:
+    return subprocess.run(["pdftoppm", "-r", "150", "-"], input=pdf, capture_output=True, check=True).stdout
+
+
+def test_a_part_that_is_compressed_once_has_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "<html lang=en><title>x</title><p>text"
+    once = pdf_of(page)
+    monkeypatch.setattr("scanner.reports.pdf._compress_once", None)
+    assert pdf_of(page) == once
 
 
 def test_the_more_checks_there_are_the_fewer_places_of_each_a_pdf_lists() -> None:
