@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -108,7 +108,7 @@ def judge_sharing(host: HostInspection, basis: Basis) -> Judgement:
     return _whole(host, _context(host, basis), shared_keys.RULES)
 
 
-def _whole(host: HostInspection, context: Context, rules: Sequence[Rule] | None = None) -> Judgement:
+def _whole(host: HostInspection, context: Context, rules: tuple[Rule, ...] | None = None) -> Judgement:
     first = _judge(host.services, context, rules)
     second = _judge(host.second_looks, context, rules, _awaited(first))
     looked_again = _looked_again(host)
@@ -193,7 +193,7 @@ def _awaited(first: _Judged) -> Mapping[Endpoint, set[str]]:
 def _judge(
     services: Iterable[Service],
     context: Context,
-    rules: Sequence[Rule] | None = None,
+    rules: tuple[Rule, ...] | None = None,
     awaited: Mapping[Endpoint, set[str]] | None = None,
 ) -> _Judged:
     """Judge by ``rules`` (None: all our own) and by those of the plugins.
@@ -204,7 +204,7 @@ def _judge(
     for service in services:
         checks = None if awaited is None else frozenset(awaited.get(service.endpoint, ()))
         seen = seen_of(service)
-        for rule in _own_rules(seen, checks) if rules is None else _fitting(rules, seen, checks):
+        for rule in _fitting(RULES if rules is None else rules, seen, checks):
             _judge_by_our_own(rule, service, context, judgement)
         for plugin, rule in plugin_rules():
             if checks is None or not checks.isdisjoint(rule.checks):
@@ -213,13 +213,11 @@ def _judge(
 
 
 @lru_cache(maxsize=1024)
-def _own_rules(seen: frozenset[Facts], checks: frozenset[str] | None) -> tuple[Rule, ...]:
-    """Return those of our own rules that fit. Most services are of a few kinds, and there are a hundred rules."""
-    return _fitting(RULES, seen, checks)
+def _fitting(rules: tuple[Rule, ...], seen: frozenset[Facts], checks: frozenset[str] | None) -> tuple[Rule, ...]:
+    """Return the rules that have something to say where this was ``seen``, of one of the ``checks`` (None: of any).
 
-
-def _fitting(rules: Sequence[Rule], seen: frozenset[Facts], checks: frozenset[str] | None) -> tuple[Rule, ...]:
-    """Return the rules that have something to say where this was ``seen``, of one of the ``checks`` (None: of any)."""
+    Most services are of a few kinds, and there are a hundred rules.
+    """
     return tuple(
         rule
         for rule in rules
