@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from django.db import connection, connections
@@ -41,7 +42,10 @@ def insert_or_update(rows: Sequence[Model], unique: Collection[str], names: Coll
         fields = _fields(type(rows[0]))
         same = ", ".join(_columns(fields, unique))
         written = ", ".join(f"{column} = EXCLUDED.{column}" for column in _columns(fields, names))
-        _insert(rows, f" ON CONFLICT ({same}) DO UPDATE SET {written}")
+        # One by one: PostgreSQL refuses a statement that would write a row twice.
+        _execute(
+            f"{_insertion(type(rows[0]), 1)} ON CONFLICT ({same}) DO UPDATE SET {written}", _inserted(fields), rows
+        )
 
 
 def update(rows: Sequence[Model], names: Collection[str]) -> None:
@@ -51,22 +55,33 @@ def update(rows: Sequence[Model], names: Collection[str]) -> None:
 
 
 def _insert(rows: Sequence[Model], otherwise: str) -> int:
+    """Insert as many rows as can be by statements for ``_TOGETHER`` rows, and return how many that made."""
     if not rows:
         return 0
-    statement, fields = _insertion(type(rows[0]))
-    return _execute(statement + otherwise, fields, rows)
+    model, whole = type(rows[0]), len(rows) - len(rows) % _TOGETHER
+    fields = _inserted(_fields(model))
+    made = _execute(_insertion(model, _TOGETHER) + otherwise, fields, rows[:whole], _TOGETHER)
+    return made + _execute(_insertion(model, 1) + otherwise, fields, rows[whole:])
 
+
+_TOGETHER = 16
+"""Rows of one INSERT. SQLite builds the lists of a table's checks and partial indexes (``kind IN (...)``) anew for each
+statement, which took as long as inserting the row."""
 
 _Statement = tuple[str, "Sequence[Field[Any, Any]]"]
 """A statement, and the fields whose values it takes."""
 
 
 @lru_cache(maxsize=64)
-def _insertion(model: type[Model]) -> _Statement:
-    fields = [field for field in _fields(model) if not field.primary_key]
+def _insertion(model: type[Model], rows: int) -> str:
+    fields = _inserted(_fields(model))
     columns = ", ".join(map(_column, fields))
-    values = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {_table(model)} ({columns}) VALUES ({values})", fields  # noqa: S608 - names of our own tables
+    values = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * rows)
+    return f"INSERT INTO {_table(model)} ({columns}) VALUES {values}"  # noqa: S608 - names of our own tables
+
+
+def _inserted(fields: Iterable[Field[Any, Any]]) -> list[Field[Any, Any]]:
+    return [field for field in fields if not field.primary_key]
 
 
 @lru_cache(maxsize=256)
@@ -77,12 +92,16 @@ def _update(model: type[Model], names: frozenset[str]) -> _Statement:
     return f"UPDATE {_table(model)} SET {columns} WHERE {_column(key)} = %s", [*fields, key]  # noqa: S608 - as above
 
 
-def _execute(statement: str, fields: Sequence[Field[Any, Any]], rows: Sequence[Model]) -> int:
-    """Execute the statement for each row, and return how many it touched together."""
+def _execute(statement: str, fields: Sequence[Field[Any, Any]], rows: Sequence[Model], together: int = 1) -> int:
+    """Execute the statement, which takes so many rows at a time, for all; return how many it touched."""
+    if not rows:
+        return 0
     own = connections[connection.alias]  # what stands for it looks it up anew each time
     columns = [_prepared(field, rows, own) for field in fields]
+    values = list(zip(*columns, strict=True))
+    parts = [tuple(chain.from_iterable(values[at : at + together])) for at in range(0, len(values), together)]
     with connection.cursor() as cursor:
-        cursor.executemany(statement, list(zip(*columns, strict=True)))
+        cursor.executemany(statement, parts)
         return int(cursor.rowcount)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from scanner.engine.catalogue.load import Catalogue
 from scanner.engine.intel.distributions import distributions
@@ -41,7 +42,7 @@ from scanner.engine.rules import (
     tls,
     web,
 )
-from scanner.engine.rules.base import FACTS, Basis, Context, Rule, needing
+from scanner.engine.rules.base import Basis, Context, Facts, Rule, needing, seen_of
 
 RULES: tuple[Rule, ...] = (
     *exposure.RULES,
@@ -53,7 +54,7 @@ RULES: tuple[Rule, ...] = (
     *needing("tls_facts", tls.RULES),
     *needing("tls_facts", certificates.RULES),
     *shared_keys.RULES,
-    *needing("http", web.RULES),
+    *web.RULES,
     *software.RULES,
     *needing("domain", domain.RULES),
 )
@@ -107,7 +108,7 @@ def judge_sharing(host: HostInspection, basis: Basis) -> Judgement:
     return _whole(host, _context(host, basis), shared_keys.RULES)
 
 
-def _whole(host: HostInspection, context: Context, rules: Sequence[Rule] | None = None) -> Judgement:
+def _whole(host: HostInspection, context: Context, rules: tuple[Rule, ...] | None = None) -> Judgement:
     first = _judge(host.services, context, rules)
     second = _judge(host.second_looks, context, rules, _awaited(first))
     looked_again = _looked_again(host)
@@ -122,6 +123,8 @@ def _whole(host: HostInspection, context: Context, rules: Sequence[Rule] | None 
 
 def _looked_again(host: HostInspection) -> set[Endpoint]:
     """Return the endpoints of which every service was looked at again: a multiplexer has several behind one port."""
+    if not host.second_looks:
+        return set()
     first = Counter(service.endpoint for service in host.services)
     again = Counter(service.endpoint for service in host.second_looks)
     return {endpoint for endpoint, looks in again.items() if looks >= first[endpoint]}
@@ -190,7 +193,7 @@ def _awaited(first: _Judged) -> Mapping[Endpoint, set[str]]:
 def _judge(
     services: Iterable[Service],
     context: Context,
-    rules: Sequence[Rule] | None = None,
+    rules: tuple[Rule, ...] | None = None,
     awaited: Mapping[Endpoint, set[str]] | None = None,
 ) -> _Judged:
     """Judge by ``rules`` (None: all our own) and by those of the plugins.
@@ -199,15 +202,27 @@ def _judge(
     """
     judgement = _Judged()
     for service in services:
-        has = {None, *(name for name in FACTS if getattr(service, name))}
-        checks = None if awaited is None else awaited.get(service.endpoint, set())
-        for rule in RULES if rules is None else rules:
-            if rule.needs in has and (checks is None or not checks.isdisjoint(rule.checks)):
-                _judge_by_our_own(rule, service, context, judgement)
+        checks = None if awaited is None else frozenset(awaited.get(service.endpoint, ()))
+        seen = seen_of(service)
+        for rule in _fitting(RULES if rules is None else rules, seen, checks):
+            _judge_by_our_own(rule, service, context, judgement)
         for plugin, rule in plugin_rules():
             if checks is None or not checks.isdisjoint(rule.checks):
                 _judge_by_plugin(plugin, rule, service, context, judgement)
     return judgement
+
+
+@lru_cache(maxsize=1024)
+def _fitting(rules: tuple[Rule, ...], seen: frozenset[Facts], checks: frozenset[str] | None) -> tuple[Rule, ...]:
+    """Return the rules that have something to say where this was ``seen``, of one of the ``checks`` (None: of any).
+
+    Most services are of a few kinds, and there are a hundred rules.
+    """
+    return tuple(
+        rule
+        for rule in rules
+        if (rule.needs is None or rule.needs in seen) and (checks is None or not checks.isdisjoint(rule.checks))
+    )
 
 
 def _judge_by_our_own(rule: Rule, service: Service, context: Context, judgement: _Judged) -> None:

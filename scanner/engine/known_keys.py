@@ -146,6 +146,9 @@ class Sharing:
         return ", ".join(self.own) + (f" (+{more})" if more else "")
 
 
+_NOWHERE_ELSE = Sharing()
+
+
 @dataclass(frozen=True, slots=True)
 class _Spread:
     """One key over the inventory. Hosts are numbered from 0 to ``count``; ``hosts`` finds them by their marks.
@@ -182,7 +185,7 @@ class KnownKeys:
         """Return where else ``key``, seen at ``target`` and ``port``, is; only ``organisation`` may be told."""
         spread = self._spreads.get(key)
         if spread is None:
-            return Sharing()
+            return _NOWHERE_ELSE
         own = spread.own.get(organisation, {})
         here = Place(organisation, _name(target), target.address, port)
         mine = {spread.hosts[mark] for mark in here.marks if mark in spread.hosts}

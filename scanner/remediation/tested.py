@@ -7,7 +7,6 @@ runs out of time. Such a look can't tell that what the check reports is gone.
 from __future__ import annotations
 
 import datetime as dt
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -19,13 +18,13 @@ from scanner.engine.intel.known import Intel
 from scanner.engine.known_keys import KeyKind, presented
 from scanner.engine.model import HostInspection, Service, Transport
 from scanner.engine.probes.http_paths import may_be_left_out
-from scanner.engine.rules.certificate_path import Trust, find_path
+from scanner.engine.rules.certificate_path import Trust
+from scanner.engine.rules.certificates import chains_of
 from scanner.engine.rules.domain import untested_domain_checks
 from scanner.engine.rules.installed import installed
 from scanner.engine.rules.software import SOFTWARE_CHECKS
 from scanner.engine.rules.web_content import KIND_OF
 from scanner.engine.rules.web_transport import untold_without_https
-from scanner.engine.rules.x509_view import view
 
 Answered = Callable[[TlsFacts], Answer | str]
 
@@ -192,12 +191,11 @@ def silence_tells(check: str, params: Mapping[str, str], seen: Shown) -> bool:
 
 def _rootless(service: Service, anchors: tuple[bytes, ...], now: dt.datetime) -> frozenset[str]:
     """A server that leaves an intermediate out hides by that which root its certificate leads to."""
-    chains = service.tls_facts.chains if service.tls_facts is not None else ()
-    sent = (tuple(filter(None, (view(b64decode(der)) for der in chain))) for chain in chains)
+    sent = service.tls_facts.chains if service.tls_facts is not None else ()
     return frozenset(
-        f"{seen[0].certificate.serial_number:x}"
-        for seen in sent
-        if seen and find_path(seen, anchors, now).verdict not in (Trust.PUBLIC, Trust.PRIVATE)
+        f"{chain.leaf.certificate.serial_number:x}"
+        for chain in chains_of(sent, anchors, now)
+        if chain.path.verdict not in (Trust.PUBLIC, Trust.PRIVATE)
     )
 
 

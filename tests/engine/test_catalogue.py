@@ -40,7 +40,7 @@ def test_a_rule_finds_nothing_on_a_service_without_the_facts_that_it_needs() -> 
         context = Context(catalogue(), host, host.finished)
         if rule.needs is not None:
             found.update(finding.check for finding in rule.judge(service, context))
-            without: Any = {rule.needs: () if rule.needs == "http" else None}
+            without: Any = {"http": ()} if rule.needs in ("http", "exposed") else {rule.needs: None}
             assert not list(rule.judge(replace(service, **without), context))
     assert {"TLS-V10", "CERT-SELFSIGNED", "WEB-XCTO"} <= found
 

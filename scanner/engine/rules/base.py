@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import compress, product
 from typing import Literal, get_args
 
 from scanner.engine.catalogue.load import Catalogue
@@ -69,27 +70,45 @@ class Context:
         ``params`` are data for the catalogue's texts. Claim ``CONFIRMED`` only for what was observed in protocol:
         :func:`scanner.engine.judge.judge` lowers it where the second look didn't see it again.
         """
+        known = self.catalogue[check]
         return Finding(
             check=check,
-            severity=severity or self.catalogue[check].severity_at(self.vantage),
+            severity=severity or known.severity_at(self.vantage),
             confidence=confidence,
             endpoint=service.endpoint,
             params=tuple(sorted(params.items())),
             exchanges=exchanges,
-            known_exploited=not self.basis.intel.exploited.keys().isdisjoint(self.catalogue[check].proves),
+            known_exploited=not self.basis.intel.exploited.keys().isdisjoint(known.proves),
         )
 
 
-Facts = Literal["facts", "tls_facts", "http", "ssh", "domain"]
-FACTS: tuple[Facts, ...] = get_args(Facts)
-"""The attributes of :class:`Service` that hold what was seen by one way of looking."""
+Facts = Literal["facts", "tls_facts", "http", "exposed", "ssh", "domain"]
+"""What was seen of a service by one way of looking; ``exposed`` are paths of its sites that should not be there."""
 
 
-@dataclass(frozen=True, slots=True)
+def seen_of(service: Service) -> frozenset[Facts]:
+    """Return which facts there are of a service."""
+    return _SEEN[
+        service.facts is not None,
+        service.tls_facts is not None,
+        bool(service.http),
+        any(site.exposed for site in service.http),
+        service.ssh is not None,
+        service.domain is not None,
+    ]
+
+
+_SEEN: Mapping[tuple[bool, ...], frozenset[Facts]] = {
+    there: frozenset(compress(get_args(Facts), there)) for there in product((False, True), repeat=len(get_args(Facts)))
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """A judgement on one service. ``checks`` are all the ids it may emit; :func:`judge` holds it to them.
 
-    A service without the facts that it ``needs`` is not shown to it: it would have nothing to say.
+    A service without the facts that it ``needs`` is not shown to it: it would have nothing to say. A rule equals none
+    but itself, so that a hundred of them are quickly told from others.
     """
 
     checks: frozenset[str]

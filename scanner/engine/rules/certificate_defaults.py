@@ -8,6 +8,7 @@ import re
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
+from scanner.engine.hostile import remembering
 from scanner.engine.rules.x509_view import View
 
 _DEFAULTS = re.compile(
@@ -29,7 +30,12 @@ _OF_SSL_CERT = (ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.SUBJECT_ALTERNATIVE
 
 def is_default(leaf: View) -> bool:
     """Tell whether nobody chose this certificate: by the names in it, or by its form where it has no such name."""
-    return _DEFAULTS.search(f"{leaf.subject} {leaf.issuer}") is not None or _is_snakeoil(leaf)
+    return _has_default_name(f"{leaf.subject} {leaf.issuer}") or _is_snakeoil(leaf)
+
+
+@remembering(most=4096, longest=1024)
+def _has_default_name(names: str) -> bool:
+    return _DEFAULTS.search(names) is not None
 
 
 def _is_snakeoil(leaf: View) -> bool:

@@ -49,23 +49,25 @@ _SM2_SIGNATURE = "1.2.156.10197.1.501"
 
 
 @dataclass(frozen=True, slots=True)
-class _Chain:
+class Chain:
+    """Certificates as a server sent them, its own first, with the path that it has."""
+
     leaf: View
     sent: tuple[View, ...]
     path: Path
 
 
 @lru_cache(maxsize=4)
-def _chains(
+def chains_of(
     presented: tuple[tuple[str, ...], ...], anchors: tuple[TrustAnchor, ...], now: dt.datetime
-) -> tuple[_Chain, ...]:
+) -> tuple[Chain, ...]:
     """Return the chains, base64, with the path that each has at that time: most rules ask, one after the other."""
-    chains: list[_Chain] = []
+    chains: list[Chain] = []
     for encoded in presented:
         views = [view(b64decode(der)) for der in encoded]
         if views and views[0] is not None:
             sent = tuple(seen for seen in views if seen is not None)
-            chains.append(_Chain(sent[0], sent, find_path(sent, anchors, now)))
+            chains.append(Chain(sent[0], sent, find_path(sent, anchors, now)))
     return tuple(chains)
 
 
@@ -100,7 +102,7 @@ def validity(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None:
         return
-    for chain in _chains(facts.chains, context.basis.anchors, context.now):
+    for chain in chains_of(facts.chains, context.basis.anchors, context.now):
         for certificate in (chain.leaf, *chain.path.outdated):
             left, life = certificate.not_after - context.now, certificate.not_after - certificate.not_before
             step, severity = _step(left, life)
@@ -146,7 +148,7 @@ def identity(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     name = context.target.hostname
-    for chain in _chains(facts.chains, context.basis.anchors, context.now):
+    for chain in chains_of(facts.chains, context.basis.anchors, context.now):
         leaf = chain.leaf
         if not leaf.has_san:
             yield _finding("CERT-NO-SAN", service, context, facts, leaf)
@@ -162,7 +164,7 @@ def revocation(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None or not facts.ocsp_responses:
         return
     anchors = tuple(root for root in map(view, context.basis.anchors) if root is not None)
-    for chain in _chains(facts.chains, context.basis.anchors, context.now):
+    for chain in chains_of(facts.chains, context.basis.anchors, context.now):
         above = (*chain.sent, *chain.path.roots, *anchors)
         for response in facts.ocsp_responses:
             found = find_revocation(b64decode(response), chain.leaf, above, context.now)
@@ -186,7 +188,7 @@ def distrust(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     given_up = distrusted_roots()
-    for chain in _chains(facts.chains, context.basis.anchors, context.now):
+    for chain in chains_of(facts.chains, context.basis.anchors, context.now):
         policies = [given_up.get(root.fingerprint) for root in chain.path.roots]
         late = [policy for policy in policies if policy is not None and chain.leaf.not_before >= policy.since]
         if late and len(late) == len(policies):
@@ -216,7 +218,7 @@ def trust(service: Service, context: Context) -> Iterator[Finding]:
         Trust.UNTRUSTED: "CERT-UNTRUSTED",
         Trust.INCOMPLETE: "CERT-CHAIN-MISSING",
     }
-    for chain in _chains(facts.chains, context.basis.anchors, context.now):
+    for chain in chains_of(facts.chains, context.basis.anchors, context.now):
         leaf = chain.leaf
         if chain.path.verdict in checks and leaf.certificate.signature_algorithm_oid.dotted_string != _SM2_SIGNATURE:
             others = ", ".join(seen.subject for seen in chain.sent[1:4])
@@ -275,7 +277,7 @@ def strength(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None:
         return
-    for chain in _chains(facts.chains, context.basis.anchors, context.now):
+    for chain in chains_of(facts.chains, context.basis.anchors, context.now):
         for certificate in chain.sent:
             above = certificate is not chain.leaf
             if above and (certificate.is_self_issued or has_key_of_root(certificate, context.basis.anchors)):
@@ -325,7 +327,7 @@ def practice(service: Service, context: Context) -> Iterator[Finding]:
     facts = service.tls_facts
     if facts is None:
         return
-    for chain in _chains(facts.chains, context.basis.anchors, context.now):
+    for chain in chains_of(facts.chains, context.basis.anchors, context.now):
         leaf = chain.leaf
         public = chain.path.verdict is Trust.PUBLIC
         days, limit = (leaf.not_after - leaf.not_before).days, _longest_life(leaf.not_before)

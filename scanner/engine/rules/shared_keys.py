@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from scanner.engine.facts.tls import Answer, TlsVersion
 from scanner.engine.known_keys import certificate_keys, ssh_keys
 from scanner.engine.model import Confidence, Finding, Service, Severity
-from scanner.engine.rules.base import Context, rule
+from scanner.engine.rules.base import Context, needing, rule
 from scanner.engine.rules.tls_base import s_client_options
 
 
@@ -91,4 +91,4 @@ def ssh_host_key(service: Service, context: Context) -> Iterator[Finding]:
         )
 
 
-RULES = (drown, certificate_key, ssh_host_key)
+RULES = (*needing("tls_facts", (drown, certificate_key)), *needing("ssh", (ssh_host_key,)))

@@ -11,13 +11,14 @@ from scanner.engine.rules import (
     web_page,
     web_transport,
 )
+from scanner.engine.rules.base import needing
 
 RULES = (
-    *web_headers.RULES,
-    *web_cookies.RULES,
-    *web_transport.RULES,
-    *web_behaviour.RULES,
-    *web_content.RULES,
-    *web_libraries.RULES,
-    *web_page.RULES,
+    *needing("http", web_headers.RULES),
+    *needing("http", web_cookies.RULES),
+    *needing("http", web_transport.RULES),
+    *needing("http", web_behaviour.RULES),
+    *needing("exposed", web_content.RULES),
+    *needing("http", web_libraries.RULES),
+    *needing("http", web_page.RULES),
 )
