@@ -6,13 +6,14 @@ the statement, which takes several times as long as everything else about it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from enum import Enum
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 from django.db import connection, connections
-from django.db.models import Field, Model
+from django.db.models import DateTimeField, Field, Model
 
 
 def insert(rows: Sequence[Model]) -> None:
@@ -64,7 +65,7 @@ def _insert(rows: Sequence[Model], otherwise: str) -> int:
     return made + _execute(_insertion(model, 1) + otherwise, fields, rows[whole:])
 
 
-_TOGETHER = 16
+_TOGETHER = 8
 """Rows of one INSERT. SQLite builds the lists of a table's checks and partial indexes (``kind IN (...)``) anew for each
 statement, which took as long as inserting the row."""
 
@@ -109,13 +110,26 @@ def _prepared(field: Field[Any, Any], rows: Sequence[Model], own: Any) -> list[A
     """Return a column as the database takes it. What neighbours share (mostly a time, or a state) is prepared once."""
     found: list[Any] = []
     last: object = _NOTHING
-    prepare, name = field.get_db_prep_save, field.attname
+    prepare, name = _preparing(field, own), field.attname
     for row in rows:
         value = getattr(row, name)
         if value is not last:
-            prepared, last = prepare(value, own), value
+            prepared, last = prepare(value), value
         found.append(prepared)
     return found
+
+
+def _preparing(field: Field[Any, Any], own: Any) -> Callable[[Any], Any]:
+    """Return what turns a value into what the database takes: moments, as we have no others, without Django's detours,
+    and words without their enumeration, which Python's SQLite would ask for an adapter."""
+    if isinstance(field, DateTimeField):
+        adapt: Callable[[Any], Any] = own.ops.adapt_datetimefield_value
+        return adapt
+    return lambda value: _as_such(field.get_db_prep_save(value, own))
+
+
+def _as_such(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
 
 
 _NOTHING = object()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Expression
 
 _PLAIN = re.compile(r"[a-z-]+")
+_PLACE = re.compile(r"(?<!%)%s")
 
 
 class Literal(Expression):
@@ -27,3 +29,19 @@ class Literal(Expression):
         """Spell it out."""
         del compiler, connection
         return f"'{self.word}'", []
+
+
+def spelt_out(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Return a statement with the plain words among its values in it, and the values that are left.
+
+    Where an index over some rows may serve by what is bound, SQLite plans the statement anew each time it is asked.
+    """
+    first, *rest = _PLACE.split(sql)
+    text, left = [first], []
+    for value, after in zip(values, rest, strict=True):
+        if isinstance(value, str) and _PLAIN.fullmatch(value):
+            text += [f"'{value!s}'", after]
+        else:
+            text += ["%s", after]
+            left.append(value)
+    return "".join(text), left

@@ -28,6 +28,8 @@ from django.db.models.sql import UpdateQuery
 from django.db.models.utils import create_namedtuple_class
 from pydantic_core import from_json
 
+from scanner.literal import spelt_out
+
 Row = TypeVar("Row", covariant=True)
 
 _Converter = Callable[[Any, Any, Any], Any]
@@ -104,7 +106,7 @@ class _Compiled(Generic[Row]):
     def __init__(self, rows: QuerySet[Any, Row]) -> None:
         self.connection = connections[rows.db]
         compiler: Any = rows.query.get_compiler(rows.db)
-        self._sql, self._values = compiler.as_sql()
+        self._sql, self._values = spelt_out(*compiler.as_sql())
         converters = compiler.get_converters([each for each, *_ in compiler.select[: compiler.col_count]])
         self._columns = [
             (at, _of_column(convert, expression, self.connection)) for at, (convert, expression) in converters.items()

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import F, Q
 from django.test.utils import CaptureQueriesContext
 
+from scanner.literal import spelt_out
 from scanner.prepared import AnyOf, Given, Prepared, PreparedUpdate
 from scanner.remediation.models import Attention
 from scanner.rounds.models import Round, RoundState
@@ -135,3 +136,11 @@ def test_threads_that_ask_at_once_get_their_own_answers(owners: tuple[Organisati
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_plain_words_stand_in_the_statement_and_all_else_beside_it() -> None:
+    given = Given("round")
+    spelt = spelt_out(
+        "kind = %s AND zone = %s AND name LIKE '%%s' AND round = %s LIMIT %s", [RoundState.RUNNING, "it's", given, 1]
+    )
+    assert spelt == ("kind = 'running' AND zone = %s AND name LIKE '%%s' AND round = %s LIMIT %s", ["it's", given, 1])

@@ -177,6 +177,10 @@ class KnownKeys:
             if len({(place.address, place.port) for place in found}) > 1
         }
 
+    def __bool__(self) -> bool:
+        """Tell whether any key was seen at more than one endpoint."""
+        return bool(self._spreads)
+
     def __contains__(self, key: Key) -> bool:
         """Tell whether ``key`` was seen at more than one endpoint."""
         return key in self._spreads

@@ -7,10 +7,12 @@ has passed through :mod:`scanner.engine.hostile` and holds no control characters
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from itertools import accumulate
 
 from scanner.engine.facts.domain import DomainFacts
 from scanner.engine.facts.http import HttpFacts
@@ -424,12 +426,25 @@ class Finding:
     known_exploited: bool = False
 
 
+_RANGES = 8 * 1024
+"""Characters of ranges up to which they are kept ready once they were read."""
+
+
 def port_in(ranges: str, port: int) -> bool:
     """Tell whether ``port`` lies in nmap-style ranges such as ``"22,80,8000-8100"``."""
-    return any(port in each for each in port_ranges(ranges))
+    starts, ends = _bounds(ranges)
+    at = bisect_right(starts, port)
+    return at > 0 and port < ends[at - 1]
 
 
-@remembering(most=32, longest=8 * 1024)
+@remembering(most=32, longest=_RANGES)
+def _bounds(ranges: str) -> tuple[list[int], list[int]]:
+    """Return where each range starts, in ascending order, and the end up to which it and those before it reach."""
+    ascending = sorted(port_ranges(ranges), key=lambda each: each.start)
+    return [each.start for each in ascending], list(accumulate((each.stop for each in ascending), max))
+
+
+@remembering(most=32, longest=_RANGES)
 def port_ranges(ranges: str) -> tuple[range, ...]:
     """Return each part of nmap-style ranges, in the order written. Raises ``ValueError``."""
     parts = (part.partition("-") for part in ranges.split(",") if part)

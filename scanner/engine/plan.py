@@ -10,6 +10,7 @@ from itertools import chain
 
 from scanner.engine.errors import InputError, Refused
 from scanner.engine.facts.domain import lies_in
+from scanner.engine.hostile import remembering
 from scanner.engine.model import Level, Target, Vantage, port_ranges
 from scanner.engine.policy.load import TlsPolicy, default_policy
 from scanner.engine.probes.dial import Limits
@@ -188,6 +189,7 @@ def ports_of(ranges: str) -> Iterator[int]:
     return chain.from_iterable(port_ranges(ranges))
 
 
+@remembering(most=32, longest=8 * 1024)
 def count_ports(ranges: str) -> int:
     """Return how many ports nmap-style ranges have."""
     return sum(map(len, port_ranges(ranges)))

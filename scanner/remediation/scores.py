@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from base64 import b64decode, b64encode
 from collections import defaultdict
@@ -44,8 +43,7 @@ def store_score(this: Round, organisation: Organisation) -> None:
 
 def as_kept(score: OrganisationScore) -> dict[str, Any]:
     """Return the fields of a row that keeps a score, for :func:`load_score` to read."""
-    terms = _adapter().dump_python(score, mode="json")
-    deflated = zlib.compress(json.dumps(terms, separators=(",", ":")).encode(), 9)
+    deflated = zlib.compress(_adapter().dump_json(score), 9)
     return {
         "score": {_DEFLATED: b64encode(deflated).decode()},
         "value": score.value,

@@ -242,6 +242,8 @@ def _disorder(sent: tuple[View, ...]) -> list[str]:
     Each certificate must stand above one before it, not above the last one: an issuer that two roots signed is sent
     twice, for old clients and new ones (RFC 8446 section 4.4.2).
     """
+    if len(sent) < 2:
+        return []
     problems: list[str] = []
     unique = list({seen.certificate: seen for seen in sent}.values())
     if len(unique) < len(sent):

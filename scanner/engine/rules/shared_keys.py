@@ -1,4 +1,7 @@
-"""Keys that several hosts share. What counts as several hosts is told by :mod:`scanner.engine.known_keys`."""
+"""Keys that several hosts share. What counts as several hosts is told by :mod:`scanner.engine.known_keys`.
+
+Most often a host is judged as if it were alone: then no other host's keys are known, and its own need not be read.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def drown(service: Service, context: Context) -> Iterator[Finding]:
     other units do, it is probable.
     """
     facts = service.tls_facts
-    if facts is None or facts.accepts(TlsVersion.SSL2) is Answer.YES:
+    if facts is None or not context.basis.keys.known or facts.accepts(TlsVersion.SSL2) is Answer.YES:
         return
     for key, leaf in certificate_keys(service).items():
         sharing = context.basis.keys.sharing(key, context.target, service.endpoint.port)
@@ -47,7 +50,7 @@ def certificate_key(service: Service, context: Context) -> Iterator[Finding]:
     most.
     """
     facts = service.tls_facts
-    if facts is None:
+    if facts is None or not context.basis.keys.known:
         return
     for key, leaf in certificate_keys(service).items():
         sharing = context.basis.keys.sharing(key, context.target, service.endpoint.port)
@@ -74,6 +77,8 @@ def ssh_host_key(service: Service, context: Context) -> Iterator[Finding]:
     Within one organisation it may as well be a cluster, or one machine at several addresses behind a translator: a
     hint. Across organisations that remains possible, so it is probable at most.
     """
+    if not context.basis.keys.known:
+        return
     algorithms = {key.fingerprint: key.algorithm for key in service.ssh.host_keys} if service.ssh is not None else {}
     for key in ssh_keys(service):
         sharing = context.basis.keys.sharing(key, context.target, service.endpoint.port)

@@ -127,8 +127,9 @@ def weak_suites(service: Service, context: Context) -> Iterator[Finding]:
     if facts is None:
         return
     suites = _suites(facts)
+    broken = [suite for suite in suites if _is_broken(suite.suite)]
     for check, test in _BROKEN.items():
-        weak = _objectionable(suites, test, context.basis.policy)
+        weak = _objectionable(broken, test, context.basis.policy)
         if weak:
             yield tls_finding(
                 check,
@@ -324,6 +325,7 @@ def outside_policy(service: Service, context: Context) -> Iterator[Finding]:
         )
 
 
+@remembering(most=1024, longest=256)
 def _has_its_own_check(name: str) -> bool:
     return _is_broken(name) or _is_cbc(name) or _is_static_rsa(name)
 
