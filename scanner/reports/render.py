@@ -24,6 +24,7 @@ from scanner.reports.identity import office_name
 from scanner.reports.model import Action, Finding, Name, NotInspected, Reason, ReportModel
 from scanner.reports.places import InventoryHost, Place
 from scanner.reports.remedy import hints_for
+from scanner.reports.standing import CUT, Pieces
 from scanner.reports.words import Words, percents, words
 
 SCHEMA = "roundsman.report/2"
@@ -84,6 +85,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
     language = Language(model.organisation.language)
     view = View(model, language)
     groups = view.groups()
+    pieces = Pieces(view, language, model.organisation.time_zone)
     return page.render(
         "paper.html" if paper else "report.html",
         language,
@@ -97,10 +99,14 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         evidence=view.evidence,
         policy_verdict=view.policy_verdict,
         verify=view.verify,
+        row=pieces.row,
+        remedies_for=pieces.remedies,
+        cut=CUT,
         endpoint=endpoint,
         references=lambda finding: references(finding, words(language)),
         ports=ports_asked(model.round.ports, words(language)),
         versions=lambda service: words(language).listed([version_name(each) for each in service.tls_versions]),
+        product=lambda service: " ".join(filter(None, (service.product, service.version))) or "—",
         why=view.why,
         why_not=view.why_not(),
         gaps=gap_groups(model.coverage.gaps),
@@ -176,7 +182,7 @@ class View:
         return (name.zh or name.en) if self._language is Language.ZH_HANS else (name.en or name.zh)
 
     def evidence(self, finding: Finding) -> str:
-        return texts.evidence(finding.check, dict(finding.params), self._language)
+        return texts.evidence(finding.check, finding.params, self._language)
 
     def policy_verdict(self, finding: Finding) -> str:
         return texts.policy_verdict(dict(finding.params), self._language)
@@ -186,10 +192,13 @@ class View:
         where = texts.Place(
             place.address,
             place.port,
-            hostname=place.host if place.host != place.address else None,
-            tls=(place.address, place.port, place.transport) in self._tls,
+            place.host if place.host != place.address else None,
+            self.speaks_tls(place),
         )
-        return texts.verify(finding.check, dict(finding.params), where)
+        return texts.verify(finding.check, finding.params, where)
+
+    def speaks_tls(self, place: Place) -> bool:
+        return (place.address, place.port, place.transport) in self._tls
 
     def groups(self) -> list[Group]:
         """Return the open findings by check, in the order in which the first of each appears."""

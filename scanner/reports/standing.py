@@ -1,0 +1,126 @@
+"""Pieces of pages that stand as they did when they were last written: most of a report is what it was the day before.
+
+A piece is taken over where all that it shows is equal, by value, to what it showed then.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from operator import attrgetter
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from scanner.engine.catalogue.load import Language
+from scanner.engine.plugins.load import all_checks
+from scanner.reports import texts
+from scanner.reports.model import Finding
+from scanner.reports.page import is_shipped
+from scanner.reports.remedy import hints_for
+from scanner.reports.stationery import current
+from scanner.reports.words import Words
+
+if TYPE_CHECKING:
+    from scanner.reports.render import Group, View
+
+CUT = Markup("\x1a")
+"""Stands in a piece where something is put in later. No value can hold it, as controls are made visible."""
+
+_lasting = attrgetter(
+    *("place.host", "place.address", "place.port", "place.transport.value", "key_target", "known_exploited"),
+    *("confidence.value", "severity.value", "state", "recurrences", "first_seen", "reported", "claimed", "exemption"),
+    "params",
+)
+"""What the row of a finding shows, and its texts are filled with. Left out is what is another nearly every day."""
+
+_happened = attrgetter("kind", "at", "round", "before", "after")
+
+
+class Standing:
+    """Remembers the pieces that were shown last, up to ``most`` bytes of them; any number of threads may ask."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self._known: OrderedDict[Hashable, tuple[object, bytes]] = OrderedDict()
+        self._lock = Lock()
+
+    def parts(self, key: Hashable, shows: object, write: Callable[[], str]) -> list[Markup]:
+        """Return the parts of a piece between its cuts: of that which was written before under the ``key``, where it
+        ``shows`` the same, else of what is written now."""
+        known = self._get(key)
+        if known is not None and known[0] == shows:
+            text = known[1].decode()
+        else:
+            text = str(write())
+            self._put(key, shows, text.encode())
+        return [Markup(part) for part in text.split(CUT)]  # noqa: S704 - what was written is markup
+
+    def _get(self, key: Hashable) -> tuple[object, bytes] | None:
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None:
+                self._known.move_to_end(key)
+            return known
+
+    def _put(self, key: Hashable, shows: object, text: bytes) -> None:
+        with self._lock:
+            before = self._known.pop(key, None)
+            self._known[key] = shows, text
+            self._held += len(text) - (len(before[1]) if before else 0)
+            while self._held > self._most:
+                _, (_, forgotten) = self._known.popitem(last=False)
+                self._held -= len(forgotten)
+
+
+_SHIPPED = Standing(6_000_000)
+"""The pieces that the shipped templates wrote: those of some 5,000 findings, in 12 MB with what they show."""
+
+
+class Pieces:
+    """The pieces of one page. What templates of others write is not remembered: they may show anything."""
+
+    def __init__(self, view: View, language: Language, zone: str) -> None:
+        """``zone`` is that of the page's dates (IANA)."""
+        self._view = view
+        self._language = language
+        self._worded = current().words, zone
+        self._known: dict[str, tuple[str, str]] = {}
+        self._standing = _SHIPPED if is_shipped() else Standing(0)
+
+    def row(self, write: Callable[..., str], by: tuple[Any, ...], finding: Finding, *besides: object) -> list[Markup]:
+        """Return the parts of a finding's row. ``write`` makes it ``by`` what the page writes with, of the finding and
+        of what the page shows ``besides``."""
+        # Plain values in plain tuples: the collector of garbage leaves these alone, however many there are.
+        shows = (
+            self._worded,
+            None if finding.seen_now else finding.last_inspected,
+            *_lasting(finding),
+            tuple(map(_happened, finding.history)),
+            *self._templates(finding.check),
+            self._view.speaks_tls(finding.place),
+            *besides,
+        )
+
+        def written() -> str:
+            view = self._view
+            told = view.evidence(finding), view.policy_verdict(finding), view.verify(finding)
+            return write(*by, finding, *told, *besides)
+
+        return self._standing.parts((str(self._language), finding.number), shows, written)
+
+    def remedies(self, write: Callable[..., str], t: Words, group: Group) -> Markup:
+        """Return what ``write`` makes of how to fix a check, and of whether the products were recognised."""
+        hints, recognised = hints_for(group.check, group.findings, self._language)
+        key = str(self._language), group.check, *(hint.product for hint in hints)
+        shows = self._worded, hints, recognised
+        return self._standing.parts(key, shows, lambda: write(t, hints, recognised))[0]
+
+    def _templates(self, check: str) -> tuple[str, str]:
+        """Return what the texts of a check's findings are made from."""
+        if check not in self._known:
+            entry = all_checks().get(check)
+            self._known[check] = texts.text(check, self._language).evidence, entry.verify if entry else ""
+        return self._known[check]
