@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -146,8 +148,9 @@ _FORM = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECO
 """How JSON is written; the model's moments are in UTC."""
 
 
-def render_json(model: ReportModel, *, indented: bool = True) -> str:
-    """Return the report as JSON, in the order of the model; texts are in the organisation's language, times in UTC.
+def render_json(model: ReportModel, *, indented: bool = True) -> bytes:
+    """Return the report as JSON (UTF-8), in the order of the model; texts are in the organisation's language, times in
+    UTC.
 
     Without ``indented`` it is one line, for machines.
     """
@@ -161,7 +164,7 @@ def render_json(model: ReportModel, *, indented: bool = True) -> str:
     document["fix_first"] = [_action(action, language) for action in model.fix_first]
     gaps = [_fields(host) | {"reasons": [view.reason(each) for each in host.reasons]} for host in model.coverage.gaps]
     document["coverage"] = _fields(model.coverage) | {"gaps": gaps}
-    return orjson.dumps(document, option=_FORM | (orjson.OPT_INDENT_2 if indented else 0)).decode()
+    return orjson.dumps(document, option=_FORM | (orjson.OPT_INDENT_2 if indented else 0))
 
 
 class View:
@@ -243,15 +246,17 @@ class View:
     def finding(self, finding: Finding) -> dict[str, Any]:
         """Return a finding as plain data, with its texts."""
         text = texts.text(finding.check, self._language)
-        return _fields(finding) | {
-            "title": text.title,
-            "impact": text.impact,
-            "fix": text.fix,
-            "evidence": self.evidence(finding),
-            "policy": self.policy_verdict(finding),
-            "verify": self.verify(finding),
-            "params": dict(finding.params),
-        }
+        told = _fields(finding)
+        told.update(
+            title=text.title,
+            impact=text.impact,
+            fix=text.fix,
+            evidence=self.evidence(finding),
+            policy=self.policy_verdict(finding),
+            verify=self.verify(finding),
+            params=dict(finding.params),
+        )
+        return told
 
 
 def without_services(host: InventoryHost) -> str:
@@ -390,4 +395,13 @@ def _action(action: Action, language: Language) -> dict[str, Any]:
 
 def _fields(record: Any) -> dict[str, Any]:
     """Return the fields of one of the model's dataclasses; their values stay as they are."""
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+    kind: Any = type(record)
+    names, values = _reader(kind)
+    return dict(zip(names, values(record), strict=True))
+
+
+@cache
+def _reader(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Return the names of a dataclass's fields, of which there are several, and what reads all of them at once."""
+    names = tuple(kind.__dataclass_fields__)
+    return names, attrgetter(*names)
