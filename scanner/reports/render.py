@@ -87,7 +87,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
     language = Language(model.organisation.language)
     view = View(model, language)
     groups = view.groups()
-    pieces = Pieces(view, language, model.organisation.time_zone)
+    pieces = Pieces(view, language, model)
     return page.render(
         "paper.html" if paper else "report.html",
         language,
@@ -103,6 +103,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         verify=view.verify,
         row=pieces.row,
         remedies_for=pieces.remedies,
+        host_row=pieces.host,
         cut=CUT,
         endpoint=endpoint,
         references=lambda finding: references(finding, words(language)),

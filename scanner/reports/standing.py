@@ -16,8 +16,9 @@ from markupsafe import Markup
 from scanner.engine.catalogue.load import Language
 from scanner.engine.plugins.load import all_checks
 from scanner.reports import texts
-from scanner.reports.model import Finding
+from scanner.reports.model import Finding, ReportModel
 from scanner.reports.page import is_shipped
+from scanner.reports.places import InventoryHost, InventoryService
 from scanner.reports.remedy import hints_for
 from scanner.reports.stationery import current
 from scanner.reports.words import Words
@@ -34,6 +35,12 @@ _lasting = attrgetter(
     "params",
 )
 """What the row of a finding shows, and its texts are filled with. Left out is what is another nearly every day."""
+
+_of_host = attrgetter("outcome.value", "score", "key_target", "domain", "unlisted")
+_of_service = attrgetter(
+    *("port", "transport.value", "protocol", "tls", "product", "version", "tls_versions", "findings"),
+    *("tls_unfinished", "certificate_unseen"),
+)
 
 _happened = attrgetter("kind", "at", "round", "before", "after")
 
@@ -82,11 +89,12 @@ _SHIPPED = Standing(6_000_000)
 class Pieces:
     """The pieces of one page. What templates of others write is not remembered: they may show anything."""
 
-    def __init__(self, view: View, language: Language, zone: str) -> None:
-        """``zone`` is that of the page's dates (IANA)."""
+    def __init__(self, view: View, language: Language, model: ReportModel) -> None:
         self._view = view
+        self._generated = model.generated
+        self._owner = model.organisation.slug
         self._language = language
-        self._worded = current().words, zone
+        self._worded = current().words, model.organisation.time_zone
         self._known: dict[str, tuple[str, str]] = {}
         self._standing = _SHIPPED if is_shipped() else Standing(0)
 
@@ -117,6 +125,16 @@ class Pieces:
         key = str(self._language), group.check, *(hint.product for hint in hints)
         shows = self._worded, hints, recognised
         return self._standing.parts(key, shows, lambda: write(t, hints, recognised))[0]
+
+    def host(self, write: Callable[..., str], by: tuple[Any, ...], host: InventoryHost) -> Markup:
+        """Return a host with its services, which ``write`` makes ``by`` what the page writes with."""
+        shows = self._worded, *_of_host(host), *map(self._of_service, host.services)
+        key = str(self._language), self._owner, host.host, host.address
+        return self._standing.parts(key, shows, lambda: write(*by, host))[0]
+
+    def _of_service(self, service: InventoryService) -> tuple[Any, ...]:
+        leaf = service.certificate
+        return (*_of_service(service), leaf and leaf.not_after, leaf is not None and leaf.not_after < self._generated)
 
     def _templates(self, check: str) -> tuple[str, str]:
         """Return what the texts of a check's findings are made from."""

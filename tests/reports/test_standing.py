@@ -11,9 +11,10 @@ from django.test import override_settings
 from markupsafe import Markup
 
 from scanner.engine.catalogue.load import Language
-from scanner.engine.model import Confidence, Exchange, Severity
+from scanner.engine.model import Confidence, Exchange, Outcome, Severity, Transport
 from scanner.reports import standing, texts
 from scanner.reports.model import Event, Finding, ReportModel
+from scanner.reports.places import Certificate, InventoryHost, InventoryService
 from scanner.reports.render import render_html
 from scanner.reports.standing import CUT, Standing
 from scanner.reports.stationery import found, written_on
@@ -49,6 +50,34 @@ CHANGED: dict[str, object] = {
 }
 
 
+CHANGED_HOST: dict[str, object] = {
+    "host": "other.example.org",
+    "address": "192.0.2.99",
+    "target": "192.0.2.0/24",
+    "key_target": False,
+    "outcome": Outcome.PARTIAL,
+    "worst": None,
+    "score": 12.5,
+    "services": (),
+    "domain": True,
+    "unlisted": "8000-8010",
+}
+CHANGED_SERVICE: dict[str, object] = {
+    "port": 9999,
+    "transport": Transport.UDP,
+    "protocol": "unknown",
+    "tls": None,
+    "product": "Valkey",
+    "version": "99",
+    "tls_versions": ("TLSv1.0", "TLSv1.3"),
+    "certificate": Certificate("CN=other", "CN=issuer", NOW - DAY),
+    "findings": 77,
+    "products": ("valkey",),
+    "tls_unfinished": True,
+    "certificate_unseen": True,
+}
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(standing, "_SHIPPED", Standing(1_000_000))
@@ -73,6 +102,37 @@ def test_a_finding_of_which_anything_has_changed_is_shown_as_it_is_now(name: str
     before = busy(language)
     render_html(before)
     now = with_first(before, **{name: CHANGED[name]})
+    assert render_html(now) == written_anew(now)
+
+
+def with_host(model: ReportModel, **changes: object) -> ReportModel:
+    first = replace(model.inventory[0], **changes)  # type: ignore[arg-type]  # fields by name
+    return replace(model, inventory=(first, *model.inventory[1:]))
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(InventoryHost)])
+def test_a_host_of_which_anything_has_changed_is_shown_as_it_is_now(name: str) -> None:
+    render_html(busy())
+    now = with_host(busy(), **{name: CHANGED_HOST[name]})
+    assert render_html(now) == written_anew(now)
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(InventoryService)])
+def test_a_service_of_which_anything_has_changed_is_shown_as_it_is_now(name: str) -> None:
+    first, *others = busy().inventory[0].services
+    before = with_host(busy(), services=(replace(first, tls=False, tls_versions=(), certificate=None), *others))
+    render_html(before)
+    changed = replace(before.inventory[0].services[0], **{name: CHANGED_SERVICE[name]})  # type: ignore[arg-type]  # fields by name
+    now = with_host(before, services=(changed, *others))
+    assert render_html(now) == written_anew(now)
+
+
+def test_a_certificate_that_has_expired_since_is_shown_as_late() -> None:
+    leaf = Certificate("CN=a", "CN=b", NOW + DAY)
+    first, *others = busy().inventory[0].services
+    before = with_host(busy(), services=(replace(first, certificate=leaf), *others))
+    render_html(before)
+    now = replace(before, generated=before.generated + 2 * DAY)
     assert render_html(now) == written_anew(now)
 
 
