@@ -196,18 +196,32 @@ def test_a_value_can_not_cut_a_piece() -> None:
     assert render_html(hostile) == written_anew(hostile)
 
 
-def test_what_was_not_shown_for_longest_is_forgotten_first() -> None:
-    kept, written = Standing(20), list[str]()
+class Asked:
+    """Counts what had to be written when pieces of eight bytes were asked for."""
 
-    def asked(name: str, shows: str = "as it was") -> None:
-        def write() -> str:
-            written.append(name)
-            return Markup("1234") + CUT + Markup("5678")
+    def __init__(self, most: int) -> None:
+        self._standing = Standing(most)
+        self.written = 0
 
-        assert kept.parts(name, shows, write) == ["1234", "5678"]
+    def __call__(self, key: int, shows: str) -> None:
+        assert self._standing.parts(key, shows, self._write) == ["1234", "567"]
 
-    for name in ("a", "b", "a", "c", "a", "b"):
-        asked(name)
-    assert written == ["a", "b", "c", "b"]
-    asked("b", "changed")
-    assert written[4:] == ["b"]
+    def _write(self) -> str:
+        self.written += 1
+        return Markup("1234") + CUT + Markup("567")
+
+
+def test_a_piece_is_written_again_only_when_it_shows_something_else() -> None:
+    asked = Asked(500)
+    for shows in ("this", "this", "that", "that", "this"):
+        asked(1, shows)
+    assert asked.written == 3
+
+
+def test_no_more_is_remembered_than_fits_and_of_more_that_comes_round_in_a_circle_some_is_found_again() -> None:
+    asked = Asked(500)
+    for turn in range(50):
+        for key in range(100):
+            asked(key, "as it was")
+        assert turn or asked.written == 100
+    assert 50 * 100 * (1 - 500 / 8 / 100) < asked.written < 50 * 100
