@@ -67,7 +67,7 @@ class Standing:
         else:
             text = str(write())
             self._put(key, shows, text.encode())
-        return [Markup(part) for part in text.split(CUT)]  # noqa: S704 - what was written is markup
+        return _cut(text)
 
     def _put(self, key: Hashable, shows: object, text: bytes) -> None:
         with self._lock:
@@ -80,6 +80,10 @@ class Standing:
                 at = randrange(len(self._keys))  # noqa: S311 - no secret
                 self._keys[at], self._keys[-1] = self._keys[-1], self._keys[at]
                 self._held -= len(self._known.pop(self._keys.pop())[1])
+
+
+def _cut(text: str) -> list[Markup]:
+    return [Markup(part) for part in text.split(CUT)]  # noqa: S704 - what was written is markup
 
 
 _SHIPPED = Standing(6_000_000)
@@ -96,11 +100,19 @@ class Pieces:
         self._language = language
         self._worded = current().words, model.organisation.time_zone
         self._known: dict[str, tuple[str, str]] = {}
-        self._standing = _SHIPPED if is_shipped() else Standing(0)
+        self._standing = _SHIPPED if is_shipped() else None
 
     def row(self, write: Callable[..., str], by: tuple[Any, ...], finding: Finding, *besides: object) -> list[Markup]:
         """Return the parts of a finding's row. ``write`` makes it ``by`` what the page writes with, of the finding and
         of what the page shows ``besides``."""
+
+        def written() -> str:
+            view = self._view
+            told = view.evidence(finding), view.policy_verdict(finding), view.verify(finding)
+            return write(*by, finding, *told, *besides)
+
+        if self._standing is None:
+            return _cut(str(written()))
         # Plain values in plain tuples: the collector of garbage leaves these alone, however many there are.
         shows = (
             self._worded,
@@ -111,12 +123,6 @@ class Pieces:
             self._view.speaks_tls(finding.place),
             *besides,
         )
-
-        def written() -> str:
-            view = self._view
-            told = view.evidence(finding), view.policy_verdict(finding), view.verify(finding)
-            return write(*by, finding, *told, *besides)
-
         return self._standing.parts((str(self._language), finding.number), shows, written)
 
     def remedies(self, write: Callable[..., str], t: Words, group: Group) -> Markup:
@@ -124,13 +130,17 @@ class Pieces:
         hints, recognised = hints_for(group.check, group.findings, self._language)
         key = str(self._language), group.check, *(hint.product for hint in hints)
         shows = self._worded, hints, recognised
-        return self._standing.parts(key, shows, lambda: write(t, hints, recognised))[0]
+        return self._whole(key, shows, lambda: write(t, hints, recognised))
 
     def host(self, write: Callable[..., str], by: tuple[Any, ...], host: InventoryHost) -> Markup:
         """Return a host with its services, which ``write`` makes ``by`` what the page writes with."""
         shows = self._worded, *_of_host(host), *map(self._of_service, host.services)
         key = str(self._language), self._owner, host.host, host.address
-        return self._standing.parts(key, shows, lambda: write(*by, host))[0]
+        return self._whole(key, shows, lambda: write(*by, host))
+
+    def _whole(self, key: Hashable, shows: object, write: Callable[[], str]) -> Markup:
+        """Return a piece that has no cuts."""
+        return _cut(str(write()))[0] if self._standing is None else self._standing.parts(key, shows, write)[0]
 
     def _of_service(self, service: InventoryService) -> tuple[Any, ...]:
         leaf = service.certificate
