@@ -140,7 +140,7 @@ def name_of(organisation: Organisation, language: Language) -> str:
 
 def seen(finding: Finding, language: Language) -> str:
     """Return what was seen of a finding, as far as a letter shows it."""
-    return line(texts.evidence(finding.check, dict(finding.params), language), SEEN)
+    return line(texts.evidence(finding.check, finding.params, language), SEEN)
 
 
 def wrapped(sentence: str, language: Language) -> str:

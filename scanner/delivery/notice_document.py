@@ -124,7 +124,7 @@ def render_notice(notice: NoticeModel, language: Language) -> str:
         "vantages": vocabulary.listed([vocabulary(f"vantage.{each}") for each in notice.vantages]),
         "numbers": lambda findings: numbers(findings, vocabulary),
         "text_of": lambda check: texts.text(check, language),
-        "evidence": lambda finding: texts.evidence(finding.check, dict(finding.params), language),
+        "evidence": lambda finding: texts.evidence(finding.check, finding.params, language),
         "endpoint": lambda place: texts.endpoint(place.host, place.port, place.transport),
     }
     return fill("notice", "notice.html", context)

@@ -247,7 +247,7 @@ class _Writer:
         """Return the finding's row, and what stands below it across the table."""
         t, place, text = self.t, finding.place, texts.text(finding.check, self._language)
         due = self._dates.day(finding.deadline) if finding.deadline else t("deadline.none")
-        evidence = texts.evidence(finding.check, dict(finding.params), self._language)
+        evidence = texts.evidence(finding.check, finding.params, self._language)
         return (
             [
                 str(finding.number),

@@ -253,7 +253,7 @@ def drafted(this: Round, organisation: Organisation, model: ReportModel, languag
         language=str(language),
         generated=model.generated,
         html=pack(page, Like.PAGES),
-        json=pack(render_json(told, indented=False).encode(), Like.PAGES),
+        json=pack(render_json(told, indented=False), Like.PAGES),
         digest=hashlib.sha256(page).hexdigest(),
     )
 

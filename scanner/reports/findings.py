@@ -37,23 +37,32 @@ class Past:
     exemptions: Mapping[int, Exemption] = field(default_factory=dict)
 
 
+_NO_PAST = Past()
+
+# An enum finds its member in ten times the time, and there are thousands of findings.
+_SEVERITIES = {str(each): each for each in Severity}
+_CONFIDENCES = {str(each): each for each in Confidence}
+_TRANSPORTS = {str(each): each for each in Transport}
+
+
 def report_finding(
     row: FindingRow, services: Services, events: Events, now: dt.datetime, past: Past | None = None
 ) -> Finding:
     """Return a stored finding for the report; ``services`` are those that the round saw."""
     check = all_checks().get(row.check_id)
-    service = services.get((row.host, row.port, Transport(row.transport)))
-    past = past or Past()
+    transport = _TRANSPORTS[row.transport]
+    service = services.get((row.host, row.port, transport))
+    past = past or _NO_PAST
     return Finding(
         number=row.pk,
         check=row.check_id,
         state=row.state,
-        severity=Severity(row.severity),
-        confidence=Confidence(row.confidence),
-        place=Place(row.host, next(iter(row.addresses), ""), row.port, Transport(row.transport)),
+        severity=_SEVERITIES[row.severity],
+        confidence=_CONFIDENCES[row.confidence],
+        place=Place(row.host, row.addresses[0] if row.addresses else "", row.port, transport),
         service=service.protocol if service else "",
-        params=tuple((name, value) for name, value in row.params),
-        exchanges=tuple(Exchange(**exchange) for exchange in row.exchanges),
+        params=tuple(map(tuple, row.params)),
+        exchanges=tuple([Exchange(**each) for each in row.exchanges]),
         cwe=check.cwe if check else (),
         references=check.references if check else (),
         known_exploited=row.known_exploited,

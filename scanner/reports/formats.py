@@ -57,7 +57,7 @@ def _files(model: ReportModel, form: ReportFormat) -> Mapping[str, bytes]:
         case ReportFormat.HTML:
             return {".html": render_html(model).encode()}
         case ReportFormat.JSON:
-            return {".json": render_json(model).encode()}
+            return {".json": render_json(model)}
         case ReportFormat.PDF:
             return {".pdf": render_pdf(model)}
         case ReportFormat.CSV:

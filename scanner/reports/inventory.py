@@ -162,7 +162,8 @@ def certificate_of(facts: TlsFacts | None) -> Certificate | None:
 
 
 def _counted(service: InventoryService, host: str, counts: Counter[Where]) -> InventoryService:
-    return replace(service, findings=counts[host, service.port, service.transport])
+    findings = counts[host, service.port, service.transport]
+    return replace(service, findings=findings) if findings else service
 
 
 def _service(service: Service, coverage: Coverage) -> InventoryService:

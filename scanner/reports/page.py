@@ -64,6 +64,11 @@ def fill(folder: str, template: str, context: Mapping[str, object]) -> str:
     return environment(folder).get_template(template).render(_dressed(stationery, context))
 
 
+def is_shipped() -> bool:
+    """Tell whether all templates are the shipped ones on the present stationery."""
+    return not _with_templates(current())
+
+
 @contextmanager
 def strictly() -> Iterator[None]:
     """Let nothing stand in, within, for a template that can't be used: what it raises (mostly

@@ -228,7 +228,7 @@ def _history(organisation: Organisation, since: dt.datetime) -> Mapping[int, Seq
     """Return what happened to each finding, the oldest first."""
     history: dict[int, list[model.Event]] = defaultdict(list)
     for number, kind, at, told_by, detail in _HISTORY(organisation=organisation, since=since):
-        before, after = (_severity(detail.get(name)) for name in ("severity_before", "severity"))
+        before, after = _severity(detail.get("severity_before")), _severity(detail.get("severity"))
         history[number].append(model.Event(kind, at, told_by, before, after))
     return history
 

@@ -106,20 +106,24 @@ def hints_for(check: str, findings: Iterable[Finding], language: Language) -> tu
     """
     known = _known(check)
     here = {product for finding in findings for product in finding.products}
-    fitting = [remedy for remedy in known if here.intersection(remedy.products)]
-    hints = (
-        Hint(
-            product=each.name,
-            text=tuple(each.texts[language].split("`")),
-            steps=each.steps,
-            after=each.after,
-            elsewhere=each.elsewhere,
-            tried=each.tried(check),
-            release=each.release,
-        )
-        for each in fitting or known
+    fitting = tuple(at for at, remedy in enumerate(known) if here.intersection(remedy.products))
+    hints = tuple(_hint(check, at, language) for at in fitting or range(len(known)))
+    return hints, bool(fitting) or len(known) == 1
+
+
+@cache
+def _hint(check: str, at: int, language: Language) -> Hint:
+    """Return the remedy that is ``at`` this place among those of a check."""
+    remedy = _known(check)[at]
+    return Hint(
+        product=remedy.name,
+        text=tuple(remedy.texts[language].split("`")),
+        steps=remedy.steps,
+        after=remedy.after,
+        elsewhere=remedy.elsewhere,
+        tried=remedy.tried(check),
+        release=remedy.release,
     )
-    return tuple(hints), bool(fitting) or len(known) == 1
 
 
 @cache

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -24,6 +26,7 @@ from scanner.reports.identity import office_name
 from scanner.reports.model import Action, Finding, Name, NotInspected, Reason, ReportModel
 from scanner.reports.places import InventoryHost, Place
 from scanner.reports.remedy import hints_for
+from scanner.reports.standing import CUT, Pieces
 from scanner.reports.words import Words, percents, words
 
 SCHEMA = "roundsman.report/2"
@@ -84,6 +87,7 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
     language = Language(model.organisation.language)
     view = View(model, language)
     groups = view.groups()
+    pieces = Pieces(view, language, model)
     return page.render(
         "paper.html" if paper else "report.html",
         language,
@@ -97,10 +101,15 @@ def render_html(model: ReportModel, *, paper: bool = False) -> str:
         evidence=view.evidence,
         policy_verdict=view.policy_verdict,
         verify=view.verify,
+        row=pieces.row,
+        remedies_for=pieces.remedies,
+        host_row=pieces.host,
+        cut=CUT,
         endpoint=endpoint,
         references=lambda finding: references(finding, words(language)),
         ports=ports_asked(model.round.ports, words(language)),
         versions=lambda service: words(language).listed([version_name(each) for each in service.tls_versions]),
+        product=lambda service: " ".join(filter(None, (service.product, service.version))) or "—",
         why=view.why,
         why_not=view.why_not(),
         gaps=gap_groups(model.coverage.gaps),
@@ -140,8 +149,9 @@ _FORM = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECO
 """How JSON is written; the model's moments are in UTC."""
 
 
-def render_json(model: ReportModel, *, indented: bool = True) -> str:
-    """Return the report as JSON, in the order of the model; texts are in the organisation's language, times in UTC.
+def render_json(model: ReportModel, *, indented: bool = True) -> bytes:
+    """Return the report as JSON (UTF-8), in the order of the model; texts are in the organisation's language, times in
+    UTC.
 
     Without ``indented`` it is one line, for machines.
     """
@@ -155,7 +165,7 @@ def render_json(model: ReportModel, *, indented: bool = True) -> str:
     document["fix_first"] = [_action(action, language) for action in model.fix_first]
     gaps = [_fields(host) | {"reasons": [view.reason(each) for each in host.reasons]} for host in model.coverage.gaps]
     document["coverage"] = _fields(model.coverage) | {"gaps": gaps}
-    return orjson.dumps(document, option=_FORM | (orjson.OPT_INDENT_2 if indented else 0)).decode()
+    return orjson.dumps(document, option=_FORM | (orjson.OPT_INDENT_2 if indented else 0))
 
 
 class View:
@@ -176,7 +186,7 @@ class View:
         return (name.zh or name.en) if self._language is Language.ZH_HANS else (name.en or name.zh)
 
     def evidence(self, finding: Finding) -> str:
-        return texts.evidence(finding.check, dict(finding.params), self._language)
+        return texts.evidence(finding.check, finding.params, self._language)
 
     def policy_verdict(self, finding: Finding) -> str:
         return texts.policy_verdict(dict(finding.params), self._language)
@@ -186,10 +196,13 @@ class View:
         where = texts.Place(
             place.address,
             place.port,
-            hostname=place.host if place.host != place.address else None,
-            tls=(place.address, place.port, place.transport) in self._tls,
+            place.host if place.host != place.address else None,
+            self.speaks_tls(place),
         )
-        return texts.verify(finding.check, dict(finding.params), where)
+        return texts.verify(finding.check, finding.params, where)
+
+    def speaks_tls(self, place: Place) -> bool:
+        return (place.address, place.port, place.transport) in self._tls
 
     def groups(self) -> list[Group]:
         """Return the open findings by check, in the order in which the first of each appears."""
@@ -234,15 +247,17 @@ class View:
     def finding(self, finding: Finding) -> dict[str, Any]:
         """Return a finding as plain data, with its texts."""
         text = texts.text(finding.check, self._language)
-        return _fields(finding) | {
-            "title": text.title,
-            "impact": text.impact,
-            "fix": text.fix,
-            "evidence": self.evidence(finding),
-            "policy": self.policy_verdict(finding),
-            "verify": self.verify(finding),
-            "params": dict(finding.params),
-        }
+        told = _fields(finding)
+        told.update(
+            title=text.title,
+            impact=text.impact,
+            fix=text.fix,
+            evidence=self.evidence(finding),
+            policy=self.policy_verdict(finding),
+            verify=self.verify(finding),
+            params=dict(finding.params),
+        )
+        return told
 
 
 def without_services(host: InventoryHost) -> str:
@@ -381,4 +396,13 @@ def _action(action: Action, language: Language) -> dict[str, Any]:
 
 def _fields(record: Any) -> dict[str, Any]:
     """Return the fields of one of the model's dataclasses; their values stay as they are."""
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+    kind: Any = type(record)
+    names, values = _reader(kind)
+    return dict(zip(names, values(record), strict=True))
+
+
+@cache
+def _reader(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Return the names of a dataclass's fields, of which there are several, and what reads all of them at once."""
+    names = tuple(kind.__dataclass_fields__)
+    return names, attrgetter(*names)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from scanner.engine.catalogue.load import Language, Text
 from scanner.engine.hostile import line
@@ -47,8 +47,12 @@ _SAFE_NESTED = re.compile(r"[A-Za-z0-9._:/@%+=,\[\]-]+")
 _SUBSTITUTION = re.compile(r"\$\(|`|<<")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+_Pairs = tuple[tuple[str, str], ...]
+Params = Mapping[str, str] | _Pairs
+"""What was seen, by the names that texts give it."""
+
+
+class Place(NamedTuple):
     """Where a finding lives: canonical address, port, and the name it was registered under, if any."""
 
     address: str
@@ -91,14 +95,14 @@ def text(check: str, language: Language) -> Text:
     return own_texts(language).get(check, entry.texts[language])
 
 
-def evidence(check: str, params: Mapping[str, str], language: Language) -> str:
+def evidence(check: str, params: Params, language: Language) -> str:
     """Return what was seen, as one printable line. Words of our own among the params are translated. What was not seen
     at all is a dash, or, where a clause of its own tells it, left out."""
-    return _evidence(text(check, language).evidence, tuple(params.items()), words(language))
+    return _evidence(text(check, language).evidence, _pairs(params), words(language))
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _evidence(template: str, params: tuple[tuple[str, str], ...], vocabulary: Words) -> str:
+def _evidence(template: str, params: _Pairs, vocabulary: Words) -> str:
     values = {}
     for name, value in params:
         if value in ("", NOTHING):
@@ -127,19 +131,23 @@ def policy_verdict(params: Mapping[str, str], language: Language) -> str:
     )
 
 
-def verify(check: str, params: Mapping[str, str], place: Place) -> str:
+def verify(check: str, params: Params, place: Place) -> str:
     """Return a shell command that shows the finding, with every value quoted; empty when the check has none."""
     entry = all_checks().get(check)
-    template = entry.verify if entry else ""
-    if f" {{{OPTIONS}}}" in template:
-        upgrade = _STARTTLS.search(params.get(OPTIONS, ""))
-        template = _NOT_BY_OPENSSL.get(upgrade[1], template) if upgrade else template
-    return _command(template, tuple(params.items()), place) if template else ""
+    return _verify(entry.verify, _pairs(params), place) if entry and entry.verify else ""
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _command(template: str, params: tuple[tuple[str, str], ...], place: Place) -> str:
-    return command(template, dict(params), place)
+def _verify(template: str, params: _Pairs, place: Place) -> str:
+    values = dict(params)
+    if f" {{{OPTIONS}}}" in template:
+        upgrade = _STARTTLS.search(values.get(OPTIONS, ""))
+        template = _NOT_BY_OPENSSL.get(upgrade[1], template) if upgrade else template
+    return command(template, values, place) if template else ""
+
+
+def _pairs(params: Params) -> _Pairs:
+    return params if isinstance(params, tuple) else tuple(params.items())
 
 
 def command(template: str, params: Mapping[str, str], place: Place) -> str:

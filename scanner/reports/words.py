@@ -34,7 +34,7 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     never read as templates themselves.
     """
     return "".join(
-        literal if name is None else f"{literal}{values.get(name, MISSING)}" for literal, name in pieces(template)
+        [literal if name is None else f"{literal}{values.get(name, MISSING)}" for literal, name in pieces(template)]
     )
 
 

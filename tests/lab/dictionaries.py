@@ -79,8 +79,7 @@ def _pages() -> Iterator[bytes]:
         checks = list(catalogue())
         for first in range(0, len(checks), CHECKS_OF_A_REPORT):
             about = _about(report, checks[first : first + CHECKS_OF_A_REPORT])
-            for page in (render_html(about), render_json(about, indented=False)):
-                whole = page.encode()
+            for whole in (render_html(about).encode(), render_json(about, indented=False)):
                 yield from (whole[at : at + PIECE] for at in range(0, len(whole), PIECE))
 
 

@@ -106,7 +106,7 @@ def test_a_check_that_could_not_be_told_leaves_the_rest_of_its_facet_inspected()
 
     assert f"22/tcp, only “{title}”" in shown(model)
     assert table(model, "gaps")[1][-2] == f"only “{title}”"
-    assert '"check": "SSH-PASSWORD"' in render_json(model)
+    assert '"check": "SSH-PASSWORD"' in render_json(model).decode()
 
 
 def test_a_host_that_was_left_out_without_a_word_is_listed_all_the_same() -> None:

@@ -261,7 +261,7 @@ def test_json_holds_schema_texts_and_every_finding(model: Make, language: str) -
 
 
 def test_json_is_laid_out_for_people_and_times_are_utc() -> None:
-    text = render_json(sample.busy())
+    text = render_json(sample.busy()).decode()
     document = json.loads(text)
 
     assert text == json.dumps(document, ensure_ascii=False, indent=2) + "\n"

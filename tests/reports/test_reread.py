@@ -16,14 +16,14 @@ from tests.reports.sample import busy, clean, crowded, unreachable
 def test_the_model_comes_back_as_it_was(sample: object) -> None:
     assert callable(sample)
     model = sample()
-    again = model_of(render_json(model, indented=False).encode())
+    again = model_of(render_json(model, indented=False))
     assert again == model
     assert render_html(again) == render_html(model)
 
 
 def test_what_changed_is_found_among_the_findings() -> None:
     model = busy()
-    again = model_of(render_json(model).encode())
+    again = model_of(render_json(model))
     for name in ("new", "reopened", "fixed", "still_open", "not_inspected", "overdue"):
         assert getattr(again.changes, name) == getattr(model.changes, name), name
         assert getattr(model.changes, name)

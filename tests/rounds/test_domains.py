@@ -119,7 +119,7 @@ def test_the_report_names_the_domain_without_a_port(water: None, zone: Zone) -> 
     assert f'<span class="address">{NAME}</span>' in page
     assert f"{NAME}:0" not in page
     assert "/dns" not in page
-    assert f'"host": "{NAME}"' in render_json(model)
+    assert f'"host": "{NAME}"' in render_json(model).decode()
 
 
 def test_without_a_resolver_the_domain_is_not_inspected_and_nothing_is_closed(water: None, zone: Zone) -> None:
