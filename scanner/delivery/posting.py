@@ -25,10 +25,11 @@ from scanner.delivery.recipients import Recipient, recipients
 from scanner.delivery.reply_form import file_name, reply_form
 from scanner.engine.catalogue.load import Language
 from scanner.packing import Like, pack
+from scanner.prepared import AnyOf, Given, Prepared
+from scanner.remediation.follow import round_of
 from scanner.reports.stationery import stationery_of
 from scanner.reports.words import words
 from scanner.rounds.clock import BY_PLAN
-from scanner.rounds.models import Round
 
 
 def issue_for_round(round_id: int, now: datetime, only: Collection[int] | None = None) -> list[Notice]:
@@ -36,14 +37,23 @@ def issue_for_round(round_id: int, now: datetime, only: Collection[int] | None =
 
     Doing it again adds nothing.
     """
-    this = Round.objects.select_related("plan").get(pk=round_id)
+    this = round_of(round_id)
     for due in notices_due(this, only):
         by = BY_PLAN.format(name=this.plan.name if this.plan else "")
         issue(due.organisation, this, due.findings, by=by, now=now, to_check=due.to_check)
-    chosen = Notice.objects.filter(round=this, organisation__in=this.owners(only))
-    notices = list(chosen.select_related("organisation"))
+    owners = list(this.owners().values_list("pk", flat=True)) if only is None else only
+    issued = (each for part in _OWNERS.parts(owners) for each in _ISSUED(round=this, **part))
+    notices = sorted(issued, key=lambda each: each.pk)
     _post_each(notices, now)
     return notices
+
+
+_OWNERS = AnyOf(16)
+_ISSUED = Prepared(
+    lambda: Notice.objects.filter(round=Given("round"), organisation__pk__in=_OWNERS.places).select_related(
+        "organisation"
+    )
+)
 
 
 def post_waiting(now: datetime) -> int:
