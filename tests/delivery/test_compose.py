@@ -130,6 +130,13 @@ def test_no_subject_and_no_name_breaks_a_header(subject: str, name: str) -> None
     )
 
 
+@pytest.mark.parametrize("length", range(70, 90))
+def test_a_very_long_word_in_a_subject_or_name_leaves_no_empty_line_in_the_head(length: int) -> None:
+    long = f"{'x' * 77} {'y' * length}"
+    message = read(compose(mail(subject=long), Sender(long, OFFICE.address)))
+    assert (message["Subject"], message["Auto-Submitted"]) == (long, "auto-generated")
+
+
 def test_a_message_id_with_a_long_domain_is_sent_as_it_is() -> None:
     long = f"<{'a' * 40}@{'sub.' * 20}example>"
     assert f"Message-ID: {long}\r\n".encode() in compose(mail(message_id=long), OFFICE)
