@@ -1,7 +1,7 @@
 """Builds the mail itself: headers and parts as a mail server takes them.
 
-No value reaches a header before it is one printable line, so that nobody can add headers of their own; the library
-refuses line breaks on top of that. A mail is put together from lines, without their ends: nothing is copied twice.
+No value reaches a header before it is one printable line, or an address that is, so that nobody can add headers of
+their own. A mail is put together from lines, without their ends, at the very end: nothing is copied twice.
 """
 
 from __future__ import annotations

@@ -116,6 +116,12 @@ def test_control_characters_in_a_value_add_no_header(field: str) -> None:
     assert read(raw)["Auto-Submitted"] == "auto-generated"
 
 
+def test_control_characters_in_a_file_s_name_and_kind_add_no_header() -> None:
+    _, part = read(compose(mail(files=(File(EVIL, f"text/{EVIL}", b"x"),)), OFFICE)).iter_parts()
+    assert set(part.keys()) == {"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"}
+    assert part.get_payload(decode=True) == b"x"
+
+
 @given(st.text(max_size=300), st.text(max_size=60))
 def test_no_subject_and_no_name_breaks_a_header(subject: str, name: str) -> None:
     raw = compose(mail(subject=subject), Sender(name, OFFICE.address))
