@@ -1,19 +1,20 @@
 """Builds the mail itself: headers and parts as a mail server takes them.
 
-No value reaches a header before it is one printable line, so that nobody can add headers of their own; the library
-refuses line breaks on top of that. A mail is put together from lines, without their ends: nothing is copied twice.
+No value reaches a header before it is one printable line, or an address that is, so that nobody can add headers of
+their own. A mail is put together from lines, without their ends, at the very end: nothing is copied twice.
 """
 
 from __future__ import annotations
 
+import re
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
-from email.message import MIMEPart
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
@@ -35,8 +36,14 @@ _BASE64_LINE = 76
 
 _BASE64_LINES = Struct(f"{_BASE64_LINE}s" * 64)
 
-_REMEMBERED = 100
-"""Headers that are kept as they were folded: every contact of an organisation gets the same, the next moment."""
+_LONGEST_WORD = 60
+"""Characters of a word that a header holds as it is: a longer one the library can't fold, or leaves empty lines."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{0,60}")
+"""Names of files that need no quoting or folding."""
+
+_PIECE = re.compile(r".{1,60}(?<!%)(?<!%.)")
+"""As much of a name as one line holds, quoted with percent signs; none of these is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +87,17 @@ def compose(mail: Mail, sender: Sender) -> bytes:
 
 
 def _headers(mail: Mail, sender: Sender) -> list[bytes]:
-    """Return what stands above the parts. Only headers that the library wrote are folded over several lines."""
+    """Return what stands above the parts. Only what people wrote is folded over several lines."""
     headers = [f"Message-ID: {line(mail.message_id, 900)}"]
     if mail.decline:
         uri = f"mailto:{quote(sender.reply_to or ascii_address(sender.address), safe='@')}?subject="
         headers.append(line(f"List-Unsubscribe: <{uri}{quote(line(mail.decline))}>", 900))
-    headers.append(_from(line(sender.name), ascii_address(sender.address)))
+    headers.append(f"From: {_named(line(sender.name), _written(ascii_address(sender.address)))}")
     headers.append(f"To: {_written(ascii_address(mail.recipient))}")
     if sender.reply_to:
         headers.append(f"Reply-To: {_written(sender.reply_to)}")
     headers += [
-        _subject(line(mail.subject, 400)),
+        f"Subject: {_words('Subject', line(mail.subject, 400))}",
         f"Date: {format_datetime(mail.created)}",
         "Auto-Submitted: auto-generated",  # RFC 3834 section 5: no robot is to answer
         "X-Auto-Response-Suppress: All",
@@ -99,25 +106,27 @@ def _headers(mail: Mail, sender: Sender) -> list[bytes]:
     return [header.encode("ascii") for header in headers]
 
 
+@lru_cache(1000)
 def _written(address: str) -> str:
     """Return an address as the library writes it; it refuses some that :func:`ascii_address` lets pass."""
     return Address(addr_spec=address).addr_spec
 
 
-@lru_cache(_REMEMBERED)
-def _from(name: str, address: str) -> str:
-    return _folded("From", Address(name, addr_spec=address))
+def _named(name: str, address: str) -> str:
+    if len(name) <= _LONGEST_WORD and _is_plain(name):
+        return formataddr((name, address))
+    return f"{_words('From', name, plain=False)} <{address}>"
 
 
-@lru_cache(_REMEMBERED)
-def _subject(subject: str) -> str:
-    return _folded("Subject", subject)
+def _words(header: str, text: str, *, plain: bool = True) -> str:
+    """Return text as a header holds it: as it is, or, unless ``plain``, as words that are encoded (RFC 2047)."""
+    charset = "us-ascii" if plain and _is_plain(text) else "utf-8"
+    return Header(text, charset, header_name=header).encode(linesep=SMTP.linesep)
 
 
-def _folded(name: str, value: str | Address) -> str:
-    """Return a header as the library folds it, text beyond ASCII as words (RFC 2047), without its last line's end."""
-    header: str = SMTP.header_factory(name, value).fold(policy=SMTP)
-    return header.removesuffix(SMTP.linesep)
+def _is_plain(text: str) -> bool:
+    """Tell whether a header can hold text as it is: it can be folded, and isn't taken for encoded words."""
+    return text.isascii() and "=?" not in text and all(len(word) <= _LONGEST_WORD for word in text.split(" "))
 
 
 def _multipart(kind: str, mark: str, parts: Iterable[list[bytes]]) -> list[bytes]:
@@ -156,20 +165,26 @@ def _text(text: str, kind: str) -> list[bytes]:
 
 
 def _attached(file: File) -> list[bytes]:
-    return [_head(line(file.name, 150), file.media_type), *_base64(file.content), b""]
-
-
-@lru_cache(_REMEMBERED)
-def _head(name: str, media_type: str) -> bytes:
-    """Return the headers of an attached file, and the end of the line above its content."""
-    main, _, sub = media_type.partition("/")
+    main, _, sub = line(file.media_type).partition("/")
     # What is not said to be UTF-8 counts as US-ASCII (RFC 2046 section 4.1.2), and is shown as garbage.
-    said = {"charset": "utf-8"} if main == "text" else {}
-    part = MIMEPart(policy=SMTP)
-    part.set_content(
-        b"", maintype=main, subtype=sub or "octet-stream", disposition="attachment", filename=name, params=said
+    charset = '; charset="utf-8"' if main == "text" else ""
+    headers = (
+        f"Content-Type: {main}/{sub or 'octet-stream'}{charset}",
+        "Content-Transfer-Encoding: base64",
+        _disposition(line(file.name, 150).strip()),
     )
-    return part.as_bytes().removesuffix(_END)
+    return [*(header.encode("ascii") for header in headers), b"", *_base64(file.content), b""]
+
+
+def _disposition(name: str) -> str:
+    """Return under what name a file is attached; one of other than a few letters in pieces (RFC 2231)."""
+    if _PLAIN_NAME.fullmatch(name):
+        said = [f'filename="{name}"']
+    else:
+        pieces = _PIECE.findall(f"utf-8''{quote(name, safe='')}")
+        several = len(pieces) > 1
+        said = [f"filename*{f'{number}*' if several else ''}={piece}" for number, piece in enumerate(pieces)]
+    return ";\r\n ".join(["Content-Disposition: attachment", *said])
 
 
 def _base64(content: bytes) -> list[bytes]:

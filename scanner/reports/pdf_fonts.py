@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,24 +37,23 @@ class Fonts(dict[Any, Any]):
     def __setitem__(self, key: Any, font: Any) -> None:
         same = (each.file_content for each in self.values() if each.file_content == font.file_content)
         font.file_content = next(same, font.file_content)
-        font.subset = partial(_cut_down, font, font.subset)
+        font.subset = partial(_cut_down, font)
         super().__setitem__(key, font)
 
 
-def _cut_down(
-    font: Any, otherwise: Callable[[Collection[int], bool], None], glyphs: Collection[int], hinting: bool
-) -> None:
+def _cut_down(font: Any, glyphs: Collection[int], hinting: bool) -> None:
     """Leave in a font the ``glyphs`` only, by their numbers, which stay as they are.
 
     WeasyPrint does so in two steps, the second of which goes over all 60,000 places of a CJK font again to leave out
-    empty ones at its end. HarfBuzz does that in the first step already, in a quarter of the time. ``otherwise`` is
-    WeasyPrint's way, for systems without HarfBuzz's library that can do it, and for fonts that it can't read.
+    empty ones at its end. HarfBuzz does that in the first step already, in a quarter of the time. WeasyPrint's way is
+    left for systems without HarfBuzz's library that can do it, and for fonts that it can't read.
     """
     from weasyprint.text.ffi import ffi, harfbuzz, harfbuzz_subset
     from weasyprint.text.fonts import get_hb_object_data
 
+    del font.subset  # WeasyPrint's from here on; and the font no longer refers to itself, which would keep it
     if not (glyphs and harfbuzz_subset and harfbuzz.hb_version_atleast(4, 1, 0)):
-        otherwise(glyphs, hinting)
+        font.subset(glyphs, hinting)
         return
     asked = ffi.gc(harfbuzz_subset.hb_subset_input_create_or_fail(), harfbuzz_subset.hb_subset_input_destroy)
     flags = (
@@ -75,4 +74,4 @@ def _cut_down(
     if content:
         font.file_content = content
     else:
-        otherwise(glyphs, hinting)
+        font.subset(glyphs, hinting)

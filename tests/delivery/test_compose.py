@@ -116,6 +116,12 @@ def test_control_characters_in_a_value_add_no_header(field: str) -> None:
     assert read(raw)["Auto-Submitted"] == "auto-generated"
 
 
+def test_control_characters_in_a_file_s_name_and_kind_add_no_header() -> None:
+    _, part = read(compose(mail(files=(File(EVIL, f"text/{EVIL}", b"x"),)), OFFICE)).iter_parts()
+    assert set(part.keys()) == {"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"}
+    assert part.get_payload(decode=True) == b"x"
+
+
 @given(st.text(max_size=300), st.text(max_size=60))
 def test_no_subject_and_no_name_breaks_a_header(subject: str, name: str) -> None:
     raw = compose(mail(subject=subject), Sender(name, OFFICE.address))
@@ -128,6 +134,13 @@ def test_no_subject_and_no_name_breaks_a_header(subject: str, name: str) -> None
             *(b"MIME-Version", b"Content-Type"),
         ]
     )
+
+
+@pytest.mark.parametrize("length", range(70, 90))
+def test_a_very_long_word_in_a_subject_or_name_leaves_no_empty_line_in_the_head(length: int) -> None:
+    long = f"{'x' * 77} {'y' * length}"
+    message = read(compose(mail(subject=long), Sender(long, OFFICE.address)))
+    assert (message["Subject"], message["Auto-Submitted"]) == (long, "auto-generated")
 
 
 def test_a_message_id_with_a_long_domain_is_sent_as_it_is() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, default
+from email.policy import SMTP, compat32, default
+from email.utils import parseaddr
 from typing import Any
 
 import pytest
@@ -22,7 +25,8 @@ ADDRESS = "roundsman@office.example"
 ANY = st.characters(exclude_categories=())
 """Characters of all kinds, halves of pairs too."""
 
-names = st.text(ANY, max_size=200)
+pieces = st.sampled_from(["=?utf-8?q?a?=", "=?", " ", '"', "\\", ";", ", ", "%41", "报告", "word", "x" * 90])
+names = st.text(ANY, max_size=200) | st.lists(pieces, max_size=12).map("".join)
 contents = st.lists(
     st.sampled_from(["\r", "\n", "\r\n", ".", "From ", "=_mixed_", "--", " ", "\t", "=", "é", "报", "😀", "\0", "word"])
     | st.text(max_size=20)
@@ -44,11 +48,9 @@ mails = st.builds(
 )
 
 
-def composed_by_the_library(mail: Mail, sender: Sender) -> bytes:
+def composed_by_the_library(mail: Mail) -> bytes:
     message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    message["From"] = Address(line(sender.name), addr_spec=sender.address)
     message["To"] = Address(addr_spec=ascii_address(mail.recipient))
-    message["Subject"] = line(mail.subject, 400)
     message["Date"] = mail.created
     message.set_content(mail.text, charset="utf-8")
     message.add_alternative(mail.html, subtype="html", charset="utf-8")
@@ -61,15 +63,14 @@ def composed_by_the_library(mail: Mail, sender: Sender) -> bytes:
 
 
 def told(raw: bytes) -> tuple[dict[str, str], list[Any]]:
-    """Return what a reader sees: the headers of the mail, and each part with its kind, name and content."""
+    """Return what a reader sees: the headers of the mail, and each part with its kind and content."""
     mail = message_from_bytes(raw, _class=EmailMessage, policy=default)
-    headers = {name: str(mail[name]) for name in ("From", "To", "Subject", "Date", "MIME-Version")}
+    headers = {name: str(mail[name]) for name in ("To", "Date", "MIME-Version")}
     parts = [
         (
             part.get_content_type(),
             part.get_content_charset(),
             part.get_content_disposition(),
-            part.get_filename(),
             part.get_payload(decode=True),
             part.defects,
         )
@@ -78,13 +79,32 @@ def told(raw: bytes) -> tuple[dict[str, str], list[Any]]:
     return headers, parts
 
 
+def named(raw: bytes) -> tuple[str, str, list[str | None]]:
+    """Return the sender's name and address, and the names of the files.
+
+    Read by the older classes: the newer ones put a space between encoded words, and unquote what was never quoted.
+    """
+    mail = message_from_bytes(raw, policy=compat32)
+    name, address = parseaddr(mail["From"])
+    files = [part.get_filename() for part in mail.walk() if part.get_content_disposition() == "attachment"]
+    return str(make_header(decode_header(name))), address, files
+
+
 @given(mails, names)
 @example(Mail("<1@b.c>", datetime(2026, 1, 1, tzinfo=UTC), "a@b.c", "", "", "", (File("", "text/csv", b""),)), "")
+@example(
+    Mail("<1@b.c>", datetime(2026, 1, 1, tzinfo=UTC), "a@b.c", f"{'0' * 77} {'0' * 78}", "", ""),
+    f"{'0' * 77} {'0' * 78}",
+)
 @example(Mail("<1@b.c>", datetime(2026, 1, 1, tzinfo=UTC), "a@b.c", "=?utf-8?q?a?=", " \r\n" * 90, "\ré" * 90), '"a"')
 def test_a_mail_tells_what_the_library_would_have_it_tell(mail: Mail, name: str) -> None:
-    sender = Sender(name, ADDRESS)
-    raw = compose(mail, sender)
-    assert told(raw) == told(composed_by_the_library(mail, sender))
+    raw = compose(mail, Sender(name, ADDRESS))
+    assert told(raw) == told(
+        composed_by_the_library(replace(mail, files=tuple(replace(file, name="f") for file in mail.files)))
+    )
+    # The library writes some subjects and names so that others are read, such as "=?utf-8?q?a?=".
+    assert str(message_from_bytes(raw, policy=default)["Subject"]) == line(mail.subject, 400)
+    assert named(raw) == (line(name), ADDRESS, [line(file.name, 150).strip() for file in mail.files])
     assert raw.isascii()
     lines = raw.split(b"\r\n")
     assert max(map(len, lines)) <= 998
