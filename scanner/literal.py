@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db.models import Expression
 
-_PLAIN = re.compile(r"[a-z-]+")
+_PLAIN = re.compile(r"[a-z-]*")
 _PLACE = re.compile(r"(?<!%)%s")
 
 
 class Literal(Expression):
-    """A word of our own in a condition.
+    """A word of our own, or none, in a condition.
 
     SQLite knows what is bound to a statement only when it is asked, so that an index over some rows ("where kind is not
     seen") serves a question about these only where their condition is spelt out in it.

@@ -77,6 +77,8 @@ class Message(models.Model):
             # Lists of them, the newest first: read in their order, without the texts.
             models.Index(fields=("state", "id"), name="message_by_state"),
             models.Index(fields=("kind", "id"), name="message_by_kind"),
+            # What is old enough to be emptied, which is asked for daily: the texts of others are not read for that.
+            models.Index(fields=("state", "finished"), name="message_full_by_end", condition=Q(text__gt="")),
         )
 
     def __str__(self) -> str:

@@ -25,6 +25,8 @@ class Report(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("organisation", "round", "language"), name="report_is_made_once"),
         )
+        # What is old enough to be emptied, which is asked for daily: the pages of others are not read for that.
+        indexes = (models.Index(fields=("generated",), name="report_by_age"),)
 
     def __str__(self) -> str:
         return f"report on {self.organisation} after {self.round}"

@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -26,6 +26,7 @@ from django.db.models.functions import Length, RowNumber
 
 from scanner.audit.trail import Action, record
 from scanner.delivery.models import Attachment, Message, MessageState
+from scanner.literal import Literal
 from scanner.remediation.keys import LOOKED
 from scanner.reports.models import Bulletin, Report, ReportFile
 from scanner.rounds.models import ENDED, HostResult, Job, JobState, LookNumber, Round, RoundState, whole
@@ -188,17 +189,13 @@ class _Sweep:
         to_send: QuerySet[Message],
         empty: Callable[[QuerySet[Message], list[int]], object],
     ) -> None:
-        newest = kept.objects.order_by().values(*alike).annotate(newest=Max("pk")).values("newest")
-        old = kept.objects.filter(~Exists(to_send), generated__lt=self.now - self.policy.reports)
-        sized = old.exclude(pk__in=newest).annotate(size=Length("html") + Length("json")).filter(size__gt=0)
-        for batch in _batches(list(sized.order_by("pk").values_list("pk", "size"))):
+        sized = old_documents(kept, alike, to_send, self.now - self.policy.reports)
+        for batch in _batches(list(sized.values_list("pk", "size"))):
             self._step(what, batch, partial(empty, to_send))
 
     def contents(self) -> None:
         """Texts and attachments of mails that have left, or never will."""
-        old = Message.objects.filter(state__in=_FINISHED, finished__lt=self.now - self.policy.messages)
-        full = old.filter(~Q(text="") | ~Q(html="") | Exists(Attachment.objects.filter(message=OuterRef("pk"))))
-        attached = full.annotate(size=Sum(Length("attachments__content")))
+        attached = full_mails(self.now - self.policy.messages).annotate(size=Sum(Length("attachments__content")))
         sizes = attached.annotate(own=Length("text") + Length("html")).order_by("pk").values_list("pk", "own", "size")
         for batch in _batches([(pk, own + (size or 0)) for pk, own, size in sizes]):
             self._step(What.CONTENTS, batch, _empty_mails)
@@ -289,6 +286,21 @@ def _empty_reports(to_send: QuerySet[Message], pks: list[int]) -> None:
 
 def _empty_bulletins(to_send: QuerySet[Message], pks: list[int]) -> None:
     Bulletin.objects.filter(~Exists(to_send), pk__in=pks).update(html=b"", json=b"", pdf=b"")
+
+
+def old_documents(
+    kept: type[Report] | type[Bulletin], alike: tuple[str, ...], to_send: QuerySet[Message], before: datetime
+) -> QuerySet[Any]:
+    """Return what was made before and still has its content, but for the newest of those that are ``alike``, and what
+    mails are still ``to_send``; with the ``size`` of each, the oldest first."""
+    newest = kept.objects.order_by().values(*alike).annotate(newest=Max("pk")).values("newest")
+    old = kept.objects.filter(~Exists(to_send), generated__lt=before).exclude(pk__in=newest)
+    return old.annotate(size=Length("html") + Length("json")).filter(size__gt=0).order_by("generated", "pk")
+
+
+def full_mails(before: datetime) -> QuerySet[Message]:
+    """Return the mails that were done with by then, and still have their content: without text they were emptied."""
+    return Message.objects.filter(state__in=_FINISHED, finished__lt=before, text__gt=Literal(""))
 
 
 def _empty_mails(pks: list[int]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import OuterRef
 
 from scanner.audit.models import Entry
 from scanner.delivery.models import Attachment, Message, MessageKind, MessageState
@@ -21,7 +22,7 @@ from scanner.reports.models import Bulletin, Report
 from scanner.reports.query import report_model
 from scanner.rounds.models import HostResult, Job, JobKind, JobState, LookNumber, Round, RoundState
 from scanner.upkeep import retention
-from scanner.upkeep.retention import Policy, Pruned, What, prune, prune_unattended
+from scanner.upkeep.retention import Policy, Pruned, What, full_mails, old_documents, prune, prune_unattended
 from targets.models import Organisation, Target
 from tests.rounds.world import organisation, register
 
@@ -272,6 +273,13 @@ def test_a_mail_loses_its_content_and_keeps_what_hinders_that_it_is_sent_twice()
     again = Letter(old.key, MessageKind.URGENT_ALERT, old.recipient, "en", "Subject", "text", "<p>html</p>")
     assert not enqueue(again, NOW)
     assert sweep().counts == {}
+
+
+@pytest.mark.sqlite
+def test_mails_and_reports_to_be_emptied_are_found_without_reading_the_others() -> None:
+    assert "message_full_by_end (state=? AND finished<?)" in full_mails(NOW).explain()
+    waiting = Message.objects.filter(report=OuterRef("pk"))
+    assert "report_by_age (generated<?)" in old_documents(Report, ("organisation", "language"), waiting, NOW).explain()
 
 
 def test_that_a_mail_was_sent_is_known_for_good() -> None:
