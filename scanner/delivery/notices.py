@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from scanner.delivery.models import Message, MessageKind, Notice, NoticeItem
 from scanner.delivery.outbox import cancel, key_of
 from scanner.engine.errors import Refused
 from scanner.engine.model import Confidence, Severity
+from scanner.prepared import AnyOf, Given, Prepared
 from scanner.remediation.follow import terms_for
 from scanner.remediation.lifecycle import Happened, State, Terms, report
 from scanner.remediation.models import TELLING, Finding, FindingEvent
@@ -57,14 +59,12 @@ def notices_due(this: Round, only: Collection[int] | None = None) -> list[Due]:
     """
     if this.plan is None or not this.plan.notice_from:
         return []
-    served = Notice.objects.filter(round=this).values("organisation")
     told = FindingEvent.objects.filter(round=this, kind__in=_SEEN)
     least = Severity(this.plan.notice_from)
-    asked = _open(least).filter(
-        Exists(told.filter(finding=OuterRef("pk"))), organisation__in=this.owners(only).order_by()
-    )
-    fresh = asked.exclude(confidence=Confidence.POSSIBLE).exclude(Exists(_asking_for(OuterRef("pk"))))
-    owners = set(fresh.exclude(organisation__in=served).order_by().values_list("organisation", flat=True))
+    asked = list(this.owners().values_list("pk", flat=True)) if only is None else only
+    owners = {number for part in _OWNERS.parts(asked) for number in _with_news(least)(round=this, **part)}
+    if not owners:
+        return []
     found = []
     for organisation in Organisation.objects.filter(pk__in=owners, retired_at=None).order_by("slug"):
         due = due_for(organisation, least)
@@ -73,6 +73,24 @@ def notices_due(this: Round, only: Collection[int] | None = None) -> list[Due]:
         if findings:
             found.append(Due(organisation, tuple(findings), tuple(to_check)))
     return found
+
+
+_OWNERS = AnyOf(16)
+
+
+@lru_cache(maxsize=len(Severity))
+def _with_news(least: Severity) -> Prepared[int]:
+    """Return the question which organisations were told in a round of what no notice asks for, and got none by it."""
+
+    def build() -> QuerySet[Finding, int]:
+        served = Notice.objects.filter(round=Given("round")).values("organisation")
+        told = FindingEvent.objects.filter(round=Given("round"), kind__in=_SEEN, finding=OuterRef("pk"))
+        asked = _open(least).filter(Exists(told), organisation__pk__in=_OWNERS.places)
+        fresh = asked.exclude(confidence=Confidence.POSSIBLE).exclude(Exists(_asking_for(OuterRef("pk"))))
+        rows = fresh.exclude(organisation__in=served).order_by()
+        return rows.values_list("organisation", flat=True).distinct()
+
+    return Prepared(build)
 
 
 def due_for(organisation: Organisation, least: Severity) -> Due:
