@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-_YOUNG = 20_000
+_YOUNG = 50_000
 """Objects that come up, more than go, before the young ones are looked through. Python's 700 are the facts of one host:
 a tenth of a round's time went into looking through what was still in use."""
 
