@@ -10,6 +10,9 @@ from scanner.engine.hostile import line
 _LOCAL_LIMIT, _DOMAIN_LIMIT = 64, 255
 """Octets of both halves of an address (RFC 5321 section 4.5.3.1)."""
 
+_NEEDS_QUOTES = frozenset('"(),:;<>@[\\]')
+"""What a local part may hold between quotes only, as a dot at its ends or beside another (RFC 5321 section 4.1.2)."""
+
 _DOMAIN_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 
 
@@ -28,7 +31,7 @@ def ascii_address(address: str) -> str:
             "mail-not-ascii",
             text=address,
         )
-    if set(local) & set('"(),:;<>[\\]') or len(local) > _LOCAL_LIMIT:
+    if set(local) & _NEEDS_QUOTES or not all(local.split(".")) or len(local) > _LOCAL_LIMIT:
         raise Refused(
             f"{line(address)}: the part before the @ can't be used; register another address.",
             "mail-unusable",

@@ -175,7 +175,7 @@ def test_an_international_domain_is_sent_in_ascii(address: str, sent: str) -> No
             "<a@b.c>",
             "a@b.c,d@e.f",
         ),
-        *("a@" + "x" * 300, "x" * 65 + "@b.c", "a@b c", "a@b/c"),
+        *("a@" + "x" * 300, "x" * 65 + "@b.c", "a@b c", "a@b/c", "a@b@c.d", "a..b@c.d", ".a@b.c", "a.@b.c"),
     ],
 )
 def test_what_is_no_address_is_refused_with_a_reason(address: str) -> None:
