@@ -14,6 +14,7 @@ from enum import Enum
 from itertools import chain, repeat
 from typing import Any, Generic, TypeVar, cast
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.models import Expression, JSONField, Model, QuerySet
@@ -26,7 +27,6 @@ from django.db.models.query import (
 )
 from django.db.models.sql import UpdateQuery
 from django.db.models.utils import create_namedtuple_class
-from pydantic_core import from_json
 
 from scanner.literal import spelt_out
 
@@ -268,6 +268,6 @@ def _documents(column: Sequence[Any]) -> list[Any]:
 
 def _json(value: str) -> Any:
     try:
-        return from_json(value)
+        return orjson.loads(value)
     except ValueError:
         return json.loads(value)  # that knows halves of surrogate pairs, too
